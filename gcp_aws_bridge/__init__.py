@@ -1,0 +1,75 @@
+"""A Google identity goes in, AWS credentials come out; never stale and never waited for.
+
+    import gcp_aws_bridge as bridge
+
+    session = bridge.session("arn:aws:iam::123456789012:role/etl")  # a boto3.Session
+
+Names are imported when first used, so that a command line which needs no botocore does not pay
+for it (PEP 562). Everything in `__all__` is promised; every other module is private.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AwsCredentials",
+    "DefaultSource",
+    "GoogleCredentials",
+    "MetadataServer",
+    "Role",
+    "TokenFile",
+    "TokenSource",
+    "credentials",
+    "exceptions",
+    "install",
+    "register",
+    "session",
+    "uninstall",
+]
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge import exceptions
+    from gcp_aws_bridge._credentials import AwsCredentials
+    from gcp_aws_bridge._register import install, register, uninstall
+    from gcp_aws_bridge._session import credentials, session
+    from gcp_aws_bridge.config import Role
+    from gcp_aws_bridge.tokens import (
+        DefaultSource,
+        GoogleCredentials,
+        MetadataServer,
+        TokenFile,
+        TokenSource,
+    )
+
+_HOME = {
+    "AwsCredentials": "_credentials",
+    "DefaultSource": "tokens",
+    "GoogleCredentials": "tokens",
+    "MetadataServer": "tokens",
+    "Role": "config",
+    "TokenFile": "tokens",
+    "TokenSource": "tokens",
+    "credentials": "_session",
+    "install": "_register",
+    "register": "_register",
+    "session": "_session",
+    "uninstall": "_register",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "exceptions":
+        return importlib.import_module("gcp_aws_bridge.exceptions")
+    if name not in _HOME:
+        raise AttributeError(f"module 'gcp_aws_bridge' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"gcp_aws_bridge.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,114 @@
+"""Where the settings of a `Role` come from: arguments, environment, AWS config profile.
+
+Settings, the first that is given wins: argument, environment, AWS config profile. A session made
+for a named profile reads the profile and not the environment, as botocore itself does.
+
+| setting      | environment (`GCP_AWS_BRIDGE_…`, else)             | profile key             |
+|--------------|----------------------------------------------------|-------------------------|
+| role ARN     | `…ROLE_ARN`, else `AWS_ROLE_ARN`                   | `gcp_role_arn`          |
+| audience     | `…AUDIENCE`, else `GCP_OAUTH_AUD`                  | `gcp_audience`          |
+| session name | `…ROLE_SESSION_NAME`, else `AWS_ROLE_SESSION_NAME` | `gcp_role_session_name` |
+| duration     | `…DURATION_SECONDS`                                | `gcp_duration_seconds`  |
+| further hops | `…CHAIN`, ARNs with commas                         | `gcp_chain`             |
+
+`AWS_ROLE_ARN` counts only while `AWS_WEB_IDENTITY_TOKEN_FILE` is not set: with it, the pair is
+botocore's own (IRSA).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+
+class _Setting(NamedTuple):
+    argument: str
+    variables: tuple[str, ...]
+    profile_key: str
+
+
+_SETTINGS = (
+    _Setting("arn", ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"), "gcp_role_arn"),
+    _Setting("audience", ("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"), "gcp_audience"),
+    _Setting(
+        "role_session_name",
+        ("GCP_AWS_BRIDGE_ROLE_SESSION_NAME", "AWS_ROLE_SESSION_NAME"),
+        "gcp_role_session_name",
+    ),
+    _Setting("duration_seconds", ("GCP_AWS_BRIDGE_DURATION_SECONDS",), "gcp_duration_seconds"),
+    _Setting("chain", ("GCP_AWS_BRIDGE_CHAIN",), "gcp_chain"),
+)
+
+
+def resolve(
+    arguments: Mapping[str, Any],
+    *,
+    environ: Mapping[str, str],
+    profile: Mapping[str, Any],
+    named_profile: bool = False,
+) -> Role | None:
+    """Make the role that arguments, environment and profile ask for together.
+
+    Args:
+        arguments: Fields of `Role`; None or empty counts as not given.
+        environ: Read unless *named_profile*.
+        profile: The keys of the AWS config profile in use.
+        named_profile: The caller chose a profile by name, so the environment has no say.
+
+    Returns:
+        None when no role is configured anywhere.
+
+    Raises:
+        ConfigError: A setting is malformed; the message names where it was found.
+    """
+    fields = {name: value for name, value in arguments.items() if value not in (None, "", ())}
+    found_in: dict[str, str] = {}
+    for setting in _SETTINGS:
+        if setting.argument in fields:
+            continue
+        value, where = _look_up(setting, {} if named_profile else environ, profile)
+        if value:
+            fields[setting.argument] = _parsed(setting.argument, value, where)
+            found_in[setting.argument] = where
+    if "arn" not in fields:
+        return None
+    try:
+        return Role(**fields)
+    except ConfigError as error:
+        # The same check for every road in; only who has to mend it differs.
+        places = ", ".join(f"{name} from {where}" for name, where in found_in.items())
+        if not places:
+            raise
+        raise ConfigError(
+            f"{error.args[0]} (Settings in use: {places}.)", fix=error.fix, error_id=error.error_id
+        ) from None
+
+
+def _look_up(
+    setting: _Setting, environ: Mapping[str, str], profile: Mapping[str, Any]
+) -> tuple[str, str]:
+    for variable in setting.variables:
+        if variable == "AWS_ROLE_ARN" and environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            continue
+        if value := environ.get(variable, "").strip():
+            return value, variable
+    value = profile.get(setting.profile_key, "")
+    return (value.strip() if isinstance(value, str) else ""), f"profile key {setting.profile_key}"
+
+
+def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:
+    if argument == "chain":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if argument != "duration_seconds":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(
+            f"The duration in {where} is {quoted(text)}; it must be a whole number of seconds.",
+            fix=f"set {where} to 900 or more, at most 43200.",
+            error_id="config/duration",
+        ) from None

@@ -1,0 +1,86 @@
+"""What the library reads of the world: the clock, sleep, chance and threads.
+
+One value carries all of them, so that a test passes its own and nothing is read inline. No other
+module may read the clock (ruff TID251 bans it).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Protocol
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware, UTC."""
+    return datetime.now(timezone.utc)  # noqa: TID251 - the one place that reads it
+
+
+def jitter() -> float:
+    """A fraction in [0, 1). A function of this module, so that values which hold it pickle."""
+    return random.random()  # noqa: S311 - spreads load, guards nothing
+
+
+def spawn_daemon(work: Callable[[], None]) -> None:
+    """Run *work* beside the caller; never keeps the interpreter from exiting."""
+    try:
+        threading.Thread(target=work, name="gcp-aws-bridge-refresh", daemon=True).start()
+    except RuntimeError:
+        # "can't start new thread": at interpreter shutdown, or under a thread limit. The caller
+        # then pays for the work itself, which beats failing a request that could be signed.
+        work()
+
+
+@dataclass(frozen=True)
+class World:
+    """The clock (wall, aware UTC), a monotonic clock and sleep in seconds, chance, threads."""
+
+    clock: Clock = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = jitter
+    spawn: Callable[[Callable[[], None]], None] = spawn_daemon
+
+
+REAL = World()
+
+
+def backoff_s(failures: int, *, base_s: float, cap_s: float, jitter: float) -> float:
+    """Seconds to wait after the n-th failure in a row: exponential, capped, "full jitter".
+
+    Never under *base_s*, so that an unlucky draw is not a retry at once. See: AWS Architecture
+    Blog, "Exponential Backoff And Jitter".
+    """
+    ceiling = min(cap_s, base_s * 2.0 ** min(failures, 32))
+    return base_s + (ceiling - base_s) * jitter
+
+
+class ForkAware(Protocol):
+    """Something with locks, threads or sockets that a forked child must not inherit."""
+
+    def after_fork_in_child(self) -> None: ...
+
+
+_fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+
+
+def reset_after_fork(thing: ForkAware) -> None:
+    """Have `thing.after_fork_in_child()` called in every child that is forked while it lives."""
+    _fork_aware.add(thing)
+
+
+def _in_child() -> None:
+    for thing in list(_fork_aware):
+        thing.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_child)

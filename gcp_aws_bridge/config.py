@@ -1,0 +1,218 @@
+"""What is asked of AWS, as one value: `Role`.
+
+Invariant: a `Role` that exists can be sent; whatever STS would call malformed is refused here,
+before anything goes over a network.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+__all__ = ["DEFAULT_AUDIENCE", "Role", "RoleSettings"]
+
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+
+# AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn 20 to 2048 characters; DurationSeconds
+# 900 to 43200; RoleSessionName 2 to 64 of [\w+=,.@-]; Policy 1 to 2048; at most 10 PolicyArns.
+_ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[\w+=,.@/-]+", re.ASCII)
+_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+", re.ASCII)
+_ARN_LENGTH = range(20, 2049)
+_DURATION_S = range(900, 43_201)
+_DEFAULT_DURATION_S = 3600
+# IAM user guide, "Methods to assume a role": role chaining limits the session to one hour.
+_CHAINED_DURATION_S = 3600
+_POLICY_LENGTH = 2048
+_POLICY_ARNS = 10
+
+
+@dataclass(frozen=True)
+class Role:
+    """A request for credentials: which role, for how long, narrowed by what. Checked when made.
+
+    Equal roles share one exchange within a process. Holds no secret, and pickles.
+
+    Args:
+        arn: The role that trusts the Google identity, `arn:aws:iam::123456789012:role/etl`.
+        audience: The `aud` that the ID token is asked for; the trust policy's `:oaud`. One of its
+            own for each role (`aws:123456789012:etl`) is better than the shared default.
+        role_session_name: Shows in CloudTrail; 2 to 64 of `[\\w+=,.@-]`. None: the pod's or
+            host's name, found when it is used.
+        duration_seconds: 900 to 43200, at most what the role allows; at most 3600 with a chain.
+        region_name: The region of the STS endpoint. None: the session's, or its partition's own.
+        chain: Roles to assume one after the other from the first, by ARN.
+        policy: A session policy, JSON text or a mapping, at most 2048 characters: the credentials
+            can do what both it and the (last) role allow.
+        policy_arns: Up to 10 managed policies, to the same effect.
+
+    Raises:
+        ConfigError: Something here is not what STS accepts.
+    """
+
+    arn: str
+    audience: str = DEFAULT_AUDIENCE
+    role_session_name: str | None = None
+    duration_seconds: int = _DEFAULT_DURATION_S
+    region_name: str | None = None
+    chain: tuple[str, ...] = ()
+    policy: str | None = None
+    policy_arns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # frozen for everybody else
+        put(self, "chain", _listed("chain", self.chain))
+        put(self, "policy_arns", _listed("policy_arns", self.policy_arns))
+        for arn in (self.arn, *self.chain):
+            _check_role_arn(arn)
+        _check_audience(self.audience)
+        if self.role_session_name is not None:
+            _check_session_name(self.role_session_name)
+        _check_duration(self.duration_seconds, chained=bool(self.chain))
+        _check_region(self.region_name)
+        put(self, "policy", _policy_text(self.policy))
+        _check_policy_arns(self.policy_arns)
+
+    @property
+    def session_name(self) -> str:
+        """What is sent as RoleSessionName."""
+        return self.role_session_name or default_session_name()
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, `aws-us-gov`…"""
+        return self.arn.split(":")[1]
+
+    @property
+    def account_id(self) -> str:
+        """The account of the last hop: the one that the credentials act in."""
+        return (self.arn, *self.chain)[-1].split(":")[4]
+
+
+class RoleSettings(TypedDict, total=False):
+    """The settings of a `Role` as keyword arguments, all but its ARN."""
+
+    audience: str | None
+    role_session_name: str | None
+    duration_seconds: int | None
+    chain: Sequence[str]
+    policy: str | Mapping[str, Any] | None
+    policy_arns: Sequence[str]
+
+
+def default_session_name() -> str:
+    """The pod's name (a pod's host name) or the host's, made fit for CloudTrail."""
+    name = re.sub(r"[^\w+=,.@-]+", "-", socket.gethostname(), flags=re.ASCII).strip("-")[:64]
+    return name if len(name) >= 2 else "gcp-aws-bridge"
+
+
+def _listed(name: str, value: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise ConfigError(
+            f"{name} is one string; it must be a list or tuple of ARNs.",
+            fix=f'{name}=("{value}",)' if len(value) < 200 else f"{name}=(…,)",
+            error_id="config/list",
+        )
+    return tuple(value)
+
+
+def _check_role_arn(arn: str) -> None:
+    if (
+        not isinstance(arn, str)
+        or len(arn) not in _ARN_LENGTH
+        or not _ROLE_ARN.fullmatch(arn)
+        or arn.endswith("/")
+    ):
+        raise ConfigError(
+            f"{quoted(str(arn))} is not the ARN of an IAM role.",
+            fix="give a role ARN such as arn:aws:iam::123456789012:role/etl, by argument, "
+            "GCP_AWS_BRIDGE_ROLE_ARN or the profile key gcp_role_arn.",
+            error_id="config/role-arn",
+        )
+
+
+def _check_audience(audience: str) -> None:
+    if not isinstance(audience, str) or not audience or not audience.isprintable():
+        raise ConfigError(
+            f"The audience is {quoted(str(audience))}; it must be a non-empty, printable text.",
+            fix=f'leave it out for "{DEFAULT_AUDIENCE}", or give the value that the trust policy '
+            "names in accounts.google.com:oaud.",
+            error_id="config/audience",
+        )
+
+
+def _check_session_name(name: str) -> None:
+    if not isinstance(name, str) or not _SESSION_NAME.fullmatch(name):
+        raise ConfigError(
+            f"The role session name is {quoted(str(name))}; AWS takes 2 to 64 of A-Z a-z 0-9 "
+            "and _+=,.@- only.",
+            fix="leave it out for the pod's name, or replace what AWS does not take.",
+            error_id="config/session-name",
+        )
+
+
+def _check_duration(seconds: int, *, chained: bool) -> None:
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds not in _DURATION_S:
+        raise ConfigError(
+            f"duration_seconds is {seconds!r}; AWS takes a whole number from 900 to 43200.",
+            fix="leave it out for 3600, or stay within the role's own maximum session duration.",
+            error_id="config/duration",
+        )
+    if chained and seconds > _CHAINED_DURATION_S:
+        raise ConfigError(
+            f"duration_seconds is {seconds} with a chain; AWS caps role chaining at one hour.",
+            fix="use duration_seconds=3600 or less, or let the first role do the work itself.",
+            error_id="config/chain-duration",
+        )
+
+
+def _check_region(region: str | None) -> None:
+    if region is not None and not (isinstance(region, str) and _REGION.fullmatch(region)):
+        raise ConfigError(
+            f"The region is {quoted(str(region))}; it must look like eu-west-1.",
+            fix="give the name of an AWS region, or leave it out.",
+            error_id="config/region",
+        )
+
+
+def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
+    if policy is None:
+        return None
+    problem = ""
+    text = ""
+    try:
+        document = json.loads(policy) if isinstance(policy, str) else policy
+        if not isinstance(document, Mapping):
+            problem = "JSON, but not an object"
+        # Compact, since the limit counts characters; unsorted, since the order is the author's.
+        text = json.dumps(document, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        problem = f"not JSON ({error.args[0] if error.args else type(error).__name__})"
+    if not problem and len(text) > _POLICY_LENGTH:
+        problem = f"{len(text)} characters long without spaces; AWS takes at most {_POLICY_LENGTH}"
+    if problem:
+        raise ConfigError(
+            f"The session policy is {problem}.",
+            fix="give an IAM policy document, as JSON text or a dict; longer ones go into "
+            "managed policies named in policy_arns.",
+            error_id="config/policy",
+        )
+    return text
+
+
+def _check_policy_arns(arns: tuple[str, ...]) -> None:
+    bad = [arn for arn in arns if not (isinstance(arn, str) and _POLICY_ARN.fullmatch(arn))]
+    if bad or len(arns) > _POLICY_ARNS:
+        seen = f"{quoted(str(bad[0]))} is not the ARN of one" if bad else f"{len(arns)} are given"
+        raise ConfigError(
+            f"policy_arns takes up to {_POLICY_ARNS} managed policies; {seen}.",
+            fix="give ARNs such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess.",
+            error_id="config/policy-arns",
+        )

@@ -1,0 +1,101 @@
+"""Everything this library raises of its own.
+
+    BridgeError                 never raised itself; pickles; holds no token and no key
+    ├─ ConfigError(ValueError)  a setting is missing or malformed: mend it, do not retry
+    ├─ TokenError               no usable Google ID token
+    │  └─ TokenUnavailable      this source does not exist here: a chain of sources goes on
+    └─ ExchangeError            STS said no or could not be reached: .code .request_id .retryable
+
+A message says what was seen, what was wanted, and ends with what to do and an id in brackets: the
+heading of its section in docs/reference/errors.md. Where botocore asked (a boto3 client signing a
+request), it sees its own `CredentialRetrievalError`, with one of these as `__cause__`.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["BridgeError", "ConfigError", "ExchangeError", "TokenError", "TokenUnavailable"]
+
+
+class BridgeError(Exception):
+    """The base of this library's errors.
+
+    Args:
+        summary: What failed, what was seen and what was wanted, in full sentences.
+        fix: What to do about it, a command or a setting.
+        error_id: Its section in docs/reference/errors.md.
+    """
+
+    # Class attributes are the defaults, and every argument but the first has one, so that the
+    # pickling that Exception brings (class, args, __dict__) is enough.
+    fix = ""
+    error_id = ""
+
+    def __init__(self, summary: str, *, fix: str = "", error_id: str = "") -> None:
+        super().__init__(summary)
+        self.fix = fix
+        self.error_id = error_id
+
+    def __str__(self) -> str:
+        parts = [str(self.args[0]) if self.args else type(self).__name__]
+        if self.fix:
+            parts.append(f"Fix: {self.fix}")
+        if self.error_id:
+            parts.append(f"[{self.error_id}]")
+        return " ".join(parts)
+
+
+class ConfigError(BridgeError, ValueError):
+    """A setting is missing or malformed. Raised before anything is sent."""
+
+
+class TokenError(BridgeError):
+    """A token source answered, but not with a usable Google ID token."""
+
+
+class TokenUnavailable(TokenError):
+    """This token source does not exist on this machine: the next one may."""
+
+
+class ExchangeError(BridgeError):
+    """AWS STS refused the exchange, could not be reached, or answered what cannot be used.
+
+    Attributes:
+        code: The STS error code (`AccessDenied`), or the class name of a network error.
+        request_id: The AWS request id to give to AWS support; empty when there was no answer.
+        retryable: The same request may succeed later without anybody changing anything.
+    """
+
+    code = ""
+    request_id = ""
+    retryable = False
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        fix: str = "",
+        error_id: str = "",
+        code: str = "",
+        request_id: str = "",
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(summary, fix=fix, error_id=error_id)
+        self.code = code
+        self.request_id = request_id
+        self.retryable = retryable
+
+
+# A JWT starts with the base64url of '{"'; an AWS session token is hundreds of base64 characters.
+_SECRET = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[\w+/=-]{100,}")
+
+
+def quoted(text: str, limit: int = 200) -> str:
+    """Foreign text for a message: on one line, printable, cut, and with nothing secret in it.
+
+    Both clouds echo parameters in some errors (STS: `Value '…' at 'webIdentityToken' failed…`).
+    """
+    flat = _SECRET.sub("[redacted]", " ".join(text.split()))
+    flat = "".join(c if c.isprintable() else "?" for c in flat)
+    return f'"{flat if len(flat) <= limit else flat[: limit - 1] + "…"}"'

@@ -1,0 +1,68 @@
+"""Every check of the project, each in an environment of its own: `nox -l` lists them.
+
+Versions of Python come from the classifiers in pyproject.toml; those that a machine does not have
+are skipped, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "typing", "tests", "lowest"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+GROUPS = PROJECT["dependency-groups"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common mistakes."""
+    session.install(*GROUPS["lint"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Types: the package strictly; the public face as its users' checkers see it."""
+    session.install("-e", ".[test]", *GROUPS["typing"])
+    session.run("mypy")
+    session.run("pyright", "tests/typing")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The whole suite from an installed wheel, on each Python."""
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """The suite on the oldest dependencies that pyproject.toml promises."""
+    session.install(".[test]")
+    oldest = [
+        requirement.replace(">=", "==")
+        for requirement in PROJECT["project"]["dependencies"]
+        + PROJECT["project"]["optional-dependencies"]["boto3"]
+    ]
+    session.install(*oldest)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The table of docs/benchmarks.md, measured anew beside the peers."""
+    session.install(".[demo]", *GROUPS["bench"])
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """sdist and wheel into dist/, checked."""
+    session.install("build", "twine")
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", "dist/*")
