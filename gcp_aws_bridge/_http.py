@@ -1,0 +1,118 @@
+"""One plain-HTTP GET, for the metadata server only: no proxy, no redirect, time and size bounded.
+
+`http.client` rather than a client library, because those add what must not happen here: a token
+request that follows `http_proxy` or a redirect hands the pod's identity to somebody else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+# A token has about 1 kB; anything much larger is not an answer to our question.
+_MAX_BODY = 64 * 1024
+
+
+class Unreachable(Exception):
+    """No whole HTTP answer: refused, reset, timed out, cut short. The text says which."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's clock, aware UTC, where it told."""
+        try:
+            value = parsedate_to_datetime(self.headers["date"])
+        except (KeyError, ValueError):
+            return None
+        return value if value.tzinfo else None
+
+
+def get(
+    host: str,
+    path: str,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: float,
+    monotonic: Callable[[], float],
+) -> Answer:
+    """GET `http://{host}{path}` within *timeout_s* seconds in all, connecting to last byte.
+
+    Raises:
+        Unreachable: No whole answer came.
+    """
+    connection = _Connection(host, monotonic() + timeout_s, monotonic)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        response = connection.getresponse()
+        body = response.read(_MAX_BODY + 1)
+        # http.client answers a short body without complaint when it was asked for an amount.
+        if response.length and len(body) <= _MAX_BODY:
+            raise Unreachable("the answer was cut short")
+    except TimeoutError:
+        raise Unreachable(f"no answer within {timeout_s:.1f} s") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unreachable(_reason(error)) from None
+    finally:
+        connection.close()
+    if len(body) > _MAX_BODY:
+        raise Unreachable(f"the answer is larger than {_MAX_BODY} bytes")
+    return Answer(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.getheaders()},
+        body=body.decode("utf-8", "replace"),
+    )
+
+
+class _Connection(http.client.HTTPConnection):
+    """Gives every wait on the socket what is left of one deadline: no slow drip can pass it."""
+
+    def __init__(self, host: str, stop: float, monotonic: Callable[[], float]) -> None:
+        super().__init__(host)
+        self._stop = stop
+        self._monotonic = monotonic
+
+    def connect(self) -> None:
+        timeout_s = max(0.001, self._stop - self._monotonic())
+        plain = socket.create_connection((self.host, self.port), timeout_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = _BoundedSocket(fileno=plain.detach())
+        self.sock.settimeout(timeout_s)
+        self.sock.left_s = lambda: self._stop - self._monotonic()
+
+
+class _BoundedSocket(socket.socket):
+    left_s: Callable[[], float]
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        left_s = self.left_s()
+        if left_s <= 0:
+            raise TimeoutError
+        self.settimeout(left_s)
+        return super().recv_into(*args, **kwargs)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its name does not resolve"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, (ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError)):
+        return "connection closed without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the answer was cut short"
+    if isinstance(error, http.client.HTTPException):
+        return "the answer is not HTTP"
+    return (getattr(error, "strerror", None) or type(error).__name__).lower()
