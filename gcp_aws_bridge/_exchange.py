@@ -1,0 +1,73 @@
+"""One Google ID token in, AWS credentials out: the whole exchange, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge._world import Clock, utc_now
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
+from gcp_aws_bridge.tokens import TokenSource
+
+
+def exchange(
+    source: TokenSource, role: Role, sts: Sts, *, clock: Clock = utc_now
+) -> AwsCredentials:
+    """Trade one ID token for AWS credentials, through every hop of *role*.
+
+    Calls *source* exactly once. Does not cache and does not retry: `Cell` does both.
+
+    Args:
+        source: Called for a token whose audience the role's trust policy allows.
+        role: First hop by web identity; each of `role.chain` by AssumeRole, at most 1 hour each.
+        sts: The endpoint that is asked.
+
+    Returns:
+        Credentials of the last hop. `expiration` is the earliest of all hops, aware UTC.
+
+    Raises:
+        TokenError: No usable token; nothing was sent to AWS. `TokenUnavailable` where this
+            machine has no such source.
+        ExchangeError: STS refused or could not be reached; see `.code` and `.retryable`.
+    """
+    token = _id_token.parse(_ask(source), origin=_origin(source))
+    _id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
+    credentials = sts.assume_role_with_web_identity(token, role)
+    expiration = credentials.expiration
+    for hop in range(len(role.chain)):
+        credentials = sts.assume_role(credentials, role, hop)
+        expiration = min(expiration, credentials.expiration)
+    now = clock()
+    if expiration <= now:
+        raise ExchangeError(
+            f"STS gave credentials for {role.arn} that end at {expiration:%Y-%m-%d %H:%M:%S} UTC; "
+            f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC.",
+            fix="set this machine's clock right (NTP); AWS refuses signatures 5 minutes off.",
+            error_id="exchange/clock",
+            code="ExpiredOnArrival",
+        )
+    return replace(credentials, expiration=expiration)
+
+
+def _ask(source: TokenSource) -> str:
+    try:
+        return source()
+    except BridgeError:
+        raise
+    except Exception as error:
+        # Only its type: a message of code that handles tokens may hold one. The rest is in the
+        # traceback, as __cause__.
+        raise TokenError(
+            f"{_origin(source)} raised {type(error).__name__}.",
+            fix="see the cause below it in the traceback; a source returns a token or raises "
+            "TokenError or TokenUnavailable.",
+            error_id="token/source-raised",
+        ) from error
+
+
+def _origin(source: TokenSource) -> str:
+    name = getattr(source, "__name__", None) or type(source).__name__
+    return f"The token source {name}"

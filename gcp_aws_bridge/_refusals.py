@@ -1,0 +1,141 @@
+"""What to say when STS said no: pure functions from what was seen to an `ExchangeError`.
+
+Sources of the codes: AWS STS API reference, "Errors" of AssumeRoleWithWebIdentity and AssumeRole,
+and "Common errors".
+"""
+
+from __future__ import annotations
+
+import json
+
+from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
+
+# Worth the same request again. IDPCommunicationError: "retry a limited number of times".
+# ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
+RETRYABLE_CODES = frozenset(
+    {
+        "ExpiredTokenException",
+        "IDPCommunicationError",
+        "InternalFailure",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_GENERIC_FIX = "look the code up in the AWS STS API reference; give AWS support the request id."
+
+
+def refused_token(
+    token: IdToken, role: Role, *, code: str, message: str, status: int, request_id: str
+) -> ExchangeError:
+    """STS refused AssumeRoleWithWebIdentity."""
+    cause, fix, error_id = _cause_of_refusal(token, role, code, message)
+    said = f"Assuming {role.arn} with a Google ID token failed: {code} {quoted(message)}."
+    return ExchangeError(
+        f"{said} {cause}".strip(),
+        fix=fix,
+        error_id=error_id,
+        code=code,
+        request_id=request_id,
+        retryable=is_retryable(code, status),
+    )
+
+
+def refused_hop(
+    previous_arn: str, arn: str, *, code: str, message: str, status: int, request_id: str
+) -> ExchangeError:
+    """STS refused AssumeRole, a further hop."""
+    fix = _GENERIC_FIX
+    if code == "AccessDenied":
+        fix = (
+            f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
+            f"and that role as AWS principal in the trust policy of {arn}."
+        )
+    return ExchangeError(
+        f"Assuming {arn} from {previous_arn} failed: {code} {quoted(message)}.",
+        fix=fix,
+        error_id="exchange/hop",
+        code=code,
+        request_id=request_id,
+        retryable=is_retryable(code, status),
+    )
+
+
+def is_retryable(code: str, status: int) -> bool:
+    """Whether the same request may succeed later without anybody changing anything."""
+    return code in RETRYABLE_CODES or status == 429 or status >= 500
+
+
+def trust_statement(token: IdToken) -> str:
+    """The trust-policy statement that admits this token and pins all that can be pinned.
+
+    See: IAM user guide, "Available keys for AWS OIDC federation": for Google, `:aud` is compared
+    with `azp` where the token has one, `:oaud` with `aud`.
+    """
+    key = "accounts.google.com"
+    conditions = {f"{key}:sub": token.subject}
+    if token.authorized_party is not None:
+        conditions[f"{key}:aud"] = token.authorized_party
+        conditions[f"{key}:oaud"] = token.audience[0]
+    else:
+        conditions[f"{key}:aud"] = token.audience[0]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": key},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": conditions},
+    }
+    return json.dumps(statement)
+
+
+def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tuple[str, str, str]:
+    claims = (
+        f"The token has iss={quoted(token.issuer)}, azp={_shown(token.authorized_party)}, "
+        f"aud={_shown(', '.join(token.audience))}, sub={_shown(token.subject)}"
+        + (f" ({quoted(token.email)})" if token.email else "")
+        + "."
+    )
+    google = token.issuer in GOOGLE_ISSUERS
+    if code == "AccessDenied":
+        cause = f"The role's trust policy does not admit it, or there is no such role. {claims}"
+        if google:
+            fix = f"the trust policy of {role.arn} needs this statement: {trust_statement(token)}"
+        else:
+            fix = f"the trust policy must name the IAM OIDC provider of {token.issuer}, :aud, :sub."
+        return cause, fix, "exchange/denied"
+    if code == "InvalidIdentityToken":
+        fix = (
+            "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
+            "Google without one), or add the audience to its client list."
+            if google and "audience" in message.lower()
+            else "check that AWS trusts this issuer, and this machine's clock."
+        )
+        return claims, fix, "exchange/invalid-token"
+    if code == "ExpiredTokenException":
+        expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
+        return expired, "check this machine's clock and the token source.", "exchange/expired-token"
+    if code == "ValidationError" and "DurationSeconds" in message:
+        return (
+            f"duration_seconds is {role.duration_seconds}.",
+            "ask for less, or raise the role's maximum session duration.",
+            "exchange/duration",
+        )
+    if code in ("MalformedPolicyDocument", "PackedPolicyTooLarge"):
+        return "", "mend or shorten the session policy (policy=, policy_arns=).", "exchange/policy"
+    if code == "RegionDisabledException":
+        return "", "enable STS in this region in the IAM console.", "exchange/region"
+    if is_retryable(code, 0):
+        return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
+    return claims, _GENERIC_FIX, "exchange/refused"
+
+
+def _shown(claim: str | None) -> str:
+    return "none" if claim is None else quoted(claim)

@@ -1,0 +1,257 @@
+"""The only module that speaks to AWS STS, through botocore's own client.
+
+Invariants: every foreign error leaves as an `ExchangeError`; the token and the keys that come back
+reach no log, at any level; HTTPS only, but for loopback (an emulator).
+
+Endpoint, partition, FIPS, proxy and CA settings are botocore's, from its variables and profile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import botocore.exceptions
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.session import Session
+from cachetools import LRUCache
+
+from gcp_aws_bridge import __version__
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._endpoint import require_https, sts_region
+from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge._refusals import refused_hop, refused_token
+from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge._world import reset_after_fork
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+
+# Everything of the environment that changes where or how a client connects (AWS SDKs and Tools
+# reference). A client is shared only between sessions that agree on all of it.
+_REACH_VARIABLES = (
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CONFIG_FILE",
+    "AWS_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
+# STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
+# are counted in one place, the cell, which knows whether anybody waits.
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=10,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    user_agent_extra=f"gcp-aws-bridge/{__version__}",
+)
+_UNSIGNED_CONFIG = _CONFIG.merge(Config(signature_version=UNSIGNED))
+
+
+class Sts:
+    """STS of one region, as one botocore session reaches it. Thread-safe; made by `sts_for`."""
+
+    def __init__(self, session: Session, region_name: str) -> None:
+        self.region_name = region_name
+        self._session = session
+        self._lock = threading.Lock()  # client creation is not thread-safe
+        self._unsigned: Any = None
+        reset_after_fork(self)
+        # At once, in the caller's thread and before other threads share the session; and so that
+        # a wrong endpoint is an error where the session is made, not in the first request.
+        self._unsigned = self._client(_UNSIGNED_CONFIG)
+        require_https(self._unsigned.meta.endpoint_url)
+
+    def after_fork_in_child(self) -> None:
+        # The parent goes on using its sockets; two processes on one TLS connection break both.
+        self._lock = threading.Lock()
+        self._unsigned = None
+
+    def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
+        """The first hop. One request, unsigned, not retried.
+
+        Raises:
+            ExchangeError: STS refused, was not reached, or answered something unusable.
+        """
+        with self._lock:
+            if self._unsigned is None:
+                self._unsigned = self._client(_UNSIGNED_CONFIG)
+            client = self._unsigned
+
+        def refusal(**seen: Any) -> ExchangeError:
+            return refused_token(token, role, **seen)
+
+        return self._call(
+            lambda: client.assume_role_with_web_identity(
+                RoleArn=role.arn,
+                RoleSessionName=role.session_name,
+                WebIdentityToken=token.raw,
+                DurationSeconds=role.duration_seconds,
+                **_narrowing(role, last=not role.chain),
+            ),
+            role.arn,
+            refusal,
+        )
+
+    def assume_role(self, credentials: AwsCredentials, role: Role, hop: int) -> AwsCredentials:
+        """The further hop `role.chain[hop]`, signed with the credentials of the hop before.
+
+        Raises:
+            ExchangeError: As above.
+        """
+        arn = role.chain[hop]
+        previous = role.chain[hop - 1] if hop else role.arn
+        with self._lock:
+            client = self._client(
+                _CONFIG,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=credentials.session_token,
+            )
+
+        def refusal(**seen: Any) -> ExchangeError:
+            return refused_hop(previous, arn, **seen)
+
+        with contextlib.closing(client):
+            return self._call(
+                lambda: client.assume_role(
+                    RoleArn=arn,
+                    RoleSessionName=role.session_name,
+                    DurationSeconds=role.duration_seconds,
+                    **_narrowing(role, last=hop == len(role.chain) - 1),
+                ),
+                arn,
+                refusal,
+            )
+
+    def _client(self, config: Config, **keys: Any) -> Any:
+        try:
+            return self._session.create_client(
+                "sts", region_name=self.region_name, config=config, **keys
+            )
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise ConfigError(
+                f"botocore cannot make an STS client: {quoted(str(error))}.",
+                fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
+                error_id="config/sts-client",
+            ) from error
+
+    def _call(
+        self,
+        request: Callable[[], Mapping[str, Any]],
+        arn: str,
+        refusal: Callable[..., ExchangeError],
+    ) -> AwsCredentials:
+        try:
+            with wire_logs_silenced():
+                return _read(request(), arn)
+        except botocore.exceptions.ClientError as error:
+            answer = error.response
+            raise refusal(
+                code=answer.get("Error", {}).get("Code", "Unknown"),
+                message=answer.get("Error", {}).get("Message", ""),
+                status=answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
+                request_id=answer.get("ResponseMetadata", {}).get("RequestId", ""),
+            ) from None  # its __cause__ would hold the request, token included
+        except botocore.exceptions.BotoCoreError as error:
+            raise self._unusable(error, arn) from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unusable(error, arn) from None
+
+    def _unusable(self, error: Exception, arn: str) -> ExchangeError:
+        """A network fault, or an answer that is not STS's."""
+        network = isinstance(error, botocore.exceptions.HTTPClientError)
+        tls = isinstance(error, botocore.exceptions.SSLError)
+        if network:
+            said = f"STS in {self.region_name} was not reached: {quoted(str(error), 300)}."
+            fix = (
+                "check AWS_CA_BUNDLE and what intercepts TLS on the way."
+                if tls
+                else "check DNS, egress rules (port 443) and proxy settings for the STS endpoint."
+            )
+        else:
+            # The type alone: the text of a parser's error quotes the answer.
+            said = f"STS in {self.region_name} answered what STS does not ({type(error).__name__})."
+            fix = "look at AWS_ENDPOINT_URL_STS and at proxies on the way."
+        return ExchangeError(
+            f"Assuming {arn} failed. {said}",
+            fix=fix,
+            error_id="exchange/unreachable" if network else "exchange/garbage",
+            code=type(error).__name__,
+            retryable=not tls,
+        )
+
+
+def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
+    """Session policies: on the last hop, since they do not carry over to the next role."""
+    if not last:
+        return {}
+    narrowing: dict[str, Any] = {}
+    if role.policy is not None:
+        narrowing["Policy"] = role.policy
+    if role.policy_arns:
+        narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
+    return narrowing
+
+
+def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
+    keys = answer["Credentials"]
+    expiration = keys["Expiration"]
+    if not isinstance(expiration, datetime) or expiration.tzinfo is None:
+        raise ValueError("no expiration")
+    credentials = AwsCredentials(
+        access_key_id=keys["AccessKeyId"],
+        secret_access_key=keys["SecretAccessKey"],
+        session_token=keys["SessionToken"],
+        expiration=expiration,
+        account_id=arn.split(":")[4],
+    )
+    if not (
+        credentials.access_key_id and credentials.secret_access_key and credentials.session_token
+    ):
+        raise ValueError("empty credentials")
+    return credentials
+
+
+_clients: LRUCache[Any, Sts] = LRUCache(maxsize=64)
+_clients_lock = threading.RLock()
+
+
+class _FreshLock:
+    """Another thread may have held the registry's lock when this process was forked."""
+
+    def after_fork_in_child(self) -> None:
+        global _clients_lock
+        _clients_lock = threading.RLock()
+
+
+_fresh_lock = _FreshLock()
+reset_after_fork(_fresh_lock)
+
+
+def sts_for(session: Session, role: Role) -> Sts:
+    """STS for *role* as *session* reaches it; one client per region and way of reaching it."""
+    region = sts_region(session, role)
+    key = (
+        region,
+        session.get_config_variable("profile"),
+        session.get_default_client_config(),
+        *map(os.environ.get, _REACH_VARIABLES),
+    )
+    with _clients_lock:
+        sts = _clients.get(key)
+        if sts is None:
+            sts = _clients[key] = Sts(session, region)
+        return sts
