@@ -1,0 +1,246 @@
+"""Freshness: one set of credentials, kept valid for any number of callers.
+
+Invariant: `Cell.get` never returns credentials past their end, never has two exchanges in flight,
+and lets a caller wait only when there is nothing valid to give.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
+from gcp_aws_bridge._world import REAL, World, backoff_s, reset_after_fork
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """The last attempt failed: nobody tries again before `retry_at`."""
+
+    error: BridgeError
+    count: int
+    retry_at: datetime
+    remembered_until: datetime
+
+
+class Cell:
+    """Keeps one set of credentials fresh. Thread-safe, and safe to inherit through `fork`.
+
+    Args:
+        fetch: Makes credentials; raises `BridgeError`. Never called twice at the same time.
+        label: Names the credentials in logs and errors.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], AwsCredentials],
+        *,
+        label: str = "credentials",
+        policy: RefreshPolicy = POLICY,
+        world: World = REAL,
+    ) -> None:
+        self.label = label
+        self._fetch = fetch
+        self._policy = policy
+        self._world = world
+        self._clock = world.clock
+        self._kept: Kept | None = None
+        self._failure: _Failure | None = None
+        self._flight: Future[AwsCredentials] | None = None
+        self._lock = threading.Lock()
+        reset_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        # The refresher did not come along, and the lock may be held by a thread that did not
+        # either. What was fetched stays good: the child does not exchange again for it.
+        self._lock = threading.Lock()
+        self._flight = None
+
+    def get(self) -> AwsCredentials:
+        """Valid credentials; waits only where there are none.
+
+        Raises:
+            BridgeError: There are none, and none were to be had.
+        """
+        return self.peek() or self._wait()
+
+    def peek(self) -> AwsCredentials | None:
+        """Valid credentials without waiting, or None. Starts a refresh that is due."""
+        kept = self._kept
+        if kept is None:
+            return None
+        now = self._clock()
+        if now < kept.advisory_at:  # the hot path
+            return kept.credentials
+        if kept.status(now) is RefreshStatus.ADVISORY:
+            self._refresh_ahead(now)
+            return kept.credentials
+        return None
+
+    def _refresh_ahead(self, now: datetime) -> None:
+        failure = self._failure
+        if self._flight is not None or (failure is not None and now < failure.retry_at):
+            return
+        self._join_flight()
+
+    def _wait(self) -> AwsCredentials:
+        while True:
+            flight = self._join_flight()
+            if flight is None:
+                continue  # it landed while this thread came here
+            try:
+                return flight.result(self._policy.wait_s)
+            except CancelledError:
+                continue  # given up by an interrupt in the thread that ran it
+            except FutureTimeout:
+                raise self._too_slow() from None
+            except BridgeError as error:
+                # A copy for each who waits: threads must not share one traceback.
+                raise copy.copy(error) from error.__cause__
+
+    def _join_flight(self) -> Future[AwsCredentials] | None:
+        """The attempt in flight, started if there is none; None when nothing is left to wait for.
+
+        Raises:
+            BridgeError: The last attempt failed a moment ago.
+        """
+        with self._lock:
+            if self._flight is not None:
+                return self._flight
+            now = self._clock()
+            status = self._status(now)
+            if status is RefreshStatus.NOT_NEEDED:
+                return None  # refreshed while this thread waited for the lock
+            failure = self._failure
+            if status is RefreshStatus.MANDATORY and failure and now < failure.remembered_until:
+                raise copy.copy(failure.error) from failure.error.__cause__
+            flight: Future[AwsCredentials] = Future()
+            flight.set_running_or_notify_cancel()
+            self._flight = flight
+        self._world.spawn(lambda: self._run(flight))
+        return flight
+
+    def _status(self, now: datetime) -> RefreshStatus:
+        return self._kept.status(now) if self._kept else RefreshStatus.MANDATORY
+
+    def _run(self, flight: Future[AwsCredentials]) -> None:
+        """Fetch, publish, tell those who wait; whatever happens, the flight lands."""
+        try:
+            credentials = self._attempts()
+        except BridgeError as error:
+            self._land(flight, error=error)
+        except BaseException as error:
+            self._land(flight, error=_unexpected(self.label, error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._land(flight, credentials=credentials)
+
+    def _attempts(self) -> AwsCredentials:
+        """Fetch; again, a few times, while that may help and somebody must be waiting."""
+        policy, world = self._policy, self._world
+        for attempt in range(1, policy.attempts + 1):
+            started = world.monotonic()
+            try:
+                credentials = self._fetch()
+            except ExchangeError as error:
+                waited_for = self._status(self._clock()) is RefreshStatus.MANDATORY
+                if not (error.retryable and waited_for and attempt < policy.attempts):
+                    raise
+                _log.debug("%s: attempt %d failed: %s", self.label, attempt, error.code)
+                world.sleep(
+                    backoff_s(attempt, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter())
+                )
+                continue
+            _log.debug(
+                "%s: fresh until %s (attempt %d, %.0f ms)",
+                self.label,
+                credentials.expiration.isoformat(timespec="seconds"),
+                attempt,
+                (world.monotonic() - started) * 1000,
+            )
+            return credentials
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _land(
+        self,
+        flight: Future[AwsCredentials],
+        *,
+        credentials: AwsCredentials | None = None,
+        error: BridgeError | None = None,
+    ) -> None:
+        now = self._clock()
+        with self._lock:
+            if credentials is not None:
+                self._kept = self._policy.keep(credentials, now, self._world.jitter())
+                self._failure = None
+            elif error is not None:
+                self._failure = self._failed(error, now)
+            if self._flight is flight:
+                self._flight = None
+        # Last, so that whoever wakes up finds the cell as it shall be.
+        if credentials is not None:
+            flight.set_result(credentials)
+        else:
+            flight.set_exception(error)
+
+    def _failed(self, error: BridgeError, now: datetime) -> _Failure:
+        policy = self._policy
+        count = self._failure.count + 1 if self._failure else 1
+        pause_s = backoff_s(
+            count,
+            base_s=policy.backoff_base_s,
+            cap_s=policy.backoff_cap_s,
+            jitter=self._world.jitter(),
+        )
+        left_s = (self._kept.mandatory_at - now).total_seconds() if self._kept else 0.0
+        if left_s > 0:
+            # Once an outage: the next attempts say so at DEBUG only.
+            level = logging.WARNING if count == 1 else logging.DEBUG
+            _log.log(
+                level,
+                "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
+                self.label,
+                left_s,
+                pause_s,
+                error,
+            )
+        return _Failure(
+            error,
+            count,
+            retry_at=now + timedelta(seconds=pause_s),
+            remembered_until=now + timedelta(seconds=min(pause_s, policy.remember_s)),
+        )
+
+    def _too_slow(self) -> ExchangeError:
+        return ExchangeError(
+            f"{self.label}: no answer within {self._policy.wait_s:.0f} s.",
+            fix="look at what the token source waits for; the metadata server and STS have "
+            "time-outs of their own.",
+            error_id="exchange/timeout",
+            code="Timeout",
+            retryable=True,
+        )
+
+
+def _unexpected(label: str, error: BaseException) -> ExchangeError:
+    """A fault of ours or an interrupt in the refresh: those who wait get an error, not silence."""
+    unexpected = ExchangeError(
+        f"{label}: the exchange ended in {type(error).__name__}.",
+        fix="see the cause below it in the traceback, and report it.",
+        error_id="exchange/unexpected",
+        code=type(error).__name__,
+        retryable=True,
+    )
+    unexpected.__cause__ = error
+    return unexpected

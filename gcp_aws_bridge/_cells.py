@@ -1,0 +1,62 @@
+"""Sharing: equal requests have one `Cell` in a process.
+
+Bounded: the registry keeps the 1,024 cells used last (a few kilobytes each). One that falls out
+goes on working for whoever holds it; only sharing it with newcomers ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+
+from botocore.session import Session
+from cachetools import LRUCache
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._exchange import exchange
+from gcp_aws_bridge._sts import Sts, sts_for
+from gcp_aws_bridge._world import REAL, reset_after_fork
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.tokens import TokenSource, for_audience
+
+MAX_CELLS = 1024
+
+
+class _Registry:
+    def __init__(self) -> None:
+        self.world = REAL  # for cells yet to be made: a demonstration or a test moves its clock
+        self._cells: LRUCache[Hashable, Cell] = LRUCache(maxsize=MAX_CELLS)
+        self._lock = threading.Lock()
+        reset_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+
+    def shared(self, source: TokenSource | None, role: Role, session: Session) -> Cell:
+        bound = for_audience(source, role.audience, self.world)
+        sts = sts_for(session, role)
+        key = (_identity(bound), role, sts)
+        with self._lock:
+            cell = self._cells.get(key)
+            if cell is None:
+                cell = self._cells[key] = self._new_cell(bound, role, sts)
+            return cell
+
+    def _new_cell(self, source: TokenSource, role: Role, sts: Sts) -> Cell:
+        clock = self.world.clock
+        return Cell(
+            lambda: exchange(source, role, sts, clock=clock), label=role.arn, world=self.world
+        )
+
+
+def _identity(source: TokenSource) -> Hashable:
+    """Equal settings are the same source; what has no hash is only itself."""
+    try:
+        hash(source)
+    except TypeError:
+        return id(source)  # its cell keeps it alive, so no other object can get this id
+    return source
+
+
+registry = _Registry()
+shared_cell = registry.shared

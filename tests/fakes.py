@@ -1,0 +1,91 @@
+"""The world as a test arranges it: a clock that stands still, sleeps that are recorded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._world import World
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
+
+
+class ManualWorld:
+    """A `World` whose time moves only when told to; `sleep` moves it and is written down.
+
+    Background work runs at once by default. With `hold = True` it is kept until `release()`.
+    """
+
+    def __init__(self, start: datetime = START, *, jitter: float = 0.0) -> None:
+        self.now = start
+        self.sleeps: list[float] = []
+        self.held: list[Callable[[], None]] = []
+        self.hold = False
+        self.jitter = jitter
+        self._monotonic = 0.0
+        self._lock = threading.Lock()
+        self.world = World(
+            clock=lambda: self.now,
+            monotonic=lambda: self._monotonic,
+            sleep=self._sleep,
+            jitter=lambda: self.jitter,
+            spawn=self._spawn,
+        )
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self.now += timedelta(seconds=seconds)
+            self._monotonic += seconds
+
+    def set_wall_clock(self, now: datetime) -> None:
+        """As NTP or a resumed laptop does: the monotonic clock stays."""
+        self.now = now
+
+    def release(self) -> None:
+        """Run the background work that was held, in this thread."""
+        work, self.held = self.held, []
+        for each in work:
+            each()
+
+    def _sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    def _spawn(self, work: Callable[[], None]) -> None:
+        if self.hold:
+            self.held.append(work)
+        else:
+            work()
+
+
+class Fetches:
+    """A scripted exchange: its credentials are their own counter, so a torn set would show."""
+
+    def __init__(self, world: ManualWorld, *, life_s: float = 3600.0) -> None:
+        self.world = world
+        self.life_s = life_s
+        self.count = 0
+        self.failing: Exception | None = None
+
+    def __call__(self) -> AwsCredentials:
+        self.count += 1
+        if self.failing is not None:
+            raise self.failing
+        return credentials(self.count, self.world.now + timedelta(seconds=self.life_s))
+
+
+def credentials(number: int, expiration: datetime) -> AwsCredentials:
+    return AwsCredentials(
+        access_key_id=f"ASIA{number:016d}",
+        secret_access_key=f"secret-{number}",
+        session_token=f"token-{number}",
+        expiration=expiration,
+    )
+
+
+def is_whole(value: AwsCredentials) -> bool:
+    """Whether all parts come from one exchange."""
+    number = int(value.access_key_id.removeprefix("ASIA"))
+    return (value.secret_access_key, value.session_token) == (f"secret-{number}", f"token-{number}")

@@ -1,0 +1,286 @@
+"""The cell on a clock that stands still: what is served, when it is renewed, who waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from fakes import START, Fetches, ManualWorld, is_whole
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+
+
+@pytest.fixture
+def world() -> ManualWorld:
+    return ManualWorld()
+
+
+@pytest.fixture
+def fetches(world: ManualWorld) -> Fetches:
+    return Fetches(world)
+
+
+@pytest.fixture
+def cell(world: ManualWorld, fetches: Fetches) -> Cell:
+    return Cell(fetches, label=ROLE, world=world.world)
+
+
+def refused() -> ExchangeError:
+    return ExchangeError("STS said no.", code="AccessDenied", error_id="exchange/denied")
+
+
+def unreachable() -> ExchangeError:
+    return ExchangeError("STS is away.", code="EndpointConnectionError", retryable=True)
+
+
+def number(credentials: AwsCredentials | None) -> int:
+    assert credentials is not None
+    assert is_whole(credentials)
+    return int(credentials.session_token.removeprefix("token-"))
+
+
+# -- serving -----------------------------------------------------------------------------------
+
+
+def test_nothing_is_fetched_before_it_is_asked_for(cell: Cell, fetches: Fetches) -> None:
+    assert (None, 0) == (cell.peek(), fetches.count)
+
+
+def test_first_caller_fetches_and_the_next_share_it(cell: Cell, fetches: Fetches) -> None:
+    assert [1, 1, 1] == [number(cell.get()) for _ in range(3)]
+    assert 1 == fetches.count
+
+
+def test_refresh_goes_on_behind_the_caller_who_finds_it_due(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    world.hold = True
+    world.advance(27 * 60)
+
+    assert [1, 1, 1] == [number(cell.get()) for _ in range(3)]
+    assert 1 == len(world.held)
+
+    world.release()
+    assert 2 == number(cell.get())
+    assert 2 == fetches.count
+
+
+def test_peek_starts_a_due_refresh_and_never_waits(cell: Cell, world: ManualWorld) -> None:
+    cell.get()
+    world.hold = True
+    world.advance(30 * 60)
+    assert 1 == number(cell.peek())
+    assert 1 == len(world.held)
+    world.advance(31 * 60)
+    assert cell.peek() is None
+    world.release()
+
+
+def test_after_the_end_a_caller_waits_for_fresh_ones(cell: Cell, world: ManualWorld) -> None:
+    cell.get()
+    world.advance(2 * 3600)  # a laptop that was closed, a quiet night
+    assert 2 == number(cell.get())
+
+
+def test_a_wall_clock_that_steps_back_keeps_what_is_valid(cell: Cell, world: ManualWorld) -> None:
+    cell.get()
+    world.set_wall_clock(START - timedelta(minutes=3))
+    assert 1 == number(cell.get())
+
+
+# -- failing -----------------------------------------------------------------------------------
+
+
+def test_failed_refresh_is_invisible_while_credentials_live(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    fetches.failing = refused()
+    for _ in range(3580 - 1):
+        world.advance(1)
+        assert 1 == number(cell.get())
+
+
+def test_refresh_backs_off_for_as_long_as_it_fails(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    fetches.failing = unreachable()
+    world.jitter = 1.0
+    world.advance(40 * 60)
+    tries = []
+    for second in range(600):
+        before = fetches.count
+        cell.get()
+        if fetches.count > before:
+            tries.append(second)
+        world.advance(1)
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    assert [2, 4, 8, 16, 32, 60, 60] == gaps[:7]
+
+
+def test_background_attempt_is_not_repeated_at_once(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    fetches.failing = unreachable()
+    world.advance(40 * 60)
+    cell.get()
+    assert (2, []) == (fetches.count, world.sleeps)
+
+
+def test_recovery_is_seen_within_one_backoff_step(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    fetches.failing = unreachable()
+    world.jitter = 1.0
+    world.advance(31 * 60)
+    for _ in range(600):
+        cell.get()
+        world.advance(1)
+    fetches.failing = None
+    for _ in range(60):
+        cell.get()
+        world.advance(1)
+    assert 1 < number(cell.get())
+
+
+def test_retryable_failure_is_retried_while_a_caller_waits(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    fetches.failing = unreachable()
+    with pytest.raises(ExchangeError, match="STS is away"):
+        cell.get()
+    assert 4 == fetches.count
+    assert 3 == len(world.sleeps)
+    assert all(0.2 <= pause <= 5 for pause in world.sleeps)
+
+
+def test_retry_that_succeeds_serves_the_caller(world: ManualWorld) -> None:
+    fetches = Fetches(world)
+    answers = iter([unreachable(), unreachable(), None])
+
+    def flaky() -> AwsCredentials:
+        fetches.failing = next(answers)
+        return fetches()
+
+    assert 3 == number(Cell(flaky, world=world.world).get())
+
+
+def test_refusal_is_not_retried(cell: Cell, fetches: Fetches, world: ManualWorld) -> None:
+    fetches.failing = refused()
+    with pytest.raises(ExchangeError):
+        cell.get()
+    assert (1, []) == (fetches.count, world.sleeps)
+
+
+def test_failure_is_remembered_for_a_moment(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    fetches.failing = refused()
+    for _ in range(1000):
+        with pytest.raises(ExchangeError, match="STS said no"):
+            cell.get()
+    assert 1 == fetches.count
+    world.advance(2)
+    with pytest.raises(ExchangeError):
+        cell.get()
+    assert 2 == fetches.count
+
+
+def test_a_missing_source_is_an_error_of_its_own_kind(cell: Cell, fetches: Fetches) -> None:
+    fetches.failing = TokenUnavailable("no metadata server")
+    with pytest.raises(TokenUnavailable, match="no metadata server"):
+        cell.get()
+
+
+def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
+    cell: Cell, fetches: Fetches
+) -> None:
+    fetches.failing = ZeroDivisionError()
+    with pytest.raises(ExchangeError, match=r"ended in ZeroDivisionError") as caught:
+        cell.get()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_outage_is_warned_of_once_with_the_time_that_is_left(
+    cell: Cell, fetches: Fetches, world: ManualWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gcp_aws_bridge")
+    cell.get()
+    fetches.failing = unreachable()
+    world.advance(30 * 60)
+    for _ in range(600):
+        cell.get()
+        world.advance(1)
+    [record] = caplog.records
+    assert logging.WARNING == record.levelno
+    assert f"{ROLE}: refresh failed; those in use are good for 1790 s more" in record.getMessage()
+
+
+def test_those_who_fail_together_do_not_share_one_exception_object(
+    cell: Cell, fetches: Fetches
+) -> None:
+    fetches.failing = refused()
+    seen = []
+    for _ in range(2):
+        with pytest.raises(ExchangeError) as caught:
+            cell.get()
+        seen.append(caught.value)
+    assert seen[0] is not seen[1]
+    assert [("AccessDenied", "exchange/denied")] * 2 == [(e.code, e.error_id) for e in seen]
+
+
+# -- threads -----------------------------------------------------------------------------------
+
+
+def test_many_who_find_nothing_share_one_exchange() -> None:
+    world = ManualWorld()
+    fetches = Fetches(world)
+    everybody_waits = threading.Event()
+
+    def slow() -> AwsCredentials:
+        everybody_waits.wait(10)
+        return fetches()
+
+    cell = Cell(slow)  # real threads
+    fetches.world.now = cell._clock()
+    got: list[AwsCredentials] = []
+    threads = [threading.Thread(target=lambda: got.append(cell.get())) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    everybody_waits.set()
+    for thread in threads:
+        thread.join(10)
+    assert (50, 1) == (len(got), fetches.count)
+    assert 1 == len({id(value) for value in got})
+
+
+def test_a_caller_does_not_wait_for_ever(world: ManualWorld, fetches: Fetches) -> None:
+    from gcp_aws_bridge._refresh import RefreshPolicy
+
+    world.hold = True  # a source that never returns
+    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=world.world)
+    with pytest.raises(ExchangeError, match="no answer within"):
+        cell.get()
+    world.release()
+    assert 1 == number(cell.get())
+
+
+def test_an_interrupt_in_the_exchange_strands_nobody(world: ManualWorld) -> None:
+    def interrupted() -> AwsCredentials:
+        raise KeyboardInterrupt
+
+    cell = Cell(interrupted, world=world.world)
+    with pytest.raises(KeyboardInterrupt):
+        cell.get()
+    assert cell._flight is None
