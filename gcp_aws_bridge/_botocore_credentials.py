@@ -1,0 +1,87 @@
+"""A cell as botocore sees it: its own types, its own errors, none of its refreshing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
+from botocore.exceptions import CredentialRetrievalError
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge.exceptions import BridgeError
+
+METHOD = "google-web-identity"
+_UNKNOWN: Any = None  # the expiration before the first exchange
+
+
+def for_botocore(error: BridgeError) -> CredentialRetrievalError:
+    """What boto3 users catch already, with our message."""
+    return CredentialRetrievalError(provider=METHOD, error_msg=str(error))
+
+
+def _whole(name: str) -> property:
+    return property(lambda self: getattr(self.get_frozen_credentials(), name))
+
+
+class FrozenCredentials(ReadOnlyCredentials):
+    """botocore's own value, but that its `repr` shows no secret."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"FrozenCredentials(access_key={self.access_key!r}, …)"
+
+
+class BridgeCredentials(RefreshableCredentials):
+    """botocore credentials that are a view of a cell: each read is of one whole, valid set.
+
+    A `RefreshableCredentials` for whoever asks with `isinstance`; of its machinery (windows, lock,
+    refresh in the caller's thread) nothing is used.
+    """
+
+    def __init__(self, cell: Cell, account_id: str) -> None:
+        super().__init__("", "", "", _UNKNOWN, self._never, METHOD, account_id=account_id)
+        self._cell = cell
+        self._arn_account_id = account_id
+        self._view: tuple[AwsCredentials | None, FrozenCredentials | None] = (None, None)
+
+    @staticmethod
+    def _never() -> dict[str, Any]:
+        raise NotImplementedError("the cell refreshes, not botocore")
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """One whole, immutable set.
+
+        Raises:
+            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+        """
+        try:
+            current = self._cell.get()
+        except BridgeError as error:
+            raise for_botocore(error) from error
+        held, frozen = self._view
+        if held is not current or frozen is None:
+            frozen = FrozenCredentials(
+                current.access_key_id,
+                current.secret_access_key,
+                current.session_token,
+                self._arn_account_id,
+            )
+            self._view = (current, frozen)
+            self._expiry_time = current.expiration  # read by many, though it is not public
+        return frozen
+
+    # Read-only, where botocore's can be set: a view is not written to.
+    access_key: Any = _whole("access_key")
+    secret_key: Any = _whole("secret_key")
+    token: Any = _whole("token")
+    # Known from the ARN: endpoint rules, which ask for it first, need no exchange.
+    account_id: Any = property(lambda self: self._arn_account_id)
+
+    def refresh_needed(self, refresh_in: float | None = None) -> bool:
+        """Never by botocore."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"<BridgeCredentials of {self._cell.label}>"

@@ -1,0 +1,84 @@
+"""The link of botocore's credential chain where a Google identity becomes AWS credentials."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from botocore.credentials import CredentialProvider
+from botocore.exceptions import ProfileNotFound
+from botocore.session import Session
+
+from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, for_botocore
+from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._settings import resolve
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
+from gcp_aws_bridge.tokens import TokenSource
+
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+class GoogleWebIdentityProvider(CredentialProvider):
+    """The place in botocore's chain where a Google identity becomes AWS credentials.
+
+    Args:
+        session: Whose settings and STS endpoint are used.
+        role: None: environment and profile say, each time they are asked.
+    """
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customGoogleWebIdentity"  # botocore: others must start with "custom"
+
+    def __init__(
+        self,
+        session: Session,
+        role: Role | str | None = None,
+        token_source: TokenSource | None = None,
+    ) -> None:
+        super().__init__(session)
+        self._role = role
+        self._source = token_source
+
+    def load(self) -> BridgeCredentials | None:
+        """Credentials; None where no role is configured or this machine has no Google identity.
+
+        Raises:
+            CredentialRetrievalError: There is a Google identity, and it was refused.
+        """
+        try:
+            role = role_for(self.session, self._role)
+            if role is None:
+                _log.debug("no role is configured for %s: next provider", METHOD)
+                return None
+            cell = shared_cell(self._source, role, self.session)
+            cell.get()  # now, since only now can the chain still go on
+        except TokenUnavailable as error:
+            _log.debug("no Google identity here: next provider. %s", error)
+            return None
+        except BridgeError as error:
+            raise for_botocore(error) from error
+        return BridgeCredentials(cell, role.account_id)
+
+
+def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Role | None:
+    """The role that arguments, environment and the session's profile ask for together."""
+    if isinstance(role, Role):
+        return role
+    named_profile = session.instance_variables().get("profile") is not None
+    return resolve(
+        {"arn": role, **arguments},
+        environ=os.environ,
+        profile=_profile(session),
+        named_profile=named_profile,
+    )
+
+
+def _profile(session: Session) -> dict[str, Any]:
+    try:
+        return dict(session.get_scoped_config())
+    except ProfileNotFound:
+        if session.instance_variables().get("profile") is not None:
+            raise
+        return {}

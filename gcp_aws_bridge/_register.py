@@ -1,0 +1,120 @@
+"""Ways into a session's credential chain: one session, or every session made from now on."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import botocore
+from botocore.credentials import CredentialResolver, create_credential_resolver
+from botocore.session import Session
+
+from gcp_aws_bridge._botocore_credentials import METHOD
+from gcp_aws_bridge._provider import GoogleWebIdentityProvider
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.tokens import TokenSource
+
+
+def register(
+    session: Any, role: Role | str | None = None, *, token_source: TokenSource | None = None
+) -> None:
+    """Add the provider to a session's chain: after `env`, first where a profile was named.
+
+    Again on the same session replaces what was registered. Clients that exist keep what they have;
+    the next client gets its credentials through the new chain, unless the session was given keys.
+
+    Args:
+        session: A boto3 or botocore session.
+        role: A role or its ARN. None: environment and profile say.
+        token_source: None: what this machine has.
+    """
+    botocore_session = botocore_session_of(session)
+    provider = GoogleWebIdentityProvider(botocore_session, _checked(role), token_source)
+    _insert(botocore_session.get_component("credential_provider"), provider)
+    forget_resolved(botocore_session)
+
+
+def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
+    """Register on every session made from now on, third-party code's too, and boto3's default one.
+
+    Again replaces the settings. Sessions of aiobotocore are left alone.
+    """
+    checked = _checked(role)
+
+    def initializer(session: Session) -> None:
+        if inspect.iscoroutinefunction(session.get_credentials):
+            return  # aiobotocore: its chain is asynchronous
+
+        def chain() -> CredentialResolver:
+            # Late, since boto3 sets the profile after it made the session.
+            resolver = create_credential_resolver(
+                session, region_name=session.get_config_variable("region")
+            )
+            _insert(resolver, GoogleWebIdentityProvider(session, checked, token_source))
+            return resolver
+
+        session.lazy_register_component("credential_provider", chain)
+
+    uninstall()
+    _installed.append(initializer)
+    botocore.register_initializer(initializer)
+    default = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    if default is not None:
+        register(default, checked, token_source=token_source)
+
+
+def uninstall() -> None:
+    """Undo `install` for sessions made from now on; those that exist keep what they have."""
+    while _installed:
+        botocore.unregister_initializer(_installed.pop())
+
+
+_installed: list[Callable[[Session], None]] = []
+
+
+def botocore_session_of(session: Any) -> Session:
+    """The botocore session inside a boto3 one."""
+    inner = getattr(session, "_session", session)  # boto3 gives it no public name
+    if not isinstance(inner, Session):
+        raise ConfigError(
+            f"{type(session).__name__} is no boto3 or botocore session.",
+            fix="pass a boto3.Session() or botocore.session.Session().",
+            error_id="config/session",
+        )
+    if inspect.iscoroutinefunction(inner.get_credentials):
+        raise ConfigError(
+            f"{type(session).__name__} is asynchronous.",
+            fix="use a boto3 or botocore session here.",
+            error_id="config/session",
+        )
+    return inner
+
+
+def forget_resolved(session: Session, *, given_too: bool = False) -> None:
+    """Have the session walk its chain again; keys that it was given stay, unless *given_too*."""
+    resolved = getattr(session, "_credentials", None)  # botocore has no public way to ask
+    if resolved is not None and (given_too or resolved.method != "explicit"):
+        vars(session)["_credentials"] = None
+
+
+def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:
+    if any(other.METHOD == METHOD for other in resolver.providers):
+        resolver.remove(METHOD)
+    # Without `env` a profile was named (botocore leaves it out then), and that comes first.
+    names = [str(other.METHOD) for other in resolver.providers]
+    if "env" in names:
+        resolver.insert_after("env", provider)
+    elif names:
+        resolver.insert_before(names[0], provider)
+    else:
+        resolver.providers.append(provider)
+
+
+def _checked(role: Role | str | None) -> Role | str | None:
+    """A malformed ARN is an error where it was written, not in the first client."""
+    if isinstance(role, str):
+        Role(role)
+    return role

@@ -1,0 +1,160 @@
+"""The one line: a boto3 session, or credentials for any other signer, from a role's ARN."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.credentials import CredentialProvider, CredentialResolver
+
+from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
+from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._provider import role_for
+from gcp_aws_bridge._register import botocore_session_of, forget_resolved
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.tokens import TokenSource
+
+if TYPE_CHECKING:
+    import boto3
+    from typing_extensions import Unpack
+
+    from gcp_aws_bridge.config import RoleSettings
+
+
+def session(
+    role_arn: str | Role | None = None,
+    *,
+    audience: str | None = None,
+    role_session_name: str | None = None,
+    duration_seconds: int | None = None,
+    region_name: str | None = None,
+    chain: Sequence[str] = (),
+    policy: str | Mapping[str, Any] | None = None,
+    policy_arns: Sequence[str] = (),
+    token_source: TokenSource | None = None,
+    botocore_session: botocore.session.Session | None = None,
+) -> boto3.Session:
+    """Make a boto3 session whose clients trade this machine's Google ID token for AWS credentials.
+
+    Asks no network: the exchange happens when the first request is signed, and again ahead of
+    expiry in the background. Equal roles share it, however many sessions there are. The session
+    has these credentials or an error; it never falls through to others.
+
+    Args:
+        role_arn: The role, or a `Role` in place of all the settings here. None: the environment or
+            the profile says (see docs/reference/settings.md).
+        audience: What the ID token is asked for. Default: `sts.amazonaws.com`.
+        role_session_name: Shows in CloudTrail. Default: the pod's or host's name.
+        duration_seconds: 900 to 43200; at most 3600 with a chain. Default: 3600.
+        region_name: Of the session, and of STS where it lies in the role's partition.
+        chain: Roles to assume one after the other from the first, by ARN.
+        policy: A session policy, JSON text or a mapping; it narrows what the last role allows.
+        policy_arns: Up to 10 managed policies, to the same effect.
+        token_source: Any `() -> str` that returns an ID token. Default: what this machine has.
+        botocore_session: One to build on. Default: a new one.
+
+    Raises:
+        ConfigError: No role is configured, a setting is malformed, or boto3 is not installed.
+    """
+    inner = botocore_session_of(botocore_session or botocore.session.get_session())
+    outer = _boto3_session(inner, region_name)
+    role = _required(
+        inner,
+        role_arn,
+        audience=audience,
+        role_session_name=role_session_name,
+        duration_seconds=duration_seconds,
+        chain=chain,
+        policy=policy,
+        policy_arns=policy_arns,
+    )
+    given = _Given(BridgeCredentials(shared_cell(token_source, role, inner), role.account_id))
+    inner.register_component("credential_provider", CredentialResolver([given]))
+    forget_resolved(inner, given_too=True)
+    return outer
+
+
+def credentials(
+    role_arn: str | Role | None = None,
+    *,
+    token_source: TokenSource | None = None,
+    botocore_session: botocore.session.Session | None = None,
+    **settings: Unpack[RoleSettings],
+) -> BridgeCredentials:
+    """Make botocore credentials that renew themselves, for any SigV4 signer.
+
+    For what takes credentials and not a session: opensearch-py, requests-aws4auth, signers of
+    one's own. Asks no network until they are first used.
+
+    Args:
+        role_arn: As for `session`, and so are *token_source* and the settings (`audience`,
+            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+        botocore_session: Whose region, profile and proxy settings reach STS. Default: one that
+            all calls share.
+
+    Raises:
+        ConfigError: As for `session`.
+    """
+    inner = botocore_session_of(botocore_session or _shared_session(*map(os.environ.get, _CHOICE)))
+    role = _required(inner, role_arn, **settings)
+    return BridgeCredentials(shared_cell(token_source, role, inner), role.account_id)
+
+
+class _Given(CredentialProvider):
+    """A chain of one link: these credentials."""
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customGoogleWebIdentityGiven"
+
+    def __init__(self, given: BridgeCredentials) -> None:
+        super().__init__()
+        self._given = given
+
+    def load(self) -> BridgeCredentials:
+        return self._given
+
+
+def _required(inner: botocore.session.Session, role: str | Role | None, **settings: Any) -> Role:
+    given = sorted(name for name, value in settings.items() if value not in (None, "", ()))
+    if isinstance(role, Role) and given:
+        raise ConfigError(
+            f"A Role was given together with {', '.join(given)}.",
+            fix="put the settings into the Role: dataclasses.replace(role, …).",
+            error_id="config/role-and-settings",
+        )
+    found = role_for(inner, role, **settings)
+    if found is None:
+        raise ConfigError(
+            "No role is configured: role_arn was not given, GCP_AWS_BRIDGE_ROLE_ARN and "
+            "AWS_ROLE_ARN are not set, and the AWS profile has no gcp_role_arn.",
+            fix='bridge.session("arn:aws:iam::123456789012:role/etl"), or set '
+            "GCP_AWS_BRIDGE_ROLE_ARN.",
+            error_id="config/no-role",
+        )
+    return found
+
+
+# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
+_CHOICE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
+
+
+@lru_cache(maxsize=8)
+def _shared_session(*choice: str | None) -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def _boto3_session(inner: botocore.session.Session, region_name: str | None) -> boto3.Session:
+    try:
+        import boto3
+    except ImportError:
+        raise ConfigError(
+            "boto3 is not installed.",
+            fix="pip install 'gcp-aws-bridge[boto3]'; without boto3 there is "
+            "bridge.register(botocore_session) and bridge.credentials(...).",
+            error_id="config/extra-boto3",
+        ) from None
+    return boto3.Session(botocore_session=inner, region_name=region_name)
