@@ -1,0 +1,266 @@
+"""`gcp-aws-bridge demo`: the bridge at work on one machine, with an emulated GKE and AWS.
+
+Nothing here is staged: the token is signed and verified, the role's trust policy is evaluated, the
+objects go to a real S3 API (moto). Only the clock is moved, to see a refresh without waiting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from gcp_aws_bridge.exceptions import ConfigError
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+_BUCKET = "bridge-demo"
+_ANYTHING_CLOUDY = ("AWS_", "GCP_AWS_BRIDGE_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Start an emulated GKE metadata server, an AWS STS and a local S3 on loopback; make the "
+        "one-line session; show each step and what it cost. Needs gcp-aws-bridge[demo]."
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="stay up afterwards, and print the environment for a shell to play in",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demonstration; 0 when every step did what it says."""
+    _need_extra()
+    show = _Show(sys.stdout)
+    clock = _TravellingClock()
+    with contextlib.ExitStack() as stack:
+        cloud, s3_url = _start_clouds(stack, show, clock)
+        _walk(show, cloud, s3_url, clock)
+        if options.keep:
+            _stay(show, cloud, s3_url)
+    return 0
+
+
+def _start_clouds(
+    stack: contextlib.ExitStack, show: _Show, clock: _TravellingClock
+) -> tuple[Any, str]:
+    from gcp_aws_bridge.emulator import Emulator
+
+    show.title("Two clouds on this machine")
+    with show.step("GKE metadata server and AWS STS") as say:
+        cloud = stack.enter_context(Emulator(clock=clock))
+        cloud.add_role(ROLE)
+        say(f"trust policy of {ROLE} pins :aud, :oaud and :sub")
+    with show.step("Amazon S3 (moto)") as say:
+        s3_url = stack.enter_context(_local_s3())
+        say(s3_url)
+    stack.enter_context(_environment(cloud.environ))
+    return cloud, s3_url
+
+
+def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
+    import gcp_aws_bridge as bridge
+    from gcp_aws_bridge._cells import registry
+    from gcp_aws_bridge._world import World
+
+    registry.world = World(clock=clock)
+
+    show.title("One line")
+    show.code(f'session = bridge.session("{ROLE}")')
+    with show.step("session made") as say:
+        session = bridge.session(ROLE, region_name="us-east-1")
+        say(f"nothing was asked of any network: {_asked(cloud)}")
+    with show.step("ID token of the pod") as say:
+        for line in _claims(bridge.MetadataServer()()):
+            say(line)
+    credentials = session.get_credentials()
+    assert credentials is not None  # noqa: S101 - for the type checker; session() gave them
+    before = _counts(cloud)
+    with show.step("exchange: token in, credentials out") as say:
+        first = credentials.get_frozen_credentials()
+        say(f"{first.access_key}, asked for with {_asked(cloud, before)}")
+    with show.step("who AWS says we are") as say:
+        say(session.client("sts").get_caller_identity()["Arn"])
+
+    show.title("Used")
+    s3 = session.client("s3", endpoint_url=s3_url)
+    with show.step("bucket made and listed") as say:
+        s3.create_bucket(Bucket=_BUCKET)
+        say(", ".join(bucket["Name"] for bucket in s3.list_buckets()["Buckets"]))
+    with show.step("object put and read back") as say:
+        s3.put_object(Bucket=_BUCKET, Key="hello.txt", Body=b"hello from a pod with no keys")
+        say(s3.get_object(Bucket=_BUCKET, Key="hello.txt")["Body"].read().decode())
+    with show.step("1,000 more signatures, 20 more sessions") as say:
+        before = _counts(cloud)
+        for _ in range(20):
+            bridge.session(ROLE, region_name="us-east-1").get_credentials()
+        for _ in range(1000):
+            credentials.get_frozen_credentials()
+        say(f"cost {_asked(cloud, before)}")
+
+    show.title("Forty minutes later")
+    clock.travel(timedelta(minutes=40))
+    before = _counts(cloud)
+    with show.step("the next request goes on with what is valid") as say:
+        say(f"still {credentials.get_frozen_credentials().access_key}")
+    with show.step("while fresh ones come in the background") as say:
+        fresh = _until_changed(credentials, first)
+        say(f"{fresh}, asked for with {_asked(cloud, before)}")
+    with show.step("STS goes down for fifty minutes") as say, cloud.sts.down():
+        clock.travel(timedelta(minutes=50))
+        say(f"still signing with {credentials.get_frozen_credentials().access_key}")
+    show.done()
+
+
+def _stay(show: _Show, cloud: Any, s3_url: str) -> None:
+    show.title("Yours to play with, until Ctrl-C")
+    environment = {
+        **cloud.environ,
+        "AWS_ENDPOINT_URL_S3": s3_url,
+        "AWS_REGION": "us-east-1",
+        "GCP_AWS_BRIDGE_ROLE_ARN": ROLE,
+    }
+    for name, value in environment.items():
+        show.code(f"export {name}={value}")
+    show.code('python3 -c "import gcp_aws_bridge as b; print(b.session().get_credentials())"')
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+class _TravellingClock:
+    """The real clock, moved ahead."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        from gcp_aws_bridge._world import utc_now
+
+        return utc_now() + self._ahead
+
+    def travel(self, ahead: timedelta) -> None:
+        self._ahead += ahead
+
+
+class _Show:
+    """Steps, what they said and what they cost; colour on a terminal, plain text elsewhere."""
+
+    def __init__(self, out: Any) -> None:
+        self._out = out
+        self._started = time.perf_counter()
+        colour = out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._live = colour
+        self._bold, self._dim, self._green, self._end = (
+            ("\033[1m", "\033[2m", "\033[32m", "\033[0m") if colour else ("", "", "", "")
+        )
+
+    def title(self, text: str) -> None:
+        self._print(f"\n{self._bold}{text}{self._end}")
+
+    def code(self, text: str) -> None:
+        self._print(f"    {self._dim}{text}{self._end}")
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[Callable[[str], None]]:
+        said: list[str] = []
+        if self._live:
+            print(f"  … {what}", end="\r", file=self._out, flush=True)
+        started = time.perf_counter()
+        yield said.append
+        took_ms = (time.perf_counter() - started) * 1000
+        self._print(f"  {self._green}✓{self._end} {what:<48} {took_ms:9,.1f} ms")
+        for line in said:
+            self._print(f"    {self._dim}{line}{self._end}")
+
+    def done(self) -> None:
+        took_s = time.perf_counter() - self._started
+        self._print(f"\nAll of it in {took_s:.1f} s. In your code: pip install gcp-aws-bridge")
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, file=self._out, flush=True)
+        except UnicodeEncodeError:  # a Windows console of an old code page
+            print(line.encode("ascii", "replace").decode(), file=self._out, flush=True)
+
+
+def _need_extra() -> None:
+    missing = [name for name in ("boto3", "moto", "flask") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ConfigError(
+            f"The demonstration needs {' and '.join(missing)}, not installed here.",
+            fix="pip install 'gcp-aws-bridge[demo]'",
+            error_id="config/extra-demo",
+        )
+
+
+@contextlib.contextmanager
+def _local_s3() -> Iterator[str]:
+    import logging
+
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def _environment(wanted: dict[str, str]) -> Iterator[None]:
+    """This process as the pod: nothing cloudy from the machine's own environment remains."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name.startswith(_ANYTHING_CLOUDY) or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ.update(wanted, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _claims(raw: str) -> list[str]:
+    from gcp_aws_bridge import _id_token
+
+    token = _id_token.parse(raw, origin="The metadata server")
+    return [
+        f"iss  {token.issuer}",
+        f"aud  {', '.join(token.audience)}",
+        f"azp  {token.authorized_party}",
+        f"sub  {token.subject}  ({token.email})",
+    ]
+
+
+def _counts(cloud: Any) -> tuple[int, int]:
+    return len(cloud.metadata.requests), len(cloud.sts.requests)
+
+
+def _asked(cloud: Any, before: tuple[int, int] = (0, 0)) -> str:
+    metadata, sts = (now - then for now, then in zip(_counts(cloud), before, strict=True))
+    return f"{metadata} metadata and {sts} STS requests"
+
+
+def _until_changed(credentials: Any, old: Any) -> str:
+    for _ in range(500):
+        if (new := credentials.get_frozen_credentials()) != old:
+            return str(new.access_key)
+        time.sleep(0.01)
+    raise ConfigError(
+        "No fresh credentials came within 5 s.",
+        fix="run it again with PYTHONDEVMODE=1 and report what it says.",
+        error_id="demo/no-refresh",
+    )
