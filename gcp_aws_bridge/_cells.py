@@ -32,6 +32,11 @@ class _Registry:
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Forget every cell; who holds one keeps it."""
+        with self._lock:
+            self._cells.clear()
+
     def shared(self, source: TokenSource | None, role: Role, session: Session) -> Cell:
         bound = for_audience(source, role.audience, self.world)
         sts = sts_for(session, role)

@@ -89,12 +89,12 @@ class MetadataServer:
             )
         except _http.Unreachable as error:
             raise _NotYet(str(error)) from None
+        if answer.status in _RETRIED_STATUS:
+            raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}")
         # Compute Engine, "Query metadata": the answer carries the same header; whatever does not
         # is not Google's (EC2 and Azure serve their own metadata on the same address).
         if answer.headers.get("metadata-flavor") != "Google":
-            raise _NotYet(f"HTTP {answer.status} without the header Metadata-Flavor: Google")
-        if answer.status in _RETRIED_STATUS:
-            raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}")
+            raise _somebody_else(answer)
         if answer.status != 200:
             raise _refused(answer)
         return self._checked(answer, audience)
@@ -147,6 +147,16 @@ def _gave_up(seen: _NotYet, *, tries: int, within_s: float) -> TokenUnavailable:
         fix="on Google Cloud, look at the network policy, hostNetwork and the node pool's "
         "Workload Identity; elsewhere, pass token_source=GoogleCredentials(...) or TokenFile(...).",
         error_id="token/metadata-unreachable",
+    )
+
+
+def _somebody_else(answer: _http.Answer) -> TokenUnavailable:
+    return TokenUnavailable(
+        f"What answers at {_host()} is not Google's metadata server: HTTP {answer.status} without "
+        "the header Metadata-Flavor: Google.",
+        fix="look at GCE_METADATA_HOST and at proxies; elsewhere than on Google Cloud, pass "
+        "token_source=GoogleCredentials(...) or TokenFile(...).",
+        error_id="token/not-google",
     )
 
 

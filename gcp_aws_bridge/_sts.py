@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 import botocore.exceptions
+import botocore.parsers
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
@@ -56,6 +57,16 @@ _CONFIG = Config(
     read_timeout=10,
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
+)
+# botocore's network errors have two roots, and its parser's error none of them.
+_NETWORK = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
+_UNUSABLE = (
+    botocore.exceptions.BotoCoreError,
+    botocore.parsers.ResponseParserError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
 )
 _UNSIGNED_CONFIG = _CONFIG.merge(Config(signature_version=UNSIGNED))
 
@@ -165,14 +176,12 @@ class Sts:
                 status=answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
                 request_id=answer.get("ResponseMetadata", {}).get("RequestId", ""),
             ) from None  # its __cause__ would hold the request, token included
-        except botocore.exceptions.BotoCoreError as error:
-            raise self._unusable(error, arn) from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _UNUSABLE as error:
             raise self._unusable(error, arn) from None
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
         """A network fault, or an answer that is not STS's."""
-        network = isinstance(error, botocore.exceptions.HTTPClientError)
+        network = isinstance(error, _NETWORK)
         tls = isinstance(error, botocore.exceptions.SSLError)
         if network:
             said = f"STS in {self.region_name} was not reached: {quoted(str(error), 300)}."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._world import World, utc_now
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
 
@@ -58,6 +58,19 @@ class ManualWorld:
             self.held.append(work)
         else:
             work()
+
+
+class Journey:
+    """The real clock, moved ahead for both clouds and for the library."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self._ahead
+
+    def travel(self, **ahead: float) -> None:
+        self._ahead += timedelta(**ahead)
 
 
 class Fetches:

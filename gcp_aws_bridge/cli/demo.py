@@ -46,6 +46,9 @@ def run(options: argparse.Namespace) -> int:
         cloud, s3_url = _start_clouds(stack, show, clock)
         _walk(show, cloud, s3_url, clock)
         if options.keep:
+            clock.come_back()
+            cloud.reset()  # forgets the tokens of the future
+            cloud.add_role(ROLE)
             _stay(show, cloud, s3_url)
     return 0
 
@@ -149,6 +152,9 @@ class _TravellingClock:
 
     def travel(self, ahead: timedelta) -> None:
         self._ahead += ahead
+
+    def come_back(self) -> None:
+        self._ahead = timedelta()
 
 
 class _Show:

@@ -1,0 +1,264 @@
+"""`register` and `install`: one link in botocore's own chain, and how the others live with it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import boto3
+import botocore.session
+import pytest
+from botocore.exceptions import CredentialRetrievalError, ProfileNotFound
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.exceptions import ConfigError
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+OTHER = "arn:aws:iam::123456789012:role/other"
+OURS = "google-web-identity"
+
+
+@pytest.fixture(autouse=True)
+def fresh_default_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config"
+    path.write_text("")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    return path
+
+
+def method(session: boto3.Session | botocore.session.Session) -> str | None:
+    credentials = session.get_credentials()
+    return None if credentials is None else credentials.method
+
+
+def identity(session: boto3.Session) -> str:
+    return str(session.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+
+
+def chain(session: boto3.Session) -> list[str]:
+    resolver = session._session.get_component("credential_provider")
+    return [provider.METHOD for provider in resolver.providers]
+
+
+def keys_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+# -- register ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [boto3.Session, botocore.session.get_session])
+def test_registered_session_has_the_role(pod: Emulator, make) -> None:  # type: ignore[no-untyped-def]
+    session = make()
+    bridge.register(session, ROLE)
+    assert OURS == method(session)
+
+
+def test_stands_after_env_and_before_everything_else(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = boto3.Session()
+    bridge.register(session, ROLE)
+    assert ["env", OURS, "assume-role"] == chain(session)[:3]
+    keys_in_environment(monkeypatch)
+    assert "env" == method(session)
+
+
+def test_stands_first_where_a_profile_was_named(
+    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\naws_access_key_id = AKIAPROFILE\n")
+    keys_in_environment(monkeypatch)
+    session = boto3.Session(profile_name="etl")
+    bridge.register(session)
+    assert [OURS, "assume-role"] == chain(session)[:2]
+    assert OURS == method(session)
+
+
+def test_named_profile_reads_the_profile_and_not_the_environment(
+    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod.add_role(OTHER)
+    config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n[profile plain]\nregion = x\n")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", OTHER)
+    etl, plain = boto3.Session(profile_name="etl"), boto3.Session(profile_name="plain")
+    bridge.register(etl)
+    bridge.register(plain)
+    assert "assumed-role/etl" in identity(etl)
+    assert method(plain) is None
+
+
+def test_a_profile_that_does_not_exist_is_botocores_own_error(pod: Emulator, config: Path) -> None:
+    inner = botocore.session.Session(profile="nowhere")
+    with pytest.raises(ProfileNotFound):
+        bridge.session(ROLE, botocore_session=inner)
+
+
+def test_environment_says_which_role(pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = boto3.Session()
+    bridge.register(session)
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+    assert "assumed-role/etl" in identity(session)
+
+
+def test_no_role_configured_leaves_the_chain_as_it_was(pod: Emulator) -> None:
+    session = boto3.Session()
+    bridge.register(session)
+    assert method(session) is None
+    assert 0 == len(pod.metadata.requests)
+
+
+def test_irsa_stays_botocores_own(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(pod.mint())
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    session = boto3.Session()
+    bridge.register(session)
+    assert "assume-role-with-web-identity" == method(session)
+
+
+def test_twice_on_one_session_is_once_and_the_last_word_counts(pod: Emulator) -> None:
+    pod.add_role(OTHER)
+    session = boto3.Session()
+    bridge.register(session, ROLE)
+    bridge.register(session, ROLE)
+    assert 1 == chain(session).count(OURS)
+    assert "assumed-role/etl" in identity(session)
+    bridge.register(session, OTHER)
+    assert 1 == chain(session).count(OURS)
+    assert "assumed-role/other" in identity(session)
+
+
+def test_on_a_session_that_had_resolved_something_else(
+    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
+    session = boto3.Session()
+    assert "config-file" == method(session)
+    bridge.register(session, ROLE)
+    assert OURS == method(session)
+
+
+def test_on_a_session_that_had_found_nothing(pod: Emulator) -> None:
+    session = boto3.Session()
+    assert method(session) is None
+    bridge.register(session, ROLE)
+    assert OURS == method(session)
+
+
+def test_keys_given_to_a_session_stay_its_keys(pod: Emulator) -> None:
+    session = boto3.Session(aws_access_key_id="AKIAGIVEN", aws_secret_access_key="secret")
+    bridge.register(session, ROLE)
+    assert "explicit" == method(session)
+
+
+def test_a_malformed_role_is_an_error_where_it_is_written() -> None:
+    with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
+        bridge.register(boto3.Session(), "etl")
+    with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
+        bridge.install("etl")
+
+
+@pytest.mark.parametrize("thing", [None, "session", object()])
+def test_what_is_no_session_is_refused(thing: object) -> None:
+    with pytest.raises(ConfigError, match="no boto3 or botocore session"):
+        bridge.register(thing)
+
+
+# -- not here, and refused ---------------------------------------------------------------------
+
+
+def test_without_a_google_identity_the_chain_goes_on(
+    emulator: Emulator, config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "gcp_aws_bridge")
+    config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
+    session = boto3.Session()
+    bridge.register(session, ROLE)
+    assert "config-file" == method(session)
+    assert "no Google identity here: next provider" in caplog.text
+
+
+def test_a_refused_identity_stops_the_chain(pod: Emulator, config: Path) -> None:
+    pod.remove_role(ROLE)
+    config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
+    session = boto3.Session()
+    bridge.register(session, ROLE)
+    with pytest.raises(CredentialRetrievalError, match="AccessDenied"):
+        session.get_credentials()
+
+
+# -- install -----------------------------------------------------------------------------------
+
+
+def test_installed_boto3_client_has_the_role(pod: Emulator) -> None:
+    bridge.install(ROLE)
+    arn = boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"]
+    assert "assumed-role/etl" in arn
+
+
+def test_installed_before_a_third_party_makes_its_own_sessions(pod: Emulator) -> None:
+    bridge.install(ROLE)
+    sessions = [boto3.Session(), botocore.session.get_session(), botocore.session.Session()]
+    assert [OURS] * 3 == [method(session) for session in sessions]
+    assert 1 == len(pod.sts.requests)
+
+
+def test_installed_after_boto3_made_its_default_session(pod: Emulator) -> None:
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION is not None
+    assert method(boto3.DEFAULT_SESSION) is None
+    bridge.install(ROLE)
+    assert OURS == method(boto3.DEFAULT_SESSION)
+
+
+def test_installed_session_of_a_named_profile(pod: Emulator, config: Path) -> None:
+    config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n")
+    bridge.install()
+    assert OURS == method(boto3.Session(profile_name="etl"))
+    assert OURS == chain(boto3.Session(profile_name="etl"))[0]
+
+
+def test_installed_sessions_can_be_edited_as_ever(pod: Emulator) -> None:
+    bridge.install(ROLE)
+    session = botocore.session.get_session()
+    resolver = session.get_component("credential_provider")
+    assert resolver.get_provider("assume-role") is not None
+    resolver.remove(OURS)
+    assert method(session) is None
+
+
+def test_installing_twice_is_once_and_the_last_word_counts(pod: Emulator) -> None:
+    pod.add_role(OTHER)
+    bridge.install(ROLE)
+    bridge.install(OTHER)
+    session = boto3.Session()
+    assert 1 == chain(session).count(OURS)
+    assert "assumed-role/other" in identity(session)
+
+
+def test_uninstall_ends_it_for_new_sessions_only(pod: Emulator) -> None:
+    bridge.install(ROLE)
+    before = boto3.Session()
+    bridge.uninstall()
+    bridge.uninstall()
+    assert (OURS, None) == (method(before), method(boto3.Session()))
+
+
+def test_install_loads_nothing_of_boto3_by_itself(
+    monkeypatch: pytest.MonkeyPatch, pod: Emulator
+) -> None:
+    monkeypatch.delitem(sys.modules, "boto3")
+    bridge.install(ROLE)
+    assert "boto3" not in sys.modules

@@ -1,0 +1,106 @@
+"""What a forked child inherits: valid credentials, and none of the parent's locks and sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import World, utc_now
+from gcp_aws_bridge.emulator import Emulator
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
+    # Forking a process with threads is what is tested; Python 3.12 warns of it.
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+]
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """Run *work* in a forked child and return what it returned."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            answer = {"answer": work()}
+        except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
+            answer = {"failed": traceback.format_exc()}
+        os.write(writing, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = json.loads(pipe.read() or '{"failed": "the child died"}')
+    os.waitpid(pid, 0)
+    assert "failed" not in answer, answer["failed"]
+    return answer["answer"]
+
+
+def test_a_child_does_not_exchange_again_while_the_parents_are_good(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)
+    mine = credentials.access_key
+    assert mine == in_child(lambda: credentials.access_key)
+    assert mine == in_child(lambda: bridge.credentials(ROLE).access_key)
+    assert 1 == len(pod.sts.requests)
+
+
+def test_a_child_can_exchange_for_itself(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)  # gunicorn --preload: made before, used after
+    keys = {in_child(lambda: credentials.access_key) for _ in range(3)}
+    assert (3, 3) == (len(keys), len(pod.sts.requests))
+    assert credentials.access_key not in keys
+
+
+def test_a_child_never_uses_the_parents_connection(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)
+    mine = credentials.access_key  # opens a connection to STS, kept alive
+
+    def refresh_in_child() -> list[str]:
+        registry.clear()
+        return [bridge.credentials(ROLE, role_session_name=f"child-{n}").access_key for n in "ab"]
+
+    assert 2 == len(in_child(refresh_in_child))
+    registry.clear()
+    assert bridge.credentials(ROLE, role_session_name="parent").access_key != mine
+
+
+def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
+    """The thread that held the flight is not in the child, which must not wait for it."""
+    pod.sts.latency_s = 0.3
+    credentials = bridge.credentials(ROLE)
+    waiting = threading.Thread(target=credentials.get_frozen_credentials)
+    waiting.start()
+    while not pod.sts.requests:
+        threading.Event().wait(0.002)
+    child = in_child(lambda: credentials.access_key)
+    waiting.join(10)
+    assert child.startswith("ASIA")
+    assert child != credentials.access_key
+
+
+def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)
+    with registry._lock, credentials._cell._lock:
+        assert in_child(lambda: bridge.credentials(ROLE).access_key).startswith("ASIA")
+
+
+def test_a_child_refreshes_what_it_inherited(pod: Emulator) -> None:
+    ahead = [timedelta()]
+    pod.clock = lambda: utc_now() + ahead[0]
+    registry.world = World(clock=lambda: utc_now() + ahead[0])
+    credentials = bridge.credentials(ROLE)
+    mine = credentials.access_key
+    ahead[0] = timedelta(hours=2)
+    child = in_child(lambda: credentials.access_key)
+    assert child != mine
+    assert child != credentials.access_key

@@ -1,0 +1,171 @@
+"""An hour and more of a pod's life, over real HTTP: only the clock is moved."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import boto3
+import pytest
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import CredentialRetrievalError
+from fakes import Journey
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import World
+from gcp_aws_bridge.emulator import Emulator, Fault
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true while a background thread has a few seconds of real time."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.access_key
+    journey.travel(minutes=26)
+    assert first == credentials.access_key
+    assert 1 == len(pod.sts.requests)
+
+    pod.sts.latency_s = 0.2
+    journey.travel(minutes=14)
+    assert first == credentials.access_key
+    assert all(r.status is None for r in pod.sts.requests[1:])  # STS has not answered yet
+    assert soon(lambda: credentials.access_key != first)
+    assert (2, 2) == (len(pod.sts.requests), len(pod.metadata.requests))
+
+
+def test_every_session_sees_the_one_refresh(pod: Emulator, journey: Journey) -> None:
+    holders = [bridge.session(ROLE).get_credentials() for _ in range(5)]
+    first = {h.access_key for h in holders if h}
+    journey.travel(minutes=40)
+    for holder in holders:
+        assert holder is not None
+        holder.get_frozen_credentials()
+    assert soon(lambda: {h.access_key for h in holders if h}.isdisjoint(first))
+    assert 1 == len({h.access_key for h in holders if h})
+    assert 2 == len(pod.sts.requests)
+
+
+def test_sts_refusing_everything_is_invisible_to_the_last_seconds(
+    pod: Emulator, journey: Journey
+) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.access_key
+    journey.travel(minutes=31)
+    pod.sts.inject(Fault.aws_error("AccessDenied", "no", 403), times=None)
+    for _ in range(28 * 6):
+        journey.travel(seconds=10)
+        assert first == credentials.access_key
+    journey.travel(seconds=55)
+    with pytest.raises(CredentialRetrievalError, match="AccessDenied"):
+        credentials.get_frozen_credentials()
+
+    pod.sts.clear_faults()
+    journey.travel(seconds=2)
+    assert first != credentials.access_key
+
+
+def test_outage_that_ends_is_over_within_one_backoff_step(pod: Emulator, journey: Journey) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.access_key
+    journey.travel(minutes=40)
+    with pod.sts.down():
+        for _ in range(60):
+            assert first == credentials.access_key
+            journey.travel(seconds=10)
+    journey.travel(seconds=60)
+    credentials.get_frozen_credentials()
+    assert soon(lambda: credentials.access_key != first)
+
+
+def test_after_a_long_sleep_nobody_gets_what_has_ended(pod: Emulator, journey: Journey) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.access_key
+    journey.travel(hours=9)
+    assert first != credentials.access_key
+
+
+def test_threads_that_wait_share_the_error_and_the_request(pod: Emulator) -> None:
+    pod.remove_role(ROLE)
+    pod.sts.latency_s = 0.1
+    credentials = bridge.credentials(ROLE)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            credentials.get_frozen_credentials()
+        except CredentialRetrievalError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (200, 1) == (len(errors), len(pod.sts.requests))
+    assert 200 == len({id(error.__cause__) for error in errors})
+
+
+def test_a_new_pod_waits_for_its_metadata_server(pod: Emulator) -> None:
+    down = pod.metadata.down()
+    down.__enter__()
+    sleeps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) == 3:
+            down.__exit__(None, None, None)
+
+    registry.world = World(sleep=sleep)
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+    assert 3 == len(sleeps)
+    assert all(0.1 <= pause <= 2 for pause in sleeps)
+
+
+def test_a_cached_token_near_its_end_is_asked_for_again(pod: Emulator) -> None:
+    sleeps: list[float] = []
+    registry.world = World(sleep=sleeps.append)
+    pod.metadata.inject(Fault.stale_token(20), times=2)
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+    assert (3, 2, 1) == (len(pod.metadata.requests), len(sleeps), len(pod.sts.requests))
+
+
+def test_a_rotated_signing_key_needs_nothing(pod: Emulator, journey: Journey) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.access_key
+    pod.rotate_signing_key()
+    journey.travel(hours=2)
+    assert first != credentials.access_key
+
+
+def test_botocore_takes_it_for_its_own_refreshable_credentials(pod: Emulator) -> None:
+    session = bridge.session(ROLE, region_name="us-east-1")
+    credentials = session.get_credentials()
+    assert isinstance(credentials, RefreshableCredentials)
+    assert credentials.refresh_needed() is False
+    frozen = credentials.get_frozen_credentials()
+    # Who copies credentials into a session of their own (many a recipe does) gets working ones.
+    copied = boto3.Session(frozen.access_key, frozen.secret_key, frozen.token)
+    arn = copied.client("sts", region_name="us-east-1").get_caller_identity()["Arn"]
+    assert "assumed-role/etl" in arn
+
+
+def test_memory_of_many_session_policies_is_bounded(pod: Emulator) -> None:
+    from gcp_aws_bridge._cells import MAX_CELLS
+
+    kept = bridge.credentials(ROLE, policy={"Statement": []})
+    for number in range(MAX_CELLS + 100):
+        bridge.credentials(ROLE, policy={"Id": str(number), "Statement": []})
+    assert MAX_CELLS == len(registry._cells)
+    assert kept.access_key.startswith("ASIA")  # out of the registry, and still at work

@@ -1,0 +1,272 @@
+"""What goes wrong between the two clouds, and what the error says about it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+
+import botocore.session
+import pytest
+from botocore.exceptions import CredentialRetrievalError
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import World
+from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError, TokenError
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+
+
+@pytest.fixture(autouse=True)
+def no_real_sleep() -> list[float]:
+    sleeps: list[float] = []
+    registry.world = World(sleep=sleeps.append)
+    return sleeps
+
+
+def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
+    """The error of a first request, as botocore wraps it, and fit to cross processes."""
+    with pytest.raises(CredentialRetrievalError) as caught:
+        bridge.credentials(role, **settings).get_frozen_credentials()  # type: ignore[arg-type]
+    error = caught.value.__cause__
+    assert isinstance(error, BridgeError)
+    assert str(error) in str(caught.value)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(error), str(error), vars(error)) == (type(copy), str(copy), vars(copy))
+    assert not re.search(r"eyJ\w+\.eyJ", str(caught.value))
+    return error
+
+
+# -- the trust policy says no ------------------------------------------------------------------
+
+
+def test_refusal_shows_the_claims_and_a_statement_that_would_admit_them(pod: Emulator) -> None:
+    pod.add_role(ROLE, audience="somebody-else")
+    error = failure()
+    number, email = pod.service_account.unique_id, pod.service_account.email
+    assert isinstance(error, ExchangeError)
+    assert ("AccessDenied", False) == (error.code, error.retryable)
+    assert error.request_id
+    assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in str(error)
+    assert f'azp="{number}", aud="sts.amazonaws.com", sub="{number}" ("{email}")' in str(error)
+    statement = json.loads(error.fix[error.fix.index("{") :])
+    pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
+    registry.clear()
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+
+
+def test_a_refusal_costs_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
+    pod.remove_role(ROLE)
+    assert "exchange/denied" == failure().error_id
+    assert (1, []) == (len(pod.sts.requests), no_real_sleep)
+
+
+def test_an_oidc_provider_for_google_in_the_account_is_recognised(pod: Emulator) -> None:
+    pod.add_oidc_provider("https://accounts.google.com", client_ids=("another",))
+    error = failure()
+    assert ("exchange/invalid-token", "InvalidIdentityToken") == (
+        error.error_id,
+        getattr(error, "code", ""),
+    )
+    assert "delete the IAM OIDC provider for accounts.google.com" in error.fix
+
+
+def test_duration_over_the_roles_maximum(pod: Emulator) -> None:
+    error = failure(duration_seconds=7200)
+    assert "exchange/duration" == error.error_id
+    assert "MaxSessionDuration" in str(error)
+    assert "duration_seconds is 7200" in str(error)
+
+
+def test_a_policy_that_iam_does_not_take(pod: Emulator) -> None:
+    pod.sts.inject(Fault.aws_error("MalformedPolicyDocument", "Syntax errors in policy."))
+    assert "exchange/policy" == failure(policy={"not": "a policy"}).error_id
+
+
+def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    url = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
+    provider = pod.add_oidc_provider(url)
+    host = url.removeprefix("https://")
+    subject = "system:serviceaccount:default:etl"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider.arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{host}:sub": subject, f"{host}:aud": "sts.amazonaws.com"}},
+    }
+    file = tmp_path / "token"
+    source = bridge.TokenFile(file)
+
+    file.write_text(provider.mint("system:serviceaccount:default:other"))
+    pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
+    error = failure(token_source=source)
+    assert "exchange/denied" == error.error_id
+    assert f"IAM OIDC provider of {url}" in error.fix
+
+    registry.clear()
+    file.write_text(provider.mint(subject))  # the kubelet replaces it
+    assert bridge.credentials(ROLE, token_source=source).access_key.startswith("ASIA")
+
+
+# -- tokens ------------------------------------------------------------------------------------
+
+
+def test_a_forged_token_is_refused_by_aws(pod: Emulator) -> None:
+    error = failure(token_source=lambda: pod.mint(forged=True))
+    assert ("InvalidIdentityToken", False) == (
+        getattr(error, "code", ""),
+        getattr(error, "retryable", None),
+    )
+
+
+def test_a_token_for_another_audience_is_not_sent(pod: Emulator) -> None:
+    error = failure(token_source=lambda: pod.mint("https://another.example"))
+    assert "token/audience" == error.error_id
+    assert "https://another.example" in str(error)
+    assert 0 == len(pod.sts.requests)
+
+
+def test_a_truncated_token_is_not_sent(pod: Emulator) -> None:
+    assert "token/malformed" == failure(token_source=lambda: pod.mint()[:200]).error_id
+    assert 0 == len(pod.sts.requests)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_id"),
+    [
+        (Fault.body("<html>Sign in</html>"), "token/malformed"),
+        (Fault.html(), "token/none"),
+        (Fault.flavor(None), "token/none"),
+        (Fault.flavor("Amazon"), "token/none"),
+        (Fault.empty(), "token/malformed"),
+        (Fault.body("a.b.c"), "token/malformed"),
+        (Fault.status(403, body="Forbidden"), "token/metadata-refused"),
+        (Fault.redirect("http://169.254.169.254/elsewhere"), "token/none"),
+        (Fault.date(-900), "token/clock"),
+        (Fault.date(900), "token/clock"),
+    ],
+    ids=str,
+)
+def test_metadata_server_answers_badly(pod: Emulator, fault: Fault, error_id: str) -> None:
+    pod.metadata.inject(fault, times=None)
+    error = failure()
+    assert isinstance(error, TokenError)
+    assert (error_id == "token/none") == ("is not Google's metadata server" in str(error))
+    assert (error_id, 1, 0) == (error.error_id, len(pod.metadata.requests), len(pod.sts.requests))
+
+
+def test_a_pod_without_a_google_service_account(pod: Emulator) -> None:
+    pod.unlink()
+    error = failure()
+    assert "token/no-service-account" == error.error_id
+    assert "iam.gke.io/gcp-service-account" in error.fix
+
+
+# -- STS answers badly -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.aws_error("IDPCommunicationError", "try again", 400),
+        Fault.aws_error("Throttling", "Rate exceeded", 400),
+        Fault.aws_error("ExpiredTokenException", "Token expired", 400),
+        Fault.status(503),
+        Fault.status(500, body="<html>oops</html>"),
+        Fault.reset(),
+        Fault.empty(),
+        Fault.html(),
+        Fault.body('{"json": true}'),
+        Fault.truncated(),
+    ],
+    ids=str,
+)
+def test_what_may_pass_is_tried_again_and_served(
+    pod: Emulator, fault: Fault, no_real_sleep: list[float]
+) -> None:
+    pod.sts.inject(fault, times=2)
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+    assert (3, 2) == (len(pod.sts.requests), len(no_real_sleep))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AccessDenied",
+        "IDPRejectedClaim",
+        "InvalidIdentityToken",
+        "PackedPolicyTooLarge",
+        "RegionDisabledException",
+        "ValidationError",
+    ],
+)
+def test_what_is_a_refusal_is_not(pod: Emulator, code: str) -> None:
+    pod.sts.inject(Fault.aws_error(code, "no", 403), times=None)
+    error = failure()
+    assert (code, False, 1) == (
+        getattr(error, "code", ""),
+        getattr(error, "retryable", None),
+        len(pod.sts.requests),
+    )
+
+
+@pytest.mark.parametrize("fault", [Fault.html(), Fault.body("<xml/>"), Fault.empty()], ids=str)
+def test_sts_that_goes_on_answering_garbage(pod: Emulator, fault: Fault) -> None:
+    pod.sts.inject(fault, times=None)
+    error = failure()
+    assert isinstance(error, ExchangeError)
+    assert ("exchange/garbage", True, 4) == (error.error_id, error.retryable, len(pod.sts.requests))
+
+
+def test_sts_that_cannot_be_reached(pod: Emulator) -> None:
+    with pod.sts.down():
+        error = failure()
+    assert "exchange/unreachable" == error.error_id
+    assert "STS in us-east-1 was not reached" in str(error)
+    registry.clear()
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+
+
+def test_sts_does_not_redirect_the_token_elsewhere(pod: Emulator) -> None:
+    pod.sts.inject(Fault.redirect(pod.metadata.url), times=None)
+    failure()
+    asked = {request.path.rsplit("/", 1)[-1] for request in pod.metadata.requests}
+    assert {"identity"} == asked  # by the token source; the redirected POST never came
+
+
+# -- before any network ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"])
+def test_plain_http_to_another_host_is_refused(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_STS")
+    monkeypatch.setenv(variable, "http://sts.example:8080")
+    with pytest.raises(ConfigError, match=r"http://sts\.example:8080.*HTTPS only"):
+        bridge.session(ROLE)
+    assert 0 == len(pod.metadata.requests)
+
+
+@pytest.mark.parametrize(
+    ("arn", "region", "host"),
+    [
+        ("arn:aws:iam::123456789012:role/etl", None, "sts.us-east-1.amazonaws.com"),
+        ("arn:aws:iam::123456789012:role/etl", "eu-west-1", "sts.eu-west-1.amazonaws.com"),
+        ("arn:aws:iam::123456789012:role/etl", "cn-north-1", "sts.us-east-1.amazonaws.com"),
+        ("arn:aws-cn:iam::123456789012:role/etl", "eu-west-1", "sts.cn-north-1.amazonaws.com.cn"),
+        ("arn:aws-us-gov:iam::123456789012:role/x", None, "sts.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_sts_is_regional_and_in_the_roles_partition(
+    arn: str, region: str | None, host: str
+) -> None:
+    from gcp_aws_bridge._sts import sts_for
+
+    session = botocore.session.get_session()
+    if region:
+        session.set_config_variable("region", region)
+    sts = sts_for(session, bridge.Role(arn))
+    assert f"https://{host}" == sts._unsigned.meta.endpoint_url

@@ -1,0 +1,103 @@
+"""No token and no key leaves the values that hold them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pickle
+
+import pytest
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge.emulator import Emulator, Fault
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+TARGET = "arn:aws:iam::210987654321:role/target"
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    for name in ("botocore", "urllib3", "gcp_aws_bridge"):
+        caplog.set_level(logging.DEBUG, name)
+    return caplog
+
+
+def secrets_of(pod: Emulator, *frozen: tuple[str | None, ...]) -> set[str]:
+    """Every ID token that STS saw, every signature part, every secret key and session token."""
+    tokens = {r.params["WebIdentityToken"] for r in pod.sts.requests if r.action != "AssumeRole"}
+    sent = {
+        value for r in pod.sts.requests if (value := r.headers["X-Amz-Security-Token"]) is not None
+    }
+    held = {text for keys in frozen for text in keys[1:3] if text}
+    return tokens | {token.split(".")[2] for token in tokens} | sent | held
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    formatter = logging.Formatter("%(name)s %(message)s")
+    return "\n".join(formatter.format(record) for record in caplog.records)
+
+
+def test_no_log_at_any_level_has_a_secret(
+    pod: Emulator, everything_logged: pytest.LogCaptureFixture
+) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
+    pod.add_role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
+    frozen = bridge.credentials(ROLE, chain=[TARGET]).get_frozen_credentials()
+    text = logged(everything_logged)
+    secrets = secrets_of(pod, frozen)
+    assert len(secrets) == 5
+    assert [] == [secret[:12] for secret in secrets if secret in text]
+    assert f"gcp_aws_bridge {ROLE}: fresh until" in text
+
+
+def test_botocore_logs_the_users_own_calls_as_ever(
+    pod: Emulator, everything_logged: pytest.LogCaptureFixture
+) -> None:
+    session = bridge.session(ROLE, region_name="us-east-1")
+    session.client("sts").get_caller_identity()
+    assert "Making request for OperationModel(name=GetCallerIdentity)" in logged(everything_logged)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.aws_error("AccessDenied", "no", 403),
+        Fault.aws_error("ValidationError", "Value 'eyJhbGciOiJSUzI1NiJ9.eyJh.c' at 'webIdentity'"),
+        Fault.html(),
+        Fault.truncated(),
+    ],
+    ids=str,
+)
+def test_no_failure_logs_or_says_a_secret(
+    pod: Emulator, fault: Fault, everything_logged: pytest.LogCaptureFixture
+) -> None:
+    pod.sts.inject(fault, times=None)
+    registry.world = registry.world.__class__(sleep=lambda seconds: None)
+    with pytest.raises(Exception, match="Fix:") as caught:
+        bridge.credentials(ROLE).get_frozen_credentials()
+    text = logged(everything_logged) + str(caught.value) + repr(caught.value)
+    text += repr(caught.value.__cause__) + str(pickle.dumps(caught.value.__cause__))
+    assert [] == [secret[:12] for secret in secrets_of(pod) if secret in text]
+    assert "eyJ" not in text
+
+
+def test_no_repr_has_a_secret(pod: Emulator) -> None:
+    session = bridge.session(ROLE, token_source=bridge.MetadataServer())
+    credentials = session.get_credentials()
+    assert credentials is not None
+    frozen = credentials.get_frozen_credentials()
+    cell = credentials._cell  # type: ignore[attr-defined]
+    held = [session, credentials, frozen, cell, cell._kept, cell.get(), cell._fetch]
+    text = " ".join(map(repr, held)) + f"{frozen}" + str(cell.get())
+    assert [] == [secret[:12] for secret in secrets_of(pod, frozen) if secret in text]
+
+
+def test_settings_pickle_and_hold_no_secret(pod: Emulator) -> None:
+    role = bridge.Role(ROLE, chain=(TARGET,), policy={"Statement": []})  # type: ignore[arg-type]
+    for value in (role, bridge.MetadataServer(), bridge.TokenFile("t"), bridge.DefaultSource()):
+        assert value == pickle.loads(pickle.dumps(value))
+    with contextlib.suppress(Exception):
+        bridge.credentials(role).get_frozen_credentials()
+    assert b"ASIA" not in pickle.dumps(role)

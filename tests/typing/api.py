@@ -1,0 +1,53 @@
+"""The public face as a user's type checker sees it: checked by `nox -s typing`, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import boto3
+import botocore.session
+
+import gcp_aws_bridge as bridge
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+
+session: boto3.Session = bridge.session(ROLE)
+bridge.session()
+bridge.session(
+    ROLE,
+    audience="aws:123456789012:etl",
+    role_session_name="me",
+    duration_seconds=900,
+    region_name="eu-west-1",
+    chain=["arn:aws:iam::210987654321:role/target"],
+    policy={"Version": "2012-10-17", "Statement": []},
+    policy_arns=("arn:aws:iam::aws:policy/ReadOnlyAccess",),
+    token_source=bridge.TokenFile("/var/run/secrets/aws/token"),
+    botocore_session=botocore.session.get_session(),
+)
+
+
+def my_token() -> str:
+    return "…"
+
+
+source: bridge.TokenSource = my_token
+bridge.register(session)
+bridge.register(botocore.session.get_session(), ROLE, token_source=source)
+bridge.install(bridge.Role(ROLE, chain=("arn:aws:iam::210987654321:role/target",)))
+bridge.uninstall()
+
+frozen = bridge.credentials(ROLE, policy='{"Statement": []}', duration_seconds=900)
+key: str | None = frozen.get_frozen_credentials().access_key
+
+laptop = bridge.GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com")
+bridge.session(ROLE, token_source=laptop)
+bridge.session(ROLE, token_source=bridge.MetadataServer(deadline_s=5))
+
+
+def narrow(error: bridge.exceptions.ExchangeError) -> tuple[str, str, bool]:
+    return error.code, error.request_id, error.retryable
+
+
+def value(credentials: bridge.AwsCredentials) -> datetime:
+    return credentials.expiration
