@@ -10,10 +10,10 @@ import copy
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
@@ -25,12 +25,19 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 @dataclass(frozen=True)
 class _Failure:
-    """The last attempt failed: nobody tries again before `retry_at`."""
+    """The last attempt failed.
+
+    Attributes:
+        count: Failures in a row.
+        retry_at_s: No background attempt before; seconds of the monotonic clock, since a wall
+            clock that is set back must not put the next attempt off.
+        remembered_until_s: With nothing valid, answers further callers until then.
+    """
 
     error: BridgeError
     count: int
-    retry_at: datetime
-    remembered_until: datetime
+    retry_at_s: float
+    remembered_until_s: float
 
 
 class Cell:
@@ -82,50 +89,52 @@ class Cell:
         now = self._clock()
         if now < kept.advisory_at:  # the hot path
             return kept.credentials
-        if kept.status(now) is RefreshStatus.ADVISORY:
-            self._refresh_ahead(now)
-            return kept.credentials
-        return None
-
-    def _refresh_ahead(self, now: datetime) -> None:
+        if kept.status(now) is RefreshStatus.MANDATORY:
+            return None
         failure = self._failure
-        if self._flight is not None or (failure is not None and now < failure.retry_at):
-            return
-        self._join_flight()
+        if self._flight is None and (
+            failure is None or self._world.monotonic() >= failure.retry_at_s
+        ):
+            self._join_flight(now)
+        return kept.credentials
 
     def _wait(self) -> AwsCredentials:
         while True:
-            flight = self._join_flight()
+            flight = self._join_flight(self._clock())
             if flight is None:
-                continue  # it landed while this thread came here
+                kept = self._kept
+                if kept is not None:
+                    return kept.credentials
+                continue
             try:
                 return flight.result(self._policy.wait_s)
-            except CancelledError:
-                continue  # given up by an interrupt in the thread that ran it
             except FutureTimeout:
                 raise self._too_slow() from None
             except BridgeError as error:
                 # A copy for each who waits: threads must not share one traceback.
                 raise copy.copy(error) from error.__cause__
 
-    def _join_flight(self) -> Future[AwsCredentials] | None:
-        """The attempt in flight, started if there is none; None when nothing is left to wait for.
+    def _join_flight(self, now: datetime) -> Future[AwsCredentials] | None:
+        """The attempt in flight, started if there is none; None where none is needed any more.
 
         Raises:
-            BridgeError: The last attempt failed a moment ago.
+            BridgeError: Nothing is valid, and the last attempt failed a moment ago.
         """
         with self._lock:
             if self._flight is not None:
                 return self._flight
-            now = self._clock()
             status = self._status(now)
             if status is RefreshStatus.NOT_NEEDED:
                 return None  # refreshed while this thread waited for the lock
             failure = self._failure
-            if status is RefreshStatus.MANDATORY and failure and now < failure.remembered_until:
+            if (
+                status is RefreshStatus.MANDATORY
+                and failure is not None
+                and self._world.monotonic() < failure.remembered_until_s
+            ):
                 raise copy.copy(failure.error) from failure.error.__cause__
             flight: Future[AwsCredentials] = Future()
-            flight.set_running_or_notify_cancel()
+            flight.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
             self._flight = flight
         self._world.spawn(lambda: self._run(flight))
         return flight
@@ -134,22 +143,29 @@ class Cell:
         return self._kept.status(now) if self._kept else RefreshStatus.MANDATORY
 
     def _run(self, flight: Future[AwsCredentials]) -> None:
-        """Fetch, publish, tell those who wait; whatever happens, the flight lands."""
+        """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
         try:
             credentials = self._attempts()
+            kept = self._policy.keep(credentials, self._clock(), self._world.jitter())
         except BridgeError as error:
-            self._land(flight, error=error)
+            self._publish_failure(error)
+            flight.set_exception(error)
         except BaseException as error:
-            self._land(flight, error=_unexpected(self.label, error))
+            unexpected = _unexpected(self.label, error)
+            self._publish_failure(unexpected)
+            flight.set_exception(unexpected)
             if not isinstance(error, Exception):
                 raise
         else:
-            self._land(flight, credentials=credentials)
+            with self._lock:
+                self._kept, self._failure, self._flight = kept, None, None
+            flight.set_result(credentials)
 
     def _attempts(self) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
         policy, world = self._policy, self._world
-        for attempt in range(1, policy.attempts + 1):
+        attempt = 1
+        while True:
             started = world.monotonic()
             try:
                 credentials = self._fetch()
@@ -158,69 +174,42 @@ class Cell:
                 if not (error.retryable and waited_for and attempt < policy.attempts):
                     raise
                 _log.debug("%s: attempt %d failed: %s", self.label, attempt, error.code)
-                world.sleep(
-                    backoff_s(attempt, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter())
+            else:
+                _log.debug(
+                    "%s: fresh until %s (attempt %d, %.0f ms)",
+                    self.label,
+                    credentials.expiration.isoformat(timespec="seconds"),
+                    attempt,
+                    (world.monotonic() - started) * 1000,
                 )
-                continue
-            _log.debug(
-                "%s: fresh until %s (attempt %d, %.0f ms)",
-                self.label,
-                credentials.expiration.isoformat(timespec="seconds"),
-                attempt,
-                (world.monotonic() - started) * 1000,
-            )
-            return credentials
-        raise AssertionError("unreachable")  # pragma: no cover
+                return credentials
+            world.sleep(backoff_s(attempt, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter()))
+            attempt += 1
 
-    def _land(
-        self,
-        flight: Future[AwsCredentials],
-        *,
-        credentials: AwsCredentials | None = None,
-        error: BridgeError | None = None,
-    ) -> None:
-        now = self._clock()
-        with self._lock:
-            if credentials is not None:
-                self._kept = self._policy.keep(credentials, now, self._world.jitter())
-                self._failure = None
-            elif error is not None:
-                self._failure = self._failed(error, now)
-            if self._flight is flight:
-                self._flight = None
-        # Last, so that whoever wakes up finds the cell as it shall be.
-        if credentials is not None:
-            flight.set_result(credentials)
-        else:
-            flight.set_exception(error)
-
-    def _failed(self, error: BridgeError, now: datetime) -> _Failure:
-        policy = self._policy
+    def _publish_failure(self, error: BridgeError) -> None:
+        policy, world = self._policy, self._world
         count = self._failure.count + 1 if self._failure else 1
         pause_s = backoff_s(
             count,
             base_s=policy.backoff_base_s,
             cap_s=policy.backoff_cap_s,
-            jitter=self._world.jitter(),
+            jitter=world.jitter(),
         )
-        left_s = (self._kept.mandatory_at - now).total_seconds() if self._kept else 0.0
-        if left_s > 0:
-            # Once an outage: the next attempts say so at DEBUG only.
-            level = logging.WARNING if count == 1 else logging.DEBUG
+        now_s = world.monotonic()
+        failure = _Failure(error, count, now_s + pause_s, now_s + min(pause_s, policy.remember_s))
+        with self._lock:
+            self._failure, self._flight = failure, None
+        kept = self._kept
+        if kept is not None and kept.status(now := self._clock()) is RefreshStatus.ADVISORY:
+            # At WARNING once an outage; the attempts that follow say so at DEBUG only.
             _log.log(
-                level,
+                logging.WARNING if count == 1 else logging.DEBUG,
                 "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
                 self.label,
-                left_s,
+                (kept.mandatory_at - now).total_seconds(),
                 pause_s,
                 error,
             )
-        return _Failure(
-            error,
-            count,
-            retry_at=now + timedelta(seconds=pause_s),
-            remembered_until=now + timedelta(seconds=min(pause_s, policy.remember_s)),
-        )
 
     def _too_slow(self) -> ExchangeError:
         return ExchangeError(

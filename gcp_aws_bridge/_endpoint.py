@@ -42,7 +42,7 @@ def sts_region(session: Session, role: Role) -> str:
     except KeyError:
         raise ConfigError(
             f"No region is known for {role.arn} (partition {role.partition}).",
-            fix="give region_name, or set AWS_REGION to a region of that partition.",
+            fix="give region_name, or set AWS_DEFAULT_REGION to a region of that partition.",
             error_id="config/region",
         ) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._credentials import AwsCredentials
@@ -11,6 +12,10 @@ from gcp_aws_bridge._world import Clock, utc_now
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.tokens import TokenSource
+
+# STS gives no session shorter than 15 minutes (DurationSeconds, AWS STS API reference): one that
+# seems to end within the minute was measured with a wrong clock.
+_MIN_LIFE = timedelta(minutes=1)
 
 
 def exchange(
@@ -41,7 +46,7 @@ def exchange(
         credentials = sts.assume_role(credentials, role, hop)
         expiration = min(expiration, credentials.expiration)
     now = clock()
-    if expiration <= now:
+    if expiration - now < _MIN_LIFE:
         raise ExchangeError(
             f"STS gave credentials for {role.arn} that end at {expiration:%Y-%m-%d %H:%M:%S} UTC; "
             f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC.",

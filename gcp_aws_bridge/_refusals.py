@@ -50,19 +50,23 @@ def refused_token(
 
 
 def refused_hop(
-    previous_arn: str, arn: str, *, code: str, message: str, status: int, request_id: str
+    role: Role, hop: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """STS refused AssumeRole, a further hop."""
-    fix = _GENERIC_FIX
+    """STS refused AssumeRole for `role.chain[hop]`."""
+    arn = role.chain[hop]
+    previous_arn = role.chain[hop - 1] if hop else role.arn
+    cause, fix, error_id = _cause_in_request(role, code, message)
     if code == "AccessDenied":
+        error_id = "exchange/hop"
         fix = (
             f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
             f"and that role as AWS principal in the trust policy of {arn}."
         )
+    said = f"Assuming {arn} from {previous_arn} failed: {code} {quoted(message)}."
     return ExchangeError(
-        f"Assuming {arn} from {previous_arn} failed: {code} {quoted(message)}.",
+        f"{said} {cause}".strip(),
         fix=fix,
-        error_id="exchange/hop",
+        error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
@@ -122,6 +126,12 @@ def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tu
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
+    cause, fix, error_id = _cause_in_request(role, code, message)
+    return cause or (claims if error_id == "exchange/refused" else ""), fix, error_id
+
+
+def _cause_in_request(role: Role, code: str, message: str) -> tuple[str, str, str]:
+    """What any hop can be refused for: cause, fix, id."""
     if code == "ValidationError" and "DurationSeconds" in message:
         return (
             f"duration_seconds is {role.duration_seconds}.",
@@ -134,7 +144,7 @@ def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tu
         return "", "enable STS in this region in the IAM console.", "exchange/region"
     if is_retryable(code, 0):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
-    return claims, _GENERIC_FIX, "exchange/refused"
+    return "", _GENERIC_FIX, "exchange/refused"
 
 
 def _shown(claim: str | None) -> str:

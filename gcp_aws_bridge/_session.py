@@ -14,6 +14,7 @@ from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._provider import role_for
 from gcp_aws_bridge._register import botocore_session_of, forget_resolved
+from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.tokens import TokenSource
@@ -119,10 +120,9 @@ class _Given(CredentialProvider):
 
 
 def _required(inner: botocore.session.Session, role: str | Role | None, **settings: Any) -> Role:
-    given = sorted(name for name, value in settings.items() if value not in (None, "", ()))
-    if isinstance(role, Role) and given:
+    if isinstance(role, Role) and (extra := given(settings)):
         raise ConfigError(
-            f"A Role was given together with {', '.join(given)}.",
+            f"A Role was given together with {', '.join(sorted(extra))}.",
             fix="put the settings into the Role: dataclasses.replace(role, …).",
             error_id="config/role-and-settings",
         )

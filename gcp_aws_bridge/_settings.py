@@ -17,7 +17,7 @@ botocore's own (IRSA).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge.config import Role
@@ -53,7 +53,7 @@ def resolve(
     """Make the role that arguments, environment and profile ask for together.
 
     Args:
-        arguments: Fields of `Role`; None or empty counts as not given.
+        arguments: Fields of `Role`; None and an empty list count as not given.
         environ: Read unless *named_profile*.
         profile: The keys of the AWS config profile in use.
         named_profile: The caller chose a profile by name, so the environment has no say.
@@ -64,7 +64,7 @@ def resolve(
     Raises:
         ConfigError: A setting is malformed; the message names where it was found.
     """
-    fields = {name: value for name, value in arguments.items() if value not in (None, "", ())}
+    fields = given(arguments)
     found_in: dict[str, str] = {}
     for setting in _SETTINGS:
         if setting.argument in fields:
@@ -85,6 +85,15 @@ def resolve(
         raise ConfigError(
             f"{error.args[0]} (Settings in use: {places}.)", fix=error.fix, error_id=error.error_id
         ) from None
+
+
+def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what was left at its default. An empty *text* was given, and is an error later."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if not (value is None or (isinstance(value, Sequence) and len(value) == 0 and value != ""))
+    }
 
 
 def _look_up(

@@ -123,7 +123,6 @@ class Sts:
             ExchangeError: As above.
         """
         arn = role.chain[hop]
-        previous = role.chain[hop - 1] if hop else role.arn
         with self._lock:
             client = self._client(
                 _CONFIG,
@@ -133,7 +132,7 @@ class Sts:
             )
 
         def refusal(**seen: Any) -> ExchangeError:
-            return refused_hop(previous, arn, **seen)
+            return refused_hop(role, hop, **seen)
 
         with contextlib.closing(client):
             return self._call(

@@ -62,9 +62,9 @@ class Role:
     role_session_name: str | None = None
     duration_seconds: int = _DEFAULT_DURATION_S
     region_name: str | None = None
-    chain: tuple[str, ...] = ()
-    policy: str | None = None
-    policy_arns: tuple[str, ...] = ()
+    chain: Sequence[str] = ()  # kept as a tuple
+    policy: str | Mapping[str, Any] | None = None  # kept as compact JSON text
+    policy_arns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # frozen for everybody else
@@ -207,7 +207,7 @@ def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
     return text
 
 
-def _check_policy_arns(arns: tuple[str, ...]) -> None:
+def _check_policy_arns(arns: Sequence[str]) -> None:
     bad = [arn for arn in arns if not (isinstance(arn, str) and _POLICY_ARN.fullmatch(arn))]
     if bad or len(arns) > _POLICY_ARNS:
         seen = f"{quoted(str(bad[0]))} is not the ARN of one" if bad else f"{len(arns)} are given"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._world import World, utc_now
 
+# A session policy that IAM takes.
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+}
 START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
 
 
@@ -68,6 +74,9 @@ class Journey:
 
     def __call__(self) -> datetime:
         return utc_now() + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead.total_seconds()
 
     def travel(self, **ahead: float) -> None:
         self._ahead += timedelta(**ahead)

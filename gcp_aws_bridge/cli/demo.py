@@ -129,7 +129,7 @@ def _stay(show: _Show, cloud: Any, s3_url: str) -> None:
     environment = {
         **cloud.environ,
         "AWS_ENDPOINT_URL_S3": s3_url,
-        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "GCP_AWS_BRIDGE_ROLE_ARN": ROLE,
     }
     for name, value in environment.items():

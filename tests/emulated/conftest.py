@@ -36,5 +36,9 @@ def journey(pod: Emulator) -> Journey:
     journey = Journey()
     pod.clock = journey
     # Time passes while the library sleeps, and no test waits for it.
-    registry.world = World(clock=journey, sleep=lambda seconds: journey.travel(seconds=seconds))
+    registry.world = World(
+        clock=journey,
+        monotonic=journey.monotonic,
+        sleep=lambda seconds: journey.travel(seconds=seconds),
+    )
     return journey

@@ -10,9 +10,10 @@ import boto3
 import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
-from fakes import Journey
+from fakes import POLICY, Journey
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge._botocore_credentials import BridgeCredentials
 from gcp_aws_bridge._cells import registry
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator, Fault
@@ -28,6 +29,11 @@ def soon(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.002)
     return True
+
+
+def landed(credentials: BridgeCredentials) -> bool:
+    """No attempt is under way: time must not jump while one is."""
+    return soon(lambda: credentials._cell._flight is None)
 
 
 def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) -> None:
@@ -67,6 +73,7 @@ def test_sts_refusing_everything_is_invisible_to_the_last_seconds(
     for _ in range(28 * 6):
         journey.travel(seconds=10)
         assert first == credentials.access_key
+        assert landed(credentials)
     journey.travel(seconds=55)
     with pytest.raises(CredentialRetrievalError, match="AccessDenied"):
         credentials.get_frozen_credentials()
@@ -83,6 +90,7 @@ def test_outage_that_ends_is_over_within_one_backoff_step(pod: Emulator, journey
     with pod.sts.down():
         for _ in range(60):
             assert first == credentials.access_key
+            assert landed(credentials)
             journey.travel(seconds=10)
     journey.travel(seconds=60)
     credentials.get_frozen_credentials()
@@ -164,8 +172,8 @@ def test_botocore_takes_it_for_its_own_refreshable_credentials(pod: Emulator) ->
 def test_memory_of_many_session_policies_is_bounded(pod: Emulator) -> None:
     from gcp_aws_bridge._cells import MAX_CELLS
 
-    kept = bridge.credentials(ROLE, policy={"Statement": []})
+    kept = bridge.credentials(ROLE, policy=POLICY)
     for number in range(MAX_CELLS + 100):
-        bridge.credentials(ROLE, policy={"Id": str(number), "Statement": []})
+        bridge.credentials(ROLE, policy={**POLICY, "Id": str(number)})
     assert MAX_CELLS == len(registry._cells)
     assert kept.access_key.startswith("ASIA")  # out of the registry, and still at work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError
+from fakes import POLICY
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge.emulator import Emulator
@@ -61,7 +63,7 @@ def test_different_requests_do_not_share(pod: Emulator) -> None:
     for session in (
         bridge.session(ROLE),
         bridge.session(ROLE, role_session_name="other"),
-        bridge.session(ROLE, policy={"Version": "2012-10-17", "Statement": []}),
+        bridge.session(ROLE, policy=POLICY),
         bridge.session(ROLE, duration_seconds=900),
     ):
         identity(session)
@@ -74,7 +76,7 @@ def test_what_sts_is_asked_is_what_was_said(pod: Emulator) -> None:
             ROLE,
             role_session_name="pod-1",
             duration_seconds=1800,
-            policy={"Version": "2012-10-17", "Statement": []},
+            policy=POLICY,
             policy_arns=["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
         )
     )
@@ -86,7 +88,7 @@ def test_what_sts_is_asked_is_what_was_said(pod: Emulator) -> None:
         "RoleArn": ROLE,
         "RoleSessionName": "pod-1",
         "DurationSeconds": "1800",
-        "Policy": '{"Version":"2012-10-17","Statement":[]}',
+        "Policy": json.dumps(POLICY, separators=(",", ":")),
         "PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
     } == params
     assert asked.headers["Authorization"] is None
@@ -201,9 +203,10 @@ def test_further_hops_end_in_the_last_role(pod: Emulator) -> None:
 
 def test_session_policy_narrows_the_last_hop_alone(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
-    identity(bridge.session(ROLE, chain=[TARGET], policy={"Statement": []}))
+    identity(bridge.session(ROLE, chain=[TARGET], policy=POLICY))
     first, second = pod.sts.requests[:2]
-    assert (None, '{"Statement":[]}') == (first.params.get("Policy"), second.params.get("Policy"))
+    assert "Policy" not in first.params
+    assert json.loads(second.params["Policy"]) == POLICY
 
 
 def test_a_refused_hop_names_both_roles(pod: Emulator) -> None:
