@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
@@ -23,19 +23,18 @@ from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 _log = logging.getLogger("gcp_aws_bridge")
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(NamedTuple):
     """The last attempt failed.
 
     Attributes:
-        count: Failures in a row.
+        number: Of failures in a row.
         retry_at_s: No background attempt before; seconds of the monotonic clock, since a wall
             clock that is set back must not put the next attempt off.
         remembered_until_s: With nothing valid, answers further callers until then.
     """
 
     error: BridgeError
-    count: int
+    number: int
     retry_at_s: float
     remembered_until_s: float
 
@@ -188,22 +187,22 @@ class Cell:
 
     def _publish_failure(self, error: BridgeError) -> None:
         policy, world = self._policy, self._world
-        count = self._failure.count + 1 if self._failure else 1
+        number = self._failure.number + 1 if self._failure else 1
         pause_s = backoff_s(
-            count,
+            number,
             base_s=policy.backoff_base_s,
             cap_s=policy.backoff_cap_s,
             jitter=world.jitter(),
         )
         now_s = world.monotonic()
-        failure = _Failure(error, count, now_s + pause_s, now_s + min(pause_s, policy.remember_s))
+        failure = _Failure(error, number, now_s + pause_s, now_s + min(pause_s, policy.remember_s))
         with self._lock:
             self._failure, self._flight = failure, None
         kept = self._kept
         if kept is not None and kept.status(now := self._clock()) is RefreshStatus.ADVISORY:
             # At WARNING once an outage; the attempts that follow say so at DEBUG only.
             _log.log(
-                logging.WARNING if count == 1 else logging.DEBUG,
+                logging.WARNING if number == 1 else logging.DEBUG,
                 "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
                 self.label,
                 (kept.mandatory_at - now).total_seconds(),

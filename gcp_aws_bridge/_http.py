@@ -9,10 +9,9 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 # A token has about 1 kB; anything much larger is not an answer to our question.
 _MAX_BODY = 64 * 1024
@@ -22,13 +21,15 @@ class Unreachable(Exception):
     """No whole HTTP answer: refused, reset, timed out, cut short. The text says which."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: str
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.status}>"  # the body may be a token
 
     @property
     def date(self) -> datetime | None:

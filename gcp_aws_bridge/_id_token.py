@@ -10,9 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from gcp_aws_bridge.exceptions import TokenError
 
@@ -26,11 +25,10 @@ _MAX_LENGTH = 20_000
 MAX_SKEW = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class IdToken:
+class IdToken(NamedTuple):
     """A Google-signed OIDC token and the claims that matter here. `repr` shows the claims only."""
 
-    raw: str = field(repr=False)
+    raw: str
     issuer: str
     audience: tuple[str, ...]
     subject: str
@@ -38,6 +36,9 @@ class IdToken:
     issued_at: datetime | None
     expiration: datetime
     email: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<IdToken of {self.subject} for {', '.join(self.audience)}>"
 
 
 def parse(raw: object, *, origin: str) -> IdToken:

@@ -8,8 +8,8 @@ NOT_NEEDED           ADVISORY: served, one refresh          MANDATORY: callers w
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
 
@@ -22,8 +22,7 @@ class RefreshStatus(enum.Enum):
     MANDATORY = "wait for fresh ones"
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """Credentials and the instants that decide about them: published in one assignment.
 
     Attributes:
@@ -41,8 +40,7 @@ class Kept:
         return RefreshStatus.ADVISORY if now < self.mandatory_at else RefreshStatus.MANDATORY
 
 
-@dataclass(frozen=True)
-class RefreshPolicy:
+class RefreshPolicy(NamedTuple):
     """When credentials are renewed. Times in seconds; fractions are of the credentials' life.
 
     Attributes:

@@ -12,9 +12,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Clock = Callable[[], datetime]
 
@@ -39,8 +38,7 @@ def spawn_daemon(work: Callable[[], None]) -> None:
         work()
 
 
-@dataclass(frozen=True)
-class World:
+class World(NamedTuple):
     """The clock (wall, aware UTC), a monotonic clock and sleep in seconds, chance, threads."""
 
     clock: Clock = utc_now

@@ -21,10 +21,10 @@ DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
 # AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn 20 to 2048 characters; DurationSeconds
 # 900 to 43200; RoleSessionName 2 to 64 of [\w+=,.@-]; Policy 1 to 2048; at most 10 PolicyArns.
-_ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[\w+=,.@/-]+", re.ASCII)
-_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
-_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+", re.ASCII)
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+_POLICY_ARN = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
+_SESSION_NAME = r"[\w+=,.@-]{2,64}"
+_REGION = r"[a-z]{2,}(-[a-z]+)+-\d+"
 _ARN_LENGTH = range(20, 2049)
 _DURATION_S = range(900, 43_201)
 _DEFAULT_DURATION_S = 3600
@@ -123,11 +123,15 @@ def _listed(name: str, value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _matches(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text, re.ASCII) is not None  # compiled when first used
+
+
 def _check_role_arn(arn: str) -> None:
     if (
         not isinstance(arn, str)
         or len(arn) not in _ARN_LENGTH
-        or not _ROLE_ARN.fullmatch(arn)
+        or not _matches(_ROLE_ARN, arn)
         or arn.endswith("/")
     ):
         raise ConfigError(
@@ -149,7 +153,7 @@ def _check_audience(audience: str) -> None:
 
 
 def _check_session_name(name: str) -> None:
-    if not isinstance(name, str) or not _SESSION_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _matches(_SESSION_NAME, name):
         raise ConfigError(
             f"The role session name is {quoted(str(name))}; AWS takes 2 to 64 of A-Z a-z 0-9 "
             "and _+=,.@- only.",
@@ -174,7 +178,7 @@ def _check_duration(seconds: int, *, chained: bool) -> None:
 
 
 def _check_region(region: str | None) -> None:
-    if region is not None and not (isinstance(region, str) and _REGION.fullmatch(region)):
+    if region is not None and not (isinstance(region, str) and _matches(_REGION, region)):
         raise ConfigError(
             f"The region is {quoted(str(region))}; it must look like eu-west-1.",
             fix="give the name of an AWS region, or leave it out.",
@@ -208,7 +212,7 @@ def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
 
 
 def _check_policy_arns(arns: Sequence[str]) -> None:
-    bad = [arn for arn in arns if not (isinstance(arn, str) and _POLICY_ARN.fullmatch(arn))]
+    bad = [arn for arn in arns if not (isinstance(arn, str) and _matches(_POLICY_ARN, arn))]
     if bad or len(arns) > _POLICY_ARNS:
         seen = f"{quoted(str(bad[0]))} is not the ARN of one" if bad else f"{len(arns)} are given"
         raise ConfigError(

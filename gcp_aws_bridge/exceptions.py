@@ -88,7 +88,7 @@ class ExchangeError(BridgeError):
 
 
 # A JWT starts with the base64url of '{"'; an AWS session token is hundreds of base64 characters.
-_SECRET = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[\w+/=-]{100,}")
+_SECRET = r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[\w+/=-]{100,}"
 
 
 def quoted(text: str, limit: int = 200) -> str:
@@ -96,6 +96,6 @@ def quoted(text: str, limit: int = 200) -> str:
 
     Both clouds echo parameters in some errors (STS: `Value '…' at 'webIdentityToken' failed…`).
     """
-    flat = _SECRET.sub("[redacted]", " ".join(text.split()))
+    flat = re.sub(_SECRET, "[redacted]", " ".join(text.split()))
     flat = "".join(c if c.isprintable() else "?" for c in flat)
     return f'"{flat if len(flat) <= limit else flat[: limit - 1] + "…"}"'

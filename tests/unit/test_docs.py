@@ -1,0 +1,77 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import gcp_aws_bridge
+from gcp_aws_bridge import _settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("[CS]*.md"))]
+CODE = [*sorted((ROOT / "gcp_aws_bridge").glob("*.py"))]
+CODE += sorted((ROOT / "gcp_aws_bridge" / "cli").glob("*.py"))
+
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")
+
+
+def test_every_error_id_has_its_section_and_the_other_way_round() -> None:
+    areas = "config|token|exchange|demo"
+    raised = set()
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                raised |= set(re.findall(rf"^(?:{areas})/[a-z-]+$", node.value))
+    page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    assert sorted(raised) == sorted(re.findall(rf"^### ((?:{areas})/[a-z-]+)$", page, re.M))
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    for setting in _settings._SETTINGS:
+        for name in (*setting.variables, setting.profile_key):
+            assert f"`{name}`" in page
+
+
+def test_every_module_stands_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    for path in (ROOT / "gcp_aws_bridge").glob("*.py"):
+        if not path.stem.startswith("__"):
+            assert f"| `{path.stem}` |" in page
+
+
+def test_every_public_name_is_documented() -> None:
+    text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    for name in gcp_aws_bridge.__all__:
+        assert name in text
+
+
+def test_the_first_shell_block_is_the_two_commands() -> None:
+    first = re.search(r"```(?:sh|shell|bash|console)\n(.*?)```", README, re.S)
+    assert first is not None
+    install_and_demo, install_and_test = first.group(1).strip().splitlines()
+    assert install_and_demo.startswith("python3 -m pip install ")
+    assert install_and_demo.endswith("-m gcp_aws_bridge demo")
+    assert install_and_test.endswith("-m pytest")
+
+
+def test_python_in_the_documents_is_python() -> None:
+    for page in PAGES:
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            compile(block, str(page), "exec")
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_no_placeholder_is_left() -> None:
+    for page in PAGES:
+        assert not re.search(r"@@|TODO|TBD|FIXME", page.read_text(encoding="utf-8")), page.name
