@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gcp_aws_bridge._version import __version__ as __version__
 
 __all__ = [
     "AwsCredentials",

@@ -22,11 +22,11 @@ from botocore.config import Config
 from botocore.session import Session
 from cachetools import LRUCache
 
-from gcp_aws_bridge import __version__
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge._refusals import refused_hop, refused_token
+from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge._world import reset_after_fork
 from gcp_aws_bridge.config import Role

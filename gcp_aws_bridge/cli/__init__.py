@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from gcp_aws_bridge import __version__
+from gcp_aws_bridge._version import __version__
 
 # Name, module, help line. The help line stands here so that `--help` imports no command.
 _COMMANDS = (
