@@ -1,0 +1,202 @@
+"""Issuers of ID tokens: Google's, and those of Kubernetes clusters. Keys, key sets, signing.
+
+A key set is published as RFC 7517 has it; tokens are RFC 7519 in the compact form of RFC 7515.
+Tokens can also be made wrong on purpose: with another key, another algorithm, other claims.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from .clock import Clock
+
+__all__ = ["DEFAULT_AUDIENCE", "GOOGLE", "Issuer", "b64url"]
+
+GOOGLE = "https://accounts.google.com"
+"""`iss` of Google's ID tokens (Google Identity, "OpenID Connect": validating an ID token)."""
+
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+"""The audience that tokens are asked for, for AWS, where nobody says otherwise."""
+
+LIFETIME_S = 3600
+"""Google's ID tokens live one hour (Compute Engine, "Verifying the identity of instances")."""
+
+# Key number 0 of this name never appears in a key set: it signs forgeries.
+_FORGER = "forger"
+
+
+def b64url(data: bytes) -> str:
+    """Encode without padding, as RFC 7515, section 2, has it."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _segment(value: Mapping[str, Any]) -> str:
+    return b64url(json.dumps(value, separators=(",", ":")).encode())
+
+
+@functools.cache
+def _private_key(owner: str, number: int) -> rsa.RSAPrivateKey:
+    """Return an owner's nth key, made once per process: making one takes about 50 ms."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class Issuer:
+    """One issuer with its signing keys. Safe to share between threads.
+
+    Args:
+        url: `iss` of its tokens.
+        clock: Where "now" comes from.
+    """
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.url = url
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._current = 0
+        self._retired = 0
+
+    def rotate(self, *, retire: bool = False) -> None:
+        """Sign with a new key from now on.
+
+        Args:
+            retire: Take the earlier keys out of the key set at once. Otherwise they stay, as
+                Google's do, so that tokens signed with them are still good.
+        """
+        with self._lock:
+            self._current += 1
+            if retire:
+                self._retired = self._current
+
+    def reset(self) -> None:
+        """Go back to the first key."""
+        with self._lock:
+            self._current = self._retired = 0
+
+    def key_set(self) -> dict[str, Any]:
+        """Return the published keys as a JWK set (RFC 7517, section 5), newest first."""
+        with self._lock:
+            numbers = range(self._current, self._retired - 1, -1)
+        return {"keys": [dict(_jwk(self.url, number)) for number in numbers]}
+
+    def verification_key(self, kid: str) -> rsa.RSAPublicKey | None:
+        """Return the published key of this id; `None` when there is none."""
+        for jwk in self.key_set()["keys"]:
+            if jwk["kid"] == kid:
+                return _public_key(jwk["n"], jwk["e"])
+        return None
+
+    def sign(
+        self,
+        claims: Mapping[str, Any],
+        *,
+        header: Mapping[str, Any] | None = None,
+        forged: bool = False,
+    ) -> str:
+        """Return a token with these claims.
+
+        Args:
+            claims: The payload, as it is.
+            header: Changes of the header; `None` values remove a member. The algorithm named
+                here is the one that is used: RS256; HS256 with the public key for a secret
+                (the classic confusion of algorithms); anything else leaves the signature empty.
+            forged: Sign with a key that is not published, under the current key's id.
+        """
+        with self._lock:
+            number = self._current
+        wanted = {
+            "alg": "RS256",
+            "kid": _jwk(self.url, number)["kid"],
+            "typ": "JWT",
+            **(header or {}),
+        }
+        head = _segment({name: value for name, value in wanted.items() if value is not None})
+        signed = f"{head}.{_segment(claims)}"
+        key = _private_key(_FORGER, 0) if forged else _private_key(self.url, number)
+        return f"{signed}.{b64url(_signature(signed.encode(), wanted.get('alg'), key))}"
+
+    def google_claims(
+        self, unique_id: str, audience: str, overrides: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the claims of a service account's ID token.
+
+        `azp` and `sub` are both the account's number (Google Cloud, "Get an ID token": the
+        token's contents). A `None` among the overrides removes a claim.
+        """
+        now = int(self._clock().timestamp())
+        claims = {
+            "aud": audience,
+            "azp": unique_id,
+            "exp": now + LIFETIME_S,
+            "iat": now,
+            "iss": self.url,
+            "sub": unique_id,
+        }
+        return _without_none({**claims, **overrides})
+
+    def kubernetes_claims(
+        self, subject: str, audience: str, overrides: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the claims of a projected Kubernetes service account token.
+
+        Its `aud` is a list (Kubernetes, "Managing Service Accounts": token structure).
+        """
+        now = int(self._clock().timestamp())
+        claims = {
+            "aud": [audience],
+            "exp": now + LIFETIME_S,
+            "iat": now,
+            "iss": self.url,
+            "nbf": now,
+            "sub": subject,
+        }
+        return _without_none({**claims, **overrides})
+
+
+@functools.cache
+def _jwk(owner: str, number: int) -> Mapping[str, str]:
+    """Return a key as it is published; its id is derived from its modulus."""
+    numbers = _private_key(owner, number).public_key().public_numbers()
+    modulus = numbers.n.to_bytes(256, "big")
+    return {
+        "alg": "RS256",
+        "e": b64url(numbers.e.to_bytes(3, "big")),
+        "kid": hashlib.sha1(modulus, usedforsecurity=False).hexdigest(),
+        "kty": "RSA",
+        "n": b64url(modulus),
+        "use": "sig",
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def _public_key(n: str, e: str) -> rsa.RSAPublicKey:
+    """Build a key from its published numbers. Cached: it is read for every exchange."""
+
+    def number(text: str) -> int:
+        return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+
+    return rsa.RSAPublicNumbers(number(e), number(n)).public_key()
+
+
+def _signature(signed: bytes, algorithm: object, key: rsa.RSAPrivateKey) -> bytes:
+    if algorithm == "RS256":
+        return key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+    if algorithm == "HS256":
+        pem = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return hmac.new(pem, signed, hashlib.sha256).digest()
+    return b""
+
+
+def _without_none(claims: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if value is not None}

@@ -1,0 +1,281 @@
+"""Loopback HTTP: accepts connections, reads requests, writes replies, and misbehaves when told.
+
+Knows nothing of either cloud. Its one invariant: `Listener.close()` leaves no socket open, and
+no thread that still waits for a client.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, cast
+
+__all__ = ["LOOPBACK", "Arrival", "Listener", "Outcome", "Reply"]
+
+LOOPBACK = "127.0.0.1"
+
+# Neither cloud's requests come near this; it bounds what a runaway client can make us hold.
+_MAX_BODY = 1 << 20
+
+Wire = Literal["whole", "truncated", "drip", "hang", "reset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer as a cloud gives it; `headers` come before those that the wire adds."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def with_header(self, name: str, value: str | None) -> Reply:
+        """Return this reply with one header replaced, added, or (for `None`) removed."""
+        kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
+        added = () if value is None else ((name, value),)
+        return Reply(self.status, self.body, kept + added)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as it came off the wire; a GET may carry a token in its target."""
+
+    method: str
+    target: str = field(repr=False)
+    headers: Message = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do with the connection: which reply, and how faithfully to deliver it."""
+
+    reply: Reply
+    wire: Wire = "whole"
+    seconds: float = 0.0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection: HTTP/1.1 with keep-alive; every method goes to the application."""
+
+    protocol_version = "HTTP/1.1"
+    # Nagle's algorithm would collect the bytes of a drip, and make it wait for delayed ACKs.
+    disable_nagle_algorithm = True
+
+    @property
+    def _listener(self) -> Listener:
+        return cast("Listener", self.server)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent: what happened is in the service's request log."""
+
+    def answer(self) -> None:
+        """Read one request, ask the application, and deliver what it decides."""
+        body = self._read_body()
+        if body is None:
+            self.close_connection = True
+            return
+        outcome = self._listener.application(Arrival(self.command, self.path, self.headers, body))
+        try:
+            self._deliver(outcome)
+        except OSError:  # the client went away, or the listener was closed meanwhile
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def _read_body(self) -> bytes | None:
+        """Return the body that Content-Length announces; refuse what has none (RFC 9112, 6.3)."""
+        if self.headers.get("Transfer-Encoding"):
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return None
+        length = self.headers.get("Content-Length", "0").strip()
+        if not length.isascii() or not length.isdigit():
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return None
+        if int(length) > _MAX_BODY:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return None
+        body = self.rfile.read(int(length))
+        return body if len(body) == int(length) else None
+
+    def _deliver(self, outcome: Outcome) -> None:
+        if outcome.wire == "reset":
+            self._reset()
+        elif outcome.wire == "hang":
+            self._listener.pause(outcome.seconds)
+            self.close_connection = True
+        elif outcome.wire == "drip":
+            data = self._message(outcome.reply)
+            for at in range(len(data)):
+                self.wfile.write(data[at : at + 1])
+                if self._listener.pause(outcome.seconds):
+                    self.close_connection = True
+                    return
+        elif outcome.wire == "truncated":
+            self.close_connection = True
+            self.wfile.write(self._message(outcome.reply, cut=True))
+        else:
+            self.wfile.write(self._message(outcome.reply))
+
+    def _message(self, reply: Reply, *, cut: bool = False) -> bytes:
+        """Return the reply as it goes over the wire; if `cut`, without the end that it promises."""
+        try:
+            reason = HTTPStatus(reply.status).phrase
+        except ValueError:
+            reason = "Unknown"
+        body = reply.body[: min(40, max(0, len(reply.body) - 1))] if cut else reply.body
+        length = max(1, len(reply.body)) if cut else len(reply.body)
+        lines = [f"HTTP/1.1 {reply.status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in reply.headers]
+        lines.append(f"Content-Length: {length}")
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return head if self.command == "HEAD" else head + body
+
+    def _reset(self) -> None:
+        """Close with RST instead of FIN: lingering for zero seconds discards the connection."""
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close_connection = True
+        # Closed here, before `socketserver` can send the FIN of an orderly shutdown; the reader
+        # holds the descriptor too.
+        self.rfile.close()
+        self.connection.close()
+
+
+class Listener(ThreadingHTTPServer):
+    """Serves one port of the loopback interface, a daemon thread for each connection.
+
+    Not reusable: after `close()`, make another on the same port.
+
+    Args:
+        application: Called for each request, in that connection's thread.
+        reserved: A bound socket from `reserve()`; it starts to listen here.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    # `socketserver` says 5: a cold start of 200 threads would see its SYNs dropped and wait 1 s.
+    request_queue_size = 512
+    # On Windows SO_REUSEADDR lets another process take the port; there it is not needed either.
+    allow_reuse_address = os.name != "nt"
+
+    def __init__(self, application: Callable[[Arrival], Outcome], reserved: socket.socket) -> None:
+        super().__init__((LOOPBACK, 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = reserved
+        self.server_address = reserved.getsockname()
+        self.server_name, self.server_port = LOOPBACK, int(reserved.getsockname()[1])
+        self.application = application
+        self.error: BaseException | None = None
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._wake, self._waker = socket.socketpair()
+        self.server_activate()
+        _LISTENERS.add(self)
+        self._thread = threading.Thread(target=self._accept, name="emulator", daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        # Not `serve_forever`: that polls, so that stopping takes up to half a second.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while all(key.fileobj is not self._wake for key, _ in selector.select()):
+                try:
+                    connection, address = self.get_request()
+                except OSError:  # gone between the SYN and now
+                    continue
+                with self._lock:
+                    self._connections.add(connection)
+                self.process_request(connection, address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection, then close it."""
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep a fault of the emulator itself for its owner; a vanished client is no fault."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.error = error
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; return True, at once, when the waiting connection should be dropped instead."""
+        return self._released.wait(seconds) if seconds > 0 else self._released.is_set()
+
+    def release(self) -> None:
+        """End every pause now in progress, so that what hangs or drips hangs up instead."""
+        with self._lock:
+            released, self._released = self._released, threading.Event()
+        released.set()
+
+    def close(self) -> None:
+        """Stop accepting, refuse what comes, and cut every connection."""
+        self._waker.send(b"x")
+        self._thread.join()
+        # A child that was forked this moment still has the socket: shut it for both.
+        _disconnect(self.socket)
+        self.server_close()
+        self._wake.close()
+        self._waker.close()
+        self._released.set()
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            _disconnect(connection)
+        _LISTENERS.discard(self)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's sockets, or its ports would stay open."""
+        for held in (self.socket, self._wake, self._waker, *self._connections):
+            # `close()` would wait for the reader that the parent's thread has open.
+            descriptor = held.detach()
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def reserve(port: int = 0) -> socket.socket:
+    """Bind a port without listening: it refuses connections, and nobody else can take it."""
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if Listener.allow_reuse_address:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        reserved.bind((LOOPBACK, port))
+    except (OSError, OverflowError):  # taken; not a port at all
+        reserved.close()
+        raise
+    return reserved
+
+
+def _disconnect(connection: socket.socket) -> None:
+    """Wake the thread that waits for this socket; it then closes it."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # closed already; or a listening socket, where only Linux can do it
+        return
+
+
+_LISTENERS: weakref.WeakSet[Listener] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for listener in list(_LISTENERS):
+        listener.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)

@@ -1,0 +1,230 @@
+"""Verification of AWS Signature Version 4, in the Authorization header.
+
+Written from the IAM user guide, "AWS Signature Version 4 for API requests": "Create a signed AWS
+API request" and "Troubleshoot Signature Version 4 signing", whose messages these are. Presigned
+URLs (the signature in the query) are not taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.message import Message
+from urllib.parse import quote, unquote_to_bytes
+
+from .accounts import Key
+from .answers import AwsError
+
+__all__ = ["SignedRequest", "verify"]
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_TERMINATOR = "aws4_request"
+_PARAMETERS = ("Credential", "SignedHeaders", "Signature")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
+_AMZ_DATE = re.compile(r"\d{8}T\d{6}Z")
+# "Don't encode any of the unreserved characters that RFC 3986 defines."
+_UNRESERVED = "-_.~"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """The parts of a request that a signature covers."""
+
+    method: str
+    path: str
+    query: str = field(repr=False)
+    headers: Message = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorization:
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    terminator: str
+    signed_headers: tuple[str, ...]
+    signature: str = field(repr=False)
+
+    @property
+    def scope(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/{self.terminator}"
+
+
+def verify(
+    request: SignedRequest,
+    *,
+    service: str,
+    find_key: Callable[[str], Key | None],
+    now: datetime,
+    max_skew_s: float,
+) -> Key:
+    """Return the key that signed the request.
+
+    Args:
+        request: As it arrived.
+        service: The service that the signature must be for, such as "sts".
+        find_key: Returns the key of an access key id, or `None`.
+        now: The present instant.
+        max_skew_s: How far from it the request's date may be.
+
+    Raises:
+        AwsError: With the code and the words that AWS has for what is wrong.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    authorization = _parse(header)
+    amz_date = request.headers.get("X-Amz-Date", "")
+    if not _AMZ_DATE.fullmatch(amz_date):
+        raise _incomplete("Authorization header requires existence of a valid 'X-Amz-Date' header.")
+    _check_scope(authorization, service, amz_date)
+    _check_signed_headers(authorization, request.headers)
+    _check_date(amz_date, now, max_skew_s)
+    key = find_key(authorization.access_key_id)
+    token = request.headers.get("X-Amz-Security-Token")
+    if key is None or not _same(key.session_token or "", token or ""):
+        raise AwsError(
+            "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+        )
+    if not _same(_signature(request, authorization, amz_date, key), authorization.signature):
+        raise _mismatch(
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your AWS Secret Access Key and signing method. "
+            "Consult the service documentation for details."
+        )
+    if key.expiration is not None and now >= key.expiration:
+        raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
+    return key
+
+
+def _parse(header: str) -> _Authorization:
+    algorithm, _, rest = header.strip().partition(" ")
+    if algorithm != _ALGORITHM:
+        raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm[:32]}'.")
+    pairs = (part.strip().partition("=") for part in rest.split(","))
+    given = {name: value for name, _, value in pairs}
+    if missing := [name for name in _PARAMETERS if not given.get(name)]:
+        raise _incomplete(
+            " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
+        )
+    credential = given["Credential"].split("/")
+    if len(credential) != 5:
+        raise _incomplete(
+            "Credential must have exactly 5 slash-delimited elements, e.g. "
+            "keyid/date/region/service/term."
+        )
+    headers = tuple(given["SignedHeaders"].lower().split(";"))
+    access_key_id, date, region, service, terminator = credential
+    return _Authorization(
+        access_key_id, date, region, service, terminator, headers, given["Signature"]
+    )
+
+
+def _check_scope(authorization: _Authorization, service: str, amz_date: str) -> None:
+    wrong = []
+    if not _REGION.fullmatch(authorization.region):
+        wrong.append("Credential should be scoped to a valid region. ")
+    if authorization.service != service:
+        wrong.append(f"Credential should be scoped to correct service: '{service}'. ")
+    if authorization.terminator != _TERMINATOR:
+        wrong.append(f"Credential should be scoped with a valid terminator: '{_TERMINATOR}'. ")
+    if authorization.date != amz_date[:8]:
+        wrong.append(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: '{authorization.date}' != '{amz_date[:8]}', from '{amz_date}'. "
+        )
+    if wrong:
+        raise _mismatch("".join(wrong))
+
+
+def _check_signed_headers(authorization: _Authorization, headers: Message) -> None:
+    """ "You must include the host header ... and any x-amz-* headers in the request"."""
+    names = {name.lower() for name in headers}
+    must = {"host"} | {name for name in names if name.startswith("x-amz-")}
+    for name in sorted(must - set(authorization.signed_headers)):
+        raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _check_date(amz_date: str, now: datetime, max_skew_s: float) -> None:
+    try:
+        signed = datetime.strptime(amz_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise _incomplete("Date must be in ISO-8601 'basic format'.") from None
+    off_s = (now - signed).total_seconds()
+    if abs(off_s) <= max_skew_s:
+        return
+    skew = timedelta(seconds=max_skew_s)
+    minutes = f"{max_skew_s / 60:g} min."
+    at, bound = f"{now:%Y%m%dT%H%M%SZ}", now - skew if off_s > 0 else now + skew
+    if off_s > 0:
+        raise _mismatch(
+            f"Signature expired: {amz_date} is now earlier than {bound:%Y%m%dT%H%M%SZ} "
+            f"({at} - {minutes})"
+        )
+    raise _mismatch(
+        f"Signature not yet current: {amz_date} is still later than {bound:%Y%m%dT%H%M%SZ} "
+        f"({at} + {minutes})"
+    )
+
+
+def _signature(
+    request: SignedRequest, authorization: _Authorization, amz_date: str, key: Key
+) -> str:
+    """Calculate the signature: canonical request, string to sign, derived key."""
+    digest = hashlib.sha256(_canonical(request, authorization.signed_headers)).hexdigest()
+    to_sign = f"{_ALGORITHM}\n{amz_date}\n{authorization.scope}\n{digest}"
+    secret = f"AWS4{key.secret_access_key}".encode()
+    for part in authorization.scope.split("/"):
+        secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
+    return hmac.new(secret, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+def _canonical(request: SignedRequest, signed_headers: Iterable[str]) -> bytes:
+    headers = [f"{name}:{_canonical_value(request.headers, name)}\n" for name in signed_headers]
+    lines = [
+        request.method,
+        # Every service but S3 has the path encoded once more than it was sent.
+        quote(request.path or "/", safe="/" + _UNRESERVED),
+        _canonical_query(request.query),
+        "".join(headers),
+        ";".join(signed_headers),
+        hashlib.sha256(request.body).hexdigest(),
+    ]
+    return "\n".join(lines).encode()
+
+
+def _canonical_value(headers: Message, name: str) -> str:
+    """ "Remove leading and trailing spaces, convert sequential spaces to a single space"."""
+    values = headers.get_all(name, [])
+    return ",".join(" ".join(str(value).split()) for value in values)
+
+
+def _canonical_query(query: str) -> str:
+    pairs = []
+    for item in filter(None, query.split("&")):
+        name, _, value = item.partition("=")
+        pairs.append(tuple(_encoded(part) for part in (name, value)))
+    return "&".join("=".join(pair) for pair in sorted(pairs))
+
+
+def _encoded(part: str) -> str:
+    return quote(unquote_to_bytes(part.replace("+", " ")), safe=_UNRESERVED)
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare in a time that does not tell where the difference is."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _mismatch(message: str) -> AwsError:
+    return AwsError("SignatureDoesNotMatch", message, 403)
+
+
+def _incomplete(message: str) -> AwsError:
+    return AwsError("IncompleteSignature", message, 400)

@@ -1,0 +1,156 @@
+"""`gcp-aws-bridge emulate`, as a process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from gcp_aws_bridge.cli import emulate
+
+RUN = """
+import argparse, sys
+from gcp_aws_bridge.cli import emulate
+before = set(sys.modules)
+parser = argparse.ArgumentParser(prog="emulate")
+emulate.configure(parser)
+assert "cryptography" not in sys.modules and "gcp_aws_bridge.emulator" not in sys.modules
+sys.exit(emulate.run(parser.parse_args()))
+"""
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+
+@pytest.fixture
+def start(python_path):
+    running = []
+
+    def run(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", RUN, *args],
+            env={**os.environ, "PYTHONPATH": python_path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_environment(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read the JSON that it prints first; the process goes on."""
+    assert process.stdout is not None
+    lines = []
+    while not lines or lines[-1] != "}\n":
+        lines.append(process.stdout.readline())
+        assert lines[-1], "it ended early"
+    return json.loads("".join(lines))
+
+
+@posix
+def test_serves_until_ctrl_c(start):
+    process = start("--shell", "json")
+    environ = read_environment(process)
+    assert environ["AWS_ROLE_ARN"] == environ["GCP_AWS_BRIDGE_ROLE_ARN"]
+    assert environ["AWS_REGION"] == "us-east-1"
+    assert "GCP_AWS_BRIDGE_AUDIENCE" not in environ
+    identity = (
+        f"http://{environ['GCE_METADATA_HOST']}/computeMetadata/v1/instance/service-accounts/"
+        "default/identity?audience=sts.amazonaws.com"
+    )
+    request = urllib.request.Request(identity, headers={"Metadata-Flavor": "Google"})
+    with urllib.request.urlopen(request) as answer:
+        token = answer.read().decode()
+    form = (
+        "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=cli"
+        f"&RoleArn={environ['AWS_ROLE_ARN']}&WebIdentityToken={token}"
+    )
+    with urllib.request.urlopen(environ["AWS_ENDPOINT_URL_STS"], form.encode()) as answer:
+        assert b"<AccessKeyId>ASIA" in answer.read()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (0, "")
+    assert "Ctrl-C stops" in err
+    assert "Traceback" not in err
+
+
+@posix
+def test_roles_audience_and_account_until_sigterm(start):
+    roles = [f"arn:aws:iam::123456789012:role/{name}" for name in ("one", "two")]
+    email = "x@p1.iam.gserviceaccount.com"
+    process = start(
+        *("--role", roles[0], "--role", roles[1], "--audience", "my aud"),
+        *("--service-account", email, "--shell", "json"),
+    )
+    environ = read_environment(process)
+    assert environ["AWS_ROLE_ARN"] == roles[0]
+    assert environ["GCP_AWS_BRIDGE_AUDIENCE"] == "my aud"
+    process.send_signal(signal.SIGTERM)
+    hints = process.communicate(timeout=10)[1]
+    assert process.returncode == 0
+    assert "Traceback" not in hints
+    assert all(word in hints for word in (*roles, email, "my aud"))
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--role", "etl"], 2, "'etl' is not the ARN of an IAM role."),
+        (["--service-account", "me@gmail.com"], 2, "is not a service account's e-mail"),
+        (["--service-account", ""], 2, "is not a service account's e-mail"),
+        (["--sts-port", "70000"], 1, "cannot serve the ports asked for"),
+    ],
+)
+def test_values_that_cannot_be(capsys, args, status, words):
+    parser = argparse.ArgumentParser()
+    emulate.configure(parser)
+    assert emulate.run(parser.parse_args(args)) == status
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""
+
+
+def test_a_taken_port(emulator, capsys):
+    parser = argparse.ArgumentParser()
+    emulate.configure(parser)
+    assert emulate.run(parser.parse_args(["--sts-port", str(emulator.sts.port)])) == 1
+    assert "cannot serve" in capsys.readouterr().err
+
+
+ODD = {"A": "plain", "B": 'it\'s $HOME `x` "y" \\ z'}
+
+
+@posix
+def test_bash_reads_what_is_printed_for_it():
+    script = emulate._bash(ODD) + '\nprintf "%s\\n%s" "$A" "$B"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == list(ODD.values())
+    assert [shlex.split(line)[0] for line in emulate._bash(ODD).splitlines()] == ["export"] * 2
+
+
+def test_fish_powershell_and_json():
+    assert emulate._fish(ODD).splitlines() == [
+        "set -gx A 'plain'",
+        "set -gx B 'it\\'s $HOME `x` \"y\" \\\\ z'",
+    ]
+    assert emulate._powershell(ODD).splitlines() == [
+        "$Env:A = 'plain'",
+        "$Env:B = 'it''s $HOME `x` \"y\" \\ z'",
+    ]
+    assert json.loads(emulate._json(ODD)) == ODD
+
+
+def test_help_is_one_line():
+    assert emulate.HELP
+    assert "\n" not in emulate.HELP

@@ -1,0 +1,287 @@
+"""Trust policies against a service account's token, by way of real exchanges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gcp_aws_bridge.emulator import ServiceAccount
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+NUMBER = "104203741234567890123"
+GOOGLE = "accounts.google.com"
+AUDIENCE = "sts.amazonaws.com"
+OTHER = ServiceAccount.named("other@demo-project.iam.gserviceaccount.com")
+
+
+def policy(condition: dict | None = None, **changes: object) -> dict:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": GOOGLE},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        **({} if condition is None else {"Condition": condition}),
+        **changes,
+    }
+    kept = {name: value for name, value in statement.items() if value is not None}
+    return {"Version": "2012-10-17", "Statement": [kept]}
+
+
+def equals(**keys: object) -> dict:
+    return {"StringEquals": {f"{GOOGLE}:{key}": value for key, value in keys.items()}}
+
+
+@pytest.fixture
+def admits(emulator, exchange):
+    """Tell whether a role with this policy admits a token with these claims."""
+
+    def ask(document, audience=AUDIENCE, **claims) -> bool:
+        emulator.add_role(ROLE, document)
+        answer = exchange(emulator.mint(audience, **claims))
+        if answer.status == 200:
+            return True
+        assert (answer.status, answer.code) == (403, "AccessDenied")
+        assert answer.message == "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+        return False
+
+    return ask
+
+
+class TestDefault:
+    def test_admits_this_pod_for_this_audience(self, admits):
+        assert admits(None)
+
+    @pytest.mark.parametrize(
+        "claims", [{"azp": OTHER.unique_id}, {"sub": OTHER.unique_id}, {"azp": None}]
+    )
+    def test_refuses_each_single_change(self, admits, claims):
+        assert not admits(None, **claims)
+
+    @pytest.mark.parametrize(
+        "audience", ["other", "STS.amazonaws.com", "sts.amazonaws.com/", NUMBER]
+    )
+    def test_refuses_another_audience(self, admits, audience):
+        assert not admits(None, audience)
+
+    def test_for_an_audience_of_ones_own(self, emulator, exchange):
+        emulator.add_role(ROLE, audience="aws:123456789012:etl")
+        assert exchange(emulator.mint("aws:123456789012:etl")).status == 200
+        assert exchange(emulator.mint()).code == "AccessDenied"
+
+    def test_for_another_account(self, emulator, admits):
+        document = emulator.trust_policy_for(service_account=OTHER)
+        assert not admits(document)
+        assert admits(document, azp=OTHER.unique_id, sub=OTHER.unique_id)
+
+    def test_a_role_that_does_not_exist_is_refused_alike(self, emulator, exchange):
+        answer = exchange(emulator.mint())
+        assert (answer.status, answer.code, answer.message) == (
+            403,
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        )
+
+    def test_a_removed_role_is_gone(self, emulator, exchange):
+        emulator.add_role(ROLE)
+        assert exchange(emulator.mint()).status == 200
+        emulator.remove_role(ROLE)
+        assert exchange(emulator.mint()).code == "AccessDenied"
+        with pytest.raises(KeyError):
+            emulator.remove_role(ROLE)
+
+
+class TestWidelyCopied:
+    """What is found on the web, and what it does: see the IAM user guide on `azp`."""
+
+    def test_the_number_in_aud_alone_admits_a_token_for_anybody(self, admits):
+        document = policy(equals(aud=NUMBER))
+        assert admits(document)
+        assert admits(document, "https://another-service.example")
+        assert not admits(document, azp=OTHER.unique_id, sub=OTHER.unique_id)
+
+    def test_sub_alone_admits_a_token_for_anybody(self, admits):
+        document = policy(equals(sub=NUMBER))
+        assert admits(document, "https://another-service.example")
+        assert not admits(document, sub=OTHER.unique_id)
+
+    def test_oaud_alone_admits_everybodys_token(self, admits):
+        document = policy(equals(oaud=AUDIENCE))
+        assert admits(document, azp=OTHER.unique_id, sub=OTHER.unique_id)
+        assert not admits(document, "https://another-service.example")
+
+    def test_the_audience_in_aud_never_matches_a_service_account(self, admits):
+        assert not admits(policy(equals(aud=AUDIENCE)))
+
+    def test_the_audience_in_aud_matches_a_token_without_azp(self, admits):
+        assert admits(policy(equals(aud=AUDIENCE, oaud=AUDIENCE)), azp=None)
+
+    @pytest.mark.parametrize("key", ["aud", "sub"])
+    def test_an_email_never_matches(self, admits, key):
+        email = "etl@demo-project.iam.gserviceaccount.com"
+        assert not admits(policy(equals(**{key: email})), email=email, email_verified=True)
+
+    def test_email_is_no_condition_key(self, admits):
+        email = "etl@demo-project.iam.gserviceaccount.com"
+        assert not admits(policy(equals(email=email)), email=email)
+
+    def test_a_provider_arn_for_google_does_not_match_the_built_in(self, admits):
+        arn = f"arn:aws:iam::123456789012:oidc-provider/{GOOGLE}"
+        assert not admits(policy(equals(sub=NUMBER), Principal={"Federated": arn}))
+
+    def test_a_provider_arn_for_google_matches_once_it_exists(self, emulator, admits):
+        provider = emulator.add_oidc_provider(f"https://{GOOGLE}", client_ids=(AUDIENCE,))
+        document = policy(equals(sub=NUMBER), Principal={"Federated": provider.arn})
+        assert admits(document)
+
+    def test_a_wildcard_admits_every_number(self, admits):
+        document = policy({"StringLike": {f"{GOOGLE}:sub": "1*"}})
+        assert admits(document, sub=OTHER.unique_id)
+        assert not admits(document, sub="204203741234567890123")
+
+    def test_no_condition_admits_every_google_account(self, admits):
+        assert admits(policy(), "anything", azp="32555940559.apps", sub="110000000000000000000")
+
+
+class TestEvaluation:
+    def test_deny_wins_wherever_it_stands(self, admits):
+        allow = policy(equals(sub=NUMBER))["Statement"][0]
+        deny = {**allow, "Effect": "Deny", "Condition": equals(oaud="bad")}
+        for statements in ([allow, deny], [deny, allow]):
+            document = {"Version": "2012-10-17", "Statement": statements}
+            assert admits(document, "good")
+            assert not admits(document, "bad")
+
+    def test_deny_alone_allows_nobody(self, admits):
+        assert not admits(policy(equals(sub=OTHER.unique_id), Effect="Deny"))
+
+    def test_one_statement_that_matches_is_enough(self, admits):
+        first = policy(equals(sub=OTHER.unique_id))["Statement"][0]
+        second = policy(equals(sub=NUMBER))["Statement"][0]
+        assert admits({"Version": "2012-10-17", "Statement": [first, second]})
+
+    def test_a_statement_need_not_be_a_list(self, admits):
+        document = policy(equals(sub=NUMBER))
+        assert admits({**document, "Statement": document["Statement"][0]})
+
+    def test_lists_are_alternatives(self, admits):
+        assert admits(policy(equals(sub=[OTHER.unique_id, NUMBER])))
+        assert not admits(policy(equals(sub=[OTHER.unique_id])))
+
+    @pytest.mark.parametrize(
+        ("action", "expected"),
+        [
+            ("sts:AssumeRoleWithWebIdentity", True),
+            ("STS:assumerolewithwebidentity", True),
+            ("sts:*", True),
+            ("*", True),
+            ("sts:AssumeRoleWith*", True),
+            ("sts:AssumeRole?ithWebIdentity", True),
+            (["sts:TagSession", "sts:AssumeRoleWithWebIdentity"], True),
+            ("sts:AssumeRole", False),
+            ("sts:TagSession", False),
+            ("sts:AssumeRoleWithSAML", False),
+        ],
+    )
+    def test_actions(self, admits, action, expected):
+        assert admits(policy(equals(sub=NUMBER), Action=action)) is expected
+
+    @pytest.mark.parametrize(
+        ("principal", "expected"),
+        [
+            ({"Federated": [GOOGLE, "cognito-identity.amazonaws.com"]}, True),
+            ("*", True),
+            ({"AWS": "*"}, False),
+            ({"Federated": "cognito-identity.amazonaws.com"}, False),
+            ({"AWS": "123456789012"}, False),
+            ({"Service": "ec2.amazonaws.com"}, False),
+            ({"AWS": "123456789012", "Federated": GOOGLE}, True),
+        ],
+    )
+    def test_principals(self, admits, principal, expected):
+        assert admits(policy(equals(sub=NUMBER), Principal=principal)) is expected
+
+    def test_condition_keys_have_no_case(self, admits):
+        assert admits(policy({"StringEquals": {"Accounts.Google.Com:SUB": NUMBER}}))
+
+    def test_the_session_name_is_a_key(self, admits):
+        assert admits(policy({"StringLike": {"sts:RoleSessionName": "pod-*"}}))
+        assert not admits(policy({"StringLike": {"sts:RoleSessionName": "job-*"}}))
+
+    def test_the_provider_is_a_key(self, admits):
+        assert admits(policy({"StringEquals": {"aws:FederatedProvider": GOOGLE}}))
+
+    def test_the_organization_is_a_key(self, admits):
+        document = policy({"NumericEquals": {f"{GOOGLE}:google/organization_number": "77"}})
+        assert admits(document, google={"organization_number": 77})
+        assert not admits(document, google={"organization_number": 78})
+        assert not admits(document)
+
+    def test_several_audiences_in_one_token(self, admits):
+        document = policy({"ForAnyValue:StringEquals": {f"{GOOGLE}:oaud": "b"}})
+        assert admits(document, ["a", "b"])
+        every = policy({"ForAllValues:StringEquals": {f"{GOOGLE}:oaud": ["b", "c"]}})
+        assert not admits(every, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "not json",
+        "[]",
+        {},
+        {"Version": "2012-10-17", "Statement": []},
+        {"Version": "2012-10-18", "Statement": policy()["Statement"]},
+        {"Version": "2012-10-17", "Statements": policy()["Statement"]},
+        {"Version": "2012-10-17", "Statement": ["Allow"]},
+        policy(Effect="allow"),
+        policy(Effect=None),
+        policy(Principal=None),
+        policy(Principal={}),
+        policy(Principal=GOOGLE),
+        policy(Principal={"federated": GOOGLE}),
+        policy(Principal={"Federated": "*"}),
+        policy(Principal={"Federated": 7}),
+        policy(Principal={"AWS": "arn:aws:iam::123456789012:role/*"}),
+        policy(Principal={"AWS": "12345"}),
+        policy(Principal={"AWS": "arn:aws:sts::123456789012:assumed-role/etl/*"}),
+        policy(Action=None),
+        policy(Action=[]),
+        policy(Action="s3:GetObject"),
+        policy(Action=7),
+        policy(Resource="*"),
+        policy(NotPrincipal={"AWS": "123456789012"}),
+        policy({"StringEqualz": {"a": "b"}}),
+        policy({"DateGreaterThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}),
+    ],
+)
+def test_what_iam_would_refuse_is_refused_when_the_role_is_made(emulator, document):
+    with pytest.raises(ValueError, match=r"\w+"):
+        emulator.add_role(ROLE, document)
+
+
+def test_a_policy_may_be_json_text(emulator, exchange):
+    emulator.add_role(ROLE, json.dumps(policy(equals(sub=NUMBER))))
+    assert exchange(emulator.mint()).status == 200
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "etl",
+        "arn:aws:iam::12345:role/etl",
+        "arn:aws:iam::123456789012:user/etl",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/a b",
+        "arn:aws:sts::123456789012:assumed-role/etl/x",
+    ],
+)
+def test_a_role_needs_a_roles_arn(emulator, arn):
+    with pytest.raises(ValueError, match="not the ARN of an IAM role"):
+        emulator.add_role(arn)
+
+
+@pytest.mark.parametrize("seconds", [3599, 43201, 0])
+def test_a_role_has_bounds_for_its_sessions(emulator, seconds):
+    with pytest.raises(ValueError, match="3600 to 43200"):
+        emulator.add_role(ROLE, max_session_duration=seconds)
