@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AwsCredentials": "_credentials",
-    "DefaultSource": "tokens",
-    "GoogleCredentials": "tokens",
-    "MetadataServer": "tokens",
+    "DefaultSource": "_default_source",
+    "GoogleCredentials": "_google_auth",
+    "MetadataServer": "_metadata",
     "Role": "config",
-    "TokenFile": "tokens",
-    "TokenSource": "tokens",
+    "TokenFile": "_token_file",
+    "TokenSource": "_default_source",
     "credentials": "_session",
     "install": "_register",
     "register": "_register",

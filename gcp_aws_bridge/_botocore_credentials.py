@@ -50,6 +50,10 @@ class BridgeCredentials(RefreshableCredentials):
     def _never() -> dict[str, Any]:
         raise NotImplementedError("the cell refreshes, not botocore")
 
+    def warm_up(self) -> None:
+        """Have the first credentials on their way; neither waits nor raises."""
+        self._cell.warm_up()
+
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """One whole, immutable set.
 

@@ -6,6 +6,7 @@ and lets a caller wait only when there is nothing valid to give.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import threading
@@ -79,6 +80,12 @@ class Cell:
             BridgeError: There are none, and none were to be had.
         """
         return self.peek() or self._wait()
+
+    def warm_up(self) -> None:
+        """Start an exchange where nothing is valid. Neither waits for it nor raises its error."""
+        if self.peek() is None:
+            with contextlib.suppress(BridgeError):
+                self._join_flight(self._clock())
 
     def peek(self) -> AwsCredentials | None:
         """Valid credentials without waiting, or None. Starts a refresh that is due."""

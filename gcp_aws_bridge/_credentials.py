@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class AwsCredentials:
-    """Temporary AWS credentials of one role session. `repr` shows no secret.
+class AwsCredentials(NamedTuple):
+    """Temporary AWS credentials of one role session. `repr` and `str` show no secret.
 
     Attributes:
         access_key_id: Starts with `ASIA`; not secret, and useful in a log.
@@ -17,7 +16,10 @@ class AwsCredentials:
     """
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str = field(repr=False)
+    secret_access_key: str
+    session_token: str
     expiration: datetime
     account_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"<AwsCredentials {self.access_key_id} until {self.expiration.isoformat()}>"

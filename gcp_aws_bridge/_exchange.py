@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._sts import Sts
 from gcp_aws_bridge._world import Clock, utc_now
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
-from gcp_aws_bridge.tokens import TokenSource
 
 # STS gives no session shorter than 15 minutes (DurationSeconds, AWS STS API reference): one that
 # seems to end within the minute was measured with a wrong clock.
@@ -54,7 +53,7 @@ def exchange(
             error_id="exchange/clock",
             code="ExpiredOnArrival",
         )
-    return replace(credentials, expiration=expiration)
+    return credentials._replace(expiration=expiration)
 
 
 def _ask(source: TokenSource) -> str:

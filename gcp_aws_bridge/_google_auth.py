@@ -1,4 +1,4 @@
-"""ID tokens from google-auth's credentials; the only module that imports google-auth.
+"""ID tokens from google-auth's credentials; google-auth is imported when one is asked for.
 
 `google.auth.compute_engine` is never imported: our own metadata client needs one request where it
 needs three, and may ask for certificate-bound tokens, which AWS cannot use.
@@ -7,73 +7,99 @@ needs three, and may ask for certificate-bound tokens, which AWS cannot use.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 # RFC 7523 token endpoint of Google ("Using OAuth 2.0 for Server to Server Applications").
 _TOKEN_URI = "https://oauth2.googleapis.com/token"
-_NEEDS_REQUESTS = "pip install 'gcp-aws-bridge[google]'"
 
 
-def id_token(
-    credentials: Any, *, key_file: str | None, impersonate: str | None, audience: str
-) -> str:
-    """A fresh ID token for *audience*. See `tokens.GoogleCredentials` for arguments and errors."""
-    try:
-        import google.auth.exceptions
-        from google.auth.transport.requests import Request
-    except ImportError as error:
-        raise ConfigError(
-            f"These token sources need google-auth with requests: {error}.",
-            fix=_NEEDS_REQUESTS,
-            error_id="config/extra-google",
-        ) from None
-    request = Request()
-    try:
-        minting = _minting(credentials, key_file, impersonate, audience, request)
-        if isinstance(minting, MetadataServer):
-            return minting()
-        minting.refresh(request)
-    except google.auth.exceptions.DefaultCredentialsError as error:
-        raise TokenUnavailable(
-            f"google-auth found no credentials: {quoted(str(error))}.",
-            fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default login "
-            "and impersonate a service account.",
-            error_id="token/google-none",
-        ) from None
-    except google.auth.exceptions.GoogleAuthError as error:
-        raise TokenError(
-            f"Google gave no ID token: {quoted(str(error), 400)}.",
-            fix="for impersonation, grant the caller roles/iam.serviceAccountTokenCreator on the "
-            "service account and enable the IAM Credentials API; for a key, check that it is live.",
-            error_id="token/google-refused",
-        ) from None
-    finally:
-        request.session.close()
-    return str(minting.token)
+@dataclass(frozen=True)
+class GoogleCredentials:
+    """ID tokens from anything that google-auth can load. Needs `gcp-aws-bridge[google]`.
+
+    Args:
+        credentials: google-auth credentials. None: *key_file*, else application-default ones.
+        key_file: A service account's key file.
+        impersonate: The e-mail of a service account to act as, which is what a developer's own
+            login needs; the caller needs roles/iam.serviceAccountTokenCreator on it.
+        audience: None for the role's.
+
+    Raises:
+        TokenUnavailable: No such credentials here, or not of a kind that gives ID tokens.
+        TokenError: Google refused, or could not be reached.
+    """
+
+    credentials: Any = field(default=None, repr=False)
+    key_file: str | None = None
+    impersonate: str | None = None
+    audience: str | None = None
+
+    def __call__(self) -> str:
+        try:
+            import google.auth.exceptions
+            from google.auth.transport.requests import Request
+        except ImportError as error:
+            raise ConfigError(
+                f"This token source needs google-auth with requests: {error}.",
+                fix="pip install 'gcp-aws-bridge[google]'",
+                error_id="config/extra-google",
+            ) from None
+        request = Request()
+        try:
+            minting = self._minting(self.audience or DEFAULT_AUDIENCE, request)
+            if isinstance(minting, MetadataServer):
+                return minting()
+            minting.refresh(request)
+        except google.auth.exceptions.DefaultCredentialsError as error:
+            raise TokenUnavailable(
+                f"google-auth found no credentials: {quoted(str(error))}.",
+                fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
+                "login and impersonate a service account.",
+                error_id="token/google-none",
+            ) from None
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise TokenError(
+                f"Google gave no ID token: {quoted(str(error), 400)}.",
+                fix="for impersonation, grant the caller roles/iam.serviceAccountTokenCreator on "
+                "the service account and enable the IAM Credentials API; for a key, check that it "
+                "is live.",
+                error_id="token/google-refused",
+            ) from None
+        finally:
+            request.session.close()
+        return str(minting.token)
+
+    def _minting(self, audience: str, request: Any) -> Any:
+        """Google-auth credentials whose `token` is an ID token after `refresh`."""
+        from google.auth import impersonated_credentials
+
+        source = self._source(request)
+        if self.impersonate is not None:
+            source = impersonated_credentials.Credentials(
+                source, target_principal=self.impersonate, target_scopes=_SCOPES
+            )
+        return _for_id_tokens(source, audience)
+
+    def _source(self, request: Any) -> Any:
+        if self.credentials is not None:
+            return self.credentials
+        if self.key_file is not None:
+            return _from_key_file(self.key_file)
+        import google.auth
+
+        return google.auth.default(scopes=_SCOPES, request=request)[0]
 
 
-def _minting(
-    credentials: Any, key_file: str | None, impersonate: str | None, audience: str, request: Any
-) -> Any:
-    """Google-auth credentials whose `token` is an ID token for *audience* after `refresh`."""
+def _for_id_tokens(source: Any, audience: str) -> Any:
     from google.auth import impersonated_credentials
     from google.oauth2 import service_account
 
-    source = credentials
-    if source is None and key_file is not None:
-        source = _from_key_file(key_file)
-    elif source is None:
-        import google.auth
-
-        source, _ = google.auth.default(scopes=_SCOPES, request=request)
-    if impersonate is not None:
-        source = impersonated_credentials.Credentials(
-            source, target_principal=impersonate, target_scopes=_SCOPES
-        )
     if hasattr(source, "with_target_audience"):
         return source.with_target_audience(audience)
     if isinstance(source, impersonated_credentials.Credentials):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
-from typing import Any
 
 from botocore.credentials import CredentialProvider
-from botocore.exceptions import ProfileNotFound
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, for_botocore
+from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._cells import shared_cell
-from gcp_aws_bridge._settings import resolve
+from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
-from gcp_aws_bridge.tokens import TokenSource
 
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -60,25 +57,3 @@ class GoogleWebIdentityProvider(CredentialProvider):
         except BridgeError as error:
             raise for_botocore(error) from error
         return BridgeCredentials(cell, role.account_id)
-
-
-def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Role | None:
-    """The role that arguments, environment and the session's profile ask for together."""
-    if isinstance(role, Role):
-        return role
-    named_profile = session.instance_variables().get("profile") is not None
-    return resolve(
-        {"arn": role, **arguments},
-        environ=os.environ,
-        profile=_profile(session),
-        named_profile=named_profile,
-    )
-
-
-def _profile(session: Session) -> dict[str, Any]:
-    try:
-        return dict(session.get_scoped_config())
-    except ProfileNotFound:
-        if session.instance_variables().get("profile") is not None:
-            raise
-        return {}

@@ -12,10 +12,10 @@ from botocore.credentials import CredentialResolver, create_credential_resolver
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_credentials import METHOD
+from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved
+from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.tokens import TokenSource
 
 
 def register(
@@ -73,31 +73,6 @@ def uninstall() -> None:
 
 
 _installed: list[Callable[[Session], None]] = []
-
-
-def botocore_session_of(session: Any) -> Session:
-    """The botocore session inside a boto3 one."""
-    inner = getattr(session, "_session", session)  # boto3 gives it no public name
-    if not isinstance(inner, Session):
-        raise ConfigError(
-            f"{type(session).__name__} is no boto3 or botocore session.",
-            fix="pass a boto3.Session() or botocore.session.Session().",
-            error_id="config/session",
-        )
-    if inspect.iscoroutinefunction(inner.get_credentials):
-        raise ConfigError(
-            f"{type(session).__name__} is asynchronous.",
-            fix="use a boto3 or botocore session here.",
-            error_id="config/session",
-        )
-    return inner
-
-
-def forget_resolved(session: Session, *, given_too: bool = False) -> None:
-    """Have the session walk its chain again; keys that it was given stay, unless *given_too*."""
-    resolved = getattr(session, "_credentials", None)  # botocore has no public way to ask
-    if resolved is not None and (given_too or resolved.method != "explicit"):
-        vars(session)["_credentials"] = None
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:

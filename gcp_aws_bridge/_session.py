@@ -11,13 +11,12 @@ import botocore.session
 from botocore.credentials import CredentialProvider, CredentialResolver
 
 from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
+from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved, role_for
 from gcp_aws_bridge._cells import shared_cell
-from gcp_aws_bridge._provider import role_for
-from gcp_aws_bridge._register import botocore_session_of, forget_resolved
+from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.tokens import TokenSource
 
 if TYPE_CHECKING:
     import boto3
@@ -41,9 +40,10 @@ def session(
 ) -> boto3.Session:
     """Make a boto3 session whose clients trade this machine's Google ID token for AWS credentials.
 
-    Asks no network: the exchange happens when the first request is signed, and again ahead of
-    expiry in the background. Equal roles share it, however many sessions there are. The session
-    has these credentials or an error; it never falls through to others.
+    Asks no network itself: the exchange starts in the background when the first client is made,
+    is waited for when the first request is signed, and comes again, in the background, ahead of
+    expiry. Equal roles share it, however many sessions there are. The session has these
+    credentials or an error; it never falls through to others.
 
     Args:
         role_arn: The role, or a `Role` in place of all the settings here. None: the environment or
@@ -116,6 +116,8 @@ class _Given(CredentialProvider):
         self._given = given
 
     def load(self) -> BridgeCredentials:
+        # A client is being made, which takes botocore longer than the exchange takes the network.
+        self._given.warm_up()
         return self._given
 
 

@@ -1,0 +1,43 @@
+"""The token source of a projected volume: a file that something else keeps fresh."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
+
+_MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """A token that something else keeps fresh in a file: a projected Kubernetes volume, say.
+
+    Read anew at each call, since the kubelet replaces it. For clusters whose own OIDC issuer AWS
+    trusts: project a `serviceAccountToken` whose `audience` is the role's.
+
+    Raises:
+        TokenUnavailable: There is no such file.
+        TokenError: It cannot be read.
+    """
+
+    path: str | os.PathLike[str]
+
+    def __call__(self) -> str:
+        try:
+            with open(self.path, encoding="ascii") as file:
+                return file.read(_MAX_FILE).strip()
+        except FileNotFoundError:
+            raise TokenUnavailable(
+                f"The token file {quoted(str(self.path))} does not exist.",
+                fix="mount a projected serviceAccountToken volume there, or mend the path.",
+                error_id="token/file-missing",
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not ASCII text"
+            raise TokenError(
+                f"The token file {quoted(str(self.path))} cannot be read: {reason}.",
+                fix="let this process's user read it (securityContext.fsGroup in a pod).",
+                error_id="token/file-unreadable",
+            ) from None
