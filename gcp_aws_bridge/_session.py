@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import botocore.session
 from botocore.credentials import CredentialProvider, CredentialResolver
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     import boto3
     from typing_extensions import Unpack
 
-    from gcp_aws_bridge.config import RoleSettings
+    class RoleSettings(TypedDict, total=False):
+        """The settings of a `Role` as keyword arguments, all but its ARN."""
+
+        audience: str | None
+        role_session_name: str | None
+        duration_seconds: int | None
+        chain: Sequence[str]
+        policy: str | Mapping[str, Any] | None
+        policy_arns: Sequence[str]
 
 
 def session(

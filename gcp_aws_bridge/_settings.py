@@ -18,29 +18,22 @@ botocore's own (IRSA).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-
-class _Setting(NamedTuple):
-    argument: str
-    variables: tuple[str, ...]
-    profile_key: str
-
-
-_SETTINGS = (
-    _Setting("arn", ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"), "gcp_role_arn"),
-    _Setting("audience", ("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"), "gcp_audience"),
-    _Setting(
-        "role_session_name",
+# By field of `Role`: variables, first wins, and profile key.
+_SETTINGS = {
+    "arn": (("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"), "gcp_role_arn"),
+    "audience": (("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"), "gcp_audience"),
+    "role_session_name": (
         ("GCP_AWS_BRIDGE_ROLE_SESSION_NAME", "AWS_ROLE_SESSION_NAME"),
         "gcp_role_session_name",
     ),
-    _Setting("duration_seconds", ("GCP_AWS_BRIDGE_DURATION_SECONDS",), "gcp_duration_seconds"),
-    _Setting("chain", ("GCP_AWS_BRIDGE_CHAIN",), "gcp_chain"),
-)
+    "duration_seconds": (("GCP_AWS_BRIDGE_DURATION_SECONDS",), "gcp_duration_seconds"),
+    "chain": (("GCP_AWS_BRIDGE_CHAIN",), "gcp_chain"),
+}
 
 
 def resolve(
@@ -66,20 +59,18 @@ def resolve(
     """
     fields = given(arguments)
     found_in: dict[str, str] = {}
-    for setting in _SETTINGS:
-        if setting.argument in fields:
-            continue
-        value, where = _look_up(setting, {} if named_profile else environ, profile)
+    for name in _SETTINGS.keys() - fields.keys():
+        value, where = _look_up(name, {} if named_profile else environ, profile)
         if value:
-            fields[setting.argument] = _parsed(setting.argument, value, where)
-            found_in[setting.argument] = where
+            fields[name] = _parsed(name, value, where)
+            found_in[name] = where
     if "arn" not in fields:
         return None
     try:
         return Role(**fields)
     except ConfigError as error:
         # The same check for every road in; only who has to mend it differs.
-        places = ", ".join(f"{name} from {where}" for name, where in found_in.items())
+        places = ", ".join(f"{name} from {where}" for name, where in sorted(found_in.items()))
         if not places:
             raise
         raise ConfigError(
@@ -96,16 +87,15 @@ def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _look_up(
-    setting: _Setting, environ: Mapping[str, str], profile: Mapping[str, Any]
-) -> tuple[str, str]:
-    for variable in setting.variables:
+def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[str, str]:
+    variables, profile_key = _SETTINGS[name]
+    for variable in variables:
         if variable == "AWS_ROLE_ARN" and environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
             continue
         if value := environ.get(variable, "").strip():
             return value, variable
-    value = profile.get(setting.profile_key, "")
-    return (value.strip() if isinstance(value, str) else ""), f"profile key {setting.profile_key}"
+    value = profile.get(profile_key, "")
+    return (value.strip() if isinstance(value, str) else ""), f"profile key {profile_key}"
 
 
 def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:

@@ -25,7 +25,6 @@ from cachetools import LRUCache
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._refusals import refused_hop, refused_token
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge._world import reset_after_fork
@@ -102,6 +101,8 @@ class Sts:
             client = self._unsigned
 
         def refusal(**seen: Any) -> ExchangeError:
+            from gcp_aws_bridge._refusals import refused_token  # loaded where STS says no
+
             return refused_token(token, role, **seen)
 
         return self._call(
@@ -132,6 +133,8 @@ class Sts:
             )
 
         def refusal(**seen: Any) -> ExchangeError:
+            from gcp_aws_bridge._refusals import refused_hop
+
             return refused_hop(role, hop, **seen)
 
         with contextlib.closing(client):

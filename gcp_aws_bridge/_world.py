@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 Clock = Callable[[], datetime]
 
@@ -61,10 +61,12 @@ def backoff_s(failures: int, *, base_s: float, cap_s: float, jitter: float) -> f
     return base_s + (ceiling - base_s) * jitter
 
 
-class ForkAware(Protocol):
-    """Something with locks, threads or sockets that a forked child must not inherit."""
+if TYPE_CHECKING:
 
-    def after_fork_in_child(self) -> None: ...
+    class ForkAware(Protocol):
+        """Something with locks, threads or sockets that a forked child must not inherit."""
+
+        def after_fork_in_child(self) -> None: ...
 
 
 _fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()

@@ -11,11 +11,11 @@ import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-__all__ = ["DEFAULT_AUDIENCE", "Role", "RoleSettings"]
+__all__ = ["DEFAULT_AUDIENCE", "Role"]
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
@@ -94,17 +94,6 @@ class Role:
     def account_id(self) -> str:
         """The account of the last hop: the one that the credentials act in."""
         return (self.arn, *self.chain)[-1].split(":")[4]
-
-
-class RoleSettings(TypedDict, total=False):
-    """The settings of a `Role` as keyword arguments, all but its ARN."""
-
-    audience: str | None
-    role_session_name: str | None
-    duration_seconds: int | None
-    chain: Sequence[str]
-    policy: str | Mapping[str, Any] | None
-    policy_arns: Sequence[str]
 
 
 def default_session_name() -> str:

@@ -101,6 +101,7 @@ def _environment(emulated: Mapping[str, str], role: str, audience: str) -> dict[
     found = {
         **emulated,
         "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",  # the only one that boto3 reads
         "AWS_ROLE_ARN": role,
         "GCP_AWS_BRIDGE_ROLE_ARN": role,
     }

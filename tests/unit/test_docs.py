@@ -33,8 +33,8 @@ def test_every_error_id_has_its_section_and_the_other_way_round() -> None:
 
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-    for setting in _settings._SETTINGS:
-        for name in (*setting.variables, setting.profile_key):
+    for variables, profile_key in _settings._SETTINGS.values():
+        for name in (*variables, profile_key):
             assert f"`{name}`" in page
 
 
