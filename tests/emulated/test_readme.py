@@ -1,0 +1,54 @@
+"""The README's code runs as it stands, each block in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gcp_aws_bridge.emulator import Emulator
+
+README = Path(__file__).parents[2] / "README.md"
+WHO = '\nprint(session.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])\n'
+
+pytestmark = pytest.mark.skipif(not README.exists(), reason="not in a source checkout")
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+
+
+def run(script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.parametrize("block", [0, 1], ids=["what people write today", "the line"])
+def test_both_ways_give_the_role(pod: Emulator, block: int) -> None:
+    assert "assumed-role/etl" in run(blocks()[block] + WHO)
+
+
+def test_the_line_costs_less_than_what_it_replaces(pod: Emulator) -> None:
+    costs = []
+    for block in blocks()[:2]:
+        before = len(pod.metadata.requests), len(pod.sts.requests)
+        run(block + WHO)
+        costs.append((len(pod.metadata.requests) - before[0], len(pod.sts.requests) - before[1]))
+    assert [(3, 2), (1, 2)] == costs  # one of STS is the question who we are
+
+
+def test_the_emulator_of_the_readme(pod: Emulator) -> None:
+    [block] = [block for block in blocks() if "with Emulator()" in block]
+    assert "" == run(block)
