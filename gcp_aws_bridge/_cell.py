@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
 from gcp_aws_bridge._world import REAL, World, backoff_s, reset_after_fork
-from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -64,6 +64,7 @@ class Cell:
         self._kept: Kept | None = None
         self._failure: _Failure | None = None
         self._flight: Future[AwsCredentials] | None = None
+        self._runner: int | None = None  # the thread of the flight
         self._lock = threading.Lock()
         reset_after_fork(self)
 
@@ -71,7 +72,7 @@ class Cell:
         # The refresher did not come along, and the lock may be held by a thread that did not
         # either. What was fetched stays good: the child does not exchange again for it.
         self._lock = threading.Lock()
-        self._flight = None
+        self._flight = self._runner = None
 
     def get(self) -> AwsCredentials:
         """Valid credentials; waits only where there are none.
@@ -105,20 +106,19 @@ class Cell:
         return kept.credentials
 
     def _wait(self) -> AwsCredentials:
-        while True:
-            flight = self._join_flight(self._clock())
-            if flight is None:
-                kept = self._kept
-                if kept is not None:
-                    return kept.credentials
-                continue
-            try:
-                return flight.result(self._policy.wait_s)
-            except FutureTimeout:
-                raise self._too_slow() from None
-            except BridgeError as error:
-                # A copy for each who waits: threads must not share one traceback.
-                raise copy.copy(error) from error.__cause__
+        flight = self._join_flight(self._clock())
+        if flight is None:
+            return self.get()  # one landed meanwhile
+        if self._runner == threading.get_ident():
+            raise _needs_itself(self.label)
+        try:
+            return flight.result(self._policy.wait_s)
+        except FutureTimeout:
+            self._leave(flight)  # whoever comes next starts another
+            raise self._too_slow() from None
+        except BridgeError as error:
+            # A copy for each who waits: threads must not share one traceback.
+            raise copy.copy(error) from error.__cause__
 
     def _join_flight(self, now: datetime) -> Future[AwsCredentials] | None:
         """The attempt in flight, started if there is none; None where none is needed any more.
@@ -142,30 +142,44 @@ class Cell:
             flight: Future[AwsCredentials] = Future()
             flight.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
             self._flight = flight
-        self._world.spawn(lambda: self._run(flight))
+        try:
+            self._world.spawn(lambda: self._run(flight))
+        except BaseException:
+            self._leave(flight)  # an interrupt just here must not leave a flight that nobody runs
+            raise
         return flight
+
+    def _leave(self, flight: Future[AwsCredentials]) -> None:
+        with self._lock:
+            if self._flight is flight:
+                self._flight = None
 
     def _status(self, now: datetime) -> RefreshStatus:
         return self._kept.status(now) if self._kept else RefreshStatus.MANDATORY
 
     def _run(self, flight: Future[AwsCredentials]) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
+        self._runner = threading.get_ident()
         try:
             credentials = self._attempts()
             kept = self._policy.keep(credentials, self._clock(), self._world.jitter())
         except BridgeError as error:
             self._publish_failure(error)
+            self._leave(flight)
             flight.set_exception(error)
         except BaseException as error:
             unexpected = _unexpected(self.label, error)
             self._publish_failure(unexpected)
+            self._leave(flight)
             flight.set_exception(unexpected)
             if not isinstance(error, Exception):
                 raise
         else:
-            with self._lock:
-                self._kept, self._failure, self._flight = kept, None, None
+            self._kept, self._failure = kept, None
+            self._leave(flight)
             flight.set_result(credentials)
+        finally:
+            self._runner = None
 
     def _attempts(self) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
@@ -202,9 +216,9 @@ class Cell:
             jitter=world.jitter(),
         )
         now_s = world.monotonic()
-        failure = _Failure(error, number, now_s + pause_s, now_s + min(pause_s, policy.remember_s))
-        with self._lock:
-            self._failure, self._flight = failure, None
+        self._failure = _Failure(
+            error, number, now_s + pause_s, now_s + min(pause_s, policy.remember_s)
+        )
         kept = self._kept
         if kept is not None and kept.status(now := self._clock()) is RefreshStatus.ADVISORY:
             # At WARNING once an outage; the attempts that follow say so at DEBUG only.
@@ -226,6 +240,14 @@ class Cell:
             code="Timeout",
             retryable=True,
         )
+
+
+def _needs_itself(label: str) -> ConfigError:
+    return ConfigError(
+        f"The token source for {label} uses these very credentials.",
+        fix="give the session that the token source uses credentials of its own.",
+        error_id="config/circular",
+    )
 
 
 def _unexpected(label: str, error: BaseException) -> ExchangeError:

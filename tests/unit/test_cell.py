@@ -12,7 +12,8 @@ from fakes import START, Fetches, ManualWorld, is_whole
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
+from gcp_aws_bridge._refresh import RefreshPolicy
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenUnavailable
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 
@@ -266,14 +267,47 @@ def test_many_who_find_nothing_share_one_exchange() -> None:
 
 
 def test_a_caller_does_not_wait_for_ever(world: ManualWorld, fetches: Fetches) -> None:
-    from gcp_aws_bridge._refresh import RefreshPolicy
-
     world.hold = True  # a source that never returns
     cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=world.world)
     with pytest.raises(ExchangeError, match="no answer within"):
         cell.get()
     world.release()
     assert 1 == number(cell.get())
+
+
+def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
+    world: ManualWorld, fetches: Fetches
+) -> None:
+    world.hold = True
+    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=world.world)
+    with pytest.raises(ExchangeError, match="no answer within"):
+        cell.get()
+    world.hold = False
+    assert 1 == number(cell.get())
+    world.release()  # the late one does no harm
+    assert 2 == number(cell.get())
+
+
+def test_an_interrupt_while_the_thread_starts_strands_nobody(fetches: Fetches) -> None:
+    manual = fetches.world
+
+    def interrupted(work: object) -> None:
+        raise KeyboardInterrupt
+
+    cell = Cell(fetches, world=manual.world._replace(spawn=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        cell.get()
+    cell._world = manual.world
+    assert 1 == number(cell.get())
+
+
+def test_a_source_that_needs_its_own_credentials_is_told_so(world: ManualWorld) -> None:
+    def circular() -> AwsCredentials:
+        return cell.get()
+
+    cell = Cell(circular, label=ROLE, world=world.world)
+    with pytest.raises(ConfigError, match="uses these very credentials"):
+        cell.get()
 
 
 def test_an_interrupt_in_the_exchange_strands_nobody(world: ManualWorld) -> None:
