@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, is_dataclass, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from gcp_aws_bridge._metadata import MetadataServer
 from gcp_aws_bridge._world import REAL, World
@@ -15,7 +13,6 @@ from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
 TokenSource = Callable[[], str]
 
-_NONE = object()
 _log = logging.getLogger("gcp_aws_bridge")
 
 
@@ -53,33 +50,21 @@ class DefaultSource:
             error_id="token/none",
         )
 
-    def _candidates(self) -> list[tuple[str, TokenSource]]:
-        google: TokenSource = partial(_google_token, self.audience)
-        metadata = MetadataServer(self.audience, world=self.world)
-        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-            return [("GOOGLE_APPLICATION_CREDENTIALS", google), ("metadata server", metadata)]
-        candidates: list[tuple[str, TokenSource]] = [("metadata server", metadata)]
-        if _gcloud_file().exists():
-            candidates.append(("gcloud application-default credentials", google))
-        return candidates
+    def _candidates(self) -> Iterator[tuple[str, TokenSource]]:
+        variable = "GOOGLE_APPLICATION_CREDENTIALS"
+        if os.environ.get(variable):
+            yield variable, self._from_google_auth()
+        yield "metadata server", MetadataServer(self.audience, world=self.world)
+        if not os.environ.get(variable):
+            from gcp_aws_bridge._google_auth import gcloud_file
 
+            if os.path.isfile(gcloud_file()):
+                yield "gcloud application-default credentials", self._from_google_auth()
 
-def _google_token(audience: str | None) -> str:
-    from gcp_aws_bridge._google_auth import GoogleCredentials  # only where it is used
+    def _from_google_auth(self) -> TokenSource:
+        from gcp_aws_bridge._google_auth import GoogleCredentials  # a pod does without
 
-    return GoogleCredentials(audience=audience)()
-
-
-def _gcloud_file() -> Path:
-    # Google Cloud, "How Application Default Credentials works": the well-known file.
-    configured = os.environ.get("CLOUDSDK_CONFIG")
-    if configured:
-        folder = Path(configured)
-    elif os.name == "nt":
-        folder = Path(os.environ.get("APPDATA", "~")).expanduser() / "gcloud"
-    else:
-        folder = Path("~/.config/gcloud").expanduser()
-    return folder / "application_default_credentials.json"
+        return GoogleCredentials(audience=self.audience)
 
 
 def for_audience(source: TokenSource | None, audience: str, world: World = REAL) -> TokenSource:
@@ -99,9 +84,11 @@ def for_audience(source: TokenSource | None, audience: str, world: World = REAL)
             fix="pass a function that returns an ID token, or one of gcp_aws_bridge.tokens.",
             error_id="config/token-source",
         )
-    own = getattr(source, "audience", _NONE)
-    if own is _NONE or not is_dataclass(source) or isinstance(source, type):
+    if isinstance(source, type) or not is_dataclass(source):
         return source
+    if "audience" not in {one.name for one in fields(source)}:
+        return source
+    own = source.audience
     if own not in (None, audience):
         raise ConfigError(
             f'The token source asks for the audience "{own}", the role for "{audience}".',

@@ -53,8 +53,11 @@ def require_https(url: str) -> None:
     Raises:
         ConfigError: *url* is neither HTTPS nor plain HTTP to this machine itself.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    try:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    except ValueError:  # brackets without an address in them
+        scheme = host = ""
+    if scheme == "https" or (scheme == "http" and _is_loopback(host)):
         return
     raise ConfigError(
         f"The STS endpoint is {quoted(url)}; the ID token goes over HTTPS only "

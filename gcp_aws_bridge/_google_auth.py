@@ -7,16 +7,27 @@ needs three, and may ask for certificate-bound tokens, which AWS cannot use.
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._token_file import path_text
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
-from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.exceptions import (
+    BridgeError,
+    ConfigError,
+    TokenError,
+    TokenUnavailable,
+    quoted,
+)
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 # RFC 7523 token endpoint of Google ("Using OAuth 2.0 for Server to Server Applications").
 _TOKEN_URI = "https://oauth2.googleapis.com/token"
+# What google-auth's readers raise over a file with something else in it.
+_MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -32,17 +43,21 @@ class GoogleCredentials:
 
     Raises:
         TokenUnavailable: No such credentials here, or not of a kind that gives ID tokens.
-        TokenError: Google refused, or could not be reached.
+        TokenError: A file is broken; Google refused, or could not be reached.
+        ConfigError: google-auth or requests is not installed; the path is none.
     """
 
     credentials: Any = field(default=None, repr=False)
-    key_file: str | None = None
+    key_file: str | os.PathLike[str] | None = None  # kept as text
     impersonate: str | None = None
     audience: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.key_file is not None:
+            object.__setattr__(self, "key_file", path_text("GoogleCredentials", self.key_file))
+
     def __call__(self) -> str:
         try:
-            import google.auth.exceptions
             from google.auth.transport.requests import Request
         except ImportError as error:
             raise ConfigError(
@@ -56,21 +71,10 @@ class GoogleCredentials:
             if isinstance(minting, MetadataServer):
                 return minting()
             minting.refresh(request)
-        except google.auth.exceptions.DefaultCredentialsError as error:
-            raise TokenUnavailable(
-                f"google-auth found no credentials: {quoted(str(error))}.",
-                fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
-                "login and impersonate a service account.",
-                error_id="token/google-none",
-            ) from None
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise TokenError(
-                f"Google gave no ID token: {quoted(str(error), 400)}.",
-                fix="for impersonation, grant the caller roles/iam.serviceAccountTokenCreator on "
-                "the service account and enable the IAM Credentials API; for a key, check that it "
-                "is live.",
-                error_id="token/google-refused",
-            ) from None
+        except BridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - its transports raise what they like
+            raise _refused(error) from None
         finally:
             request.session.close()
         return str(minting.token)
@@ -90,10 +94,75 @@ class GoogleCredentials:
         if self.credentials is not None:
             return self.credentials
         if self.key_file is not None:
-            return _from_key_file(self.key_file)
-        import google.auth
+            return _from_key_file(os.fspath(self.key_file))
+        return _application_default(request)
 
+
+def gcloud_file() -> str:
+    """Where `gcloud auth application-default login` writes.
+
+    See: Google Cloud, "How Application Default Credentials works".
+    """
+    folder = os.environ.get("CLOUDSDK_CONFIG")
+    if not folder and os.name == "nt":
+        folder = os.path.join(os.environ.get("APPDATA", ""), "gcloud")
+    folder = folder or os.path.expanduser("~/.config/gcloud")
+    return os.path.join(folder, "application_default_credentials.json")
+
+
+def _application_default(request: Any) -> Any:
+    """What `google.auth.default` finds.
+
+    The file is read here where there is one: `default` would go on to run gcloud for the name of a
+    project, a second or more for what nobody asked for.
+    """
+    import google.auth
+    import google.auth.exceptions
+
+    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or gcloud_file()
+    if os.path.isfile(path):
+        info, problem = _read_json(path)
+        if not problem:
+            try:
+                with warnings.catch_warnings():
+                    # Of a login's quota project, which an ID token has no part in; of files from
+                    # strangers, which this one is not.
+                    warnings.simplefilter("ignore")
+                    return google.auth.load_credentials_from_dict(
+                        info, scopes=_SCOPES, request=request
+                    )[0]
+            except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
+                problem = "holds no credentials that google-auth can read"
+        raise TokenError(
+            f"The credentials file {quoted(path)} {problem}.",
+            fix="log in again with gcloud auth application-default login, or mend "
+            "GOOGLE_APPLICATION_CREDENTIALS.",
+            error_id="token/google-file",
+        )
+    try:
         return google.auth.default(scopes=_SCOPES, request=request)[0]
+    except google.auth.exceptions.DefaultCredentialsError as error:
+        raise TokenUnavailable(
+            f"google-auth found no credentials: {quoted(error)}.",
+            fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
+            "login and impersonate a service account.",
+            error_id="token/google-none",
+        ) from None
+
+
+def _refused(error: Exception) -> TokenError:
+    from google.auth.exceptions import GoogleAuthError
+
+    # What google-auth says, and what requests does of a network (OSError), is fit to be shown; of
+    # anything else, which may quote an answer, the type is.
+    said = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
+    return TokenError(
+        f"Google gave no ID token: {said or type(error).__name__}.",
+        fix="for impersonation, grant the caller roles/iam.serviceAccountTokenCreator on "
+        "the service account and enable the IAM Credentials API; for a key, check that it "
+        "is live.",
+        error_id="token/google-refused",
+    )
 
 
 def _for_id_tokens(source: Any, audience: str) -> Any:
@@ -127,19 +196,32 @@ def _for_id_tokens(source: Any, audience: str) -> Any:
 def _from_key_file(path: str) -> Any:
     from google.oauth2 import service_account
 
-    try:
-        with open(path, encoding="utf-8") as file:
-            info = json.load(file)
-        return service_account.Credentials.from_service_account_info(info, scopes=_SCOPES)
-    except FileNotFoundError:
-        problem = "does not exist"
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    except (ValueError, AttributeError):
-        problem = "is not a service account's key"  # what the parser says could show key material
+    info, problem = _read_json(path)
+    if not problem:
+        try:
+            key = service_account.Credentials.from_service_account_info(info, scopes=_SCOPES)
+            key.sign_bytes(b"")  # a key of another kind shows only when it signs
+        except _MALFORMED:
+            problem = "is not a service account's key"  # a parser's text could show the key
+        else:
+            return key
     raise TokenError(
         f"The key file {quoted(path)} {problem}.",
         fix="point to the JSON key that gcloud iam service-accounts keys create wrote; better, "
         "use impersonation and no key.",
         error_id="token/key-file",
     )
+
+
+def _read_json(path: str) -> tuple[dict[str, Any], str]:
+    """The object in a file, or what is wrong with it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except FileNotFoundError:
+        return {}, "does not exist"
+    except OSError as error:
+        return {}, f"cannot be read ({error.strerror})"
+    except (ValueError, RecursionError):
+        value = None
+    return (value, "") if isinstance(value, dict) else ({}, "is not a JSON object")

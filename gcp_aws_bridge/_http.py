@@ -6,6 +6,7 @@ request that follows `http_proxy` or a redirect hands the pod's identity to some
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 from collections.abc import Callable, Mapping
@@ -56,18 +57,17 @@ def get(
     """
     connection = _Connection(host, monotonic() + timeout_s, monotonic)
     try:
-        connection.request("GET", path, headers=dict(headers))
-        response = connection.getresponse()
-        body = response.read(_MAX_BODY + 1)
-        # http.client answers a short body without complaint when it was asked for an amount.
-        if response.length and len(body) <= _MAX_BODY:
-            raise Unreachable("the answer was cut short")
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=dict(headers))
+            with connection.getresponse() as response:  # it, too, holds the socket
+                body = response.read(_MAX_BODY + 1)
+                # http.client answers a short body without complaint when asked for an amount.
+                if response.length and len(body) <= _MAX_BODY:
+                    raise Unreachable("the answer was cut short")
     except TimeoutError:
         raise Unreachable(f"no answer within {timeout_s:.1f} s") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unreachable(_reason(error)) from None
-    finally:
-        connection.close()
     if len(body) > _MAX_BODY:
         raise Unreachable(f"the answer is larger than {_MAX_BODY} bytes")
     return Answer(
@@ -82,27 +82,40 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, host: str, stop: float, monotonic: Callable[[], float]) -> None:
         super().__init__(host)
-        self._stop = stop
-        self._monotonic = monotonic
+        self._left_s = lambda: stop - monotonic()
 
     def connect(self) -> None:
-        timeout_s = max(0.001, self._stop - self._monotonic())
-        plain = socket.create_connection((self.host, self.port), timeout_s)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = _BoundedSocket(fileno=plain.detach())
-        self.sock.settimeout(timeout_s)
-        self.sock.left_s = lambda: self._stop - self._monotonic()
+        # As socket.create_connection, which would give each address of a name the whole time.
+        failure: OSError = TimeoutError()
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        ):
+            self.sock = _BoundedSocket(family, kind, protocol)
+            self.sock.left_s = self._left_s
+            try:
+                return self.sock.connect(address)
+            except OSError as error:
+                self.sock.close()
+                failure = error
+        raise failure
 
 
 class _BoundedSocket(socket.socket):
     left_s: Callable[[], float]
 
+    def connect(self, address: Any) -> None:
+        self._bound()
+        super().connect(address)
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self._bound()
+        return super().recv_into(*args, **kwargs)
+
+    def _bound(self) -> None:
         left_s = self.left_s()
         if left_s <= 0:
             raise TimeoutError
         self.settimeout(left_s)
-        return super().recv_into(*args, **kwargs)
 
 
 def _reason(error: Exception) -> str:

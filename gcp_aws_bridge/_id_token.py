@@ -13,7 +13,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from gcp_aws_bridge.exceptions import TokenError
+from gcp_aws_bridge.exceptions import TokenError, quoted
 
 # Google's discovery document gives the issuer with the scheme; its documents allow both forms
 # (OpenID Connect, "Validating an ID token").
@@ -56,11 +56,16 @@ def parse(raw: object, *, origin: str) -> IdToken:
     if problem:
         raise _malformed(origin, problem)
     try:
-        header, claims = (_segment(part) for part in text.split(".")[:2])
+        header_part, claims_part, signature = text.split(".")
+        header, claims = _json_object(header_part), _json_object(claims_part)
+        try:
+            _decoded(signature)
+        except ValueError:
+            raise _malformed(origin, "its signature does not decode") from None
         if not isinstance(header.get("alg"), str):
             raise _malformed(origin, "its header names no signature algorithm")
         return _from_claims(text, claims)
-    except (binascii.Error, ValueError, OverflowError, OSError, RecursionError):
+    except (binascii.Error, ValueError, RecursionError):
         raise _malformed(origin, "one of its parts does not decode to JSON") from None
     except KeyError as missing:
         raise _malformed(origin, f"it has no usable {missing.args[0]} claim") from None
@@ -89,7 +94,7 @@ def check(
     clock_off = _clock_problem(token, now, server_now)
     if clock_off:
         raise TokenError(
-            f"{origin} gave a token that this machine's clock ({now:%H:%M:%S} UTC) {clock_off}.",
+            f"{origin} gave a token{clock_off}.",
             fix="compare `date -u` with another machine and set the clock right (NTP); "
             "AWS refuses signatures more than 5 minutes off.",
             error_id="token/clock",
@@ -104,12 +109,14 @@ def check(
 
 
 def _clock_problem(token: IdToken, now: datetime, server_now: datetime | None) -> str:
+    clock = f"this machine's clock ({now:%H:%M:%S} UTC)"
     if server_now is not None and abs(now - server_now) > MAX_SKEW:
         off_s = (now - server_now).total_seconds()
         way = "ahead of" if off_s > 0 else "behind"
-        return f"is {abs(off_s) / 60:.0f} minutes {way} the server that gave it"
+        return f"; {clock} is {abs(off_s) / 60:.0f} minutes {way} the server that gave it"
     if token.issued_at is not None and token.issued_at - now > MAX_SKEW:
-        return f"puts {(token.issued_at - now).total_seconds() / 60:.0f} minutes into the future"
+        ahead_s = (token.issued_at - now).total_seconds()
+        return f" that {clock} puts {ahead_s / 60:.0f} minutes into the future"
     return ""
 
 
@@ -128,9 +135,13 @@ def _shape_problem(raw: object, text: str) -> str:
     return ""
 
 
-def _segment(part: str) -> dict[str, Any]:
+def _decoded(part: str) -> bytes:
     padded = part + "=" * (-len(part) % 4)  # RFC 7515, appendix C: JWTs leave the padding out
-    value = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    return base64.b64decode(padded, altchars=b"-_", validate=True)
+
+
+def _json_object(part: str) -> dict[str, Any]:
+    value = json.loads(_decoded(part))
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -162,7 +173,10 @@ def _instant(claims: dict[str, Any], name: str) -> datetime:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise KeyError(name)
-    return datetime.fromtimestamp(value, timezone.utc)
+    try:
+        return datetime.fromtimestamp(value, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        raise KeyError(name) from None
 
 
 def _malformed(origin: str, problem: str) -> TokenError:
@@ -174,4 +188,4 @@ def _malformed(origin: str, problem: str) -> TokenError:
 
 
 def _shown(audience: tuple[str, ...]) -> str:
-    return ", ".join(f'"{one}"' for one in audience) or "nobody"
+    return ", ".join(map(quoted, audience[:5])) or "nobody"

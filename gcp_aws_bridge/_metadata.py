@@ -13,13 +13,14 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge import _http, _id_token
 from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
-from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 
 # Compute Engine, "About VM metadata": the address behind metadata.google.internal. By address, so
 # that a pod's DNS (search domains, network policies) has no part in it.
@@ -40,7 +41,11 @@ _DMI_PRODUCT = "/sys/class/dmi/id/product_name"
 
 
 class _NotYet(Exception):
-    """Worth asking again: the text says what was seen."""
+    """Worth asking again: the text says what was seen, and *answered* whether Google's server."""
+
+    def __init__(self, seen: str, *, answered: bool) -> None:
+        super().__init__(seen)
+        self.answered = answered
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class MetadataServer:
     Raises:
         TokenUnavailable: No metadata server of Google's answered in time.
         TokenError: It answered, and this workload has no (usable) token.
+        ConfigError: `GCE_METADATA_HOST` is no host.
     """
 
     audience: str | None = None
@@ -67,34 +73,38 @@ class MetadataServer:
 
     def __call__(self) -> str:
         monotonic = self.world.monotonic
-        wanted = self.deadline_s if self.deadline_s is not None else _patience_s()
-        stop = monotonic() + wanted
+        host = _host()
+        patient = self.deadline_s is not None or looks_like_google()
+        wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
+        stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
         for failures in itertools.count():
             try:
-                return self._ask(timeout_s=max(0.05, min(_ATTEMPT_S, stop - monotonic())))
+                return self._ask(host, timeout_s=max(0.05, min(_ATTEMPT_S, stop - monotonic())))
             except _NotYet as seen:
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
-                if monotonic() + pause_s >= stop:
-                    raise _gave_up(seen, tries=failures + 1, within_s=wanted) from None
+                if not patient or monotonic() + pause_s >= stop:
+                    raise _gave_up(host, seen, tries=failures + 1, within_s=wanted_s) from None
             self.world.sleep(pause_s)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _ask(self, timeout_s: float) -> str:
+    def _ask(self, host: str, timeout_s: float) -> str:
         audience = self.audience or DEFAULT_AUDIENCE
         query = urlencode({"audience": audience, "format": "full"})
         path = _PATH.format(quote(self.service_account, safe="@"), query)
         try:
             answer = _http.get(
-                _host(), path, _FLAVOR, timeout_s=timeout_s, monotonic=self.world.monotonic
+                host, path, _FLAVOR, timeout_s=timeout_s, monotonic=self.world.monotonic
             )
         except _http.Unreachable as error:
-            raise _NotYet(str(error)) from None
-        if answer.status in _RETRIED_STATUS:
-            raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}")
+            raise _NotYet(str(error), answered=False) from None
         # Compute Engine, "Query metadata": the answer carries the same header; whatever does not
         # is not Google's (EC2 and Azure serve their own metadata on the same address).
-        if answer.headers.get("metadata-flavor") != "Google":
-            raise _somebody_else(answer)
+        is_google = answer.headers.get("metadata-flavor") == "Google"
+        if answer.status in _RETRIED_STATUS:
+            said = f"HTTP {answer.status} {quoted(answer.body, 120)}"
+            raise _NotYet(said, answered=is_google)
+        if not is_google:
+            raise _somebody_else(host, answer)
         if answer.status != 200:
             raise _refused(answer)
         return self._checked(answer, audience)
@@ -113,20 +123,23 @@ class MetadataServer:
         # A right server's clock settles whether a dead token is old or our own clock is wrong.
         clock_agrees = answer.date is None or abs(now - answer.date) <= _id_token.MAX_SKEW
         if clock_agrees and left_s < _MIN_LIFE_S and audience in token.audience:
-            raise _NotYet(f"a token with {left_s:.0f} s of life left")
+            raise _NotYet(f"a token with {left_s:.0f} s of life left", answered=True)
         _id_token.check(token, audience=audience, now=now, origin=origin, server_now=answer.date)
         return token.raw
 
 
 def _host() -> str:
-    return os.environ.get("GCE_METADATA_HOST") or _ADDRESS
+    host = os.environ.get("GCE_METADATA_HOST") or _ADDRESS
+    if not re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", host, re.ASCII):
+        raise ConfigError(
+            f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
+            fix="unset it on Google Cloud; an emulator's is 127.0.0.1 and its port, no http://.",
+            error_id="config/metadata-host",
+        )
+    return host
 
 
-def _patience_s() -> float:
-    return _PATIENT_S if _looks_like_google() else _IMPATIENT_S
-
-
-def _looks_like_google() -> bool:
+def looks_like_google() -> bool:
     """Whether waiting for a metadata server is worth while; without asking any network."""
     if os.environ.get("GCE_METADATA_HOST") or os.environ.get("K_SERVICE"):
         return True  # told so, or Cloud Run (its container contract sets K_SERVICE)
@@ -140,19 +153,27 @@ def _looks_like_google() -> bool:
         return "KUBERNETES_SERVICE_HOST" in os.environ
 
 
-def _gave_up(seen: _NotYet, *, tries: int, within_s: float) -> TokenUnavailable:
+def _gave_up(host: str, seen: _NotYet, *, tries: int, within_s: float) -> BridgeError:
     times = "once" if tries == 1 else f"{tries} times in {within_s:.0f} s"
+    said = f"The metadata server at {host} was asked {times}: {seen}."
+    if seen.answered:
+        return TokenError(
+            said,
+            fix="it should pass: look at the gke-metadata-server pods of the node and at their "
+            "logs; where a node has many pods, at its load.",
+            error_id="token/metadata-not-ready",
+        )
     return TokenUnavailable(
-        f"The metadata server at {_host()} was asked {times}: {seen}.",
+        said,
         fix="on Google Cloud, look at the network policy, hostNetwork and the node pool's "
         "Workload Identity; elsewhere, pass token_source=GoogleCredentials(...) or TokenFile(...).",
         error_id="token/metadata-unreachable",
     )
 
 
-def _somebody_else(answer: _http.Answer) -> TokenUnavailable:
+def _somebody_else(host: str, answer: _http.Answer) -> TokenUnavailable:
     return TokenUnavailable(
-        f"What answers at {_host()} is not Google's metadata server: HTTP {answer.status} without "
+        f"What answers at {host} is not Google's metadata server: HTTP {answer.status} without "
         "the header Metadata-Flavor: Google.",
         fix="look at GCE_METADATA_HOST and at proxies; elsewhere than on Google Cloud, pass "
         "token_source=GoogleCredentials(...) or TokenFile(...).",

@@ -11,6 +11,7 @@ from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, for_
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._metadata import looks_like_google
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
 
@@ -52,7 +53,9 @@ class GoogleWebIdentityProvider(CredentialProvider):
             cell = shared_cell(self._source, role, self.session)
             cell.get()  # now, since only now can the chain still go on
         except TokenUnavailable as error:
-            _log.debug("no Google identity here: next provider. %s", error)
+            # Falling through is a laptop's way; a pod that has lost its identity wants to know.
+            level = logging.WARNING if looks_like_google() else logging.DEBUG
+            _log.log(level, "no Google identity here: next provider. %s", error)
             return None
         except BridgeError as error:
             raise for_botocore(error) from error

@@ -37,7 +37,7 @@ def refused_token(
     token: IdToken, role: Role, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
     """STS refused AssumeRoleWithWebIdentity."""
-    cause, fix, error_id = _cause_of_refusal(token, role, code, message)
+    cause, fix, error_id = _cause_of_refusal(token, role, code, message, status)
     said = f"Assuming {role.arn} with a Google ID token failed: {code} {quoted(message)}."
     return ExchangeError(
         f"{said} {cause}".strip(),
@@ -55,7 +55,7 @@ def refused_hop(
     """STS refused AssumeRole for `role.chain[hop]`."""
     arn = role.chain[hop]
     previous_arn = role.chain[hop - 1] if hop else role.arn
-    cause, fix, error_id = _cause_in_request(role, code, message)
+    cause, fix, error_id = _cause_in_request(role, code, message, status)
     if code == "AccessDenied":
         error_id = "exchange/hop"
         fix = (
@@ -100,7 +100,9 @@ def trust_statement(token: IdToken) -> str:
     return json.dumps(statement)
 
 
-def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tuple[str, str, str]:
+def _cause_of_refusal(
+    token: IdToken, role: Role, code: str, message: str, status: int
+) -> tuple[str, str, str]:
     claims = (
         f"The token has iss={quoted(token.issuer)}, azp={_shown(token.authorized_party)}, "
         f"aud={_shown(', '.join(token.audience))}, sub={_shown(token.subject)}"
@@ -113,7 +115,8 @@ def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tu
         if google:
             fix = f"the trust policy of {role.arn} needs this statement: {trust_statement(token)}"
         else:
-            fix = f"the trust policy must name the IAM OIDC provider of {token.issuer}, :aud, :sub."
+            issuer = quoted(token.issuer)
+            fix = f"the trust policy must name the IAM OIDC provider of {issuer}, :aud and :sub."
         return cause, fix, "exchange/denied"
     if code == "InvalidIdentityToken":
         fix = (
@@ -126,11 +129,11 @@ def _cause_of_refusal(token: IdToken, role: Role, code: str, message: str) -> tu
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
-    cause, fix, error_id = _cause_in_request(role, code, message)
+    cause, fix, error_id = _cause_in_request(role, code, message, status)
     return cause or (claims if error_id == "exchange/refused" else ""), fix, error_id
 
 
-def _cause_in_request(role: Role, code: str, message: str) -> tuple[str, str, str]:
+def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:
     """What any hop can be refused for: cause, fix, id."""
     if code == "ValidationError" and "DurationSeconds" in message:
         return (
@@ -142,7 +145,7 @@ def _cause_in_request(role: Role, code: str, message: str) -> tuple[str, str, st
         return "", "mend or shorten the session policy (policy=, policy_arns=).", "exchange/policy"
     if code == "RegionDisabledException":
         return "", "enable STS in this region in the IAM console.", "exchange/region"
-    if is_retryable(code, 0):
+    if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
     return "", _GENERIC_FIX, "exchange/refused"
 

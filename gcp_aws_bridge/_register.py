@@ -41,6 +41,13 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     """Register on every session made from now on, third-party code's too, and boto3's default one.
 
     Again replaces the settings. Sessions of aiobotocore are left alone.
+
+    Args:
+        role: A role or its ARN. None: the environment and each session's profile say.
+        token_source: None: what this machine has.
+
+    Raises:
+        ConfigError: The ARN is malformed.
     """
     checked = _checked(role)
 

@@ -17,6 +17,7 @@ botocore's own (IRSA).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,19 +59,20 @@ def resolve(
         ConfigError: A setting is malformed; the message names where it was found.
     """
     fields = given(arguments)
-    found_in: dict[str, str] = {}
-    for name in _SETTINGS.keys() - fields.keys():
-        value, where = _look_up(name, {} if named_profile else environ, profile)
-        if value:
-            fields[name] = _parsed(name, value, where)
-            found_in[name] = where
-    if "arn" not in fields:
-        return None
+    found = {
+        name: _look_up(name, {} if named_profile else environ, profile)
+        for name in _SETTINGS.keys() - fields.keys()
+    }
+    found = {name: (text, where) for name, (text, where) in found.items() if text}
+    if "arn" not in fields.keys() | found.keys():
+        return None  # whatever else is set: it is no concern of a session without a role
+    for name, (text, where) in found.items():
+        fields[name] = _parsed(name, text, where)
     try:
         return Role(**fields)
     except ConfigError as error:
         # The same check for every road in; only who has to mend it differs.
-        places = ", ".join(f"{name} from {where}" for name, where in sorted(found_in.items()))
+        places = ", ".join(f"{name} from {where}" for name, (_, where) in sorted(found.items()))
         if not places:
             raise
         raise ConfigError(
@@ -100,7 +102,9 @@ def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) 
 
 def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:
     if argument == "chain":
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        # At the commas before an ARN only: the name of a role may have one in it.
+        hops = text.strip(" ,")
+        return tuple(re.split(r"[\s,]*,\s*(?=arn:)", hops)) if hops else ()
     if argument != "duration_seconds":
         return text
     try:

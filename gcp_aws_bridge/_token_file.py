@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
 
@@ -18,11 +18,15 @@ class TokenFile:
     trusts: project a `serviceAccountToken` whose `audience` is the role's.
 
     Raises:
+        ConfigError: The path is none; raised when it is made.
         TokenUnavailable: There is no such file.
         TokenError: It cannot be read.
     """
 
-    path: str | os.PathLike[str]
+    path: str | os.PathLike[str]  # kept as text: a Path and its text are the same source
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_text("TokenFile", self.path))
 
     def __call__(self) -> str:
         try:
@@ -30,14 +34,33 @@ class TokenFile:
                 return file.read(_MAX_FILE).strip()
         except FileNotFoundError:
             raise TokenUnavailable(
-                f"The token file {quoted(str(self.path))} does not exist.",
+                f"The token file {quoted(self.path)} does not exist.",
                 fix="mount a projected serviceAccountToken volume there, or mend the path.",
                 error_id="token/file-missing",
             ) from None
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not ASCII text"
+            reason = getattr(error, "strerror", None) or (
+                "it is not ASCII text"
+                if isinstance(error, UnicodeDecodeError)
+                else "its name has a null character in it"
+            )
             raise TokenError(
-                f"The token file {quoted(str(self.path))} cannot be read: {reason}.",
+                f"The token file {quoted(self.path)} cannot be read: {reason}.",
                 fix="let this process's user read it (securityContext.fsGroup in a pod).",
                 error_id="token/file-unreadable",
             ) from None
+
+
+def path_text(what: str, path: object) -> str:
+    """*path* as text.
+
+    Raises:
+        ConfigError: It is neither text nor a path.
+    """
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return os.fsdecode(path)
+    raise ConfigError(
+        f"{what} was given {quoted(path)} ({type(path).__name__}) for a path.",
+        fix="give the path of a file, as text or pathlib.Path.",
+        error_id="config/path",
+    )

@@ -20,9 +20,10 @@ __all__ = ["DEFAULT_AUDIENCE", "Role"]
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
 # AWS STS API reference, AssumeRoleWithWebIdentity: RoleArn 20 to 2048 characters; DurationSeconds
-# 900 to 43200; RoleSessionName 2 to 64 of [\w+=,.@-]; Policy 1 to 2048; at most 10 PolicyArns.
-_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
-_POLICY_ARN = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
+# 900 to 43200; RoleSessionName 2 to 64 of [\w+=,.@-]; Policy 1 to 2048 of [\t\n\r\x20-\xff]; at
+# most 10 PolicyArns. IAM API reference, Role: RoleName 1 to 64 of [\w+=,.@-], Path of ! to ~.
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/([!-~]+/)?[\w+=,.@-]{1,64}"
+_POLICY_ARN = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/([!-~]+/)?[\w+=,.@-]{1,128}"
 _SESSION_NAME = r"[\w+=,.@-]{2,64}"
 _REGION = r"[a-z]{2,}(-[a-z]+)+-\d+"
 _ARN_LENGTH = range(20, 2049)
@@ -103,10 +104,11 @@ def default_session_name() -> str:
 
 
 def _listed(name: str, value: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(value, str):
+    if isinstance(value, str) or not isinstance(value, Iterable):
         raise ConfigError(
-            f"{name} is one string; it must be a list or tuple of ARNs.",
-            fix=f'{name}=("{value}",)' if len(value) < 200 else f"{name}=(…,)",
+            f"{name} is {quoted(value)} ({type(value).__name__}); it must be a list or tuple of "
+            "ARNs.",
+            fix=f"{name}=[…], even for one of them; leave it out for none.",
             error_id="config/list",
         )
     return tuple(value)
@@ -117,14 +119,9 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _check_role_arn(arn: str) -> None:
-    if (
-        not isinstance(arn, str)
-        or len(arn) not in _ARN_LENGTH
-        or not _matches(_ROLE_ARN, arn)
-        or arn.endswith("/")
-    ):
+    if not isinstance(arn, str) or len(arn) not in _ARN_LENGTH or not _matches(_ROLE_ARN, arn):
         raise ConfigError(
-            f"{quoted(str(arn))} is not the ARN of an IAM role.",
+            f"{quoted(arn)} is not the ARN of an IAM role.",
             fix="give a role ARN such as arn:aws:iam::123456789012:role/etl, by argument, "
             "GCP_AWS_BRIDGE_ROLE_ARN or the profile key gcp_role_arn.",
             error_id="config/role-arn",
@@ -132,9 +129,9 @@ def _check_role_arn(arn: str) -> None:
 
 
 def _check_audience(audience: str) -> None:
-    if not isinstance(audience, str) or not audience or not audience.isprintable():
+    if not isinstance(audience, str) or not audience.strip() or not audience.isprintable():
         raise ConfigError(
-            f"The audience is {quoted(str(audience))}; it must be a non-empty, printable text.",
+            f"The audience is {quoted(audience)}; it must be a non-empty, printable text.",
             fix=f'leave it out for "{DEFAULT_AUDIENCE}", or give the value that the trust policy '
             "names in accounts.google.com:oaud.",
             error_id="config/audience",
@@ -144,7 +141,7 @@ def _check_audience(audience: str) -> None:
 def _check_session_name(name: str) -> None:
     if not isinstance(name, str) or not _matches(_SESSION_NAME, name):
         raise ConfigError(
-            f"The role session name is {quoted(str(name))}; AWS takes 2 to 64 of A-Z a-z 0-9 "
+            f"The role session name is {quoted(name)}; AWS takes 2 to 64 of A-Z a-z 0-9 "
             "and _+=,.@- only.",
             fix="leave it out for the pod's name, or replace what AWS does not take.",
             error_id="config/session-name",
@@ -154,7 +151,8 @@ def _check_session_name(name: str) -> None:
 def _check_duration(seconds: int, *, chained: bool) -> None:
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds not in _DURATION_S:
         raise ConfigError(
-            f"duration_seconds is {seconds!r}; AWS takes a whole number from 900 to 43200.",
+            f"duration_seconds is {quoted(seconds)} ({type(seconds).__name__}); AWS takes a whole "
+            "number from 900 to 43200.",
             fix="leave it out for 3600, or stay within the role's own maximum session duration.",
             error_id="config/duration",
         )
@@ -169,7 +167,7 @@ def _check_duration(seconds: int, *, chained: bool) -> None:
 def _check_region(region: str | None) -> None:
     if region is not None and not (isinstance(region, str) and _matches(_REGION, region)):
         raise ConfigError(
-            f"The region is {quoted(str(region))}; it must look like eu-west-1.",
+            f"The region is {quoted(region)}; it must look like eu-west-1.",
             fix="give the name of an AWS region, or leave it out.",
             error_id="config/region",
         )
@@ -184,9 +182,8 @@ def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
         document = json.loads(policy) if isinstance(policy, str) else policy
         if not isinstance(document, Mapping):
             problem = "JSON, but not an object"
-        # Compact, since the limit counts characters; unsorted, since the order is the author's.
-        text = json.dumps(document, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
+        text = _compact_json(document)
+    except (TypeError, ValueError, RecursionError) as error:
         problem = f"not JSON ({error.args[0] if error.args else type(error).__name__})"
     if not problem and len(text) > _POLICY_LENGTH:
         problem = f"{len(text)} characters long without spaces; AWS takes at most {_POLICY_LENGTH}"
@@ -200,10 +197,29 @@ def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
     return text
 
 
+def _compact_json(document: object) -> str:
+    """JSON in the fewest characters that STS takes, since it counts them; in the author's order."""
+    text = json.dumps(
+        document,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+        default=_plain,
+    )
+    return re.sub(r"[^ -\xff]", lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def _plain(value: object) -> object:
+    """What `json` has no form for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 def _check_policy_arns(arns: Sequence[str]) -> None:
     bad = [arn for arn in arns if not (isinstance(arn, str) and _matches(_POLICY_ARN, arn))]
     if bad or len(arns) > _POLICY_ARNS:
-        seen = f"{quoted(str(bad[0]))} is not the ARN of one" if bad else f"{len(arns)} are given"
+        seen = f"{quoted(bad[0])} is not the ARN of one" if bad else f"{len(arns)} are given"
         raise ConfigError(
             f"policy_arns takes up to {_POLICY_ARNS} managed policies; {seen}.",
             fix="give ARNs such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess.",

@@ -87,15 +87,21 @@ class ExchangeError(BridgeError):
         self.retryable = retryable
 
 
-# A JWT starts with the base64url of '{"'; an AWS session token is hundreds of base64 characters.
-_SECRET = r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[\w+/=-]{100,}"
+# A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64;
+# an address may have its user and password in it. (No mixture of both base64 alphabets, or a long
+# path would be taken for a token.)
+_SECRET = r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=]{100,}|[\w=-]{100,}|(?<=://)[^/?#@\s]+(?=@)"
 
 
-def quoted(text: str, limit: int = 200) -> str:
-    """Foreign text for a message: on one line, printable, cut, and with nothing secret in it.
+def quoted(value: object, limit: int = 200) -> str:
+    """What is not ours, for a message: on one line, printable, cut, with nothing secret in it.
 
     Both clouds echo parameters in some errors (STS: `Value '…' at 'webIdentityToken' failed…`).
     """
-    flat = re.sub(_SECRET, "[redacted]", " ".join(text.split()))
+    try:
+        text = str(value).strip("\r\n")
+    except Exception:  # noqa: BLE001 - a number of over 4,300 digits, a broken __str__
+        text = f"a {type(value).__name__}"
+    flat = re.sub(_SECRET, "[redacted]", re.sub(r"\s+", " ", text))
     flat = "".join(c if c.isprintable() else "?" for c in flat)
     return f'"{flat if len(flat) <= limit else flat[: limit - 1] + "…"}"'

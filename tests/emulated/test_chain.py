@@ -179,15 +179,23 @@ def test_what_is_no_session_is_refused(thing: object) -> None:
 # -- not here, and refused ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("in_pod", "level"), [(False, "DEBUG"), (True, "WARNING")])
 def test_without_a_google_identity_the_chain_goes_on(
-    emulator: Emulator, config: Path, caplog: pytest.LogCaptureFixture
+    emulator: Emulator,
+    config: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    in_pod: bool,
+    level: str,
 ) -> None:
+    monkeypatch.setattr("gcp_aws_bridge._provider.looks_like_google", lambda: in_pod)
     caplog.set_level(logging.DEBUG, "gcp_aws_bridge")
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
     session = boto3.Session()
     bridge.register(session, ROLE)
     assert "config-file" == method(session)
-    assert "no Google identity here: next provider" in caplog.text
+    said = [record for record in caplog.records if "next provider" in record.message]
+    assert [level] == [record.levelname for record in said]
 
 
 def test_a_refused_identity_stops_the_chain(pod: Emulator, config: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type
     pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
     error = failure(token_source=source)
     assert "exchange/denied" == error.error_id
-    assert f"IAM OIDC provider of {url}" in error.fix
+    assert f'IAM OIDC provider of "{url}"' in error.fix
 
     registry.clear()
     file.write_text(provider.mint(subject))  # the kubelet replaces it

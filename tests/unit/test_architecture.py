@@ -1,0 +1,295 @@
+"""docs/architecture.md, enforced: who may import whom, who may read the world.
+
+Each rule is a function of source text, so that it is shown to fail where it should.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+import gcp_aws_bridge
+
+PACKAGE = Path(gcp_aws_bridge.__file__).parent
+NAME = "gcp_aws_bridge"
+PAGE = Path(__file__).parents[2] / "docs/architecture.md"
+
+SOURCES = {
+    ".".join((NAME, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path.read_text(encoding="utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+CORE = sorted(
+    name
+    for name in SOURCES
+    if re.fullmatch(rf"{NAME}\.(?!__)\w+", name)
+    and not (PACKAGE / name.rpartition(".")[2]).is_dir()
+)
+EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
+CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
+
+# The order of the table on that page: what a module may import stands before it.
+ORDER = [
+    *("_version", "exceptions", "_world", "_credentials", "config", "_settings", "_id_token"),
+    *("_http", "_metadata", "_token_file", "_google_auth", "_default_source", "tokens"),
+    *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_refresh", "_cell", "_cells"),
+    *("_botocore_credentials", "_botocore_session", "_provider", "_register", "_session"),
+]
+
+
+parsed = lru_cache(maxsize=None)(ast.parse)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(CORE) > 20
+    assert len(EMULATOR) > 10
+    assert f"{NAME}.cli.demo" in CLI
+    assert sorted(SOURCES) == sorted([NAME, f"{NAME}.__main__", *CORE, *EMULATOR, *CLI])
+
+
+# -- imports -----------------------------------------------------------------------------------
+
+
+def imported(source: str, package: str = NAME) -> set[str]:
+    """Every module of ours that *source* imports, wherever in it, for its types only or not."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            whence = node.module or ""
+            if node.level:
+                parent = package.rsplit(".", node.level - 1)[0]
+                whence = f"{parent}.{whence}".rstrip(".")
+            for alias in node.names:
+                inner = f"{whence}.{alias.name}"
+                found.add(inner if inner in SOURCES else whence)
+    return {name for name in found if name == NAME or name.startswith(f"{NAME}.")}
+
+
+def imports_of(name: str) -> set[str]:
+    is_package = (PACKAGE.parent / name.replace(".", "/")).is_dir()
+    return imported(SOURCES[name], name if is_package else name.rpartition(".")[0])
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import gcp_aws_bridge._sts", {"_sts"}),
+        ("import gcp_aws_bridge._sts as x, os", {"_sts"}),
+        ("from gcp_aws_bridge import _sts, _http", {"_sts", "_http"}),
+        ("from gcp_aws_bridge._sts import Sts", {"_sts"}),
+        ("def f():\n  if x:\n    from gcp_aws_bridge._sts import Sts", {"_sts"}),
+        ("if TYPE_CHECKING:\n  from gcp_aws_bridge.emulator import Emulator", {"emulator"}),
+        ("from gcp_aws_bridge.emulator.clock import Clock", {"emulator.clock"}),
+        ("from gcp_aws_bridge import session", {""}),
+        ("import gcp_aws_bridge", {""}),
+        ("import os\nfrom botocore import session", set()),
+        ("import gcp_aws_bridge_other", set()),
+        ("from . import _sts", {"_sts"}),
+        ("from ._sts import Sts", {"_sts"}),
+        ("from .emulator import Emulator", {"emulator"}),
+    ],
+)
+def test_imports_are_found(source: str, modules: set[str]) -> None:
+    assert {f"{NAME}.{name}".rstrip(".") for name in modules} == imported(source)
+
+
+def test_the_page_has_the_order_in_its_table() -> None:
+    if not PAGE.exists():
+        pytest.skip("not in a source checkout")
+    rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
+    assert [*ORDER, "cli", "emulator"] == rows
+
+
+def test_the_order_has_every_module() -> None:
+    assert CORE == sorted(f"{NAME}.{name}" for name in ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_what_stands_above_it(name: str) -> None:
+    above = {f"{NAME}.{other}" for other in ORDER[: ORDER.index(name)]}
+    assert set() == imports_of(f"{NAME}.{name}") - above
+
+
+@pytest.mark.parametrize("name", EMULATOR)
+def test_the_emulator_imports_nothing_but_itself(name: str) -> None:
+    assert imports_of(name) <= {*EMULATOR}
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}.__main__"])
+def test_the_root_imports_no_emulator(name: str) -> None:
+    assert {f"{NAME}.cli"} >= imports_of(name) - {f"{NAME}.{core}" for core in ORDER}
+
+
+def test_the_command_line_alone_uses_both() -> None:
+    using = {name for name in SOURCES if imports_of(name) & {*EMULATOR}} - {*EMULATOR}
+    assert using
+    assert using <= {*CLI}
+
+
+@pytest.mark.parametrize(
+    ("library", "modules"),
+    [
+        ("google", {"_google_auth"}),
+        ("boto3", {"_session"}),
+        ("http", {"_http"}),
+        ("requests", set()),
+        ("urllib3", set()),
+        ("cachetools", {"_sts", "_cells"}),
+    ],
+)
+def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
+    using = set()
+    for name in (*CORE, *CLI):
+        for node in ast.walk(parsed(SOURCES[name])):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            if any(found.split(".")[0] == library for found in names):
+                using.add(name.removeprefix(f"{NAME}."))
+    assert modules == using
+
+
+# -- the world ---------------------------------------------------------------------------------
+
+
+def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs when the module is imported: not the bodies of functions, but their
+    decorators and defaults, and the bodies of classes."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            parts: list[ast.AST] = [*child.decorator_list, child.args]
+        elif isinstance(child, ast.Lambda):
+            parts = [child.args]
+        else:
+            yield child
+            parts = [child]
+        for part in parts:
+            if part is not child:
+                yield part
+            yield from run_at_import(part)
+
+
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser"}
+ENVIRONMENT |= {"gethostname", "home", "cwd", "getcwd"}
+
+
+def environment_reads(source: str) -> list[int]:
+    """Lines where the environment (or home, or host) is read when the module is imported."""
+    return sorted(
+        {
+            node.lineno
+            for node in run_at_import(parsed(source))
+            if (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+            or (isinstance(node, ast.Name) and node.id in ENVIRONMENT)
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("import os\nX = os.environ['X']", [2]),
+        ("import os\nX = os.getenv('X')", [2]),
+        ("from os import environ\nX = environ.get('X')", [2]),
+        ("import os\nclass A:\n  x = os.environ", [3]),
+        ("import os\ndef f(x=os.environ): ...", [2]),
+        ("import os\ndef f(*, x=os.environ): ...", [2]),
+        ("import os\n@d(os.environ)\ndef f(): ...", [2]),
+        ("import os\nf = lambda x=os.environ: 1", [2]),
+        ("import os\nif os.environ: ...", [2]),
+        ("import os\nX = [os.environ for _ in y]", [2]),
+        ("from pathlib import Path\nX = Path.home()", [2]),
+        ("import os\ndef f(): return os.environ", []),
+        ("import os\nclass A:\n  def f(self): return os.environ", []),
+        ("import os\nf = lambda: os.environ", []),
+    ],
+)
+def test_environment_reads_are_found(source: str, lines: list[int]) -> None:
+    assert lines == environment_reads(source)
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_no_environment_is_read_at_import(name: str) -> None:
+    assert [] == environment_reads(SOURCES[name])
+
+
+CLOCKS = {
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+    "time": {
+        *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
+        *("sleep", "gmtime", "localtime", "clock_gettime"),
+    },
+    "random": {"random", "uniform", "randint", "choice", "SystemRandom"},
+}
+
+
+def clock_reads(source: str) -> list[str]:
+    """What of the clock, of sleep and of chance *source* names, under whatever name."""
+    found = set()
+    aliases: dict[str, str] = {}
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            aliases |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = alias.name
+                if alias.name in CLOCKS.get(node.module or "", set()) - {"datetime", "date"}:
+                    found.add(f"{node.module}.{alias.name}")
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Attribute):
+            owner = node.value
+            last = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            last = aliases.get(last, last)
+            if node.attr in CLOCKS.get(last, set()):
+                found.add(f"{last}.{node.attr}")
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "reads"),
+    [
+        ("from datetime import datetime\ndatetime.now(tz)", ["datetime.now"]),
+        ("import datetime\nx = datetime.datetime.now", ["datetime.now"]),
+        ("import datetime as dt\ndt.datetime.utcnow()", ["datetime.utcnow"]),
+        ("from datetime import datetime as d\nd.now()", ["datetime.now"]),
+        ("from datetime import date\ndate.today()", ["date.today"]),
+        ("import time\ntime.time()", ["time.time"]),
+        ("import time as t\nt.time()", ["time.time"]),
+        ("import time\ndef f(sleep=time.sleep): ...", ["time.sleep"]),
+        ("from time import time", ["time.time"]),
+        ("from time import monotonic as m", ["time.monotonic"]),
+        ("import random\nrandom.random()", ["random.random"]),
+        ("from datetime import datetime\ndatetime.fromtimestamp(1, tz)", []),
+        ("self.world.clock()\nworld.sleep(1)\nworld.monotonic()", []),
+        ("threading.Event().wait(1)", []),
+    ],
+)
+def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
+    assert reads == clock_reads(source)
+
+
+@pytest.mark.parametrize("name", [*CORE, NAME])
+def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
+    allowed = ["datetime.now", "random.random", "time.monotonic", "time.sleep"]
+    assert (allowed if name == f"{NAME}._world" else []) == clock_reads(SOURCES[name])
+
+
+@pytest.mark.parametrize("name", EMULATOR)
+def test_the_emulator_reads_the_wall_clock_in_one_place(name: str) -> None:
+    wall = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+    wall |= {"time.time", "time.time_ns", "time.gmtime", "time.localtime"}
+    allowed = {"datetime.now"} if name == f"{NAME}.emulator.clock" else set()
+    assert allowed == wall & {*clock_reads(SOURCES[name])}

@@ -1,0 +1,169 @@
+"""The error tree, what an error says, and how foreign text gets into a message."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from unit.servers import id_token
+
+from gcp_aws_bridge import exceptions
+from gcp_aws_bridge.exceptions import (
+    BridgeError,
+    ConfigError,
+    ExchangeError,
+    TokenError,
+    TokenUnavailable,
+    quoted,
+)
+
+KINDS = [BridgeError, ConfigError, TokenError, TokenUnavailable, ExchangeError]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parents"),
+    [
+        (BridgeError, (Exception,)),
+        (ConfigError, (BridgeError, ValueError)),
+        (TokenError, (BridgeError,)),
+        (TokenUnavailable, (TokenError,)),
+        (ExchangeError, (BridgeError,)),
+    ],
+)
+def test_tree(kind: type[BridgeError], parents: tuple[type, ...]) -> None:
+    assert parents == kind.__bases__
+
+
+def test_all_names_every_error() -> None:
+    public = {
+        name
+        for name, value in vars(exceptions).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert sorted(public) == exceptions.__all__
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "It failed."),
+        ({"fix": "mend it."}, "It failed. Fix: mend it."),
+        ({"error_id": "config/x"}, "It failed. [config/x]"),
+        ({"fix": "mend it.", "error_id": "config/x"}, "It failed. Fix: mend it. [config/x]"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_is_summary_fix_and_id(
+    kind: type[BridgeError], settings: dict[str, str], text: str
+) -> None:
+    error = kind("It failed.", **settings)
+    assert text == str(error)
+    assert ("It failed.",) == error.args
+
+
+@pytest.mark.parametrize(
+    "carry", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy]
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(kind("It failed.", fix="mend it.", error_id="a/b") for kind in KINDS),
+        ExchangeError("No.", fix="f", error_id="e/f", code="C", request_id="r", retryable=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_nothing_is_lost_on_the_way_to_another_process(error: BridgeError, carry) -> None:  # type: ignore[no-untyped-def]
+    arrived = carry(error)
+    assert (type(error), error.args, vars(error), str(error)) == (
+        type(arrived),
+        arrived.args,
+        vars(arrived),
+        str(arrived),
+    )
+
+
+def test_an_exchange_error_is_final_unless_it_says_otherwise() -> None:
+    error = ExchangeError("No.")
+    assert ("", "", False) == (error.code, error.request_id, error.retryable)
+
+
+def test_config_error_is_caught_as_a_value_error() -> None:
+    with pytest.raises(ValueError, match="No"):
+        raise ConfigError("No.")
+
+
+# -- quoted ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", '""'),
+        ("plain", '"plain"'),
+        ("\none\n two\r\n\tthree\n", '"one two three"'),
+        ("space at the end ", '"space at the end "'),
+        ("bell\x07 escape\x1b[31m", '"bell? escape?[31m"'),
+        ("right\u202eto left", '"right?to left"'),
+        ("ünïcödé", '"ünïcödé"'),
+        ("lone \ud800 surrogate", '"lone ? surrogate"'),
+        ("x" * 99, f'"{"x" * 99}"'),
+        ("a " * 100, f'"{"a " * 100}"'),
+        ("a " * 101, f'"{("a " * 101)[:199]}…"'),
+    ],
+)
+def test_foreign_text_is_one_printable_line_of_bounded_length(text: str, shown: str) -> None:
+    assert shown == quoted(text)
+
+
+def test_limit_counts_characters_between_the_quotes() -> None:
+    assert '"abcdefghi…"' == quoted("abcdefghijk", 10)
+    assert '"abcdefghij"' == quoted("abcdefghij", 10)
+
+
+TOKEN = id_token()
+HEADER, CLAIMS, SIGNATURE = TOKEN.split(".")
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjEJ3//////////wEaCXVzLWVhc3QtMSJHMEUC" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (TOKEN, '"[redacted]"'),
+        (f"Value '{TOKEN}' at 'webIdentityToken'", "\"Value '[redacted]' at 'webIdentityToken'\""),
+        (f"{HEADER}.{CLAIMS}", '"[redacted]"'),
+        (TOKEN[:200], '"[redacted]"'),
+        (f"two {TOKEN} {TOKEN}", '"two [redacted] [redacted]"'),
+        (f"{HEADER}.\n{CLAIMS}.\n{SIGNATURE}", '"[redacted] [redacted] [redacted]"'),
+        (SESSION_TOKEN, '"[redacted]"'),
+        (SIGNATURE, '"[redacted]"'),
+        (f"token={TOKEN}&role=x", '"token=[redacted]&role=x"'),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_no_token_survives(text: str, shown: str) -> None:
+    assert shown == quoted(text)
+
+
+def test_a_token_that_the_limit_cuts_is_gone_before_the_cut() -> None:
+    assert '"' + "a " * 9 + '[…"' == quoted("a " * 9 + TOKEN, 20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:iam::123456789012:role/some/path/that-is-long/etl",
+        "https://container.googleapis.com/v1/projects/p/locations/europe-west4/clusters/c",
+        "104290317465817263541",
+        "eyJ",
+    ],
+)
+def test_what_helps_is_left_alone(text: str) -> None:
+    assert f'"{text}"' == quoted(text)
+
+
+def test_quoting_a_large_page_takes_no_noticeable_time() -> None:
+    # What a backtracking pattern would choke on: long runs that almost match. A quadratic one
+    # takes minutes here and meets the suite's time-out.
+    page = ("eyJ" * 20 + "." + "A" * 99 + " ") * 5000
+    assert 202 == len(quoted(page))

@@ -1,0 +1,280 @@
+"""What is said when STS said no: cause, what to do, and whether to try again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fakes import START
+from unit.servers import AUDIENCE, NUMBER, ROLE_ARN, failure, id_token
+
+from gcp_aws_bridge._id_token import IdToken, parse
+from gcp_aws_bridge._refusals import (
+    RETRYABLE_CODES,
+    is_retryable,
+    refused_hop,
+    refused_token,
+    trust_statement,
+)
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ExchangeError
+
+HOPS = ("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b")
+ROLE = Role(ROLE_ARN, chain=HOPS, duration_seconds=1800)
+CLUSTER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
+RAW = id_token()
+TOKEN = parse(RAW, origin="test")
+
+
+def foreign(**claims: Any) -> IdToken:
+    return parse(id_token(**{"iss": CLUSTER, "azp": ..., "email": ..., **claims}), origin="test")
+
+
+def refusal(
+    error_id: str,
+    code: str,
+    message: str = "No.",
+    *,
+    token: IdToken = TOKEN,
+    hop: int | None = None,
+    status: int = 403,
+    role: Role = ROLE,
+    seen: tuple[str, ...] = (),
+) -> ExchangeError:
+    """The error of a first hop, or of the given further one."""
+
+    def call() -> None:
+        said = {"code": code, "message": message, "status": status, "request_id": "request-1"}
+        if hop is None:
+            raise refused_token(token, role, **said)  # type: ignore[arg-type]
+        raise refused_hop(role, hop, **said)  # type: ignore[arg-type]
+
+    error = failure(ExchangeError, error_id, call, seen=[code, *seen], secrets=token.raw.split("."))
+    assert isinstance(error, ExchangeError)
+    assert (code, "request-1") == (error.code, error.request_id)
+    return error
+
+
+# -- the first hop -----------------------------------------------------------------------------
+
+
+def test_a_denied_token_shows_its_claims_and_what_would_admit_it() -> None:
+    error = refusal(
+        "exchange/denied",
+        "AccessDenied",
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        seen=(
+            f"Assuming {ROLE_ARN} with a Google ID token failed: AccessDenied",
+            'AccessDenied "Not authorized to perform sts:AssumeRoleWithWebIdentity".',
+            'iss="https://accounts.google.com"',
+            f'azp="{NUMBER}"',
+            f'aud="{AUDIENCE}"',
+            f'sub="{NUMBER}" ("etl@project.iam.gserviceaccount.com")',
+        ),
+    )
+    assert not error.retryable
+    assert error.fix.startswith(f"the trust policy of {ROLE_ARN} needs this statement: ")
+    assert json.loads(trust_statement(TOKEN)) == json.loads(error.fix[error.fix.index("{") :])
+
+
+def test_a_denied_token_of_a_cluster_names_the_issuer_to_trust() -> None:
+    error = refusal(
+        "exchange/denied",
+        "AccessDenied",
+        token=foreign(sub="system:serviceaccount:default:etl"),
+        seen=(f'iss="{CLUSTER}"', "azp=none", 'sub="system:serviceaccount:default:etl".'),
+    )
+    assert f'the IAM OIDC provider of "{CLUSTER}"' in error.fix
+
+
+@pytest.mark.parametrize(
+    ("token", "message", "fix"),
+    [
+        (TOKEN, "Incorrect token audience", "delete the IAM OIDC provider for accounts.google.com"),
+        (TOKEN, "INCORRECT AUDIENCE", "delete the IAM OIDC provider for accounts.google.com"),
+        (TOKEN, "Couldn't retrieve verification key", "check that AWS trusts this issuer"),
+        (foreign(), "Incorrect token audience", "check that AWS trusts this issuer"),
+    ],
+    ids=["audience", "capitals", "key", "cluster"],
+)
+def test_an_invalid_token_asks_for_what_is_easily_missed(
+    token: IdToken, message: str, fix: str
+) -> None:
+    error = refusal(
+        "exchange/invalid-token",
+        "InvalidIdentityToken",
+        message,
+        token=token,
+        status=400,
+        seen=(f'"{message}"', f'iss="{token.issuer}"'),
+    )
+    assert fix in error.fix
+    assert not error.retryable
+
+
+def test_an_expired_token_says_until_when_it_claims_to_live() -> None:
+    error = refusal("exchange/expired-token", "ExpiredTokenException", seen=("13:00:00 UTC",))
+    assert error.retryable
+    assert "clock" in error.fix
+    assert START.hour + 1 == TOKEN.expiration.hour
+
+
+def test_an_unknown_code_shows_the_claims_and_asks_for_the_reference() -> None:
+    error = refusal("exchange/refused", "IDPRejectedClaim", seen=(f'sub="{NUMBER}"',))
+    assert "AWS STS API reference" in error.fix
+    assert not error.retryable
+
+
+# -- any hop -----------------------------------------------------------------------------------
+
+EITHER = pytest.mark.parametrize("hop", [None, 0, 1], ids=["first", "second", "third"])
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("code", "message", "error_id", "fix", "retryable"),
+    [
+        ("MalformedPolicyDocument", "Syntax", "exchange/policy", "session policy", False),
+        ("PackedPolicyTooLarge", "120%", "exchange/policy", "policy_arns=", False),
+        ("RegionDisabledException", "off", "exchange/region", "enable STS", False),
+        ("IDPCommunicationError", "slow", "exchange/unavailable", "wait", True),
+        ("Throttling", "Rate exceeded", "exchange/unavailable", "wait", True),
+        ("InternalFailure", "oops", "exchange/unavailable", "wait", True),
+        ("ValidationError", "bad RoleSessionName", "exchange/refused", "reference", False),
+        ("SomethingNew", "?", "exchange/refused", "request id", False),
+    ],
+)
+def test_what_any_hop_can_be_refused_for(
+    hop: int | None, code: str, message: str, error_id: str, fix: str, retryable: bool
+) -> None:
+    error = refusal(error_id, code, message, hop=hop, status=400, seen=(f'{code} "{message}".',))
+    assert fix in error.fix
+    assert retryable is error.retryable
+
+
+@EITHER
+def test_a_duration_over_the_roles_maximum_names_the_one_asked_for(hop: int | None) -> None:
+    error = refusal(
+        "exchange/duration",
+        "ValidationError",
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        hop=hop,
+        status=400,
+        seen=("MaxSessionDuration", "duration_seconds is 1800"),
+    )
+    assert "maximum session duration" in error.fix
+
+
+@pytest.mark.parametrize(("hop", "previous"), [(0, ROLE_ARN), (1, HOPS[0])])
+def test_a_denied_hop_names_both_roles_and_who_must_allow_what(hop: int, previous: str) -> None:
+    error = refusal(
+        "exchange/hop",
+        "AccessDenied",
+        "User is not authorized",
+        hop=hop,
+        seen=(f"Assuming {HOPS[hop]} from {previous} failed: AccessDenied",),
+    )
+    assert f"allow sts:AssumeRole on {HOPS[hop]} in the permissions of {previous}" in error.fix
+    assert f"the trust policy of {HOPS[hop]}" in error.fix
+    assert not error.retryable
+
+
+def test_a_denied_hop_shows_no_claims() -> None:
+    assert NUMBER not in str(refusal("exchange/hop", "AccessDenied", hop=0))
+
+
+@EITHER
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_error_with_a_code_of_its_own_is_unavailability(
+    hop: int | None, status: int
+) -> None:
+    # botocore makes the status the code where the body names none.
+    error = refusal(
+        "exchange/unavailable", str(status), "Service Unavailable", hop=hop, status=status
+    )
+    assert error.retryable
+
+
+@EITHER
+def test_an_echoed_token_is_not_repeated(hop: int | None) -> None:
+    message = f"1 validation error detected: Value '{RAW}' at 'webIdentityToken' failed"
+    refusal(
+        "exchange/refused", "ValidationError", message, hop=hop, seen=("Value '[redacted]' at",)
+    )
+
+
+@EITHER
+def test_a_message_of_any_length_is_one_line_of_bounded_length(hop: int | None) -> None:
+    error = refusal(
+        "exchange/refused", "Odd", "one\ntwo\x07 " * 5000, hop=hop, seen=("one two? one",)
+    )
+    assert str(error).isprintable()
+    assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize("issuer", ["https://a.example\n[exchange/forged]", id_token(), "x" * 5000])
+def test_a_foreign_issuer_is_quoted_in_the_fix_too(issuer: str) -> None:
+    error = refusal("exchange/denied", "AccessDenied", token=foreign(iss=issuer))
+    assert issuer not in error.fix
+    assert str(error).isprintable()
+
+
+# -- again or not ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", sorted(RETRYABLE_CODES))
+def test_codes_that_may_pass(code: str) -> None:
+    assert is_retryable(code, 400)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AccessDenied",
+        "IDPRejectedClaim",
+        "InvalidIdentityToken",
+        "MalformedPolicyDocument",
+        "PackedPolicyTooLarge",
+        "RegionDisabledException",
+        "ValidationError",
+        "throttling",
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(0, False), (400, False), (403, False), (428, False), (429, True), (499, False), (500, True)],
+)
+def test_other_codes_pass_only_by_status(code: str, status: int, retryable: bool) -> None:
+    assert retryable is is_retryable(code, status)
+
+
+# -- the trust statement -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "conditions"),
+    [
+        # IAM user guide: ":aud" is azp where there is one, and ":oaud" then is aud.
+        ({"azp": "1", "sub": "2", "aud": "x"}, {"sub": "2", "aud": "1", "oaud": "x"}),
+        ({"azp": ..., "sub": "2", "aud": "x"}, {"sub": "2", "aud": "x"}),
+        (
+            {"azp": "1", "sub": 'quo"te', "aud": ["x", "y"]},
+            {"sub": 'quo"te', "aud": "1", "oaud": "x"},
+        ),
+    ],
+    ids=["with azp", "without", "odd"],
+)
+def test_the_statement_pins_all_that_can_be_pinned(
+    claims: dict[str, Any], conditions: dict[str, str]
+) -> None:
+    token = parse(id_token(**claims), origin="test")
+    assert {
+        "Effect": "Allow",
+        "Principal": {"Federated": "accounts.google.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"accounts.google.com:{key}": v for key, v in conditions.items()}
+        },
+    } == json.loads(trust_statement(token))

@@ -1,0 +1,372 @@
+"""Where a role's settings come from: the table in `_settings.py`, cell by cell."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from unit.servers import ROLE_ARN, failure, id_token
+
+from gcp_aws_bridge import _settings
+from gcp_aws_bridge._settings import given, resolve
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError
+
+HOP = "arn:aws:iam::210987654321:role/hop"
+TOKEN_FILE = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/token"}
+
+# setting, its variables in order, its profile key, and values that differ: as text, as a field.
+TABLE: list[tuple[str, tuple[str, ...], str, list[tuple[str, Any]]]] = [
+    (
+        "arn",
+        ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"),
+        "gcp_role_arn",
+        [(arn, arn) for arn in (f"arn:aws:iam::123456789012:role/{c}" for c in "abcd")],
+    ),
+    (
+        "audience",
+        ("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"),
+        "gcp_audience",
+        [(text, text) for text in ("one", "two", "three", "four")],
+    ),
+    (
+        "role_session_name",
+        ("GCP_AWS_BRIDGE_ROLE_SESSION_NAME", "AWS_ROLE_SESSION_NAME"),
+        "gcp_role_session_name",
+        [(text, text) for text in ("one", "two", "three", "four")],
+    ),
+    (
+        "duration_seconds",
+        ("GCP_AWS_BRIDGE_DURATION_SECONDS",),
+        "gcp_duration_seconds",
+        [(text, int(text)) for text in ("901", "902", "903")],
+    ),
+    (
+        "chain",
+        ("GCP_AWS_BRIDGE_CHAIN",),
+        "gcp_chain",
+        [(f"{HOP}/{c}", (f"{HOP}/{c}",)) for c in "abc"],
+    ),
+]
+SETTINGS = [row[0] for row in TABLE]
+
+
+def role(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    profile: Mapping[str, Any] | None = None,
+    named: bool = False,
+) -> Role | None:
+    return resolve(
+        arguments or {}, environ=environ or {}, profile=profile or {}, named_profile=named
+    )
+
+
+def test_the_table_here_is_the_table_there() -> None:
+    assert [(name, variables, key) for name, variables, key, _ in TABLE] == [
+        (name, *found) for name, found in _settings._SETTINGS.items()
+    ]
+
+
+def test_the_table_is_documented_in_the_module() -> None:
+    rows = re.findall(r"^\| .*\| (.*?) +\| `(gcp_\w+)` +\|$", _settings.__doc__ or "", re.M)
+    documented = [
+        (
+            tuple(name.replace("…", "GCP_AWS_BRIDGE_") for name in re.findall(r"`(.*?)`", names)),
+            key,
+        )
+        for names, key in rows
+    ]
+    assert [(variables, key) for _, variables, key, _ in TABLE] == documented
+
+
+def precedence() -> list[Any]:
+    """Every set of places where a setting can be given at once, and which of them must win."""
+    cases = []
+    for name, variables, key, values in TABLE:
+        places = ["argument", *variables, key]
+        for count in range(1, len(places) + 1):
+            for chosen in itertools.combinations(places, count):
+                sources: dict[str, dict[str, Any]] = {"argument": {}, "environ": {}, "profile": {}}
+                for place, (text, field) in zip(places, values, strict=True):
+                    if place in chosen:
+                        kind = {"argument": "argument", key: "profile"}.get(place, "environ")
+                        sources[kind][name if place == "argument" else place] = (
+                            field if place == "argument" else text
+                        )
+                winner = values[places.index(chosen[0])][1]
+                cases.append(pytest.param(name, sources, winner, id=f"{name}-{'+'.join(chosen)}"))
+    return cases
+
+
+@pytest.mark.parametrize(("name", "sources", "winner"), precedence())
+def test_argument_before_variables_before_profile(
+    name: str, sources: dict[str, dict[str, Any]], winner: object
+) -> None:
+    arguments = sources["argument"] if name == "arn" else {"arn": ROLE_ARN, **sources["argument"]}
+    found = role(arguments, environ=sources["environ"], profile=sources["profile"])
+    assert Role(**{"arn": ROLE_ARN, name: winner}) == found
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_way_to_say_a_setting_gives_an_equal_role(name: str) -> None:
+    variables, key, (text, field) = next(
+        (variables, key, values[0]) for n, variables, key, values in TABLE if n == name
+    )
+    base = {} if name == "arn" else {"arn": ROLE_ARN}
+    roles = {
+        role({**base, name: field}),
+        *(role(base, environ={variable: f"  {text}\n"}) for variable in variables),
+        role(base, profile={key: f" {text} "}),
+        role(base, profile={key: text}, named=True),
+    }
+    assert {Role(**{"arn": ROLE_ARN, name: field})} == roles
+
+
+def test_settings_come_from_all_places_at_once() -> None:
+    found = role(
+        {"audience": "mine"},
+        environ={"AWS_ROLE_ARN": ROLE_ARN, "GCP_AWS_BRIDGE_DURATION_SECONDS": "1800"},
+        profile={"gcp_chain": HOP, "gcp_audience": "theirs", "region": "eu-west-1"},
+    )
+    assert Role(ROLE_ARN, audience="mine", duration_seconds=1800, chain=(HOP,)) == found
+
+
+def test_what_only_arguments_can_say() -> None:
+    policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    settings = {"policy": {"a": 1}, "policy_arns": [policy_arn], "region_name": "eu-west-1"}
+    assert Role(ROLE_ARN, **settings) == role({"arn": ROLE_ARN, **settings})
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{}, {"GCP_AWS_BRIDGE_AUDIENCE": "a"}, {"GCP_AWS_BRIDGE_CHAIN": HOP}]
+)
+def test_no_role_anywhere_is_none(elsewhere: dict[str, str]) -> None:
+    assert role(environ=elsewhere) is None
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"environ": {"GCP_AWS_BRIDGE_DURATION_SECONDS": "an hour"}},
+        {"profile": {"gcp_duration_seconds": "an hour"}},
+    ],
+    ids=["environment", "profile"],
+)
+def test_no_role_is_none_however_malformed_the_rest(where: dict[str, Any]) -> None:
+    assert role(**where) is None
+
+
+# -- blank -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_blank_variable_or_key_is_not_set(name: str, blank: str) -> None:
+    _, variables, key, values = next(row for row in TABLE if row[0] == name)
+    base = {} if name == "arn" else {"arn": ROLE_ARN}
+    text, field = values[0]
+    everywhere = dict.fromkeys(variables, blank)
+    wanted = Role(**{"arn": ROLE_ARN, name: field})
+    assert wanted == role(base, environ=everywhere, profile={key: text})
+    last = variables[-1]
+    assert wanted == role(base, environ={**everywhere, last: text}, profile={key: blank})
+
+
+@pytest.mark.parametrize("value", [None, {"nested": "section"}, 5, ["x"]], ids=str)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_profile_key_that_is_no_text_is_not_set(name: str, value: object) -> None:
+    key = next(row[2] for row in TABLE if row[0] == name)
+    assert Role(ROLE_ARN) == role(
+        {}, profile={"gcp_role_arn": ROLE_ARN, key: value}, environ={"AWS_ROLE_ARN": ROLE_ARN}
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ({"audience": None, "chain": (), "policy_arns": []}, {}),
+        ({"audience": "", "policy": {}}, {"audience": "", "policy": {}}),
+        ({"duration_seconds": 0}, {"duration_seconds": 0}),
+        ({"chain": [HOP]}, {"chain": [HOP]}),
+    ],
+)
+def test_given_leaves_out_none_and_empty_lists_only(
+    arguments: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    assert kept == given(arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "error_id"),
+    [
+        ("arn", "config/role-arn"),
+        ("audience", "config/audience"),
+        ("role_session_name", "config/session-name"),
+    ],
+)
+def test_an_empty_argument_is_an_error_and_not_a_look_elsewhere(name: str, error_id: str) -> None:
+    _, variables, key, values = next(row for row in TABLE if row[0] == name)
+    elsewhere = {variables[0]: values[0][0]}
+    failure(
+        ConfigError,
+        error_id,
+        lambda: role({"arn": ROLE_ARN, name: ""}, environ=elsewhere, profile={key: values[1][0]}),
+        seen=['""'],
+    )
+
+
+# -- AWS_ROLE_ARN, which botocore reads too ----------------------------------------------------
+
+
+def test_aws_role_arn_is_botocores_while_there_is_a_token_file() -> None:
+    assert role(environ={"AWS_ROLE_ARN": ROLE_ARN, **TOKEN_FILE}) is None
+
+
+@pytest.mark.parametrize("other", ["argument", "GCP_AWS_BRIDGE_ROLE_ARN", "gcp_role_arn"])
+def test_a_token_file_does_not_hide_our_own_settings(other: str) -> None:
+    places: dict[str, Any] = {
+        "argument": {"arguments": {"arn": ROLE_ARN}},
+        "GCP_AWS_BRIDGE_ROLE_ARN": {"environ": {"GCP_AWS_BRIDGE_ROLE_ARN": ROLE_ARN}},
+        "gcp_role_arn": {"profile": {"gcp_role_arn": ROLE_ARN}},
+    }
+    chosen = places[other]
+    environ = {"AWS_ROLE_ARN": HOP, **TOKEN_FILE, **chosen.get("environ", {})}
+    assert Role(ROLE_ARN) == role(**{**chosen, "environ": environ})
+
+
+def test_a_blank_token_file_is_none() -> None:
+    environ = {"AWS_ROLE_ARN": ROLE_ARN, "AWS_WEB_IDENTITY_TOKEN_FILE": ""}
+    assert Role(ROLE_ARN) == role(environ=environ)
+
+
+# -- a profile chosen by name ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_named_profile_does_not_read_the_environment(name: str) -> None:
+    _, variables, _, values = next(row for row in TABLE if row[0] == name)
+    environ = dict.fromkeys(variables, values[0][0])
+    profile = {} if name == "arn" else {"gcp_role_arn": ROLE_ARN}
+    wanted = None if name == "arn" else Role(ROLE_ARN)
+    assert wanted == role(environ=environ, profile=profile, named=True)
+
+
+def test_a_named_profile_gives_way_to_arguments_still() -> None:
+    profile = {"gcp_role_arn": HOP, "gcp_audience": "theirs"}
+    found = role({"arn": ROLE_ARN}, environ={"GCP_OAUTH_AUD": "no"}, profile=profile, named=True)
+    assert Role(ROLE_ARN, audience="theirs") == found
+
+
+# -- texts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "chain"),
+    [
+        (HOP, (HOP,)),
+        (f"{HOP},{HOP}", (HOP, HOP)),
+        (f" {HOP} , {HOP}/x ,", (HOP, HOP + "/x")),
+        (f",,{HOP}", (HOP,)),
+        (f"{HOP},a,b,{HOP}", (HOP + ",a,b", HOP)),  # a role may have commas in its name
+        (",", ()),
+    ],
+)
+@pytest.mark.parametrize("where", ["environ", "profile"])
+def test_hops_are_arns_with_commas(where: str, text: str, chain: tuple[str, ...]) -> None:
+    name = {"environ": "GCP_AWS_BRIDGE_CHAIN", "profile": "gcp_chain"}[where]
+    found = role({"arn": ROLE_ARN}, **{where: {name: text}})  # type: ignore[arg-type]
+    assert Role(ROLE_ARN, chain=chain) == found
+
+
+PLACES = [
+    ("environ", "GCP_AWS_BRIDGE_DURATION_SECONDS"),
+    ("profile", "gcp_duration_seconds"),
+]
+
+
+@pytest.mark.parametrize(("where", "name"), PLACES)
+@pytest.mark.parametrize("text", ["an hour", "3600.0", "1h", "0x384", "9" * 5000])
+def test_a_duration_that_is_no_number_names_where_it_stands(
+    where: str, name: str, text: str
+) -> None:
+    error = failure(
+        ConfigError,
+        "config/duration",
+        lambda: role({"arn": ROLE_ARN}, **{where: {name: text}}),  # type: ignore[arg-type]
+        seen=[name, text if len(text) < 100 else "[redacted]"],
+    )
+    assert name in error.fix
+
+
+@pytest.mark.parametrize(("where", "name"), PLACES)
+@pytest.mark.parametrize("text", ["899", "43201", "-900", "0"])
+def test_a_duration_out_of_bounds_names_where_it_stands(where: str, name: str, text: str) -> None:
+    failure(
+        ConfigError,
+        "config/duration",
+        lambda: role({"arn": ROLE_ARN}, **{where: {name: text}}),  # type: ignore[arg-type]
+        seen=[name, text, "900 to 43200"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("error_id", "name", "text"),
+    [
+        ("config/role-arn", "GCP_AWS_BRIDGE_ROLE_ARN", "etl"),
+        ("config/role-arn", "AWS_ROLE_ARN", "etl"),
+        ("config/role-arn", "GCP_AWS_BRIDGE_CHAIN", "hop"),
+        ("config/audience", "GCP_OAUTH_AUD", "a\x00b"),
+        ("config/session-name", "AWS_ROLE_SESSION_NAME", "a b"),
+        ("config/role-arn", "gcp_role_arn", "etl"),
+        ("config/role-arn", "gcp_chain", "hop"),
+        ("config/audience", "gcp_audience", "a\x00b"),
+        ("config/session-name", "gcp_role_session_name", "a b"),
+    ],
+)
+def test_a_malformed_setting_names_where_it_stands(error_id: str, name: str, text: str) -> None:
+    where = "profile" if name.startswith("gcp_") else "environ"
+    settings: dict[str, Any] = {} if name.upper().endswith("ROLE_ARN") else {"arn": ROLE_ARN}
+    failure(
+        ConfigError,
+        error_id,
+        lambda: role(settings, **{where: {name: text}}),  # type: ignore[arg-type]
+        seen=[name, text.replace("\x00", "?")],
+    )
+
+
+def test_a_malformed_argument_blames_no_variable() -> None:
+    error = failure(
+        ConfigError,
+        "config/duration",
+        lambda: role({"arn": ROLE_ARN, "duration_seconds": 5}),
+        seen=["5"],
+    )
+    assert "Settings in use" not in str(error)
+
+
+def test_too_long_for_a_chain_whoever_said_which() -> None:
+    failure(
+        ConfigError,
+        "config/chain-duration",
+        lambda: role({"arn": ROLE_ARN, "duration_seconds": 7200}, profile={"gcp_chain": HOP}),
+        seen=["7200", "chain from profile key gcp_chain"],
+    )
+
+
+@pytest.mark.parametrize("name", ["GCP_AWS_BRIDGE_ROLE_ARN", "GCP_AWS_BRIDGE_DURATION_SECONDS"])
+def test_a_token_in_the_wrong_variable_is_not_shown(name: str) -> None:
+    token = id_token()
+    environ = {"AWS_ROLE_ARN": ROLE_ARN, name: token}
+    error_id = "config/role-arn" if name.endswith("ARN") else "config/duration"
+    failure(
+        ConfigError,
+        error_id,
+        lambda: role(environ=environ),
+        seen=[name],
+        secrets=token.split("."),
+    )
