@@ -1,0 +1,100 @@
+"""Row: the whole process, from its start to the answer of its first signed call."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import statistics
+import sys
+from pathlib import Path
+
+from .processes import PEERS, Bench, Cost
+from .report import Line, Verdict, ratio_interval, spread
+
+_WHAT = "start to first signed call"
+_GOAL = 1.06
+_ROUNDS = 45
+_STATIC, _AGAIN, _SHELL = "static keys", "static keys, again", "credential_process (curl, aws, jq)"
+# What each program must be seen to do: key prefix at S3, metadata and STS requests.
+_PROGRAMS = {
+    _STATIC: ("static_keys.py", "AKIA"),
+    # The same program twice: what the two differ by is the noise of this run. Ratios are to both.
+    _AGAIN: ("static_keys.py", "AKIA"),
+    "bridge.session": ("bridge_session.py", "ASIA"),
+    "bridge.install": ("bridge_install.py", "ASIA"),
+    "recipe (google-auth, boto3)": ("recipe.py", "ASIA"),
+    _SHELL: ("shell_recipe.py", "ASIA"),
+}
+_CLOSE = (_STATIC, _AGAIN, "bridge.session", "bridge.install")
+
+
+def measure(bench: Bench) -> list[Line]:
+    """Interleave all contenders in random order, one fresh process each, round by round."""
+    missing = [tool for tool in ("curl", "aws", "jq") if not _found(bench, tool)]
+    names = [name for name in _PROGRAMS if not (missing and name == _SHELL)]
+    requests = {name: _warmed_up(bench, name) for name in names}
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    for number in range(bench.rounds(_ROUNDS)):
+        # Peers that differ by half need fewer runs than what differs by hundredths.
+        due = [name for name in names if number % 3 == 0 or name in _CLOSE]
+        # In a fixed order each would always follow the same one, and inherit its caches.
+        for name in random.sample(due, len(due)):
+            costs[name].append(_run(bench, name))
+    base = [cost.wall_ms for name in (_STATIC, _AGAIN) for cost in costs[name]]
+    lines = [_line(name, those, base, requests[name]) for name, those in costs.items()]
+    if missing:
+        lines.append(Line(_WHAT, _SHELL, f"not run: {', '.join(missing)} missing"))
+    return lines
+
+
+def _line(name: str, costs: list[Cost], base: list[float], requests: str) -> Line:
+    wall_ms = [cost.wall_ms for cost in costs]
+    cpu_ms = [cost.cpu_ms for cost in costs]
+    ours = name.startswith("bridge")
+    interval = ratio_interval(wall_ms, base)
+    return Line(
+        _WHAT,
+        name,
+        f"{spread(wall_ms, 'ms')}, {statistics.median(cpu_ms):,.0f} ms CPU, {len(costs)} runs",
+        ratio=statistics.median(wall_ms) / statistics.median(base),
+        interval=interval,
+        goal=f"<= {_GOAL}" if ours else "",
+        verdict=_verdict(*interval) if ours else None,
+        raw={"wall_ms": wall_ms, "cpu_ms": cpu_ms, "requests": requests},
+    )
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    """None of the two where the goal lies within what this run can tell apart."""
+    if low <= _GOAL < high:
+        return Verdict.UNSURE
+    return Verdict.of(high <= _GOAL)
+
+
+def _warmed_up(bench: Bench, name: str) -> str:
+    """One run that is not counted: it fills caches, and shows that the program does its work."""
+    bench.clouds("reset")
+    _run(bench, name)
+    counts = bench.clouds("counts")
+    _, prefix = _PROGRAMS[name]
+    exchanges = 0 if prefix == "AKIA" else 1
+    if counts["s3"] != {prefix: 1} or counts["sts"] != exchanges:
+        raise AssertionError(f"{name} did not do what it is measured for: {counts}")
+    return f"{counts['metadata']} metadata, {counts['sts']} STS"
+
+
+def _run(bench: Bench, name: str) -> Cost:
+    program, _ = _PROGRAMS[name]
+    more = {"AWS_CONFIG_FILE": str(_profile(bench.folder))} if name == _SHELL else {}
+    return bench.cost([sys.executable, str(PEERS / program)], **more)
+
+
+def _profile(folder: Path) -> Path:
+    file = folder / "shell-recipe.ini"
+    script = PEERS / "credential_process.sh"
+    file.write_text(f'[profile etl]\ncredential_process = bash "{script}"\n', encoding="utf-8")
+    return file
+
+
+def _found(bench: Bench, tool: str) -> str | None:
+    return shutil.which(tool, path=bench.environment["PATH"])

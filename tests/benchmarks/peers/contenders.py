@@ -1,0 +1,51 @@
+"""The contenders by name: `bridge`, and `recipe` (botocore's own refreshing, fed by hand)."""
+
+import os
+from typing import Any
+
+REGION = "us-east-1"
+
+
+def make_session(contender: str) -> Any:
+    """A boto3 session for the role."""
+    if contender == "recipe":
+        from recipe import recipe_session
+
+        return recipe_session()
+    import gcp_aws_bridge as bridge
+
+    return bridge.session(os.environ["AWS_ROLE_ARN"])
+
+
+def make_credentials(contender: str) -> Any:
+    """Credentials that renew themselves."""
+    if contender == "recipe":
+        from recipe import recipe_credentials
+
+        return recipe_credentials()
+    import gcp_aws_bridge as bridge
+
+    return bridge.credentials(os.environ["AWS_ROLE_ARN"])
+
+
+class Signer:
+    """Signs S3 requests as botocore's clients do, with its own signer."""
+
+    def __init__(self, credentials: Any) -> None:
+        from botocore.hooks import HierarchicalEmitter
+        from botocore.model import ServiceId
+        from botocore.signers import RequestSigner
+
+        self._emitter = HierarchicalEmitter()  # the signer holds it weakly
+        self._signer = RequestSigner(
+            ServiceId("S3"), REGION, "s3", "s3v4", credentials, self._emitter
+        )
+
+    def sign(self) -> str:
+        """Sign one request; the access key that it was signed with."""
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest(method="GET", url="https://bench.s3.amazonaws.com/key", data=b"")
+        self._signer.sign("GetObject", request)
+        signed = request.headers["Authorization"]
+        return str(signed).partition("Credential=")[2].partition("/")[0]

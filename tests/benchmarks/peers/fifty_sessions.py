@@ -1,0 +1,24 @@
+"""50 sessions for one role, made and used by 16 threads: `fifty_sessions.py bridge|recipe`."""
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from contenders import make_session
+
+SESSIONS, THREADS = 50, 16
+
+
+def use_one(_: int) -> str:
+    credentials = make_session(sys.argv[1]).get_credentials()
+    return str(credentials.get_frozen_credentials().access_key)
+
+
+started = time.perf_counter()
+with ThreadPoolExecutor(THREADS) as pool:
+    keys = list(pool.map(use_one, range(SESSIONS)))
+took_s = time.perf_counter() - started
+assert len(keys) == SESSIONS
+assert all(key.startswith("ASIA") for key in keys)
+print(json.dumps({"sessions": SESSIONS, "threads": THREADS, "took_s": took_s}))

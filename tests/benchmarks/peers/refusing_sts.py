@@ -1,0 +1,76 @@
+"""An hour in which STS refuses everything from minute 31: `refusing_sts.py bridge|recipe BACK`.
+
+BACK is the minute when STS answers again; 60 or more: not within the hour. Time is simulated, in
+steps of ten seconds, and of one once STS is back; so are the sleeps of both contenders. Requests
+really go over HTTP. At each step four threads sign once. A wait is simulated and real time
+together. Stops at the first fresh credentials.
+
+Ten seconds cap what it costs: each of the recipe's failures really makes a client and six requests.
+"""
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+from contenders import Signer
+from simulated import SteppedClock, connect, renewing
+
+THREADS, HOUR_S, REFUSES_FROM_S = 4, 3600, 31 * 60
+# Goals are for all but these: whoever signs with less could be too late at AWS.
+LAST_SECONDS = 10
+STEP_S, STEP_WHEN_BACK_S = 10.0, 1.0
+contender, back_s = sys.argv[1], float(sys.argv[2]) * 60
+
+
+class Signing(NamedTuple):
+    at_s: float
+    wait_s: float
+    key: str | None
+
+
+def sign(_: int) -> Signing:
+    at_s, started = clock.monotonic(), time.perf_counter()
+    try:
+        key = signer.sign()
+    except (BotoCoreError, ClientError):
+        key = None
+    wait_s = time.perf_counter() - started + clock.monotonic() - at_s
+    return Signing(at_s, wait_s, key)
+
+
+clouds = connect()
+clock = SteppedClock(clouds)
+signer = Signer(renewing(contender, clock))
+signings: list[Signing] = []
+refuses = False
+with ThreadPoolExecutor(THREADS) as pool:
+    while clock.monotonic() < HOUR_S:
+        if refuses != (REFUSES_FROM_S <= clock.monotonic() < back_s):
+            refuses = not refuses
+            clouds("sts_refuses", refuses=refuses)
+        signings += pool.map(sign, range(THREADS))
+        clock.settle()
+        if any(signing.key not in (None, signings[0].key) for signing in signings[-THREADS:]):
+            break
+        clock.advance(STEP_S if clock.monotonic() < back_s else STEP_WHEN_BACK_S)
+
+failures = [signing.at_s for signing in signings if signing.key is None]
+fresh = [s for s in signings if s.key not in (None, signings[0].key)]
+assert not (fresh and fresh[0].at_s < back_s), "refreshed beside the outage: nothing to see"
+counted = [signing for signing in signings if signing.at_s < HOUR_S - LAST_SECONDS]
+print(
+    json.dumps(
+        {
+            "signings": len(counted),
+            "failed": sum(signing.key is None for signing in counted),
+            "over_50_ms": sum(signing.wait_s > 0.05 for signing in counted),
+            "longest_wait_s": max(signing.wait_s for signing in counted),
+            "first_failure_minute": failures[0] / 60 if failures else None,
+            "fresh_after_s": fresh[0].at_s + fresh[0].wait_s - back_s if fresh else None,
+            "sts_requests": clouds("counts")["sts"],
+        }
+    )
+)

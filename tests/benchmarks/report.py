@@ -1,0 +1,108 @@
+"""What a row says, and the one table that all rows are printed in."""
+
+from __future__ import annotations
+
+import enum
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+class Verdict(enum.Enum):
+    """Whether a figure of ours reached its goal."""
+
+    MET = "met"
+    MISSED = "MISSED"
+    UNSURE = "too noisy to say"
+
+    @classmethod
+    def of(cls, reached: bool) -> Verdict:
+        return cls.MET if reached else cls.MISSED
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contender in one row.
+
+    Attributes:
+        ratio: To the contender that the row compares with.
+        interval: Where that ratio lies, as far as this run can tell.
+        raw: The measurements behind the figure, for `--json`.
+    """
+
+    what: str
+    contender: str
+    figure: str
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    goal: str = ""
+    verdict: Verdict | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "verdict": self.verdict and self.verdict.value}
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.what,
+            self.contender,
+            self.figure,
+            self._ratio(),
+            self.goal,
+            self.verdict.value if self.verdict else "",
+        )
+
+    def _ratio(self) -> str:
+        if self.ratio is None:
+            return ""
+        if self.interval is None:
+            return f"{self.ratio:.2f}"
+        low, high = self.interval
+        return f"{self.ratio:.2f} ({low:.2f}-{high:.2f})"
+
+
+def table(lines: Sequence[Line]) -> str:
+    """A Markdown table that is aligned, so that a terminal shows it well too."""
+    head = ("what", "contender", "figure", "ratio", "goal", "met?")
+    rows = [head, *(line.cells() for line in _without_repeats(lines))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    rows.insert(1, tuple("-" * width for width in widths))
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    )
+
+
+def _without_repeats(lines: Sequence[Line]) -> list[Line]:
+    """What is measured, said at its first contender only."""
+    shown = []
+    before = ""
+    for line in lines:
+        fields = {**vars(line), "what": "" if line.what == before else line.what}
+        shown.append(Line(**fields))
+        before = line.what
+    return shown
+
+
+def spread(samples: Sequence[float], unit: str, digits: int = 0) -> str:
+    """Median and middle half: `423 ms (401-450)`."""
+    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return f"{middle:,.{digits}f} {unit} ({low:,.{digits}f}-{high:,.{digits}f})"
+
+
+def ratio_interval(samples: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
+    """Where the ratio of medians lies with 90 % confidence: the percentile bootstrap.
+
+    See: Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13. Seeded, so that equal
+    measurements get equal intervals.
+    """
+    chance = random.Random(0)
+
+    def redrawn(values: Sequence[float]) -> float:
+        return statistics.median(chance.choices(values, k=len(values)))
+
+    ratios = [redrawn(samples) / redrawn(base) for _ in range(2000)]
+    cuts = statistics.quantiles(ratios, n=20)
+    return cuts[0], cuts[-1]
