@@ -17,8 +17,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
-from gcp_aws_bridge._world import REAL, World, backoff_s, reset_after_fork
+from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")

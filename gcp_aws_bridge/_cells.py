@@ -15,8 +15,9 @@ from cachetools import LRUCache
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._default_source import TokenSource, for_audience
 from gcp_aws_bridge._exchange import exchange
+from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._sts import Sts, sts_for
-from gcp_aws_bridge._world import REAL, reset_after_fork
+from gcp_aws_bridge._world import REAL
 from gcp_aws_bridge.config import Role
 
 MAX_CELLS = 1024

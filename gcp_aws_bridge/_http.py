@@ -22,6 +22,10 @@ class Unreachable(Exception):
     """No whole HTTP answer: refused, reset, timed out, cut short. The text says which."""
 
 
+class InvalidHost(Exception):
+    """What was given as host is neither `host` nor `host:port`."""
+
+
 class Answer(NamedTuple):
     """An HTTP answer; header names in lower case."""
 
@@ -54,9 +58,10 @@ def get(
 
     Raises:
         Unreachable: No whole answer came.
+        InvalidHost: Nothing was asked.
     """
-    connection = _Connection(host, monotonic() + timeout_s, monotonic)
     try:
+        connection = _Connection(host, monotonic() + timeout_s, monotonic)
         with contextlib.closing(connection):
             connection.request("GET", path, headers=dict(headers))
             with connection.getresponse() as response:  # it, too, holds the socket
@@ -64,6 +69,8 @@ def get(
                 # http.client answers a short body without complaint when asked for an amount.
                 if response.length and len(body) <= _MAX_BODY:
                     raise Unreachable("the answer was cut short")
+    except http.client.InvalidURL:
+        raise InvalidHost from None
     except TimeoutError:
         raise Unreachable(f"no answer within {timeout_s:.1f} s") from None
     except (OSError, http.client.HTTPException, ValueError) as error:

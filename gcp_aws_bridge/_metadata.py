@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -97,6 +96,12 @@ class MetadataServer:
             )
         except _http.Unreachable as error:
             raise _NotYet(str(error), answered=False) from None
+        except _http.InvalidHost:
+            raise ConfigError(
+                f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
+                fix="unset it on Google Cloud; an emulator's is 127.0.0.1:PORT, without http://.",
+                error_id="config/metadata-host",
+            ) from None
         # Compute Engine, "Query metadata": the answer carries the same header; whatever does not
         # is not Google's (EC2 and Azure serve their own metadata on the same address).
         is_google = answer.headers.get("metadata-flavor") == "Google"
@@ -129,14 +134,7 @@ class MetadataServer:
 
 
 def _host() -> str:
-    host = os.environ.get("GCE_METADATA_HOST") or _ADDRESS
-    if not re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", host, re.ASCII):
-        raise ConfigError(
-            f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
-            fix="unset it on Google Cloud; an emulator's is 127.0.0.1 and its port, no http://.",
-            error_id="config/metadata-host",
-        )
-    return host
+    return os.environ.get("GCE_METADATA_HOST") or _ADDRESS
 
 
 def looks_like_google() -> bool:

@@ -24,10 +24,10 @@ from cachetools import LRUCache
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
+from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
-from gcp_aws_bridge._world import reset_after_fork
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
@@ -49,6 +49,7 @@ _REACH_VARIABLES = (
     "NO_PROXY",
     "no_proxy",
 )
+_VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
 # are counted in one place, the cell, which knows whether anybody waits.
 _CONFIG = Config(
@@ -152,7 +153,7 @@ class Sts:
     def _client(self, config: Config, **keys: Any) -> Any:
         try:
             return self._session.create_client(
-                "sts", region_name=self.region_name, config=config, **keys
+                "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise ConfigError(

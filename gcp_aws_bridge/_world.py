@@ -6,14 +6,12 @@ module may read the clock (ruff TID251 bans it).
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple
 
 Clock = Callable[[], datetime]
 
@@ -59,28 +57,3 @@ def backoff_s(failures: int, *, base_s: float, cap_s: float, jitter: float) -> f
     """
     ceiling = min(cap_s, base_s * 2.0 ** min(failures, 32))
     return base_s + (ceiling - base_s) * jitter
-
-
-if TYPE_CHECKING:
-
-    class ForkAware(Protocol):
-        """Something with locks, threads or sockets that a forked child must not inherit."""
-
-        def after_fork_in_child(self) -> None: ...
-
-
-_fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
-
-
-def reset_after_fork(thing: ForkAware) -> None:
-    """Have `thing.after_fork_in_child()` called in every child that is forked while it lives."""
-    _fork_aware.add(thing)
-
-
-def _in_child() -> None:
-    for thing in list(_fork_aware):
-        thing.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_in_child)

@@ -92,17 +92,13 @@ def spread(samples: Sequence[float], unit: str, digits: int = 0) -> str:
     return f"{middle:,.{digits}f} {unit} ({low:,.{digits}f}-{high:,.{digits}f})"
 
 
-def ratio_interval(samples: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
-    """Where the ratio of medians lies with 90 % confidence: the percentile bootstrap.
+def median_interval(samples: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with 90 % confidence: the percentile bootstrap.
 
     See: Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13. Seeded, so that equal
     measurements get equal intervals.
     """
     chance = random.Random(0)
-
-    def redrawn(values: Sequence[float]) -> float:
-        return statistics.median(chance.choices(values, k=len(values)))
-
-    ratios = [redrawn(samples) / redrawn(base) for _ in range(2000)]
-    cuts = statistics.quantiles(ratios, n=20)
+    medians = [statistics.median(chance.choices(samples, k=len(samples))) for _ in range(2000)]
+    cuts = statistics.quantiles(medians, n=20)
     return cuts[0], cuts[-1]
