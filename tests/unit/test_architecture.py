@@ -36,8 +36,9 @@ CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
 
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
-    *("_version", "exceptions", "_world", "_fork", "_credentials", "config", "_settings", "_id_token"),
-    *("_http", "_metadata", "_token_file", "_google_auth", "_default_source", "tokens"),
+    *("_version", "exceptions", "_world", "_fork", "_credentials", "config", "_settings"),
+    *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
+    "tokens",
     *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_refresh", "_cell", "_cells"),
     *("_botocore_credentials", "_botocore_session", "_provider", "_register", "_session"),
 ]
