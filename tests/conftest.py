@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +16,45 @@ pytest_plugins = ["gcp_aws_bridge.emulator.pytest_plugin"]
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 
 
-@pytest.fixture(autouse=True)
-def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the machine that runs the tests reaches them."""
-    for name in list(os.environ):
-        if name.upper().startswith(_CLOUD_PREFIXES) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No setting of the machine that runs the tests reaches them; their home does not exist."""
+    nowhere = tmp_path_factory.getbasetemp() / "no home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().startswith(_CLOUD_PREFIXES) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        patch.setenv("HOME", str(nowhere))
+        patch.setenv("USERPROFILE", str(nowhere))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield nowhere
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
+    """A module's tests leave the environment as it was, and wrote into no home but their own."""
+    before = dict(os.environ)
+    yield
+    written = no_cloud.exists()
+    shutil.rmtree(no_cloud, ignore_errors=True)
+    assert not written, "what writes into its home asks for the fixture `home`"
+    after = {name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"}
+    before.pop("PYTEST_CURRENT_TEST", None)
+    assert before == after
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home directory of the test's own, empty."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return home
 
 
-@pytest.fixture(autouse=True)
-def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
     """A connection to anything but this machine is an error, as it is where there is no route."""
     real = socket.socket.connect
 
@@ -39,4 +65,6 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise OSError(101, "Network is unreachable")
         real(self, address)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield

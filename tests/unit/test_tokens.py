@@ -400,7 +400,7 @@ def gcloud_file(folder: Path) -> Path:
 
 
 @pytest.fixture
-def source() -> DefaultSource:
+def source(home: Path) -> DefaultSource:
     return DefaultSource(AUDIENCE, world=ManualWorld(jitter=1.0).world)
 
 
@@ -433,9 +433,9 @@ def test_the_variable_comes_before_the_metadata_server(
 
 
 def test_the_metadata_server_comes_before_gclouds_file(
-    source: DefaultSource, metadata: Server, google: list[GoogleCredentials]
+    source: DefaultSource, home: Path, metadata: Server, google: list[GoogleCredentials]
 ) -> None:
-    gcloud_file(Path.home() / ".config/gcloud")
+    gcloud_file(home / ".config/gcloud")
     assert TOKEN == source()
     assert [] == google
 
@@ -465,11 +465,11 @@ def test_a_blank_variable_is_not_set(
 @pytest.mark.parametrize("where", ["home", "CLOUDSDK_CONFIG"])
 @pytest.mark.usefixtures("no_metadata")
 def test_gclouds_file_comes_last(
-    monkeypatch: pytest.MonkeyPatch, source: DefaultSource, tmp_path: Path, where: str
+    monkeypatch: pytest.MonkeyPatch, source: DefaultSource, home: Path, tmp_path: Path, where: str
 ) -> None:
     monkeypatch.setattr(_google_auth.GoogleCredentials, "__call__", lambda self: "from gcloud")
     if where == "home":
-        gcloud_file(Path.home() / ".config/gcloud")
+        gcloud_file(home / ".config/gcloud")
     else:
         monkeypatch.setenv(where, str(tmp_path / "sdk"))
         gcloud_file(tmp_path / "sdk")
@@ -480,10 +480,11 @@ def test_gclouds_file_comes_last(
 def test_gclouds_folder_in_the_variable_replaces_the_one_at_home(
     monkeypatch: pytest.MonkeyPatch,
     source: DefaultSource,
+    home: Path,
     tmp_path: Path,
     google: list[GoogleCredentials],
 ) -> None:
-    gcloud_file(Path.home() / ".config/gcloud")
+    gcloud_file(home / ".config/gcloud")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "empty"))
     failure(TokenUnavailable, "token/none", source, seen=["Tried metadata server"])
     assert [] == google
@@ -519,6 +520,7 @@ NOT_HERE = "The metadata server at 127.0.0.1:1 was asked "
 def test_where_there_is_none_each_says_why_not_in_the_order_they_were_asked(
     monkeypatch: pytest.MonkeyPatch,
     source: DefaultSource,
+    home: Path,
     variable: bool,
     file: bool,
     listed: list[str],
@@ -526,7 +528,7 @@ def test_where_there_is_none_each_says_why_not_in_the_order_they_were_asked(
     if variable:
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/login.json")
     if file:
-        gcloud_file(Path.home() / ".config/gcloud")
+        gcloud_file(home / ".config/gcloud")
     error = failure(
         TokenUnavailable, "token/none", source, seen=["No Google identity on this machine", *listed]
     )
@@ -537,9 +539,12 @@ def test_where_there_is_none_each_says_why_not_in_the_order_they_were_asked(
 
 
 def test_a_refusal_ends_the_search(
-    monkeypatch: pytest.MonkeyPatch, source: DefaultSource, google: list[GoogleCredentials]
+    monkeypatch: pytest.MonkeyPatch,
+    source: DefaultSource,
+    home: Path,
+    google: list[GoogleCredentials],
 ) -> None:
-    gcloud_file(Path.home() / ".config/gcloud")
+    gcloud_file(home / ".config/gcloud")
     with Server(answer("Not Found", 404)) as server:
         monkeypatch.setenv("GCE_METADATA_HOST", server.host)
         failure(TokenError, "token/no-service-account", source, seen=["404"])
