@@ -165,7 +165,7 @@ def test_a_token_goes_nowhere_else(url: str) -> None:
     assert "AWS_ENDPOINT_URL_STS" in error.fix
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "https://[", "http://[localhost]"])
+@pytest.mark.parametrize("url", ["http://[::1", "https://["])
 def test_an_address_that_cannot_be_read_is_an_error_of_ours(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         require_https(url)
