@@ -18,6 +18,7 @@ from gcp_aws_bridge._version import __version__ as __version__
 __all__ = [
     "AwsCredentials",
     "DefaultSource",
+    "Event",
     "GoogleCredentials",
     "MetadataServer",
     "Role",
@@ -26,6 +27,7 @@ __all__ = [
     "credentials",
     "exceptions",
     "install",
+    "on_event",
     "register",
     "session",
     "uninstall",
@@ -34,6 +36,7 @@ __all__ = [
 if TYPE_CHECKING:
     from gcp_aws_bridge import exceptions
     from gcp_aws_bridge._credentials import AwsCredentials
+    from gcp_aws_bridge._events import Event, on_event
     from gcp_aws_bridge._register import install, register, uninstall
     from gcp_aws_bridge._session import credentials, session
     from gcp_aws_bridge.config import Role
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AwsCredentials": "_credentials",
     "DefaultSource": "_default_source",
+    "Event": "_events",
     "GoogleCredentials": "_google_auth",
     "MetadataServer": "_metadata",
     "Role": "config",
@@ -55,6 +59,7 @@ _HOME = {
     "TokenSource": "_default_source",
     "credentials": "_session",
     "install": "_register",
+    "on_event": "_events",
     "register": "_register",
     "session": "_session",
     "uninstall": "_register",

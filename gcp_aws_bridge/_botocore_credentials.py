@@ -76,6 +76,17 @@ class BridgeCredentials(RefreshableCredentials):
             self._expiry_time = current.expiration  # read by many, though it is not public
         return frozen
 
+    def reject(self, access_key: str) -> bool:
+        """Tell that a service refused *access_key* (`ExpiredToken`, `InvalidToken`…).
+
+        Clients of a session tell by themselves; this is for signers of one's own. Whoever asks
+        next gets other credentials, unless none are to be had.
+
+        Returns:
+            Whether signing again is worth while.
+        """
+        return self._cell.reject(access_key)
+
     # Read-only, where botocore's can be set: a view is not written to.
     access_key: Any = _whole("access_key")
     secret_key: Any = _whole("secret_key")

@@ -1,7 +1,7 @@
 """Freshness: one set of credentials, kept valid for any number of callers.
 
-Invariant: `Cell.get` never returns credentials past their end, never has two exchanges in flight,
-and lets a caller wait only when there is nothing valid to give.
+Invariant: `Cell.get` never returns credentials past their end by either clock, never has two
+exchanges in flight, and lets a caller wait only when there is nothing valid to give.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import datetime
-from typing import NamedTuple
+from typing import Literal
 
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._events import Event, emit
 from gcp_aws_bridge._fork import reset_after_fork
-from gcp_aws_bridge._refresh import POLICY, Kept, RefreshPolicy, RefreshStatus
+from gcp_aws_bridge._refresh import (
+    NO_REJECTION,
+    POLICY,
+    Failure,
+    Kept,
+    RefreshPolicy,
+    RefreshStatus,
+)
 from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")
 
 
-class _Failure(NamedTuple):
-    """The last attempt failed.
+class _Flight(Future[AwsCredentials]):
+    """One exchange under way, its attempts included, and all who wait for it."""
 
-    Attributes:
-        number: Of failures in a row.
-        retry_at_s: No background attempt before; seconds of the monotonic clock, since a wall
-            clock that is set back must not put the next attempt off.
-        remembered_until_s: With nothing valid, answers further callers until then.
-    """
-
-    error: BridgeError
-    number: int
-    retry_at_s: float
-    remembered_until_s: float
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner: int | None = None  # its thread
+        self.attempts = 0
+        self.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
 
 
 class Cell:
@@ -46,7 +47,8 @@ class Cell:
 
     Args:
         fetch: Makes credentials; raises `BridgeError`. Never called twice at the same time.
-        label: Names the credentials in logs and errors.
+        label: Names the credentials in logs, events and errors: a role's ARN.
+        session_name: Of the role session, for logs and events.
     """
 
     def __init__(
@@ -54,18 +56,21 @@ class Cell:
         fetch: Callable[[], AwsCredentials],
         *,
         label: str = "credentials",
+        session_name: str = "",
         policy: RefreshPolicy = POLICY,
         world: World = REAL,
     ) -> None:
         self.label = label
+        self.session_name = session_name
         self._fetch = fetch
         self._policy = policy
         self._world = world
-        self._clock = world.clock
+        self._clock, self._monotonic = world.clock, world.monotonic
         self._kept: Kept | None = None
-        self._failure: _Failure | None = None
-        self._flight: Future[AwsCredentials] | None = None
-        self._runner: int | None = None  # the thread of the flight
+        self._failure: Failure | None = None
+        self._rejections = NO_REJECTION
+        self._last_key: str | None = None  # the one before
+        self._flight: _Flight | None = None
         self._lock = threading.Lock()
         reset_after_fork(self)
 
@@ -73,7 +78,7 @@ class Cell:
         # The refresher did not come along, and the lock may be held by a thread that did not
         # either. What was fetched stays good: the child does not exchange again for it.
         self._lock = threading.Lock()
-        self._flight = self._runner = None
+        self._flight = None
 
     def get(self) -> AwsCredentials:
         """Valid credentials; waits only where there are none.
@@ -87,41 +92,77 @@ class Cell:
         """Start an exchange where nothing is valid. Neither waits for it nor raises its error."""
         if self.peek() is None:
             with contextlib.suppress(BridgeError):
-                self._join_flight(self._clock())
+                self._join_flight()
 
     def peek(self) -> AwsCredentials | None:
         """Valid credentials without waiting, or None. Starts a refresh that is due."""
         kept = self._kept
         if kept is None:
             return None
-        now = self._clock()
-        if now < kept.advisory_at:  # the hot path
+        now, now_s = self._clock(), self._monotonic()
+        if kept.is_fresh(now, now_s):  # the hot path
             return kept.credentials
-        if kept.status(now) is RefreshStatus.MANDATORY:
+        if kept.status(now, now_s) is RefreshStatus.MANDATORY:
             return None
         failure = self._failure
-        if self._flight is None and (
-            failure is None or self._world.monotonic() >= failure.retry_at_s
-        ):
-            self._join_flight(now)
+        if self._flight is None and (failure is None or now_s >= failure.retry_at_s):
+            self._join_flight()
         return kept.credentials
 
+    def reject(self, access_key_id: str) -> bool:
+        """A service refused this key as expired or invalid: have it replaced.
+
+        Whoever comes next waits for others, but is given these if none are to be had. Believed of
+        the current key only, not while the last attempt backs off, and ever more rarely while
+        what replaces it is refused too.
+
+        Returns:
+            Whether the key is from here and asking again may give another one.
+        """
+        with self._lock:
+            kept, failure, now_s = self._kept, self._failure, self._monotonic()
+            if kept is None:
+                return False
+            if kept.credentials.access_key_id != access_key_id:
+                return access_key_id == self._last_key  # replaced while the request was on its way
+            if kept.rejected:
+                return True  # somebody else said so before
+            backing_off = failure is not None and now_s < failure.retry_at_s
+            if backing_off or now_s < self._rejections.believed_from_s:
+                return False
+            self._rejections = self._policy.reject(self._rejections, now_s, self._world.jitter())
+            self._kept = kept.as_rejected()
+        emit(
+            Event(
+                "rejected",
+                self.label,
+                self.session_name,
+                remaining_s=self._remaining_s(),
+                expiration=kept.credentials.expiration,
+            )
+        )
+        return True
+
     def _wait(self) -> AwsCredentials:
-        flight = self._join_flight(self._clock())
+        flight = self._join_flight()
         if flight is None:
             return self.get()  # one landed meanwhile
-        if self._runner == threading.get_ident():
+        if flight.runner == threading.get_ident() and not flight.done():
             raise _needs_itself(self.label)
         try:
             return flight.result(self._policy.wait_s)
         except FutureTimeout:
             self._leave(flight)  # whoever comes next starts another
-            raise self._too_slow() from None
-        except BridgeError as error:
+            error: BridgeError = self._too_slow()
+        except BridgeError as shared:
             # A copy for each who waits: threads must not share one traceback.
-            raise copy.copy(error) from error.__cause__
+            error = copy.copy(shared)
+            error.__cause__ = shared.__cause__
+        if (reprieved := self.peek()) is not None:
+            return reprieved
+        raise error
 
-    def _join_flight(self, now: datetime) -> Future[AwsCredentials] | None:
+    def _join_flight(self) -> _Flight | None:
         """The attempt in flight, started if there is none; None where none is needed any more.
 
         Raises:
@@ -130,19 +171,17 @@ class Cell:
         with self._lock:
             if self._flight is not None:
                 return self._flight
-            status = self._status(now)
+            status = self._status()
             if status is RefreshStatus.NOT_NEEDED:
                 return None  # refreshed while this thread waited for the lock
             failure = self._failure
             if (
                 status is RefreshStatus.MANDATORY
                 and failure is not None
-                and self._world.monotonic() < failure.remembered_until_s
+                and self._monotonic() < failure.remembered_until_s
             ):
                 raise copy.copy(failure.error) from failure.error.__cause__
-            flight: Future[AwsCredentials] = Future()
-            flight.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
-            self._flight = flight
+            flight = self._flight = _Flight()
         try:
             self._world.spawn(lambda: self._run(flight))
         except BaseException:
@@ -150,87 +189,104 @@ class Cell:
             raise
         return flight
 
-    def _leave(self, flight: Future[AwsCredentials]) -> None:
-        with self._lock:
-            if self._flight is flight:
-                self._flight = None
-
-    def _status(self, now: datetime) -> RefreshStatus:
-        return self._kept.status(now) if self._kept else RefreshStatus.MANDATORY
-
-    def _run(self, flight: Future[AwsCredentials]) -> None:
+    def _run(self, flight: _Flight) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
-        self._runner = threading.get_ident()
+        flight.runner = threading.get_ident()
+        started_s = self._monotonic()
         try:
-            credentials = self._attempts()
-            kept = self._policy.keep(credentials, self._clock(), self._world.jitter())
+            credentials = self._attempts(flight)
+            self._publish(credentials)
         except BridgeError as error:
-            self._publish_failure(error)
-            self._leave(flight)
-            flight.set_exception(error)
+            self._land(flight, started_s, error)
         except BaseException as error:
-            unexpected = _unexpected(self.label, error)
-            self._publish_failure(unexpected)
-            self._leave(flight)
-            flight.set_exception(unexpected)
+            self._land(flight, started_s, _unexpected(self.label, error))
             if not isinstance(error, Exception):
                 raise
         else:
-            self._kept, self._failure = kept, None
             self._leave(flight)
             flight.set_result(credentials)
-        finally:
-            self._runner = None
+            self._tell("exchanged", flight, started_s)
 
-    def _attempts(self) -> AwsCredentials:
+    def _attempts(self, flight: _Flight) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
         policy, world = self._policy, self._world
-        attempt = 1
         while True:
-            started = world.monotonic()
+            flight.attempts += 1
             try:
-                credentials = self._fetch()
+                return self._fetch()
             except ExchangeError as error:
-                waited_for = self._status(self._clock()) is RefreshStatus.MANDATORY
-                if not (error.retryable and waited_for and attempt < policy.attempts):
+                waited_for = self._status() is RefreshStatus.MANDATORY
+                if not (error.retryable and waited_for and flight.attempts < policy.attempts):
                     raise
-                _log.debug("%s: attempt %d failed: %s", self.label, attempt, error.code)
-            else:
-                _log.debug(
-                    "%s: fresh until %s (attempt %d, %.0f ms)",
-                    self.label,
-                    credentials.expiration.isoformat(timespec="seconds"),
-                    attempt,
-                    (world.monotonic() - started) * 1000,
-                )
-                return credentials
-            world.sleep(backoff_s(attempt, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter()))
-            attempt += 1
+                _log.debug("%s: attempt %d failed: %s", self.label, flight.attempts, error.code)
+            world.sleep(
+                backoff_s(flight.attempts, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter())
+            )
 
-    def _publish_failure(self, error: BridgeError) -> None:
-        policy, world = self._policy, self._world
-        number = self._failure.number + 1 if self._failure else 1
-        pause_s = backoff_s(
-            number,
-            base_s=policy.backoff_base_s,
-            cap_s=policy.backoff_cap_s,
-            jitter=world.jitter(),
+    def _publish(self, credentials: AwsCredentials) -> None:
+        kept = self._policy.keep(
+            credentials, self._clock(), self._monotonic(), self._world.jitter()
         )
-        now_s = world.monotonic()
-        self._failure = _Failure(
-            error, number, now_s + pause_s, now_s + min(pause_s, policy.remember_s)
+        with self._lock:
+            if self._kept is not None:
+                self._last_key = self._kept.credentials.access_key_id
+            self._kept, self._failure = kept, None
+
+    def _land(self, flight: _Flight, started_s: float, error: BridgeError) -> None:
+        """End *flight* in *error*, for all who wait and, for a moment, for those who come next."""
+        failure = self._failure = self._policy.fail(
+            error, self._failure, self._monotonic(), self._world.jitter()
         )
-        kept = self._kept
-        if kept is not None and kept.status(now := self._clock()) is RefreshStatus.ADVISORY:
+        self._leave(flight)
+        flight.set_exception(error)
+        if self._status() is RefreshStatus.ADVISORY:
             # At WARNING once an outage; the attempts that follow say so at DEBUG only.
             _log.log(
-                logging.WARNING if number == 1 else logging.DEBUG,
+                logging.WARNING if failure.number == 1 else logging.DEBUG,
                 "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
                 self.label,
-                (kept.mandatory_at - now).total_seconds(),
-                pause_s,
+                self._remaining_s(),
+                failure.pause_s,
                 error,
             )
+        self._tell("failed", flight, started_s, error)
+
+    def _leave(self, flight: _Flight) -> None:
+        """*flight* is over; where it brought nothing, what was rejected is better than nothing."""
+        with self._lock:
+            if self._flight is flight:
+                self._flight = None
+                if self._kept is not None and self._kept.rejected:
+                    self._kept = self._kept.reprieved()
+
+    def _tell(
+        self,
+        kind: Literal["exchanged", "failed"],
+        flight: _Flight,
+        started_s: float,
+        error: BridgeError | None = None,
+    ) -> None:
+        kept = self._kept
+        emit(
+            Event(
+                kind,
+                self.label,
+                self.session_name,
+                attempts=flight.attempts,
+                seconds=self._monotonic() - started_s,
+                remaining_s=self._remaining_s(),
+                expiration=kept.credentials.expiration if kept else None,
+                error=error,
+            )
+        )
+
+    def _status(self) -> RefreshStatus:
+        kept = self._kept
+        return kept.status(self._clock(), self._monotonic()) if kept else RefreshStatus.MANDATORY
+
+    def _remaining_s(self) -> float:
+        kept = self._kept
+        return kept.remaining_s(self._clock(), self._monotonic()) if kept else 0.0
 
     def _too_slow(self) -> ExchangeError:
         return ExchangeError(

@@ -7,6 +7,7 @@ goes on working for whoever holds it; only sharing it with newcomers ends.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Hashable
 
 from botocore.session import Session
@@ -27,6 +28,7 @@ class _Registry:
     def __init__(self) -> None:
         self.world = REAL  # for cells yet to be made: a demonstration or a test moves its clock
         self._cells: LRUCache[Hashable, Cell] = LRUCache(maxsize=MAX_CELLS)
+        self._alive: weakref.WeakSet[Cell] = weakref.WeakSet()  # those that fell out, too
         self._lock = threading.Lock()
         reset_after_fork(self)
 
@@ -48,11 +50,22 @@ class _Registry:
                 cell = self._cells[key] = self._new_cell(bound, role, sts)
             return cell
 
+    def reject(self, access_key_id: str) -> bool:
+        """A service refused this key, whichever cell it came from: see `Cell.reject`."""
+        with self._lock:
+            cells = list(self._alive)
+        return any([cell.reject(access_key_id) for cell in cells])
+
     def _new_cell(self, source: TokenSource, role: Role, sts: Sts) -> Cell:
         clock = self.world.clock
-        return Cell(
-            lambda: exchange(source, role, sts, clock=clock), label=role.arn, world=self.world
+        cell = Cell(
+            lambda: exchange(source, role, sts, clock=clock),
+            label=role.arn,
+            session_name=role.session_name,
+            world=self.world,
         )
+        self._alive.add(cell)
+        return cell
 
 
 def _identity(source: TokenSource) -> Hashable:

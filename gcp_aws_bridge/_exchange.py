@@ -30,7 +30,8 @@ def exchange(
         sts: The endpoint that is asked.
 
     Returns:
-        Credentials of the last hop. `expiration` is the earliest of all hops, aware UTC.
+        Credentials of the last hop. `expiration` is the earliest of all hops, aware UTC, and by
+        this machine's clock at most `role.duration_seconds` away.
 
     Raises:
         TokenError: No usable token; nothing was sent to AWS. `TokenUnavailable` where this
@@ -45,6 +46,8 @@ def exchange(
         credentials = sts.assume_role(credentials, role, hop)
         expiration = min(expiration, credentials.expiration)
     now = clock()
+    # A clock that is behind would give them a longer life than was asked for.
+    expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))
     if expiration - now < _MIN_LIFE:
         raise ExchangeError(
             f"STS gave credentials for {role.arn} that end at {expiration:%Y-%m-%d %H:%M:%S} UTC; "

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._world import backoff_s
+from gcp_aws_bridge.exceptions import BridgeError
 
 
 class RefreshStatus(enum.Enum):
@@ -25,19 +27,79 @@ class RefreshStatus(enum.Enum):
 class Kept(NamedTuple):
     """Credentials and the instants that decide about them: published in one assignment.
 
+    Each instant is held against two clocks, and the first to reach it decides. The wall clock
+    goes on while a machine sleeps; the monotonic one cannot be set back, which would make
+    credentials look fresh that AWS ended long ago.
+
     Attributes:
         advisory_at: From when on the next caller starts a refresh in the background.
         mandatory_at: From when on they are not given out any more; never before `advisory_at`.
+        advisory_s, mandatory_s: The same instants in seconds of the monotonic clock.
+        rejected: A service refused them as expired or invalid: given out only if no others come.
     """
 
     credentials: AwsCredentials
     advisory_at: datetime
     mandatory_at: datetime
+    advisory_s: float
+    mandatory_s: float
+    rejected: bool = False
 
-    def status(self, now: datetime) -> RefreshStatus:
-        if now < self.advisory_at:
-            return RefreshStatus.NOT_NEEDED
-        return RefreshStatus.ADVISORY if now < self.mandatory_at else RefreshStatus.MANDATORY
+    def is_fresh(self, now: datetime, now_s: float) -> bool:
+        """The one question of the hot path."""
+        return now < self.advisory_at and now_s < self.advisory_s
+
+    def status(self, now: datetime, now_s: float) -> RefreshStatus:
+        """Args: the wall clock (aware UTC) and the monotonic clock (seconds), read together."""
+        if self.rejected or now >= self.mandatory_at or now_s >= self.mandatory_s:
+            return RefreshStatus.MANDATORY
+        fresh = self.is_fresh(now, now_s)
+        return RefreshStatus.NOT_NEEDED if fresh else RefreshStatus.ADVISORY
+
+    def remaining_s(self, now: datetime, now_s: float) -> float:
+        """Seconds for which they may still be given out."""
+        wall_s = (self.mandatory_at - now).total_seconds()
+        return max(0.0, min(wall_s, self.mandatory_s - now_s))
+
+    def as_rejected(self) -> Kept:
+        """The same, to be replaced before they are given out again."""
+        return self._replace(advisory_s=float("-inf"), rejected=True)
+
+    def reprieved(self) -> Kept:
+        """The same, to be given out after all, and replaced as soon as that can be."""
+        return self._replace(rejected=False)
+
+
+class Failure(NamedTuple):
+    """The last attempt failed.
+
+    Attributes:
+        number: Of failures in a row.
+        pause_s: Until the next attempt in the background.
+        retry_at_s: When that is, in seconds of the monotonic clock, since a wall clock that is
+            set back must not put the next attempt off.
+        remembered_until_s: With nothing valid, answers further callers until then.
+    """
+
+    error: BridgeError
+    number: int
+    pause_s: float
+    retry_at_s: float
+    remembered_until_s: float
+
+
+class Rejections(NamedTuple):
+    """Services refused credentials that are valid by our clocks, this often in a row.
+
+    Attributes:
+        believed_from_s: The next rejection is not believed before; monotonic clock.
+    """
+
+    number: int
+    believed_from_s: float
+
+
+NO_REJECTION = Rejections(0, float("-inf"))
 
 
 class RefreshPolicy(NamedTuple):
@@ -51,6 +113,9 @@ class RefreshPolicy(NamedTuple):
         attempts, pause_s: While a caller waits, a failure worth it is tried again at once, this
             often in all, after about this long (doubling).
         backoff_base_s, backoff_cap_s: Between background attempts that fail.
+        reject_base_s, reject_cap_s: Between two rejections that are believed. A service that takes
+            no key at all (a region that is not enabled says `InvalidClientTokenId`) would else
+            have every request fetch another.
         remember_s: With nothing valid, how long at most an error answers further callers, so that
             a thousand threads do not become a thousand requests.
         wait_s: The longest that a caller waits for an attempt that never ends.
@@ -63,15 +128,47 @@ class RefreshPolicy(NamedTuple):
     pause_s: float = 0.2
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 60.0
+    reject_base_s: float = 30.0
+    reject_cap_s: float = 1800.0
     remember_s: float = 2.0
     wait_s: float = 90.0
 
-    def keep(self, credentials: AwsCredentials, obtained: datetime, jitter: float) -> Kept:
-        """Fix the instants that decide about *credentials*, obtained just now."""
-        life = credentials.expiration - obtained
+    def keep(
+        self, credentials: AwsCredentials, obtained: datetime, obtained_s: float, jitter: float
+    ) -> Kept:
+        """Fix the instants that decide about *credentials*, obtained just now by both clocks."""
+        life_s = (credentials.expiration - obtained).total_seconds()
         fraction = self.earliest + (self.latest - self.earliest) * jitter
-        mandatory_at = credentials.expiration - timedelta(seconds=self.mandatory_window_s)
-        return Kept(credentials, min(obtained + life * fraction, mandatory_at), mandatory_at)
+        mandatory_after_s = life_s - self.mandatory_window_s
+        advisory_after_s = min(life_s * fraction, mandatory_after_s)
+        return Kept(
+            credentials,
+            advisory_at=obtained + timedelta(seconds=advisory_after_s),
+            mandatory_at=obtained + timedelta(seconds=mandatory_after_s),
+            advisory_s=obtained_s + advisory_after_s,
+            mandatory_s=obtained_s + mandatory_after_s,
+        )
+
+    def fail(
+        self, error: BridgeError, previous: Failure | None, now_s: float, jitter: float
+    ) -> Failure:
+        """When to try again after one more failure."""
+        number = previous.number + 1 if previous else 1
+        pause_s = backoff_s(
+            number, base_s=self.backoff_base_s, cap_s=self.backoff_cap_s, jitter=jitter
+        )
+        remember_s = min(pause_s, self.remember_s)
+        return Failure(error, number, pause_s, now_s + pause_s, now_s + remember_s)
+
+    def reject(self, previous: Rejections, now_s: float, jitter: float) -> Rejections:
+        """When to believe the next one, after one more rejection."""
+        # One that comes long after it would have been believed has a cause of its own.
+        in_a_row = now_s - previous.believed_from_s < self.reject_cap_s
+        number = previous.number if in_a_row else 0
+        pause_s = backoff_s(
+            number, base_s=self.reject_base_s, cap_s=self.reject_cap_s, jitter=jitter
+        )
+        return Rejections(number + 1, now_s + pause_s)
 
 
 POLICY = RefreshPolicy()

@@ -15,6 +15,7 @@ from gcp_aws_bridge._botocore_credentials import METHOD
 from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
+from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge.config import Role
 
 
@@ -35,6 +36,7 @@ def register(
     provider = GoogleWebIdentityProvider(botocore_session, _checked(role), token_source)
     _insert(botocore_session.get_component("credential_provider"), provider)
     forget_resolved(botocore_session)
+    watch(botocore_session)
 
 
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
@@ -64,6 +66,7 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
             return resolver
 
         session.lazy_register_component("credential_provider", chain)
+        watch(session)
 
     uninstall()
     _installed.append(initializer)

@@ -14,6 +14,7 @@ from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
 from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved, role_for
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
@@ -84,6 +85,7 @@ def session(
     given = _Given(BridgeCredentials(shared_cell(token_source, role, inner), role.account_id))
     inner.register_component("credential_provider", CredentialResolver([given]))
     forget_resolved(inner, given_too=True)
+    watch(inner)
     return outer
 
 

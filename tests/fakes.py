@@ -111,3 +111,12 @@ def is_whole(value: AwsCredentials) -> bool:
     """Whether all parts come from one exchange."""
     number = int(value.access_key_id.removeprefix("ASIA"))
     return (value.secret_access_key, value.session_token) == (f"secret-{number}", f"token-{number}")
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread is about to do."""
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("not within 5 s")

@@ -103,11 +103,11 @@ def test_an_audience_of_ones_own(pod: Emulator, audience: str) -> None:
 
 def test_session_has_region_account_and_method(pod: Emulator) -> None:
     session = bridge.session(ROLE, region_name="eu-west-1")
+    assert (0, 0) == costs(pod)
     credentials = session.get_credentials()
     assert credentials is not None
     assert ("eu-west-1", "123456789012") == (session.region_name, credentials.account_id)
     assert "google-web-identity" == credentials.method
-    assert (0, 0) == costs(pod)
 
 
 def test_frozen_credentials_are_whole_and_carry_the_account(pod: Emulator) -> None:

@@ -216,7 +216,7 @@ def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
 def test_outage_is_warned_of_once_with_the_time_that_is_left(
     cell: Cell, fetches: Fetches, world: ManualWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "gcp_aws_bridge")
+    caplog.set_level(logging.WARNING, "gcp_aws_bridge")
     cell.get()
     fetches.failing = unreachable()
     world.advance(30 * 60)

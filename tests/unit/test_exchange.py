@@ -66,6 +66,13 @@ def test_earliest_end_of_all_hops_counts(minutes: tuple[int, ...], earliest: int
     assert START + timedelta(minutes=earliest) == got.expiration
 
 
+def test_a_clock_that_is_behind_gives_no_longer_life_than_was_asked_for() -> None:
+    # STS answered an hour; by a clock ten minutes late that is an hour and ten.
+    assert START + timedelta(hours=1) == run(id_token, ROLE, ScriptedSts(70)).expiration
+    quarter = Role(ROLE.arn, duration_seconds=900)
+    assert START + timedelta(minutes=15) == run(id_token, quarter, ScriptedSts(25)).expiration
+
+
 def test_each_hop_is_signed_with_the_one_before() -> None:
     sts = ScriptedSts(60, 60, 60)
     got = run(id_token, CHAINED, sts)

@@ -21,6 +21,7 @@ PACKAGE = Path(bridge.__file__).parent
 PROMISED = [
     "AwsCredentials",
     "DefaultSource",
+    "Event",
     "GoogleCredentials",
     "MetadataServer",
     "Role",
@@ -29,6 +30,7 @@ PROMISED = [
     "credentials",
     "exceptions",
     "install",
+    "on_event",
     "register",
     "session",
     "uninstall",

@@ -13,12 +13,12 @@ POLICY = RefreshPolicy()
     ("jitter", "minutes"), [(0.0, 27), (0.5, 33), (1.0, 39)], ids=["earliest", "middle", "latest"]
 )
 def test_background_refresh_is_due_around_half_of_the_life(jitter: float, minutes: int) -> None:
-    kept = POLICY.keep(credentials(1, START + HOUR), START, jitter)
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, jitter)
     assert START + timedelta(minutes=minutes) == kept.advisory_at
 
 
 def test_credentials_are_given_out_until_their_last_seconds() -> None:
-    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0)
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
     assert START + HOUR - timedelta(seconds=10) == kept.mandatory_at
 
 
@@ -34,11 +34,33 @@ def test_credentials_are_given_out_until_their_last_seconds() -> None:
     ],
 )
 def test_status_follows_the_clock(minutes: float, status: RefreshStatus) -> None:
-    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0)
-    assert status is kept.status(START + timedelta(minutes=minutes))
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
+    assert status is kept.status(START + timedelta(minutes=minutes), minutes * 60)
 
 
 def test_credentials_shorter_than_the_last_seconds_are_never_given_out() -> None:
     end = START + timedelta(seconds=5)
-    kept = POLICY.keep(credentials(1, end), START, 0.0)
-    assert RefreshStatus.MANDATORY is kept.status(START)
+    kept = POLICY.keep(credentials(1, end), START, 0.0, 0.0)
+    assert RefreshStatus.MANDATORY is kept.status(START, 0.0)
+
+
+def test_a_wall_clock_that_is_set_back_gives_no_second_life() -> None:
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 100.0, 0.0)
+    yesterday = START - timedelta(days=1)
+    assert RefreshStatus.NOT_NEEDED is kept.status(yesterday, 100.0 + 1619)
+    assert RefreshStatus.ADVISORY is kept.status(yesterday, 100.0 + 1620)
+    assert RefreshStatus.MANDATORY is kept.status(yesterday, 100.0 + 3590)
+    assert 1590.0 == kept.remaining_s(yesterday, 100.0 + 2000)
+
+
+def test_a_machine_that_slept_finds_them_gone_though_its_monotonic_clock_stood_still() -> None:
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 100.0, 0.0)
+    assert RefreshStatus.MANDATORY is kept.status(START + timedelta(hours=2), 100.0)
+    assert 0.0 == kept.remaining_s(START + timedelta(hours=2), 100.0)
+
+
+def test_rejected_ones_are_not_given_out_until_reprieved() -> None:
+    kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
+    assert RefreshStatus.MANDATORY is kept.as_rejected().status(START, 0.0)
+    assert RefreshStatus.ADVISORY is kept.as_rejected().reprieved().status(START, 0.0)
+    assert not kept.as_rejected().is_fresh(START, 0.0)

@@ -1,0 +1,93 @@
+"""What happens to credentials, for logs and metrics: one event for each exchange and rejection.
+
+    stop = bridge.on_event(lambda event: counter.labels(event.kind, event.label).inc())
+
+Every event is also a line under the logger `gcp_aws_bridge`: INFO for fresh credentials, WARNING
+for a rejection. Failures are logged by the cell, which knows whether anybody noticed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from gcp_aws_bridge.exceptions import BridgeError
+
+__all__ = ["Event", "on_event"]
+
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+class Event(NamedTuple):
+    """Something that happened to one set of credentials. Holds no secret.
+
+    Attributes:
+        kind: `exchanged`: fresh credentials are there. `failed`: an exchange ended without; the
+            ones in use, if any, stay. `rejected`: a service refused those in use as expired or
+            invalid, and was believed.
+        label: Which credentials: the role's ARN.
+        session_name: The role session's name.
+        attempts: How many requests the exchange took; 0 for a rejection.
+        seconds: How long the exchange took, pauses between attempts included.
+        remaining_s: Seconds for which what is now in use stays good; 0.0 where there is nothing.
+        expiration: The end of what is now in use, aware UTC.
+        error: Why it failed; `error.error_id` and `getattr(error, "code", "")` make good labels.
+    """
+
+    kind: Literal["exchanged", "failed", "rejected"]
+    label: str
+    session_name: str
+    attempts: int = 0
+    seconds: float = 0.0
+    remaining_s: float = 0.0
+    expiration: datetime | None = None
+    error: BridgeError | None = None
+
+
+Listener = Callable[[Event], object]
+
+_listeners: tuple[Listener, ...] = ()  # replaced as a whole: emit reads it without a lock
+
+
+def on_event(listener: Listener) -> Callable[[], None]:
+    """Have *listener* called with each `Event` of this process from now on.
+
+    It is called in the thread that exchanged, after those who waited were served; it should be
+    quick. What it raises is logged and goes no further. A forked child keeps its listeners.
+
+    Returns:
+        A function that ends it.
+    """
+    global _listeners
+    _listeners = (*_listeners, listener)
+
+    def stop() -> None:
+        global _listeners
+        _listeners = tuple(other for other in _listeners if other is not listener)
+
+    return stop
+
+
+def emit(event: Event) -> None:
+    """Log *event* and tell every listener."""
+    if event.kind == "exchanged":
+        _log.info(
+            "%s: fresh until %s (session %s, attempt %d, %.0f ms)",
+            event.label,
+            event.expiration and event.expiration.isoformat(timespec="seconds"),
+            event.session_name,
+            event.attempts,
+            event.seconds * 1000,
+        )
+    elif event.kind == "rejected":
+        _log.warning(
+            "%s: a service refused these credentials as expired or invalid; asking for others",
+            event.label,
+        )
+    for listener in _listeners:
+        try:
+            listener(event)
+        except Exception:  # noqa: BLE001, PERF203 - one listener's fault is not another's
+            _log.exception("A listener of gcp_aws_bridge.on_event raised")

@@ -1,0 +1,75 @@
+"""What a service says of credentials that are valid by our clocks, and what is done about it.
+
+A revoked session, or a machine whose clock lies: the service refuses, and the request is signed
+anew with other credentials, once. All sessions that share the credentials get the new ones.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.session import Session
+
+from gcp_aws_bridge._cells import registry
+
+# IAM user guide and API reference, "Common errors": the key or its session token is over or not
+# known. What is said of the signature, the time or the permissions is no fault of the key.
+_REJECTED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidToken",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+    }
+)
+# Keys of a request's context, which botocore carries from its signing to its retries.
+_SIGNED, _AGAIN = "gcp_aws_bridge.signed", "gcp_aws_bridge.again"
+# AWS General Reference, "Signature Version 4": Authorization: … Credential=KEY/scope, …
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+
+
+def watch(session: Session) -> None:
+    """Have clients that *session* makes from now on tell of credentials that were rejected."""
+    # The signer listens to the service's own event, which comes before one for all services.
+    session.register("request-created", _note_signature, unique_id="gcp-aws-bridge-signed")
+    look: Any = _look_at_answer  # the one event whose listeners answer
+    session.register("needs-retry", look, unique_id="gcp-aws-bridge-rejected")
+
+
+def _note_signature(**event: Any) -> None:
+    request = event["request"]
+    signature = request.headers.get("Authorization")
+    if signature is not None:
+        request.context[_SIGNED] = signature
+
+
+def _look_at_answer(**event: Any) -> int | None:
+    """What botocore asks after each attempt: seconds until the next one, None for no other."""
+    response, request_dict = event["response"], event["request_dict"]
+    if response is None or response[1].get("Error", {}).get("Code") not in _REJECTED:
+        return None
+    context = request_dict["context"]
+    key = _signing_key(context.get(_SIGNED, ""))
+    if key is None or not registry.reject(key):
+        return None
+    if context.get(_AGAIN) or not _can_be_sent_again(request_dict.get("body")):
+        return None
+    context[_AGAIN] = True
+    return 0
+
+
+def _signing_key(signature: str | bytes) -> str | None:
+    text = signature.decode("latin-1") if isinstance(signature, bytes) else signature
+    found = _CREDENTIAL.search(text)
+    return found[1] if found else None
+
+
+def _can_be_sent_again(body: Any) -> bool:
+    """Whether botocore can rewind it; a stream that cannot would turn one error into another."""
+    stream = getattr(body, "_raw", body)  # botocore wraps what it sends with a trailing checksum
+    if not hasattr(stream, "read"):
+        return True
+    seekable = getattr(stream, "seekable", None)
+    return bool(seekable()) if callable(seekable) else hasattr(stream, "seek")

@@ -1,0 +1,228 @@
+"""A service refuses credentials that are valid by our clocks: they are replaced, once, for all."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.httpchecksum import AwsChunkedWrapper
+from fakes import Journey, eventually
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._rejected import _can_be_sent_again
+from gcp_aws_bridge.emulator import Emulator, Fault
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+REGION = "us-east-1"
+EXPIRED = Fault.aws_error("ExpiredToken", "The security token included is expired", 403)
+# AWS's words for a key that is over or that it does not know, by service.
+CODES = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidToken",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+]
+
+
+def exchanges(pod: Emulator) -> int:
+    return sum(r.action == "AssumeRoleWithWebIdentity" for r in pod.sts.requests)
+
+
+def identities(pod: Emulator) -> int:
+    return sum(r.action == "GetCallerIdentity" for r in pod.sts.requests)
+
+
+def refuse(pod: Emulator, fault: Fault = EXPIRED, times: int | None = 1) -> None:
+    pod.sts.inject(fault, times=times, action="GetCallerIdentity")
+
+
+@pytest.fixture
+def client(pod: Emulator) -> Any:
+    client = bridge.session(ROLE, region_name=REGION).client("sts")
+    client.get_caller_identity()
+    return client
+
+
+def through_install(pod: Emulator) -> Any:
+    bridge.install(ROLE)
+    return boto3.Session(region_name=REGION).client("sts")
+
+
+def through_register(pod: Emulator) -> Any:
+    session = boto3.Session(region_name=REGION)
+    bridge.register(session, ROLE)
+    bridge.register(session, ROLE)
+    return session.client("sts")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_request_is_signed_again_with_fresh_credentials(
+    pod: Emulator, client: Any, code: str
+) -> None:
+    refuse(pod, Fault.aws_error(code, "no", 403))
+    assert client.get_caller_identity()["Account"] == "123456789012"
+    assert (2, 3) == (exchanges(pod), identities(pod))
+
+
+@pytest.mark.parametrize("way", [through_install, through_register])
+def test_so_do_clients_of_other_ways_in(pod: Emulator, way: Callable[[Emulator], Any]) -> None:
+    client = way(pod)
+    client.get_caller_identity()
+    refuse(pod)
+    client.get_caller_identity()
+    assert (2, 3) == (exchanges(pod), identities(pod))
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure"]
+)
+def test_what_is_no_fault_of_the_key_replaces_nothing(
+    pod: Emulator, client: Any, code: str
+) -> None:
+    refuse(pod, Fault.aws_error(code, "no", 403))
+    with pytest.raises(ClientError, match=code):
+        client.get_caller_identity()
+    assert (1, 2) == (exchanges(pod), identities(pod))
+
+
+def test_a_request_is_sent_twice_at_most(pod: Emulator, client: Any) -> None:
+    refuse(pod, times=None)
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        client.get_caller_identity()
+    assert (2, 3) == (exchanges(pod), identities(pod))
+
+
+def test_a_service_that_refuses_every_key_is_believed_ever_more_rarely(
+    pod: Emulator, journey: Journey
+) -> None:
+    registry.world = registry.world._replace(jitter=lambda: 1.0, spawn=lambda work: work())
+    credentials = bridge.credentials(ROLE)
+    believed = []
+    for second in range(0, 4 * 3600, 10):
+        if credentials.reject(credentials.get_frozen_credentials().access_key):
+            believed.append(second)
+        journey.travel(seconds=10)
+    steps = [after - before for before, after in itertools.pairwise(believed)]
+    assert [30, 60, 120, 240, 480, 960, 1800, 1800, 1800] == steps[:9]
+    assert exchanges(pod) <= len(believed) + 8  # and the planned ones, every half hour at most
+
+
+def test_all_sessions_that_share_the_credentials_get_the_new_ones(
+    pod: Emulator, client: Any
+) -> None:
+    other = bridge.credentials(ROLE)
+    before = other.get_frozen_credentials()
+    refuse(pod)
+    client.get_caller_identity()
+    assert before.access_key != other.get_frozen_credentials().access_key
+    assert 2 == exchanges(pod)
+
+
+def test_many_refused_at_once_are_one_exchange(pod: Emulator, client: Any) -> None:
+    refuse(pod, times=20)
+    session = bridge.session(ROLE, region_name=REGION)
+    clients = [session.client("sts") for _ in range(20)]
+    barrier = threading.Barrier(20)
+    failed = []
+
+    def call(client: Any) -> None:
+        barrier.wait()
+        try:
+            client.get_caller_identity()
+        except ClientError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=call, args=(each,)) for each in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 2 == exchanges(pod)
+    # Those whose second try met one of the twenty refusals as well; no more than that.
+    assert len(failed) + 20 <= 2 * 20 - len(failed)
+
+
+def test_a_rejection_that_comes_late_does_not_replace_what_is_new(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.get_frozen_credentials()
+    assert credentials.reject(first.access_key)
+    second = credentials.get_frozen_credentials()
+    assert credentials.reject(first.access_key)  # signing again helps: it has been replaced
+    assert second is credentials.get_frozen_credentials()
+    assert 2 == exchanges(pod)
+
+
+def test_a_key_from_elsewhere_is_none_of_ours(pod: Emulator) -> None:
+    credentials = bridge.credentials(ROLE)
+    assert not credentials.reject("AKIAIOSFODNN7EXAMPLE")
+    first = credentials.get_frozen_credentials()
+    assert not credentials.reject("AKIAIOSFODNN7EXAMPLE")
+    assert first is credentials.get_frozen_credentials()
+
+
+def test_static_keys_beside_ours_are_refused_as_ever(pod: Emulator, client: Any) -> None:
+    other = boto3.Session("AKIAIOSFODNN7EXAMPLE", "none", region_name=REGION)
+    bridge.register(other, ROLE)
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        other.client("sts").get_caller_identity()
+    assert 1 == exchanges(pod)
+
+
+def test_what_was_rejected_is_better_than_nothing(pod: Emulator, journey: Journey) -> None:
+    credentials = bridge.credentials(ROLE)
+    first = credentials.get_frozen_credentials()
+    assert credentials.reject(first.access_key)
+    with pod.sts.down():
+        assert first is credentials.get_frozen_credentials()
+        assert not credentials.reject(first.access_key)  # not again while the exchange backs off
+    journey.travel(minutes=2)
+    credentials.get_frozen_credentials()  # starts the refresh behind its back
+    eventually(lambda: credentials.get_frozen_credentials().access_key != first.access_key)
+
+
+class Pipe(io.RawIOBase):
+    """Read once."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("body", "again"),
+    [
+        (None, True),
+        (b"data", True),
+        ({"Action": "GetCallerIdentity"}, True),
+        (io.BytesIO(b"data"), True),
+        (Pipe(), False),
+        (AwsChunkedWrapper(io.BytesIO(b"data")), True),
+        (AwsChunkedWrapper(Pipe()), False),
+    ],
+    ids=["none", "bytes", "form", "file", "pipe", "wrapped file", "wrapped pipe"],
+)
+def test_only_what_can_be_rewound_is_sent_again(body: Any, again: bool) -> None:
+    # botocore reads a body twice over plain HTTP, so that no emulator can be sent a pipe.
+    assert again is _can_be_sent_again(body)
+
+
+def test_it_is_logged_once_without_the_key(
+    pod: Emulator, client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(pod)
+    with caplog.at_level(logging.WARNING):
+        client.get_caller_identity()
+    [record] = caplog.records
+    assert "a service refused these credentials as expired or invalid" in record.getMessage()
+    assert "ASIA" not in caplog.text
