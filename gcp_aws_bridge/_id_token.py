@@ -38,7 +38,7 @@ class IdToken(NamedTuple):
     email: str | None = None
 
     def __repr__(self) -> str:
-        return f"<IdToken of {self.subject} for {', '.join(self.audience)}>"
+        return f"<IdToken of {quoted(self.subject)} for {quoted(', '.join(self.audience))}>"
 
 
 def parse(raw: object, *, origin: str) -> IdToken:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["gcp_aws_bridge.emulator.pytest_plugin"]
+pytest_plugins = ["gcp_aws_bridge.emulator.pytest_plugin", "secrecy"]
 
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 

@@ -38,6 +38,7 @@ def test_logs_at_info_show_each_exchange(pod: Emulator, caplog: pytest.LogCaptur
     try:
         run("observe.md", 0)
         bridge.credentials(ROLE).get_frozen_credentials()
+        eventually(lambda: bool(caplog.records))
     finally:
         logger.setLevel(logging.NOTSET)
     [line] = [record.getMessage() for record in caplog.records]

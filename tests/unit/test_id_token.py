@@ -112,7 +112,7 @@ def test_a_claim_that_only_informs_is_dropped_when_it_is_no_text(
 def test_no_representation_shows_the_token() -> None:
     raw = id_token()
     token = parse(raw, origin=ORIGIN)
-    assert f"<IdToken of {NUMBER} for {AUDIENCE}>" == repr(token) == str(token) == f"{token}"
+    assert f'<IdToken of "{NUMBER}" for "{AUDIENCE}">' == repr(token) == str(token) == f"{token}"
     assert token == pickle.loads(pickle.dumps(token))
 
 

@@ -1,0 +1,163 @@
+"""A watch over the whole suite: no ID token, secret key or session token where others can read it.
+
+A pytest plugin. It takes down every secret that the library handles in a test, and fails the test
+when one of them turns up in a log record of any level, enabled or not, in one of the library's
+errors, in the arguments of a process, in the `repr` of what holds it, or in a file that the library
+wrote and that others may read. Warnings are errors here (`filterwarnings` in pyproject.toml), and
+what pickles is what an error holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gcp_aws_bridge
+from gcp_aws_bridge import _botocore_credentials, _id_token, _sts, exceptions
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._credentials import AwsCredentials
+
+PACKAGE = Path(gcp_aws_bridge.__file__).parent
+_EMULATOR = PACKAGE / "emulator"
+# Enough for any one test; a simulated day of refreshes would make every look a long one.
+_REMEMBERED = 200
+
+
+class Watch:
+    """What is secret, where it was seen, and what the library wrote."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []  # ID tokens, their signatures, secret keys
+        self.session_tokens: list[str] = []
+        self.written: set[Path] = set()
+        self.leaks: list[str] = []
+
+    def forget(self) -> None:
+        for seen in (self.keys, self.session_tokens, self.written, self.leaks):
+            seen.clear()
+
+    def look(self, text: str, where: str, *, session_tokens: bool = True) -> None:
+        secrets = self.keys[-_REMEMBERED:]
+        if session_tokens:
+            secrets = secrets + self.session_tokens[-_REMEMBERED:]
+        if any(secret in text for secret in secrets):
+            self.leaks.append(where)
+
+    def look_at_files(self) -> None:
+        for path in self.written:
+            if path.is_file() and path.stat().st_mode & 0o077:
+                self.look(path.read_text(encoding="latin-1"), f"file {path.name}, readable by all")
+
+
+watch = Watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    watch.forget()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    result = yield
+    watch.look_at_files()
+    for cell in list(registry._alive):
+        watch.look(f"{cell!r} {vars(cell)!r}", "repr of a cell")
+    if watch.leaks:
+        pytest.fail(f"A secret was seen in: {', '.join(sorted(set(watch.leaks)))}")
+    return result
+
+
+def pytest_configure() -> None:
+    _take_down_secrets()
+    _watch_logs()
+    _watch_errors()
+    sys.addaudithook(_audit)
+
+
+def _take_down_secrets() -> None:
+    """At the three places where they come into being; no `repr` of what holds them shows them."""
+
+    def parsed(token: _id_token.IdToken) -> None:
+        watch.keys += [token.raw, token.raw.rsplit(".", 1)[1]]
+
+    def read(credentials: AwsCredentials) -> None:
+        watch.keys.append(credentials.secret_access_key)
+        watch.session_tokens.append(credentials.session_token)
+
+    for module, name, take_down in (
+        (_id_token, "parse", parsed),
+        (_sts, "_read", read),
+        (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
+    ):
+        setattr(module, name, _seen(getattr(module, name), take_down))
+
+
+def _seen(make: Callable[..., Any], take_down: Callable[[Any], None]) -> Callable[..., Any]:
+    def made(*args: Any, **kwargs: Any) -> Any:
+        value = make(*args, **kwargs)
+        take_down(value)
+        watch.look(f"{value!r} {value}", f"repr of {type(value).__name__}")
+        return value
+
+    return made
+
+
+def _watch_logs() -> None:
+    """See every record, enabled or not; what is not goes no further."""
+    logger = logging.Logger
+    enabled, hand_on = logger.isEnabledFor, logger.callHandlers
+
+    def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
+        text = f"{record.getMessage()} {record.args}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += logging.Formatter().formatException(record.exc_info)
+        # botocore logs a user's own requests, with the session token that signs them. An answer
+        # of STS, which must not be there, has the secret key beside it.
+        ours = not record.name.startswith("botocore")
+        watch.look(text, f"log of {record.name}", session_tokens=ours)
+        if enabled(self, record.levelno):
+            hand_on(self, record)
+
+    logger.isEnabledFor = lambda self, level: True  # type: ignore[method-assign]
+    logger.callHandlers = call_handlers  # type: ignore[method-assign]
+
+
+def _watch_errors() -> None:
+    def watched(init: Callable[..., None]) -> Callable[..., None]:
+        def initialise(self: BaseException, *args: Any, **kwargs: Any) -> None:
+            init(self, *args, **kwargs)
+            watch.look(f"{self} {self!r} {vars(self)}", f"a {type(self).__name__}")
+
+        return initialise
+
+    for kind in (exceptions.BridgeError, exceptions.ExchangeError):
+        kind.__init__ = watched(kind.__init__)  # type: ignore[method-assign]
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event in {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"}:
+        watch.look(str(args[:2]), "arguments of a process")
+    elif event == "open" and _writes(*args) and _from_the_library():
+        watch.written.add(Path(os.fsdecode(args[0])))
+
+
+def _writes(path: object, mode: str | None, flags: int) -> bool:
+    return isinstance(path, (str, bytes)) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _from_the_library() -> bool:
+    frame = sys._getframe(2)
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if PACKAGE in path.parents:
+            return _EMULATOR not in path.parents
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

@@ -1,0 +1,82 @@
+"""The watch over the suite sees what it is there to see."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes import START
+from unit.servers import id_token
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge.exceptions import ExchangeError, TokenError
+
+watch = pytest.importorskip("secrecy").watch
+
+
+@pytest.fixture
+def token() -> str:
+    return _id_token.parse(id_token(now=START), origin="A test").raw
+
+
+@pytest.fixture(autouse=True)
+def leaks_are_wanted_here() -> Iterator[None]:
+    yield
+    watch.forget()
+
+
+def log(secret: str) -> None:
+    logging.getLogger("gcp_aws_bridge").debug("asked with %s", secret)
+
+
+def log_with_traceback(secret: str) -> None:
+    try:
+        raise ValueError(secret)
+    except ValueError:
+        logging.getLogger("urllib3").debug("it failed", exc_info=True)
+
+
+def raise_it(secret: str) -> None:
+    TokenError("The token is not good.", fix=f"look at {secret}")
+
+
+def keep_it_in_an_attribute(secret: str) -> None:
+    ExchangeError("STS said no.", request_id=secret)
+
+
+def start_a_process(secret: str) -> None:
+    subprocess.run([sys.executable, "-c", "", secret], check=True)
+
+
+@pytest.mark.parametrize(
+    "leak", [log, log_with_traceback, raise_it, keep_it_in_an_attribute, start_a_process]
+)
+@pytest.mark.parametrize("part", ["token", "signature"])
+def test_a_leak_is_seen(token: str, leak: Callable[[str], None], part: str) -> None:
+    leak(token if part == "token" else token.rsplit(".", 1)[1])
+    found, watch.leaks[:] = list(watch.leaks), []
+    assert found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+@pytest.mark.parametrize(("mode", "seen"), [(0o600, 0), (0o640, 1), (0o604, 1)])
+def test_a_file_that_others_may_read_is_seen(
+    token: str, tmp_path: Path, mode: int, seen: int
+) -> None:
+    path = tmp_path / "cache"
+    path.write_text(token)
+    path.chmod(mode)
+    watch.written.add(path)
+    watch.look_at_files()
+    watch.written.clear()
+    found, watch.leaks[:] = list(watch.leaks), []
+    assert seen == len(found)
+
+
+def test_what_is_no_secret_may_be_said(token: str) -> None:
+    log(token.split(".")[0])
+    assert [] == watch.leaks
