@@ -1,7 +1,5 @@
 """The value that the library makes: one whole, immutable set of AWS credentials."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import NamedTuple
 

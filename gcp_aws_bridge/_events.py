@@ -6,8 +6,6 @@ Every event is also a line under the logger `gcp_aws_bridge`: INFO for fresh cre
 for a rejection. Failures are logged by the cell, which knows whether anybody noticed.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from datetime import datetime

@@ -4,8 +4,6 @@
 request that follows `http_proxy` or a redirect hands the pod's identity to somebody else.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import socket

@@ -5,8 +5,6 @@ would only add a request. The checks here exist to name a wrong link of the chai
 answers "Not authorized".
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

@@ -5,8 +5,6 @@ NOT_NEEDED           ADVISORY: served, one refresh          MANDATORY: callers w
                      in the background, backing off         all for one attempt
 """
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -61,11 +59,11 @@ class Kept(NamedTuple):
         wall_s = (self.mandatory_at - now).total_seconds()
         return max(0.0, min(wall_s, self.mandatory_s - now_s))
 
-    def as_rejected(self) -> Kept:
+    def as_rejected(self) -> "Kept":
         """The same, to be replaced before they are given out again."""
         return self._replace(advisory_s=float("-inf"), rejected=True)
 
-    def reprieved(self) -> Kept:
+    def reprieved(self) -> "Kept":
         """The same, to be given out after all, and replaced as soon as that can be."""
         return self._replace(rejected=False)
 
@@ -135,7 +133,7 @@ class RefreshPolicy(NamedTuple):
 
     def keep(
         self, credentials: AwsCredentials, obtained: datetime, obtained_s: float, jitter: float
-    ) -> Kept:
+    ) -> "Kept":
         """Fix the instants that decide about *credentials*, obtained just now by both clocks."""
         life_s = (credentials.expiration - obtained).total_seconds()
         fraction = self.earliest + (self.latest - self.earliest) * jitter

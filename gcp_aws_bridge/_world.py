@@ -4,8 +4,6 @@ One value carries all of them, so that a test passes its own and nothing is read
 module may read the clock (ruff TID251 bans it).
 """
 
-from __future__ import annotations
-
 import random
 import threading
 import time
