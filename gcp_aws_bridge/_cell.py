@@ -11,12 +11,12 @@ import copy
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Literal
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._events import Event, emit
+from gcp_aws_bridge._flight import Flight, needs_itself, too_slow, unexpected
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._refresh import (
     NO_REJECTION,
@@ -27,19 +27,9 @@ from gcp_aws_bridge._refresh import (
     RefreshStatus,
 )
 from gcp_aws_bridge._world import REAL, World, backoff_s
-from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")
-
-
-class _Flight(Future[AwsCredentials]):
-    """One exchange under way, its attempts included, and all who wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner: int | None = None  # its thread
-        self.attempts = 0
-        self.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
 
 
 class Cell:
@@ -70,7 +60,7 @@ class Cell:
         self._failure: Failure | None = None
         self._rejections = NO_REJECTION
         self._last_key: str | None = None  # the one before
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
         self._lock = threading.Lock()
         reset_after_fork(self)
 
@@ -148,12 +138,12 @@ class Cell:
         if flight is None:
             return self.get()  # one landed meanwhile
         if flight.runner == threading.get_ident() and not flight.done():
-            raise _needs_itself(self.label)
+            raise needs_itself(self.label)
         try:
             return flight.result(self._policy.wait_s)
         except FutureTimeout:
             self._leave(flight)  # whoever comes next starts another
-            error: BridgeError = self._too_slow()
+            error: BridgeError = too_slow(self.label, self._policy.wait_s)
         except BridgeError as shared:
             # A copy for each who waits: threads must not share one traceback.
             error = copy.copy(shared)
@@ -162,7 +152,7 @@ class Cell:
             return reprieved
         raise error
 
-    def _join_flight(self) -> _Flight | None:
+    def _join_flight(self) -> Flight | None:
         """The attempt in flight, started if there is none; None where none is needed any more.
 
         Raises:
@@ -181,7 +171,7 @@ class Cell:
                 and self._monotonic() < failure.remembered_until_s
             ):
                 raise copy.copy(failure.error) from failure.error.__cause__
-            flight = self._flight = _Flight()
+            flight = self._flight = Flight()
         try:
             self._world.spawn(lambda: self._run(flight))
         except BaseException:
@@ -189,7 +179,7 @@ class Cell:
             raise
         return flight
 
-    def _run(self, flight: _Flight) -> None:
+    def _run(self, flight: Flight) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
         flight.runner = threading.get_ident()
         started_s = self._monotonic()
@@ -199,7 +189,7 @@ class Cell:
         except BridgeError as error:
             self._land(flight, started_s, error)
         except BaseException as error:
-            self._land(flight, started_s, _unexpected(self.label, error))
+            self._land(flight, started_s, unexpected(self.label, error))
             if not isinstance(error, Exception):
                 raise
         else:
@@ -207,7 +197,7 @@ class Cell:
             flight.set_result(credentials)
             self._tell("exchanged", flight, started_s)
 
-    def _attempts(self, flight: _Flight) -> AwsCredentials:
+    def _attempts(self, flight: Flight) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
         policy, world = self._policy, self._world
         while True:
@@ -232,7 +222,7 @@ class Cell:
                 self._last_key = self._kept.credentials.access_key_id
             self._kept, self._failure = kept, None
 
-    def _land(self, flight: _Flight, started_s: float, error: BridgeError) -> None:
+    def _land(self, flight: Flight, started_s: float, error: BridgeError) -> None:
         """End *flight* in *error*, for all who wait and, for a moment, for those who come next."""
         failure = self._failure = self._policy.fail(
             error, self._failure, self._monotonic(), self._world.jitter()
@@ -251,7 +241,7 @@ class Cell:
             )
         self._tell("failed", flight, started_s, error)
 
-    def _leave(self, flight: _Flight) -> None:
+    def _leave(self, flight: Flight) -> None:
         """*flight* is over; where it brought nothing, what was rejected is better than nothing."""
         with self._lock:
             if self._flight is flight:
@@ -262,7 +252,7 @@ class Cell:
     def _tell(
         self,
         kind: Literal["exchanged", "failed"],
-        flight: _Flight,
+        flight: Flight,
         started_s: float,
         error: BridgeError | None = None,
     ) -> None:
@@ -287,34 +277,3 @@ class Cell:
     def _remaining_s(self) -> float:
         kept = self._kept
         return kept.remaining_s(self._clock(), self._monotonic()) if kept else 0.0
-
-    def _too_slow(self) -> ExchangeError:
-        return ExchangeError(
-            f"{self.label}: no answer within {self._policy.wait_s:.0f} s.",
-            fix="look at what the token source waits for; the metadata server and STS have "
-            "time-outs of their own.",
-            error_id="exchange/timeout",
-            code="Timeout",
-            retryable=True,
-        )
-
-
-def _needs_itself(label: str) -> ConfigError:
-    return ConfigError(
-        f"The token source for {label} uses these very credentials.",
-        fix="give the session that the token source uses credentials of its own.",
-        error_id="config/circular",
-    )
-
-
-def _unexpected(label: str, error: BaseException) -> ExchangeError:
-    """A fault of ours or an interrupt in the refresh: those who wait get an error, not silence."""
-    unexpected = ExchangeError(
-        f"{label}: the exchange ended in {type(error).__name__}.",
-        fix="see the cause below it in the traceback, and report it.",
-        error_id="exchange/unexpected",
-        code=type(error).__name__,
-        retryable=True,
-    )
-    unexpected.__cause__ = error
-    return unexpected

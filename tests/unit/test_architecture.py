@@ -39,8 +39,16 @@ ORDER = [
     *("_version", "exceptions", "_world", "_fork", "_credentials", "config", "_settings"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
     "tokens",
-    *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh", "_cell"),
-    *("_cells", "_botocore_credentials", "_rejected", "_botocore_session", "_provider"),
+    *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
+    *(
+        "_flight",
+        "_cell",
+        "_cells",
+        "_botocore_credentials",
+        "_rejected",
+        "_botocore_session",
+        "_provider",
+    ),
     *("_register", "_session"),
 ]
 
