@@ -1,7 +1,8 @@
 """Freshness: one set of credentials, kept valid for any number of callers.
 
-Invariant: `Cell.get` never returns credentials past their end by either clock, never has two
-exchanges in flight, and lets a caller wait only when there is nothing valid to give.
+Invariant: `Cell.get` never returns credentials past their end by either clock, never starts an
+exchange beside one that somebody may still wait for, and lets a caller wait only when there is
+nothing valid to give.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Cell:
         if kept.status(now, now_s) is RefreshStatus.MANDATORY:
             return None
         failure = self._failure
-        if self._flight is None and (failure is None or now_s >= failure.retry_at_s):
+        if not self._under_way(now_s) and (failure is None or now_s >= failure.retry_at_s):
             self._join_flight()
         return kept.credentials
 
@@ -140,7 +141,9 @@ class Cell:
         if flight.runner == threading.get_ident() and not flight.done():
             raise needs_itself(self.label)
         try:
-            return flight.result(self._policy.wait_s)
+            credentials = flight.result(self._policy.wait_s)
+            # Else the machine slept while they were on their way.
+            return credentials if credentials.expiration > self._clock() else self.get()
         except FutureTimeout:
             self._leave(flight)  # whoever comes next starts another
             error: BridgeError = too_slow(self.label, self._policy.wait_s)
@@ -148,8 +151,8 @@ class Cell:
             # A copy for each who waits: threads must not share one traceback.
             error = copy.copy(shared)
             error.__cause__ = shared.__cause__
-        if (reprieved := self.peek()) is not None:
-            return reprieved
+        if (valid := self._even_if_rejected()) is not None:
+            return valid
         raise error
 
     def _join_flight(self) -> Flight | None:
@@ -159,19 +162,19 @@ class Cell:
             BridgeError: Nothing is valid, and the last attempt failed a moment ago.
         """
         with self._lock:
-            if self._flight is not None:
-                return self._flight
+            now_s = self._monotonic()
+            if (flight := self._under_way(now_s)) is not None:
+                return flight
             status = self._status()
             if status is RefreshStatus.NOT_NEEDED:
                 return None  # refreshed while this thread waited for the lock
-            failure = self._failure
-            if (
-                status is RefreshStatus.MANDATORY
-                and failure is not None
-                and self._monotonic() < failure.remembered_until_s
-            ):
-                raise copy.copy(failure.error) from failure.error.__cause__
-            flight = self._flight = Flight()
+            if (failure := self._failure) is not None:
+                waited_for = status is RefreshStatus.MANDATORY
+                if waited_for and now_s < failure.remembered_until_s:
+                    raise copy.copy(failure.error) from failure.error.__cause__
+                if not waited_for and now_s < failure.retry_at_s:
+                    return None  # it failed while this thread waited for the lock
+            flight = self._flight = Flight(self._monotonic())
         try:
             self._world.spawn(lambda: self._run(flight))
         except BaseException:
@@ -179,23 +182,28 @@ class Cell:
             raise
         return flight
 
+    def _under_way(self, now_s: float) -> Flight | None:
+        """The flight; one that takes longer than anybody waits is lost, and another may start."""
+        flight = self._flight
+        lost = flight is not None and now_s - flight.started_s >= self._policy.wait_s
+        return None if lost else flight
+
     def _run(self, flight: Flight) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
         flight.runner = threading.get_ident()
-        started_s = self._monotonic()
         try:
             credentials = self._attempts(flight)
-            self._publish(credentials)
+            self._publish(flight, credentials)
         except BridgeError as error:
-            self._land(flight, started_s, error)
+            self._land(flight, error)
         except BaseException as error:
-            self._land(flight, started_s, unexpected(self.label, error))
+            self._land(flight, unexpected(self.label, error))
             if not isinstance(error, Exception):
                 raise
         else:
             self._leave(flight)
             flight.set_result(credentials)
-            self._tell("exchanged", flight, started_s)
+            self._tell("exchanged", flight)
 
     def _attempts(self, flight: Flight) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
@@ -213,23 +221,24 @@ class Cell:
                 backoff_s(flight.attempts, base_s=policy.pause_s, cap_s=5.0, jitter=world.jitter())
             )
 
-    def _publish(self, credentials: AwsCredentials) -> None:
+    def _publish(self, flight: Flight, credentials: AwsCredentials) -> None:
         kept = self._policy.keep(
             credentials, self._clock(), self._monotonic(), self._world.jitter()
         )
         with self._lock:
-            if self._kept is not None:
-                self._last_key = self._kept.credentials.access_key_id
+            old = self._kept
+            if old is not None:
+                lost = self._flight is not flight
+                if lost and not old.rejected and old.mandatory_at >= kept.mandatory_at:
+                    return  # it was given up, and a later one was faster
+                self._last_key = old.credentials.access_key_id
             self._kept, self._failure = kept, None
 
-    def _land(self, flight: Flight, started_s: float, error: BridgeError) -> None:
+    def _land(self, flight: Flight, error: BridgeError) -> None:
         """End *flight* in *error*, for all who wait and, for a moment, for those who come next."""
-        failure = self._failure = self._policy.fail(
-            error, self._failure, self._monotonic(), self._world.jitter()
-        )
-        self._leave(flight)
+        failure = self._leave(flight, error)
         flight.set_exception(error)
-        if self._status() is RefreshStatus.ADVISORY:
+        if failure is not None and self._status() is RefreshStatus.ADVISORY:
             # At WARNING once an outage; the attempts that follow say so at DEBUG only.
             _log.log(
                 logging.WARNING if failure.number == 1 else logging.DEBUG,
@@ -239,21 +248,34 @@ class Cell:
                 failure.pause_s,
                 error,
             )
-        self._tell("failed", flight, started_s, error)
+        self._tell("failed", flight, error)
 
-    def _leave(self, flight: Flight) -> None:
+    def _leave(self, flight: Flight, error: BridgeError | None = None) -> Failure | None:
         """*flight* is over; where it brought nothing, what was rejected is better than nothing."""
         with self._lock:
-            if self._flight is flight:
-                self._flight = None
-                if self._kept is not None and self._kept.rejected:
-                    self._kept = self._kept.reprieved()
+            if self._flight is not flight:
+                return None  # it was given up; another flies, or has landed
+            # In this order, since another thread may fork at any point.
+            if self._kept is not None and self._kept.rejected:
+                self._kept = self._kept.reprieved()
+            if error is not None:
+                self._failure = self._policy.fail(
+                    error, self._failure, self._monotonic(), self._world.jitter()
+                )
+            self._flight = None
+            return self._failure
+
+    def _even_if_rejected(self) -> AwsCredentials | None:
+        kept = self._kept
+        if kept is None:
+            return None
+        status = kept.reprieved().status(self._clock(), self._monotonic())
+        return None if status is RefreshStatus.MANDATORY else kept.credentials
 
     def _tell(
         self,
         kind: Literal["exchanged", "failed"],
         flight: Flight,
-        started_s: float,
         error: BridgeError | None = None,
     ) -> None:
         kept = self._kept
@@ -263,7 +285,7 @@ class Cell:
                 self.label,
                 self.session_name,
                 attempts=flight.attempts,
-                seconds=self._monotonic() - started_s,
+                seconds=self._monotonic() - flight.started_s,
                 remaining_s=self._remaining_s(),
                 expiration=kept.credentials.expiration if kept else None,
                 error=error,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 
-from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._metadata import MetadataServer, looks_like_google
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
@@ -34,19 +34,24 @@ class DefaultSource:
 
     def __call__(self) -> str:
         said_no = []
+        where_to_look = (
+            "run on Google Cloud with a service account, or pass token_source=: "
+            'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com") on a laptop.'
+        )
         for name, source in self._candidates():
             try:
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
                 said_no.append(f"{name}: {error.args[0]}")
+                if isinstance(source, MetadataServer) and looks_like_google():
+                    where_to_look = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
             else:
                 _log.debug("ID token from %s", name)
                 return token
         raise TokenUnavailable(
             f"No Google identity on this machine. Tried {' Tried '.join(said_no)}",
-            fix="run on Google Cloud with a service account, or pass token_source=: "
-            'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com") on a laptop.',
+            fix=where_to_look,
             error_id="token/none",
         )
 

@@ -40,11 +40,18 @@ def exchange(
     """
     token = _id_token.parse(_ask(source), origin=_origin(source))
     _id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
-    credentials = sts.assume_role_with_web_identity(token, role)
-    expiration = credentials.expiration
-    for hop in range(len(role.chain)):
-        credentials = sts.assume_role(credentials, role, hop)
-        expiration = min(expiration, credentials.expiration)
+    try:
+        credentials = sts.assume_role_with_web_identity(token, role)
+        expiration = credentials.expiration
+        for hop in range(len(role.chain)):
+            credentials = sts.assume_role(credentials, role, hop)
+            expiration = min(expiration, credentials.expiration)
+    except ExchangeError as error:
+        if error.date is None:
+            raise
+        from gcp_aws_bridge._refusals import blame_clock  # loaded where STS says no
+
+        raise blame_clock(error, clock()) from None
     now = clock()
     # A clock that is behind would give them a longer life than was asked for.
     expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))

@@ -11,8 +11,9 @@ from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 class Flight(Future[AwsCredentials]):
     """One exchange under way, its attempts included, and all who wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, started_s: float) -> None:
         super().__init__()
+        self.started_s = started_s  # of the monotonic clock
         self.runner: int | None = None  # its thread
         self.attempts = 0
         self.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others

@@ -37,11 +37,16 @@ class Answer(NamedTuple):
     @property
     def date(self) -> datetime | None:
         """The server's clock, aware UTC, where it told."""
-        try:
-            value = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, ValueError):
-            return None
-        return value if value.tzinfo else None
+        return http_date(self.headers.get("date"))
+
+
+def http_date(text: str | None) -> datetime | None:
+    """A `Date` header, aware UTC; None where there is none or it cannot be read."""
+    try:
+        value = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return value if value.tzinfo else None
 
 
 def get(

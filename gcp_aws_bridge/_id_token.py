@@ -106,12 +106,18 @@ def check(
         )
 
 
+def skew(now: datetime, server_now: datetime) -> str:
+    """`10 minutes behind` or `… ahead of`; empty where it is no more than AWS lets pass."""
+    if abs(now - server_now) <= MAX_SKEW:
+        return ""
+    off_s = (now - server_now).total_seconds()
+    return f"{abs(off_s) / 60:.0f} minutes {'ahead of' if off_s > 0 else 'behind'}"
+
+
 def _clock_problem(token: IdToken, now: datetime, server_now: datetime | None) -> str:
     clock = f"this machine's clock ({now:%H:%M:%S} UTC)"
-    if server_now is not None and abs(now - server_now) > MAX_SKEW:
-        off_s = (now - server_now).total_seconds()
-        way = "ahead of" if off_s > 0 else "behind"
-        return f"; {clock} is {abs(off_s) / 60:.0f} minutes {way} the server that gave it"
+    if server_now is not None and (off := skew(now, server_now)):
+        return f"; {clock} is {off} the server that gave it"
     if token.issued_at is not None and token.issued_at - now > MAX_SKEW:
         ahead_s = (token.issued_at - now).total_seconds()
         return f" that {clock} puts {ahead_s / 60:.0f} minutes into the future"

@@ -164,7 +164,8 @@ def _gave_up(host: str, seen: _NotYet, *, tries: int, within_s: float) -> Bridge
     return TokenUnavailable(
         said,
         fix="on Google Cloud, look at the network policy, hostNetwork and the node pool's "
-        "Workload Identity; elsewhere, pass token_source=GoogleCredentials(...) or TokenFile(...).",
+        "Workload Identity; elsewhere, pass token_source=TokenFile(...) or "
+        'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com").',
         error_id="token/metadata-unreachable",
     )
 

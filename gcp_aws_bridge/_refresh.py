@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._world import backoff_s
-from gcp_aws_bridge.exceptions import BridgeError
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 
 class RefreshStatus(enum.Enum):
@@ -116,6 +116,8 @@ class RefreshPolicy(NamedTuple):
             have every request fetch another.
         remember_s: With nothing valid, how long at most an error answers further callers, so that
             a thousand threads do not become a thousand requests.
+        remember_refusal_s: The same for a refusal by STS, which lasts until somebody changes a
+            policy.
         wait_s: The longest that a caller waits for an attempt that never ends.
     """
 
@@ -129,6 +131,7 @@ class RefreshPolicy(NamedTuple):
     reject_base_s: float = 30.0
     reject_cap_s: float = 1800.0
     remember_s: float = 2.0
+    remember_refusal_s: float = 15.0
     wait_s: float = 90.0
 
     def keep(
@@ -155,7 +158,8 @@ class RefreshPolicy(NamedTuple):
         pause_s = backoff_s(
             number, base_s=self.backoff_base_s, cap_s=self.backoff_cap_s, jitter=jitter
         )
-        remember_s = min(pause_s, self.remember_s)
+        refused = isinstance(error, ExchangeError) and not error.retryable
+        remember_s = min(pause_s, self.remember_refusal_s if refused else self.remember_s)
         return Failure(error, number, pause_s, now_s + pause_s, now_s + remember_s)
 
     def reject(self, previous: Rejections, now_s: float, jitter: float) -> Rejections:

@@ -7,8 +7,9 @@ and "Common errors".
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
-from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken
+from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
@@ -24,11 +25,16 @@ RETRYABLE_CODES = frozenset(
         "RequestThrottled",
         "RequestThrottledException",
         "RequestTimeout",
+        "RequestTimeoutException",
         "ServiceUnavailable",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
     }
+)
+# What STS says of a token or a signature that is right, and early or late.
+_CLOCK_CODES = frozenset(
+    {"ExpiredTokenException", "InvalidIdentityToken", "RequestExpired", "SignatureDoesNotMatch"}
 )
 _GENERIC_FIX = "look the code up in the AWS STS API reference; give AWS support the request id."
 
@@ -73,9 +79,59 @@ def refused_hop(
     )
 
 
+def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
+    """A network fault of botocore's on the way to STS or back."""
+    tls = type(error).__name__ == "SSLError"
+    return ExchangeError(
+        f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}.",
+        fix=(
+            "check AWS_CA_BUNDLE and what intercepts TLS on the way."
+            if tls
+            else "check DNS, egress rules (port 443) and proxy settings for the STS endpoint."
+        ),
+        error_id="exchange/unreachable",
+        code=type(error).__name__,
+        retryable=not tls,
+    )
+
+
+def not_from_sts(region_name: str, arn: str, error: Exception, status: int) -> ExchangeError:
+    """An answer that botocore cannot read; of *error*, the type alone: its text quotes it."""
+    overloaded = _is_overloaded(status)
+    return ExchangeError(
+        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status} "
+        f"({type(error).__name__}).",
+        fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
+        error_id="exchange/unavailable" if overloaded else "exchange/garbage",
+        code=type(error).__name__,
+        # A redirect or a refusal is somebody's decision; what is cut short may be whole next time.
+        retryable=overloaded or status < 300,
+    )
+
+
+def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
+    """*error*, and that this machine's clock is wrong, where the answer's own `Date` says so."""
+    off = skew(now, error.date) if error.date and error.code in _CLOCK_CODES else ""
+    if not off:
+        return error
+    return ExchangeError(
+        f"{error.args[0]} This machine's clock ({now:%H:%M:%S} UTC) is {off} that of STS.",
+        fix="compare `date -u` with another machine and set the clock right (NTP); AWS refuses "
+        "signatures more than 5 minutes off.",
+        error_id="exchange/clock",
+        code=error.code,
+        request_id=error.request_id,
+        retryable=error.retryable,
+    )
+
+
 def is_retryable(code: str, status: int) -> bool:
     """Whether the same request may succeed later without anybody changing anything."""
-    return code in RETRYABLE_CODES or status == 429 or status >= 500
+    return code in RETRYABLE_CODES or _is_overloaded(status)
+
+
+def _is_overloaded(status: int) -> bool:
+    return status == 429 or status >= 500
 
 
 def trust_statement(token: IdToken) -> str:

@@ -25,6 +25,7 @@ from cachetools import LRUCache
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._fork import reset_after_fork
+from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
@@ -71,12 +72,27 @@ _UNUSABLE = (
 _UNSIGNED_CONFIG = _CONFIG.merge(Config(signature_version=UNSIGNED))
 
 
+class _Answer(threading.local):
+    """What is known of the last answer to this thread, also where it cannot be parsed."""
+
+    status = 0
+    date: datetime | None = None
+
+    def forget(self) -> None:
+        self.status, self.date = 0, None
+
+    def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
+        self.status = response_dict["status_code"]
+        self.date = http_date(response_dict["headers"].get("Date"))
+
+
 class Sts:
     """STS of one region, as one botocore session reaches it. Thread-safe; made by `sts_for`."""
 
     def __init__(self, session: Session, region_name: str) -> None:
         self.region_name = region_name
         self._session = session
+        self._answer = _Answer()
         self._lock = threading.Lock()  # client creation is not thread-safe
         self._unsigned: Any = None
         reset_after_fork(self)
@@ -152,7 +168,7 @@ class Sts:
 
     def _client(self, config: Config, **keys: Any) -> Any:
         try:
-            return self._session.create_client(
+            client = self._session.create_client(
                 "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
@@ -161,6 +177,9 @@ class Sts:
                 fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
                 error_id="config/sts-client",
             ) from error
+        # What botocore cannot parse, it raises without the status.
+        client.meta.events.register("before-parse.sts", self._answer.note)
+        return client
 
     def _call(
         self,
@@ -168,42 +187,33 @@ class Sts:
         arn: str,
         refusal: Callable[..., ExchangeError],
     ) -> AwsCredentials:
+        self._answer.forget()
         try:
             with wire_logs_silenced():
                 return _read(request(), arn)
         except botocore.exceptions.ClientError as error:
-            answer = error.response
-            raise refusal(
-                code=answer.get("Error", {}).get("Code", "Unknown"),
-                message=answer.get("Error", {}).get("Message", ""),
-                status=answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
-                request_id=answer.get("ResponseMetadata", {}).get("RequestId", ""),
-            ) from None  # its __cause__ would hold the request, token included
+            said = error.response.get("Error", {})
+            code = said.get("Code") or ""
+            if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
+                raise self._unusable(error, arn) from None
+            refused = refusal(
+                code=code,
+                message=said.get("Message") or "",
+                status=self._answer.status,
+                request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
+            )
+            refused.date = self._answer.date
+            raise refused from None  # its __cause__ would hold the request, token included
         except _UNUSABLE as error:
             raise self._unusable(error, arn) from None
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
         """A network fault, or an answer that is not STS's."""
-        network = isinstance(error, _NETWORK)
-        tls = isinstance(error, botocore.exceptions.SSLError)
-        if network:
-            said = f"STS in {self.region_name} was not reached: {quoted(str(error), 300)}."
-            fix = (
-                "check AWS_CA_BUNDLE and what intercepts TLS on the way."
-                if tls
-                else "check DNS, egress rules (port 443) and proxy settings for the STS endpoint."
-            )
-        else:
-            # The type alone: the text of a parser's error quotes the answer.
-            said = f"STS in {self.region_name} answered what STS does not ({type(error).__name__})."
-            fix = "look at AWS_ENDPOINT_URL_STS and at proxies on the way."
-        return ExchangeError(
-            f"Assuming {arn} failed. {said}",
-            fix=fix,
-            error_id="exchange/unreachable" if network else "exchange/garbage",
-            code=type(error).__name__,
-            retryable=not tls,
-        )
+        from gcp_aws_bridge import _refusals  # loaded where STS says no
+
+        if isinstance(error, _NETWORK):
+            return _refusals.not_reached(self.region_name, arn, error)
+        return _refusals.not_from_sts(self.region_name, arn, error, self._answer.status)
 
 
 def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:

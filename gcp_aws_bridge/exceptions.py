@@ -14,6 +14,10 @@ request), it sees its own `CredentialRetrievalError`, with one of these as `__ca
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["BridgeError", "ConfigError", "ExchangeError", "TokenError", "TokenUnavailable"]
 
@@ -65,11 +69,13 @@ class ExchangeError(BridgeError):
         code: The STS error code (`AccessDenied`), or the class name of a network error.
         request_id: The AWS request id to give to AWS support; empty when there was no answer.
         retryable: The same request may succeed later without anybody changing anything.
+        date: When STS said so, by its own clock (aware UTC); None when there was no answer.
     """
 
     code = ""
     request_id = ""
     retryable = False
+    date: datetime | None = None
 
     def __init__(
         self,
