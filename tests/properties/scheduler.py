@@ -1,0 +1,118 @@
+"""Threads that run one at a time, each until it says so: what happens next is the test's choice.
+
+A task is a real thread, so that the code under test runs unchanged. It stops wherever it reads the
+wall clock, asks for a lock, waits or sleeps; between two stops nothing else runs. The same choices
+give the same run, which is what lets hypothesis shrink one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_STUCK_S = 20  # of real time: longer than any machine takes from one stop to the next
+
+
+class Gone(BaseException):
+    """Ends a task whose run is over."""
+
+
+class Task:
+    """One thread's work, and what came of it: `value` or `error`, once it is `done`."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._work = work
+        self._go = threading.Semaphore(0)
+        self._may_go_on: Callable[[], bool] | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether what it waits for, if anything, has come."""
+        return not self.done and (self._may_go_on is None or self._may_go_on())
+
+
+class Scheduler:
+    """Starts tasks and lets them go on, one at a time."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self._abandoned: list[Task] = []
+        self._current: Task | None = None
+        self._back = threading.Semaphore(0)
+        self._closed = False
+
+    def start(self, work: Callable[[], Any]) -> Task:
+        """A task that has not run yet."""
+        task = Task(work)
+        self.tasks.append(task)
+        return task
+
+    def step(self, task: Task) -> None:
+        """Let *task* go on to its next stop."""
+        assert task.ready
+        self._current = task
+        if task._thread is None:
+            task._thread = threading.Thread(target=self._run, args=(task,), daemon=True)
+            task._thread.start()
+        else:
+            task._go.release()
+        if not self._back.acquire(timeout=_STUCK_S):
+            raise AssertionError("a task waits for something that the scheduler does not know")
+        self._current = None
+        if task.done:
+            self.tasks.remove(task)
+
+    def stop_here(self, until: Callable[[], bool] | None = None) -> None:
+        """Called within a task: let others run, and go on when *until* holds and it is chosen."""
+        task = self._current
+        if task is None or self._closed:
+            return
+        task._may_go_on = until
+        self._back.release()
+        task._go.acquire()
+        if self._closed:
+            raise Gone
+        task._may_go_on = None
+
+    def abandon_all(self) -> None:
+        """No task is ever chosen again: they are another process's now."""
+        self._abandoned += self.tasks
+        self.tasks = []
+
+    def close(self) -> None:
+        """End every thread; what they do while they unwind no longer stops anywhere."""
+        self.abandon_all()
+        self._closed = True
+        for task in self._abandoned:
+            if task._thread is not None:
+                task._go.release()
+                task._thread.join(_STUCK_S)
+                assert not task._thread.is_alive()
+
+    def _run(self, task: Task) -> None:
+        try:
+            task.value = task._work()
+        except BaseException as error:  # noqa: BLE001 - an interrupt is an outcome, too
+            task.error = error
+        task.done = True
+        self._back.release()
+
+
+class Lock:
+    """`threading.Lock` for tasks; asking for it is a stop, whether it is free or not."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._held = False
+
+    def __enter__(self) -> None:
+        self._scheduler.stop_here(lambda: not self._held)
+        self._held = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._held = False

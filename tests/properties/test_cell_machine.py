@@ -1,0 +1,192 @@
+"""Whatever happens, in whatever order: nothing expired, one exchange, nobody forgotten.
+
+Hypothesis writes the stories: callers that stop between any two of their steps, clocks that jump,
+answers of every kind, interrupts, threads that cannot be had, forks. `Judge` says what must hold.
+
+The bound on requests. After a flight that failed the next one starts 1 s later at the earliest, and
+while something valid lasts after the drawn back-off; after one that brought credentials, when 45 %
+of their life are over by either clock, or a service refused them (believed every 30 s at most). A
+flight has one request, and up to four, 0.2 s apart, only while somebody waits: never more than 4
+in 1.6 s however many callers there are, and 1 a second in the background; far fewer on average.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from properties.simulation import LONGEST_WAIT_S, Answer, Simulation, Threads
+
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
+
+_CALLERS = 5
+_PICK = st.integers(0, 7)
+_SECONDS = st.sampled_from([0.1, 1.0, 2.0, 5.0, 61.0, 91.0, 1700.0, 3000.0, 3592.0, 40_000.0])
+# `_exchange` gives nothing that ends within the minute; roles allow up to twelve hours.
+_LIVES = st.sampled_from([61.0, 900.0, 3600.0, 43_200.0])
+
+
+def _trouble() -> st.SearchStrategy[BaseException]:
+    return st.sampled_from(
+        [
+            lambda: ExchangeError("away", code="EndpointConnectionError", retryable=True),
+            lambda: ExchangeError("no", code="AccessDenied"),
+            lambda: TokenUnavailable("nothing there"),
+            lambda: KeyError("a fault of ours"),
+            lambda: KeyboardInterrupt(),
+            lambda: SystemExit(3),
+        ]
+    ).map(lambda make: make())
+
+
+class CellMachine(RuleBasedStateMachine):
+    """Rules are what the world may do; the end of a story checks that it can always end well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = Simulation()
+
+    @initialize(age_s=st.sampled_from([None, 0.0, 1700.0, 1700.0, 2400.0, 3592.0]))
+    def story_begins(self, age_s: float | None) -> None:
+        """With nothing, or with what an hour's credentials are at that age."""
+        if age_s is not None:
+            self._the_next_caller_is_served()
+            self.world.move(wall_s=age_s, monotonic_s=age_s)
+
+    # Callers.
+
+    def _has_room(self) -> bool:
+        return len(self.world.judge.calls) < _CALLERS
+
+    @precondition(_has_room)
+    @rule(kind=st.sampled_from(["get", "get", "get", "peek", "warm_up"]), at_once=st.booleans())
+    def call(self, kind: str, at_once: bool) -> None:
+        call = self.world.call(kind, getattr(self.world.cell, kind))
+        if at_once and call.task is not None:
+            self.world.run(call.task)
+
+    @precondition(_has_room)
+    @rule(steps=st.integers(1, 4))
+    def callers_come_together(self, steps: int) -> None:
+        """As many as there may be, each as far as that: to the same clock, or the same lock."""
+        for _ in range(_CALLERS - len(self.world.judge.calls)):
+            task = self.world.call("get", self.world.cell.get).task
+            for _ in range(steps):
+                if task is not None and task.ready:
+                    self.world.step(task)
+
+    @precondition(_has_room)
+    @rule(number=_PICK, current=st.booleans())
+    def reject(self, number: int, current: bool) -> None:
+        kept = self.world.cell._kept
+        key = f"ASIA{number:016d}"
+        if current and kept is not None:
+            key = kept.credentials.access_key_id
+        self.world.call("reject", lambda: self.world.cell.reject(key))
+
+    @precondition(lambda self: any(task.ready for task in self.world.scheduler.tasks))
+    @rule(pick=_PICK, steps=st.sampled_from([1, 1, 2, 3, 100]))
+    def go_on(self, pick: int, steps: int) -> None:
+        ready = [task for task in self.world.scheduler.tasks if task.ready]
+        task = ready[pick % len(ready)]
+        for _ in range(steps):
+            if task.ready:
+                self.world.step(task)
+
+    @rule()
+    def everybody_goes_on(self) -> None:
+        self.world.settle()
+
+    # Answers.
+
+    @precondition(lambda self: self.world.asking)
+    @rule(pick=_PICK, answer=_LIVES | _trouble(), at_once=st.booleans())
+    def answer(self, pick: int, answer: Answer, at_once: bool) -> None:
+        asking = self.world.asking
+        asking.pop(pick % len(asking)).answer = answer
+        if at_once:
+            self.world.settle()
+
+    # The machine's own state. A process that sleeps for most of a life just between the answer and
+    # its publication (microseconds) has a test of its own, test_cell_stories.py.
+
+    def _time_may_jump(self) -> bool:
+        return not self.world.publishing()
+
+    @precondition(_time_may_jump)
+    @rule(seconds=_SECONDS)
+    def time_goes_on(self, seconds: float) -> None:
+        self.world.move(wall_s=seconds, monotonic_s=seconds)
+
+    @precondition(_time_may_jump)
+    @rule(seconds=_SECONDS)
+    def machine_sleeps_or_is_set_ahead(self, seconds: float) -> None:
+        self.world.move(wall_s=seconds, monotonic_s=0)
+
+    @precondition(_time_may_jump)
+    @rule(seconds=_SECONDS)
+    def clock_is_set_back(self, seconds: float) -> None:
+        self.world.move(wall_s=-seconds, monotonic_s=0)
+
+    @precondition(_time_may_jump)
+    @rule(seconds=_SECONDS)
+    def only_the_monotonic_clock_goes_on(self, seconds: float) -> None:
+        self.world.move(wall_s=0, monotonic_s=seconds)
+
+    @rule(luck=st.sampled_from([0.0, 0.5, 0.999]))
+    def chance_changes(self, luck: float) -> None:
+        self.world.luck = luck
+
+    @rule(threads=st.sampled_from(["to be had", "to be had", "none left", "interrupted"]))
+    def threads_change(self, threads: Threads) -> None:
+        self.world.threads = threads
+
+    @rule()
+    def process_forks(self) -> None:
+        self.world.fork()
+
+    # The end of every story.
+
+    def teardown(self) -> None:
+        try:
+            self._nobody_waits_for_ever()
+            self._every_flight_lands()
+            self._the_next_caller_is_served()
+        finally:
+            self.world.close()
+
+    def _nobody_waits_for_ever(self) -> None:
+        """With no answer at all, a caller waits for one flight at most, and no longer."""
+        world = self.world
+        world.threads = "to be had"
+        world.settle()
+        world.move(wall_s=LONGEST_WAIT_S, monotonic_s=LONGEST_WAIT_S)
+        world.settle()
+        waiting = [call.kind for call in world.judge.calls if not call.flies_itself]
+        assert [] == waiting, "lost waiters"
+
+    def _every_flight_lands(self) -> None:
+        world = self.world
+        while world.asking or world.scheduler.tasks:
+            self._all_are_answered()
+            world.move(wall_s=5, monotonic_s=5)
+            world.settle()
+        assert all(flight.done() or flight.given_up for flight in world.judge.flights)
+
+    def _the_next_caller_is_served(self) -> None:
+        world = self.world
+        world.move(wall_s=2, monotonic_s=2)  # what is remembered of a failure
+        call = world.call("get", world.cell.get)
+        world.settle()
+        self._all_are_answered()
+        world.settle()
+        assert call.task is not None
+        assert isinstance(call.task.value, AwsCredentials)
+
+    def _all_are_answered(self) -> None:
+        for flight in self.world.asking:
+            flight.answer = 3600.0
+        self.world.asking = []
+
+
+TestCell = CellMachine.TestCase
