@@ -208,13 +208,14 @@ class Cell:
     def _attempts(self, flight: Flight) -> AwsCredentials:
         """Fetch; again, a few times, while that may help and somebody must be waiting."""
         policy, world = self._policy, self._world
+        attempts = 1 if self._failure else policy.attempts  # in an outage, the pauses are longer
         while True:
             flight.attempts += 1
             try:
                 return self._fetch()
             except ExchangeError as error:
                 waited_for = self._status() is RefreshStatus.MANDATORY
-                if not (error.retryable and waited_for and flight.attempts < policy.attempts):
+                if not (error.retryable and waited_for and flight.attempts < attempts):
                     raise
                 _log.debug("%s: attempt %d failed: %s", self.label, flight.attempts, error.code)
             world.sleep(
@@ -259,18 +260,15 @@ class Cell:
             if self._kept is not None and self._kept.rejected:
                 self._kept = self._kept.reprieved()
             if error is not None:
+                now_s, left_s = self._monotonic(), self._remaining_s()
                 self._failure = self._policy.fail(
-                    error, self._failure, self._monotonic(), self._world.jitter()
+                    error, self._failure, now_s, self._world.jitter(), remaining_s=left_s
                 )
             self._flight = None
             return self._failure
 
     def _even_if_rejected(self) -> AwsCredentials | None:
-        kept = self._kept
-        if kept is None:
-            return None
-        status = kept.reprieved().status(self._clock(), self._monotonic())
-        return None if status is RefreshStatus.MANDATORY else kept.credentials
+        return self._kept.credentials if self._kept and self._remaining_s() > 0 else None
 
     def _tell(
         self,

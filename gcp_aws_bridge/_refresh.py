@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._world import backoff_s
-from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError
 
 
 class RefreshStatus(enum.Enum):
@@ -105,33 +105,37 @@ class RefreshPolicy(NamedTuple):
 
     Attributes:
         earliest, latest: The background refresh starts at a random point between the two, drawn
-            anew for each set of credentials, so that pods which started together spread out.
+            anew for each set of credentials, so that pods which started together spread out:
+            in three rounds, at this width (docs/explanation/fleet.md).
         mandatory_window_s: Credentials with less life than this are not given out: a request
             signed with them could arrive too late. aws-config's identity cache uses 10 s too.
-        attempts, pause_s: While a caller waits, a failure worth it is tried again at once, this
-            often in all, after about this long (doubling).
-        backoff_base_s, backoff_cap_s: Between background attempts that fail.
+        attempts, pause_s: While a caller waits, the first failure, if worth it, is tried again at
+            once, this often in all, after about this long (doubling).
+        backoff_base_s, backoff_cap_s: Between attempts that fail.
+        unhurried_s, unhurried_share, quick_retries: While more life than this is left, and after
+            so many failures, the pause is drawn up to that share of what is beyond: who can wait
+            out an outage does not join the herd at its end.
         reject_base_s, reject_cap_s: Between two rejections that are believed. A service that takes
             no key at all (a region that is not enabled says `InvalidClientTokenId`) would else
             have every request fetch another.
         remember_s: With nothing valid, how long at most an error answers further callers, so that
-            a thousand threads do not become a thousand requests.
-        remember_refusal_s: The same for a refusal by STS, which lasts until somebody changes a
-            policy.
+            a thousand threads do not become a thousand requests, nor a thousand pods a herd.
         wait_s: The longest that a caller waits for an attempt that never ends.
     """
 
-    earliest: float = 0.45
+    earliest: float = 0.35
     latest: float = 0.65
     mandatory_window_s: float = 10.0
     attempts: int = 4
     pause_s: float = 0.2
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 60.0
+    unhurried_s: float = 3600.0
+    unhurried_share: float = 0.25
+    quick_retries: int = 2
     reject_base_s: float = 30.0
     reject_cap_s: float = 1800.0
-    remember_s: float = 2.0
-    remember_refusal_s: float = 15.0
+    remember_s: float = 15.0
     wait_s: float = 90.0
 
     def keep(
@@ -151,15 +155,24 @@ class RefreshPolicy(NamedTuple):
         )
 
     def fail(
-        self, error: BridgeError, previous: Failure | None, now_s: float, jitter: float
+        self,
+        error: BridgeError,
+        previous: Failure | None,
+        now_s: float,
+        jitter: float,
+        *,
+        remaining_s: float,
     ) -> Failure:
-        """When to try again after one more failure."""
+        """When to try again after one more failure, with *remaining_s* of valid credentials."""
         number = previous.number + 1 if previous else 1
-        pause_s = backoff_s(
-            number, base_s=self.backoff_base_s, cap_s=self.backoff_cap_s, jitter=jitter
-        )
-        refused = isinstance(error, ExchangeError) and not error.retryable
-        remember_s = min(pause_s, self.remember_refusal_s if refused else self.remember_s)
+        spare_s = (remaining_s - self.unhurried_s) * self.unhurried_share
+        if number > self.quick_retries and spare_s > self.backoff_cap_s:
+            pause_s = self.backoff_base_s + (spare_s - self.backoff_base_s) * jitter
+        else:
+            pause_s = backoff_s(
+                number, base_s=self.backoff_base_s, cap_s=self.backoff_cap_s, jitter=jitter
+            )
+        remember_s = min(pause_s, self.remember_s)
         return Failure(error, number, pause_s, now_s + pause_s, now_s + remember_s)
 
     def reject(self, previous: Rejections, now_s: float, jitter: float) -> Rejections:

@@ -18,8 +18,8 @@ counted in full). Times are therefore exact, with every random pause in the midd
 - **It lasts**: until the library gives up. **It passes**: after one request.
 - **Nothing valid**, be it before the first credentials or after expiry: the caller waits, for fresh
   ones or for an error. The table says which, after how many requests to this server, and how many
-  seconds. The same error answers whoever else asks within the next second or two; where
-  STS refused, up to 15 s after some refusals in a row.
+  seconds. The same error answers whoever else asks within the next second or two, and
+  for up to 15 s after some failures in a row.
 - **While valid**: the caller is served the old credentials at once, always. The table says what
   becomes of the refresh behind its back. Where that fails, the next attempt comes with the first
   caller after 1 to 2 s (1.5 here), then after up to 4, 8, … 60 s.

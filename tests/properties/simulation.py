@@ -25,7 +25,7 @@ from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 # What docs/explanation/refresh.md promises, in seconds and shares of a life.
 NOT_GIVEN_OUT_S = 10.0
-EARLIEST = 0.45
+EARLIEST = 0.35
 BETWEEN_FLIGHTS_S = 1.0  # after one that failed
 BETWEEN_ATTEMPTS_S = 0.2  # of one flight
 ATTEMPTS = 4
@@ -239,8 +239,8 @@ class _Watched(RefreshPolicy):
         self.judge.kept(credentials, *when[:2])
         return super().keep(credentials, *when)
 
-    def fail(self, *seen: Any) -> Failure:
-        failure = super().fail(*seen)
+    def fail(self, *seen: Any, **left: Any) -> Failure:
+        failure = super().fail(*seen, **left)
         self.judge.failed(failure)
         return failure
 

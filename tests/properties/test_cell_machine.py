@@ -4,7 +4,7 @@ Hypothesis writes the stories: callers that stop between any two of their steps,
 answers of every kind, interrupts, threads that cannot be had, forks. `Judge` says what must hold.
 
 The bound on requests. After a flight that failed the next one starts 1 s later at the earliest, and
-while something valid lasts after the drawn back-off; after one that brought credentials, when 45 %
+while something valid lasts after the drawn back-off; after one that brought credentials, when 35 %
 of their life are over by either clock, or a service refused them (believed every 30 s at most). A
 flight has one request, and up to four, 0.2 s apart, only while somebody waits: never more than 4
 in 1.6 s however many callers there are, and 1 a second in the background; far fewer on average.

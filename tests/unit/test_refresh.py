@@ -3,14 +3,15 @@ from datetime import timedelta
 import pytest
 from fakes import START, credentials
 
-from gcp_aws_bridge._refresh import RefreshPolicy, RefreshStatus
+from gcp_aws_bridge._refresh import Failure, RefreshPolicy, RefreshStatus
+from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR = timedelta(hours=1)
 POLICY = RefreshPolicy()
 
 
 @pytest.mark.parametrize(
-    ("jitter", "minutes"), [(0.0, 27), (0.5, 33), (1.0, 39)], ids=["earliest", "middle", "latest"]
+    ("jitter", "minutes"), [(0.0, 21), (0.5, 30), (1.0, 39)], ids=["earliest", "middle", "latest"]
 )
 def test_background_refresh_is_due_around_half_of_the_life(jitter: float, minutes: int) -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, jitter)
@@ -26,8 +27,8 @@ def test_credentials_are_given_out_until_their_last_seconds() -> None:
     ("minutes", "status"),
     [
         (0, RefreshStatus.NOT_NEEDED),
-        (26.9, RefreshStatus.NOT_NEEDED),
-        (27, RefreshStatus.ADVISORY),
+        (20.9, RefreshStatus.NOT_NEEDED),
+        (21, RefreshStatus.ADVISORY),
         (59.8, RefreshStatus.ADVISORY),
         (59.84, RefreshStatus.MANDATORY),
         (61, RefreshStatus.MANDATORY),
@@ -47,8 +48,8 @@ def test_credentials_shorter_than_the_last_seconds_are_never_given_out() -> None
 def test_a_wall_clock_that_is_set_back_gives_no_second_life() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 100.0, 0.0)
     yesterday = START - timedelta(days=1)
-    assert RefreshStatus.NOT_NEEDED is kept.status(yesterday, 100.0 + 1619)
-    assert RefreshStatus.ADVISORY is kept.status(yesterday, 100.0 + 1620)
+    assert RefreshStatus.NOT_NEEDED is kept.status(yesterday, 100.0 + 1259)
+    assert RefreshStatus.ADVISORY is kept.status(yesterday, 100.0 + 1260)
     assert RefreshStatus.MANDATORY is kept.status(yesterday, 100.0 + 3590)
     assert 1590.0 == kept.remaining_s(yesterday, 100.0 + 2000)
 
@@ -64,3 +65,29 @@ def test_rejected_ones_are_not_given_out_until_reprieved() -> None:
     assert RefreshStatus.MANDATORY is kept.as_rejected().status(START, 0.0)
     assert RefreshStatus.ADVISORY is kept.as_rejected().reprieved().status(START, 0.0)
     assert not kept.as_rejected().is_fresh(START, 0.0)
+
+
+def pauses(*, remaining_s: float, failures: int = 10) -> list[float]:
+    """The longest that may be drawn after each failure in a row."""
+    failure: Failure | None = None
+    longest = []
+    for _ in range(failures):
+        failure = POLICY.fail(ExchangeError("no"), failure, 0.0, 1.0, remaining_s=remaining_s)
+        longest.append(failure.pause_s)
+    return longest
+
+
+def test_pauses_double_up_to_a_minute_while_time_is_short() -> None:
+    assert [2, 4, 8, 16, 32, 60, 60] == pauses(remaining_s=1800, failures=7)
+
+
+def test_who_can_wait_out_an_outage_does_after_two_quick_retries() -> None:
+    assert [2, 4, 3600, 3600] == pauses(remaining_s=5 * 3600, failures=4)
+
+
+def test_with_nothing_valid_callers_hear_the_same_error_for_fifteen_seconds_at_most() -> None:
+    failure: Failure | None = None
+    for _ in range(10):
+        failure = POLICY.fail(ExchangeError("no"), failure, 100.0, 1.0, remaining_s=0.0)
+    assert failure is not None
+    assert 115.0 == failure.remembered_until_s

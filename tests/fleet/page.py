@@ -1,0 +1,105 @@
+"""docs/explanation/fleet.md: the table, the pictures, and what they mean."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from .simulation import HOUR_S, Day, Outage
+
+_HEAD = """# Fleets
+
+What thousands of pods, started together, add up to at STS. `nox -s fleet` simulates them with the
+library's own refresh policy and a clock of its own, and writes this page. Every pod is busy: it
+asks as early and as often as the policy lets it, which is the worst case. A test holds the
+simulated pod against the real one, request by request.
+
+Requests in multiples of the steady mean (every pod once in half of its credentials' life), in the
+busiest sixtieth of a life (a minute, or twelve). STS answers nothing for one hour.
+
+| credentials last | pods | steady mean | first refresh | after the second | in the outage \
+| when it ends | a minute later | without credentials, on average |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+_TAIL = """
+![Requests at STS, credentials of one hour](fleet-1h.svg)
+
+![Requests at STS, credentials of twelve hours](fleet-12h.svg)
+
+- **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
+  round on no wave is above 1.5 times the mean.
+- **An outage that credentials outlive** ends without a herd. After two quick retries a pod with
+  hours to spare waits for up to a quarter of what is left beyond the last hour, so the fleet comes
+  back over an hour, not in a second. Nobody notices: every request is signed with what is valid.
+- **An outage that they do not outlive** is another matter. After an hour every pod's credentials of
+  one hour have ended, and callers are failing. Each pod then asks about every eight seconds, and is
+  back within fifteen once STS is. That is a peak, and on purpose: to keep it at three times the
+  mean the last pods would have to go without for ten minutes more. Those who would rather have no
+  gap at all ask for longer credentials (`duration_seconds`: twelve hours where the role says so).
+"""
+
+
+def page(days: list[tuple[Any, Day]], sizes: str) -> str:
+    """The whole page; *days* with the stories that they are of."""
+    rows = "".join(_row(story, day) for story, day in days)
+    return f"{_HEAD}{rows}\n`python -m tests.fleet --pods {sizes}`, seed 1.\n{_TAIL}"
+
+
+def _row(story: Any, day: Day) -> str:
+    steady, outage = day.pods / (story.life_s / 2), story.outage
+    end_s, over_s = story.hours * HOUR_S, int(story.life_s / 60)
+
+    def peak(first_s: float, last_s: float) -> str:
+        return f"{day.peak(first_s, last_s, over_s=over_s) / steady:.1f}x"
+
+    cells = [
+        story.name,
+        f"{day.pods:,}",
+        f"{steady:.1f}/s",
+        peak(0.3 * story.life_s, 0.7 * story.life_s),
+        peak(1.5 * story.life_s, outage.start_s),
+        peak(outage.start_s, outage.end_s),
+        peak(outage.end_s, end_s),
+        peak(outage.end_s + 60, end_s),
+        f"{day.without_s / day.pods / 60:.1f} min",
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def picture(day: Day, life_s: float, outage: Outage) -> str:
+    """Requests a second by sixtieths of a life, as SVG; legible on light and on dark."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "fleet"  # the same picture in every run
+    from matplotlib import pyplot as plt
+
+    over_s = int(life_s / 60)
+    starts = range(0, len(day.per_second), over_s)
+    rates = [sum(day.per_second[at : at + over_s]) / over_s for at in starts]
+    steady = day.pods / (life_s / 2)
+    grey = "#7f8792"
+    figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
+    hours = [at / HOUR_S for at in starts]
+    axes.fill_between(hours, rates, step="post", color="#3b82f6", linewidth=0)
+    axes.axhline(steady, color=grey, linewidth=0.8, linestyle="--")
+    axes.axvspan(outage.start_s / HOUR_S, outage.end_s / HOUR_S, color="#ef4444", alpha=0.2)
+    axes.set_yscale("symlog", linthresh=steady * 4)
+    axes.set_xlim(0, hours[-1])
+    axes.set_ylim(0)
+    axes.set_xlabel("hours since the start", color=grey)
+    axes.set_ylabel("requests/s", color=grey)
+    axes.set_title(
+        f"{day.pods:,} pods, credentials of {life_s / HOUR_S:.0f} h "
+        "(dashed: steady mean; red: outage)",
+        color=grey,
+        fontsize=10,
+    )
+    axes.tick_params(colors=grey)
+    for spine in axes.spines.values():
+        spine.set_color(grey)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

@@ -1,0 +1,77 @@
+"""The goals of the refresh policy, on a fleet small enough for every run of the suite."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from datetime import timedelta
+
+import pytest
+from fakes import ManualWorld, credentials
+
+from fleet.simulation import HOUR_S, Outage, Pod, simulate
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+
+PODS = 4000  # fewer, and chance alone makes waves
+HALF_S = HOUR_S / 2  # between two refreshes of credentials of an hour, on average
+
+
+@pytest.mark.parametrize("outage", [Outage(0, 90), Outage(2400, 3000), Outage(2400, 9000)])
+def test_a_pod_asks_when_the_cell_does(outage: Outage) -> None:
+    """The same draws, the same instants: the simulation is of this library."""
+    manual, draws = ManualWorld(), random.Random(7)
+    asked: list[float] = []
+
+    def sts() -> AwsCredentials:
+        now_s = manual.world.monotonic()
+        asked.append(now_s)
+        if outage.covers(now_s):
+            raise ExchangeError("away", code="EndpointConnectionError", retryable=True)
+        return credentials(len(asked), manual.now + timedelta(seconds=HOUR_S))
+
+    cell = Cell(sts, world=manual.world._replace(jitter=draws.random))
+    pod, due_s = Pod(jitter=random.Random(7).random), 0.0
+    expected: list[float] = []
+    while due_s < 4 * HOUR_S:
+        expected.append(due_s)
+        due_s = pod.ask(due_s, answered=not outage.covers(due_s))
+    while len(asked) < len(expected):
+        with contextlib.suppress(BridgeError):
+            cell.get()
+        manual.advance(_until_something_is_due(cell, manual))
+    assert pytest.approx(expected, abs=1e-3) == asked[: len(expected)]
+
+
+def test_pods_that_start_together_do_not_refresh_together_for_long() -> None:
+    day = simulate(PODS, hours=12, start_within_s=10)
+    steady = PODS / HALF_S
+    assert day.peak(3 * HALF_S, 12 * HOUR_S, over_s=300) <= 1.5 * steady
+
+
+def test_an_outage_that_credentials_outlive_ends_without_a_herd() -> None:
+    outage = Outage(72 * HOUR_S, 73 * HOUR_S)
+    day = simulate(PODS, hours=90, life_s=12 * HOUR_S, outage=outage)
+    steady = PODS / (6 * HOUR_S)
+    assert day.peak(outage.end_s, 90 * HOUR_S, over_s=600) <= 3 * steady
+    assert 0 == day.without_s
+
+
+def test_an_outage_that_they_do_not_outlive_is_over_in_fifteen_seconds() -> None:
+    outage = Outage(2 * HOUR_S, 4 * HOUR_S)
+    day = simulate(1000, hours=5, outage=outage)
+    assert day.mean(3 * HOUR_S, 4 * HOUR_S) * 60 / 1000 <= 8  # requests a pod and minute
+    again = sum(day.per_second[int(outage.end_s) : int(outage.end_s) + 16])
+    assert 1000 == again
+
+
+def _until_something_is_due(cell: Cell, manual: ManualWorld) -> float:
+    """Seconds to the next instant at which a caller would set something off."""
+    now_s = manual.world.monotonic()
+    instants = []
+    if (kept := cell._kept) is not None:
+        instants += [kept.advisory_s, kept.mandatory_s]
+    if (failure := cell._failure) is not None:
+        instants += [failure.retry_at_s, failure.remembered_until_s]
+    return min((at - now_s for at in instants if at > now_s), default=0.0)
