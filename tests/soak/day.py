@@ -1,0 +1,212 @@
+"""The day: what happens in it, and what of it is the library's fault."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from botocore.exceptions import CredentialRetrievalError
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import REAL, World, utc_now
+from gcp_aws_bridge.emulator import Emulator, Fault
+
+ROLES = [f"arn:aws:iam::123456789012:role/soak-{number}" for number in range(4)]
+THREADS = 8
+TICK_S = 30.0  # of the day, in some hundredths of a real second
+# Credentials are good for 21 minutes at least when the first refresh is tried; what is shorter must
+# not be noticed by anybody.
+LONGEST_FAULT_S = 18 * 60.0
+QUIET_S = 12 * 60.0  # between two faults: a back-off step, and a refresh
+
+# Those that end at once: a hang takes real time, while the day flies past. tests/faults has it.
+FAULTS = [
+    Fault.reset(),
+    Fault.status(429),
+    Fault.status(500),
+    Fault.status(503),
+    Fault.empty(),
+    Fault.html(),
+    Fault.html(503),
+    Fault.redirect("http://127.0.0.1:1/elsewhere"),
+    Fault.truncated(),
+    Fault.oversized(1 << 20),
+    Fault.aws_error("AccessDenied", "no", 403),
+    Fault.aws_error("Throttling", "slower", 400),
+]
+
+
+class Measured(NamedTuple):
+    """The process, at one moment; -1 where this platform does not say."""
+
+    memory_kib: int
+    threads: int
+    descriptors: int
+
+
+class Report(NamedTuple):
+    """What the day came to; *errors* and *expired* are of callers, and should be none.
+
+    Attributes:
+        first, last: At noon and at its end.
+    """
+
+    hours: float
+    calls: int
+    refreshes: int
+    requests: int
+    faults: int
+    errors: list[str]
+    expired: int
+    first: Measured
+    last: Measured
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.errors and not self.expired
+
+
+class _Clock:
+    """The real clock, and what of the day has been skipped."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return utc_now() + timedelta(seconds=self.ahead_s)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+    def advance(self, seconds: float) -> None:
+        self.ahead_s += seconds
+
+
+class _Callers:
+    """Eight threads that ask for the credentials of four roles until they are told to stop."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self.calls, self.expired = 0, 0
+        self.errors: list[str] = []
+        self.keys: set[str] = set()
+        self._clock = clock
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(THREADS)]
+
+    def __enter__(self) -> _Callers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _run(self, number: int) -> None:
+        chance = random.Random(number)
+        held: list[BridgeCredentials] = [bridge.credentials(role) for role in ROLES]
+        while not self._stop.wait(0.002):
+            self.calls += 1
+            if chance.random() < 0.05:  # programs make new sessions all the time
+                held[chance.randrange(4)] = bridge.credentials(chance.choice(ROLES))
+            credentials = chance.choice(held)
+            before = self._clock.now()
+            try:
+                value = credentials.get_frozen_credentials()
+            except CredentialRetrievalError as error:
+                self.errors.append(str(error))
+                continue
+            self.keys.add(value.access_key)
+            end = credentials._expiry_time
+            self.expired += end is not None and end <= before
+
+
+def live(
+    cloud: Emulator,
+    *,
+    hours: float,
+    seed: int,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Report:
+    """Let a day pass; the environment must be that of the emulator's pod."""
+    chance, clock = random.Random(seed), _Clock()
+    for role in ROLES:
+        cloud.add_role(role)
+    end_s, faults, requests, next_s = hours * 3600.0, 0, 0, QUIET_S
+    fault_ends_s: float | None = None
+    first: Measured | None = None
+    with _world(cloud, clock), _Callers(clock) as callers:
+        while clock.ahead_s < end_s:
+            time.sleep(0.01)
+            if _asking():
+                continue  # real requests take real time: the day does not fly past meanwhile
+            clock.advance(TICK_S)
+            requests += len(cloud.sts.requests)
+            cloud.sts.requests.clear()
+            cloud.metadata.requests.clear()
+            if fault_ends_s is None and clock.ahead_s >= next_s:
+                service = chance.choice([cloud.sts, cloud.metadata])
+                service.inject(chance.choice([f for f in FAULTS if service.has(f)]), times=None)
+                fault_ends_s = clock.ahead_s + chance.uniform(TICK_S, LONGEST_FAULT_S)
+                faults += 1
+            elif fault_ends_s is not None and clock.ahead_s >= fault_ends_s:
+                cloud.sts.clear_faults()
+                cloud.metadata.clear_faults()
+                fault_ends_s, next_s = None, clock.ahead_s + QUIET_S * (1 + chance.random())
+            if first is None and clock.ahead_s >= end_s / 2:
+                first = measure()  # by then the allocator has what the largest answers need
+            progress(clock.ahead_s / end_s)
+        last = measure()
+    assert first is not None
+    return Report(
+        hours,
+        callers.calls,
+        len(callers.keys),
+        requests + len(cloud.sts.requests),
+        faults,
+        callers.errors,
+        callers.expired,
+        first,
+        last,
+    )
+
+
+def _asking() -> bool:
+    """Whether an exchange is under way."""
+    return any(cell._flight is not None for cell in list(registry._cells.values()))
+
+
+@contextlib.contextmanager
+def _world(cloud: Emulator, clock: _Clock) -> Iterator[None]:
+    """Both clouds and the library live by *clock*; a sleep of the library moves it."""
+    cloud.clock = clock.now
+    registry.clear()
+    registry.world = World(clock=clock.now, monotonic=clock.monotonic, sleep=clock.advance)
+    try:
+        yield
+    finally:
+        registry.clear()
+        registry.world = REAL
+
+
+def measure() -> Measured:
+    """What this process holds, once nothing is about to let go of anything."""
+    time.sleep(0.2)
+    gc.collect()
+    memory_kib = descriptors = -1
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        memory_kib = pages * os.sysconf("SC_PAGE_SIZE") // 1024
+        descriptors = len(os.listdir("/proc/self/fd"))
+    return Measured(memory_kib, threading.active_count(), descriptors)
