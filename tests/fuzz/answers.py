@@ -1,0 +1,124 @@
+"""What is fuzzed: a server on loopback that says the given bytes, and the library that asks it.
+
+Whatever is said, the library gives a token or credentials that are usable, or one of its own errors
+without a secret in it. Anything else that gets out is a finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+
+import botocore.session
+
+from gcp_aws_bridge import Role
+from gcp_aws_bridge._id_token import IdToken, parse
+from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge._world import World
+from gcp_aws_bridge.exceptions import BridgeError
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20iLCJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSIsInN1YiI6IjEiLCJleHAiOjQxMDI0NDQ4MDB9.c2VjcmV0LXNpZ25hdHVyZQ"  # noqa: E501
+# A token that is spoilt is no secret: its signature is of other bytes.
+SECRETS = (TOKEN, "fuzz/secret/key/of/forty/characters/0000", "fuzz-session-token-which-is-longer")
+ROLE = Role("arn:aws:iam::123456789012:role/etl", role_session_name="fuzz")
+
+METADATA_SEEDS = [
+    b"HTTP/1.1 200 OK\r\nMetadata-Flavor: Google\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(TOKEN), TOKEN.encode()),
+    b"HTTP/1.1 404 Not Found\r\nMetadata-Flavor: Google\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nMetadata-Flavor: Google\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+]
+_RESULT = b"AssumeRoleWithWebIdentityResult"
+_KEYS = (
+    b"<AssumeRoleWithWebIdentityResponse><%s><Credentials>"
+    b"<AccessKeyId>ASIAFUZZFUZZFUZZFUZZ</AccessKeyId>"
+    b"<SecretAccessKey>fuzz/secret/key/of/forty/characters/0000</SecretAccessKey>"
+    b"<SessionToken>fuzz-session-token-which-is-longer</SessionToken>"
+    b"<Expiration>2099-01-01T00:00:00Z</Expiration>"
+    b"</Credentials></%s></AssumeRoleWithWebIdentityResponse>" % (_RESULT, _RESULT)
+)
+_REFUSAL = (
+    b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+)
+STS_SEEDS = [
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" + _KEYS,
+    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n" + _REFUSAL,
+    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 0%s Jan 2026\r\n\r\n" % (b"8" * 40) + _REFUSAL,
+    b"HTTP/1.1 200 OK\r\nno header\r\n" + _KEYS,  # which urllib3 quotes in a warning
+]
+
+
+class Says:
+    """A server that answers every request with `answer`, and hangs up."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(self.answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass  # or what is unread resets the connection under the answer
+
+
+@contextlib.contextmanager
+def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
+    """One function for each server; each takes the bytes that the server says."""
+    says = Says()
+    os.environ["GCE_METADATA_HOST"] = says.address
+    os.environ["AWS_ENDPOINT_URL_STS"] = f"http://{says.address}"
+    moment = [0.0]
+
+    def sleep(seconds: float) -> None:
+        moment[0] += seconds
+
+    world = World(monotonic=lambda: moment[0], sleep=sleep)
+    metadata = MetadataServer(deadline_s=0.05, world=world)
+    sts = Sts(botocore.session.Session(), "us-east-1")
+    token = parse(TOKEN, origin="fuzz")
+
+    def ask_metadata(said: bytes) -> None:
+        says.answer = said
+        with only_our_errors():
+            assert isinstance(parse(metadata(), origin="fuzz"), IdToken)
+
+    def ask_sts(said: bytes) -> None:
+        says.answer = said
+        with only_our_errors():
+            given = sts.assume_role_with_web_identity(token, ROLE)
+            assert all(isinstance(part, str) and part for part in given[:3])
+            assert isinstance(given.expiration, datetime)
+            assert given.expiration.astimezone(timezone.utc) is not None
+
+    try:
+        yield {"metadata": ask_metadata, "sts": ask_sts}
+    finally:
+        says.close()
+
+
+@contextlib.contextmanager
+def only_our_errors() -> Iterator[None]:
+    """Whatever else is raised gets out, and is a finding."""
+    try:
+        yield
+    except BridgeError as error:
+        if any(secret in f"{error}{error!r}{error.__cause__}" for secret in SECRETS):
+            raise AssertionError("a secret is in the error") from None
