@@ -1,0 +1,109 @@
+"""Whatever is asked for: a role that STS's own model admits, or a ConfigError that says why not."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import validate_parameters
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcp_aws_bridge import Role, config
+from gcp_aws_bridge._settings import resolve
+from gcp_aws_bridge.exceptions import ConfigError
+
+ARN = "arn:aws:iam::123456789012:role/etl"
+_OPERATION = (
+    botocore.session.Session()
+    .get_service_model("sts", api_version="2011-06-15")
+    .operation_model("AssumeRoleWithWebIdentity")
+)
+_ARNS = st.from_regex(re.compile(config._ROLE_ARN, re.ASCII), fullmatch=True)
+_NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+_JSON = st.recursive(
+    st.none() | st.booleans() | _NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner),
+    max_leaves=9,
+)
+_VARIABLES = ("ROLE_ARN", "AUDIENCE", "DURATION_SECONDS", "CHAIN", "ROLE_SESSION_NAME")
+
+
+def made(**asked: Any) -> Role | ConfigError:
+    try:
+        return Role(**asked)
+    except ConfigError as error:
+        return error
+
+
+def as_sts_takes_it(role: Role) -> None:
+    """Raise where the service model of AWS would; and the rules that it leaves to the server."""
+    asked: dict[str, Any] = {
+        "RoleArn": role.arn,
+        "RoleSessionName": role.session_name,
+        "WebIdentityToken": "t" * 4,
+        "DurationSeconds": role.duration_seconds,
+        "PolicyArns": [{"arn": arn} for arn in role.policy_arns],
+    }
+    if role.policy is not None:
+        asked["Policy"] = role.policy
+        assert re.fullmatch(r"[\t\n\r\x20-\xff]{1,2048}", role.policy)
+    validate_parameters(asked, _OPERATION.input_shape)
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", role.session_name, re.ASCII)
+    assert pickle.loads(pickle.dumps(role)) == role
+
+
+@given(arn=_ARNS | st.text(), name=st.none() | st.text(), seconds=st.integers() | st.text())
+def test_what_a_role_is_made_of(arn: str, name: str | None, seconds: Any) -> None:
+    role = made(arn=arn, role_session_name=name, duration_seconds=seconds)
+    if isinstance(role, ConfigError):
+        assert role.fix
+    else:
+        as_sts_takes_it(role)
+        assert role.arn == arn
+
+
+@given(document=st.dictionaries(st.text(), _JSON), as_text=st.booleans())
+def test_a_session_policy_means_what_was_written(document: dict[str, Any], as_text: bool) -> None:
+    policy = json.dumps(document) if as_text else document
+    role = made(arn=ARN, policy=policy)
+    if isinstance(role, ConfigError):
+        assert "characters long" in str(role)
+    else:
+        as_sts_takes_it(role)
+        assert role.policy is not None
+        assert json.loads(role.policy) == document
+
+
+@given(host=st.text(max_size=300))
+def test_any_host_name_makes_a_session_name(host: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: host)
+        as_sts_takes_it(Role(ARN))
+
+
+@given(
+    environ=st.dictionaries(
+        st.sampled_from([f"GCP_AWS_BRIDGE_{name}" for name in _VARIABLES]),
+        _ARNS | st.text() | st.integers().map(str),
+    ),
+    profile=st.dictionaries(st.sampled_from(["gcp_role_arn", "gcp_chain"]), _ARNS | st.text()),
+    given_arn=st.none() | _ARNS,
+)
+def test_settings_from_anywhere(
+    environ: dict[str, str], profile: dict[str, str], given_arn: str | None
+) -> None:
+    try:
+        role = resolve({"arn": given_arn}, environ=environ, profile=profile)
+    except ConfigError:
+        return
+    if role is None:
+        assert given_arn is None
+        return
+    as_sts_takes_it(role)
+    if given_arn is not None:
+        assert role.arn == given_arn  # what is said in the program goes first
