@@ -133,7 +133,8 @@ def test_an_expired_token_is_refused_where_our_own_clock_does_not_see_it(pod: Em
     registry.world = REAL._replace(clock=lambda: yesterday)
     issued = int(yesterday.timestamp()) - 60
     error = refused(token=lambda: pod.mint(AUDIENCE, iat=issued, exp=issued + 3600))
-    assert ("ExpiredTokenException", "exchange/expired-token") == (error.code, error.error_id)
+    assert ("ExpiredTokenException", "exchange/clock") == (error.code, error.error_id)
+    assert "1440 minutes behind that of STS" in error.args[0]  # as its own Date says
 
 
 @pytest.mark.parametrize("spoilt", ["session_token", "access_key_id"])
