@@ -104,7 +104,7 @@ class Cell:
         """A service refused this key as expired or invalid: have it replaced.
 
         Whoever comes next waits for others, but is given these if none are to be had. Believed of
-        the current key only, not while the last attempt backs off, and ever more rarely while
+        the current key only, not within seconds of a failed attempt, and ever more rarely while
         what replaces it is refused too.
 
         Returns:
@@ -118,8 +118,8 @@ class Cell:
                 return access_key_id == self._last_key  # replaced while the request was on its way
             if kept.rejected:
                 return True  # somebody else said so before
-            backing_off = failure is not None and now_s < failure.retry_at_s
-            if backing_off or now_s < self._rejections.believed_from_s:
+            just_failed = failure is not None and now_s < failure.remembered_until_s
+            if just_failed or now_s < self._rejections.believed_from_s:
                 return False
             self._rejections = self._policy.reject(self._rejections, now_s, self._world.jitter())
             self._kept = kept.as_rejected()

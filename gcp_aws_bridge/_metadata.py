@@ -77,9 +77,14 @@ class MetadataServer:
         wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
         stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
         for failures in itertools.count():
+            asked = monotonic()
+            timeout_s = max(0.05, min(_ATTEMPT_S, stop - asked))
             try:
-                return self._ask(host, timeout_s=max(0.05, min(_ATTEMPT_S, stop - monotonic())))
+                return self._ask(host, timeout_s=timeout_s)
             except _NotYet as seen:
+                if failures == 0:
+                    # A pod that was frozen, or a machine that slept, has not really tried yet.
+                    stop += max(0.0, monotonic() - asked - timeout_s)
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
                 if not patient or monotonic() + pause_s >= stop:
                     raise _gave_up(host, seen, tries=failures + 1, within_s=wanted_s) from None

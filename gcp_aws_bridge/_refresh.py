@@ -114,7 +114,7 @@ class RefreshPolicy(NamedTuple):
         backoff_base_s, backoff_cap_s: Between attempts that fail.
         unhurried_s, unhurried_share, quick_retries: While more life than this is left, and after
             so many failures, the pause is drawn up to that share of what is beyond: who can wait
-            out an outage does not join the herd at its end.
+            out an outage does not join the herd at its end (docs/explanation/fleet.md).
         reject_base_s, reject_cap_s: Between two rejections that are believed. A service that takes
             no key at all (a region that is not enabled says `InvalidClientTokenId`) would else
             have every request fetch another.
@@ -130,8 +130,8 @@ class RefreshPolicy(NamedTuple):
     pause_s: float = 0.2
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 60.0
-    unhurried_s: float = 3600.0
-    unhurried_share: float = 0.25
+    unhurried_s: float = 300.0
+    unhurried_share: float = 0.5
     quick_retries: int = 2
     reject_base_s: float = 30.0
     reject_cap_s: float = 1800.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 import threading
@@ -76,6 +77,8 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
     from gcp_aws_bridge._world import World
 
     registry.world = World(clock=clock)
+    # The outage at the end is a step of its own; what the library warns of it would come beside.
+    logging.getLogger("gcp_aws_bridge").setLevel(logging.ERROR)
 
     show.title("One line")
     show.code(f'session = bridge.session("{ROLE}")')
@@ -210,8 +213,6 @@ def _need_extra() -> None:
 
 @contextlib.contextmanager
 def _local_s3() -> Iterator[str]:
-    import logging
-
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -107,6 +108,8 @@ def test_values_are_whole_through_refreshes_and_outages(pod: Emulator, journey: 
     credentials: BridgeCredentials = bridge.credentials(ROLE)
     parts: dict[str, set[tuple[str, str | None]]] = {}
     stop = threading.Event()
+    happened: queue.Queue[str] = queue.Queue()
+    unsubscribe = bridge.on_event(lambda event: happened.put(event.kind))
 
     def read() -> None:
         while not stop.wait(0.001):
@@ -116,16 +119,17 @@ def test_values_are_whole_through_refreshes_and_outages(pod: Emulator, journey: 
     readers = [threading.Thread(target=read) for _ in range(8)]
     for reader in readers:
         reader.start()
+    assert "exchanged" == happened.get(timeout=30)
     for turn in range(6):
         if turn % 2:
             pod.sts.inject(Fault.status(503))
-        before = len(parts)
         journey.travel(minutes=40)
-        while len(parts) == before:
-            stop.wait(0.05)
+        while happened.get(timeout=30) == "failed":
             journey.travel(seconds=2)  # the longest pause after a first failure
+        eventually(lambda: len(parts) == 2 + turn)  # noqa: B023 - called before the next turn
     stop.set()
     for reader in readers:
         reader.join(30)
-    assert len(parts) >= 6
+    unsubscribe()
+    assert 1 + 6 + 3 == len(pod.sts.requests)
     assert {1} == {len(whole) for whole in parts.values()}

@@ -17,18 +17,22 @@ DOCS = Path(__file__).parents[2] / "docs" / "explanation"
 
 
 class Story(NamedTuple):
-    """One kind of role, and the hour in which STS answers nothing."""
+    """One kind of role, and the time in which STS answers nothing."""
 
     name: str
     life_s: float
     hours: int
     outage: Outage
+    picture: str = ""
 
 
+NOON_S = 12 * HOUR_S
 STORIES = [
-    Story("one hour", HOUR_S, 24, Outage(12 * HOUR_S, 13 * HOUR_S)),
+    Story("one hour", HOUR_S, 24, Outage(NOON_S, NOON_S + HOUR_S), "fleet-1h.svg"),
+    Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 1200)),
+    Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 600)),
     # Its waves take days to even out: the outage comes on the fourth.
-    Story("twelve hours", 12 * HOUR_S, 96, Outage(72 * HOUR_S, 73 * HOUR_S)),
+    Story("twelve hours", 12 * HOUR_S, 96, Outage(72 * HOUR_S, 73 * HOUR_S), "fleet-12h.svg"),
 ]
 
 
@@ -53,9 +57,9 @@ def main() -> None:
             )
             progress(1.0)
             days.append((story, day))
-        (DOCS / f"fleet-{story.life_s / HOUR_S:.0f}h.svg").write_text(
-            picture(days[-1][1], story.life_s, story.outage), encoding="utf-8", newline="\n"
-        )
+        if story.picture:
+            drawn = picture(days[-1][1], story.life_s, story.outage)
+            (DOCS / story.picture).write_text(drawn, encoding="utf-8", newline="\n")
     text = page(days, " ".join(f"{pods}" for pods in sizes))
     (DOCS / "fleet.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)

@@ -15,11 +15,11 @@ asks as early and as often as the policy lets it, which is the worst case. A tes
 simulated pod against the real one, request by request.
 
 Requests in multiples of the steady mean (every pod once in half of its credentials' life), in the
-busiest sixtieth of a life (a minute, or twelve). STS answers nothing for one hour.
+busiest sixtieth of a life (a minute, or twelve).
 
-| credentials last | pods | steady mean | first refresh | after the second | in the outage \
-| when it ends | a minute later | without credentials, on average |
-|---|---|---|---|---|---|---|---|---|
+| credentials last | STS away for | pods | steady mean | first refresh | after the second \
+| in the outage | when it ends | a minute later | without credentials, on average |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 _TAIL = """
@@ -29,9 +29,10 @@ _TAIL = """
 
 - **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
   round on no wave is above 1.5 times the mean.
-- **An outage that credentials outlive** ends without a herd. After two quick retries a pod with
-  hours to spare waits for up to a quarter of what is left beyond the last hour, so the fleet comes
-  back over an hour, not in a second. Nobody notices: every request is signed with what is valid.
+- **An outage that credentials outlive** ends without a herd. After two quick retries a pod waits
+  for up to half of what is left beyond the last five minutes, so a fleet comes back over as long as
+  its credentials still last, not in a second. Nobody notices: every request is signed with what is
+  valid. The longer the outage beside the life of the credentials, the steeper that must be.
 - **An outage that they do not outlive** is another matter. After an hour every pod's credentials of
   one hour have ended, and callers are failing. Each pod then asks about every eight seconds, and is
   back within fifteen once STS is. That is a peak, and on purpose: to keep it at three times the
@@ -55,6 +56,7 @@ def _row(story: Any, day: Day) -> str:
 
     cells = [
         story.name,
+        f"{(outage.end_s - outage.start_s) / 60:.0f} min",
         f"{day.pods:,}",
         f"{steady:.1f}/s",
         peak(0.3 * story.life_s, 0.7 * story.life_s),

@@ -522,6 +522,29 @@ def test_pauses_double_from_a_tenth_to_two_seconds_and_end_within_the_deadline(
     assert sum(manual.sleeps) <= deadline_s
 
 
+def test_a_machine_that_slept_through_its_first_try_has_another(
+    serve: Serve, manual: ManualWorld
+) -> None:
+    """A pod that is frozen, or a laptop's lid: the deadline is over, and nothing was heard."""
+
+    def slept(_: socket.socket) -> None:
+        manual.advance(600)
+
+    server = serve(slept, answer(TOKEN))
+    assert TOKEN == MetadataServer(deadline_s=20, world=manual.world)()
+    assert 2 == len(server.requests)
+
+
+def test_sleep_counts_once_and_then_the_deadline_holds(serve: Serve, manual: ManualWorld) -> None:
+    def slept(_: socket.socket) -> None:
+        manual.advance(600)
+
+    server = serve(slept)
+    source = MetadataServer(deadline_s=20, world=manual.world)
+    unavailable(source, "token/metadata-unreachable", "asked 2 times")
+    assert 2 == len(server.requests)
+
+
 # -- how long to wait where nobody says --------------------------------------------------------
 
 
