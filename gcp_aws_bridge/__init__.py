@@ -10,10 +10,9 @@ for it (PEP 562). Everything in `__all__` is promised; every other module is pri
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from gcp_aws_bridge._version import __version__ as __version__
+
+TYPE_CHECKING = False  # as type checkers take it; a command that answers at once loads no typing
 
 __all__ = [
     "AwsCredentials",
@@ -34,6 +33,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gcp_aws_bridge import exceptions
     from gcp_aws_bridge._credentials import AwsCredentials
     from gcp_aws_bridge._events import Event, on_event
@@ -67,6 +68,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name == "exceptions":
         return importlib.import_module("gcp_aws_bridge.exceptions")
     if name not in _HOME:

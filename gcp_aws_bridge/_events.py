@@ -3,12 +3,14 @@
     stop = bridge.on_event(lambda event: counter.labels(event.kind, event.label).inc())
 
 Every event is also a line under the logger `gcp_aws_bridge`: INFO for fresh credentials, WARNING
-for a rejection. Failures are logged by the cell, which knows whether anybody noticed.
+for a rejection and for the first failure of an outage, DEBUG for those that follow.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Literal, NamedTuple
 
 from gcp_aws_bridge.exceptions import BridgeError
@@ -16,6 +18,9 @@ from gcp_aws_bridge.exceptions import BridgeError
 __all__ = ["Event", "on_event"]
 
 _log = logging.getLogger("gcp_aws_bridge")
+
+
+Kind = Literal["exchanged", "failed", "rejected"]
 
 
 class Event(NamedTuple):
@@ -28,13 +33,15 @@ class Event(NamedTuple):
         label: Which credentials: the role's ARN.
         session_name: The role session's name.
         attempts: How many requests the exchange took; 0 for a rejection.
+        failures: How many exchanges failed in a row, this one included.
+        retry_in_s: Seconds until the next one may start, where this one failed.
         seconds: How long the exchange took, pauses between attempts included.
         remaining_s: Seconds for which what is now in use stays good; 0.0 where there is nothing.
         expiration: The end of what is now in use, aware UTC.
         error: Why it failed; `error.error_id` and `getattr(error, "code", "")` make good labels.
     """
 
-    kind: Literal["exchanged", "failed", "rejected"]
+    kind: Kind
     label: str
     session_name: str
     attempts: int = 0
@@ -42,10 +49,13 @@ class Event(NamedTuple):
     remaining_s: float = 0.0
     expiration: datetime | None = None
     error: BridgeError | None = None
+    failures: int = 0
+    retry_in_s: float = 0.0
 
 
 Listener = Callable[[Event], object]
 
+_lock = threading.Lock()
 _listeners: tuple[Listener, ...] = ()  # replaced as a whole: emit reads it without a lock
 
 
@@ -59,11 +69,14 @@ def on_event(listener: Listener) -> Callable[[], None]:
         A function that ends it.
     """
     global _listeners
-    _listeners = (*_listeners, listener)
+    registered = partial(listener)  # one of its own, however often a listener is given
+    with _lock:
+        _listeners = (*_listeners, registered)
 
     def stop() -> None:
         global _listeners
-        _listeners = tuple(other for other in _listeners if other is not listener)
+        with _lock:
+            _listeners = tuple(other for other in _listeners if other is not registered)
 
     return stop
 
@@ -78,6 +91,16 @@ def emit(event: Event) -> None:
             event.session_name,
             event.attempts,
             event.seconds * 1000,
+        )
+    elif event.kind == "failed" and event.remaining_s > 0:
+        # At WARNING once an outage: nobody has noticed. Where somebody has, the error tells them.
+        _log.log(
+            logging.WARNING if event.failures == 1 else logging.DEBUG,
+            "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
+            event.label,
+            event.remaining_s,
+            event.retry_in_s,
+            event.error,
         )
     elif event.kind == "rejected":
         _log.warning(

@@ -79,6 +79,7 @@ def _ask(source: TokenSource) -> str:
             fix="see the cause below it in the traceback; a source returns a token or raises "
             "TokenError or TokenUnavailable.",
             error_id="token/source-raised",
+            retryable=isinstance(error, OSError),  # a network or a disk, and they pass
         ) from error
 
 

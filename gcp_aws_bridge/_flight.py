@@ -2,21 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
+
+_log = logging.getLogger("gcp_aws_bridge")
 
 
 class Flight(Future[AwsCredentials]):
     """One exchange under way, its attempts included, and all who wait for it."""
 
-    def __init__(self, started_s: float) -> None:
+    def __init__(self, label: str, started_s: float) -> None:
         super().__init__()
+        self.label = label
         self.started_s = started_s  # of the monotonic clock
         self.runner: int | None = None  # its thread
+        self._claimed = threading.Lock()
         self.attempts = 0
         self.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
+
+    def claim(self) -> bool:
+        """Whether the caller is the one to bring it to its end: nobody was before."""
+        return self._claimed.acquire(blocking=False)
+
+    def fly(
+        self,
+        fetch: Callable[[], AwsCredentials],
+        most: int,
+        waited_for: Callable[[], bool],
+        pause: Callable[[int], None],
+    ) -> AwsCredentials:
+        """Fetch; again, *most* times in all, while that may help and somebody must be waiting.
+
+        Raises:
+            BridgeError: Of the last attempt.
+        """
+        while True:
+            self.attempts += 1
+            try:
+                return fetch()
+            except BridgeError as error:
+                if not (error.retryable and self.attempts < most and waited_for()):
+                    raise
+                _log.debug("%s: attempt %d failed: %s", self.label, self.attempts, error.error_id)
+            pause(self.attempts)
+
+    async def landing(self, timeout_s: float) -> None:
+        """Have the task that runs this wait until it is over, or for *timeout_s* seconds."""
+        import asyncio  # whoever has tasks has it
+
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # that loop is closed by now
+                loop.call_soon_threadsafe(over.set)
+
+        # Not asyncio.wrap_future: of a task that no longer waits, it would log the error as lost.
+        self.add_done_callback(wake)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(over.wait(), timeout_s)
+
+
+class Abandoned(BridgeError):
+    """Nobody flies it, since whoever was about to was interrupted; those who wait start another."""
 
 
 def too_slow(label: str, waited_s: float) -> ExchangeError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _TOKEN_URI = "https://oauth2.googleapis.com/token"
 # What google-auth's readers raise over a file with something else in it.
 _MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
+_filtering = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def _application_default(request: Any) -> Any:
         info, problem = _read_json(path)
         if not problem:
             try:
-                with warnings.catch_warnings():
+                # One at a time: what it changes and puts back is the whole process's.
+                with _filtering, warnings.catch_warnings():
                     # Of a login's quota project, which an ID token has no part in; of files from
                     # strangers, which this one is not.
                     warnings.simplefilter("ignore")
@@ -151,8 +154,9 @@ def _application_default(request: Any) -> Any:
 
 
 def _refused(error: Exception) -> TokenError:
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
 
+    passing = (TransportError, OSError)
     # What google-auth says, and what requests does of a network (OSError), is fit to be shown; of
     # anything else, which may quote an answer, the type is.
     said = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
@@ -162,6 +166,8 @@ def _refused(error: Exception) -> TokenError:
         "the service account and enable the IAM Credentials API; for a key, check that it "
         "is live.",
         error_id="token/google-refused",
+        # google-auth's own word, on all of its errors; a network's faults pass.
+        retryable=bool(getattr(error, "retryable", False)) or isinstance(error, passing),
     )
 
 

@@ -92,30 +92,30 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, host: str, stop: float, monotonic: Callable[[], float]) -> None:
         super().__init__(host)
-        self._left_s = lambda: stop - monotonic()
+        self._left_s: Callable[[], float] = lambda: stop - monotonic()
 
     def connect(self) -> None:
         # As socket.create_connection, which would give each address of a name the whole time.
         failure: OSError = TimeoutError()
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            self.host, self.port, type=socket.SOCK_STREAM
-        ):
-            self.sock = _BoundedSocket(family, kind, protocol)
-            self.sock.left_s = self._left_s
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        for tried, (family, kind, protocol, _, address) in enumerate(found):
             try:
-                return self.sock.connect(address)
-            except OSError as error:
-                self.sock.close()
+                made = _BoundedSocket(family, kind, protocol)  # of a family that may not be had
+                self.sock = made
+                made.left_s = self._left_s
+                # A share of what is left: one address that answers nothing is not the last.
+                made.settimeout(max(self._left_s(), 1e-9) / (len(found) - tried))
+                made.connect(address)
+                return
+            except OSError as error:  # noqa: PERF203 - a name has few addresses
+                if self.sock is not None:
+                    self.sock.close()
                 failure = error
         raise failure
 
 
 class _BoundedSocket(socket.socket):
     left_s: Callable[[], float]
-
-    def connect(self, address: Any) -> None:
-        self._bound()
-        super().connect(address)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self._bound()

@@ -34,6 +34,7 @@ class Kept(NamedTuple):
         mandatory_at: From when on they are not given out any more; never before `advisory_at`.
         advisory_s, mandatory_s: The same instants in seconds of the monotonic clock.
         rejected: A service refused them as expired or invalid: given out only if no others come.
+        refused: They were, at some time: nothing that is worth having while others may be had.
     """
 
     credentials: AwsCredentials
@@ -42,6 +43,7 @@ class Kept(NamedTuple):
     advisory_s: float
     mandatory_s: float
     rejected: bool = False
+    refused: bool = False
 
     def is_fresh(self, now: datetime, now_s: float) -> bool:
         """The one question of the hot path."""
@@ -61,7 +63,7 @@ class Kept(NamedTuple):
 
     def as_rejected(self) -> "Kept":
         """The same, to be replaced before they are given out again."""
-        return self._replace(advisory_s=float("-inf"), rejected=True)
+        return self._replace(advisory_s=float("-inf"), rejected=True, refused=True)
 
     def reprieved(self) -> "Kept":
         """The same, to be given out after all, and replaced as soon as that can be."""
@@ -84,6 +86,17 @@ class Failure(NamedTuple):
     pause_s: float
     retry_at_s: float
     remembered_until_s: float
+
+    def forgotten(self) -> "Failure":
+        """The same, but that it is no answer to anybody."""
+        return self._replace(remembered_until_s=float("-inf"))
+
+
+class Memory(NamedTuple):
+    """What goes from one process to the next."""
+
+    kept: Kept | None = None
+    failure: Failure | None = None
 
 
 class Rejections(NamedTuple):
@@ -109,8 +122,8 @@ class RefreshPolicy(NamedTuple):
             in three rounds, at this width (docs/explanation/fleet.md).
         mandatory_window_s: Credentials with less life than this are not given out: a request
             signed with them could arrive too late. aws-config's identity cache uses 10 s too.
-        attempts, pause_s: While a caller waits, the first failure, if worth it, is tried again at
-            once, this often in all, after about this long (doubling).
+        attempts, pause_s, pause_cap_s: While a caller waits, the first failure, if worth it, is
+            tried again at once, this often in all, after about this long (doubling).
         backoff_base_s, backoff_cap_s: Between attempts that fail.
         unhurried_s, unhurried_share, quick_retries: While more life than this is left, and after
             so many failures, the pause is drawn up to that share of what is beyond: who can wait
@@ -120,7 +133,11 @@ class RefreshPolicy(NamedTuple):
             have every request fetch another.
         remember_s: With nothing valid, how long at most an error answers further callers, so that
             a thousand threads do not become a thousand requests, nor a thousand pods a herd.
-        wait_s: The longest that a caller waits for an attempt that never ends.
+        wait_s: The longest that anybody waits for an attempt that never ends.
+        rejected_wait_s: The longest that a caller waits for others while rejected credentials are
+            good by our clocks: what rejected them may have been mistaken.
+        lost_flights, lost_pause_s: With so many attempts that never ended, the next one starts so
+            long after the last: each holds a thread.
     """
 
     earliest: float = 0.35
@@ -128,15 +145,19 @@ class RefreshPolicy(NamedTuple):
     mandatory_window_s: float = 10.0
     attempts: int = 4
     pause_s: float = 0.2
+    pause_cap_s: float = 5.0
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 60.0
-    unhurried_s: float = 300.0
-    unhurried_share: float = 0.5
+    unhurried_s: float = 600.0
+    unhurried_share: float = 0.75
     quick_retries: int = 2
     reject_base_s: float = 30.0
     reject_cap_s: float = 1800.0
     remember_s: float = 15.0
     wait_s: float = 90.0
+    rejected_wait_s: float = 3.0
+    lost_flights: int = 3
+    lost_pause_s: float = 900.0
 
     def keep(
         self, credentials: AwsCredentials, obtained: datetime, obtained_s: float, jitter: float
@@ -154,6 +175,14 @@ class RefreshPolicy(NamedTuple):
             mandatory_s=obtained_s + mandatory_after_s,
         )
 
+    def retry_after_s(self, attempt: int, jitter: float) -> float:
+        """The pause after the n-th attempt of one flight, while somebody waits for it."""
+        return backoff_s(attempt, base_s=self.pause_s, cap_s=self.pause_cap_s, jitter=jitter)
+
+    def is_recent(self, failure: Failure, now_s: float) -> bool:
+        """Whether it is of the outage, if any, of now: nobody asked since, or it failed again."""
+        return now_s - failure.retry_at_s < self.backoff_cap_s
+
     def fail(
         self,
         error: BridgeError,
@@ -164,7 +193,7 @@ class RefreshPolicy(NamedTuple):
         remaining_s: float,
     ) -> Failure:
         """When to try again after one more failure, with *remaining_s* of valid credentials."""
-        number = previous.number + 1 if previous else 1
+        number = previous.number + 1 if previous and self.is_recent(previous, now_s) else 1
         spare_s = (remaining_s - self.unhurried_s) * self.unhurried_share
         if number > self.quick_retries and spare_s > self.backoff_cap_s:
             pause_s = self.backoff_base_s + (spare_s - self.backoff_base_s) * jitter

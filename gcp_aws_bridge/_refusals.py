@@ -81,7 +81,8 @@ def refused_hop(
 
 def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
     """A network fault of botocore's on the way to STS or back."""
-    tls = type(error).__name__ == "SSLError"
+    # A certificate stays wrong; a handshake that was cut may be whole the next time.
+    tls = type(error).__name__ == "SSLError" and "certificate" in str(error).lower()
     return ExchangeError(
         f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}.",
         fix=(

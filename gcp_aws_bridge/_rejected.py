@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from botocore.model import OperationModel
 from botocore.session import Session
 
 from gcp_aws_bridge._cells import registry
@@ -49,7 +50,8 @@ def _note_signature(**event: Any) -> None:
 def _look_at_answer(**event: Any) -> int | None:
     """What botocore asks after each attempt: seconds until the next one, None for no other."""
     response, request_dict = event["response"], event["request_dict"]
-    if response is None or response[1].get("Error", {}).get("Code") not in _REJECTED:
+    code = "" if response is None else response[1].get("Error", {}).get("Code")
+    if code not in _REJECTED or code in _own_errors(event["operation"]):
         return None
     context = request_dict["context"]
     key = _signing_key(context.get(_SIGNED, ""))
@@ -59,6 +61,13 @@ def _look_at_answer(**event: Any) -> int | None:
         return None
     context[_AGAIN] = True
     return 0
+
+
+def _own_errors(operation: OperationModel) -> set[str]:
+    """Codes that *operation* has for what it was given: a task's token, say, that has ended."""
+    shapes: list[Any] = operation.error_shapes
+    modelled = {shape.error_code or shape.name for shape in shapes}
+    return modelled - {"UnrecognizedClientException"}  # where a model has this, it is of the key
 
 
 def _signing_key(signature: str | bytes) -> str | None:

@@ -38,6 +38,7 @@ _REACH_VARIABLES = (
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_STS_REGIONAL_ENDPOINTS",
     "AWS_CONFIG_FILE",
     "AWS_CA_BUNDLE",
     "REQUESTS_CA_BUNDLE",
@@ -99,7 +100,6 @@ class Sts:
         # At once, in the caller's thread and before other threads share the session; and so that
         # a wrong endpoint is an error where the session is made, not in the first request.
         self._unsigned = self._client(_UNSIGNED_CONFIG)
-        require_https(self._unsigned.meta.endpoint_url)
 
     def after_fork_in_child(self) -> None:
         # The parent goes on using its sockets; two processes on one TLS connection break both.
@@ -177,6 +177,7 @@ class Sts:
                 fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
                 error_id="config/sts-client",
             ) from error
+        require_https(client.meta.endpoint_url)  # each: botocore reads the environment each time
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client

@@ -4,8 +4,6 @@ One value carries all of them, so that a test passes its own and nothing is read
 module may read the clock (ruff TID251 bans it).
 """
 
-import random
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -21,17 +19,20 @@ def utc_now() -> datetime:
 
 def jitter() -> float:
     """A fraction in [0, 1). A function of this module, so that values which hold it pickle."""
+    import random  # not loaded where nothing is waited for: a command that answers from its cache
+
     return random.random()  # noqa: S311 - spreads load, guards nothing
 
 
 def spawn_daemon(work: Callable[[], None]) -> None:
-    """Run *work* beside the caller; never keeps the interpreter from exiting."""
-    try:
-        threading.Thread(target=work, name="gcp-aws-bridge-refresh", daemon=True).start()
-    except RuntimeError:
-        # "can't start new thread": at interpreter shutdown, or under a thread limit. The caller
-        # then pays for the work itself, which beats failing a request that could be signed.
-        work()
+    """Run *work* beside the caller; never keeps the interpreter from exiting.
+
+    Raises:
+        RuntimeError: There is no thread to be had: at interpreter shutdown, or under a limit.
+    """
+    import threading  # as above
+
+    threading.Thread(target=work, name="gcp-aws-bridge-refresh", daemon=True).start()
 
 
 class World(NamedTuple):

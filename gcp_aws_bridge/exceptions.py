@@ -14,10 +14,12 @@ request), it sees its own `CredentialRetrievalError`, with one of these as `__ca
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from typing_extensions import Self
 
 __all__ = ["BridgeError", "ConfigError", "ExchangeError", "TokenError", "TokenUnavailable"]
 
@@ -29,17 +31,29 @@ class BridgeError(Exception):
         summary: What failed, what was seen and what was wanted, in full sentences.
         fix: What to do about it, a command or a setting.
         error_id: Its section in docs/reference/errors.md.
+        retryable: The same may succeed later without anybody changing anything.
     """
 
     # Class attributes are the defaults, and every argument but the first has one, so that the
     # pickling that Exception brings (class, args, __dict__) is enough.
     fix = ""
     error_id = ""
+    retryable = False
 
-    def __init__(self, summary: str, *, fix: str = "", error_id: str = "") -> None:
+    def __init__(
+        self, summary: str, *, fix: str = "", error_id: str = "", retryable: bool = False
+    ) -> None:
         super().__init__(summary)
         self.fix = fix
         self.error_id = error_id
+        self.retryable = retryable
+
+    def __copy__(self) -> Self:
+        # Without its constructor: a subclass of somebody's own may want other arguments.
+        made = type(self).__new__(type(self))
+        made.args = self.args
+        vars(made).update(vars(self))
+        return made
 
     def __str__(self) -> str:
         parts = [str(self.args[0]) if self.args else type(self).__name__]
@@ -68,13 +82,11 @@ class ExchangeError(BridgeError):
     Attributes:
         code: The STS error code (`AccessDenied`), or the class name of a network error.
         request_id: The AWS request id to give to AWS support; empty when there was no answer.
-        retryable: The same request may succeed later without anybody changing anything.
         date: When STS said so, by its own clock (aware UTC); None when there was no answer.
     """
 
     code = ""
     request_id = ""
-    retryable = False
     date: datetime | None = None
 
     def __init__(
@@ -87,10 +99,9 @@ class ExchangeError(BridgeError):
         request_id: str = "",
         retryable: bool = False,
     ) -> None:
-        super().__init__(summary, fix=fix, error_id=error_id)
+        super().__init__(summary, fix=fix, error_id=error_id, retryable=retryable)
         self.code = code
         self.request_id = request_id
-        self.retryable = retryable
 
 
 # A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64;

@@ -147,6 +147,8 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         watch.look(str(args[:2]), "arguments of a process")
     elif event == "open" and _writes(*args) and _from_the_library():
         watch.written.add(Path(os.fsdecode(args[0])))
+    elif event == "os.rename" and _from_the_library():
+        watch.written.add(Path(os.fsdecode(args[1])))  # what was written beside, and put in place
 
 
 def _writes(path: object, mode: str | None, flags: int) -> bool:

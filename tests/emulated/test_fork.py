@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -62,15 +63,21 @@ def test_a_child_can_exchange_for_itself(pod: Emulator) -> None:
 
 
 def test_a_child_never_uses_the_parents_connection(pod: Emulator) -> None:
-    credentials = bridge.credentials(ROLE)
-    mine = credentials.access_key  # opens a connection to STS, kept alive
+    mine = bridge.credentials(ROLE).access_key  # opens a connection to STS, kept alive
 
-    def refresh_in_child() -> list[str]:
-        registry.clear()
-        return [bridge.credentials(ROLE, role_session_name=f"child-{n}").access_key for n in "ab"]
+    def ports_that_a_child_connects_to() -> list[str]:
+        connected: list[str] = []
+        real = socket.socket.connect
 
-    assert 2 == len(in_child(refresh_in_child))
-    registry.clear()
+        def connect(self: socket.socket, address: Any) -> None:
+            connected.append(str(address[1]))
+            real(self, address)
+
+        socket.socket.connect = connect  # type: ignore[assignment,method-assign]
+        assert bridge.credentials(ROLE, role_session_name="child").access_key != mine
+        return connected
+
+    assert str(pod.sts.port) in in_child(ports_that_a_child_connects_to)
     assert bridge.credentials(ROLE, role_session_name="parent").access_key != mine
 
 

@@ -250,6 +250,17 @@ def test_plain_http_to_another_host_is_refused(
     assert 0 == len(pod.metadata.requests)
 
 
+def test_plain_http_is_refused_of_every_client(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the hops', too, which botocore makes anew, reading the environment anew."""
+    credentials = bridge.credentials(ROLE, chain=[ROLE])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example:8080")
+    with pytest.raises(CredentialRetrievalError, match=r"config/sts-plain-http"):
+        credentials.get_frozen_credentials()
+    assert 1 == len(pod.sts.requests)
+
+
 @pytest.mark.parametrize(
     ("arn", "region", "host"),
     [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -93,6 +94,54 @@ def test_what_is_no_fault_of_the_key_replaces_nothing(
     with pytest.raises(ClientError, match=code):
         client.get_caller_identity()
     assert (1, 2) == (exchanges(pod), identities(pod))
+
+
+@pytest.fixture
+def step_functions(pod: Emulator) -> Iterator[tuple[Any, list[str]]]:
+    """A client of a service that has `InvalidToken` for something else, and what it was sent."""
+    sent: list[str] = []
+
+    class Refuses(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append(self.headers["X-Amz-Target"].partition(".")[2])
+            body = b'{"__type": "com.amazonaws.swf.service.v2.model#InvalidToken"}'
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        session = bridge.session(ROLE, region_name=REGION)
+        yield (
+            session.client("stepfunctions", endpoint_url=f"http://127.0.0.1:{server.server_port}"),
+            sent,
+        )
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_code_that_the_operation_has_for_its_own_input_replaces_nothing(
+    pod: Emulator, step_functions: tuple[Any, list[str]]
+) -> None:
+    client, sent = step_functions
+    with pytest.raises(client.exceptions.InvalidToken):
+        client.send_task_success(taskToken="of a task that is over", output="{}")
+    assert (["SendTaskSuccess"], 1) == (sent, exchanges(pod))
+
+
+def test_the_same_code_where_the_operation_has_it_not_is_of_the_key(
+    pod: Emulator, step_functions: tuple[Any, list[str]]
+) -> None:
+    client, sent = step_functions
+    with pytest.raises(ClientError, match="InvalidToken"):
+        client.describe_execution(executionArn="arn:aws:states:us-east-1:1:execution:a:b")
+    assert (["DescribeExecution"] * 2, 2) == (sent, exchanges(pod))
 
 
 def test_a_request_is_sent_twice_at_most(pod: Emulator, client: Any) -> None:

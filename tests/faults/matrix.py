@@ -163,9 +163,9 @@ CODES = {(code, status) for code, status, _ in _CODES}
 # Requests that a caller costs who asks ten times a second, whatever comes: in a minute with nothing
 # valid, and in ten minutes while credentials are valid.
 PERSISTENT = {
-    (Server.METADATA, "connection refused"): (46, 138),
-    (Server.METADATA, "403"): (4, 6),
-    (Server.STS, "connection refused"): (4, 6),
-    (Server.STS, "`AccessDenied` (403)"): (4, 6),
-    (Server.STS, "`Throttling` (400)"): (4, 6),
+    (Server.METADATA, "connection refused"): (69, 184),
+    (Server.METADATA, "403"): (7, 10),
+    (Server.STS, "connection refused"): (10, 10),
+    (Server.STS, "`AccessDenied` (403)"): (7, 10),
+    (Server.STS, "`Throttling` (400)"): (10, 10),
 }

@@ -30,9 +30,10 @@ _TAIL = """
 - **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
   round on no wave is above 1.5 times the mean.
 - **An outage that credentials outlive** ends without a herd. After two quick retries a pod waits
-  for up to half of what is left beyond the last five minutes, so a fleet comes back over as long as
-  its credentials still last, not in a second. Nobody notices: every request is signed with what is
-  valid. The longer the outage beside the life of the credentials, the steeper that must be.
+  for up to three quarters of what is left beyond the last ten minutes, so a fleet comes back over
+  as long as its credentials still last, not in a second. Nobody notices: every request is signed
+  with what is valid. The longer the outage beside the life of the credentials, the steeper that
+  must be.
 - **An outage that they do not outlive** is another matter. After an hour every pod's credentials of
   one hour have ended, and callers are failing. Each pod then asks about every eight seconds, and is
   back within fifteen once STS is. That is a peak, and on purpose: to keep it at three times the

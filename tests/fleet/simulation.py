@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import POLICY, Failure, Kept, RefreshPolicy
-from gcp_aws_bridge._world import backoff_s
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0
@@ -70,9 +69,7 @@ class Pod:
             return self._serve(now_s)
         self._attempts += 1
         if waited_for and self._failure is None and self._attempts < policy.attempts:
-            return now_s + backoff_s(
-                self._attempts, base_s=policy.pause_s, cap_s=5.0, jitter=self._jitter()
-            )
+            return now_s + policy.retry_after_s(self._attempts, self._jitter())
         self._attempts = 0
         remaining_s = 0.0 if kept is None else max(0.0, kept.mandatory_s - now_s)
         failure = self._failure = policy.fail(

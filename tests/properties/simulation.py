@@ -17,11 +17,11 @@ import pytest
 from fakes import START, credentials, is_whole
 from properties.scheduler import Lock, Scheduler, Task
 
-from gcp_aws_bridge import _cell
+from gcp_aws_bridge import _cell, _events, _renewal
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import Failure, Kept, RefreshPolicy, Rejections
 from gcp_aws_bridge._world import World
-from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError
 
 # What docs/explanation/refresh.md promises, in seconds and shares of a life.
 NOT_GIVEN_OUT_S = 10.0
@@ -32,6 +32,7 @@ ATTEMPTS = 4
 BETWEEN_REJECTIONS_S = 30.0
 LONGEST_WAIT_S = 90.0
 
+Landing = tuple[float, float, float]  # one that failed: when, next try, remembered until
 Threads = Literal["to be had", "none left", "interrupted"]
 Answer = float | BaseException  # a life in seconds, or what goes wrong
 
@@ -80,10 +81,10 @@ class Judge:
         self.flights: list[Any] = []
         self.calls: list[Call] = []
         self.errors: list[BaseException] = []
-        self.failure: tuple[float, float] | None = None  # of the last landing: when, next try
+        self.failure: Landing | None = None
         self.rejected: int | None = None
         self._newest: int | None = None
-        self._before: tuple[tuple[float, float] | None, int | None] = (None, None)
+        self._before: tuple[Landing | None, int | None] = (None, None)
         self._refused: set[int] = set()  # by a service, ever
         self._believed_s = float("-inf")
         self._late_landing = False
@@ -122,7 +123,7 @@ class Judge:
         number = self._current()
         good = number is not None and self._servable(number) and self.rejected is None
         if self.failure is not None:
-            failed_s, next_s = self.failure
+            failed_s, next_s, _ = self.failure
             self._must(now_s >= failed_s + BETWEEN_FLIGHTS_S - 1e-6, "asked again too soon")
             self._must(not good or now_s >= next_s, "did not back off")
         elif number is not None and number not in self._refused:
@@ -134,7 +135,7 @@ class Judge:
         if flight.attempts_seen > 1:
             self._must(flight.attempts_seen <= ATTEMPTS, "too many attempts")
             self._must(now_s >= flight.last_attempt_s + BETWEEN_ATTEMPTS_S - 1e-6, "no pause")
-            self._must(isinstance(flight.answer, ExchangeError), "tried a refusal again")
+            self._must(isinstance(flight.answer, BridgeError), "tried a refusal again")
             self._must(flight.answer.retryable, "tried a refusal again")
         flight.last_attempt_s, flight.answer = now_s, None
 
@@ -150,12 +151,12 @@ class Judge:
     def failed(self, failure: Failure) -> None:
         self._landed()
         self._before = (self.failure, self.rejected)
-        self.failure = (self._world.now_s, failure.retry_at_s)
+        self.failure = (self._world.now_s, failure.retry_at_s, failure.remembered_until_s)
         self.rejected = None
 
     def believed(self, now_s: float) -> None:
         self._must(now_s >= self._believed_s + BETWEEN_REJECTIONS_S - 1e-6, "believed too often")
-        self._must(self.failure is None or now_s >= self.failure[1], "believed while backing off")
+        self._must(self.failure is None or now_s >= self.failure[2], "believed too soon")
         self._believed_s = now_s
         self.rejected = self._current()
         self._refused |= {self.rejected or 0}
@@ -165,6 +166,14 @@ class Judge:
     def is_lost(self, flight: Any) -> bool:
         """Whether another may start beside it: nobody waits, or would wait so long."""
         return flight.given_up or self._world.now_s >= flight.began_s + LONGEST_WAIT_S
+
+    def stops_waiting(self, flight: Any) -> None:
+        """A caller does. With what was rejected there is something to go on with, soon."""
+        if self._world.now_s >= flight.began_s + LONGEST_WAIT_S:
+            self.gives_up(flight)
+        else:
+            self._must(self._current() in self._refused, "did not wait long enough")
+            self.rejected = None
 
     def gives_up(self, flight: Any) -> None:
         """Nobody waits for it any more: what was rejected is all there is."""
@@ -261,9 +270,10 @@ class Simulation:
         self._numbers = 0
         self._patch = pytest.MonkeyPatch()
         lock = SimpleNamespace(Lock=lambda: Lock(self.scheduler), get_ident=threading.get_ident)
-        self._patch.setattr(_cell, "threading", lock)
-        self._patch.setattr(_cell._log, "disabled", True)
-        self._patch.setattr(_cell, "Flight", self._flight_class())
+        for module in (_cell, _renewal):
+            self._patch.setattr(module, "threading", lock)
+        self._patch.setattr(_events._log, "disabled", True)
+        self._patch.setattr(_renewal, "Flight", self._flight_class())
         self.judge = Judge(self)
         policy = _Watched()
         policy.judge = self.judge
@@ -338,7 +348,7 @@ class Simulation:
         if self.threads == "interrupted":
             self.judge.gives_up(self.judge.flights[-1])
             raise KeyboardInterrupt
-        work()
+        raise RuntimeError("can't start new thread")
 
     def _fetch(self) -> AwsCredentials:
         flight = next(f for f in reversed(self.judge.flights) if f.runner == threading.get_ident())
@@ -351,9 +361,9 @@ class Simulation:
         return credentials(self._numbers, self.now + timedelta(seconds=flight.answer))
 
     def _flight_class(world) -> type:
-        class Flight(_cell.Flight):
-            def __init__(self, *started: float) -> None:
-                super().__init__(*started)
+        class Flight(_renewal.Flight):
+            def __init__(self, label: str, started_s: float) -> None:
+                super().__init__(label, started_s)
                 self.began_s = world.now_s
                 self.given_up = False  # nobody waits for it any more
                 self.attempts_seen, self.last_attempt_s = 0, 0.0
@@ -366,7 +376,7 @@ class Simulation:
                     world.judge.waits(world.scheduler._current)
                 world.scheduler.stop_here(lambda: self.done() or world.now_s >= until)
                 if not self.done():
-                    world.judge.gives_up(self)
+                    world.judge.stops_waiting(self)
                     raise FutureTimeout
                 return super().result(0)
 

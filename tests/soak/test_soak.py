@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge._flight import Flight
 from gcp_aws_bridge.emulator import Emulator
 from soak.day import ROLES, live
 
@@ -18,9 +19,7 @@ def test_two_hours_with_faults_that_nobody_notices(gke_pod: Emulator) -> None:
 
 def test_what_is_avoidable_is_counted(gke_pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The soak can fail: credentials that nobody renews end in errors."""
-    from gcp_aws_bridge._cell import Cell
-
-    monkeypatch.setattr(Cell, "_attempts", lambda self, flight: _refuse())
+    monkeypatch.setattr(Flight, "fly", lambda *_: _refuse())
     report = live(gke_pod, hours=0.5, seed=3)
     assert not report.is_clean
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from fakes import START, Fetches, ManualWorld, is_whole
+from fakes import START, Fetches, ManualWorld, credentials, eventually, is_whole
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refresh import RefreshPolicy
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenUnavailable
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 
@@ -142,7 +144,7 @@ def test_refresh_takes_its_time_while_there_is_some_and_tries_often_in_the_last_
         if fetches.count > before:
             tries.append(second)
         world.advance(1)
-    assert [0, 2, 6, 598, 894] == tries[:5]  # each halves what is left before the last 300 s
+    assert [0, 2, 6, 669] == tries[:4]  # three quarters of what is left before the last 600 s
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert {60} == set(gaps[-4:])
 
@@ -287,7 +289,8 @@ def test_many_who_find_nothing_share_one_exchange() -> None:
 
 def test_a_caller_does_not_wait_for_ever(world: ManualWorld, fetches: Fetches) -> None:
     world.hold = True  # a source that never returns
-    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=world.world)
+    real = world.world._replace(monotonic=time.monotonic)
+    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
     with pytest.raises(ExchangeError, match="no answer within"):
         cell.get()
     world.release()
@@ -298,7 +301,8 @@ def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
     world: ManualWorld, fetches: Fetches
 ) -> None:
     world.hold = True
-    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=world.world)
+    real = world.world._replace(monotonic=time.monotonic)
+    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
     with pytest.raises(ExchangeError, match="no answer within"):
         cell.get()
     world.hold = False
@@ -307,17 +311,84 @@ def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
     assert 1 == number(cell.get())
 
 
-def test_an_interrupt_while_the_thread_starts_strands_nobody(fetches: Fetches) -> None:
-    manual = fetches.world
+# -- threads that cannot be had, and interrupts ------------------------------------------------
 
-    def interrupted(work: object) -> None:
+
+def no_thread(work: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_without_threads_what_is_valid_is_served_and_nobody_works_for_it(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    world.advance(40 * 60)
+    cell._world = world.world._replace(spawn=no_thread)
+    assert [1, 1] == [number(cell.get()), number(cell.get())]
+    assert 1 == fetches.count
+    cell._world = world.world
+    world.advance(2)  # a failure like any other: it is tried again
+    cell.get()
+    assert 2 == number(cell.get())
+
+
+def test_without_threads_who_has_nothing_does_the_work(cell: Cell, world: ManualWorld) -> None:
+    cell._world = world.world._replace(spawn=no_thread)
+    assert 1 == number(cell.get())
+
+
+class Interrupted:
+    """A world whose thread is interrupted while it starts another, while others join."""
+
+    def __init__(self, manual: ManualWorld, *, after_it_started: bool) -> None:
+        self.joined = threading.Event()
+        self.manual, self.after_it_started = manual, after_it_started
+        self.once = True
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        if not self.once:
+            threading.Thread(target=work).start()
+            return
+        self.once = False
+        if self.after_it_started:
+            threading.Thread(target=work).start()
+        assert self.joined.wait(10)
         raise KeyboardInterrupt
 
-    cell = Cell(fetches, world=manual.world._replace(spawn=interrupted))
+
+@pytest.mark.parametrize("after_it_started", [False, True])
+def test_an_interrupt_while_the_thread_starts_strands_nobody(
+    world: ManualWorld, after_it_started: bool
+) -> None:
+    answered = threading.Event()
+
+    def fetch() -> AwsCredentials:
+        counted.append(1)
+        assert answered.wait(10)
+        return credentials(len(counted), START + timedelta(hours=1))
+
+    counted: list[int] = []
+    interrupted = Interrupted(world, after_it_started=after_it_started)
+    cell = Cell(fetch, world=world.world._replace(spawn=interrupted.spawn))
+    found: list[AwsCredentials] = []
+    others = [threading.Thread(target=lambda: found.append(cell.get())) for _ in range(2)]
+
+    def join() -> None:
+        eventually(lambda: cell._flight is not None)
+        for other in others:
+            other.start()
+        eventually(lambda: len(getattr(cell._flight, "_condition")._waiters) >= 2)  # noqa: B009
+        interrupted.joined.set()
+        answered.set()
+
+    joining = threading.Thread(target=join)
+    joining.start()
     with pytest.raises(KeyboardInterrupt):
         cell.get()
-    cell._world = manual.world
-    assert 1 == number(cell.get())
+    for thread in (joining, *others):
+        thread.join(10)
+    assert [2, 1] == [len(found), len(counted)]
+    assert found[0] is found[1] is cell.get()
 
 
 def test_a_source_that_needs_its_own_credentials_is_told_so(world: ManualWorld) -> None:
@@ -337,3 +408,179 @@ def test_an_interrupt_in_the_exchange_strands_nobody(world: ManualWorld) -> None
     with pytest.raises(KeyboardInterrupt):
         cell.get()
     assert cell._flight is None
+
+
+# -- an exchange that does not end -------------------------------------------------------------
+
+
+class Stuck:
+    """An exchange that ends when it is told to, in a thread of its own; time is as told."""
+
+    def __init__(self, **policy: float) -> None:
+        self.manual = ManualWorld()
+        self.count = 0
+        self.free = threading.Event()
+        self.threads: list[threading.Thread] = []
+        world = self.manual.world._replace(spawn=self._spawn, monotonic=self._monotonic)
+        self.cell = Cell(self._fetch, world=world, policy=RefreshPolicy(**policy))  # type: ignore[arg-type]
+
+    def _monotonic(self) -> float:
+        return self.manual.world.monotonic() + time.monotonic()
+
+    def _spawn(self, work: Callable[[], None]) -> None:
+        self.threads.append(threading.Thread(target=work, daemon=True))
+        self.threads[-1].start()
+
+    def _fetch(self) -> AwsCredentials:
+        self.count += 1
+        mine = self.count
+        assert self.free.wait(30)
+        return credentials(mine, self.manual.now + timedelta(hours=12))
+
+    def valid(self) -> None:
+        """Credentials of twelve hours, of which six are over, and an exchange that hangs."""
+        self.free.set()
+        self.cell.get()
+        self.free.clear()
+        self.manual.advance(8 * 3600)
+
+
+def test_exchanges_that_never_end_are_few() -> None:
+    stuck = Stuck()
+    stuck.valid()
+    for _ in range(int(3.9 * 3600) // 10):
+        assert 1 == number(stuck.cell.get())
+        stuck.manual.advance(10)
+    assert 1 + 3 + 3.9 * 3600 / 900 == pytest.approx(stuck.count, abs=1)
+    stuck.free.set()
+    for thread in stuck.threads:
+        thread.join(10)
+
+
+def test_with_nothing_valid_there_is_one_in_a_quarter_of_an_hour() -> None:
+    stuck = Stuck(wait_s=0.01)
+    for _ in range(3600 // 5):
+        with pytest.raises(ExchangeError):
+            stuck.cell.get()
+        stuck.manual.advance(5)
+    assert 3 + 3600 / 900 == pytest.approx(stuck.count, abs=1)
+    stuck.free.set()
+    for thread in stuck.threads:
+        thread.join(10)
+    assert 0 < number(stuck.cell.get())
+
+
+def test_who_comes_late_waits_for_the_next_one() -> None:
+    stuck = Stuck(wait_s=0.4)
+    first: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            stuck.cell.get()
+        except ExchangeError as error:
+            first.append(error)
+
+    early = threading.Thread(target=wait)
+    early.start()
+    time.sleep(0.3)  # three quarters of the time that anybody waits
+    threading.Timer(0.2, stuck.free.set).start()
+    assert is_whole(stuck.cell.get())
+    early.join(10)
+    assert ["exchange/timeout"] == [error.error_id for error in first]  # type: ignore[attr-defined]
+
+
+# -- rejected ----------------------------------------------------------------------------------
+
+
+def test_who_waits_for_others_in_vain_goes_on_with_what_was_rejected_soon() -> None:
+    stuck = Stuck(rejected_wait_s=0.05)
+    stuck.free.set()
+    old = stuck.cell.get()
+    stuck.free.clear()
+    assert stuck.cell.reject(old.access_key_id)
+    assert old is stuck.cell.get()
+    assert stuck.cell._flight is not None  # which goes on
+    stuck.free.set()
+    eventually(lambda: stuck.cell.get() is not old)
+    assert 2 == stuck.count
+
+
+def test_a_rejection_in_an_outage_costs_one_attempt(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    key = cell.get().access_key_id
+    fetches.failing = unreachable()
+    cell.reject(key)
+    assert 1 == number(cell.get())
+    assert (2, []) == (fetches.count, world.sleeps)
+
+
+def test_what_was_refused_is_replaced_within_a_minute_of_the_end_of_an_outage(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    world.jitter = 1.0
+    key = cell.get().access_key_id
+    fetches.failing = unreachable()
+    cell.reject(key)
+    for _ in range(600):
+        assert 1 == number(cell.get())
+        world.advance(1)
+    fetches.failing = None
+    for _ in range(60):
+        cell.get()
+        world.advance(1)
+    assert 1 < number(cell.get())
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+def test_a_failure_of_last_night_takes_nothing_from_todays_attempts(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    world.advance(40 * 60)
+    fetches.failing = unreachable()
+    cell.get()
+    world.advance(10 * 3600)
+    fetches.count = 0
+    with pytest.raises(ExchangeError):
+        cell.get()
+    assert 4 == fetches.count
+
+
+def test_an_error_class_of_somebody_elses_is_copied_whole(cell: Cell, fetches: Fetches) -> None:
+    class VaultError(TokenError):
+        def __init__(self, path: str, status: int) -> None:
+            super().__init__(f"vault {path}: HTTP {status}")
+            self.status = status
+
+    key = cell.get().access_key_id
+    fetches.failing = VaultError("x", 403)
+    cell.reject(key)
+    assert 1 == number(cell.get())
+    cell._kept = None
+    with pytest.raises(VaultError, match="vault x: HTTP 403") as caught:
+        cell.get()
+    assert 403 == caught.value.status
+
+
+def test_an_error_that_is_kept_keeps_no_frames(cell: Cell, fetches: Fetches) -> None:
+    try:
+        raise ValueError("what was handled")
+    except ValueError:
+        fetches.failing = unreachable()
+    with pytest.raises(ExchangeError):
+        cell.get()
+    assert cell._failure is not None
+    kept = cell._failure.error
+    assert (None, None) == (kept.__traceback__, kept.__context__)
+
+
+def test_a_token_source_that_says_so_is_asked_again(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    fetches.failing = TokenError("a network's fault", retryable=True)
+    with pytest.raises(TokenError):
+        cell.get()
+    assert (4, 3) == (fetches.count, len(world.sleeps))

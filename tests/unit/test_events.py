@@ -62,7 +62,8 @@ def test_a_failure_is_told_once_with_all_its_attempts(
     fetches.failing = DOWN
     with pytest.raises(ExchangeError):
         cell.get()
-    assert [Event("failed", ARN, "pod-7", 4, sum(world.sleeps), 0.0, None, DOWN)] == events
+    waited_s = sum(world.sleeps)
+    assert [Event("failed", ARN, "pod-7", 4, waited_s, 0.0, None, DOWN, 1, 1.0)] == events
 
 
 def test_a_failure_behind_the_callers_back_tells_what_is_left(
@@ -72,7 +73,7 @@ def test_a_failure_behind_the_callers_back_tells_what_is_left(
     world.advance(40 * 60)
     fetches.failing = DOWN
     cell.get()
-    assert Event("failed", ARN, "pod-7", 1, 0.0, 1190.0, end, DOWN) == events[-1]
+    assert Event("failed", ARN, "pod-7", 1, 0.0, 1190.0, end, DOWN, 1, 1.0) == events[-1]
 
 
 def test_a_fault_of_a_source_is_told_too(cell: Cell, events: list[Event], fetches: Fetches) -> None:
@@ -122,3 +123,13 @@ def test_who_has_stopped_is_told_nothing_more(cell: Cell) -> None:
     stop()
     cell.get()
     assert [] == told
+
+
+def test_each_registration_ends_for_itself(cell: Cell) -> None:
+    told: list[Event] = []
+    first, second = on_event(told.append), on_event(told.append)
+    first()
+    first()
+    cell.get()
+    second()
+    assert 1 == len(told)

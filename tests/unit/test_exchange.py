@@ -139,3 +139,15 @@ def test_credentials_that_ended_before_they_came_blame_the_clock() -> None:
     with pytest.raises(ExchangeError, match="by this machine's clock") as caught:
         run(id_token, ROLE, ScriptedSts(-5))
     assert "exchange/clock" == caught.value.error_id
+
+
+@pytest.mark.parametrize(("raised", "again"), [(ConnectionError(), True), (KeyError("x"), False)])
+def test_a_network_that_fails_a_source_may_be_well_the_next_time(
+    raised: Exception, again: bool
+) -> None:
+    def source() -> str:
+        raise raised
+
+    with pytest.raises(TokenError) as caught:
+        exchange(source, ROLE, ScriptedSts(), clock=lambda: START)  # type: ignore[arg-type]
+    assert again == caught.value.retryable

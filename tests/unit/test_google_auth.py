@@ -203,16 +203,18 @@ def test_a_refused_key_says_what_google_said(key_text: str) -> None:
             secrets=key_text.splitlines()[1:3],
         )
     assert "live" in error.fix
+    assert not error.retryable
 
 
 def test_a_token_endpoint_that_cannot_be_reached(key_text: str) -> None:
-    failure(
+    error = failure(
         TokenError,
         "token/google-refused",
         GoogleCredentials(key_file=key_file(key_text)),
         seen=["127.0.0.1", "refused"],
         secrets=key_text.splitlines()[1:3],
     )
+    assert error.retryable
 
 
 @pytest.mark.parametrize("token", ["garbage", "a.b.c"])

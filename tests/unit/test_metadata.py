@@ -496,6 +496,30 @@ def test_a_name_with_many_addresses_has_one_deadline(
     assert pytest.approx(2.0, abs=0.01) == manual.world.monotonic()
 
 
+def test_a_family_that_cannot_be_had_and_an_address_that_is_silent_are_not_the_last(
+    serve: Serve, manual: ManualWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answer(TOKEN))
+    port = int(server.host.partition(":")[2])
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if address[1] == 9:  # a black hole: every packet is dropped
+            manual.advance(self.gettimeout() or 999)
+            raise TimeoutError
+        real(self, address)
+
+    found = [
+        (-1, socket.SOCK_STREAM, 6, "", ("::1", port)),  # no IPv6 in this kernel
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    assert TOKEN == MetadataServer(deadline_s=2.0, world=manual.world)()
+    assert pytest.approx(1.0) == manual.world.monotonic()
+
+
 @pytest.mark.parametrize(
     ("deadline_s", "jitter", "sleeps"),
     [

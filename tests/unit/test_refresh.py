@@ -82,7 +82,7 @@ def test_pauses_double_up_to_a_minute_while_time_is_short() -> None:
 
 
 def test_who_can_wait_out_an_outage_does_after_two_quick_retries() -> None:
-    assert [2, 4, 3600, 3600] == pauses(remaining_s=2 * 3600 + 300, failures=4)
+    assert [2, 4, 3600, 3600] == pauses(remaining_s=4800 + 600, failures=4)
 
 
 def test_with_nothing_valid_callers_hear_the_same_error_for_fifteen_seconds_at_most() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import botocore.exceptions
 import pytest
 from fakes import START
 from unit.servers import AUDIENCE, NUMBER, ROLE_ARN, failure, id_token
@@ -13,6 +14,7 @@ from gcp_aws_bridge._id_token import IdToken, parse
 from gcp_aws_bridge._refusals import (
     RETRYABLE_CODES,
     is_retryable,
+    not_reached,
     refused_hop,
     refused_token,
     trust_statement,
@@ -278,3 +280,18 @@ def test_the_statement_pins_all_that_can_be_pinned(
             "StringEquals": {f"accounts.google.com:{key}": v for key, v in conditions.items()}
         },
     } == json.loads(trust_statement(token))
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed", False),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", True),
+        ("[SSL] record layer failure", True),
+    ],
+)
+def test_a_handshake_that_was_cut_is_tried_again_and_a_wrong_certificate_is_not(
+    said: str, again: bool
+) -> None:
+    error = botocore.exceptions.SSLError(endpoint_url="https://sts.example", error=said)
+    assert again == not_reached("us-east-1", "arn", error).retryable

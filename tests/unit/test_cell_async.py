@@ -1,0 +1,156 @@
+"""`Cell.get_async`: tasks wait as threads do, for the same attempt, and block no event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakes import credentials
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._refresh import POLICY
+from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+
+
+class Gate:
+    """An exchange that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.asked = threading.Event()
+        self.open = threading.Event()
+        self.failing: BridgeError | None = None
+
+    def __call__(self) -> AwsCredentials:
+        self.count += 1
+        self.asked.set()
+        assert self.open.wait(30)
+        if self.failing is not None:
+            raise self.failing
+        return credentials(self.count, utc_now() + timedelta(hours=1))
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def cell(gate: Gate) -> Cell:
+    return Cell(gate)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """In a loop of its own; what the loop is told of lost errors is an error."""
+    told: list[dict[str, Any]] = []
+
+    async def watched() -> Any:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: told.append(said))
+        return await main()
+
+    result = asyncio.run(watched())
+    gc.collect()  # a future tells of an error that nobody saw when it is collected
+    assert [] == told
+    return result
+
+
+async def turns(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until it is so."""
+    while not condition():  # noqa: ASYNC110 - what is waited for is told by a thread
+        await asyncio.sleep(0)
+
+
+def test_tasks_and_threads_share_one_attempt(cell: Cell, gate: Gate) -> None:
+    beside: list[AwsCredentials] = []
+    thread = threading.Thread(target=lambda: beside.append(cell.get()))
+
+    async def main() -> list[AwsCredentials]:
+        tasks = [asyncio.ensure_future(cell.get_async()) for _ in range(200)]
+        thread.start()
+        await turns(gate.asked.is_set)
+        assert not any(task.done() for task in tasks)
+        gate.open.set()
+        return await asyncio.gather(*tasks)
+
+    found = run(main)
+    thread.join(30)
+    assert (1, {*beside}) == (gate.count, {*found})
+
+
+def test_what_is_valid_is_given_without_a_turn_of_the_loop(cell: Cell, gate: Gate) -> None:
+    gate.open.set()
+    expected = cell.get()
+    waiting = cell.get_async()
+    with pytest.raises(StopIteration) as caught:
+        waiting.send(None)
+    assert expected is caught.value.value
+
+
+def test_a_task_that_is_cancelled_cancels_nobody_else(cell: Cell, gate: Gate) -> None:
+    async def main() -> AwsCredentials:
+        one, other = (asyncio.ensure_future(cell.get_async()) for _ in range(2))
+        await turns(gate.asked.is_set)
+        one.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await one
+        gate.open.set()
+        return await other
+
+    assert run(main) == cell.get()
+    assert 1 == gate.count
+
+
+def test_each_task_has_the_error_as_its_own(cell: Cell, gate: Gate) -> None:
+    gate.failing = ExchangeError("no", code="AccessDenied")
+    gate.open.set()
+
+    async def main() -> list[Any]:
+        asking = (cell.get_async() for _ in range(20))
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    errors = run(main)
+    assert ({ExchangeError}, {"no"}) == ({*map(type, errors)}, {str(error) for error in errors})
+    assert 20 == len({id(error) for error in errors})
+
+
+def test_a_loop_that_is_closed_before_it_lands_is_no_trouble(cell: Cell, gate: Gate) -> None:
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(cell.get_async(), 0.01)
+
+    run(main)
+    gate.open.set()
+    assert 1 == int(cell.get().access_key_id[4:])
+
+
+def test_several_loops_wait_for_one_attempt(cell: Cell, gate: Gate) -> None:
+    found: list[AwsCredentials] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(asyncio.run(cell.get_async())))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    assert gate.asked.wait(30)
+    gate.open.set()
+    for thread in threads:
+        thread.join(30)
+    assert (4, 1, 1) == (len(found), len({*found}), gate.count)
+
+
+def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
+    cell = Cell(gate, policy=POLICY._replace(wait_s=0.05))
+
+    async def main() -> None:
+        with pytest.raises(ExchangeError, match="no answer within"):
+            await cell.get_async()
+
+    run(main)
+    gate.open.set()
