@@ -12,6 +12,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver
 
 from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
 from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved, role_for
+from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._rejected import watch
@@ -110,9 +111,23 @@ def credentials(
     Raises:
         ConfigError: As for `session`.
     """
+    cell, role = cell_for(
+        role_arn, token_source=token_source, botocore_session=botocore_session, **settings
+    )
+    return BridgeCredentials(cell, role.account_id)
+
+
+def cell_for(
+    role_arn: str | Role | None = None,
+    *,
+    token_source: TokenSource | None = None,
+    botocore_session: botocore.session.Session | None = None,
+    **settings: Unpack[RoleSettings],
+) -> tuple[Cell, Role]:
+    """As `credentials`, for renderings that are not botocore's."""
     inner = botocore_session_of(botocore_session or _shared_session(*map(os.environ.get, _CHOICE)))
     role = _required(inner, role_arn, **settings)
-    return BridgeCredentials(shared_cell(token_source, role, inner), role.account_id)
+    return shared_cell(token_source, role, inner), role
 
 
 class _Given(CredentialProvider):

@@ -7,13 +7,11 @@ with it cryptography, only when it runs.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shlex
-import signal
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+
+from gcp_aws_bridge.cli._shells import SHELLS, default_shell
+from gcp_aws_bridge.cli._signals import told_to_stop
 
 __all__ = ["HELP", "configure", "run"]
 
@@ -49,8 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--shell",
-        choices=sorted(_RENDER),
-        default="powershell" if os.name == "nt" else "bash",
+        choices=sorted(SHELLS),
+        default=default_shell(),
         help="form of the environment on standard output (default: %(default)s)",
     )
 
@@ -74,22 +72,24 @@ def run(args: argparse.Namespace) -> int:
             cloud.add_role(arn, audience=args.audience)
     except ValueError as error:
         return _fail(str(error), 2)
-    stop = _stop_event()
     try:
         cloud.start()
     except (OSError, OverflowError) as error:
         return _fail(f"cannot serve the ports asked for: {error}", 1)
     try:
-        print(_RENDER[args.shell](_environment(cloud.environ, roles[0], args.audience)), flush=True)
-        _hint(
-            f"Metadata server: {cloud.metadata.url}   AWS STS: {cloud.sts.url}\n"
-            f"{cloud.service_account.email} may assume {', '.join(roles)} "
-            f"with a token for {args.audience}.\n"
-            "Set the variables above in another terminal. Ctrl-C stops."
-        )
-        # Not `stop.wait()`: on Windows, Ctrl-C does not interrupt a wait without an end.
-        while not stop.wait(0.5):
-            pass
+        with told_to_stop() as stop:
+            print(
+                SHELLS[args.shell](_environment(cloud.environ, roles[0], args.audience)), flush=True
+            )
+            _hint(
+                f"Metadata server: {cloud.metadata.url}   AWS STS: {cloud.sts.url}\n"
+                f"{cloud.service_account.email} may assume {', '.join(roles)} "
+                f"with a token for {args.audience}.\n"
+                "Set the variables above in another terminal. Ctrl-C stops."
+            )
+            # Not `stop.wait()`: on Windows, Ctrl-C does not interrupt a wait without an end.
+            while not stop.wait(0.5):
+                pass
     except KeyboardInterrupt:
         pass
     finally:
@@ -108,47 +108,6 @@ def _environment(emulated: Mapping[str, str], role: str, audience: str) -> dict[
     if audience != _DEFAULT_AUDIENCE:
         found["GCP_AWS_BRIDGE_AUDIENCE"] = audience
     return found
-
-
-def _stop_event() -> threading.Event:
-    """Return an event that SIGTERM (on Windows, Ctrl-Break) sets."""
-    stop = threading.Event()
-    for name in ("SIGTERM", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
-def _bash(variables: Mapping[str, str]) -> str:
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
-
-
-def _fish(variables: Mapping[str, str]) -> str:
-    # In single quotes fish knows two escapes: of the quote and of the backslash.
-    def quoted(value: str) -> str:
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    return "\n".join(f"set -gx {name} {quoted(value)}" for name, value in variables.items())
-
-
-def _powershell(variables: Mapping[str, str]) -> str:
-    def quoted(value: str) -> str:
-        return "'" + value.replace("'", "''") + "'"
-
-    return "\n".join(f"$Env:{name} = {quoted(value)}" for name, value in variables.items())
-
-
-def _json(variables: Mapping[str, str]) -> str:
-    return json.dumps(variables, indent=2)
-
-
-_RENDER: dict[str, Callable[[Mapping[str, str]], str]] = {
-    "bash": _bash,
-    "fish": _fish,
-    "json": _json,
-    "powershell": _powershell,
-}
 
 
 def _hint(text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -126,29 +125,6 @@ def test_a_taken_port(emulator, capsys):
     emulate.configure(parser)
     assert emulate.run(parser.parse_args(["--sts-port", str(emulator.sts.port)])) == 1
     assert "cannot serve" in capsys.readouterr().err
-
-
-ODD = {"A": "plain", "B": 'it\'s $HOME `x` "y" \\ z'}
-
-
-@posix
-def test_bash_reads_what_is_printed_for_it():
-    script = emulate._bash(ODD) + '\nprintf "%s\\n%s" "$A" "$B"'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n") == list(ODD.values())
-    assert [shlex.split(line)[0] for line in emulate._bash(ODD).splitlines()] == ["export"] * 2
-
-
-def test_fish_powershell_and_json():
-    assert emulate._fish(ODD).splitlines() == [
-        "set -gx A 'plain'",
-        "set -gx B 'it\\'s $HOME `x` \"y\" \\\\ z'",
-    ]
-    assert emulate._powershell(ODD).splitlines() == [
-        "$Env:A = 'plain'",
-        "$Env:B = 'it''s $HOME `x` \"y\" \\ z'",
-    ]
-    assert json.loads(emulate._json(ODD)) == ODD
 
 
 def test_help_is_one_line():

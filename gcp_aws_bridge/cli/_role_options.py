@@ -1,0 +1,131 @@
+"""The options that say which role, for every command that needs one; read late, imported early."""
+
+from __future__ import annotations
+
+import argparse
+
+TYPE_CHECKING = False  # as in the package's own module
+if TYPE_CHECKING:
+    from typing import Any
+
+    import botocore.session
+
+    from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge._default_source import TokenSource
+    from gcp_aws_bridge.config import Role
+
+_SETTINGS = ("role_arn", "audience", "role_session_name", "duration_seconds", "chain")
+_SOURCES = ("impersonate", "id_token_file")
+_FROM = ("profile", "region")
+
+
+def add_role(parser: argparse.ArgumentParser) -> None:
+    """The role itself; what is left out comes from the environment or the profile."""
+    parser.add_argument(
+        "--role-arn",
+        metavar="ARN",
+        help="the role that trusts the Google identity (default: GCP_AWS_BRIDGE_ROLE_ARN, "
+        "AWS_ROLE_ARN, or gcp_role_arn of the profile)",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Everything else about it."""
+    parser.add_argument(
+        "--audience", help="what the ID token is asked for (default: sts.amazonaws.com)"
+    )
+    parser.add_argument(
+        "--role-session-name",
+        metavar="NAME",
+        help="shows in CloudTrail (default: the pod's or host's name)",
+    )
+    parser.add_argument(
+        "--duration-seconds",
+        type=int,
+        metavar="N",
+        help="900 to 43200, at most 3600 with a chain (default: 3600)",
+    )
+    parser.add_argument(
+        "--chain",
+        action="append",
+        metavar="ARN",
+        help="a role to assume from the one before; may be repeated",
+    )
+    parser.add_argument("--profile", metavar="NAME", help="read settings from this AWS profile")
+    parser.add_argument("--region", help="of the STS endpoint (default: as for the AWS CLI)")
+    add_source(parser)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Where the ID token comes from."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--impersonate",
+        metavar="EMAIL",
+        help="be this service account, by the Google credentials of this machine",
+    )
+    source.add_argument(
+        "--id-token-file",
+        metavar="FILE",
+        help="take the ID token from this file, which something else keeps fresh",
+    )
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of the role, as plain values."""
+    named = {name: getattr(options, name, None) for name in (*_SETTINGS, *_SOURCES, *_FROM)}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def source_of(options: argparse.Namespace) -> TokenSource | None:
+    """The token source that was asked for; None for what this machine has."""
+    if options.impersonate is not None:
+        from gcp_aws_bridge.tokens import GoogleCredentials
+
+        return GoogleCredentials(impersonate=options.impersonate)
+    if options.id_token_file is not None:
+        from gcp_aws_bridge.tokens import TokenFile
+
+        return TokenFile(options.id_token_file)
+    return None
+
+
+def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Role]:
+    """The cell of *role_arn*, or of the configured role, with the settings in *options*.
+
+    Raises:
+        ConfigError: No role is configured, or a setting is malformed.
+    """
+    import botocore.exceptions
+    import botocore.session
+
+    from gcp_aws_bridge._session import cell_for
+    from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+    session = botocore.session.Session(profile=options.profile)
+    if options.region is not None:
+        session.set_config_variable("region", options.region)
+    settings = {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
+    try:
+        _only_sts(session)
+        return cell_for(
+            role_arn,
+            token_source=source_of(options),
+            botocore_session=session,
+            **settings,
+        )
+    except botocore.exceptions.ProfileNotFound as error:
+        raise ConfigError(
+            f"{quoted(str(error))}.",
+            fix="look at --profile, AWS_PROFILE and the files in ~/.aws.",
+            error_id="config/profile",
+        ) from None
+
+
+def _only_sts(session: botocore.session.Session) -> None:
+    """Spare botocore listing its 400 services, twice: this session makes no other client."""
+    from botocore.loaders import create_loader
+
+    loader: Any = create_loader(session.get_config_variable("data_path"))
+    loader.list_available_services = lambda type_name: ["sts"]
+    session.register_component("data_loader", loader)

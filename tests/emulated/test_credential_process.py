@@ -1,0 +1,441 @@
+"""`credential-process` and `env`: processes that end, and share one exchange through a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import CredentialRetrievalError
+from fakes import Journey, eventually
+
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge.cli import _cached, credential_process, main
+from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.exceptions import ExchangeError
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+OTHER = "arn:aws:iam::123456789012:role/other"
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture(autouse=True)
+def a_cache_of_its_own(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("GCP_AWS_BRIDGE_CACHE_DIR", str(tmp_path))
+    return tmp_path / "gcp-aws-bridge"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "gcp_aws_bridge", *arguments]
+
+
+def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`credential-process` in a process of its own."""
+    return subprocess.run(
+        command("credential-process", *arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+def answer(*arguments: str, **environ: str) -> dict[str, Any]:
+    done = process(*arguments, **environ)
+    assert (0, "") == (done.returncode, done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+# -- what is printed ---------------------------------------------------------------------------
+
+
+def test_the_answer_is_what_the_specification_says(pod: Emulator) -> None:
+    found = answer("--role-arn", ROLE)
+    assert (1, "123456789012") == (found["Version"], found["AccountId"])
+    assert found["AccessKeyId"].startswith("ASIA")
+    assert found["SecretAccessKey"]
+    assert found["SessionToken"]
+    life = datetime.fromisoformat(found["Expiration"].replace("Z", "+00:00")) - pod.clock()
+    assert 3500 < life.total_seconds() <= 3600
+
+
+def test_boto3_by_a_profile(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    line = " ".join(command("credential-process", "--role-arn", ROLE))
+    config.write_text(f"[profile etl]\ncredential_process = {line}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    sessions = [boto3.Session(profile_name="etl", region_name="us-east-1") for _ in range(2)]
+    arns = [session.client("sts").get_caller_identity()["Arn"] for session in sessions]
+    assert all("assumed-role/etl" in arn for arn in arns)
+    assert 1 == len(exchanges(pod))
+
+
+def exchanges(pod: Emulator) -> list[Any]:
+    return [r for r in pod.sts.requests if r.action == "AssumeRoleWithWebIdentity"]
+
+
+@pytest.mark.parametrize("where", ["option", "environment", "profile"])
+def test_a_role_by_every_road(pod: Emulator, tmp_path: Path, where: str) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n", encoding="utf-8")
+    if where == "option":
+        answer("--role-arn", ROLE)
+    elif where == "environment":
+        answer(GCP_AWS_BRIDGE_ROLE_ARN=ROLE)
+    else:
+        answer("--profile", "etl", AWS_CONFIG_FILE=str(config))
+    assert 1 == len(pod.sts.requests)
+
+
+def test_variables_of_a_shell(pod: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["env", "--role-arn", ROLE, "--shell", "json"])
+    variables = json.loads(capsys.readouterr().out)
+    assert 0 == main(["env", "--role-arn", ROLE, "--shell", "dotenv"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [f"{name}={value}" for name, value in variables.items()] == lines
+    arn = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=variables["AWS_SESSION_TOKEN"],
+    ).get_caller_identity()["Arn"]
+    assert "assumed-role/etl" in arn
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+def test_a_refusal_is_said_on_stderr_and_nothing_else_is(pod: Emulator) -> None:
+    done = process("--role-arn", OTHER)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith("gcp-aws-bridge: Assuming ")
+    assert done.stderr.endswith("[exchange/denied]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error_id"),
+    [
+        ((), "config/no-role"),
+        (("--role-arn", "etl"), "config/role-arn"),
+        (("--role-arn", ROLE, "--duration-seconds", "1"), "config/duration"),
+        (("--role-arn", ROLE, "--chain", "x"), "config/role-arn"),
+        (("--profile", "nobody"), "config/profile"),
+        (("--role-arn", ROLE, "--id-token-file", "/nowhere"), "token/file-missing"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("pod")
+def test_a_bad_setting_is_a_clear_error(
+    arguments: tuple[str, ...], error_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == main(["credential-process", *arguments])
+    said = capsys.readouterr()
+    assert "" == said.out
+    assert said.err.endswith(f"[{error_id}]\n")
+
+
+def test_the_error_reaches_whoever_uses_boto3(
+    pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    line = " ".join(command("credential-process", "--role-arn", OTHER))
+    config.write_text(f"[profile etl]\ncredential_process = {line}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with pytest.raises(CredentialRetrievalError, match=r"\[exchange/denied\]"):
+        boto3.Session(profile_name="etl").client("sts", region_name="us-east-1")
+
+
+# -- sharing -----------------------------------------------------------------------------------
+
+
+def test_a_warm_answer_asks_nobody_and_imports_no_botocore(pod: Emulator) -> None:
+    first = answer("--role-arn", ROLE)
+    program = (
+        "import sys; from gcp_aws_bridge.cli import main\n"
+        f"main(['credential-process', '--role-arn', '{ROLE}'])\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert first == json.loads(ran.stdout)
+    imported = set(ran.stderr.replace("'", "").strip("[]\n").split(", "))
+    assert set() == imported & {"botocore", "urllib3", "google", "cachetools", "ssl", "socket"}
+    assert (1, 1) == (len(pod.metadata.requests), len(pod.sts.requests))
+
+
+def test_fifty_at_once_make_one_exchange(pod: Emulator) -> None:
+    pod.sts.latency_s = 0.3
+    started = [
+        subprocess.Popen(command("credential-process", "--role-arn", ROLE), stdout=subprocess.PIPE)
+        for _ in range(50)
+    ]
+    printed = {one.communicate(timeout=60)[0] for one in started}
+    assert (1, 1, 1) == (len(printed), len(pod.metadata.requests), len(pod.sts.requests))
+
+
+def test_fifty_at_once_that_are_refused_ask_once(pod: Emulator) -> None:
+    arguments = command("credential-process", "--role-arn", OTHER)
+    started = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(50)]
+    said = [one.communicate(timeout=60)[1] for one in started]
+    assert {1} == {one.returncode for one in started}
+    assert all(b"[exchange/denied]" in one for one in said)
+    assert len(pod.sts.requests) <= 3  # a refusal is remembered for a second or two
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing can be killed so here")
+def test_a_process_that_is_killed_while_it_asks_stops_nobody(
+    pod: Emulator, a_cache_of_its_own: Path
+) -> None:
+    pod.sts.inject(Fault.hang(20))
+    with subprocess.Popen(command("credential-process", "--role-arn", ROLE)) as first:
+        eventually(lambda: len(pod.sts.requests) == 1)
+        first.send_signal(signal.SIGKILL)
+    assert answer("--role-arn", ROLE)
+    assert 2 == len(pod.sts.requests)
+    assert {"lock"} == {path.name for path in a_cache_of_its_own.iterdir() if not path.suffix}
+
+
+def test_without_a_cache_every_call_is_an_exchange(pod: Emulator, a_cache_of_its_own: Path) -> None:
+    for _ in range(2):
+        answer("--role-arn", ROLE, "--no-cache")
+    assert 2 == len(pod.sts.requests)
+    assert not a_cache_of_its_own.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders of POSIX")
+def test_no_home_and_nothing_that_may_be_written_to(pod: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere = str(tmp_path / "file")
+    environ = {"HOME": nowhere, "TMPDIR": nowhere, "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
+    keys = {
+        answer("--role-arn", ROLE, GCP_AWS_BRIDGE_CACHE_DIR="", **environ)["AccessKeyId"]
+        for _ in range(2)
+    }
+    assert (2, 2) == (len(keys), len(pod.sts.requests))
+
+
+def test_a_cache_that_somebody_filled_with_garbage(pod: Emulator, a_cache_of_its_own: Path) -> None:
+    first = answer("--role-arn", ROLE)
+    for path in a_cache_of_its_own.glob("*.json"):
+        path.write_text('{"key":', encoding="utf-8")
+    assert first != answer("--role-arn", ROLE)
+    assert 2 == len(pod.sts.requests)
+
+
+# -- freshness ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(pod: Emulator, journey: Journey) -> Callable[[], str]:
+    """The key that a process started now would print."""
+    parser = argparse.ArgumentParser()
+    credential_process.configure(parser)
+    options = parser.parse_args(["--role-arn", ROLE])
+
+    def asking() -> str:
+        world = registry.world
+        registry.clear()  # a new process has no cells
+        try:
+            return _cached.credentials(options, world=world)["AccessKeyId"]
+        finally:
+            registry.world = world
+
+    return asking
+
+
+def test_renewed_from_about_half_of_their_life_on(
+    pod: Emulator, journey: Journey, ask: Callable[[], str]
+) -> None:
+    first = ask()
+    journey.travel(minutes=20)
+    assert first == ask()
+    journey.travel(minutes=20)
+    assert first != ask()
+    assert 2 == len(pod.sts.requests)
+
+
+def test_served_to_the_last_minute_while_sts_is_away(
+    pod: Emulator, journey: Journey, ask: Callable[[], str]
+) -> None:
+    first = ask()
+    journey.travel(minutes=40)
+    pod.sts.inject(Fault.status(503), times=None)
+    for _ in range(19):
+        journey.travel(seconds=60)
+        assert first == ask()
+    assert len(pod.sts.requests) <= 1 + 19  # one attempt at most, and pauses between them
+    journey.travel(seconds=60)
+    with pytest.raises(ExchangeError):
+        ask()
+    pod.sts.clear_faults()
+    journey.travel(seconds=15)
+    assert first != ask()
+
+
+def test_an_sts_that_hangs_is_waited_for_shortly_and_not_by_everybody(
+    pod: Emulator, journey: Journey, ask: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ask()
+    journey.travel(minutes=40)
+    pod.sts.inject(Fault.hang(20), times=None)
+    monkeypatch.setattr("gcp_aws_bridge.cli._renewed._PATIENCE_S", 0.3)
+    assert [first, first, first] == [ask(), ask(), ask()]
+    assert 2 == len(pod.sts.requests)
+
+
+def test_while_one_process_renews_the_others_go_on(
+    pod: Emulator, journey: Journey, ask: Callable[[], str], a_cache_of_its_own: Path
+) -> None:
+    first = ask()
+    journey.travel(minutes=40)
+    [kept] = a_cache_of_its_own.glob("*.json")
+    program = (
+        "import sys; from gcp_aws_bridge._file_cache import FileCache\n"
+        "with FileCache(sys.argv[1]).lock(sys.argv[2], wait_s=0):\n"
+        "    print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(a_cache_of_its_own), kept.stem],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert first == ask()
+        other.communicate()
+    assert 1 == len(pod.sts.requests)
+    assert first != ask()
+
+
+# -- nobody gets another's ---------------------------------------------------------------------
+
+SETTINGS = {"role_arn": ROLE}
+ENVIRON = {"HOME": "/h"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ"),
+    [
+        ({"role_arn": OTHER}, {}),
+        ({**SETTINGS, "audience": "a"}, {}),
+        ({**SETTINGS, "duration_seconds": 900}, {}),
+        ({**SETTINGS, "chain": [OTHER]}, {}),
+        ({**SETTINGS, "chain": [OTHER, ROLE]}, {}),
+        ({**SETTINGS, "profile": "x"}, {}),
+        ({**SETTINGS, "impersonate": "x"}, {}),
+        (SETTINGS, {"GCP_AWS_BRIDGE_AUDIENCE": "x"}),
+        (SETTINGS, {"GCE_METADATA_HOST": "127.0.0.1:1"}),
+        (SETTINGS, {"GOOGLE_APPLICATION_CREDENTIALS": "x.json"}),
+        (SETTINGS, {"CLOUDSDK_CONFIG": "/x"}),
+        (SETTINGS, {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}),
+        (SETTINGS, {"AWS_PROFILE": "x"}),
+        (SETTINGS, {"HTTPS_PROXY": "http://127.0.0.1:1"}),
+        (SETTINGS, {"https_proxy": "http://127.0.0.1:1"}),
+        (SETTINGS, {"HOME": "/i"}),
+    ],
+    ids=str,
+)
+def test_whatever_could_decide_has_a_key_of_its_own(
+    settings: dict[str, Any], environ: dict[str, str]
+) -> None:
+    mine = _cached.request_key(SETTINGS, ENVIRON)
+    assert mine != _cached.request_key(settings, {**ENVIRON, **environ})
+
+
+@pytest.mark.parametrize("what", ["version", "host", "user"])
+def test_neither_version_nor_host_nor_user_share(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    mine = _cached.request_key(SETTINGS, ENVIRON)
+    if what == "version":
+        monkeypatch.setattr(_cached, "__version__", "99")
+    elif what == "host":
+        monkeypatch.setattr(os, "uname", lambda: argparse.Namespace(nodename="another"))
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert mine != _cached.request_key(SETTINGS, ENVIRON)
+
+
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "GOOGLE_APPLICATION_CREDENTIALS"])
+def test_a_settings_file_that_changed_is_another(tmp_path: Path, variable: str) -> None:
+    file = tmp_path / "settings"
+    environ = {**ENVIRON, variable: str(file)}
+    keys = {_cached.request_key(SETTINGS, environ)}
+    for content in ("one", "two and more"):
+        file.write_text(content, encoding="utf-8")
+        keys.add(_cached.request_key(SETTINGS, environ))
+    assert 3 == len(keys)
+
+
+def test_keys_in_the_environment_are_no_matter() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_SESSION_TOKEN": "z"}
+    mine = _cached.request_key(SETTINGS, ENVIRON)
+    assert mine == _cached.request_key(SETTINGS, {**ENVIRON, **keys, "PATH": "/elsewhere"})
+
+
+class Recording(dict[str, str]):
+    """An environment that takes down what is looked for in it."""
+
+    def __init__(self, environ: Any) -> None:
+        super().__init__(environ)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+
+# Of the interpreter and the system; whether this looks like Google Cloud only decides how long is
+# waited; the folder of the cache and of temporary files.
+NO_MATTER = {
+    "KUBERNETES_SERVICE_HOST",
+    "K_SERVICE",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "PATH",
+    "COLUMNS",
+    "LINES",
+}
+NO_MATTER |= {"LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"}
+NO_MATTER |= {"REQUEST_METHOD"}  # urllib.request.getproxies: whether this is CGI
+NO_MATTER |= {"SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"}  # urllib3; a header of botocore's
+
+
+def test_all_that_an_exchange_reads_of_the_environment_is_in_the_key(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = Recording(os.environ)
+    monkeypatch.setattr(os, "environ", recording)
+    assert 0 == main(["credential-process", "--role-arn", ROLE])
+    capsys.readouterr()
+    read = recording.asked - NO_MATTER - _cached._SECRET
+    assert {"AWS_PROFILE", "GCE_METADATA_HOST", "AWS_ENDPOINT_URL_STS"} <= read
+    deaf = [
+        name
+        for name in sorted(read)
+        if _cached.request_key({}, {name: "1"}) == _cached.request_key({}, {name: "2"})
+    ]
+    assert [] == deaf
