@@ -1,0 +1,140 @@
+"""`gcp-aws-bridge exec -- COMMAND`: any program, with credentials that renew themselves.
+
+The command is given the address of an endpoint that this process serves for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli._serving import need_extra, roles_of
+from gcp_aws_bridge.cli._signals import handed_on
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+# What SDKs look at before they look at the endpoint (AWS SDKs and Tools reference, "Standardized
+# credential providers"): with any of these the command would be somebody else.
+_COMES_FIRST = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION"),
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.usage = "gcp-aws-bridge exec [options] -- COMMAND [ARGUMENT ...]"
+    parser.description = (
+        "Run a command with AWS credentials that renew themselves, in whatever language it is "
+        "written. Its exit status is this one's; signals are handed on to it."
+    )
+    _role_options.add_role(parser)
+    _role_options.add_settings(parser)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
+    """
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        print("gcp-aws-bridge exec: no command: exec -- COMMAND", file=sys.stderr)
+        return 2
+    need_extra()
+    _need_nothing_in_the_way()
+    from gcp_aws_bridge.server.asgi import application
+    from gcp_aws_bridge.server.authorization import Authorization
+    from gcp_aws_bridge.server.endpoint import PATH, endpoint
+    from gcp_aws_bridge.server.running import Address, running
+
+    roles = roles_of(options, [options.role_arn])
+    with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
+        authorization = Authorization(os.path.join(folder, "token"))
+        app = application(endpoint(roles, authorization))
+        with running((Address("127.0.0.1", 0), app)) as [url]:
+            for served in roles.values():
+                served.cell.warm_up()  # the command takes a moment to start
+            variables = {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + PATH,
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(authorization.path),
+                # Older SDKs know no file. It is of use on this machine, while the command runs.
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": authorization.token,
+            }
+            return _run(command, _environment(os.environ, variables))
+
+
+def _environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in environ.items() if name not in _COMES_FIRST}
+    # Keys in this file come first, too; and without credentials an SDK would ask EC2's metadata
+    # address, which on Google Cloud is Google's.
+    return {
+        **kept,
+        **variables,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _need_nothing_in_the_way() -> None:
+    """The default profile of the config file cannot be taken away, since it has the region, too.
+
+    Raises:
+        ConfigError: It has credentials of its own.
+    """
+    import botocore.configloader
+    import botocore.exceptions
+
+    file = os.environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config")
+    try:
+        profiles = botocore.configloader.load_config(file)["profiles"]
+    except (botocore.exceptions.ConfigNotFound, botocore.exceptions.ConfigParseError):
+        return
+    own = {"aws_access_key_id", "credential_process", "login_session", "role_arn"}
+    own |= {"sso_account_id", "sso_session"}
+    found = sorted(own & profiles.get("default", {}).keys())
+    if found:
+        raise ConfigError(
+            f"The profile default in {quoted(file)} has {' and '.join(found)}, which AWS SDKs look "
+            "at before the endpoint of this command.",
+            fix="give that profile a name, or set AWS_CONFIG_FILE to another file.",
+            error_id="config/default-profile",
+        )
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    found = shutil.which(command[0], path=environment.get("PATH"))
+    if found is None:
+        exists = Path(command[0]).exists()
+        what = "cannot be run" if exists else "not found"
+        print(f"gcp-aws-bridge exec: {quoted(command[0])}: {what}", file=sys.stderr)
+        return 126 if exists else 127
+    with handed_on() as hand_to:
+        try:
+            child = subprocess.Popen([found, *command[1:]], env=dict(environment))  # noqa: S603
+        except OSError as error:
+            print(f"gcp-aws-bridge exec: {quoted(found)}: {error.strerror}", file=sys.stderr)
+            return 126
+        hand_to(child)
+        status = _wait(child)
+    return 128 - status if status < 0 else status
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    if os.name != "posix" or os.getpid() != 1:
+        return child.wait()
+    # As the first process of a container, orphans are ours to bury.
+    while True:
+        pid, status = os.wait()
+        if pid == child.pid:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            return child.returncode

@@ -1,0 +1,156 @@
+"""`gcp-aws-bridge serve`: the container-credentials endpoint, as a sidecar or a local service."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli._serving import need_extra, roles_of
+from gcp_aws_bridge.cli._signals import told_to_stop
+from gcp_aws_bridge.exceptions import BridgeError
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge.server.authorization import Authorization
+
+_PORT, _STATUS_PORT = 9911, 9912
+_ROTATION_S, _SOON_S = 3600.0, 60.0
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = (
+        "Serve credentials to every AWS SDK on this machine or in this pod, by the protocol of "
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI. Prints the variables that a client needs."
+    )
+    parser.add_argument(
+        "--role-arn",
+        action="append",
+        metavar="[NAME=]ARN",
+        help="a role to serve at /credentials/NAME, the first one at /credentials too; may be "
+        "repeated (default: the configured one)",
+    )
+    _role_options.add_settings(parser)
+    listen = parser.add_argument_group("where")
+    listen.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s: this machine or pod alone)",
+    )
+    listen.add_argument(
+        "--port", type=int, default=_PORT, help="0: any free one (default: %(default)s)"
+    )
+    listen.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name that clients may use, besides localhost and addresses",
+    )
+    listen.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="where clients read the authorization token: written for this user alone, replaced "
+        "every hour (default: a temporary file)",
+    )
+    listen.add_argument(
+        "--status-port",
+        type=int,
+        metavar="PORT",
+        help=f"serve /healthz, /readyz and /metrics there, {_STATUS_PORT} say (default: nowhere)",
+    )
+    listen.add_argument(
+        "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
+    )
+    listen.add_argument("--quiet", action="store_true", help="no line for each request")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    need_extra()
+    from gcp_aws_bridge import on_event
+    from gcp_aws_bridge.server.asgi import application
+    from gcp_aws_bridge.server.authorization import Authorization
+    from gcp_aws_bridge.server.endpoint import PATH, endpoint
+    from gcp_aws_bridge.server.running import Address, running
+    from gcp_aws_bridge.server.status import Metrics, status
+
+    roles = roles_of(options, options.role_arn or [None])
+    hosts = frozenset(name.lower() for name in options.allow_host)
+    metrics = Metrics(roles)
+    with contextlib.ExitStack() as stack:
+        authorization = Authorization(stack.enter_context(_token_file(options.token_file)))
+        handle = metrics.counting(endpoint(roles, authorization))
+        apps = [(Address(options.host, options.port), application(handle, hosts=hosts))]
+        if options.status_port is not None:
+            at = Address(options.status_host, options.status_port)
+            apps.append((at, application(status(roles, metrics), hosts=hosts, log_all=False)))
+        stop = stack.enter_context(told_to_stop())
+        stack.enter_context(_logged(quiet=options.quiet))
+        urls = stack.enter_context(running(*apps))
+        stack.callback(on_event(metrics))
+        for served in roles.values():
+            served.cell.warm_up()
+        print(f"AWS_CONTAINER_CREDENTIALS_FULL_URI={urls[0]}{PATH}")
+        print(f"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={authorization.path}", flush=True)
+        _hint(f"Serving {', '.join(roles)}; set the variables above for a client. Ctrl-C stops.")
+        for url in urls[1:]:
+            _hint(f"Status: {url}/healthz, {url}/readyz, {url}/metrics")
+        _rotate_until(stop, authorization, REAL)
+    return 0
+
+
+def _rotate_until(stop: threading.Event, authorization: Authorization, world: World) -> None:
+    due_s = world.monotonic() + _ROTATION_S
+    # Not one long wait: on Windows, Ctrl-C does not interrupt it.
+    while not stop.wait(0.5):
+        if world.monotonic() < due_s:
+            continue
+        try:
+            authorization.rotate()
+            due_s += _ROTATION_S
+        except BridgeError as error:  # a full disk: the token in use goes on being one
+            _log.error("%s", error)
+            due_s += _SOON_S
+
+
+@contextlib.contextmanager
+def _token_file(asked_for: str | None) -> Iterator[str]:
+    """Where the token is written; a folder of its own, until the end, where nobody said."""
+    if asked_for is not None:
+        yield os.path.abspath(asked_for)
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
+        yield os.path.join(folder, "token")
+
+
+@contextlib.contextmanager
+def _logged(*, quiet: bool) -> Iterator[None]:
+    """What the library says, and a line for each request unless *quiet*, on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger, access = map(logging.getLogger, ("gcp_aws_bridge", "gcp_aws_bridge.access"))
+    before = logger.level, access.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    access.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        access.setLevel(before[1])
+
+
+def _hint(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,159 @@
+"""The server's threads and sockets; uvicorn carries it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from asyncio import TimerHandle, Transport
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.server.asgi import App, Message, Receive, Send
+
+# A request of an SDK is one packet on loopback.
+_WHOLE_REQUEST_S = 10
+_LARGEST_REQUEST = 16 * 1024  # bytes, without a body: a token and some headers
+_KEEP_ALIVE_S = 75
+# The kubelet gives a pod 30 s to end, sidecars what its containers left of them.
+_GRACE_S = 5
+_CONNECTIONS = 4096
+
+
+class Address(NamedTuple):
+    """Where to listen; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    def bound(self) -> socket.socket:
+        """A socket that listens there.
+
+        Raises:
+            ConfigError: It is taken, or not this machine's.
+        """
+        try:
+            if self.port not in range(65_536):
+                raise OverflowError("there is no such port")
+            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self.host, self.port), family=family, backlog=1024)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise ConfigError(
+                f"{quoted(f'{self.host}:{self.port}')} cannot be listened on: "
+                f"{getattr(error, 'strerror', None) or error}.",
+                fix="give another --port (0 is any free one) or --host.",
+                error_id="config/listen",
+            ) from None
+
+
+@contextlib.contextmanager
+def running(*apps: tuple[Address, App]) -> Iterator[list[str]]:
+    """Serve each application at its address, in a thread, until the block ends.
+
+    Yields:
+        Their URLs, in the same order; each listens.
+
+    Raises:
+        ConfigError: An address cannot be listened on.
+    """
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(contextlib.closing(at.bound())) for at, _ in apps]
+        names = [bound.getsockname()[:2] for bound in sockets]
+        by_port = {port: app for (_, port), (_, app) in zip(names, apps, strict=True)}
+        if len(by_port) < len(apps):
+            raise ConfigError(
+                "Two listeners have one port.",
+                fix="give --status-port another one than --port.",
+                error_id="config/listen",
+            )
+        _allow_many_connections()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                _by_port(by_port),
+                http=_Impatient,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_CONNECTIONS,
+                h11_max_incomplete_event_size=_LARGEST_REQUEST,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+        thread = threading.Thread(
+            target=server.run, args=(sockets,), name="gcp-aws-bridge-server", daemon=True
+        )
+        thread.start()
+        try:
+            while not server.started:
+                thread.join(0.005)
+                if not thread.is_alive():
+                    raise RuntimeError("the server did not start; see the traceback above")
+            yield [f"http://{_in_url(host)}:{port}" for host, port in names]
+        finally:
+            server.should_exit = True
+            thread.join(_GRACE_S + 5)
+
+
+class _Impatient(H11Protocol):
+    """uvicorn's own, but that a request which does not come to its end is not waited for."""
+
+    _patience: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # asyncio does so for sockets that were made with their protocol's number, which those of
+        # socket.create_server are not; else an answer in two pieces takes 40 ms (Nagle).
+        accepted: socket.socket = transport.get_extra_info("socket")
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._expect_more()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _expect_more(self) -> None:
+        """Wait for the rest from the first byte on, however many follow it one by one."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()  # a request is whole, and is being answered
+        elif self._patience is None:
+            self._patience = self.loop.call_later(_WHOLE_REQUEST_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+def _by_port(apps: Mapping[int, App]) -> App:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await apps[scope["server"][1]](scope, receive, send)
+
+    return app
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _allow_many_connections() -> None:
+    """Each is a file descriptor, of which a shell often allows 1,024."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * _CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 2 * _CONNECTIONS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

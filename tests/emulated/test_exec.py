@@ -1,0 +1,355 @@
+"""`exec`, `serve` and `token` as whole processes: what they are told, hand on, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import eventually
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge.cli import main
+from gcp_aws_bridge.emulator import Emulator, Fault
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+OTHER = "arn:aws:iam::123456789012:role/other"
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+pytestmark = pytest.mark.usefixtures("home", "pod")
+
+WHO = (
+    "import boto3; s = boto3.Session(region_name='us-east-1')\n"
+    "print(s.get_credentials().method, s.client('sts').get_caller_identity()['Arn'])"
+)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "gcp_aws_bridge", *arguments]
+
+
+def executed(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("exec", "--role-arn", ROLE, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+@contextmanager
+def started(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
+    """A command of ours, running until the end of the block."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
+    process = subprocess.Popen(command(*arguments), text=True, **pipes)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# -- exec --------------------------------------------------------------------------------------
+
+
+def test_a_program_that_knows_nothing_of_us_is_the_role(pod: Emulator) -> None:
+    done = executed("--", sys.executable, "-c", WHO)
+    assert (0, "") == (done.returncode, done.stderr)
+    method, arn = done.stdout.split()
+    assert ("container-role", True) == (method, "assumed-role/etl" in arn)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"},
+        {"AWS_PROFILE": "somebody"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": OTHER},
+        {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"},
+    ],
+    ids=lambda environ: next(iter(environ)),
+)
+def test_whatever_sdks_look_at_first_is_taken_away(environ: dict[str, str]) -> None:
+    if "AWS_PROFILE" in environ:
+        environ = {**environ, "AWS_CONFIG_FILE": config("[profile somebody]\nregion=us-east-1\n")}
+    done = executed("--", sys.executable, "-c", WHO, **environ)
+    assert done.stdout.startswith("container-role"), done.stderr
+
+
+def config(text: str) -> str:
+    file = Path(os.environ["HOME"]) / "config"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_keys_in_the_credentials_file_do_not_come_first() -> None:
+    folder = Path(os.environ["HOME"]) / ".aws"
+    folder.mkdir()
+    keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
+    (folder / "credentials").write_text(keys, encoding="utf-8")
+    done = executed("--", sys.executable, "-c", WHO)
+    assert done.stdout.startswith("container-role"), done.stderr
+
+
+@pytest.mark.parametrize("key", ["aws_access_key_id", "credential_process", "sso_session"])
+def test_a_default_profile_with_credentials_is_said_to_be_in_the_way(key: str) -> None:
+    done = executed("--", "true", AWS_CONFIG_FILE=config(f"[default]\n{key} = x\n"))
+    assert (1, "") == (done.returncode, done.stdout)
+    assert key in done.stderr
+    assert "[config/default-profile]" in done.stderr
+
+
+@posix
+@pytest.mark.parametrize(
+    ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)]
+)
+def test_the_status_is_the_commands(script: str, status: int) -> None:
+    assert status == executed("--", "sh", "-c", script).returncode
+
+
+@posix
+def test_commands_that_cannot_be_run(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program", encoding="utf-8")
+    statuses = [executed("--", name).returncode for name in ("nowhere", str(tmp_path / "text"))]
+    assert [127, 126] == statuses
+
+
+def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["exec", "--role-arn", ROLE, "--"])
+    assert "exec -- COMMAND" in capsys.readouterr().err
+
+
+def test_the_commands_own_options_are_its_own() -> None:
+    program = "import sys; print(sys.argv[1:])"
+    words = ["--role-arn", "x", "--", "-h", "--profile=y"]
+    done = executed("--", sys.executable, "-c", program, *words)
+    assert f"{words}\n" == done.stdout
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+def test_signals_are_handed_on(name: str) -> None:
+    number = getattr(signal, name)
+    program = (
+        "import signal, sys, time\n"
+        f"signal.signal({int(number)}, lambda *_: sys.exit(42))\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    with started(
+        "exec", "--role-arn", ROLE, "--", sys.executable, "-c", program, stdin=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert "ready\n" == process.stdout.readline()
+        process.send_signal(number)
+        assert 42 == process.wait(20)
+
+
+def new_process_tree() -> list[str]:
+    """How to be the first process of a tree, as in a container; empty where that cannot be."""
+    command = ["unshare", "--fork", "--pid", "--mount-proc"]
+    try:
+        subprocess.run([*command, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return command
+
+
+def test_as_the_first_process_of_a_container_it_buries_orphans() -> None:
+    first = new_process_tree()
+    if not first:
+        pytest.skip("no process tree of its own here: unshare is missing, or not allowed")
+    script = (
+        "import os, subprocess, sys, time\n"
+        "subprocess.run(['sh', '-c', 'sleep 0.05 & sleep 0.05 &'])\n"  # nobody waits for these
+        "def dead():\n"
+        "    stats = [open(f'/proc/{p}/stat').read() for p in os.listdir('/proc') if p.isdigit()]\n"
+        "    return [s for s in stats if ') Z ' in s]\n"
+        "time.sleep(0.3)\n"
+        "print(os.getppid(), len(dead()))\n"
+        "sys.exit(7)"
+    )
+    ran = subprocess.run(
+        [*first, *command("exec", "--role-arn", ROLE, "--", sys.executable, "-c", script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ("1 0\n", 7) == (ran.stdout, ran.returncode), ran.stderr
+
+
+def test_a_role_that_is_refused_does_not_keep_the_command_from_running(pod: Emulator) -> None:
+    pod.remove_role(ROLE)
+    program = "import boto3; print(1); boto3.Session().get_credentials().access_key"
+    done = executed("--", sys.executable, "-c", program)
+    assert "1\n" == done.stdout
+    assert "[exchange/denied]" in done.stderr
+
+
+@posix
+def test_nothing_is_left_behind() -> None:
+    program = "import os; print(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'])"
+    done = executed("--", sys.executable, "-c", program)
+    assert not Path(done.stdout.strip()).parent.exists()
+
+
+def test_without_the_server_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert 1 == main(["exec", "--", "true"])
+    said = capsys.readouterr().err
+    assert "pip install 'gcp-aws-bridge[server]'" in said
+    assert "[config/extra-server]" in said
+
+
+# -- serve -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """`serve`, and the variables that it printed."""
+    with started("serve", "--port", "0", *arguments) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        yield process, dict(line.strip().split("=", 1) for line in lines)
+
+
+def fetched(environ: dict[str, str], path: str = "") -> dict[str, str]:
+    token = Path(environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]).read_text(encoding="utf-8")
+    url = environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] + path
+    request = urllib.request.Request(url, headers={"Authorization": token})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=30) as answer:
+        found: dict[str, str] = json.load(answer)
+    return found
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_serves_what_it_says_until_it_is_told_to_stop(
+    pod: Emulator, tmp_path: Path, name: str
+) -> None:
+    pod.add_role(OTHER)
+    file = tmp_path / "token"
+    roles = ["--role-arn", ROLE, "--role-arn", f"second={OTHER}"]
+    with serving(*roles, "--token-file", str(file)) as (process, environ):
+        assert str(file) == environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
+        assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+        arns = [fetched(environ, path)["RoleArn"] for path in ("", "/etl", "/second")]
+        process.send_signal(getattr(signal, name))
+        _, said = process.communicate(timeout=20)
+    assert [ROLE, ROLE, OTHER] == arns
+    assert (0 if name == "SIGTERM" else 130) == process.returncode
+    assert "Traceback" not in said
+    lines = [line for line in said.splitlines() if "gcp_aws_bridge.access" in line]
+    assert 3 == len(lines)
+
+
+def test_the_kubelet_sees_it_get_ready(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = ["--token-file", str(tmp_path / "token"), "--status-port", str(port)]
+    with serving("--role-arn", ROLE, "--quiet", *where):
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+        def is_ready() -> bool:
+            try:
+                return direct.open(f"http://127.0.0.1:{port}/readyz", timeout=10).status == 200
+            except OSError:
+                return False
+
+        eventually(is_ready)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error_id"),
+    [
+        (["--role-arn", "x=y"], "config/role-arn"),
+        (["--role-arn", "nonsense"], "config/role-arn"),
+        (["--role-arn", ROLE, "--role-arn", ROLE], "config/served-twice"),
+        (["--role-arn", ROLE, "--token-file", "/nowhere/at/all"], "config/token-file"),
+        (["--role-arn", ROLE, "--port", "70000"], "config/listen"),
+        (["--role-arn", ROLE, "--host", "nowhere.invalid"], "config/listen"),
+        ([], "config/no-role"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_served_is_a_clear_error(
+    arguments: list[str], error_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == main(["serve", "--port", "0", *arguments])
+    assert f"[{error_id}]" in capsys.readouterr().err
+
+
+def test_what_is_no_arn_is_said_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 1 == main(["serve", "--role-arn", "nonsense"])
+    assert '"nonsense" is not the ARN' in capsys.readouterr().err
+
+
+# -- token -------------------------------------------------------------------------------------
+
+
+def test_the_token_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["token", "--audience", "https://a.example"])
+    token = _id_token.parse(capsys.readouterr().out, origin="it")
+    assert ("https://a.example",) == token.audience
+
+
+@pytest.mark.parametrize("variable", ["GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"])
+def test_the_audience_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str
+) -> None:
+    monkeypatch.setenv(variable, "https://b.example")
+    assert 0 == main(["token"])
+    assert ("https://b.example",) == _id_token.parse(capsys.readouterr().out, origin="").audience
+
+
+def test_the_token_is_written_for_this_user_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    assert 0 == main(["token", "--file", str(file)])
+    assert "" == capsys.readouterr().out
+    assert _id_token.parse(file.read_text(encoding="utf-8"), origin="it")
+    assert [file] == list(tmp_path.glob("[!h]*"))
+    if os.name == "posix":
+        assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+
+
+def test_no_token_is_a_clear_error_and_the_file_stays(
+    pod: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("before", encoding="utf-8")
+    pod.metadata.inject(Fault.status(404), times=None)
+    assert 1 == main(["token", "--file", str(file)])
+    assert "[token/" in capsys.readouterr().err
+    assert "before" == file.read_text(encoding="utf-8")
+
+
+def test_to_watch_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["token", "--watch"])
+    assert "--watch needs --file" in capsys.readouterr().err
+
+
+@posix
+def test_watching_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    with started("token", "--watch", "--file", str(file)) as process:
+        eventually(file.exists)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(20)
