@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import demo, first_call, frozen, imports, memory, outage, sessions, signing
+from . import (
+    credential_process,
+    demo,
+    first_call,
+    frozen,
+    imports,
+    memory,
+    outage,
+    serve,
+    serve_memory,
+    sessions,
+    signing,
+    simultaneous,
+)
 from .processes import Bench, ProgramFailed, bench
 from .report import Line, Verdict, table
 
@@ -23,6 +36,10 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "outage": outage.measure,
     "imports": imports.measure,
     "memory": memory.measure,
+    "credential-process": credential_process.measure,
+    "simultaneous": simultaneous.measure,
+    "serve": serve.measure,
+    "serve-memory": serve_memory.measure,
     "demo": demo.measure,
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ _CLOSE = (_STATIC, _AGAIN, "bridge.session", "bridge.install")
 
 def measure(bench: Bench) -> list[Line]:
     """Interleave all contenders in random order, one fresh process each, round by round."""
-    missing = [tool for tool in ("curl", "aws", "jq") if not _found(bench, tool)]
+    missing = [tool for tool in ("curl", "aws", "jq") if not bench.command(tool)]
     names = [name for name in _PROGRAMS if not (missing and name == _SHELL)]
     requests = {name: _warmed_up(bench, name) for name in names}
     rounds: list[dict[str, Cost]] = []
@@ -64,16 +63,9 @@ def _line(name: str, rounds: list[dict[str, Cost]], requests: str) -> Line:
         ratio=statistics.median(ratios),
         interval=interval,
         goal=f"<= {_GOAL}" if ours else "",
-        verdict=_verdict(*interval) if ours else None,
+        verdict=Verdict.at_most(_GOAL, interval) if ours else None,
         raw={"wall_ms": wall_ms, "cpu_ms": cpu_ms, "requests": requests},
     )
-
-
-def _verdict(low: float, high: float) -> Verdict:
-    """None of the two where the goal lies within what this run can tell apart."""
-    if low <= _GOAL < high:
-        return Verdict.UNSURE
-    return Verdict.of(high <= _GOAL)
 
 
 def _warmed_up(bench: Bench, name: str) -> str:
@@ -99,7 +91,3 @@ def _profile(folder: Path) -> Path:
     script = PEERS / "credential_process.sh"
     file.write_text(f'[profile etl]\ncredential_process = bash "{script}"\n', encoding="utf-8")
     return file
-
-
-def _found(bench: Bench, tool: str) -> str | None:
-    return shutil.which(tool, path=bench.environment["PATH"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,27 @@ class Bench(NamedTuple):
             ended = time.perf_counter()
             child.returncode = os.waitstatus_to_exitcode(status)
         return Cost((ended - started) * 1000, (usage.ru_utime + usage.ru_stime) * 1000)
+
+    @contextmanager
+    def beside(
+        self, command: Sequence[str], variables: int
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Have a command run until the block ends, and end it as Kubernetes does: by SIGTERM.
+
+        Yields:
+            Its process id, and the *variables* that it prints, `NAME=value`, when it is ready.
+        """
+        with _started(command, self.environment, self.folder, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            lines = [child.stdout.readline().decode().strip() for _ in range(variables)]
+            if all(lines):
+                yield child.pid, dict(line.split("=", 1) for line in lines)
+                child.terminate()
+            child.wait(timeout=30)
+
+    def command(self, name: str) -> str | None:
+        """The path of an installed command, as a program's environment finds it."""
+        return shutil.which(name, path=self.environment["PATH"])
 
 
 @contextmanager

@@ -21,6 +21,18 @@ class Verdict(enum.Enum):
     def of(cls, reached: bool) -> Verdict:
         return cls.MET if reached else cls.MISSED
 
+    @classmethod
+    def at_most(cls, goal: float, interval: tuple[float, float]) -> Verdict:
+        """None of the two where the goal lies within what this run can tell apart."""
+        low, high = interval
+        return cls.UNSURE if low <= goal < high else cls.of(high <= goal)
+
+    @classmethod
+    def at_least(cls, goal: float, interval: tuple[float, float]) -> Verdict:
+        """As `at_most`."""
+        low, high = interval
+        return cls.UNSURE if low < goal <= high else cls.of(goal <= low)
+
 
 @dataclass(frozen=True)
 class Line:

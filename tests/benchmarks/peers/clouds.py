@@ -97,6 +97,15 @@ class _Commands:
         ahead = timedelta(seconds=seconds)
         self._cloud.clock = lambda: datetime.now(timezone.utc) + ahead
 
+    def shortest_life(self, seconds: float) -> None:
+        """Have credentials for 15 minutes, the least that STS gives, end so soon.
+
+        The clouds' clock is behind; but for the metadata server's `Date`, which would tell the pod.
+        """
+        behind_s = 900 - seconds
+        self.clock_ahead(-behind_s)
+        self._cloud.metadata.inject(Fault.date(behind_s), times=None)
+
 
 class _ControlServer(socketserver.ThreadingTCPServer):
     daemon_threads = True

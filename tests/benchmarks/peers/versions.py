@@ -2,12 +2,22 @@
 
 import json
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import gcp_aws_bridge
 
-packages = ("boto3", "botocore", "google-auth", "requests", "urllib3", "cachetools")
+PACKAGES = ("boto3", "botocore", "google-auth", "requests", "urllib3", "cachetools")
+OF_SOME_ROWS = ("awscli", "uvicorn", "h11", "prometheus-client")
+
+
+def if_installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 print(
     json.dumps(
         {
@@ -15,7 +25,8 @@ print(
             "from": str(Path(gcp_aws_bridge.__file__).parent),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
-            **{name: version(name) for name in packages},
+            **{name: version(name) for name in PACKAGES},
+            **{name: if_installed(name) for name in OF_SOME_ROWS},
         }
     )
 )
