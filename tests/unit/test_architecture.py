@@ -33,15 +33,19 @@ CORE = sorted(
 )
 EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
 CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
+SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
 
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
-    *("_version", "exceptions", "_world", "_fork", "_credentials", "config", "_settings"),
+    *("_version", "exceptions", "_world", "_fork", "_private_file", "_file_cache"),
+    *("_credentials", "config", "_settings"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
     "tokens",
     *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
     *(
+        "_cell_file",
         "_flight",
+        "_renewal",
         "_cell",
         "_cells",
         "_botocore_credentials",
@@ -60,7 +64,9 @@ def test_there_is_something_to_look_at() -> None:
     assert len(CORE) > 20
     assert len(EMULATOR) > 10
     assert f"{NAME}.cli.demo" in CLI
-    assert sorted(SOURCES) == sorted([NAME, f"{NAME}.__main__", *CORE, *EMULATOR, *CLI])
+    assert f"{NAME}.server.endpoint" in SERVER
+    known = [NAME, f"{NAME}.__main__", *CORE, *SERVER, *EMULATOR, *CLI]
+    assert sorted(SOURCES) == sorted(known)
 
 
 # -- imports -----------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ def test_the_page_has_the_order_in_its_table() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert [*ORDER, "cli", "emulator"] == rows
+    assert [*ORDER, "server", "cli", "emulator"] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -126,6 +132,11 @@ def test_the_order_has_every_module() -> None:
 def test_a_module_imports_only_what_stands_above_it(name: str) -> None:
     above = {f"{NAME}.{other}" for other in ORDER[: ORDER.index(name)]}
     assert set() == imports_of(f"{NAME}.{name}") - above
+
+
+@pytest.mark.parametrize("name", SERVER)
+def test_the_server_imports_the_core_and_itself(name: str) -> None:
+    assert imports_of(name) <= {*CORE, *SERVER}
 
 
 @pytest.mark.parametrize("name", EMULATOR)
@@ -153,11 +164,13 @@ def test_the_command_line_alone_uses_both() -> None:
         ("requests", set()),
         ("urllib3", set()),
         ("cachetools", {"_sts", "_cells"}),
+        ("uvicorn", {"server.running"}),
+        ("prometheus_client", {"server.status"}),
     ],
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *CLI):
+    for name in (*CORE, *SERVER, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
             names = (
                 [alias.name for alias in node.names]
@@ -291,10 +304,14 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-@pytest.mark.parametrize("name", [*CORE, NAME])
+@pytest.mark.parametrize("name", [*CORE, *SERVER, NAME])
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
-    allowed = ["datetime.now", "random.random", "time.monotonic", "time.sleep"]
-    assert (allowed if name == f"{NAME}._world" else []) == clock_reads(SOURCES[name])
+    allowed = {
+        f"{NAME}._world": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],
+        # In default arguments: a command that answers at once does without datetime.
+        f"{NAME}._file_cache": ["time.monotonic", "time.sleep", "time.time"],
+    }
+    assert allowed.get(name, []) == clock_reads(SOURCES[name])
 
 
 @pytest.mark.parametrize("name", EMULATOR)

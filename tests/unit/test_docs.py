@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import gcp_aws_bridge
 from gcp_aws_bridge import _settings
+from gcp_aws_bridge.cli import _COMMANDS, _parser
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("[CS]*.md"))]
 CODE = [*sorted((ROOT / "gcp_aws_bridge").glob("*.py"))]
 CODE += sorted((ROOT / "gcp_aws_bridge" / "cli").glob("*.py"))
+CODE += sorted((ROOT / "gcp_aws_bridge" / "server").glob("*.py"))
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")
 
@@ -49,6 +52,33 @@ def test_every_public_name_is_documented() -> None:
     text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
     for name in gcp_aws_bridge.__all__:
         assert name in text
+
+
+def test_every_command_is_documented() -> None:
+    text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    for name, _ in _COMMANDS:
+        assert f"gcp-aws-bridge {name}" in text
+
+
+def commands(text: str) -> list[list[str]]:
+    """The arguments of every command of ours in the blocks of a page."""
+    blocks = re.findall(r"```(?:sh|ini|bash|dockerfile)\n(.*?)```", text, re.S)
+    lines = re.findall(r"gcp-aws-bridge ([a-z].*?)(?:\)\"?| &)?$", "\n".join(blocks), re.M)
+    return [shlex.split(line) for line in lines]
+
+
+def test_commands_are_found() -> None:
+    page = """```sh\neval "$(gcp-aws-bridge env --role-arn x)"\ngcp-aws-bridge token --watch &\n```
+```ini\ncredential_process = gcp-aws-bridge credential-process\n```"""
+    assert [["env", "--role-arn", "x"], ["token", "--watch"], ["credential-process"]] == commands(
+        page
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_documents_are_ours(page: Path) -> None:
+    for arguments in commands(page.read_text(encoding="utf-8")):
+        _parser(arguments).parse_args(arguments)
 
 
 def test_the_first_shell_block_is_the_two_commands() -> None:
