@@ -25,6 +25,7 @@ _COMES_FIRST = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION"),
+    *("AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_CREDENTIAL_FILE"),  # Go's, and botocore's of old
 )
 
 
@@ -75,6 +76,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in _COMES_FIRST}
+    # Some SDKs (Rust's) would ask a proxy for the endpoint, and give it the authorization token.
+    for name in ("NO_PROXY", "no_proxy"):
+        direct = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+        kept[name] = f"{direct},127.0.0.1".lstrip(",")
     # Keys in this file come first, too; and without credentials an SDK would ask EC2's metadata
     # address, which on Google Cloud is Google's.
     return {

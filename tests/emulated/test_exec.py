@@ -78,6 +78,7 @@ def test_a_program_that_knows_nothing_of_us_is_the_role(pod: Emulator) -> None:
         {"AWS_PROFILE": "somebody"},
         {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": OTHER},
         {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"},
+        {"AWS_CREDENTIAL_FILE": "/nowhere"},
     ],
     ids=lambda environ: next(iter(environ)),
 )
@@ -92,6 +93,15 @@ def config(text: str) -> str:
     file = Path(os.environ["HOME"]) / "config"
     file.write_text(text, encoding="utf-8")
     return str(file)
+
+
+def test_no_proxy_is_asked_for_the_endpoint() -> None:
+    """It would be given the authorization token."""
+    program = "import os; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
+    environ = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "a.example"}
+    done = executed("--", sys.executable, "-c", program, **environ)
+    assert "a.example,127.0.0.1 a.example,127.0.0.1\n" == done.stdout
+    assert "127.0.0.1 127.0.0.1\n" == executed("--", sys.executable, "-c", program).stdout
 
 
 def test_keys_in_the_credentials_file_do_not_come_first() -> None:
