@@ -112,6 +112,20 @@ def test_failed_refresh_is_invisible_while_credentials_live(
         assert 1 == number(cell.get())
 
 
+def seconds_of_attempts(
+    cell: Cell, fetches: Fetches, world: ManualWorld, seconds: int
+) -> list[int]:
+    """When a caller who comes every second sets an attempt off."""
+    tries = []
+    for second in range(seconds):
+        before = fetches.count
+        cell.get()
+        if fetches.count > before:
+            tries.append(second)
+        world.advance(1)
+    return tries
+
+
 def test_refresh_backs_off_for_as_long_as_it_fails(
     cell: Cell, fetches: Fetches, world: ManualWorld
 ) -> None:
@@ -119,13 +133,7 @@ def test_refresh_backs_off_for_as_long_as_it_fails(
     fetches.failing = unreachable()
     world.jitter = 1.0
     world.advance(55 * 60)
-    tries = []
-    for second in range(280):
-        before = fetches.count
-        cell.get()
-        if fetches.count > before:
-            tries.append(second)
-        world.advance(1)
+    tries = seconds_of_attempts(cell, fetches, world, 280)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert [2, 4, 8, 16, 32, 60, 60] == gaps[:7]
 
@@ -137,13 +145,7 @@ def test_refresh_takes_its_time_while_there_is_some_and_tries_often_in_the_last_
     fetches.failing = unreachable()
     world.jitter = 1.0
     world.advance(35 * 60)
-    tries = []
-    for second in range(1480):
-        before = fetches.count
-        cell.get()
-        if fetches.count > before:
-            tries.append(second)
-        world.advance(1)
+    tries = seconds_of_attempts(cell, fetches, world, 1480)
     assert [0, 2, 6, 669] == tries[:4]  # three quarters of what is left before the last 600 s
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert {60} == set(gaps[-4:])
