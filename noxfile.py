@@ -104,7 +104,8 @@ def clients(session: nox.Session) -> None:
         options = ["--prefix", folder, "--no-audit", "--no-fund"]
         session.run(npm, "install", *options, *NODE_PACKAGES, external=True)
         session.env["NODE_PACKAGES"] = folder
-    tests = [*_loopback_only(), "pytest", "tests/clients"]
+    # Side by side, since they wait most of the time: one of them for a minute.
+    tests = [*_loopback_only(), "pytest", "-n", "3", "--dist", "worksteal", "tests/clients"]
     session.run(*tests, *session.posargs, external=True)
 
 

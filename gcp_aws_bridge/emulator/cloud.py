@@ -284,6 +284,13 @@ class Emulator:
         """Make an IAM user with a long-term access key, which `Key` holds."""
         return self._accounts.add_user(f"arn:aws:iam::{account}:user/{name}", account)
 
+    def key(self, access_key_id: str) -> Key | None:
+        """Return what AWS knows under this id, ended or not: for a service that checks signatures.
+
+        None where it was never issued, or is revoked.
+        """
+        return self._accounts.key(access_key_id)
+
     def revoke(self, access_key_id: str) -> None:
         """Make a key that STS has issued, or a user's, unknown to AWS.
 

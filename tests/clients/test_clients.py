@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from fakes import eventually
 
-from .conftest import BRIDGE, PROGRAMS, ROLE, Pod, talking
+from .conftest import BRIDGE, FIRST_S, PROGRAMS, ROLE, Pod, talking
 
 EXEC = [*BRIDGE, "exec", "--"]
-PROCESS = " ".join([*BRIDGE, "credential-process"])
 NODE = ["node", str(PROGRAMS / "s3.cjs")]
 
 needs_aws = pytest.mark.skipif(
@@ -43,20 +46,22 @@ NODES = [
     pytest.param([*NODE, provider], id=f"node {provider}", marks=needs_node)
     for provider in ("default", "fromHttp")
 ]
-# Knows no token file: of our roads, only `exec` has the token in the environment too.
-OLD = pytest.param(
-    [*NODE, "fromContainerMetadata"], id="node fromContainerMetadata", marks=needs_node
-)
+# Know no token file: of our roads, only `exec` has the token in the environment too.
+OLD = [
+    pytest.param(
+        [*NODE, "fromContainerMetadata"], id="node fromContainerMetadata", marks=needs_node
+    ),
+    pytest.param(
+        [sys.executable, str(PROGRAMS / "rclone.py")],
+        id="rclone",
+        marks=pytest.mark.skipif(
+            shutil.which("rclone") is None, reason="no rclone here: apt-get install rclone"
+        ),
+    ),
+]
 
 
-def profile(pod: Pod) -> dict[str, str]:
-    """The environment of whoever finds the role in an AWS profile."""
-    config = pod.folder / "config"
-    config.write_text(f"[profile etl]\ncredential_process = {PROCESS}\n", encoding="utf-8")
-    return {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "etl"}
-
-
-@pytest.mark.parametrize("program", [*PYTHONS, *NODES, OLD])
+@pytest.mark.parametrize("program", [*PYTHONS, *NODES, *OLD])
 def test_by_the_endpoint_of_exec(pod: Pod, program: list[str]) -> None:
     with pod.running(*EXEC, *program) as process:
         pod.uses(talking(process))
@@ -68,21 +73,6 @@ def test_by_the_endpoint_of_a_sidecar(pod: Pod, served: dict[str, str], program:
         pod.uses(talking(process))
 
 
-@needs("pyarrow")
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("road", ["exec", "serve"])
-def test_the_sdk_for_cpp_by_the_endpoint(
-    pod: Pod, road: str, request: pytest.FixtureRequest
-) -> None:
-    """It asks for others in the last seconds only: this is as long as it takes in reality."""
-    pod.travel_to(-59 * 60 + 15)  # 75 s are left; with less than 60 an exchange is refused
-    program = [sys.executable, str(PROGRAMS / "arrow.py")]
-    command = [*EXEC, *program] if road == "exec" else program
-    more = {} if road == "exec" else request.getfixturevalue("served")
-    with pod.running(*command, **more) as process:
-        pod.uses(talking(process), patience_s=90)
-
-
 @pytest.mark.parametrize(
     "program",
     [
@@ -92,7 +82,7 @@ def test_the_sdk_for_cpp_by_the_endpoint(
     ],
 )
 def test_by_credential_process(pod: Pod, program: list[str]) -> None:
-    with pod.running(*program, **profile(pod)) as process:
+    with pod.running(*program, **pod.profile(BRIDGE)) as process:
         pod.uses(talking(process))
 
 
@@ -106,23 +96,62 @@ def test_by_credential_process(pod: Pod, program: list[str]) -> None:
 def test_by_a_token_file(pod: Pod, program: list[str]) -> None:
     """The exchange is the SDK's own here, and so is its refresh: ours is the token in the file."""
     file = pod.folder / "id-token"
-    with pod.running(*BRIDGE, "token", "--watch", f"--file={file}"):
+    token = [*BRIDGE, "token", f"--file={file}"]
+    with pod.running(*token, "--watch"):
         eventually(file.exists)
         more = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_ARN": ROLE}
         with pod.running(*program, **more) as process:
-            say = talking(process)
-            assert "hello" == say()
-            first = set(pod.s3.keys)
-            eventually(lambda: say() == "hello" and not first >= set(pod.s3.keys))
-    assert {200} == {request.status for request in pod.cloud.sts.requests}
+            first = pod.signers(talking(process))
+            # As after half an hour; in the same second Google's key must be another one.
+            pod.cloud.rotate_signing_key()
+            pod.cloud.metadata.forget_tokens()
+            subprocess.run(token, env=pod.environ, check=True)
+            assert first.isdisjoint(pod.signers(talking(process)))
+    asked = [request.params["WebIdentityToken"] for request in pod.cloud.sts.requests]
+    assert asked[0] != asked[-1]
+    assert file.read_text(encoding="utf-8") == asked[-1]
+
+
+HELD = [*PYTHONS, *NODES]
+HELD += [
+    pytest.param([sys.executable, str(PROGRAMS / f"{name}.py")], id=name, marks=needs(module))
+    for name, module in (("arrow", "pyarrow"), ("rust", "deltalake"))
+]
+
+
+@pytest.mark.parametrize("program", HELD)
+def test_what_is_good_for_an_hour_is_not_asked_for_again(pod: Pod, program: list[str]) -> None:
+    """So every SDK reads our `Expiration`, and goes by it."""
+    pod.travel_to(0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    direct = build_opener(ProxyHandler({}))
+    line = r'gcp_aws_bridge_answers_total\{path="/credentials",status="200"\} (\S+)'
+
+    def answers() -> float:
+        with direct.open(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            return float(re.findall(line, page.read().decode())[0])
+
+    with (
+        pod.serving(BRIDGE, f"--status-port={port}") as served,
+        pod.running(*program, **served) as process,
+    ):
+        pod.signers(talking(process))
+        first = answers()
+        for _ in range(5):
+            pod.signers(talking(process))
+        assert first == answers()
 
 
 # -- the AWS CLI -------------------------------------------------------------------------------
 
+AWS = str(Path(sys.executable).parent / "aws")
+
 
 def aws(pod: Pod, *before: str, **more: str) -> str:
     """List the bucket and read the object, each in a process of the AWS CLI."""
-    command = [*before, str(Path(sys.executable).parent / "aws"), "s3"]
+    command = [*before, AWS, "s3"]
     environ = {**pod.environ, **more}
     listed, read = (
         subprocess.run([*command, *words], env=environ, check=True, capture_output=True, text=True)
@@ -134,7 +163,7 @@ def aws(pod: Pod, *before: str, **more: str) -> str:
 
 @needs_aws
 def test_the_aws_cli_by_a_profile(pod: Pod) -> None:
-    more = profile(pod)
+    more = pod.profile(BRIDGE)
     pod.uses(lambda: aws(pod, **more))
 
 
@@ -147,7 +176,24 @@ def test_the_aws_cli_by_a_sidecar(pod: Pod, served: dict[str, str]) -> None:
 def test_the_aws_cli_by_exec(pod: Pod) -> None:
     assert "hello" == aws(pod, *EXEC)
     assert 2 == len(set(pod.s3.keys))  # an endpoint for each of the two commands
-    assert {"ASIA"} == {key[:4] for key in pod.s3.keys}
+
+
+@needs_aws
+@pytest.mark.parametrize("road", ["exec", "sidecar", "profile"])
+def test_one_command_of_the_aws_cli_goes_on_across_a_refresh(
+    pod: Pod, road: str, request: pytest.FixtureRequest
+) -> None:
+    before, more = (EXEC, {}) if road == "exec" else ([], pod.profile(BRIDGE))
+    if road == "sidecar":
+        more = request.getfixturevalue("served")
+    wait = [AWS, "s3api", "wait", "object-exists", "--bucket=bucket", "--key=later"]
+    with pod.running(*before, *wait, **more) as command:  # looks for it every five seconds
+        while not pod.s3.keys and command.poll() is None:
+            time.sleep(0.01)
+        pod.travel_to(FIRST_S + 3595)  # nobody is given the first ones any more
+        pod.s3.owner.put_object(Bucket="bucket", Key="later")
+        assert 0 == command.wait(30)
+    assert 2 == len(set(pod.s3.keys)) == len(pod.cloud.sts.requests)
 
 
 # -- what they say when the role is refused ----------------------------------------------------
@@ -177,7 +223,7 @@ def test_a_refusal_reaches_whoever_reads_the_error_by_a_profile(
     pod: Pod, program: list[str]
 ) -> None:
     pod.cloud.remove_role(ROLE)
-    with pod.running(*program, **profile(pod)) as process:
+    with pod.running(*program, **pod.profile(BRIDGE)) as process:
         assert "exchange/denied" in talking(process)()
 
 
@@ -185,5 +231,5 @@ def test_a_refusal_reaches_whoever_reads_the_error_by_a_profile(
 def test_the_aws_cli_shows_it_too(pod: Pod) -> None:
     pod.cloud.remove_role(ROLE)
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        aws(pod, **profile(pod))
+        aws(pod, **pod.profile(BRIDGE))
     assert "exchange/denied" in caught.value.stderr

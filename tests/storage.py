@@ -1,0 +1,115 @@
+"""S3 by moto, which takes only what is signed with a key that the emulated STS has issued.
+
+moto verifies signatures and session tokens, with botocore's code, once it is told to; which keys
+there are it is told at each request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
+from werkzeug.serving import make_server
+
+from gcp_aws_bridge.emulator import Emulator, Key
+
+ACCOUNT = "123456789012"
+_SIGNER = re.compile(r"AWS4-HMAC-SHA256 Credential=(\w+)/")
+
+
+class S3:
+    """The server, with the object `word` in the bucket `bucket`.
+
+    Attributes:
+        keys: Of STS's, those that signed a request which was not refused, in order.
+        owner: A client with a key that STS knows nothing of.
+    """
+
+    def __init__(self, cloud: Emulator) -> None:
+        self.keys: list[str] = []
+        self._cloud = cloud
+        self._issued: dict[str, Key] = {}
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self._tell_moto("reset")  # it is one for all in this process
+        self.owner = self._fill()
+        self._tell_moto("reset-auth", b"0")  # from now on, who asks must be known
+
+    def stop(self) -> None:
+        self._tell_moto("reset-auth", b"inf")
+        self._server.shutdown()
+        self._thread.join(10)
+        self._server.server_close()
+
+    def client(self, key: str, secret: str, token: str | None = None, *, of: str = "s3") -> Any:
+        """A client of it, with these credentials."""
+        return boto3.client(
+            of,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+        )
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        signer = _SIGNER.match(environ.get("HTTP_AUTHORIZATION", ""))
+        key = signer and self._cloud.key(signer[1])
+        if not key:
+            return self._moto(environ, start_response)
+        self._issued[key.access_key_id] = key
+        now = self._cloud.clock()
+        # A new list each time, since another thread may be looking through the old one.
+        sts_backends[ACCOUNT]["aws"].assumed_roles = [
+            _as_moto_has_it(each)
+            for each in list(self._issued.values())
+            if each.expiration is not None and now < each.expiration
+        ]
+
+        def start(status: str, *rest: Any) -> Any:
+            if not status.startswith(("400", "403")):
+                self.keys.append(key.access_key_id)
+            return start_response(status, *rest)
+
+        return self._moto(environ, start)
+
+    def _fill(self) -> Any:
+        """Make what there is, while nobody must be known; the client of whom it belongs to."""
+        iam = self.client("anybody", "anybody", of="iam")
+        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.create_role(RoleName="etl", AssumeRolePolicyDocument="{}")
+        iam.put_role_policy(RoleName="etl", PolicyName="all", PolicyDocument=policy)
+        iam.create_user(UserName="owner")
+        iam.put_user_policy(UserName="owner", PolicyName="all", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="owner")["AccessKey"]
+        owner = self.client(key["AccessKeyId"], key["SecretAccessKey"])
+        for bucket in ("bucket", "tables"):
+            owner.create_bucket(Bucket=bucket)
+        owner.put_object(Bucket="bucket", Key="word", Body=b"hello")
+        return owner
+
+    def _tell_moto(self, what: str, body: bytes = b"") -> None:
+        url, headers = f"{self.url}/moto-api/{what}", {"Content-Type": "text/plain"}
+        urlopen(Request(url, body, headers, method="POST"), timeout=30).close()
+
+
+def _as_moto_has_it(key: Key) -> SimpleNamespace:
+    return SimpleNamespace(
+        access_key_id=key.access_key_id,
+        secret_access_key=key.secret_access_key,
+        session_token=key.session_token,
+        role_arn=key.caller.role_arn,
+        session_name=key.caller.arn.rpartition("/")[2],
+    )
