@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._request import Request
+from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 METHOD = "google-web-identity"
 _UNKNOWN: Any = None  # the expiration before the first exchange
@@ -18,10 +23,6 @@ _UNKNOWN: Any = None  # the expiration before the first exchange
 def for_botocore(error: BridgeError) -> CredentialRetrievalError:
     """What boto3 users catch already, with our message."""
     return CredentialRetrievalError(provider=METHOD, error_msg=str(error))
-
-
-def _whole(name: str) -> property:
-    return property(lambda self: getattr(self.get_frozen_credentials(), name))
 
 
 class FrozenCredentials(ReadOnlyCredentials):
@@ -33,18 +34,33 @@ class FrozenCredentials(ReadOnlyCredentials):
         return f"FrozenCredentials(access_key={self.access_key!r}, …)"
 
 
-class BridgeCredentials(RefreshableCredentials):
-    """botocore credentials that are a view of a cell: each read is of one whole, valid set.
+class CellView(RefreshableCredentials):
+    """What botocore's view of a cell and aiobotocore's have in common: all but the waiting.
 
     A `RefreshableCredentials` for whoever asks with `isinstance`; of its machinery (windows, lock,
     refresh in the caller's thread) nothing is used.
     """
 
-    def __init__(self, cell: Cell, account_id: str) -> None:
+    def __init__(self, request: Request) -> None:
+        account_id = request.role.account_id
         super().__init__("", "", "", _UNKNOWN, self._never, METHOD, account_id=account_id)
-        self._cell = cell
-        self._arn_account_id = account_id
+        self._request = request
+        self._cell = request.cell()
         self._view: tuple[AwsCredentials | None, FrozenCredentials | None] = (None, None)
+
+    @classmethod
+    def wanted(
+        cls,
+        role_arn: str | Role | None = None,
+        *,
+        token_source: TokenSource | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Make those of a role, reached as a session without settings of its own does."""
+        return cls(Request.of(role_arn, token_source, **settings))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._request.pickled(self.wanted)
 
     @staticmethod
     def _never() -> dict[str, Any]:
@@ -54,23 +70,14 @@ class BridgeCredentials(RefreshableCredentials):
         """Have the first credentials on their way; neither waits nor raises."""
         self._cell.warm_up()
 
-    def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """One whole, immutable set.
-
-        Raises:
-            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
-        """
-        try:
-            current = self._cell.get()
-        except BridgeError as error:
-            raise for_botocore(error) from error
+    def _frozen(self, current: AwsCredentials) -> FrozenCredentials:
         held, frozen = self._view
         if held is not current or frozen is None:
             frozen = FrozenCredentials(
                 current.access_key_id,
                 current.secret_access_key,
                 current.session_token,
-                self._arn_account_id,
+                self._request.role.account_id,
             )
             self._view = (current, frozen)
             self._expiry_time = current.expiration  # read by many, though it is not public
@@ -87,16 +94,36 @@ class BridgeCredentials(RefreshableCredentials):
         """
         return self._cell.reject(access_key)
 
-    # Read-only, where botocore's can be set: a view is not written to.
-    access_key: Any = _whole("access_key")
-    secret_key: Any = _whole("secret_key")
-    token: Any = _whole("token")
     # Known from the ARN: endpoint rules, which ask for it first, need no exchange.
-    account_id: Any = property(lambda self: self._arn_account_id)
+    account_id: Any = property(lambda self: self._request.role.account_id)
 
     def refresh_needed(self, refresh_in: float | None = None) -> bool:
         """Never by botocore."""
         return False
 
     def __repr__(self) -> str:
-        return f"<BridgeCredentials of {self._cell.label}>"
+        return f"<{type(self).__name__} of {self._cell.label}>"
+
+
+def _whole(name: str) -> property:
+    return property(lambda self: getattr(self.get_frozen_credentials(), name))
+
+
+class BridgeCredentials(CellView):
+    """botocore credentials that are a view of a cell: each read is of one whole, valid set."""
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """One whole, immutable set.
+
+        Raises:
+            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+        """
+        try:
+            return self._frozen(self._cell.get())
+        except BridgeError as error:
+            raise for_botocore(error) from error
+
+    # Read-only, where botocore's can be set: a view is not written to.
+    access_key: Any = _whole("access_key")
+    secret_key: Any = _whole("secret_key")
+    token: Any = _whole("token")

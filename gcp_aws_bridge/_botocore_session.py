@@ -6,6 +6,7 @@ import inspect
 import os
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 from botocore.session import Session
 
@@ -14,22 +15,41 @@ from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
 
-def botocore_session_of(session: Any) -> Session:
-    """The botocore session inside a boto3 one."""
+def is_asynchronous(session: Session) -> bool:
+    """Whether it is aiobotocore's."""
+    return inspect.iscoroutinefunction(session.get_credentials)
+
+
+def synchronous(session: Session) -> Session:
+    """*session*, or in place of aiobotocore's one that reaches STS as that would."""
+    if not is_asynchronous(session):
+        return session
+    twin = Session(profile=session.instance_variables().get("profile"))
+    for name, value in session.instance_variables().items():
+        twin.set_config_variable(name, value)
+    config = session.get_default_client_config()
+    if config is not None:  # aiobotocore's own options mean nothing to botocore
+        options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
+        given = {n: v for n, v in options.items() if v != Config.OPTION_DEFAULTS[n]}
+        twin.set_default_client_config(Config(**given))
+    return twin
+
+
+def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
+    """The botocore session inside a boto3 one; with *asynchronous*, aiobotocore's in aioboto3's."""
     inner = getattr(session, "_session", session)  # boto3 gives it no public name
-    if not isinstance(inner, Session):
-        raise ConfigError(
-            f"{type(session).__name__} is no boto3 or botocore session.",
-            fix="pass a boto3.Session() or botocore.session.Session().",
-            error_id="config/session",
-        )
-    if inspect.iscoroutinefunction(inner.get_credentials):
-        raise ConfigError(
-            f"{type(session).__name__} is asynchronous.",
-            fix="use a boto3 or botocore session here.",
-            error_id="config/session",
-        )
-    return inner
+    if isinstance(inner, Session) and is_asynchronous(inner) is asynchronous:
+        return inner
+    wanted, elsewhere = (
+        ("aiobotocore or aioboto3", "gcp_aws_bridge.register and .session are for the others")
+        if asynchronous
+        else ("boto3 or botocore", "gcp_aws_bridge.aio has the same for aiobotocore and aioboto3")
+    )
+    raise ConfigError(
+        f"{type(session).__module__}.{type(session).__qualname__} is no {wanted} session.",
+        fix=f"pass a session of {wanted}; {elsewhere}.",
+        error_id="config/session",
+    )
 
 
 def forget_resolved(session: Session, *, given_too: bool = False) -> None:

@@ -6,8 +6,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer, looks_like_google
+from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
@@ -31,6 +33,9 @@ class DefaultSource:
 
     audience: str | None = None
     world: World = field(default=REAL, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
 
     def __call__(self) -> str:
         said_no = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._token_file import path_text
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
@@ -57,6 +58,20 @@ class GoogleCredentials:
     def __post_init__(self) -> None:
         if self.key_file is not None:
             object.__setattr__(self, "key_file", path_text("GoogleCredentials", self.key_file))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.credentials is not None:
+            raise not_pickled(
+                "GoogleCredentials(credentials=…), which holds a secret,",
+                "name a key_file that every process can read, or a service account to impersonate.",
+            )
+        return as_settings(self)
+
+    def __copy__(self) -> GoogleCredentials:
+        return self  # which is immutable; and within a process a secret may be
+
+    def __deepcopy__(self, memo: object) -> GoogleCredentials:
+        return self
 
     def __call__(self) -> str:
         try:

@@ -14,9 +14,11 @@ import itertools
 import os
 import platform
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge import _http, _id_token
+from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
@@ -69,6 +71,9 @@ class MetadataServer:
     service_account: str = "default"
     deadline_s: float | None = None
     world: World = field(default=REAL, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
 
     def __call__(self) -> str:
         monotonic = self.world.monotonic

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore.credentials import CredentialProvider
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, for_botocore
 from gcp_aws_bridge._botocore_session import role_for
-from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._metadata import looks_like_google
+from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
 
@@ -45,18 +47,28 @@ class GoogleWebIdentityProvider(CredentialProvider):
         Raises:
             CredentialRetrievalError: There is a Google identity, and it was refused.
         """
+        with self.chained():
+            if request := self.request():
+                request.cell().get()  # now, since only now can the chain still go on
+                return BridgeCredentials(request)
+        return None
+
+    def request(self) -> Request | None:
+        """What is wanted of this session; None where no role is configured."""
+        role = role_for(self.session, self._role)
+        if role is None:
+            _log.debug("no role is configured for %s: next provider", METHOD)
+            return None
+        return Request(role, self._source, self.session, is_own=True)
+
+    @contextmanager
+    def chained(self) -> Iterator[None]:
+        """Errors as a chain takes them; left without one where the next provider is to be asked."""
         try:
-            role = role_for(self.session, self._role)
-            if role is None:
-                _log.debug("no role is configured for %s: next provider", METHOD)
-                return None
-            cell = shared_cell(self._source, role, self.session)
-            cell.get()  # now, since only now can the chain still go on
+            yield
         except TokenUnavailable as error:
             # Falling through is a laptop's way; a pod that has lost its identity wants to know.
             level = logging.WARNING if looks_like_google() else logging.DEBUG
             _log.log(level, "no Google identity here: next provider. %s", error)
-            return None
         except BridgeError as error:
             raise for_botocore(error) from error
-        return BridgeCredentials(cell, role.account_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,11 @@ from botocore.credentials import CredentialResolver, create_credential_resolver
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_credentials import METHOD
-from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved
+from gcp_aws_bridge._botocore_session import (
+    botocore_session_of,
+    forget_resolved,
+    is_asynchronous,
+)
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
 from gcp_aws_bridge._rejected import watch
@@ -33,16 +36,13 @@ def register(
         token_source: None: what this machine has.
     """
     botocore_session = botocore_session_of(session)
-    provider = GoogleWebIdentityProvider(botocore_session, _checked(role), token_source)
-    _insert(botocore_session.get_component("credential_provider"), provider)
-    forget_resolved(botocore_session)
-    watch(botocore_session)
+    add_provider(GoogleWebIdentityProvider(botocore_session, checked(role), token_source))
 
 
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
     """Register on every session made from now on, third-party code's too, and boto3's default one.
 
-    Again replaces the settings. Sessions of aiobotocore are left alone.
+    Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too.
 
     Args:
         role: A role or its ARN. None: the environment and each session's profile say.
@@ -51,18 +51,14 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     Raises:
         ConfigError: The ARN is malformed.
     """
-    checked = _checked(role)
+    role = checked(role)
 
     def initializer(session: Session) -> None:
-        if inspect.iscoroutinefunction(session.get_credentials):
-            return  # aiobotocore: its chain is asynchronous
-
         def chain() -> CredentialResolver:
             # Late, since boto3 sets the profile after it made the session.
-            resolver = create_credential_resolver(
-                session, region_name=session.get_config_variable("region")
-            )
-            _insert(resolver, GoogleWebIdentityProvider(session, checked, token_source))
+            region, new_chain, kind = session.get_config_variable("region"), *_kinds(session)
+            resolver: CredentialResolver = new_chain(session, region_name=region)
+            _insert(resolver, kind(session, role, token_source))
             return resolver
 
         session.lazy_register_component("credential_provider", chain)
@@ -73,7 +69,7 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     botocore.register_initializer(initializer)
     default = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
     if default is not None:
-        register(default, checked, token_source=token_source)
+        register(default, role, token_source=token_source)
 
 
 def uninstall() -> None:
@@ -83,6 +79,32 @@ def uninstall() -> None:
 
 
 _installed: list[Callable[[Session], None]] = []
+
+
+def add_provider(provider: GoogleWebIdentityProvider) -> None:
+    """Put *provider* into its session's chain, which is walked anew."""
+    session = provider.session
+    _insert(session.get_component("credential_provider"), provider)
+    forget_resolved(session)
+    watch(session)
+
+
+def checked(role: Role | str | None) -> Role | str | None:
+    """A malformed ARN is an error where it was written, not in the first client."""
+    if isinstance(role, str):
+        Role(role)
+    return role
+
+
+def _kinds(session: Session) -> tuple[Callable[..., Any], type[GoogleWebIdentityProvider]]:
+    """What makes the chain of a session like this one, and our link in it."""
+    if not is_asynchronous(session):
+        return create_credential_resolver, GoogleWebIdentityProvider
+    import aiobotocore.credentials  # has made the session
+
+    from gcp_aws_bridge._aiobotocore import AioGoogleWebIdentityProvider
+
+    return aiobotocore.credentials.create_credential_resolver, AioGoogleWebIdentityProvider
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:
@@ -96,10 +118,3 @@ def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -
         resolver.insert_before(names[0], provider)
     else:
         resolver.providers.append(provider)
-
-
-def _checked(role: Role | str | None) -> Role | str | None:
-    """A malformed ARN is an error where it was written, not in the first client."""
-    if isinstance(role, str):
-        Role(role)
-    return role

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.credentials import CredentialProvider, CredentialResolver
 
 from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
-from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved, role_for
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._rejected import watch
-from gcp_aws_bridge._settings import given
+from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -24,15 +20,7 @@ if TYPE_CHECKING:
     import boto3
     from typing_extensions import Unpack
 
-    class RoleSettings(TypedDict, total=False):
-        """The settings of a `Role` as keyword arguments, all but its ARN."""
-
-        audience: str | None
-        role_session_name: str | None
-        duration_seconds: int | None
-        chain: Sequence[str]
-        policy: str | Mapping[str, Any] | None
-        policy_arns: Sequence[str]
+    from gcp_aws_bridge._request import RoleSettings
 
 
 def session(
@@ -72,10 +60,13 @@ def session(
         ConfigError: No role is configured, a setting is malformed, or boto3 is not installed.
     """
     inner = botocore_session_of(botocore_session or botocore.session.get_session())
-    outer = _boto3_session(inner, region_name)
-    role = _required(
-        inner,
+    if region_name is not None:
+        inner.set_config_variable("region", region_name)
+    request = Request.of(
         role_arn,
+        token_source,
+        session=inner,
+        is_own=botocore_session is not None,
         audience=audience,
         role_session_name=role_session_name,
         duration_seconds=duration_seconds,
@@ -83,7 +74,8 @@ def session(
         policy=policy,
         policy_arns=policy_arns,
     )
-    given = _Given(BridgeCredentials(shared_cell(token_source, role, inner), role.account_id))
+    outer = _boto3_session(request, region_name)
+    given = _Given(BridgeCredentials(request))
     inner.register_component("credential_provider", CredentialResolver([given]))
     forget_resolved(inner, given_too=True)
     watch(inner)
@@ -111,23 +103,10 @@ def credentials(
     Raises:
         ConfigError: As for `session`.
     """
-    cell, role = cell_for(
-        role_arn, token_source=token_source, botocore_session=botocore_session, **settings
+    own = botocore_session and botocore_session_of(botocore_session)
+    return BridgeCredentials(
+        Request.of(role_arn, token_source, session=own, is_own=own is not None, **settings)
     )
-    return BridgeCredentials(cell, role.account_id)
-
-
-def cell_for(
-    role_arn: str | Role | None = None,
-    *,
-    token_source: TokenSource | None = None,
-    botocore_session: botocore.session.Session | None = None,
-    **settings: Unpack[RoleSettings],
-) -> tuple[Cell, Role]:
-    """As `credentials`, for renderings that are not botocore's."""
-    inner = botocore_session_of(botocore_session or _shared_session(*map(os.environ.get, _CHOICE)))
-    role = _required(inner, role_arn, **settings)
-    return shared_cell(token_source, role, inner), role
 
 
 class _Given(CredentialProvider):
@@ -146,37 +125,9 @@ class _Given(CredentialProvider):
         return self._given
 
 
-def _required(inner: botocore.session.Session, role: str | Role | None, **settings: Any) -> Role:
-    if isinstance(role, Role) and (extra := given(settings)):
-        raise ConfigError(
-            f"A Role was given together with {', '.join(sorted(extra))}.",
-            fix="put the settings into the Role: dataclasses.replace(role, …).",
-            error_id="config/role-and-settings",
-        )
-    found = role_for(inner, role, **settings)
-    if found is None:
-        raise ConfigError(
-            "No role is configured: role_arn was not given, GCP_AWS_BRIDGE_ROLE_ARN and "
-            "AWS_ROLE_ARN are not set, and the AWS profile has no gcp_role_arn.",
-            fix='bridge.session("arn:aws:iam::123456789012:role/etl"), or set '
-            "GCP_AWS_BRIDGE_ROLE_ARN.",
-            error_id="config/no-role",
-        )
-    return found
-
-
-# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
-_CHOICE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
-
-
-@lru_cache(maxsize=8)
-def _shared_session(*choice: str | None) -> botocore.session.Session:
-    return botocore.session.get_session()
-
-
-def _boto3_session(inner: botocore.session.Session, region_name: str | None) -> boto3.Session:
+def _boto3_session(request: Request, region_name: str | None) -> boto3.Session:
     try:
-        import boto3
+        from gcp_aws_bridge._boto3 import BridgeSession
     except ImportError:
         raise ConfigError(
             "boto3 is not installed.",
@@ -184,4 +135,4 @@ def _boto3_session(inner: botocore.session.Session, region_name: str | None) -> 
             "bridge.register(botocore_session) and bridge.credentials(...).",
             error_id="config/extra-boto3",
         ) from None
-    return boto3.Session(botocore_session=inner, region_name=region_name)
+    return BridgeSession(request, region_name, made_by=session)

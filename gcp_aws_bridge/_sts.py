@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.session import Session
 from cachetools import LRUCache
 
+from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._fork import reset_after_fork
@@ -276,5 +277,5 @@ def sts_for(session: Session, role: Role) -> Sts:
     with _clients_lock:
         sts = _clients.get(key)
         if sts is None:
-            sts = _clients[key] = Sts(session, region)
+            sts = _clients[key] = Sts(synchronous(session), region)
         return sts

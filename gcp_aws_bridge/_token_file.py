@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
+from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
@@ -27,6 +29,9 @@ class TokenFile:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_text("TokenFile", self.path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
 
     def __call__(self) -> str:
         try:

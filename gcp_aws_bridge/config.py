@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 __all__ = ["DEFAULT_AUDIENCE", "Role"]
@@ -80,6 +81,9 @@ class Role:
         _check_region(self.region_name)
         put(self, "policy", _policy_text(self.policy))
         _check_policy_arns(self.policy_arns)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
 
     @property
     def session_name(self) -> str:

@@ -2,6 +2,7 @@
 
     BridgeError                 never raised itself; pickles; holds no token and no key
     ├─ ConfigError(ValueError)  a setting is missing or malformed: mend it, do not retry
+    │  └─ MissingExtra(ImportError)  what a module here is for is not installed, or too old
     ├─ TokenError               no usable Google ID token
     │  └─ TokenUnavailable      this source does not exist here: a chain of sources goes on
     └─ ExchangeError            STS said no or could not be reached: .code .request_id .retryable
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["BridgeError", "ConfigError", "ExchangeError", "TokenError", "TokenUnavailable"]
+__all__ = [
+    "BridgeError",
+    "ConfigError",
+    "ExchangeError",
+    "MissingExtra",
+    "TokenError",
+    "TokenUnavailable",
+]
 
 
 class BridgeError(Exception):
@@ -66,6 +74,10 @@ class BridgeError(Exception):
 
 class ConfigError(BridgeError, ValueError):
     """A setting is missing or malformed. Raised before anything is sent."""
+
+
+class MissingExtra(ConfigError, ImportError):
+    """An SDK that a module here adapts to is not installed, or too old; says which extra has it."""
 
 
 class TokenError(BridgeError):

@@ -99,7 +99,7 @@ def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Ro
     import botocore.exceptions
     import botocore.session
 
-    from gcp_aws_bridge._session import cell_for
+    from gcp_aws_bridge._request import Request
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
     session = botocore.session.Session(profile=options.profile)
@@ -108,12 +108,8 @@ def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Ro
     settings = {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
     try:
         _only_sts(session)
-        return cell_for(
-            role_arn,
-            token_source=source_of(options),
-            botocore_session=session,
-            **settings,
-        )
+        wanted = Request.of(role_arn, source_of(options), session=session, **settings)
+        return wanted.cell(), wanted.role
     except botocore.exceptions.ProfileNotFound as error:
         raise ConfigError(
             f"{quoted(str(error))}.",

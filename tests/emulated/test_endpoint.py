@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import CredentialRetrievalError, MetadataRetrievalError
 from fakes import Journey, eventually
 
-from gcp_aws_bridge._session import cell_for
+from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.server import running as running_module
@@ -72,8 +72,8 @@ def roles(pod: Emulator) -> dict[str, Served]:
     pod.add_role(OTHER)
     made = {}
     for name, arn in (("etl", ROLE), ("second", OTHER)):
-        cell, role = cell_for(arn)
-        made[name] = Served(role, cell)
+        wanted = Request.of(arn)
+        made[name] = Served(wanted.role, wanted.cell())
     return made
 
 

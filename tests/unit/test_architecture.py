@@ -34,11 +34,13 @@ CORE = sorted(
 EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
 CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
 SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
+ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"))
 
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
-    *("_version", "exceptions", "_world", "_fork", "_private_file", "_file_cache"),
-    *("_credentials", "config", "_settings"),
+    *("_version", "exceptions", "_extra", "_pickled"),
+    *("_world", "_fork", "_private_file", "_file_cache"),
+    *("_credentials", "config", "_settings", "_botocore_session"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
     "tokens",
     *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
@@ -48,12 +50,12 @@ ORDER = [
         "_renewal",
         "_cell",
         "_cells",
+        "_request",
         "_botocore_credentials",
         "_rejected",
-        "_botocore_session",
         "_provider",
     ),
-    *("_register", "_session"),
+    *("_aiobotocore", "_register", "_boto3", "_session", "aio"),
 ]
 
 
@@ -65,7 +67,8 @@ def test_there_is_something_to_look_at() -> None:
     assert len(EMULATOR) > 10
     assert f"{NAME}.cli.demo" in CLI
     assert f"{NAME}.server.endpoint" in SERVER
-    known = [NAME, f"{NAME}.__main__", *CORE, *SERVER, *EMULATOR, *CLI]
+    assert f"{NAME}.adapters.s3fs" in ADAPTERS
+    known = [NAME, f"{NAME}.__main__", *CORE, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
     assert sorted(SOURCES) == sorted(known)
 
 
@@ -121,7 +124,7 @@ def test_the_page_has_the_order_in_its_table() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert [*ORDER, "server", "cli", "emulator"] == rows
+    assert [*ORDER, "adapters", "server", "cli", "emulator"] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -137,6 +140,11 @@ def test_a_module_imports_only_what_stands_above_it(name: str) -> None:
 @pytest.mark.parametrize("name", SERVER)
 def test_the_server_imports_the_core_and_itself(name: str) -> None:
     assert imports_of(name) <= {*CORE, *SERVER}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_adapter_imports_the_core_and_no_other_adapter(name: str) -> None:
+    assert imports_of(name) <= {*CORE}
 
 
 @pytest.mark.parametrize("name", EMULATOR)
@@ -159,7 +167,8 @@ def test_the_command_line_alone_uses_both() -> None:
     ("library", "modules"),
     [
         ("google", {"_google_auth"}),
-        ("boto3", {"_session"}),
+        ("boto3", {"_boto3", "_session"}),
+        ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
         ("http", {"_http"}),
         ("requests", set()),
         ("urllib3", set()),
@@ -170,7 +179,7 @@ def test_the_command_line_alone_uses_both() -> None:
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *SERVER, *CLI):
+    for name in (*CORE, *ADAPTERS, *SERVER, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
             names = (
                 [alias.name for alias in node.names]
@@ -304,7 +313,7 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-@pytest.mark.parametrize("name", [*CORE, *SERVER, NAME])
+@pytest.mark.parametrize("name", [*CORE, *ADAPTERS, *SERVER, NAME])
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
         f"{NAME}._world": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],

@@ -19,6 +19,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROO
 CODE = [*sorted((ROOT / "gcp_aws_bridge").glob("*.py"))]
 CODE += sorted((ROOT / "gcp_aws_bridge" / "cli").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "server").glob("*.py"))
+CODE += sorted((ROOT / "gcp_aws_bridge" / "adapters").glob("*.py"))
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")
 

@@ -1,0 +1,103 @@
+"""A cell as aiobotocore sees it: as botocore does, but that whoever waits is a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.credentials import CredentialProvider, ReadOnlyCredentials
+
+from gcp_aws_bridge._botocore_credentials import METHOD, CellView, for_botocore
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge._provider import GoogleWebIdentityProvider
+from gcp_aws_bridge._rejected import watch
+from gcp_aws_bridge._request import Request
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import BridgeError
+
+with extra("aio", "aiobotocore", "2.24.2"):
+    from aiobotocore.credentials import AioCredentialResolver, AioRefreshableCredentials
+    from aiobotocore.session import AioSession
+
+
+class AioBridgeCredentials(CellView, AioRefreshableCredentials):
+    """aiobotocore credentials that are a view of a cell: each read is of one whole, valid set."""
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override]
+        """One whole, immutable set; blocks no event loop.
+
+        Raises:
+            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+        """
+        try:
+            return self._frozen(self._cell.peek() or await self._cell.get_async())
+        except BridgeError as error:
+            raise for_botocore(error) from error
+
+    async def get_access_key(self) -> Any:
+        return (await self.get_frozen_credentials()).access_key
+
+    async def get_secret_key(self) -> Any:
+        return (await self.get_frozen_credentials()).secret_key
+
+    async def get_token(self) -> Any:
+        return (await self.get_frozen_credentials()).token
+
+    async def get_account_id(self) -> Any:
+        return self.account_id
+
+
+class AioGoogleWebIdentityProvider(GoogleWebIdentityProvider):
+    """The same link in aiobotocore's chain."""
+
+    async def load(self) -> AioBridgeCredentials | None:  # type: ignore[override]
+        with self.chained():
+            if request := self.request():
+                await request.cell().get_async()
+                return AioBridgeCredentials(request)
+        return None
+
+
+class _Given(CredentialProvider):
+    """A chain of one link: these credentials."""
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customGoogleWebIdentityGiven"
+
+    def __init__(self, given: AioBridgeCredentials) -> None:
+        super().__init__()
+        self._given = given
+
+    async def load(self) -> AioBridgeCredentials:
+        self._given.warm_up()  # while the client is made
+        return self._given
+
+
+class BridgeAioSession(AioSession):
+    """An `AioSession` for a role; pickles as its settings, and is printed as them.
+
+    fsspec takes file systems for the same whose arguments print the same.
+    """
+
+    def __init__(
+        self,
+        role_arn: str | Role | None = None,
+        *,
+        region_name: str | None = None,
+        token_source: TokenSource | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        if region_name is not None:
+            self.set_config_variable("region", region_name)
+        self._region_name = region_name
+        self._request = Request.of(role_arn, token_source, session=self, **settings)
+        given = _Given(AioBridgeCredentials(self._request))
+        self.register_component("credential_provider", AioCredentialResolver([given]))
+        watch(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._request.pickled(type(self), region_name=self._region_name)
+
+    def __repr__(self) -> str:
+        return f"<aiobotocore session of {self._request!r}, region {self._region_name}>"

@@ -1,0 +1,39 @@
+"""An SDK that is not installed, or too old, in the words of who has to install it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from gcp_aws_bridge.exceptions import MissingExtra
+
+
+@contextmanager
+def extra(name: str, module: str, at_least: str) -> Iterator[None]:
+    """Around the imports from *module*, the SDK that `gcp-aws-bridge[name]` installs.
+
+    Raises:
+        MissingExtra: It is not there, or older than the first version that this was tested with.
+    """
+    fix = f"pip install 'gcp-aws-bridge[{name}]'"
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{module} cannot be imported: {error}.", fix=fix, error_id="config/extra"
+        ) from error
+    found = str(getattr(sys.modules[module], "__version__", at_least))
+    if _numbers(found) < _numbers(at_least):
+        raise MissingExtra(
+            f"{module} is {found}; this needs {at_least} or later.",
+            fix=f"{fix} --upgrade",
+            error_id="config/extra",
+        )
+    yield
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))

@@ -1,0 +1,146 @@
+"""Which credentials are wanted: what every rendering is made of, and what it pickles as."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import botocore.session
+from botocore.session import Session
+
+from gcp_aws_bridge._botocore_session import role_for
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._pickled import not_pickled
+from gcp_aws_bridge._settings import given
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    class RoleSettings(TypedDict, total=False):
+        """The settings of a `Role` as keyword arguments, all but its ARN."""
+
+        audience: str | None
+        role_session_name: str | None
+        duration_seconds: int | None
+        chain: Sequence[str]
+        policy: str | Mapping[str, Any] | None
+        policy_arns: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Request:
+    """A role, whose token is traded for its credentials, and how STS is reached.
+
+    Attributes:
+        token_source: None: what this machine has.
+        session: botocore's or aiobotocore's, with the region, profile and proxies that reach STS.
+        is_own: The session was the user's: what is made of it cannot be made again elsewhere.
+    """
+
+    role: Role
+    token_source: TokenSource | None
+    session: Session
+    is_own: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        role_arn: str | Role | None,
+        token_source: TokenSource | None = None,
+        *,
+        session: Session | None = None,
+        is_own: bool = False,
+        **settings: Unpack[RoleSettings],
+    ) -> Request:
+        """Read what is wanted from arguments, environment and profile.
+
+        Raises:
+            ConfigError: No role is configured, or a setting is malformed.
+        """
+        session = session or _shared_session(*map(os.environ.get, _CHOICE))
+        return cls(_required(session, role_arn, **settings), token_source, session, is_own)
+
+    def cell(self) -> Cell:
+        """The one that equal requests share."""
+        return shared_cell(self.token_source, self.role, self.session)
+
+    def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
+        """What `__reduce__` returns for what `make(role, token_source=…, **more)` made."""
+        if self.is_own:
+            raise not_pickled(
+                "What is made with a botocore_session of your own",
+                "leave botocore_session out, or make it in the process that uses it.",
+            )
+        return partial(make, token_source=self.token_source, **more), (self.role,)
+
+    def __repr__(self) -> str:
+        """The same for equal requests, since fsspec tells file systems apart by it."""
+        source = self.token_source
+        ours = type(source).__module__.startswith(f"{__package__}.")
+        # Of anything else, its repr might show a secret.
+        name = repr(source) if ours else f"<{type(source).__qualname__} at {id(source):#x}>"
+        return f"{self.role!r}" + ("" if source is None else f", token_source={name}")
+
+
+class Rendering:
+    """Credentials in the form that one SDK asks for them; pickles as settings.
+
+    Args:
+        role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings
+            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`,
+            `policy_arns`).
+
+    Raises:
+        ConfigError: No role is configured, or a setting is malformed.
+    """
+
+    def __init__(
+        self,
+        role_arn: str | Role | None = None,
+        *,
+        token_source: TokenSource | None = None,
+        **settings: Unpack[RoleSettings],
+    ) -> None:
+        self._request = Request.of(role_arn, token_source, **settings)
+        self._cell = self._request.cell()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._request.pickled(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({self._request!r})"
+
+
+def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:
+    if isinstance(role, Role) and (extra := given(settings)):
+        raise ConfigError(
+            f"A Role was given together with {', '.join(sorted(extra))}.",
+            fix="put the settings into the Role: dataclasses.replace(role, …).",
+            error_id="config/role-and-settings",
+        )
+    found = role_for(session, role, **settings)
+    if found is None:
+        raise ConfigError(
+            "No role is configured: role_arn was not given, GCP_AWS_BRIDGE_ROLE_ARN and "
+            "AWS_ROLE_ARN are not set, and the AWS profile has no gcp_role_arn.",
+            fix='bridge.session("arn:aws:iam::123456789012:role/etl"), or set '
+            "GCP_AWS_BRIDGE_ROLE_ARN.",
+            error_id="config/no-role",
+        )
+    return found
+
+
+# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
+_CHOICE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
+
+
+@lru_cache(maxsize=8)
+def _shared_session(*choice: str | None) -> Session:
+    return botocore.session.get_session()

@@ -1,0 +1,51 @@
+"""fsspec's S3: pandas, Dask, pyarrow, xarray and whatever else takes `storage_options`.
+
+import pandas
+from gcp_aws_bridge.adapters import s3fs
+
+options = s3fs.options("arn:aws:iam::123456789012:role/etl", region_name="eu-west-1")
+pandas.read_parquet("s3://bucket/part.parquet", storage_options=options)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gcp_aws_bridge._aiobotocore import BridgeAioSession
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge.config import Role
+
+with extra("s3fs", "s3fs", "2024.2.0"):
+    import s3fs  # noqa: F401 - so that it is missed here and not in fsspec
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from gcp_aws_bridge._request import RoleSettings
+
+__all__ = ["options"]
+
+
+def options(
+    role_arn: str | Role | None = None,
+    *,
+    region_name: str | None = None,
+    token_source: TokenSource | None = None,
+    **settings: Unpack[RoleSettings],
+) -> dict[str, Any]:
+    """Make what `s3fs.S3FileSystem` and `storage_options=` take: `{"session": …}`.
+
+    Equal arguments give one file system in a process, as fsspec has it. What is made with them
+    pickles as settings: each process asks for credentials of its own.
+
+    Args:
+        role_arn: As for `gcp_aws_bridge.session`, and so are the others.
+
+    Raises:
+        ConfigError: No role is configured, or a setting is malformed.
+    """
+    session = BridgeAioSession(
+        role_arn, region_name=region_name, token_source=token_source, **settings
+    )
+    return {"session": session}

@@ -1,0 +1,87 @@
+"""A pod whose clouds are the emulator and an S3 that takes whole, living keys of its STS only."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from fakes import Journey, eventually
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge.emulator import Emulator
+
+pytest.importorskip("moto.server")
+from storage import S3
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+# By the SDKs' own clock, which nobody moves, credentials of an hour that were got now end in three
+# minutes: whoever goes by an `expires_at` asks for others then.
+FIRST_MINUTES = -57
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    """Skips where a module is not installed; in `nox -s adapters` all are."""
+    absent = [name for name in modules if importlib.util.find_spec(name) is None]
+    if os.environ.get("NOX_CURRENT_SESSION", "").startswith("adapters"):
+        assert not absent, f"{absent} must be installed here"
+    return pytest.mark.skipif(bool(absent), reason=f"without {', '.join(absent)}: nox -s adapters")
+
+
+class Pod:
+    """The clouds, and the time: the library's and both clouds', moved together.
+
+    Attributes:
+        s3: Holds `bucket/word`, which says `hello`.
+    """
+
+    def __init__(self, cloud: Emulator, s3: S3, journey: Journey) -> None:
+        self.cloud, self.s3 = cloud, s3
+        self.travel = journey.travel
+
+    @property
+    def exchanges(self) -> int:
+        """How often STS has given credentials."""
+        return len([asked for asked in self.cloud.sts.requests if asked.status == 200])
+
+    def signers(self, read: Callable[[], object]) -> set[str]:
+        """The keys that sign, with success, while *read* reads."""
+        self.s3.keys.clear()
+        assert read() in ("hello", b"hello")
+        return set(self.s3.keys)
+
+    def uses(self, read: Callable[[], object]) -> None:
+        """Hold that *read* goes on through a refresh and past the end of the first credentials."""
+        first = self.signers(read)
+        assert (1, 1) == (len(first), self.exchanges)
+        assert first == self.signers(read)
+        self.travel(minutes=40)  # due: the first are served still, and replaced behind that
+        eventually(lambda: first.isdisjoint(self.signers(read)))
+        second = self.signers(read)
+        assert (1, 2) == (len(second), self.exchanges)
+        self.travel(minutes=61)  # nothing asked meanwhile: S3 and STS know the second no more
+        third = self.signers(read)
+        assert (1, 3) == (len(third), self.exchanges)
+        assert first | second != third | second
+
+
+@pytest.fixture
+def pod(gke_pod: Emulator, home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
+    journey = Journey()
+    journey.travel(minutes=FIRST_MINUTES)
+    gke_pod.clock = journey
+    gke_pod.add_role(ROLE)
+    registry.clear()
+    registry.world = World(clock=journey, monotonic=journey.monotonic)
+    s3 = S3(gke_pod)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
+    yield Pod(gke_pod, s3, journey)
+    s3.stop()
+    bridge.uninstall()
+    registry.clear()
+    registry.world = REAL

@@ -1,0 +1,41 @@
+"""fsspec's S3: s3fs over aiobotocore."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from .conftest import ROLE, Pod, needs
+
+pytestmark = needs("s3fs")
+
+
+@pytest.fixture
+def fs(pod: Pod):
+    import s3fs as sdk
+
+    from gcp_aws_bridge.adapters import s3fs
+
+    yield sdk.S3FileSystem(**s3fs.options(ROLE))
+    sdk.S3FileSystem.clear_instance_cache()
+
+
+def test_reads_across_a_refresh_and_an_end(pod: Pod, fs) -> None:
+    def read() -> bytes:
+        fs.invalidate_cache()
+        assert ["bucket/word"] == fs.ls("bucket")
+        return fs.cat("bucket/word")
+
+    pod.uses(read)
+
+
+def test_pickles_as_settings(pod: Pod, fs) -> None:
+    from gcp_aws_bridge.adapters import s3fs
+
+    first = pod.signers(lambda: fs.cat("bucket/word"))
+    pickled = pickle.dumps(fs)
+    for key in pod.cloud.sts.requests[0].params["WebIdentityToken"], *first:
+        assert key.encode() not in pickled
+    assert first == pod.signers(lambda: pickle.loads(pickled).cat("bucket/word"))
+    assert pickle.loads(pickled) == fs == type(fs)(**s3fs.options(ROLE))

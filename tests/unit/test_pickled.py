@@ -1,0 +1,82 @@
+"""What pickles, pickles as settings: read by other versions as far as that can be, and checked."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import botocore.session
+import pytest
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge import _pickled
+from gcp_aws_bridge._request import Rendering, Request
+from gcp_aws_bridge.exceptions import ConfigError
+
+ARN = "arn:aws:iam::123456789012:role/etl"
+
+
+def carried(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+def test_only_what_is_not_the_default_is_written() -> None:
+    _, (kind, _, settings) = bridge.Role(ARN, duration_seconds=900).__reduce__()
+    assert (bridge.Role, {"arn": ARN, "duration_seconds": 900}) == (kind, settings)
+
+
+def test_a_setting_that_another_version_knows_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"Role was pickled by gcp-aws-bridge 9\.0 with zone"):
+        _pickled.made_of(bridge.Role, "9.0", {"arn": ARN, "zone": "a"})
+
+
+def test_what_arrives_is_checked_as_what_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"config/role-arn"):
+        _pickled.made_of(bridge.Role, "9.0", {"arn": "etl"})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda **more: bridge.session(ARN, region_name="eu-west-1", **more),
+        lambda **more: bridge.credentials(ARN, **more),
+        lambda **more: Rendering(ARN, **more),
+    ],
+)
+def test_what_is_made_for_a_role_arrives_with_it(made: Any) -> None:
+    source = bridge.TokenFile("token")
+    sent = made(token_source=source, duration_seconds=900)
+    pickled = pickle.dumps(sent)
+    arrived = pickle.loads(pickled)
+    assert type(sent) is type(arrived)
+    request = arrived._request
+    assert (sent._request.role, source) == (request.role, request.token_source)
+    assert repr(sent) == repr(arrived)
+    assert len(pickled) < 600
+
+
+def test_a_sessions_region_arrives_with_it() -> None:
+    assert "eu-west-1" == carried(bridge.session(ARN, region_name="eu-west-1")).region_name
+
+
+@pytest.mark.parametrize("make", [bridge.session, bridge.credentials])
+def test_what_is_made_with_a_session_of_ones_own_does_not_pickle(make: Any) -> None:
+    made = make(ARN, botocore_session=botocore.session.get_session())
+    with pytest.raises(ConfigError, match=r"botocore_session of your own .* \[config/pickle\]"):
+        pickle.dumps(made)
+
+
+def test_two_renderings_of_equal_settings_print_the_same() -> None:
+    one, other = (Rendering(ARN, token_source=bridge.TokenFile("token")) for _ in range(2))
+    assert repr(one) == repr(other) != repr(Rendering(ARN))
+
+
+def test_a_source_of_the_users_own_is_not_shown() -> None:
+    class Source:
+        def __repr__(self) -> str:
+            return "hush"
+
+        def __call__(self) -> str:
+            return "hush"
+
+    assert "hush" not in repr(Request.of(ARN, Source()))
