@@ -14,6 +14,8 @@ from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
+_PLAIN = Config()
+
 
 def is_asynchronous(session: Session) -> bool:
     """Whether it is aiobotocore's."""
@@ -30,7 +32,7 @@ def synchronous(session: Session) -> Session:
     config = session.get_default_client_config()
     if config is not None:  # aiobotocore's own options mean nothing to botocore
         options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
-        given = {n: v for n, v in options.items() if v != Config.OPTION_DEFAULTS[n]}
+        given = {name: it for name, it in options.items() if it != getattr(_PLAIN, name)}
         twin.set_default_client_config(Config(**given))
     return twin
 

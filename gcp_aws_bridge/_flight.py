@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
@@ -56,7 +56,12 @@ class Flight(Future[AwsCredentials]):
         """Have the task that runs this wait until it is over, or for *timeout_s* seconds."""
         import asyncio  # whoever has tasks has it
 
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            await self._landing_elsewhere(timeout_s)
+            return
+        over = asyncio.Event()
 
         def wake(_: object) -> None:
             with contextlib.suppress(RuntimeError):  # that loop is closed by now
@@ -66,6 +71,15 @@ class Flight(Future[AwsCredentials]):
         self.add_done_callback(wake)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(over.wait(), timeout_s)
+
+    async def _landing_elsewhere(self, timeout_s: float) -> None:
+        """As `landing`, under trio, where aiobotocore runs by anyio and httpx."""
+        try:
+            from anyio.to_thread import run_sync
+
+            await run_sync(wait, [self], timeout_s, abandon_on_cancel=True)
+        except (ImportError, RuntimeError) as error:
+            raise no_loop(self.label, error) from None
 
 
 class Abandoned(BridgeError):
@@ -90,6 +104,16 @@ def needs_itself(label: str) -> ConfigError:
         f"The token source for {label} uses these very credentials.",
         fix="give the session that the token source uses credentials of its own.",
         error_id="config/circular",
+    )
+
+
+def no_loop(label: str, error: Exception) -> ConfigError:
+    """A coroutine was awaited by something that is no event loop of a known kind."""
+    return ConfigError(
+        f"{label}: no event loop of asyncio's or anyio's kind runs here ({error}).",
+        fix="await it in a task of one; where there is none, gcp_aws_bridge.session and "
+        ".credentials are for threads.",
+        error_id="config/no-loop",
     )
 
 

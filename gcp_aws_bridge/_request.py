@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -34,20 +33,27 @@ if TYPE_CHECKING:
         policy_arns: Sequence[str]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Request:
     """A role, whose token is traded for its credentials, and how STS is reached.
 
-    Attributes:
+    Args:
         token_source: None: what this machine has.
         session: botocore's or aiobotocore's, with the region, profile and proxies that reach STS.
         is_own: The session was the user's: what is made of it cannot be made again elsewhere.
     """
 
-    role: Role
-    token_source: TokenSource | None
-    session: Session
-    is_own: bool = False
+    def __init__(
+        self,
+        role: Role,
+        token_source: TokenSource | None,
+        session: Session,
+        *,
+        is_own: bool = False,
+    ) -> None:
+        self.role = role
+        self.token_source = token_source
+        self.session = session
+        self.is_own = is_own
 
     @classmethod
     def of(
@@ -65,7 +71,8 @@ class Request:
             ConfigError: No role is configured, or a setting is malformed.
         """
         session = session or _shared_session(*map(os.environ.get, _CHOICE))
-        return cls(_required(session, role_arn, **settings), token_source, session, is_own)
+        role = _required(session, role_arn, **settings)
+        return cls(role, token_source, session, is_own=is_own)
 
     def cell(self) -> Cell:
         """The one that equal requests share."""

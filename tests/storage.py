@@ -36,11 +36,13 @@ class S3:
     def __init__(self, cloud: Emulator) -> None:
         self.keys: list[str] = []
         self._cloud = cloud
-        self._issued: dict[str, Key] = {}
+        self._signers: set[str] = set()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
         self._tell_moto("reset")  # it is one for all in this process
         self.owner = self._fill()
@@ -65,21 +67,19 @@ class S3:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         signer = _SIGNER.match(environ.get("HTTP_AUTHORIZATION", ""))
-        key = signer and self._cloud.key(signer[1])
-        if not key:
+        if not signer:
             return self._moto(environ, start_response)
-        self._issued[key.access_key_id] = key
+        self._signers.add(signer[1])
+        known = [self._cloud.key(each) for each in list(self._signers)]
         now = self._cloud.clock()
         # A new list each time, since another thread may be looking through the old one.
         sts_backends[ACCOUNT]["aws"].assumed_roles = [
-            _as_moto_has_it(each)
-            for each in list(self._issued.values())
-            if each.expiration is not None and now < each.expiration
+            _as_moto_has_it(key) for key in known if key and key.expiration and now < key.expiration
         ]
 
         def start(status: str, *rest: Any) -> Any:
-            if not status.startswith(("400", "403")):
-                self.keys.append(key.access_key_id)
+            if self._cloud.key(signer[1]) and not status.startswith(("400", "403")):
+                self.keys.append(signer[1])
             return start_response(status, *rest)
 
         return self._moto(environ, start)

@@ -14,6 +14,7 @@ from typing import Any
 from . import (
     credential_process,
     demo,
+    event_loop,
     first_call,
     frozen,
     imports,
@@ -33,6 +34,7 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "sessions": sessions.measure,
     "frozen": frozen.measure,
     "slow-sts": signing.measure,
+    "event-loop": event_loop.measure,
     "outage": outage.measure,
     "imports": imports.measure,
     "memory": memory.measure,
