@@ -163,13 +163,14 @@ class Renewal:
 
     def _give_up(self, flight: Flight) -> bool:
         """Count *flight* as failed, if nobody has; it may still land, better than nothing."""
-        error = too_slow(self.label, self._policy.wait_s)
+        # Whoever finds it lost may come long after nobody would have waited any more.
+        waited_s = min(self._monotonic() - flight.started_s, self._policy.wait_s)
+        error = too_slow(self.label, waited_s)
         with self._lock:
             if self._flight is not flight:
                 return False
             self._lost = [*(lost for lost in self._lost if not lost.done()), flight]
-            # It failed when nobody would have waited any more, and that is long enough a pause.
-            self._end(error, flight.started_s + self._policy.wait_s)
+            self._end(error, flight.started_s + waited_s)
             self._failure = self._failure and self._failure.forgotten()
         self._tell("failed", flight, error)
         return True

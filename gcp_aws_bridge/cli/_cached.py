@@ -41,7 +41,9 @@ _FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Acco
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where the file is."""
+    """Declare which role, and where the file is."""
+    _role_options.add_role(parser)
+    _role_options.add_settings(parser)
     parser.add_argument(
         "--cache-dir",
         metavar="DIR",

@@ -1,17 +1,62 @@
-"""What `serve` and `exec` share: the roles behind the endpoint, and what it needs."""
+"""What `serve` and `exec` share: the roles behind the endpoint, what it needs, what it says."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gcp_aws_bridge._events import Event, on_event
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.endpoint import Served
+
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+class Outages:
+    """Logs each kind of failure once an outage, and its end: many SDKs show no error of ours.
+
+    An `on_event` listener.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, set[str]] = {}  # by role: error ids
+
+    def __call__(self, event: Event) -> None:
+        said = self._said.setdefault(event.label, set())
+        if event.kind == "exchanged" and said:
+            said.clear()
+            # At the level of what it ends, so that who has read that reads this.
+            _log.warning("%s: that is over; good for %.0f s", event.label, event.remaining_s)
+        elif event.error is not None and event.error.error_id not in said:
+            said.add(event.error.error_id)
+            if event.remaining_s <= 0 or event.failures > 1:  # else `emit` has
+                _log.warning("%s: no fresh credentials: %s", event.label, event.error)
+
+
+@contextlib.contextmanager
+def on_stderr(form: str, levels: Mapping[str, int]) -> Iterator[None]:
+    """What the library says, and `Outages`, on stderr; *levels* of loggers until the end."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(form))
+    before = {name: logging.getLogger(name).level for name in levels}
+    _log.addHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    stop = on_event(Outages())
+    try:
+        yield
+    finally:
+        stop()
+        _log.removeHandler(handler)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def need_extra() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from gcp_aws_bridge.cli import _cached, _role_options
+from gcp_aws_bridge.cli import _cached
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Print credentials as the setting credential_process of an AWS profile wants them. They "
         "are kept in a file that this user's processes share, and renewed ahead of their end."
     )
-    _role_options.add_role(parser)
-    _role_options.add_settings(parser)
     _cached.add_options(parser)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gcp_aws_bridge.cli import _cached, _role_options
+from gcp_aws_bridge.cli import _cached
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
 
 
@@ -14,8 +14,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'Print credentials as variables: eval "$(gcp-aws-bridge env)". They end within the hour '
         "and are not renewed; `gcp-aws-bridge exec -- COMMAND` renews them for as long as it runs."
     )
-    _role_options.add_role(parser)
-    _role_options.add_settings(parser)
     _cached.add_options(parser)
     parser.add_argument(
         "--shell",

@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._serving import need_extra, roles_of
+from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of
 from gcp_aws_bridge.cli._signals import handed_on
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -62,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
         authorization = Authorization(os.path.join(folder, "token"))
         app = application(endpoint(roles, authorization))
-        with running((Address("127.0.0.1", 0), app)) as [url]:
+        # Without grace: whoever asks is the command, which is over then.
+        serving = running((Address("127.0.0.1", 0), app), grace_s=0)
+        with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
             for served in roles.values():
                 served.cell.warm_up()  # the command takes a moment to start
             variables = {
@@ -91,22 +94,18 @@ def _environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> di
 
 
 def _need_nothing_in_the_way() -> None:
-    """The default profile of the config file cannot be taken away, since it has the region, too.
+    """Two files that come first cannot be taken away: one has the region, one is gsutil's, too.
 
     Raises:
-        ConfigError: It has credentials of its own.
+        ConfigError: One has credentials.
     """
-    import botocore.configloader
-    import botocore.exceptions
+    from botocore.configloader import load_config, raw_config_parse
+    from botocore.credentials import BotoProvider
 
     file = os.environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config")
-    try:
-        profiles = botocore.configloader.load_config(file)["profiles"]
-    except (botocore.exceptions.ConfigNotFound, botocore.exceptions.ConfigParseError):
-        return
     own = {"aws_access_key_id", "credential_process", "login_session", "role_arn"}
     own |= {"sso_account_id", "sso_session"}
-    found = sorted(own & profiles.get("default", {}).keys())
+    found = sorted(own & _section(load_config, file, "profiles", "default").keys())
     if found:
         raise ConfigError(
             f"The profile default in {quoted(file)} has {' and '.join(found)}, which AWS SDKs look "
@@ -114,6 +113,28 @@ def _need_nothing_in_the_way() -> None:
             fix="give that profile a name, or set AWS_CONFIG_FILE to another file.",
             error_id="config/default-profile",
         )
+    named = os.environ.get("BOTO_CONFIG")
+    for file in BotoProvider.DEFAULT_CONFIG_FILENAMES if named is None else [named]:
+        if "aws_access_key_id" in _section(raw_config_parse, file, "Credentials"):
+            raise ConfigError(
+                f"The section Credentials in {quoted(file)} has aws_access_key_id, which botocore "
+                "looks at before the endpoint of this command.",
+                fix=f"take the AWS keys out of that file, or set BOTO_CONFIG={os.devnull}.",
+                error_id="config/boto-config",
+            )
+
+
+def _section(read: Callable[[str], Any], file: str, *path: str) -> Mapping[str, Any]:
+    """What is there; nothing where there is no such file, or a broken one."""
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        found: Mapping[str, Any] = read(file)
+    except (ConfigNotFound, ConfigParseError):
+        return {}
+    for name in path:
+        found = found.get(name, {})
+    return found
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> int:

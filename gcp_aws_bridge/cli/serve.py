@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._serving import need_extra, roles_of
+from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PORT, _STATUS_PORT = 9911, 9912
 _ROTATION_S, _SOON_S = 3600.0, 60.0
+_FORM = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger("gcp_aws_bridge")
 
 
@@ -94,7 +95,9 @@ def run(options: argparse.Namespace) -> int:
             at = Address(options.status_host, options.status_port)
             apps.append((at, application(status(roles, metrics), hosts=hosts, log_all=False)))
         stop = stack.enter_context(told_to_stop())
-        stack.enter_context(_logged(quiet=options.quiet))
+        access = logging.WARNING if options.quiet else logging.INFO
+        levels = {"gcp_aws_bridge": logging.INFO, "gcp_aws_bridge.access": access}
+        stack.enter_context(on_stderr(_FORM, levels))
         urls = stack.enter_context(running(*apps))
         stack.callback(on_event(metrics))
         for served in roles.values():
@@ -132,24 +135,6 @@ def _token_file(asked_for: str | None) -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
         yield os.path.join(folder, "token")
-
-
-@contextlib.contextmanager
-def _logged(*, quiet: bool) -> Iterator[None]:
-    """What the library says, and a line for each request unless *quiet*, on stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger, access = map(logging.getLogger, ("gcp_aws_bridge", "gcp_aws_bridge.access"))
-    before = logger.level, access.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    access.setLevel(logging.WARNING if quiet else logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        access.setLevel(before[1])
 
 
 def _hint(text: str) -> None:

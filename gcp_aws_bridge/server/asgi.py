@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
@@ -70,7 +71,10 @@ def application(
         started_s = world.monotonic()
         headers = {name: value for name, value in scope["headers"]}
         request = Request(scope["method"], scope["path"], headers)
-        answer = _guard(request, hosts) or await handle(request)
+        try:
+            answer = _guard(request, hosts) or await handle(request)
+        except asyncio.CancelledError:  # by the server, which ends: this task does no more
+            answer = refusal(503, "Stopping", "this endpoint ends")
         await send(
             {
                 "type": "http.response.start",

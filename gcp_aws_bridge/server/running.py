@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
-from asyncio import TimerHandle, Transport
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -51,8 +51,11 @@ class Address(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(*apps: tuple[Address, App]) -> Iterator[list[str]]:
+def running(*apps: tuple[Address, App], grace_s: int = _GRACE_S) -> Iterator[list[str]]:
     """Serve each application at its address, in a thread, until the block ends.
+
+    Args:
+        grace_s: How long what is being answered then may take; after it, the answer is 503.
 
     Yields:
         Their URLs, in the same order; each listens.
@@ -71,23 +74,7 @@ def running(*apps: tuple[Address, App]) -> Iterator[list[str]]:
                 error_id="config/listen",
             )
         _allow_many_connections()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                _by_port(by_port),
-                http=_Impatient,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=_CONNECTIONS,
-                h11_max_incomplete_event_size=_LARGEST_REQUEST,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_GRACE_S,
-            )
-        )
+        server = _Server(_by_port(by_port), grace_s)
         thread = threading.Thread(
             target=server.run, args=(sockets,), name="gcp-aws-bridge-server", daemon=True
         )
@@ -100,15 +87,46 @@ def running(*apps: tuple[Address, App]) -> Iterator[list[str]]:
             yield [f"http://{_in_url(host)}:{port}" for host, port in names]
         finally:
             server.should_exit = True
-            thread.join(_GRACE_S + 5)
+            thread.join(grace_s + 5)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's own, but that what is not answered at its end is no error."""
+
+    def __init__(self, app: App, grace_s: int) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Impatient,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            h11_max_incomplete_event_size=_LARGEST_REQUEST,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=grace_s + 1,  # logs errors, and comes after `_cancel`
+        )
+        super().__init__(config)
+        self._grace_s = grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(self._grace_s, self._cancel)
+        await super().shutdown(sockets)
+
+    def _cancel(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 class _Impatient(H11Protocol):
     """uvicorn's own, but that a request which does not come to its end is not waited for."""
 
-    _patience: TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # asyncio does so for sockets that were made with their protocol's number, which those of
         # socket.create_server are not; else an answer in two pieces takes 40 ms (Nagle).

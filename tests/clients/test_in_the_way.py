@@ -84,7 +84,6 @@ def test_keys_by_their_older_names_do_not_come_first(
         assert "hello" == talking(process)()
 
 
-@pytest.mark.xfail(reason="exec leaves it to the SDK to say why")
 @pytest.mark.parametrize("program", ["arrow.py", "rclone.py", "rust.py"], indirect=True)
 def test_a_refusal_that_an_sdk_keeps_to_itself_is_said(pod: Pod, program: list[str]) -> None:
     pod.cloud.remove_role("arn:aws:iam::123456789012:role/etl")

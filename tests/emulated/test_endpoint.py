@@ -81,7 +81,7 @@ def roles(pod: Emulator) -> dict[str, Served]:
 def client(roles: dict[str, Served]) -> Iterator[Client]:
     authorization = Authorization()
     app = application(endpoint(roles, authorization), hosts=frozenset({"bridge.internal"}))
-    with running((ANY, app)) as [url]:
+    with running((ANY, app), grace_s=0) as [url]:
         yield Client(url, authorization)
 
 
@@ -506,6 +506,22 @@ def test_two_listeners_need_two_ports(client: Client) -> None:
     twice = [(Address(host, port), app) for host in ("127.0.0.1", "127.0.0.2")]
     with pytest.raises(ConfigError, match="config/listen"), running(*twice):
         pass
+
+
+def test_at_its_end_whoever_waits_is_told_and_nothing_is_logged(
+    pod: Emulator, roles: dict[str, Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    pod.sts.inject(Fault.hang(20), times=None)
+    authorization, answers = Authorization(), []
+    app = application(endpoint(roles, authorization))
+    with running((ANY, app), grace_s=0) as [url]:
+        client = Client(url, authorization)
+        asking = threading.Thread(target=lambda: answers.append(client.get()))
+        asking.start()
+        eventually(lambda: len(pod.sts.requests) == 1)
+    asking.join(20)
+    assert [(503, "Stopping")] == [(answer.status, answer.body["code"]) for answer in answers]
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_nobody_listens_afterwards(roles: dict[str, Served]) -> None:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,28 @@ def test_a_default_profile_with_credentials_is_said_to_be_in_the_way(key: str) -
     assert "[config/default-profile]" in done.stderr
 
 
+@pytest.mark.parametrize("where", ["BOTO_CONFIG", "~/.boto"])
+def test_a_boto_file_with_keys_is_said_to_be_in_the_way(home: Path, where: str) -> None:
+    file = home / ".boto"
+    file.write_text("[Credentials]\naws_access_key_id = AKIA\naws_secret_access_key = hush\n")
+    environ = {}
+    if where == "BOTO_CONFIG":
+        environ = {where: str(file.rename(home / "another"))}
+    done = executed("--", sys.executable, "-c", WHO, **environ)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "aws_access_key_id" in done.stderr
+    assert "[config/boto-config]" in done.stderr
+    assert "hush" not in done.stderr
+    mended = executed("--", sys.executable, "-c", WHO, BOTO_CONFIG=os.devnull)
+    assert mended.stdout.startswith("container-role"), mended.stderr
+
+
+def test_a_boto_file_of_gsutils_is_not_in_the_way(home: Path) -> None:
+    (home / ".boto").write_text("[Credentials]\ngs_oauth2_refresh_token = x\n[GSUtil]\n")
+    done = executed("--", sys.executable, "-c", WHO)
+    assert done.stdout.startswith("container-role"), done.stderr
+
+
 @posix
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)]
@@ -208,6 +231,79 @@ def test_a_role_that_is_refused_does_not_keep_the_command_from_running(pod: Emul
     assert "[exchange/denied]" in done.stderr
 
 
+ASK = """
+import os, sys, urllib.error, urllib.request
+token = {"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+for _ in sys.stdin:
+    try:
+        status = direct.open(urllib.request.Request(url, headers=token)).status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    print(status, flush=True)
+"""
+
+
+def test_what_an_sdk_keeps_to_itself_is_said_once_and_so_is_its_end(
+    pod: Emulator, tmp_path: Path
+) -> None:
+    pod.remove_role(ROLE)
+    program = ["exec", "--role-arn", ROLE, "--", sys.executable, "-c", ASK]
+    said = tmp_path / "said"
+    with (
+        said.open("w", encoding="utf-8") as stderr,
+        started(*program, stdin=subprocess.PIPE, stderr=stderr) as process,
+    ):
+        reads, writes = process.stdout, process.stdin
+        assert reads is not None
+        assert writes is not None
+
+        def status() -> int:
+            print(file=writes, flush=True)
+            return int(reads.readline())
+
+        assert [400, 400] == [status(), status()]
+        pod.add_role(ROLE)
+        eventually(lambda: status() == 200)
+        eventually(lambda: " over; " in said.read_text(encoding="utf-8"))
+        process.communicate(timeout=20)
+    assert 0 == process.returncode
+    refused, over = said.read_text(encoding="utf-8").splitlines()
+    assert refused.startswith(f"gcp-aws-bridge: {ROLE}: no fresh credentials: Assuming {ROLE}")
+    assert "Fix: " in refused
+    assert refused.endswith("[exchange/denied]")
+    assert over.startswith(f"gcp-aws-bridge: {ROLE}: that is over; good for ")
+
+
+@posix
+@pytest.mark.parametrize("asker", ["goes with it", "stays"])
+def test_it_ends_with_its_command_though_sts_does_not_answer(pod: Emulator, asker: str) -> None:
+    pod.sts.inject(Fault.hang(30), times=None)
+    program = (
+        "import os, socket, subprocess, sys\n"
+        "url, token = (os.environ['AWS_CONTAINER_' + name] for name in"
+        " ('CREDENTIALS_FULL_URI', 'AUTHORIZATION_TOKEN'))\n"
+        "def ask(path):\n"
+        "    port = int(url.split(':')[2].split('/')[0])\n"
+        "    connection = socket.create_connection(('127.0.0.1', port))\n"
+        "    lines = f'GET {path} HTTP/1.1', 'Host: localhost', f'Authorization: {token}'\n"
+        "    connection.sendall('\\r\\n'.join([*lines, '', '']).encode())\n"
+        "    return connection\n"
+        "waiting = ask('/credentials')\n"
+        "ask('/nowhere').recv(1)\n"  # so that the one before it is being answered
+        "if sys.argv[1] == 'stays':\n"
+        "    quiet = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)\n"
+        "    end = 'import socket, sys; socket.socket(fileno=int(sys.argv[1])).recv(1)'\n"
+        "    number = waiting.fileno()\n"
+        "    stays = [sys.executable, '-c', end, str(number)]\n"
+        "    subprocess.Popen(stays, pass_fds=[number], **quiet)\n"
+        "os._exit(7)"
+    )
+    done = executed("--", sys.executable, "-c", program, asker)
+    assert (7, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
 @posix
 def test_nothing_is_left_behind() -> None:
     program = "import os; print(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'])"
@@ -266,6 +362,26 @@ def test_serves_what_it_says_until_it_is_told_to_stop(
     assert "Traceback" not in said
     lines = [line for line in said.splitlines() if "gcp_aws_bridge.access" in line]
     assert 3 == len(lines)
+
+
+@pytest.mark.parametrize("flags", [[], ["--quiet"]], ids=str)
+def test_a_refusal_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
+    pod.remove_role(ROLE)
+    file = str(tmp_path / "token")
+    with serving("--role-arn", ROLE, "--token-file", file, *flags) as (process, environ):
+
+        def refused() -> bool:
+            with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+                fetched(environ)
+            caught.value.close()
+            return len(pod.sts.requests) == 2
+
+        eventually(refused)
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    [line] = [line for line in said.splitlines() if "exchange/denied" in line]
+    assert f" WARNING gcp_aws_bridge {ROLE}: no fresh credentials: Assuming {ROLE}" in line
+    assert "Fix: " in line
 
 
 def test_the_kubelet_sees_it_get_ready(tmp_path: Path) -> None:

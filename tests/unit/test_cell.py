@@ -313,6 +313,21 @@ def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
     assert 1 == number(cell.get())
 
 
+def test_who_gives_up_early_says_after_how_long_and_the_pause_counts_from_then(
+    cell: Cell, fetches: Fetches, world: ManualWorld
+) -> None:
+    cell.get()
+    world.advance(40 * 60)
+    world.hold = True
+    cell.peek()
+    world.advance(3)
+    cell.refresh(within_s=0)
+    failure = cell.memory.failure
+    assert failure is not None
+    assert f"{ROLE}: no answer within 3 s." == failure.error.args[0]
+    assert world.world.monotonic() + failure.pause_s == failure.retry_at_s
+
+
 # -- threads that cannot be had, and interrupts ------------------------------------------------
 
 
