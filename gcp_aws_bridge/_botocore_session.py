@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
+from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
 from gcp_aws_bridge._settings import resolve
@@ -26,9 +27,15 @@ def synchronous(session: Session) -> Session:
     """*session*, or in place of aiobotocore's one that reaches STS as that would."""
     if not is_asynchronous(session):
         return session
-    twin = Session(profile=session.instance_variables().get("profile"))
+    profile = session.instance_variables().get("profile")
+    twin = Session(include_builtin_handlers=False, profile=profile)
+    for event, handler, *_ in BUILTIN_HANDLERS:  # all hundred would take as long as the exchange
+        if "." not in event or event.split(".")[1] == "sts":
+            twin.register(event, handler)
     for name, value in session.instance_variables().items():
         twin.set_config_variable(name, value)
+    # It remembers what it has read, 2 MB of endpoints among it.
+    twin.register_component("data_loader", session.get_component("data_loader"))
     config = session.get_default_client_config()
     if config is not None:  # aiobotocore's own options mean nothing to botocore
         options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}

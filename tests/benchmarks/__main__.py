@@ -31,6 +31,7 @@ from .report import Line, Verdict, table
 
 _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "first-call": first_call.measure,
+    "first-call-aio": first_call.measure_aio,
     "sessions": sessions.measure,
     "frozen": frozen.measure,
     "slow-sts": signing.measure,
