@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -355,12 +356,16 @@ def test_both_pickle_as_settings(pod: Pod, name: str) -> None:
     assert source == arrived._request.token_source
 
 
-def test_sts_is_reached_as_the_session_says(pod: Pod, tmp_path: Any) -> None:
+def test_sts_is_reached_as_the_session_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from aiobotocore.config import AioConfig
     from aiobotocore.session import AioSession
 
     from gcp_aws_bridge._botocore_session import synchronous
 
+    (tmp_path / "config").write_text("[profile etl]\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     session = AioSession(profile="etl")
     session.set_config_variable("region", "eu-west-1")
     session.set_config_variable("ca_bundle", "/ca.pem")
