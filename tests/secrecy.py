@@ -119,9 +119,9 @@ def _watch_logs() -> None:
         text = f"{record.getMessage()} {record.args}"
         if record.exc_info and record.exc_info[1] is not None:
             text += logging.Formatter().formatException(record.exc_info)
-        # botocore logs a user's own requests, with the session token that signs them. An answer
-        # of STS, which must not be there, has the secret key beside it.
-        ours = not record.name.startswith(("botocore", "aiobotocore"))
+        # SDKs log a user's own requests, with the session token that signs them. An answer of STS,
+        # which must not be there, has the secret key beside it.
+        ours = not record.name.startswith(("botocore", "aiobotocore", "smithy_core"))
         if not record.name.startswith("moto."):  # a server, who knows them by right
             watch.look(text, f"log of {record.name}", session_tokens=ours)
         if enabled(self, record.levelno):
