@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 METHOD = "google-web-identity"
+# Signing takes less by far; what is given out is good for ten at least (`RefreshPolicy`).
+_STEADY_S = 1.0
 _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
@@ -105,12 +108,21 @@ class CellView(RefreshableCredentials):
         return f"<{type(self).__name__} of {self._cell.label}>"
 
 
-def _whole(name: str) -> property:
-    return property(lambda self: getattr(self.get_frozen_credentials(), name))
+def _part(name: str) -> property:
+    return property(lambda self: getattr(self._steady(), name))
 
 
 class BridgeCredentials(CellView):
-    """botocore credentials that are a view of a cell: each read is of one whole, valid set."""
+    """botocore credentials that are a view of a cell: each read is of one whole, valid set.
+
+    Signers that were not given a frozen set read its parts one by one, and botocore's own would
+    give them parts of two where a refresh comes between: a thread that reads parts goes on with
+    one set for a second.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._reading = threading.local()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """One whole, immutable set.
@@ -123,7 +135,15 @@ class BridgeCredentials(CellView):
         except BridgeError as error:
             raise for_botocore(error) from error
 
+    def _steady(self) -> ReadOnlyCredentials:
+        """What this thread began to read a moment ago, else what is best now."""
+        mine, now_s = vars(self._reading), self._cell.monotonic()
+        if now_s >= mine.get("until_s", now_s) or self._cell.peek() is None:
+            mine.update(whole=self.get_frozen_credentials(), until_s=now_s + _STEADY_S)
+        whole: ReadOnlyCredentials = mine["whole"]
+        return whole
+
     # Read-only, where botocore's can be set: a view is not written to.
-    access_key: Any = _whole("access_key")
-    secret_key: Any = _whole("secret_key")
-    token: Any = _whole("token")
+    access_key: Any = _part("access_key")
+    secret_key: Any = _part("secret_key")
+    token: Any = _part("token")

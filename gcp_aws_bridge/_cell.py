@@ -39,7 +39,7 @@ class Cell(Renewal):
         while (valid := self.peek()) is None:
             flight = self.join(inline=False)
             if flight:
-                until_s = until_s or self._monotonic() + self._policy.wait_s
+                until_s = until_s or self.monotonic() + self._policy.wait_s
                 await flight.landing(self._patience_s(flight, until_s))
                 if landed := self._outcome(flight, 0, until_s):
                     return landed
@@ -69,7 +69,7 @@ class Cell(Renewal):
         kept = self._kept
         if kept is None:
             return None
-        now, now_s = self._clock(), self._monotonic()
+        now, now_s = self._clock(), self.monotonic()
         if kept.is_fresh(now, now_s):  # the hot path
             return kept.credentials
         if kept.status(now, now_s) is RefreshStatus.MANDATORY:
@@ -85,7 +85,7 @@ class Cell(Renewal):
         while True:
             flight = self.join()
             if flight:
-                until_s = until_s or self._monotonic() + self._policy.wait_s
+                until_s = until_s or self.monotonic() + self._policy.wait_s
                 patience_s = self._patience_s(flight, until_s)
                 if landed := self._outcome(flight, patience_s, until_s):
                     return landed
@@ -108,7 +108,7 @@ class Cell(Renewal):
             else:
                 if self._is_lost(flight):
                     self._give_up(flight)
-                if self._monotonic() < until_s:
+                if self.monotonic() < until_s:
                     return None  # it had been under way for a while when this caller came
             error: BridgeError = too_slow(self.label, self._policy.wait_s)
         except BridgeError as shared:
@@ -123,4 +123,4 @@ class Cell(Renewal):
         """How long to wait for *flight*, which may have been under way for a while."""
         policy = self._policy
         most_s = policy.rejected_wait_s if self._has_rejected() else policy.wait_s
-        return max(0.0, min(flight.started_s + most_s, until_s) - self._monotonic())
+        return max(0.0, min(flight.started_s + most_s, until_s) - self.monotonic())

@@ -50,7 +50,7 @@ class Renewal:
         self._fetch = fetch
         self._policy = policy
         self._world = world
-        self._clock, self._monotonic = world.clock, world.monotonic
+        self._clock, self.monotonic = world.clock, world.monotonic
         self._kept: Kept | None = None
         self._failure: Failure | None = None  # the last one, where it was not made good
         self._rejections = NO_REJECTION
@@ -86,7 +86,7 @@ class Renewal:
             Whether the key is from here and asking again may give another one.
         """
         with self._lock:
-            kept, failure, now_s = self._kept, self._failure, self._monotonic()
+            kept, failure, now_s = self._kept, self._failure, self.monotonic()
             if kept is None:
                 return False
             if kept.credentials.access_key_id != access_key_id:
@@ -117,7 +117,7 @@ class Renewal:
             with self._lock:
                 if self._flight is not None or not self._may_start():
                     return self._flight
-                flight = self._flight = Flight(self.label, self._monotonic())
+                flight = self._flight = Flight(self.label, self.monotonic())
             self._world.spawn(lambda: self._run(flight))
         except BaseException as error:
             if flight is None:
@@ -136,7 +136,7 @@ class Renewal:
 
     def _may_start(self) -> bool:
         """Whether an attempt is due, of the lock's holder; raises what a waiting caller gets."""
-        now_s, status, failure = self._monotonic(), self._status(), self._failure
+        now_s, status, failure = self.monotonic(), self._status(), self._failure
         if status is RefreshStatus.NOT_NEEDED:
             return False  # refreshed while this thread waited for the lock
         crowded = self._is_crowded(now_s)
@@ -153,7 +153,7 @@ class Renewal:
 
     def _is_lost(self, flight: Flight) -> bool:
         """Whether it takes longer than anybody waits: another may start."""
-        return self._monotonic() - flight.started_s >= self._policy.wait_s
+        return self.monotonic() - flight.started_s >= self._policy.wait_s
 
     def _is_crowded(self, now_s: float) -> bool:
         """Whether so many exchanges never ended that another would be one more, and soon."""
@@ -164,7 +164,7 @@ class Renewal:
     def _give_up(self, flight: Flight) -> bool:
         """Count *flight* as failed, if nobody has; it may still land, better than nothing."""
         # Whoever finds it lost may come long after nobody would have waited any more.
-        waited_s = min(self._monotonic() - flight.started_s, self._policy.wait_s)
+        waited_s = min(self.monotonic() - flight.started_s, self._policy.wait_s)
         error = too_slow(self.label, waited_s)
         with self._lock:
             if self._flight is not flight:
@@ -199,13 +199,11 @@ class Renewal:
     def _attempts(self) -> int:
         """Several at once for who has nothing; in an outage, the pauses between flights do."""
         failure = self._failure
-        again = failure is not None and self._policy.is_recent(failure, self._monotonic())
+        again = failure is not None and self._policy.is_recent(failure, self.monotonic())
         return 1 if again or self._has_rejected() else self._policy.attempts
 
     def _publish(self, flight: Flight, credentials: AwsCredentials) -> None:
-        kept = self._policy.keep(
-            credentials, self._clock(), self._monotonic(), self._world.jitter()
-        )
+        kept = self._policy.keep(credentials, self._clock(), self.monotonic(), self._world.jitter())
         with self._lock:
             old = self._kept
             if old is not None:
@@ -227,7 +225,7 @@ class Renewal:
         """*flight* is over, with *error* or well; unless it was given up, and another flies."""
         with self._lock:
             if self._flight is flight:
-                self._end(error, self._monotonic())
+                self._end(error, self.monotonic())
 
     def _end(self, error: BridgeError | None, at_s: float) -> None:
         """Nothing flies, says the lock's holder; in this order, since others may fork anywhere."""
@@ -248,7 +246,7 @@ class Renewal:
     def _tell(
         self, kind: Kind, flight: Flight | None = None, error: BridgeError | None = None
     ) -> None:
-        kept, failure, now_s = self._kept, self._failure, self._monotonic()
+        kept, failure, now_s = self._kept, self._failure, self.monotonic()
         emit(
             Event(
                 kind,
@@ -272,9 +270,9 @@ class Renewal:
 
     def _status(self) -> RefreshStatus:
         kept = self._kept
-        return kept.status(self._clock(), self._monotonic()) if kept else RefreshStatus.MANDATORY
+        return kept.status(self._clock(), self.monotonic()) if kept else RefreshStatus.MANDATORY
 
     def remaining_s(self) -> float:
         """Seconds for which what it has may be given out; 0.0 where that is nothing."""
         kept = self._kept
-        return kept.remaining_s(self._clock(), self._monotonic()) if kept else 0.0
+        return kept.remaining_s(self._clock(), self.monotonic()) if kept else 0.0

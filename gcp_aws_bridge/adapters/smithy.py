@@ -1,12 +1,12 @@
 """The AWS SDK for Python's new clients: aws-sdk-bedrock-runtime, aws-sdk-dynamodb and their kind.
 
-    from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
-    from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
-    from gcp_aws_bridge.adapters import smithy
+from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
+from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
+from gcp_aws_bridge.adapters import smithy
 
-    resolver = smithy.CredentialsResolver("arn:aws:iam::123456789012:role/etl")
-    config = await AsyncBedrockRuntimeConfig.resolve(aws_credentials_identity_resolver=resolver)
-    client = AsyncBedrockRuntimeClient(config)
+resolver = smithy.CredentialsResolver("arn:aws:iam::123456789012:role/etl")
+config = await AsyncBedrockRuntimeConfig.resolve(aws_credentials_identity_resolver=resolver)
+client = AsyncBedrockRuntimeClient(config)
 """
 
 from __future__ import annotations
