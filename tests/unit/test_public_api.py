@@ -56,7 +56,7 @@ def test_a_star_imports_what_is_promised_and_no_more() -> None:
     assert sorted(namespace.keys() - {"__builtins__"}) == PROMISED
 
 
-@pytest.mark.parametrize("name", ["Session", "_session_", "sessions", "aio", "__wrapped__"])
+@pytest.mark.parametrize("name", ["Session", "_session_", "sessions", "__wrapped__"])
 def test_no_other_name_is_there(name: str) -> None:
     assert not hasattr(bridge, name)
     with pytest.raises(AttributeError, match=rf"'gcp_aws_bridge' has no attribute '{name}'"):

@@ -1,0 +1,264 @@
+"""Apache Airflow: hooks, operators and triggers of its Amazon provider, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
+from fakes import POLICY, eventually
+
+from gcp_aws_bridge.emulator import Fault
+
+from .conftest import FIRST_MINUTES, ROLE, Pod
+
+INSTALLED = importlib.util.find_spec("airflow") is not None
+assert INSTALLED or not os.environ.get("NOX_CURRENT_SESSION", "").startswith("airflow")
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="without airflow: nox -s airflow")
+
+GOOGLE = {
+    "role_arn": ROLE,
+    "region_name": "eu-west-1",
+    "assume_role_method": "assume_role_with_web_identity",
+    "assume_role_with_web_identity_federation": "google",
+}
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Connect:
+    """Give the connection `aws_default`, as a worker's environment does."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path_factory.getbasetemp() / "airflow"))
+    monkeypatch.setenv(
+        "AIRFLOW__AWS__SESSION_FACTORY", "gcp_aws_bridge.adapters.airflow.SessionFactory"
+    )
+    from airflow.providers.amazon.aws.hooks import base_aws
+
+    assert "gcp_aws_bridge.adapters.airflow" == base_aws.SessionFactory.__module__
+
+    def connection(extra: dict[str, Any], **rest: str) -> None:
+        given = json.dumps({"conn_type": "aws", "extra": extra, **rest})
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", given)
+
+    connection(GOOGLE)
+    return connection
+
+
+@pytest.fixture
+def now(pod: Pod) -> None:
+    """The clouds' time is this machine's, by which others go: botocore, another process."""
+    pod.travel(minutes=-FIRST_MINUTES)
+
+
+def hook() -> Any:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    return S3Hook()
+
+
+def trigger() -> Any:
+    from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
+
+    return S3KeyTrigger("bucket", "word", poke_interval=0.01)
+
+
+async def event(of: Any) -> dict[str, Any]:
+    return (await anext(of.run())).payload
+
+
+def test_a_hook_reads_across_a_refresh_and_an_end(pod: Pod, connect: Connect) -> None:
+    held = hook()
+
+    def read() -> str:
+        assert ["word"] == held.list_keys("bucket")
+        return held.read_key("word", "bucket")
+
+    pod.uses(read)
+
+
+def test_hooks_one_after_the_other_share_an_exchange(pod: Pod, connect: Connect) -> None:
+    pod.uses(lambda: hook().read_key("word", "bucket"))
+
+
+def test_a_trigger_shares_it_too(pod: Pod, connect: Connect) -> None:
+    def read() -> str:
+        assert {"status": "success"} == asyncio.run(event(trigger()))
+        return hook().read_key("word", "bucket")
+
+    pod.uses(read)
+
+
+def test_triggers_share_what_botocore_knows_of_services(pod: Pod, connect: Connect) -> None:
+    one, other = (hook().get_session(deferrable=True) for _ in range(2))
+    assert one.get_component("data_loader") is other.get_component("data_loader")
+
+
+def test_object_storage_reads_across_a_refresh_and_an_end(pod: Pod, connect: Connect) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    word = ObjectStoragePath("s3://aws_default@bucket/word")
+    pod.uses(word.read_bytes)
+
+
+def test_the_connection_says_what_is_asked_for(pod: Pod, connect: Connect) -> None:
+    pod.cloud.add_role(ROLE, audience="aws:etl")
+    asked = {
+        "RoleSessionName": "nightly",
+        "DurationSeconds": 900,
+        "Policy": json.dumps(POLICY),
+        "PolicyArns": [{"arn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}],
+    }
+    audience = {"assume_role_with_web_identity_federation_audience": "aws:etl"}
+    connect({**GOOGLE, **audience, "assume_role_kwargs": asked})
+    assert "hello" == hook().read_key("word", "bucket")
+    sent = pod.cloud.sts.requests[0].params
+    assert ("nightly", "900") == (sent["RoleSessionName"], sent["DurationSeconds"])
+    assert POLICY == json.loads(sent["Policy"])
+    assert asked["PolicyArns"][0]["arn"] == sent["PolicyArns.member.1.arn"]
+
+
+@pytest.mark.usefixtures("now")  # since the second hop is signed
+def test_and_says_what_only_the_library_knows(pod: Pod, connect: Connect) -> None:
+    last = "arn:aws:iam::123456789012:role/last"
+    statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
+    pod.cloud.add_role(last, {"Version": "2012-10-17", "Statement": [statement]})
+    connect({**GOOGLE, "assume_role_kwargs": {"chain": [last]}})
+    hook().get_credentials()
+    assert [ROLE, last] == [asked.params["RoleArn"] for asked in pod.cloud.sts.requests]
+
+
+@pytest.mark.parametrize("name", ["ProviderId", "policyarns"])
+def test_a_setting_that_is_not_known_is_an_error(pod: Pod, connect: Connect, name: str) -> None:
+    connect({**GOOGLE, "assume_role_kwargs": {name: "x"}})
+    with pytest.raises(TypeError, match=name):
+        hook().read_key("word", "bucket")
+
+
+def test_a_connection_with_keys_stays_as_it_was(pod: Pod, connect: Connect) -> None:
+    owner = pod.s3.owner._get_credentials()
+    connect({"region_name": "us-east-1"}, login=owner.access_key, password=owner.secret_key)
+    assert "hello" == hook().read_key("word", "bucket")
+    assert {"status": "success"} == asyncio.run(event(trigger()))
+    assert owner.access_key == hook().get_credentials().access_key
+    assert 0 == pod.exchanges
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"assume_role_with_web_identity_federation": "file"},
+        {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"},
+        {"profile_name": "etl"},
+        {"service_config": {"sts": {"endpoint_url": "https://sts.example"}}},
+    ],
+)
+def test_what_only_the_provider_does_it_does_itself(
+    pod: Pod, connect: Connect, home: Path, own: dict[str, Any]
+) -> None:
+    (home / ".aws").mkdir()
+    (home / ".aws/config").write_text("[profile etl]\nregion = eu-west-1\n")
+    connect({**GOOGLE, **own})
+    theirs = "assume-role-with-web-identity"
+    assert theirs == hook().get_session().get_credentials().method
+    assert theirs == hook().get_session(deferrable=True)._credentials.method
+
+
+def test_a_role_alone_is_assumed_with_keys_by_the_provider(pod: Pod, connect: Connect) -> None:
+    connect({"role_arn": ROLE})
+    with pytest.raises(NoCredentialsError):
+        hook().get_session()
+
+
+def test_a_task_fails_with_the_reason(pod: Pod, connect: Connect) -> None:
+    from airflow.providers.amazon.aws.operators.s3 import S3ListOperator
+
+    pod.cloud.remove_role(ROLE)
+    with pytest.raises(
+        CredentialRetrievalError, match=r"needs this statement.*\[exchange/denied\]"
+    ):
+        S3ListOperator(task_id="list", bucket="bucket").execute({})
+    failed = asyncio.run(event(trigger()))
+    assert "error" == failed["status"]
+    assert "[exchange/denied]" in failed["message"]
+
+
+def test_a_trigger_that_waits_keeps_the_event_loop_turning(pod: Pod, connect: Connect) -> None:
+    turned = threading.Event()
+    seen: list[bool] = []
+    pod.cloud.sts.inject(Fault.slow(0), when=lambda _: bool(seen.append(turned.wait(20))))
+
+    async def others() -> str:
+        waiting = asyncio.create_task(event(trigger()))
+        await asyncio.to_thread(eventually, lambda: len(pod.cloud.sts.requests) == 1)
+        turned.set()  # and STS answers
+        return (await waiting)["status"]
+
+    assert ("success", [True]) == (asyncio.run(others()), seen)
+
+
+TASK = """
+import asyncio
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
+
+async def wait():
+    return await anext(S3KeyTrigger("bucket", "word").run())
+
+assert "hello" == S3Hook().read_key("word", "bucket")
+assert {"status": "success"} == asyncio.run(wait()).payload
+print("signed by", S3Hook().get_credentials().access_key)
+"""
+
+
+def log_of_a_task(level: str = "INFO") -> str:
+    """All that is said by a process which does `TASK`."""
+    ran = subprocess.run(
+        [sys.executable, "-c", TASK],
+        env={**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": level},
+        cwd=os.environ["HOME"],  # not the sources
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert 0 == ran.returncode, ran.stderr
+    return ran.stderr + ran.stdout
+
+
+@pytest.mark.usefixtures("now")
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_the_log_of_a_task_has_no_secret(pod: Pod, connect: Connect, level: str) -> None:
+    """Airflow logs through structlog, which the watch over all logs does not see."""
+    log = log_of_a_task(level)
+    assert f"{ROLE}: fresh until" in log
+    key = pod.cloud.key(log.partition("signed by ")[2].split()[0])
+    assert key is not None
+    for secret in (key.secret_access_key, pod.cloud.sts.requests[0].params["WebIdentityToken"]):
+        assert secret not in log
+    if level == "INFO":  # at DEBUG botocore logs what it signs
+        assert key.session_token not in log
+
+
+@pytest.mark.usefixtures("now")
+def test_the_provider_alone_reads_the_connection_alike(
+    pod: Pod, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audience = {"assume_role_with_web_identity_federation_audience": "aws:etl"}
+    asked = {"RoleSessionName": "nightly", "DurationSeconds": 3600}
+    pod.cloud.add_role(ROLE, audience="aws:etl")
+    connect({**GOOGLE, **audience, "assume_role_kwargs": asked})
+    log_of_a_task()
+    monkeypatch.delenv("AIRFLOW__AWS__SESSION_FACTORY")
+    log_of_a_task()
+    ours, *theirs = [{**one.params, "WebIdentityToken": ""} for one in pod.cloud.sts.requests]
+    assert [ours] * 3 == theirs  # once for each of its hooks
