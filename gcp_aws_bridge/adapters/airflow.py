@@ -1,10 +1,10 @@
 """Apache Airflow: connections that trade a Google identity, by the exchange that all share.
 
-    AIRFLOW__AWS__SESSION_FACTORY=gcp_aws_bridge.adapters.airflow.SessionFactory
-    AIRFLOW_CONN_AWS_DEFAULT='{"conn_type": "aws", "extra": {
-        "role_arn": "arn:aws:iam::123456789012:role/etl", "region_name": "eu-west-1",
-        "assume_role_method": "assume_role_with_web_identity",
-        "assume_role_with_web_identity_federation": "google"}}'
+AIRFLOW__AWS__SESSION_FACTORY=gcp_aws_bridge.adapters.airflow.SessionFactory
+AIRFLOW_CONN_AWS_DEFAULT='{"conn_type": "aws", "extra": {
+    "role_arn": "arn:aws:iam::123456789012:role/etl", "region_name": "eu-west-1",
+    "assume_role_method": "assume_role_with_web_identity",
+    "assume_role_with_web_identity_federation": "google"}}'
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge.config import Role
 
-with extra("s3fs", "s3fs", "2024.2.0"):
+with extra("s3fs", "s3fs", "2024.10.0"):
     import s3fs  # noqa: F401 - so that it is missed here and not in fsspec
 
 if TYPE_CHECKING:

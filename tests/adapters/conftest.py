@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,12 +24,12 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 FIRST_MINUTES = -57
 
 
-def needs(*modules: str) -> pytest.MarkDecorator:
-    """Skips where a module is not installed; in `nox -s adapters` all are."""
+def needs(*modules: str, session: str = "adapters") -> pytest.MarkDecorator:
+    """Skips where a module is not installed; in that session of nox all must be."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
-    if os.environ.get("NOX_CURRENT_SESSION", "").startswith("adapters"):
+    if os.environ.get("NOX_CURRENT_SESSION", "").partition("-")[0] == session:
         assert not absent, f"{absent} must be installed here"
-    return pytest.mark.skipif(bool(absent), reason=f"without {', '.join(absent)}: nox -s adapters")
+    return pytest.mark.skipif(bool(absent), reason=f"without {', '.join(absent)}: nox -s {session}")
 
 
 class Pod:
@@ -82,6 +83,8 @@ def pod(gke_pod: Emulator, home: object, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
     yield Pod(gke_pod, s3, journey)
     s3.stop()
+    if "s3fs" in sys.modules:  # it gives one file system for equal options, for ever
+        sys.modules["s3fs"].S3FileSystem.clear_instance_cache()
     bridge.uninstall()
     registry.clear()
     registry.world = REAL

@@ -113,7 +113,7 @@ def test_one_client_does_too(pod: Pod, loop: Any) -> None:
     loop(main())
 
 
-@needs("aioboto3")
+@needs("aioboto3", session="aioboto3")
 @pytest.mark.parametrize("road", ["session", "register", "install"])
 def test_aioboto3(pod: Pod, road: str) -> None:
     import aioboto3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import subprocess
@@ -19,11 +18,9 @@ from fakes import POLICY, eventually
 
 from gcp_aws_bridge.emulator import Fault
 
-from .conftest import FIRST_MINUTES, ROLE, Pod
+from .conftest import FIRST_MINUTES, ROLE, Pod, needs
 
-INSTALLED = importlib.util.find_spec("airflow") is not None
-assert INSTALLED or not os.environ.get("NOX_CURRENT_SESSION", "").startswith("airflow")
-pytestmark = pytest.mark.skipif(not INSTALLED, reason="without airflow: nox -s airflow")
+pytestmark = needs("airflow", session="airflow")
 
 GOOGLE = {
     "role_arn": ROLE,

@@ -17,8 +17,7 @@ def fs(pod: Pod):
 
     from gcp_aws_bridge.adapters import s3fs
 
-    yield sdk.S3FileSystem(**s3fs.options(ROLE))
-    sdk.S3FileSystem.clear_instance_cache()
+    return sdk.S3FileSystem(**s3fs.options(ROLE))
 
 
 def test_reads_across_a_refresh_and_an_end(pod: Pod, fs) -> None:
