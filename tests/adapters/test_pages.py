@@ -10,20 +10,28 @@ import pytest
 import gcp_aws_bridge as bridge
 
 from .conftest import Pod, needs
+from .verifier import verifier
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to"
-PAGES = {"async.md": ["aiobotocore"], "data.md": ["s3fs", "dask", "polars", "obstore", "deltalake"]}
+SERVICES = ["aoss", "kafka-cluster", "es"]
+# What each page's code needs, and the service that its signatures are for where that is not S3.
+PAGES = {
+    "async.md": (["aiobotocore"], [None]),
+    "data.md": (["s3fs", "dask", "polars", "obstore", "deltalake"], [None] * 9),
+    "signers.md": (["opensearchpy", "aws_msk_iam_sasl_signer", "requests_aws4auth"], SERVICES),
+}
 
 pytestmark = pytest.mark.skipif(not HOW_TO.exists(), reason="not in a source checkout")
 
 
 def blocks() -> list[object]:
     found: list[object] = []
-    for page, modules in PAGES.items():
+    for page, (modules, services) in PAGES.items():
         text = (HOW_TO / page).read_text(encoding="utf-8") if HOW_TO.exists() else ""
-        for number, code in enumerate(re.findall(r"```python\n(.*?)```", text, re.S)):
+        code = re.findall(r"```python\n(.*?)```", text, re.S)
+        for number, (block, service) in enumerate(zip(code, services, strict=False)):
             name = f"{page}-{number}"
-            found.append(pytest.param(code, id=name, marks=needs(*modules)))
+            found.append(pytest.param(block, service, id=name, marks=needs(*modules)))
     return found
 
 
@@ -38,8 +46,11 @@ def filled(pod: Pod) -> Pod:
     return pod
 
 
-@pytest.mark.parametrize("code", blocks())
-def test_a_block_of_code_runs(filled: Pod, code: str) -> None:
-    exec(compile(code, "<page>", "exec"), {"__name__": "page", "bridge": bridge})
-    assert filled.s3.keys
+@pytest.mark.parametrize(("code", "service"), blocks())
+def test_a_block_of_code_runs(filled: Pod, code: str, service: str | None) -> None:
+    answer = {"_index": "words", "_id": "1", "found": True, "_source": {}}
+    with verifier(filled, service or "es", answer) as server:
+        names = {"__name__": "page", "bridge": bridge, "URL": server.url}
+        exec(compile(code, "<page>", "exec"), names)
+    assert filled.s3.keys or service == "kafka-cluster"  # which is for a broker
     assert 1 == filled.exchanges

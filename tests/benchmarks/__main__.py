@@ -25,6 +25,7 @@ from . import (
     sessions,
     signing,
     simultaneous,
+    tasks,
 )
 from .processes import Bench, ProgramFailed, bench
 from .report import Line, Verdict, table
@@ -33,6 +34,7 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "first-call": first_call.measure,
     "first-call-aio": first_call.measure_aio,
     "sessions": sessions.measure,
+    "tasks": tasks.measure,
     "frozen": frozen.measure,
     "slow-sts": signing.measure,
     "event-loop": event_loop.measure,

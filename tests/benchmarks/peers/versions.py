@@ -8,7 +8,7 @@ from pathlib import Path
 import gcp_aws_bridge
 
 PACKAGES = ("boto3", "botocore", "google-auth", "requests", "urllib3", "cachetools")
-OF_SOME_ROWS = ("awscli", "uvicorn", "h11", "prometheus-client")
+OF_SOME_ROWS = ("aiobotocore", "awscli", "uvicorn", "h11", "prometheus-client")
 
 
 def if_installed(name: str) -> str:
