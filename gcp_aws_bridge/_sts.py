@@ -8,6 +8,7 @@ Endpoint, partition, FIPS, proxy and CA settings are botocore's, from its variab
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
@@ -250,6 +251,7 @@ def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
 
 
 _clients: LRUCache[Any, Sts] = LRUCache(maxsize=64)
+atexit.register(_clients.clear)  # as the cells that hold them (`_cells`)
 _clients_lock = threading.RLock()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
 from fakes import Journey, eventually
@@ -30,6 +33,14 @@ def needs(*modules: str, session: str = "adapters") -> pytest.MarkDecorator:
     if os.environ.get("NOX_CURRENT_SESSION", "").partition("-")[0] == session:
         assert not absent, f"{absent} must be installed here"
     return pytest.mark.skipif(bool(absent), reason=f"without {', '.join(absent)}: nox -s {session}")
+
+
+def _forget_file_systems(s3fs: ModuleType) -> None:
+    """Equal options give the same file system, for ever; and s3fs does not close what it drops."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        s3fs.S3FileSystem.clear_instance_cache()
+        gc.collect()
 
 
 class Pod:
@@ -83,8 +94,8 @@ def pod(gke_pod: Emulator, home: object, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
     yield Pod(gke_pod, s3, journey)
     s3.stop()
-    if "s3fs" in sys.modules:  # it gives one file system for equal options, for ever
-        sys.modules["s3fs"].S3FileSystem.clear_instance_cache()
+    if "s3fs" in sys.modules:
+        _forget_file_systems(sys.modules["s3fs"])
     bridge.uninstall()
     registry.clear()
     registry.world = REAL
