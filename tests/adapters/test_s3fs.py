@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from fakes import eventually
 
 from .conftest import ROLE, Pod, needs
 
@@ -38,3 +39,14 @@ def test_pickles_as_settings(pod: Pod, fs) -> None:
         assert key.encode() not in pickled
     assert first == pod.signers(lambda: pickle.loads(pickled).cat("bucket/word"))
     assert pickle.loads(pickled) == fs == type(fs)(**s3fs.options(ROLE))
+
+
+def test_nothing_is_said_of_each_object(pod: Pod, fs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "gcp_aws_bridge")
+    fs.cat("bucket/word")
+    eventually(lambda: any("fresh until" in line for line in caplog.messages))
+    caplog.clear()
+    for _ in range(5):
+        fs.invalidate_cache()
+        fs.cat("bucket/word")
+    assert [] == [record for record in caplog.records if record.name == "gcp_aws_bridge"]

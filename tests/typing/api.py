@@ -8,6 +8,8 @@ import boto3
 import botocore.session
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import aio
+from gcp_aws_bridge.adapters import s3fs
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 
@@ -51,3 +53,13 @@ def narrow(error: bridge.exceptions.ExchangeError) -> tuple[str, str, bool]:
 
 def value(credentials: bridge.AwsCredentials) -> datetime:
     return credentials.expiration
+
+
+async def asynchronous() -> str | None:
+    held = aio.session(ROLE, region_name="eu-west-1", audience="aws:123456789012:etl")
+    aio.register(held, ROLE, token_source=source)
+    whole = await aio.credentials(ROLE, duration_seconds=900).get_frozen_credentials()
+    return whole.access_key
+
+
+options: dict[str, object] = s3fs.options(ROLE, region_name="eu-west-1")
