@@ -33,7 +33,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Types: the package strictly; the public face as its users' checkers see it."""
-    session.install("-e", ".[test]", *GROUPS["typing"])
+    session.install("-e", ".[test,aio,s3fs]", *GROUPS["typing"])
     session.run("mypy")
     session.run("pyright", "tests/typing")
 
