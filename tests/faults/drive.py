@@ -66,7 +66,7 @@ class Drive:
         if situation is Situation.FIRST:
             self.spoil(row, life)
             return self.ask(credentials)
-        old = credentials.access_key
+        old = credentials.get_frozen_credentials().access_key
         if situation is Situation.EXPIRED:
             self.time.advance(2 * 3600)
             self.spoil(row, life)
@@ -94,20 +94,20 @@ class Drive:
         assert self._row is not None
         started_s = self.seconds()
         self.time.hold = True
-        assert old == credentials.access_key
+        assert old == credentials.get_frozen_credentials().access_key
         assert started_s == self.seconds()
         if self._row.never_ends:
             eventually(lambda: self.asked[Server.STS] == 1)
-            assert old == credentials.access_key
+            assert old == credentials.get_frozen_credentials().access_key
             return UNDER_WAY
         while True:
             error = self._attempt()
             outcome = self._outcome(error, started_s)
             if error is None:
-                assert old != credentials.access_key
+                assert old != credentials.get_frozen_credentials().access_key
                 return outcome
-            assert old == credentials.access_key
-            self._expect_next_attempt(lambda: credentials.access_key)
+            assert old == credentials.get_frozen_credentials().access_key
+            self._expect_next_attempt(lambda: credentials.get_frozen_credentials().access_key)
             if self._life is Life.LASTS:
                 return outcome
 
