@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
+from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, claims_of, skew
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
 # Worth the same request again. IDPCommunicationError: "retry a limited number of times".
 # ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
@@ -135,26 +135,19 @@ def _is_overloaded(status: int) -> bool:
     return status == 429 or status >= 500
 
 
-def trust_statement(token: IdToken) -> str:
-    """The trust-policy statement that admits this token and pins all that can be pinned.
+def _how_to_admit(token: IdToken, role: Role) -> str:
+    """What the role's trust policy needs for this token."""
+    from gcp_aws_bridge.policy import statement_for  # a refusal is rare, and its words cost
 
-    See: IAM user guide, "Available keys for AWS OIDC federation": for Google, `:aud` is compared
-    with `azp` where the token has one, `:oaud` with `aud`.
-    """
-    key = "accounts.google.com"
-    conditions = {f"{key}:sub": token.subject}
-    if token.authorized_party is not None:
-        conditions[f"{key}:aud"] = token.authorized_party
-        conditions[f"{key}:oaud"] = token.audience[0]
-    else:
-        conditions[f"{key}:aud"] = token.audience[0]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": key},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": conditions},
-    }
-    return json.dumps(statement)
+    _, partition, _, _, account_id, _ = role.arn.split(":", 5)
+    needs = f"the trust policy of {role.arn} needs this statement: "
+    if token.issuer not in GOOGLE_ISSUERS:
+        needs = f"AWS must have an IAM OIDC provider of {quoted(token.issuer)}; then {needs}"
+    try:
+        statement = statement_for(claims_of(token), account_id=account_id, partition=partition)
+    except ConfigError as error:  # a token that no policy can name
+        return f"look at the token source: {error.args[0]}"
+    return f"{needs}{json.dumps(statement)}"
 
 
 def _cause_of_refusal(
@@ -166,20 +159,14 @@ def _cause_of_refusal(
         + (f" ({quoted(token.email)})" if token.email else "")
         + "."
     )
-    google = token.issuer in GOOGLE_ISSUERS
     if code == "AccessDenied":
         cause = f"The role's trust policy does not admit it, or there is no such role. {claims}"
-        if google:
-            fix = f"the trust policy of {role.arn} needs this statement: {trust_statement(token)}"
-        else:
-            issuer = quoted(token.issuer)
-            fix = f"the trust policy must name the IAM OIDC provider of {issuer}, :aud and :sub."
-        return cause, fix, "exchange/denied"
+        return cause, _how_to_admit(token, role), "exchange/denied"
     if code == "InvalidIdentityToken":
         fix = (
             "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
             "Google without one), or add the audience to its client list."
-            if google and "audience" in message.lower()
+            if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
             else "check that AWS trusts this issuer, and this machine's clock."
         )
         return claims, fix, "exchange/invalid-token"

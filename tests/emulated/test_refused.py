@@ -104,6 +104,7 @@ def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type
     error = failure(token_source=source)
     assert "exchange/denied" == error.error_id
     assert f'IAM OIDC provider of "{url}"' in error.fix
+    assert subject.replace(":etl", ":other") in error.fix
 
     registry.clear()
     file.write_text(provider.mint(subject))  # the kubelet replaces it

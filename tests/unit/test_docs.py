@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("[CS]*.md"))]
 CODE = [*sorted((ROOT / "gcp_aws_bridge").glob("*.py"))]
 CODE += sorted((ROOT / "gcp_aws_bridge" / "cli").glob("*.py"))
+CODE += sorted((ROOT / "gcp_aws_bridge" / "policy").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "server").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "adapters").glob("*.py"))
 
@@ -64,16 +65,19 @@ def test_every_command_is_documented() -> None:
 def commands(text: str) -> list[list[str]]:
     """The arguments of every command of ours in the blocks of a page."""
     blocks = re.findall(r"```(?:sh|ini|bash|dockerfile)\n(.*?)```", text, re.S)
-    lines = re.findall(r"gcp-aws-bridge ([a-z].*?)(?:\)\"?| &)?$", "\n".join(blocks), re.M)
+    joined = re.sub(r"\\\n", " ", "\n".join(blocks))
+    alone = re.sub(r" [|>] ", "\n", joined)  # what is piped, and what the output goes to
+    lines = re.findall(r"gcp-aws-bridge ([a-z].*?)(?:\)\"?| &)?$", alone, re.M)
     return [shlex.split(line) for line in lines]
 
 
 def test_commands_are_found() -> None:
     page = """```sh\neval "$(gcp-aws-bridge env --role-arn x)"\ngcp-aws-bridge token --watch &\n```
+```sh\ngcp-aws-bridge token | gcp-aws-bridge trust-policy build \\\n  --token-file - > f\n```
 ```ini\ncredential_process = gcp-aws-bridge credential-process\n```"""
-    assert [["env", "--role-arn", "x"], ["token", "--watch"], ["credential-process"]] == commands(
-        page
-    )
+    found = [["env", "--role-arn", "x"], ["token", "--watch"], ["token"]]
+    found += [["trust-policy", "build", "--token-file", "-"], ["credential-process"]]
+    assert found == commands(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,0 +1,198 @@
+"""Trust policies that admit exactly who is named, for exactly one audience.
+
+Sources: IAM user guide, "IAM and AWS STS condition context keys" (its example for tokens that have
+`azp` pins `:aud`, `:oaud` and `:sub`) and "Create an OpenID Connect (OIDC) identity provider in
+IAM"; Kubernetes, "Managing Service Accounts" (the subject of a projected token).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+from .claims import read
+from .document import ACTION, GOOGLE, SIZE_CEILING, SIZE_QUOTA, VERSION, size
+
+# Google documents 21 digits (IAM, "Service accounts overview": unique ID). Fewer than 18 are
+# something else: a project's number has 12.
+NUMBER = re.compile(r"\d{18,24}", re.ASCII)
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+_PARTITION = re.compile(r"aws[a-z-]*")
+# IAM takes a URL of https:// with neither port nor query.
+_ISSUER = re.compile(r"https://[a-z0-9.-]+(/[\w.~-]+)*", re.ASCII)
+# RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_SUBJECT = re.compile(rf"system:serviceaccount:{_LABEL}:(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+
+
+def build(
+    *,
+    audience: str,
+    service_accounts: Sequence[str] = (),
+    issuer: str | None = None,
+    subjects: Sequence[str] = (),
+    account_id: str | None = None,
+    partition: str = "aws",
+) -> dict[str, Any]:
+    """Write the trust policy for Google service accounts, or for a cluster's own OIDC issuer.
+
+    Each service account has a statement of its own: lists under `:aud` and `:sub` would admit the
+    number of one beside the number of another.
+
+    Args:
+        audience: What ID tokens are asked for, 1 to 255 printable characters; one of the role's
+            own (`aws:123456789012:etl`) is better than a shared one.
+        service_accounts: Their unique ids, 21 digits each.
+        issuer: In their place, a cluster's issuer, an `https://` URL…
+        subjects: …with its `system:serviceaccount:NAMESPACE:NAME`…
+        account_id: …and the AWS account that has an IAM OIDC provider for it, 12 digits.
+        partition: Of that account: `aws`, `aws-cn`, `aws-us-gov`.
+
+    Raises:
+        ConfigError: Something here is not of this form, or the policy is over the quota of 2,048
+            characters.
+    """
+    _check_text("audience", audience, 255)
+    accounts, names = _listed(service_accounts), _listed(subjects)
+    if bool(accounts) is bool(names) or bool(issuer) is not bool(names):
+        _refuse(
+            "A trust policy names Google service accounts, or an issuer and its subjects; here are "
+            f"{len(accounts)} service accounts, {'an' if issuer else 'no'} issuer and {len(names)} "
+            "subjects.",
+            "give one or the other.",
+        )
+    if accounts:
+        return _checked([_google(_number(one), audience, _number(one)) for one in accounts])
+    for subject in names:
+        if not _SUBJECT.fullmatch(subject):
+            _refuse(
+                f"{quoted(subject)} is not the subject of a Kubernetes service account.",
+                "give system:serviceaccount:NAMESPACE:NAME, of lower-case letters, digits and -.",
+            )
+    one_or_many = names[0] if len(names) == 1 else names
+    return _checked([_oidc(issuer, audience, one_or_many, account_id, partition)])
+
+
+def statement_for(
+    claims: Mapping[str, Any], *, account_id: str | None = None, partition: str = "aws"
+) -> dict[str, Any]:
+    """Write the statement that admits the bearer of this token, and pins all that can be pinned.
+
+    Args:
+        claims: Of the ID token: `iss`, `sub`, `aud` and, where it has one, `azp`.
+        account_id: The role's account, needed where the issuer is not Google.
+        partition: Of that account.
+
+    Raises:
+        ConfigError: They are not the claims of an ID token, or hold what a policy cannot.
+    """
+    identity = read(claims)
+    values = {key.rpartition(":")[2]: value for key, value in identity.keys.items()}
+    if values["aud"].unknown:
+        _refuse(f"The token has several audiences: {values['aud'].unknown}.", "give it one.")
+    pins = {name: values[name].texts[0] for name in ("aud", "oaud", "sub") if name in values}
+    for name, pin in pins.items():
+        _check_text(f"token's {name}", pin, SIZE_QUOTA)
+    if identity.provider == GOOGLE:
+        return _google(pins["aud"], pins["oaud"], pins["sub"])
+    return _oidc(claims["iss"], pins["aud"], pins["sub"], account_id, partition)
+
+
+def policy_of(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    """The policy of these statements."""
+    return {"Version": VERSION, "Statement": [*statements]}
+
+
+def _google(party: str, audience: str, subject: str) -> dict[str, Any]:
+    return _statement(
+        GOOGLE,
+        {f"{GOOGLE}:aud": party, f"{GOOGLE}:oaud": audience, f"{GOOGLE}:sub": subject},
+    )
+
+
+def _oidc(
+    issuer: str | None, audience: str, subject: object, account_id: str | None, partition: str
+) -> dict[str, Any]:
+    if not isinstance(issuer, str) or not _ISSUER.fullmatch(issuer):
+        _refuse(
+            f"{quoted(issuer)} is not the URL of an OIDC issuer.",
+            "give https://HOST/PATH with no port, query or final slash: `gcloud container clusters "
+            "describe CLUSTER --format='value(selfLink)'` names the cluster that it is made of.",
+        )
+    url = issuer.partition("://")[2]
+    if url == GOOGLE:
+        _refuse(
+            "Google is no issuer with a provider of its own: AWS trusts it without one.",
+            "name service accounts, by their numbers.",
+        )
+    if not isinstance(account_id, str) or not _ACCOUNT.fullmatch(account_id):
+        _refuse(
+            f"The AWS account is {quoted(account_id)}; it has the provider that the policy names.",
+            "give its 12 digits.",
+        )
+    if not isinstance(partition, str) or not _PARTITION.fullmatch(partition):
+        _refuse(f"The partition is {quoted(partition)}.", "give aws, aws-cn or aws-us-gov.")
+    return _statement(
+        f"arn:{partition}:iam::{account_id}:oidc-provider/{url}",
+        {f"{url}:aud": audience, f"{url}:sub": subject},
+    )
+
+
+def _statement(federated: str, pins: Mapping[str, object]) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": federated},
+        "Action": ACTION,
+        "Condition": {"StringEquals": {**pins}},
+    }
+
+
+def _checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    policy = policy_of(*statements)
+    if size(policy) > SIZE_QUOTA:
+        _refuse(
+            f"The policy has {size(policy)} characters; AWS takes {SIZE_QUOTA:,} (on request up to "
+            f"{SIZE_CEILING:,}).",
+            "make a further role for some of them; it may have the same permissions.",
+        )
+    return policy
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        _refuse(f"{quoted(names)} is not a list of texts.", "give a list, even of one.")
+    return list(dict.fromkeys(names))  # each once
+
+
+def _number(account: str) -> str:
+    if not NUMBER.fullmatch(account):
+        _refuse(
+            f"{quoted(account)} is not the number of a service account; AWS compares that, and "
+            "never the e-mail.",
+            "give its 21 digits: gcloud iam service-accounts describe EMAIL "
+            "--format='value(uniqueId)'",
+        )
+    return account
+
+
+def _check_text(what: str, text: str, most: int) -> None:
+    printable = isinstance(text, str) and text.strip() and text.isprintable()
+    # IAM user guide, "IAM and AWS STS quotas": the characters of a policy document.
+    if not printable or max(text) > "\xff" or len(text) > most:
+        _refuse(
+            f"The {what} is {quoted(text)}; a policy takes 1 to {most} printable characters, up to "
+            "U+00FF.",
+            "give another.",
+        )
+    if "${" in text:
+        _refuse(
+            f"The {what} is {quoted(text)}; IAM takes ${{…}} for a policy variable.",
+            "give one without it.",
+        )
+
+
+def _refuse(problem: str, fix: str) -> NoReturn:
+    raise ConfigError(problem, fix=fix, error_id="config/trust-policy-value")

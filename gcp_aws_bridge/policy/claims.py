@@ -1,0 +1,112 @@
+"""The claims of an ID token as the condition keys that IAM makes of them.
+
+Source: IAM user guide, "IAM and AWS STS condition context keys", available keys for AWS OIDC
+federation. For Google, `:aud` is the token's `azp` where it has one, else its `aud`; `:oaud` is
+`aud`, with `azp` or without; `:sub` is `sub`. For an issuer that the account has an IAM OIDC
+provider for, keys start with the issuer's URL without its scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+from .document import GOOGLE
+
+_SCHEME = "https://"
+# IAM user guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed
+# roles": such a token needs further actions to be allowed.
+_FURTHER_ACTIONS = {
+    "https://aws.amazon.com/tags": "sts:TagSession",
+    "https://aws.amazon.com/source_identity": "sts:SetSourceIdentity",
+}
+
+
+class Value(NamedTuple):
+    """What a key holds, and the claim that it comes from. `unknown`: why that cannot be told."""
+
+    texts: tuple[str, ...]
+    claim: str
+    unknown: str = ""
+
+
+class Identity(NamedTuple):
+    """Who a token says its bearer is, in IAM's terms.
+
+    Attributes:
+        provider: The issuer's URL without its scheme.
+        keys: By full name, in lower case: the names of keys have no case.
+        further_actions: What the policy must allow as well, for what the token carries.
+    """
+
+    provider: str
+    keys: Mapping[str, Value]
+    further_actions: tuple[str, ...]
+
+
+def read(claims: Mapping[str, Any]) -> Identity:
+    """Make the keys.
+
+    Raises:
+        ConfigError: These are not the claims of an ID token.
+    """
+    if not isinstance(claims, Mapping):
+        _refuse(f"a {type(claims).__name__}, not an object")
+    issuer, subject = (_text(claims, name) for name in ("iss", "sub"))
+    audiences, party = _texts(claims, "aud"), _texts(claims, "azp") if "azp" in claims else ()
+    if not audiences:
+        _refuse("no aud")
+    provider = issuer.removeprefix(_SCHEME)
+    if provider != GOOGLE and (not provider or provider == issuer):
+        _refuse(f"iss={quoted(issuer)}, which is no https:// URL")
+    keys = {"sub": Value((subject,), "sub")}
+    if provider == GOOGLE:
+        keys["aud"] = Value(party, "azp") if party else Value(audiences[:1], "aud")
+        keys["oaud"] = Value(audiences, "aud")
+        google = claims.get("google")
+        number = google.get("organization_number") if isinstance(google, Mapping) else None
+        if number is not None:
+            keys["google/organization_number"] = Value((str(number),), "organization_number")
+    else:
+        keys["aud"] = _audience(audiences, party)
+    if "amr" in claims:
+        keys["amr"] = Value(_texts(claims, "amr"), "amr")
+    return Identity(
+        provider,
+        {f"{provider.lower()}:{name}": value for name, value in keys.items()},
+        tuple(action for claim, action in _FURTHER_ACTIONS.items() if claim in claims),
+    )
+
+
+def _audience(audiences: tuple[str, ...], party: tuple[str, ...]) -> Value:
+    """`:aud` of an issuer other than Google: one that the provider's client list has."""
+    if len({*audiences, *party}) == 1:
+        return Value(audiences[:1], "aud")
+    return Value((), "aud", "which of its audiences AWS compares is a matter of the client list")
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    found = claims.get(name)
+    if not isinstance(found, str) or not found:
+        _refuse(f"no {name}" if name not in claims else f"a {name} that is not a text")
+    return found
+
+
+def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A claim that is one text or a list of them (RFC 7519, section 4.1.3)."""
+    found = claims.get(name, [])
+    listed = [found] if isinstance(found, str) else found
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(t, str) and t for t in listed):
+        _refuse(f"a {name} that is neither a text nor a list of texts")
+    return tuple(listed)
+
+
+def _refuse(seen: str) -> NoReturn:
+    raise ConfigError(
+        f"These are not the claims of an ID token: {seen}.",
+        fix="give a JSON object with iss, sub, aud and, for Google, azp: the middle part of the "
+        "token, decoded.",
+        error_id="config/claims",
+    )

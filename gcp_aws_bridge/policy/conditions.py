@@ -1,0 +1,199 @@
+"""One condition against the keys of a token: holds, fails, or is not evaluated; and why.
+
+Sources: IAM user guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs.
+multivalued context keys". Not evaluated, and said so: operators on types that no key of an ID
+token has (Arn, Binary, Bool, Date, IpAddress), policy variables, keys of the request (`aws:`,
+`sts:`).
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from gcp_aws_bridge.exceptions import quoted
+
+from .claims import Identity, Value
+from .document import Condition
+
+# True: holds; False: fails; None: not evaluated. And why.
+Verdict = tuple["bool | None", str]
+
+_WORDS = {True: "holds", False: "fails", None: "not evaluated"}
+_QUALIFIERS = ("ForAllValues", "ForAnyValue")
+_OTHER_TYPES = re.compile(
+    r"Arn(Not)?(Equals|Like)|BinaryEquals|Bool|(Not)?IpAddress"
+    r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?"
+)
+
+
+class Operator(NamedTuple):
+    """An operator's name, taken apart. `base` is empty where IAM has no such operator."""
+
+    qualifier: str
+    base: str
+    if_exists: bool
+
+    @property
+    def negated(self) -> bool:
+        return "Not" in self.base
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Whether *text* is of *pattern*, where `*` is any characters and `?` any one."""
+    # Two cursors: a regular expression of many stars could be kept busy for hours.
+    here = there = 0  # in the text, in the pattern
+    star = retry = -1
+    while here < len(text):
+        if there < len(pattern) and pattern[there] == "*":
+            star, retry, there = there, here, there + 1
+        elif there < len(pattern) and pattern[there] in ("?", text[here]):
+            here, there = here + 1, there + 1
+        elif star >= 0:  # let the last star take one more
+            retry += 1
+            here, there = retry, star + 1
+        else:
+            return False
+    return not pattern[there:].strip("*")
+
+
+_STRING: dict[str, Callable[[str, str], bool]] = {
+    "Equals": operator.eq,
+    "EqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+    "Like": matches,
+}
+_NUMERIC: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+}
+
+
+def parse(name: str) -> Operator:
+    """Take the name of an operator apart."""
+    qualifier, colon, rest = name.rpartition(":")
+    base = rest.removesuffix("IfExists")
+    known = _kind(base)[0] or _OTHER_TYPES.fullmatch(base) or name == "Null"
+    if not known or (colon and qualifier not in _QUALIFIERS):
+        return Operator("", "", False)
+    return Operator(qualifier, base, rest != base)
+
+
+def judge(condition: Condition, identity: Identity) -> Verdict:
+    """Say of one condition whether the bearer of the token meets it."""
+    holds, why = _judged(condition, identity)
+    name = quoted(f"{condition.operator} {condition.key}")[1:-1]  # somebody else's text
+    return holds, f"{_WORDS[holds]}: {name}: {why}"
+
+
+def _judged(condition: Condition, identity: Identity) -> Verdict:
+    asked = parse(condition.operator)
+    if not asked.base:
+        return None, "IAM has no operator of this name, and would refuse the policy"
+    if any("${" in wanted for wanted in condition.values):
+        return None, "policy variables are not evaluated here"
+    if _OTHER_TYPES.fullmatch(asked.base):
+        return None, "no key of an ID token is of this operator's type"
+    value = _look_up(condition.key, identity)
+    if value.unknown:
+        return None, value.unknown
+    if asked.base == "Null":
+        return _null(condition, value)
+    if not value.texts:
+        return _absent(asked)
+    return _compared(asked, condition, value, identity)
+
+
+def _look_up(key: str, identity: Identity) -> Value:
+    found = identity.keys.get(key.lower())
+    if found is not None:
+        return found
+    # Keys of an identity provider start with its host; such a request has those of its own only.
+    prefix = key.partition(":")[0]
+    return Value((), "", "" if "." in prefix else "this key is of the request, not of the token")
+
+
+def _null(condition: Condition, value: Value) -> Verdict:
+    flags = {wanted.lower() for wanted in condition.values}
+    if flags not in ({"true"}, {"false"}):
+        return None, 'Null takes "true" or "false"'
+    there = bool(value.texts)
+    return there is (flags == {"false"}), f"the token {'has' if there else 'does not have'} it"
+
+
+def _absent(asked: Operator) -> Verdict:
+    # "If the key … is not present …, the values do not match and the condition is false. If the
+    # policy condition requires that the key is not matched … the condition is true."
+    why = "the token has no such key"
+    if asked.qualifier == "ForAllValues":
+        return True, f"{why}; ForAllValues holds of none"
+    if asked.qualifier == "ForAnyValue":
+        if asked.if_exists:
+            return None, f"{why}; IAM does not say which of ForAnyValue and IfExists decides"
+        return False, f"{why}; ForAnyValue needs one"
+    return asked.if_exists or asked.negated, why
+
+
+def _compared(asked: Operator, condition: Condition, value: Value, identity: Identity) -> Verdict:
+    if len(value.texts) > 1 and not asked.qualifier:
+        return None, f"the token has several {value.claim}, and the operator is for one"
+    test = _test(asked)
+    try:
+        # Lists, not generators: what is no number is found wherever it stands.
+        singles = [
+            any([test(text, wanted) for wanted in condition.values]) is not asked.negated
+            for text in value.texts
+        ]
+    except ArithmeticError:
+        return None, "one side is no number"
+    holds = any(singles) if asked.qualifier == "ForAnyValue" else all(singles)
+    seen = f"the token's {value.claim} is {_shown(value.texts)}"
+    if holds:
+        return True, seen
+    wanted = f"the policy wants {'other than ' * asked.negated}{_shown(condition.values)}"
+    return False, f"{seen}; {wanted}{_hint(condition, value, identity)}"
+
+
+def _test(asked: Operator) -> Callable[[str, str], bool]:
+    kind, name = _kind(asked.base)
+    if kind == "String":
+        return _STRING[name]
+    number = _NUMERIC[name]
+    return lambda value, wanted: number(_number(value), _number(wanted))
+
+
+def _kind(base: str) -> tuple[str, str]:
+    """`String` or `Numeric`, and the comparison without its `Not`; empty for any other."""
+    for kind, tests in (("String", _STRING), ("Numeric", _NUMERIC)):
+        rest = base.removeprefix(kind)
+        plain = rest.removeprefix("Not")
+        negatable = kind == "String" or plain == "Equals"
+        if rest != base and plain in tests and (plain == rest or negatable):
+            return kind, plain
+    return "", ""
+
+
+def _number(text: str) -> Decimal:
+    # Exact: a float does not tell one service account's number from the next.
+    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+        raise ArithmeticError
+    return Decimal(text)
+
+
+def _hint(condition: Condition, value: Value, identity: Identity) -> str:
+    """Where what the policy names here belongs instead."""
+    for key, other in identity.keys.items():
+        if other.claim != value.claim and {*condition.values} & {*other.texts} - {*value.texts}:
+            return f", which is its {other.claim}: AWS compares that as {key}"
+    if value.claim in ("azp", "sub") and any("@" in wanted for wanted in condition.values):
+        return ": AWS compares the account's number, never its e-mail"
+    return ""
+
+
+def _shown(texts: tuple[str, ...]) -> str:
+    return " or ".join(map(quoted, texts[:5])) + (" …" if len(texts) > 5 else "") or "nothing"

@@ -1,0 +1,163 @@
+"""What a trust policy does with a token, statement by statement.
+
+Source: IAM user guide, "Policy evaluation logic" (an explicit Deny wins; without an Allow the
+answer is no), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gcp_aws_bridge.exceptions import quoted
+
+from . import claims as _claims
+from .claims import Identity
+from .conditions import Verdict, judge, matches, parse
+from .document import ACTION, GOOGLE, Statement, load, provider_of, statements
+
+
+@dataclass(frozen=True, slots=True)
+class StatementVerdict:
+    """What one statement says of a token.
+
+    Attributes:
+        index: Its place in the policy, from 0.
+        sid: Its Sid, or empty.
+        effect: `Allow` or `Deny`.
+        matched: Whether it applies; None where something that decides it is not evaluated.
+        reasons: A line for the principal, the action and each condition: `holds: …`, `fails: …`,
+            `not evaluated: …`.
+    """
+
+    index: int
+    sid: str
+    effect: str
+    matched: bool | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the policy admits the token, and why. `str` is the explanation, in lines.
+
+    Attributes:
+        allowed: AWS admits it. False as well where that cannot be told: see `undetermined`.
+        statements: What each statement says, in the policy's order.
+    """
+
+    allowed: bool
+    statements: tuple[StatementVerdict, ...]
+
+    @property
+    def undetermined(self) -> bool:
+        """Whether the answer turns on something that is not evaluated here."""
+        matched = {(verdict.effect, verdict.matched) for verdict in self.statements}
+        may_allow = bool({("Allow", True), ("Allow", None)} & matched)
+        return may_allow and not self.allowed and ("Deny", True) not in matched
+
+    def __str__(self) -> str:
+        lines = [self._summary()]
+        words = {True: "applies", False: "does not apply", None: "may apply"}
+        for verdict in self.statements:
+            name = f" {quoted(verdict.sid)}" if verdict.sid else ""
+            lines.append(
+                f"Statement[{verdict.index}]{name} ({verdict.effect}) {words[verdict.matched]}:"
+            )
+            lines += [f"  {reason}" for reason in verdict.reasons]
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        if self.allowed:
+            return "Admitted."
+        if self.undetermined:
+            return "Not determined: it turns on what is not evaluated here. Do not count on it."
+        if any(one.effect == "Deny" and one.matched for one in self.statements):
+            return "Refused: a statement denies it."
+        return "Refused: no statement allows it."
+
+
+def evaluate(
+    document: Mapping[str, Any] | str, claims: Mapping[str, Any], *, account_id: str | None = None
+) -> Decision:
+    """Say whether a role with this trust policy admits the bearer of a token, and why.
+
+    Looks at the policy alone: not at the token's signature or expiration, nor at whether the
+    account has the OIDC provider that the policy names.
+
+    Args:
+        document: The policy, as an object or JSON text.
+        claims: Of the ID token: `iss`, `sub`, `aud` and, where it has one, `azp`.
+        account_id: The role's account, 12 digits; None: any that the policy names.
+
+    Raises:
+        ConfigError: The document is no trust policy, or the claims are no ID token's.
+    """
+    listed = statements(load(document))
+    identity = _claims.read(claims)
+    verdicts = tuple(_verdict(statement, identity, account_id) for statement in listed)
+    allows = [verdict.matched for verdict in verdicts if verdict.effect == "Allow"]
+    denies = [verdict.matched for verdict in verdicts if verdict.effect == "Deny"]
+    allowed = True in allows and all(one is False for one in denies)
+    return Decision(allowed and not any(map(_prohibited, listed)), verdicts)
+
+
+def _prohibited(statement: Statement) -> bool:
+    """Whether IAM would refuse the whole policy for it: then no other statement counts either."""
+    return statement.excepted or not all(parse(c.operator).base for c in statement.conditions)
+
+
+def _verdict(statement: Statement, identity: Identity, account_id: str | None) -> StatementVerdict:
+    found = [_principal(statement, identity, account_id), _action(statement)]
+    found += [judge(condition, identity) for condition in statement.conditions]
+    if statement.allows and identity.further_actions:
+        wanted = " and ".join(identity.further_actions)
+        found.append((None, f"not evaluated: for what the token carries, {wanted} as well"))
+    return StatementVerdict(
+        statement.index,
+        statement.sid,
+        "Allow" if statement.allows else "Deny",
+        _all(holds for holds, _ in found),
+        tuple(why for _, why in found),
+    )
+
+
+def _all(holds: Iterable[bool | None]) -> bool | None:
+    found = {*holds}
+    return False if False in found else None if None in found else True
+
+
+def _principal(statement: Statement, identity: Identity, account_id: str | None) -> Verdict:
+    if statement.excepted:
+        return None, "not evaluated: NotPrincipal, which IAM prohibits in a trust policy"
+    why = f"Principal does not name {quoted(identity.provider)}"
+    unsure = ""
+    for kind, name in statement.principals:
+        if kind == "*":
+            return True, "holds: Principal is everybody"
+        if kind == "AWS" and name == "*":
+            unsure = 'Principal {"AWS": "*"}, of which IAM does not say that it names such bearers'
+        if kind == "Federated":
+            issuer, account = provider_of(name)
+            if issuer != identity.provider:
+                unsure = unsure or ("a wildcard in Federated" if "*" in name else "")
+            elif account and account_id not in (None, account):
+                why = f"Principal names the provider of account {account}, not of {account_id}"
+            elif account and issuer == GOOGLE:
+                unsure = (
+                    "Principal is an OIDC provider for Google: it names such bearers only where "
+                    f"the account has made one; {GOOGLE} needs none"
+                )
+            else:
+                return True, f"holds: Principal names {quoted(name)}"
+    return (None, f"not evaluated: {unsure}") if unsure else (False, f"fails: {why}")
+
+
+def _action(statement: Statement) -> Verdict:
+    # "Action names have no case" (IAM user guide, Action).
+    named = any(matches(ACTION.lower(), action.lower()) for action in statement.actions)
+    member = "NotAction" if statement.all_but else "Action"
+    if named is not statement.all_but:
+        return True, f"holds: {member} covers {ACTION}"
+    return False, f"fails: {member} is {quoted(', '.join(statement.actions))}, not {ACTION}"

@@ -1,0 +1,750 @@
+"""Trust policies: what each form of a condition means, what is found wrong, what is written."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import yaml
+from unit.servers import failure
+
+from gcp_aws_bridge import policy
+from gcp_aws_bridge.cli import trust_policy
+from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.conditions import matches
+from gcp_aws_bridge.policy.rendering import FORMS
+
+GOOGLE = "accounts.google.com"
+NUMBER, OTHER = "104203741234567890123", "104203741234567890124"
+AUDIENCE = "aws:123456789012:etl"
+CLAIMS = {"iss": f"https://{GOOGLE}", "aud": AUDIENCE, "azp": NUMBER, "sub": NUMBER}
+PATH = "container.googleapis.com/v1/projects/p/locations/l/clusters/c"
+ISSUER, ARN = f"https://{PATH}", f"arn:aws:iam::123456789012:oidc-provider/{PATH}"
+SUBJECT = "system:serviceaccount:default:etl"
+OF_CLUSTER = {"iss": ISSUER, "aud": [AUDIENCE], "sub": SUBJECT}
+PINS = {"aud": NUMBER, "oaud": AUDIENCE, "sub": NUMBER}
+
+
+def statement(condition: Any = None, **members: Any) -> dict[str, Any]:
+    found = {
+        "Effect": "Allow",
+        "Principal": {"Federated": GOOGLE},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+        **members,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [*statements]}
+
+
+def equals(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
+    return {"StringEquals": {f"{provider}:{name}": value for name, value in keys.items()}}
+
+
+def verdict(condition: Any, claims: Any = CLAIMS, **members: Any) -> bool | None:
+    """Whether a single Allow statement applies; None: not determined."""
+    decision = policy.evaluate(document(statement(condition, **members)), claims)
+    [one] = decision.statements
+    assert decision.allowed is (one.matched is True)
+    assert decision.undetermined is (one.matched is None)
+    return one.matched
+
+
+# -- operators ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "holds"),
+    [
+        ("StringEquals", NUMBER, True),
+        ("StringEquals", OTHER, False),
+        ("StringEquals", [OTHER, NUMBER], True),
+        ("StringEquals", int(NUMBER), True),
+        ("StringEquals", [], False),
+        ("StringEquals", "1042*", False),
+        ("StringNotEquals", NUMBER, False),
+        ("StringNotEquals", [OTHER, NUMBER], False),
+        ("StringNotEquals", [OTHER, "x"], True),
+        ("StringNotEquals", [], True),
+        ("StringLike", "1042*", True),
+        ("StringLike", "*0123", True),
+        ("StringLike", "?" * 21, True),
+        ("StringLike", "?" * 20, False),
+        ("StringNotLike", "1042*", False),
+        ("StringNotLike", "2*", True),
+        ("StringEqualsIfExists", OTHER, False),
+        ("ForAnyValue:StringEquals", [OTHER, NUMBER], True),
+        ("ForAnyValue:StringNotEquals", [OTHER, NUMBER], False),
+        ("ForAllValues:StringLike", "1*", True),
+        ("ForAllValues:StringNotLike", "1*", False),
+        ("NumericEquals", NUMBER, True),
+        ("NumericEquals", OTHER, False),
+        ("NumericNotEquals", OTHER, True),
+        ("NumericLessThan", OTHER, True),
+        ("NumericLessThan", NUMBER, False),
+        ("NumericGreaterThan", NUMBER, False),
+        ("NumericLessThanEquals", NUMBER, True),
+        ("NumericGreaterThan", "1.5", True),
+        ("NumericGreaterThanEquals", OTHER, False),
+        ("Null", "false", True),
+        ("Null", True, False),
+        ("Null", ["true", "false"], None),
+        ("Null", "no", None),
+        # Named as not evaluated, never skipped.
+        ("NumericEquals", "1_0", None),
+        ("NumericEquals", [NUMBER, "x"], None),
+        ("ArnLike", "arn:*", None),
+        ("Bool", "true", None),
+        ("BinaryEquals", "QQ==", None),
+        ("DateGreaterThan", "2020-01-01T00:00:00Z", None),
+        ("DateNotEquals", "2020-01-01T00:00:00Z", None),
+        ("NotIpAddress", "10.0.0.0/8", None),
+        ("ForAnyValue:IpAddressIfExists", "10.0.0.0/8", None),
+        ("StringEquals", "${aws:username}", None),
+        ("StringNotEquals", [OTHER, "${*}"], None),
+        # No operators of IAM's.
+        ("StringContains", NUMBER, None),
+        ("stringequals", NUMBER, None),
+        ("String", NUMBER, None),
+        ("NullIfExists", "true", None),
+        ("ForAnyValue:Null", "true", None),
+        ("ForSomeValues:StringEquals", NUMBER, None),
+        (":StringEquals", NUMBER, None),
+        ("NumericLike", NUMBER, None),
+        ("NumericNotLessThan", "1", None),
+        ("StringNot", NUMBER, None),
+        ("", NUMBER, None),
+    ],
+)
+def test_operators_on_a_key_that_is_there(operator: str, wanted: Any, holds: bool | None) -> None:
+    assert holds is verdict({operator: {f"{GOOGLE}:sub": wanted}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "holds"),
+    [
+        ("StringEquals", False),
+        ("StringLike", False),
+        ("StringNotEquals", True),
+        ("StringNotLike", True),
+        ("StringEqualsIfExists", True),
+        ("StringNotEqualsIfExists", True),
+        ("ForAllValues:StringEquals", True),
+        ("ForAllValues:StringNotEquals", True),
+        ("ForAnyValue:StringEquals", False),
+        ("ForAnyValue:StringNotEquals", False),
+        ("ForAnyValue:StringEqualsIfExists", None),  # IAM's pages do not say
+        ("NumericEquals", False),
+        ("NumericNotEquals", True),
+    ],
+)
+def test_operators_on_a_key_that_is_not_there(operator: str, holds: bool | None) -> None:
+    assert holds is verdict({operator: {"graph.facebook.com:id": "1"}})
+
+
+@pytest.mark.parametrize(("flag", "holds"), [("true", True), ("False", False), (False, False)])
+def test_null_of_a_key_that_is_not_there(flag: object, holds: bool) -> None:
+    assert holds is verdict({"Null": {"graph.facebook.com:id": flag}})
+
+
+def test_names_of_keys_have_no_case_and_values_do() -> None:
+    assert verdict({"StringEquals": {"Accounts.Google.com:OAUD": AUDIENCE}})
+    assert not verdict({"StringEquals": {f"{GOOGLE}:oaud": AUDIENCE.upper()}})
+    assert verdict({"StringEqualsIgnoreCase": {f"{GOOGLE}:oaud": AUDIENCE.upper()}})
+    assert not verdict({"StringNotEqualsIgnoreCase": {f"{GOOGLE}:oaud": AUDIENCE.upper()}})
+    assert not verdict({"StringLike": {f"{GOOGLE}:oaud": "AWS:*"}})
+
+
+@pytest.mark.parametrize("key", ["aws:SourceIp", "sts:RoleSessionName", "aws:FederatedProvider"])
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals", "Null"])
+def test_keys_of_the_request_are_not_in_the_token(operator: str, key: str) -> None:
+    assert verdict({operator: {key: "true"}}) is None
+
+
+def test_every_condition_must_hold() -> None:
+    assert verdict({**equals(**PINS), "StringLike": {f"{GOOGLE}:sub": "1*"}})
+    assert not verdict({**equals(**PINS), "StringLike": {f"{GOOGLE}:sub": "2*"}})
+    # What fails decides, whatever is not evaluated beside it.
+    assert verdict({**equals(sub=OTHER), "Bool": {"aws:SecureTransport": "true"}}) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "matched"),
+    [
+        ("", "", True),
+        ("", "*", True),
+        ("", "?", False),
+        ("a", "", False),
+        ("abc", "a*c", True),
+        ("abcbc", "a*bc", True),
+        ("abcbd", "a*bc", False),
+        ("a*c", "a*c", True),
+        ("a.c", "a.c", True),
+        ("abc", "a.c", False),
+        ("a\nc", "a?c", True),
+        ("aXbXc", "*?X?", True),
+        ("a" * 255, "*a" * 1000, False),
+        ("a" * 100_000, "*a" * 20 + "b", False),  # a regular expression would never end
+    ],
+)
+def test_wildcards(text: str, pattern: str, matched: bool) -> None:
+    assert matched is matches(text, pattern)
+
+
+# -- what the keys are -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "pins"),
+    [
+        (CLAIMS, PINS),
+        ({**CLAIMS, "iss": GOOGLE}, PINS),
+        ({**CLAIMS, "azp": "a"}, {"aud": "a", "oaud": AUDIENCE}),
+        ({**CLAIMS, "azp": []}, {"aud": AUDIENCE, "oaud": AUDIENCE}),
+        ({"iss": GOOGLE, "aud": "x", "sub": "y"}, {"aud": "x", "oaud": "x", "sub": "y"}),
+        (
+            {**CLAIMS, "google": {"organization_number": 123}},
+            {"google/organization_number": "123"},
+        ),
+    ],
+)
+def test_googles_keys(claims: Any, pins: dict[str, str]) -> None:
+    assert verdict(equals(**pins), claims)
+    for name in pins:
+        assert not verdict(equals(**{**pins, name: "another"}), claims)
+
+
+def test_a_clusters_keys() -> None:
+    pins = equals(PATH, aud=AUDIENCE, sub=SUBJECT)
+    assert verdict(pins, OF_CLUSTER, Principal={"Federated": ARN})
+    assert not verdict(equals(PATH, oaud=AUDIENCE), OF_CLUSTER, Principal={"Federated": ARN})
+    assert not verdict(pins, OF_CLUSTER)
+    assert not verdict(pins, CLAIMS, Principal={"Federated": ARN})
+
+
+def test_several_values_are_for_operators_on_several() -> None:
+    several = {**CLAIMS, "aud": [AUDIENCE, "x"]}
+    assert verdict(equals(oaud=AUDIENCE), several) is None
+    assert verdict({"ForAnyValue:StringEquals": {f"{GOOGLE}:oaud": AUDIENCE}}, several)
+    assert not verdict({"ForAllValues:StringEquals": {f"{GOOGLE}:oaud": AUDIENCE}}, several)
+    of_cluster = {**OF_CLUSTER, "aud": [AUDIENCE, "x"]}
+    members = {"Principal": {"Federated": ARN}}
+    assert verdict(equals(PATH, aud=AUDIENCE), of_cluster, **members) is None
+    amr = {"ForAnyValue:StringEquals": {f"{PATH}:amr": "x"}}
+    assert verdict(amr, {**OF_CLUSTER, "amr": ["x", "y"]}, **members)
+
+
+@pytest.mark.parametrize("claim", ["tags", "source_identity"])
+def test_a_token_that_asks_for_more_is_not_determined(claim: str) -> None:
+    asked = {**CLAIMS, f"https://aws.amazon.com/{claim}": {"x": "y"}}
+    assert verdict(equals(**PINS), asked) is None
+    assert verdict(equals(sub=OTHER), asked) is False
+
+
+@pytest.mark.parametrize(
+    ("claims", "seen"),
+    [
+        ([], "a list, not an object"),
+        ({}, "no iss"),
+        ({**CLAIMS, "iss": "http://x"}, "no https:// URL"),
+        ({**CLAIMS, "iss": "https://"}, "no https:// URL"),
+        ({**CLAIMS, "iss": 7}, "a iss that is not a text"),
+        ({**CLAIMS, "sub": ""}, "a sub that is not a text"),
+        ({**CLAIMS, "sub": None}, "a sub that is not a text"),
+        ({"iss": GOOGLE, "sub": "x"}, "no aud"),
+        ({**CLAIMS, "aud": []}, "no aud"),
+        ({**CLAIMS, "aud": [1]}, "a aud that is neither"),
+        ({**CLAIMS, "aud": [""]}, "a aud that is neither"),
+        ({**CLAIMS, "azp": {"a": 1}}, "a azp that is neither"),
+    ],
+)
+def test_what_are_no_claims(claims: Any, seen: str) -> None:
+    call = lambda: policy.evaluate(document(statement()), claims)  # noqa: E731
+    failure(ConfigError, "config/claims", call, seen=[seen])
+
+
+# -- principals, actions, effects --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("principal", "claims", "matched"),
+    [
+        ("*", CLAIMS, True),
+        ({"Federated": "*"}, CLAIMS, None),
+        ({"AWS": "*"}, CLAIMS, None),
+        ({"AWS": "123456789012"}, CLAIMS, False),
+        ({"Service": "ec2.amazonaws.com"}, CLAIMS, False),
+        ({"Federated": GOOGLE.upper()}, CLAIMS, False),
+        ({"Federated": "www.amazon.com"}, CLAIMS, False),
+        ({"Federated": ["www.amazon.com", GOOGLE]}, CLAIMS, True),
+        ({"AWS": "123456789012", "Federated": GOOGLE}, CLAIMS, True),
+        ({"Federated": f"arn:aws:iam::123456789012:oidc-provider/{GOOGLE}"}, CLAIMS, None),
+        ({"Federated": "arn:aws:iam::123456789012:saml-provider/x"}, CLAIMS, False),
+        ({"Federated": ARN}, CLAIMS, False),
+        ({"Federated": ARN}, OF_CLUSTER, True),
+        ({"Federated": ARN.replace("aws", "aws-cn", 1)}, OF_CLUSTER, True),
+        ({"Federated": f"{ARN}2"}, OF_CLUSTER, False),
+        ({"Federated": ARN[:-1] + "*"}, OF_CLUSTER, None),
+        ({"Federated": ARN.replace("123456789012", "")}, OF_CLUSTER, False),
+        ({"Federated": PATH}, OF_CLUSTER, False),
+    ],
+)
+def test_principals(principal: Any, claims: Any, matched: bool | None) -> None:
+    assert matched is verdict(None, claims, Principal=principal)
+
+
+@pytest.mark.parametrize(
+    ("account_id", "allowed"), [(None, True), ("123456789012", True), ("210987654321", False)]
+)
+def test_the_provider_is_of_the_roles_account(account_id: str | None, allowed: bool) -> None:
+    trust = document(statement(Principal={"Federated": ARN}))
+    decision = policy.evaluate(trust, OF_CLUSTER, account_id=account_id)
+    assert allowed is decision.allowed
+    assert not decision.undetermined
+
+
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Principal": None, "NotPrincipal": {"Federated": GOOGLE}},
+        {"Condition": {"StringMatches": {"k": "v"}, **equals(sub=OTHER)}},
+    ],
+    ids=["NotPrincipal", "unknown operator"],
+)
+def test_a_policy_that_iam_would_refuse_admits_nobody(members: Any, effect: str) -> None:
+    prohibited = statement(**{**members, "Effect": effect})
+    decision = policy.evaluate(document(prohibited, statement()), CLAIMS)
+    assert (False, True) == (decision.allowed, decision.undetermined)
+
+
+@pytest.mark.parametrize(
+    ("action", "matched"),
+    [
+        ("sts:AssumeRoleWithWebIdentity", True),
+        ("STS:assumerolewithwebidentity", True),
+        ("sts:AssumeRole", False),
+        ("sts:AssumeRole*", True),
+        ("sts:AssumeRoleWith???Identity", True),
+        ("sts:*", True),
+        ("*", True),
+        (["sts:TagSession", "sts:AssumeRoleWithWebIdentity"], True),
+        (["sts:TagSession", "sts:AssumeRole"], False),
+    ],
+)
+def test_actions(action: Any, matched: bool) -> None:
+    assert matched is verdict(None, Action=action)
+    assert matched is not verdict(None, Action=None, NotAction=action)
+
+
+ALLOW, DENY = statement(), statement(Effect="Deny")
+NOT_MINE = statement(equals(sub=OTHER))
+UNSURE = statement({"Bool": {"aws:SecureTransport": "true"}})
+UNSURE_DENY = {**UNSURE, "Effect": "Deny"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed", "undetermined", "summary"),
+    [
+        ([ALLOW], True, False, "Admitted."),
+        ([NOT_MINE], False, False, "Refused: no statement allows it."),
+        ([DENY], False, False, "Refused: a statement denies it."),
+        ([ALLOW, DENY], False, False, "Refused: a statement denies it."),
+        ([DENY, ALLOW], False, False, "Refused: a statement denies it."),
+        ([ALLOW, {**NOT_MINE, "Effect": "Deny"}], True, False, "Admitted."),
+        ([NOT_MINE, ALLOW], True, False, "Admitted."),
+        ([UNSURE], False, True, "Not determined: "),
+        ([UNSURE, ALLOW], True, False, "Admitted."),
+        ([UNSURE_DENY, ALLOW], False, True, "Not determined: "),
+        ([UNSURE_DENY, NOT_MINE], False, False, "Refused: no statement allows it."),
+        ([UNSURE_DENY, DENY, ALLOW], False, False, "Refused: a statement denies it."),
+    ],
+)
+def test_a_deny_wins_and_doubt_is_no_yes(
+    statements: list[Any], allowed: bool, undetermined: bool, summary: str
+) -> None:
+    decision = policy.evaluate(document(*statements), CLAIMS)
+    assert (allowed, undetermined) == (decision.allowed, decision.undetermined)
+    assert str(decision).startswith(summary)
+
+
+def test_the_explanation_names_each_condition_seen_and_wanted() -> None:
+    trust = document(statement(equals(aud=AUDIENCE, oaud="x", sub="a@b.c"), Sid="etl"))
+    fails = "  fails: StringEquals accounts.google.com"
+    swapped = "which is its aud: AWS compares that as accounts.google.com:oaud"
+    email = "AWS compares the account's number, never its e-mail"
+    assert [
+        "Refused: no statement allows it.",
+        'Statement[0] "etl" (Allow) does not apply:',
+        '  holds: Principal names "accounts.google.com"',
+        "  holds: Action covers sts:AssumeRoleWithWebIdentity",
+        f'{fails}:aud: the token\'s azp is "{NUMBER}"; the policy wants "{AUDIENCE}", {swapped}',
+        f'{fails}:oaud: the token\'s aud is "{AUDIENCE}"; the policy wants "x"',
+        f'{fails}:sub: the token\'s sub is "{NUMBER}"; the policy wants "a@b.c": {email}',
+    ] == str(policy.evaluate(trust, CLAIMS)).split("\n")
+
+
+def test_the_explanation_is_printable_whatever_is_in_the_policy() -> None:
+    trust = document(statement({"\x1b[31m": {"\nforged": "\x07"}}, Sid="\x1b\n"))
+    lines = str(policy.evaluate(trust, CLAIMS)).split("\n")
+    assert 5 == len(lines)
+    assert all(line.isprintable() for line in lines)
+    assert all(str(finding).isprintable() for finding in policy.lint(trust))
+
+
+# -- what is no policy -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "[]",
+        '"text"',
+        "null",
+        "[" * 100_000,
+        '{"Statement": NaN}',
+        "1" * 5000,
+        "{}",
+        '{"Statement": []}',
+        '{"Statement": 7}',
+        '{"Statement": [[]]}',
+        '{"Statement": {}, "Resource": 1}',
+        '{"Version": "2020-01-01", "Statement": {}}',
+        '{"Version": {}, "Statement": {}}',
+        '{"Id": 1, "Statement": {}}',
+    ],
+)
+def test_what_is_not_a_policy(text: str) -> None:
+    for ask in (policy.lint, lambda text: policy.evaluate(text, CLAIMS)):
+        failure(ConfigError, "config/trust-policy", lambda ask=ask: ask(text))
+
+
+@pytest.mark.parametrize(
+    ("members", "seen"),
+    [
+        ({"Effect": "allow"}, 'Effect of Statement[0] is "allow"'),
+        ({"Effect": None}, "Effect of Statement[0]"),
+        ({"Resource": "*"}, '"Resource", which IAM prohibits'),
+        ({"Principal": None}, "no Principal"),
+        ({"NotPrincipal": "*"}, "Principal and NotPrincipal"),
+        ({"Principal": GOOGLE}, "Principal of Statement[0] is neither"),
+        ({"Principal": {}}, "Principal of Statement[0] is neither"),
+        ({"Principal": {"federated": GOOGLE}}, "Principal of Statement[0] is neither"),
+        ({"Principal": {"Federated": []}}, "Federated in Principal"),
+        ({"Principal": {"Federated": [7]}}, "Federated in Principal"),
+        ({"Action": None}, "no Action"),
+        ({"Action": []}, "Action of Statement[0]"),
+        ({"Action": "x", "NotAction": "y"}, "Action and NotAction"),
+        ({"Sid": 7}, "Sid of Statement[0]"),
+        ({"Condition": []}, "Condition of Statement[0] is not an object"),
+        ({"Condition": {"StringEquals": []}}, '"StringEquals" in Condition'),
+        ({"Condition": {"StringEquals": {}}}, '"StringEquals" in Condition'),
+        ({"Condition": {"StringEquals": {"k": None}}}, '"k" in Condition'),
+        ({"Condition": {"StringEquals": {"k": [{}]}}}, '"k" in Condition'),
+        ({"Condition": {"StringEquals": {"k": "\ud800"}}}, "not JSON"),
+        ({"Condition": {"NumericEquals": {"k": float("inf")}}}, "not JSON"),
+        ({"Condition": {"NumericEquals": {"k": 10**5000}}}, "not JSON"),
+        ({"Condition": {"StringEquals": {"k": b"x"}}}, "not JSON"),
+    ],
+)
+def test_what_iam_would_not_store(members: dict[str, Any], seen: str) -> None:
+    trust = document(statement(**members))
+    for ask in (policy.lint, lambda trust: policy.evaluate(trust, CLAIMS)):
+        failure(ConfigError, "config/trust-policy", lambda ask=ask: ask(trust), seen=[seen])
+
+
+def test_a_member_that_hides_another_is_refused() -> None:
+    # Python's reader keeps the last: the condition would be gone.
+    whole = json.dumps(document(statement(equals(sub=OTHER))))
+    hidden = whole.replace('"Condition":', '"Condition": {}, "Condition":')
+    failure(ConfigError, "config/trust-policy", lambda: policy.evaluate(hidden, CLAIMS))
+
+
+def test_a_policy_may_be_text_or_mapping_with_one_statement_or_many() -> None:
+    one = {"Statement": statement(equals(**PINS))}
+    for trust in (one, json.dumps(one), MappingProxyType(one), {"Statement": [one["Statement"]]}):
+        assert policy.evaluate(trust, CLAIMS).allowed
+        assert [] == policy.lint(trust)
+
+
+# -- lint: what is widely copied ---------------------------------------------------------------
+
+EMAIL = "etl@demo.iam.gserviceaccount.com"
+GOOGLE_ARN = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{GOOGLE}"}
+CLUSTER = {"Federated": ARN}
+
+
+def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
+    return {"StringLike": equals(provider, **keys)["StringEquals"]}
+
+
+@pytest.mark.parametrize(
+    ("members", "rules"),
+    [
+        # Widely copied, each of them.
+        ({"Condition": equals(aud=NUMBER)}, ["missing-oaud", "missing-sub"]),
+        ({"Condition": equals(sub=NUMBER)}, ["missing-aud", "missing-oaud"]),
+        ({"Condition": equals(oaud=AUDIENCE)}, ["missing-aud", "missing-sub"]),
+        (
+            {"Condition": equals(aud="sts.amazonaws.com")},
+            ["audience-in-aud", "missing-oaud", "missing-sub"],
+        ),
+        ({"Condition": equals(**{**PINS, "aud": AUDIENCE})}, ["audience-in-aud"]),
+        ({"Condition": equals(**{**PINS, "aud": EMAIL})}, ["email"]),
+        ({"Condition": equals(**{**PINS, "sub": EMAIL})}, ["email"]),
+        ({"Condition": equals(**PINS), "Principal": GOOGLE_ARN}, ["google-provider-arn"]),
+        ({"Condition": like(**{**PINS, "sub": "*"})}, ["wildcard"]),
+        ({"Condition": like(sub="1042*")}, ["missing-aud", "missing-oaud", "wildcard"]),
+        ({}, ["no-condition"]),
+        # And more of the kind.
+        ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, ["no-condition"]),
+        ({"Condition": equals(**{**PINS, "sub": "1042*"})}, ["literal-wildcard"]),
+        ({"Condition": equals(**{**PINS, "sub": "123456789012"})}, ["not-a-number"]),
+        ({"Condition": equals(**{**PINS, "sub": f"serviceAccount:{NUMBER}"})}, ["not-a-number"]),
+        ({"Condition": equals(**PINS, email=EMAIL)}, ["absent-key"]),
+        ({"Condition": equals("www.amazon.com", user_id="x")}, ["absent-key", "no-condition"]),
+        ({"Condition": {"StringEqualsIfExists": equals(**PINS)["StringEquals"]}}, "missing"),
+        ({"Condition": {"ForAllValues:StringEquals": equals(**PINS)["StringEquals"]}}, "missing"),
+        ({"Condition": {"StringNotEquals": equals(**PINS)["StringEquals"]}}, "missing"),
+        ({"Condition": {"Null": {f"{GOOGLE}:sub": "false"}}}, "missing"),
+        ({"Condition": {"StringMatches": {"aws:x": "y"}, **equals(**PINS)}}, ["unknown-operator"]),
+        ({"Condition": equals(**{**PINS, "sub": int(NUMBER)})}, ["unquoted-number"]),
+        ({"Principal": "*", "Condition": equals(**PINS)}, ["principal-anyone"]),
+        ({"Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, ["principal-anyone"]),
+        ({"Principal": {"Federated": "*"}}, ["principal-anyone"]),
+        ({"Principal": None, "NotPrincipal": {"AWS": "1"}}, ["not-principal"]),
+        ({"Action": "sts:AssumeRole", "Condition": equals(**PINS)}, ["action"]),
+        ({"Action": "sts:*", "Condition": equals(**PINS)}, ["action-wildcard"]),
+        ({"Action": None, "NotAction": "x", "Condition": equals(**PINS)}, ["action-wildcard"]),
+        # A cluster's own issuer.
+        ({"Principal": CLUSTER}, ["no-condition"]),
+        ({"Principal": CLUSTER, "Condition": equals(PATH, sub=SUBJECT)}, ["missing-aud"]),
+        ({"Principal": CLUSTER, "Condition": equals(PATH, aud=AUDIENCE)}, ["missing-sub"]),
+        (
+            {"Principal": CLUSTER, "Condition": like(PATH, aud="x", sub="system:*:etl")},
+            ["wildcard"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub="system:*")},
+            ["literal-wildcard"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(**PINS)},
+            ["absent-key"] * 3 + ["no-condition"],
+        ),
+    ],
+)
+def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
+    if rules == "missing":
+        rules = ["missing-aud", "missing-oaud", "missing-sub"]
+    found = policy.lint(document(statement(**members)))
+    assert rules == sorted(finding.rule for finding in found)
+    for finding in found:
+        assert finding.severity in ("error", "warning")
+        assert finding.where.startswith("Statement[0]")
+        assert finding.message
+        assert finding.fix
+        assert str(finding).startswith(f"{finding.severity}[{finding.rule}] {finding.where}: ")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Condition": equals(**PINS)},
+        {"Condition": like(**PINS)},
+        {"Condition": equals(**{**PINS, "aud": "1-x.apps.googleusercontent.com"})},
+        {"Condition": {"ForAnyValue:StringEquals": equals(**PINS)["StringEquals"]}},
+        {"Condition": {**equals(**PINS), "Bool": {"aws:SecureTransport": "true"}}},
+        {
+            "Condition": equals(**PINS),
+            "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
+        },
+        {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, "y"])},
+        {"Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
+        {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Deny", "Principal": "*", "Action": "*"},
+    ],
+)
+def test_where_nothing_is_wrong(members: dict[str, Any]) -> None:
+    assert [] == policy.lint(document(statement(**members)))
+
+
+@pytest.mark.parametrize(("count", "severity"), [(6, []), (7, ["warning"]), (40, ["error"])])
+def test_the_size_is_counted_without_spaces(count: int, severity: list[str]) -> None:
+    trust = document(*[statement(equals(**PINS))] * count)
+    found = policy.lint(json.dumps(trust, indent=8))
+    assert severity == [finding.severity for finding in found]
+    assert all(finding.rule == "size" for finding in found)
+
+
+# -- build -------------------------------------------------------------------------------------
+
+
+def test_each_service_account_has_a_statement_with_all_three_keys() -> None:
+    assert document(
+        statement(equals(**PINS)), statement(equals(aud=OTHER, oaud=AUDIENCE, sub=OTHER))
+    ) == policy.build(audience=AUDIENCE, service_accounts=(NUMBER, OTHER, NUMBER))
+
+
+def test_a_cluster_has_one_statement_with_its_subjects() -> None:
+    def built(*subjects: str) -> dict[str, Any]:
+        return policy.build(
+            audience=AUDIENCE, issuer=ISSUER, subjects=subjects, account_id="123456789012"
+        )
+
+    one = statement(equals(PATH, aud=AUDIENCE, sub=SUBJECT), Principal=CLUSTER)
+    assert document(one) == built(SUBJECT)
+    both = [SUBJECT, f"{SUBJECT}-2.x"]
+    assert both == built(*both)["Statement"][0]["Condition"]["StringEquals"][f"{PATH}:sub"]
+
+
+def test_the_partition_is_the_accounts() -> None:
+    made = policy.build(
+        audience="x",
+        issuer=ISSUER,
+        subjects=[SUBJECT],
+        account_id="123456789012",
+        partition="aws-cn",
+    )
+    assert made["Statement"][0]["Principal"]["Federated"].startswith("arn:aws-cn:iam::1")
+
+
+OIDC = {"issuer": ISSUER, "subjects": [SUBJECT], "account_id": "123456789012"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"service_accounts": [NUMBER], **OIDC},
+        {"issuer": ISSUER},
+        {"subjects": [SUBJECT]},
+        {"service_accounts": NUMBER},
+        {"service_accounts": [int(NUMBER)]},
+        {"service_accounts": [EMAIL]},
+        {"service_accounts": ["123456789012"]},
+        {"service_accounts": [f"{NUMBER}\n"]},
+        {"service_accounts": [NUMBER[:-1] + "\u0663"]},
+        {"service_accounts": [str(10**20 + number) for number in range(9)]},
+        {"service_accounts": [NUMBER], "audience": ""},
+        {"service_accounts": [NUMBER], "audience": " "},
+        {"service_accounts": [NUMBER], "audience": None},
+        {"service_accounts": [NUMBER], "audience": "a\nb"},
+        {"service_accounts": [NUMBER], "audience": "${aws:username}"},
+        {"service_accounts": [NUMBER], "audience": "\u65e5\u672c"},
+        {"service_accounts": [NUMBER], "audience": "x" * 256},
+        {**OIDC, "issuer": "http://x.example"},
+        {**OIDC, "issuer": ISSUER + "/"},
+        {**OIDC, "issuer": ISSUER + "?x"},
+        {**OIDC, "issuer": "https://x.example:8443"},
+        {**OIDC, "issuer": "https://user@x.example"},
+        {**OIDC, "issuer": f"https://{GOOGLE}"},
+        {**OIDC, "issuer": f"https://{GOOGLE.upper()}"},
+        {**OIDC, "subjects": ["system:serviceaccount:default:*"]},
+        {**OIDC, "subjects": ["system:serviceaccount:default"]},
+        {**OIDC, "subjects": ["system:serviceaccount:Default:etl"]},
+        {**OIDC, "subjects": ["system:serviceaccount:default:etl\n"]},
+        {**OIDC, "subjects": [f"system:serviceaccount:{'n' * 64}:etl"]},
+        {**OIDC, "subjects": [SUBJECT + ".x" * 130]},
+        {**OIDC, "account_id": None},
+        {**OIDC, "account_id": "12345678901"},
+        {**OIDC, "account_id": "123456789012\n"},
+        {**OIDC, "partition": "aws:x"},
+        {**OIDC, "partition": None},
+    ],
+)
+def test_what_no_policy_can_say(asked: Any) -> None:
+    failure(
+        ConfigError,
+        "config/trust-policy-value",
+        lambda: policy.build(**{"audience": AUDIENCE, **asked}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("claims", "pins"),
+    [
+        # IAM user guide: ":aud" is azp where there is one; ":oaud" is aud, with azp or without.
+        ({"azp": "1", "sub": "2", "aud": "x"}, {"aud": "1", "oaud": "x", "sub": "2"}),
+        ({"azp": None, "sub": "2", "aud": "x"}, {"aud": "x", "oaud": "x", "sub": "2"}),
+        ({"azp": "1", "sub": 'q"t', "aud": ["x", "y"]}, {"aud": "1", "oaud": "x", "sub": 'q"t'}),
+    ],
+    ids=["with azp", "without", "odd"],
+)
+def test_the_statement_for_a_token_pins_all_that_can_be_pinned(
+    claims: dict[str, Any], pins: dict[str, str]
+) -> None:
+    given = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
+    assert statement(equals(**pins)) == policy.statement_for(given)
+
+
+def test_the_statement_for_a_clusters_token() -> None:
+    made = policy.statement_for(OF_CLUSTER, account_id="123456789012")
+    assert statement(equals(PATH, aud=AUDIENCE, sub=SUBJECT), Principal=CLUSTER) == made
+    for claims in (OF_CLUSTER, {**OF_CLUSTER, "aud": ["x", "y"]}):
+        failure(ConfigError, "config/trust-policy-value", lambda c=claims: policy.statement_for(c))
+
+
+# -- render ------------------------------------------------------------------------------------
+
+TRUST = policy.build(audience=AUDIENCE, service_accounts=[NUMBER])
+
+
+def test_cloudformation_is_a_template() -> None:
+    made = yaml.safe_load(policy.render(TRUST, "cloudformation", name="my-etl.role"))
+    properties = {"RoleName": "my-etl.role", "AssumeRolePolicyDocument": TRUST}
+    assert {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {"MyEtlRoleRole": {"Type": "AWS::IAM::Role", "Properties": properties}},
+    } == made
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("etl", "etl"), ("2nd", "_2nd"), ("a.b=c", "a_b_c"), ("-x", "_-x")]
+)
+def test_terraform_labels_are_identifiers(name: str, label: str) -> None:
+    text = policy.render(TRUST, "terraform", name=name)
+    assert text.startswith(f'resource "aws_iam_role" "{label}" {{\n  name = "{name}"\n')
+
+
+@pytest.mark.parametrize("name", ["", "a b", 'a"b', "${x}", "x" * 65, "\u00e9", None, "a\n"])
+@pytest.mark.parametrize("form", ["json", "terraform", "cloudformation"])
+def test_names_that_no_role_has(form: str, name: Any) -> None:
+    failure(ConfigError, "config/trust-policy-value", lambda: policy.render(TRUST, form, name=name))
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        document(statement(equals(aud="{{resolve:secretsmanager:x}}"))),
+        document(statement({"StringEquals": {"Ref": "x"}})),
+        document(statement({"StringEquals": {"Fn::Sub": "x"}})),
+        document(statement({"Fn::If": {"k": "x"}})),
+        document(statement(Sid="{{resolve:ssm:x}}")),
+    ],
+)
+def test_what_cloudformation_would_act_on_is_refused(trust: dict[str, Any]) -> None:
+    refused = lambda: policy.render(trust, "cloudformation")  # noqa: E731
+    failure(ConfigError, "config/trust-policy-value", refused)
+    assert trust == json.loads(policy.render(trust, "json"))
+
+
+@pytest.mark.parametrize("text", ["\u65e5", "\x00", "\x1b", "\U0001f600"])
+def test_characters_that_no_policy_has_are_refused(text: str) -> None:
+    for trust in (document(statement(equals(aud=text))), document(statement({text: {"k": "v"}}))):
+        failure(ConfigError, "config/trust-policy-value", lambda t=trust: policy.render(t, "json"))
+
+
+def test_the_command_offers_every_form() -> None:
+    assert trust_policy._FORMS == FORMS
+
+
+def test_an_unknown_form_is_refused() -> None:
+    failure(ConfigError, "config/trust-policy-value", lambda: policy.render(TRUST, "toml"))
