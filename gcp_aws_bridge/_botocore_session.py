@@ -13,7 +13,7 @@ from botocore.session import Session
 
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _PLAIN = Config()
 
@@ -78,6 +78,15 @@ def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Rol
         environ=os.environ,
         profile=_profile(session),
         named_profile=named_profile,
+    )
+
+
+def no_profile(error: ProfileNotFound) -> ConfigError:
+    """In our words, for a command line."""
+    return ConfigError(
+        f"{quoted(str(error))}.",
+        fix="look at --profile, AWS_PROFILE and the files in ~/.aws.",
+        error_id="config/profile",
     )
 
 

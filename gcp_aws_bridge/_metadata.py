@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -77,7 +78,7 @@ class MetadataServer:
 
     def __call__(self) -> str:
         monotonic = self.world.monotonic
-        host = _host()
+        host = metadata_host()
         patient = self.deadline_s is not None or looks_like_google()
         wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
         stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
@@ -101,20 +102,10 @@ class MetadataServer:
         query = urlencode({"audience": audience, "format": "full"})
         path = _PATH.format(quote(self.service_account, safe="@"), query)
         try:
-            answer = _http.get(
-                host, path, _FLAVOR, timeout_s=timeout_s, monotonic=self.world.monotonic
-            )
+            answer = look_up(path, host=host, timeout_s=timeout_s, monotonic=self.world.monotonic)
         except _http.Unreachable as error:
             raise _NotYet(str(error), answered=False) from None
-        except _http.InvalidHost:
-            raise ConfigError(
-                f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
-                fix="unset it on Google Cloud; an emulator's is 127.0.0.1:PORT, without http://.",
-                error_id="config/metadata-host",
-            ) from None
-        # Compute Engine, "Query metadata": the answer carries the same header; whatever does not
-        # is not Google's (EC2 and Azure serve their own metadata on the same address).
-        is_google = answer.headers.get("metadata-flavor") == "Google"
+        is_google = is_googles(answer)
         if answer.status in _RETRIED_STATUS:
             said = f"HTTP {answer.status} {quoted(answer.body, 120)}"
             raise _NotYet(said, answered=is_google)
@@ -143,8 +134,36 @@ class MetadataServer:
         return token.raw
 
 
-def _host() -> str:
+def metadata_host() -> str:
+    """Where the metadata server is: a host, or host:port."""
     return os.environ.get("GCE_METADATA_HOST") or _ADDRESS
+
+
+def look_up(
+    path: str, *, host: str, timeout_s: float, monotonic: Callable[[], float]
+) -> _http.Answer:
+    """One GET of any entry of the server, whatever it answers.
+
+    Raises:
+        ConfigError: `GCE_METADATA_HOST` is no host.
+        Unreachable: No whole answer came in time.
+    """
+    try:
+        return _http.get(host, path, _FLAVOR, timeout_s=timeout_s, monotonic=monotonic)
+    except _http.InvalidHost:
+        raise ConfigError(
+            f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
+            fix="unset it on Google Cloud; an emulator's is 127.0.0.1:PORT, without http://.",
+            error_id="config/metadata-host",
+        ) from None
+
+
+def is_googles(answer: _http.Answer) -> bool:
+    """Whether Google's server said so, by the header that each of its answers carries.
+
+    See: Compute Engine, "Query metadata". EC2 and Azure serve their own on the same address.
+    """
+    return answer.headers.get("metadata-flavor") == "Google"
 
 
 def looks_like_google() -> bool:

@@ -7,6 +7,7 @@ and "Common errors".
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, claims_of, skew
@@ -83,8 +84,12 @@ def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
     """A network fault of botocore's on the way to STS or back."""
     # A certificate stays wrong; a handshake that was cut may be whole the next time.
     tls = type(error).__name__ == "SSLError" and "certificate" in str(error).lower()
+    # What a proxy said to CONNECT, which botocore keeps to itself.
+    inner = str(getattr(error, "kwargs", {}).get("error"))
+    tunnel = re.search(r"Tunnel connection failed: [\w ]+", inner)
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}.",
+        f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}"
+        + (f" ({tunnel[0]})." if tunnel else "."),
         fix=(
             "check AWS_CA_BUNDLE and what intercepts TLS on the way."
             if tls

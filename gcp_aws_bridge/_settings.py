@@ -18,7 +18,7 @@ botocore's own (IRSA).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gcp_aws_bridge.config import Role
@@ -59,11 +59,7 @@ def resolve(
         ConfigError: A setting is malformed; the message names where it was found.
     """
     fields = given(arguments)
-    found = {
-        name: _look_up(name, {} if named_profile else environ, profile)
-        for name in _SETTINGS.keys() - fields.keys()
-    }
-    found = {name: (text, where) for name, (text, where) in found.items() if text}
+    found = look_up(fields, {} if named_profile else environ, profile)
     if "arn" not in fields.keys() | found.keys():
         return None  # whatever else is set: it is no concern of a session without a role
     for name, (text, where) in found.items():
@@ -87,6 +83,15 @@ def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in arguments.items()
         if not (value is None or (isinstance(value, Sequence) and len(value) == 0 and value != ""))
     }
+
+
+def look_up(
+    fields: Iterable[str], environ: Mapping[str, str], profile: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    """Text and place of every setting that is given elsewhere than among *fields*."""
+    names = _SETTINGS.keys() - set(fields)
+    found = {name: _look_up(name, environ, profile) for name in names}
+    return {name: (text, where) for name, (text, where) in found.items() if text}
 
 
 def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.exceptions
 import botocore.parsers
@@ -56,7 +56,7 @@ _REACH_VARIABLES = (
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
 # are counted in one place, the cell, which knows whether anybody waits.
-_CONFIG = Config(
+CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
     retries={"total_max_attempts": 1, "mode": "standard"},
@@ -72,7 +72,8 @@ _UNUSABLE = (
     TypeError,
     ValueError,
 )
-_UNSIGNED_CONFIG = _CONFIG.merge(Config(signature_version=UNSIGNED))
+_T = TypeVar("_T")
+_UNSIGNED = Config(signature_version=UNSIGNED)
 
 
 class _Answer(threading.local):
@@ -92,16 +93,17 @@ class _Answer(threading.local):
 class Sts:
     """STS of one region, as one botocore session reaches it. Thread-safe; made by `sts_for`."""
 
-    def __init__(self, session: Session, region_name: str) -> None:
+    def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
         self._session = session
+        self._config = config
         self._answer = _Answer()
         self._lock = threading.Lock()  # client creation is not thread-safe
         self._unsigned: Any = None
         reset_after_fork(self)
         # At once, in the caller's thread and before other threads share the session; and so that
         # a wrong endpoint is an error where the session is made, not in the first request.
-        self._unsigned = self._client(_UNSIGNED_CONFIG)
+        self._unsigned = self._client(config.merge(_UNSIGNED))
 
     def after_fork_in_child(self) -> None:
         # The parent goes on using its sockets; two processes on one TLS connection break both.
@@ -116,7 +118,7 @@ class Sts:
         """
         with self._lock:
             if self._unsigned is None:
-                self._unsigned = self._client(_UNSIGNED_CONFIG)
+                self._unsigned = self._client(self._config.merge(_UNSIGNED))
             client = self._unsigned
 
         def refusal(**seen: Any) -> ExchangeError:
@@ -143,13 +145,7 @@ class Sts:
             ExchangeError: As above.
         """
         arn = role.chain[hop]
-        with self._lock:
-            client = self._client(
-                _CONFIG,
-                aws_access_key_id=credentials.access_key_id,
-                aws_secret_access_key=credentials.secret_access_key,
-                aws_session_token=credentials.session_token,
-            )
+        client = self._signing(credentials)
 
         def refusal(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._refusals import refused_hop
@@ -166,6 +162,15 @@ class Sts:
                 ),
                 arn,
                 refusal,
+            )
+
+    def _signing(self, credentials: AwsCredentials) -> Any:
+        with self._lock:
+            return self._client(
+                self._config,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=credentials.session_token,
             )
 
     def _client(self, config: Config, **keys: Any) -> Any:
@@ -190,10 +195,13 @@ class Sts:
         arn: str,
         refusal: Callable[..., ExchangeError],
     ) -> AwsCredentials:
+        return self._asked(lambda: _read(request(), arn), arn, refusal)
+
+    def _asked(self, ask: Callable[[], _T], arn: str, refusal: Callable[..., ExchangeError]) -> _T:
         self._answer.forget()
         try:
             with wire_logs_silenced():
-                return _read(request(), arn)
+                return ask()
         except botocore.exceptions.ClientError as error:
             said = error.response.get("Error", {})
             code = said.get("Code") or ""

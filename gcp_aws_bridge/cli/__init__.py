@@ -23,6 +23,7 @@ _COMMANDS = (
     ("exec", "run a command of any language with credentials that renew themselves"),
     ("serve", "serve credentials on this machine: a sidecar for every AWS SDK"),
     ("trust-policy", "write, explain and check the trust policy of a role"),
+    ("doctor", "name the broken link between Google and AWS, and what mends it"),
     ("demo", "show the whole bridge at work on this machine, with no cloud"),
     ("emulate", "run an emulated GKE metadata server and AWS STS for tests and trying out"),
 )

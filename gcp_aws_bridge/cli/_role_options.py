@@ -77,6 +77,12 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
+def role_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `Role` that the command line may give."""
+    settings = {name: getattr(options, name) for name in _SETTINGS}
+    return {"arn": settings.pop("role_arn"), **settings}
+
+
 def source_of(options: argparse.Namespace) -> TokenSource | None:
     """The token source that was asked for; None for what this machine has."""
     if options.impersonate is not None:
@@ -97,25 +103,28 @@ def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Ro
         ConfigError: No role is configured, or a setting is malformed.
     """
     import botocore.exceptions
-    import botocore.session
 
+    from gcp_aws_bridge._botocore_session import no_profile
     from gcp_aws_bridge._request import Request
-    from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-    session = botocore.session.Session(profile=options.profile)
-    if options.region is not None:
-        session.set_config_variable("region", options.region)
+    session = session_of(options)
     settings = {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
     try:
         _only_sts(session)
         wanted = Request.of(role_arn, source_of(options), session=session, **settings)
         return wanted.cell(), wanted.role
     except botocore.exceptions.ProfileNotFound as error:
-        raise ConfigError(
-            f"{quoted(str(error))}.",
-            fix="look at --profile, AWS_PROFILE and the files in ~/.aws.",
-            error_id="config/profile",
-        ) from None
+        raise no_profile(error) from None
+
+
+def session_of(options: argparse.Namespace) -> botocore.session.Session:
+    """The botocore session that reaches AWS as *options* say."""
+    import botocore.session
+
+    session = botocore.session.Session(profile=options.profile)
+    if options.region is not None:
+        session.set_config_variable("region", options.region)
+    return session
 
 
 def _only_sts(session: botocore.session.Session) -> None:

@@ -81,7 +81,7 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
             try:
                 return urlopen(pool, *args, **kwargs)
             except urllib3.exceptions.ReadTimeoutError:
-                drive.time.advance(_sts._CONFIG.read_timeout)  # type: ignore[attr-defined]
+                drive.time.advance(_sts.CONFIG.read_timeout)  # type: ignore[attr-defined]
                 raise
 
     patch.setattr(urllib3.HTTPConnectionPool, "urlopen", counted)

@@ -34,6 +34,7 @@ CORE = sorted(
 EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
 CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
 SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
+DOCTOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.doctor"))
 POLICY = sorted(name for name in SOURCES if name.startswith(f"{NAME}.policy"))
 ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"))
 
@@ -69,7 +70,9 @@ def test_there_is_something_to_look_at() -> None:
     assert f"{NAME}.cli.demo" in CLI
     assert f"{NAME}.server.endpoint" in SERVER
     assert f"{NAME}.adapters.s3fs" in ADAPTERS
+    assert f"{NAME}.doctor.chain" in DOCTOR
     known = [NAME, f"{NAME}.__main__", *CORE, *POLICY, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
+    known += DOCTOR
     assert sorted(SOURCES) == sorted(known)
 
 
@@ -125,7 +128,7 @@ def test_the_page_has_the_order_in_its_table() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert [*ORDER, "adapters", "server", "cli", "emulator"] == rows
+    assert [*ORDER, "adapters", "server", "doctor", "cli", "emulator"] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -147,6 +150,11 @@ def test_the_server_imports_the_core_and_itself(name: str) -> None:
 @pytest.mark.parametrize("name", POLICY)
 def test_policies_know_nothing_of_networks_clocks_or_settings(name: str) -> None:
     assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY}
+
+
+@pytest.mark.parametrize("name", DOCTOR)
+def test_the_doctor_imports_the_core_the_policies_and_itself(name: str) -> None:
+    assert imports_of(name) <= {*CORE, *POLICY, *DOCTOR}
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
@@ -186,7 +194,7 @@ def test_the_command_line_alone_uses_both() -> None:
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *POLICY, *ADAPTERS, *SERVER, *CLI):
+    for name in (*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
             names = (
                 [alias.name for alias in node.names]
@@ -320,7 +328,7 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-@pytest.mark.parametrize("name", [*CORE, *POLICY, *ADAPTERS, *SERVER, NAME])
+@pytest.mark.parametrize("name", [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, NAME])
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
         f"{NAME}._world": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],

@@ -20,20 +20,32 @@ CODE = [*sorted((ROOT / "gcp_aws_bridge").glob("*.py"))]
 CODE += sorted((ROOT / "gcp_aws_bridge" / "cli").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "policy").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "server").glob("*.py"))
+CODE += sorted((ROOT / "gcp_aws_bridge" / "doctor").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "adapters").glob("*.py"))
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")
 
 
 def test_every_error_id_has_its_section_and_the_other_way_round() -> None:
-    areas = "config|token|exchange|demo"
-    raised = set()
+    assert raised("config|token|exchange|demo") == sections("errors.md")
+
+
+def test_every_id_of_the_doctor_has_its_section_and_the_other_way_round() -> None:
+    assert raised("doctor") == sections("doctor.md")
+
+
+def raised(areas: str) -> list[str]:
+    found = set()
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                raised |= set(re.findall(rf"^(?:{areas})/[a-z-]+$", node.value))
-    page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
-    assert sorted(raised) == sorted(re.findall(rf"^### ((?:{areas})/[a-z-]+)$", page, re.M))
+                found |= set(re.findall(rf"^(?:{areas})/[a-z-]+$", node.value))
+    return sorted(found)
+
+
+def sections(page: str) -> list[str]:
+    text = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
+    return sorted(re.findall(r"^### ([a-z]+/[a-z-]+)$", text, re.M))
 
 
 def test_every_setting_is_documented() -> None:

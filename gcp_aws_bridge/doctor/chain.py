@@ -1,0 +1,98 @@
+"""The links in their order, and the walk along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from botocore.session import Session
+
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge.doctor import exchange, identity, place, reach, settings
+from gcp_aws_bridge.doctor.report import Finding, Report
+from gcp_aws_bridge.doctor.walk import Walk
+from gcp_aws_bridge.exceptions import BridgeError
+
+DEFAULT_TIMEOUT_S = 2.0
+
+
+class Link(NamedTuple):
+    """One link: what must hold before it can be looked at, and what is there where all is well."""
+
+    name: str
+    needs: tuple[str, ...]
+    check: Callable[[Walk], Iterator[Finding]]
+    wanted: str
+
+
+LINKS = (
+    Link("settings", (), settings.check, "One role, with settings that AWS takes."),
+    Link("place", (), place.check_place, ""),
+    Link(
+        "metadata",
+        (),
+        place.check_metadata,
+        "Google's metadata server, at 169.254.169.254 and nowhere else.",
+    ),
+    Link("sts", ("settings",), reach.check_sts, "The STS of the region, over HTTPS."),
+    Link("clock", (), reach.check_clock, "All three clocks within five minutes."),
+    Link("account", ("metadata",), identity.check_account, "A Google service account."),
+    Link(
+        "token",
+        ("settings", "metadata", "clock", "account"),
+        identity.check_token,
+        "An ID token for the role's audience, with life left.",
+    ),
+    Link("exchange", ("sts", "token"), exchange.check_exchange, "Credentials for the token."),
+    Link("hops", ("exchange",), exchange.check_hops, "Credentials of each further role."),
+    Link("identity", ("exchange", "hops"), exchange.check_identity, "A session of the role."),
+)
+
+
+def diagnose(
+    arguments: Mapping[str, Any],
+    session: Session,
+    *,
+    token_source: TokenSource | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    world: World = REAL,
+) -> Report:
+    """Walk the chain from settings to AWS, and say what was found of each link.
+
+    Makes one exchange and keeps nothing of it. Raises for no broken set-up: that is a finding.
+
+    Args:
+        arguments: Fields of `Role` that were given; others come from environment and profile.
+        session: botocore's, with the profile, region and proxies that reach AWS.
+        token_source: None for what this machine has.
+        timeout_s: Seconds that each link may take; a broken link is mostly the only slow one.
+    """
+    walk = Walk(arguments, session, token_source, timeout_s, world)
+    findings: list[Finding] = []
+    unsound: set[str] = set()
+    for link in LINKS:
+        if missing := [name for name in link.needs if name in unsound]:
+            unsound.add(link.name)
+            findings.append(
+                Finding(link.name, "skipped", f"Not looked at: {' and '.join(missing)} first.")
+            )
+            continue
+        for found in _findings(link, walk):
+            findings.append(found)
+            if found.state == "broken":
+                unsound.add(link.name)
+    return Report(tuple(findings))
+
+
+def _findings(link: Link, walk: Walk) -> Iterator[Finding]:
+    try:
+        for found in link.check(walk):
+            yield (
+                found
+                if found.wanted or found.state != "broken"
+                else replace(found, wanted=link.wanted)
+            )
+    except BridgeError as error:
+        yield replace(Finding.of(link.name, error), wanted=link.wanted)

@@ -1,0 +1,159 @@
+"""What can be learned of the metadata server, whoever answers there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gcp_aws_bridge import _http
+from gcp_aws_bridge._metadata import is_googles, look_up, looks_like_google, metadata_host
+from gcp_aws_bridge._world import World, backoff_s
+from gcp_aws_bridge.exceptions import ConfigError
+
+_ROOT = "/computeMetadata/v1/"
+# As `MetadataServer`: where nothing suggests Google Cloud, one quick look.
+_IMPATIENT_S = 0.8
+_PASSING = frozenset({408, 429, *range(500, 600)})
+
+
+class Probe(NamedTuple):
+    """What came of asking, and of the rest of the server where it is Google's.
+
+    `answer` is None where there was no whole one; `failure` says why, `settings` where it could
+    not be asked. `accounts` are by name, as the server lists them; None where it did not.
+    """
+
+    host: str
+    tries: int = 0
+    answer: _http.Answer | None = None
+    failure: str = ""
+    settings: ConfigError | None = None
+    project: str = ""
+    hostname: str = ""
+    cluster: str = ""
+    attributes: frozenset[str] = frozenset()
+    accounts: Mapping[str, Any] | None = None
+
+    @property
+    def is_google(self) -> bool:
+        """Google's metadata server answered."""
+        return self.answer is not None and is_googles(self.answer)
+
+    @property
+    def is_ready(self) -> bool:
+        """And did so with what was asked for."""
+        return self.is_google and self.answer is not None and self.answer.status == 200
+
+    @property
+    def is_vms(self) -> bool:
+        """It is the virtual machine's own, not the one that GKE puts before it.
+
+        Each says so in its header Server; and GKE's hides all attributes but the cluster's
+        (GKE, "About Workload Identity Federation": the GKE metadata server).
+        """
+        server = self.answer.headers.get("server", "") if self.answer else ""
+        return "for VM" in server or "kube-env" in self.attributes
+
+    @property
+    def email(self) -> str:
+        """Of the default account; empty where there is none."""
+        default = (self.accounts or {}).get("default")
+        email = default.get("email") if isinstance(default, dict) else None
+        return printable(email) if isinstance(email, str) else ""
+
+    @property
+    def is_this_host(self) -> bool:
+        """The machine's name is this process's: it is in the machine's own network namespace."""
+        here = socket.gethostname().partition(".")[0]
+        return bool(here) and here == self.hostname.partition(".")[0]
+
+
+def printable(name: str) -> str:
+    """A name from elsewhere, for a line of output: nothing that a terminal would act on."""
+    return "".join(char if char.isprintable() else "?" for char in name.strip()[:253])
+
+
+def probe(world: World, timeout_s: float) -> Probe:
+    """Ask the metadata server who it is, for *timeout_s* seconds at most."""
+    asked = _Asked(metadata_host(), world, timeout_s)
+    try:
+        found = asked.reach()
+    except ConfigError as error:
+        return Probe(asked.host, settings=error)
+    return asked.rest_of(found) if found.is_ready else found
+
+
+class _Asked:
+    """One server and one deadline for all that it is asked."""
+
+    def __init__(self, host: str, world: World, timeout_s: float) -> None:
+        self.host = host
+        self._world = world
+        self._patient = looks_like_google()
+        self._timeout_s = timeout_s if self._patient else min(timeout_s, _IMPATIENT_S)
+        self._stop = world.monotonic() + self._timeout_s
+
+    def reach(self) -> Probe:
+        found = Probe(self.host)
+        for failures in itertools.count():
+            found = self._once_more(found)
+            if found.answer is not None and found.answer.status not in _PASSING:
+                return found
+            pause_s = backoff_s(failures, base_s=0.1, cap_s=0.5, jitter=self._world.jitter())
+            if not self._patient or self._left_s() <= pause_s + 0.05:
+                return found
+            self._world.sleep(pause_s)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _once_more(self, before: Probe) -> Probe:
+        tries = before.tries + 1
+        try:
+            answer = self._get("project/project-id")
+        except _http.Unreachable as error:
+            # The last try has little time: that it came too late says less than those before it.
+            late = tries > 1 and str(error).startswith("no answer")
+            return (
+                before._replace(tries=tries) if late else Probe(self.host, tries, None, str(error))
+            )
+        found = Probe(self.host, tries, answer)
+        return found._replace(project=printable(answer.body) if found.is_ready else "")
+
+    def rest_of(self, found: Probe) -> Probe:
+        names = frozenset(self._text("instance/attributes/").split())
+        listed = self._text("instance/service-accounts/?recursive=true")
+        try:
+            accounts = json.loads(listed)
+        except (ValueError, RecursionError):
+            accounts = None
+        return found._replace(
+            attributes=names,
+            accounts=accounts if isinstance(accounts, dict) else None,
+            hostname=self._word("instance/hostname"),
+            cluster=self._word("instance/attributes/cluster-name")
+            if "cluster-name" in names
+            else "",
+        )
+
+    def _text(self, path: str) -> str:
+        try:
+            answer = self._get(path)
+        except _http.Unreachable:
+            return ""
+        return answer.body if answer.status == 200 and is_googles(answer) else ""
+
+    def _word(self, path: str) -> str:
+        return printable(self._text(path))
+
+    def _get(self, path: str) -> _http.Answer:
+        return look_up(
+            _ROOT + path,
+            host=self.host,
+            timeout_s=max(0.05, self._left_s()),
+            monotonic=self._world.monotonic,
+        )
+
+    def _left_s(self) -> float:
+        return self._stop - self._world.monotonic()

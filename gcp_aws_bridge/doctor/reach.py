@@ -1,0 +1,183 @@
+"""Whether AWS is reached, and whether the clocks of all three agree."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from gcp_aws_bridge._endpoint import sts_region
+from gcp_aws_bridge._id_token import skew
+from gcp_aws_bridge.doctor.report import Finding, State
+from gcp_aws_bridge.doctor.sts import AskedSts, host_of, missing_bundle, resolve, told_by
+from gcp_aws_bridge.doctor.walk import Clocks, Walk, left
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
+
+_PROXY_FIX = "env | grep -i _proxy\nmend HTTPS_PROXY, or except STS from it: export NO_PROXY={host}"
+_CLOCK_FIX = "date -u; timedatectl status\nset the clock by NTP: sudo chronyc makestep"
+# What a network error of botocore's means of the way there: id, words, what to do.
+_WAYS = {
+    "ConnectTimeoutError": (
+        "doctor/sts-blocked",
+        "connections to it get no answer: a firewall or network policy drops them",
+        (
+            "kubectl get networkpolicy --all-namespaces\ngcloud compute firewall-rules list\n"
+            "allow egress to port 443 of {host}; a private cluster needs Cloud NAT"
+        ),
+    ),
+    "EndpointConnectionError": (
+        "doctor/sts-closed",
+        "it refuses connections, or there is no route: nothing listens there",
+        "look at the address ({told}) and at the routes of this network",
+    ),
+    "ReadTimeoutError": (
+        "doctor/sts-silent",
+        "it takes the connection and says nothing: a proxy or firewall that holds it",
+        "curl -sv --max-time 10 {url}\nwhere it answers later, gcp-aws-bridge doctor --timeout 10",
+    ),
+    "ConnectionClosedError": (
+        "doctor/sts-cut",
+        "it hangs up without an answer: a firewall that looks at names, or a proxy",
+        "curl -sv --max-time 10 {url}",
+    ),
+}
+
+
+def check_sts(walk: Walk) -> Iterator[Finding]:
+    """Reach STS without a token.
+
+    Raises:
+        BridgeError: The endpoint may not be asked, or was reached and is not STS.
+    """
+    role = left(walk.role)
+    region = sts_region(walk.session, role)
+    walk.sts = sts = AskedSts(walk.session, region, role.arn, walk.inner_timeout_s)
+    proxy = sts.proxy()
+    if wrong := _name_problem(walk, host_of(proxy or sts.url), bool(proxy)):
+        yield _broken(sts, *wrong)
+        return
+    try:
+        # A slow drip keeps botocore's own deadline waiting for ever.
+        date = walk.within(sts.answers)
+    except TimeoutError:
+        slow = f"no whole answer within {walk.timeout_s:g} s."
+        yield _unreached(sts, proxy, ExchangeError(slow, code="ReadTimeoutError"))
+        return
+    except ExchangeError as error:
+        yield _unreached(sts, proxy, error)
+        return
+    if date is not None:
+        walk.clocks["AWS"] = Clocks(date, walk.world.clock())
+    through = f", through the proxy {quoted(proxy)}" if proxy else ""
+    told = f" (by {', '.join(told_by())})" if any(told_by()) else ""
+    yield Finding(
+        "sts", "ok", f"{quoted(sts.url)} answers{through}{told}, region {sts.region_name}."
+    )
+
+
+def _name_problem(walk: Walk, host: str, is_proxy: bool) -> tuple[str, str, str] | None:
+    try:
+        problem = walk.within(lambda: resolve(host))
+    except TimeoutError:
+        problem = f"no answer within {walk.timeout_s:g} s"
+    if not problem:
+        return None
+    if is_proxy:
+        return (
+            "doctor/sts-proxy",
+            f"the way there leads through a proxy, and {quoted(host)} does not resolve ({problem})",
+            _PROXY_FIX,
+        )
+    words = f"the name {quoted(host)} does not resolve ({problem}): DNS, or no such region"
+    fix = (
+        "getent hosts {host}\nlook at --region, AWS_DEFAULT_REGION and {told}; in a pod at "
+        "egress to kube-dns, port 53"
+    )
+    return "doctor/sts-dns", words, fix
+
+
+def _unreached(sts: AskedSts, proxy: str, error: ExchangeError) -> Finding:
+    said = str(error.args[0]).rpartition(" failed. ")[2]
+    if error.code == "ProxyConnectionError" or (proxy and error.code in _WAYS):
+        return _broken(
+            sts,
+            "doctor/sts-proxy",
+            f"the way there leads through the proxy {quoted(proxy)}, which does not let it pass: "
+            f"{said}",
+            _PROXY_FIX,
+        )
+    if error.code == "SSLError" and (bundle := missing_bundle()):
+        return _broken(
+            sts,
+            "doctor/sts-tls",
+            f"{bundle} names a file that is not there, so that no certificate can be trusted",
+            f"unset {bundle}, or give the path of a file of certificates (PEM)",
+        )
+    if error.code == "SSLError":
+        return _broken(
+            sts,
+            "doctor/sts-tls",
+            f"TLS fails: {said} Something on the way answers with a certificate of its own, or "
+            "the authority that signed it is not known here",
+            "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 "
+            "-noout -issuer -subject -dates\n"
+            "where the issuer is your own proxy's: export AWS_CA_BUNDLE=/path/to/its-authority.pem",
+        )
+    if error.code in _WAYS:
+        return _broken(sts, *_WAYS[error.code])
+    return Finding.of("sts", error)
+
+
+def _broken(sts: AskedSts, finding_id: str, words: str, fix: str) -> Finding:
+    told = ", ".join(told_by()) or "AWS_ENDPOINT_URL_STS"
+    host, port = host_of(sts.url), urlsplit(sts.url).port or 443
+    for name, value in (("host", host), ("port", str(port)), ("url", sts.url)):
+        fix = fix.replace(f"{{{name}}}", shlex.quote(value))
+    fix = fix.replace("{told}", told)
+    return Finding(
+        "sts", "broken", f"{quoted(sts.url)}: {words.rstrip('.')}.", fix=fix, id=finding_id
+    )
+
+
+def check_clock(walk: Walk) -> Iterator[Finding]:
+    """Hold this machine's clock against both clouds'."""
+    off = {cloud: skew(seen.ours, seen.theirs) for cloud, seen in walk.clocks.items()}
+    wrong = {cloud: by for cloud, by in off.items() if by}
+    if not off:
+        yield Finding("clock", "skipped", "Neither cloud told the time.")
+    elif not wrong:
+        yield Finding("clock", "ok", f"Within five minutes of {' and '.join(off)}.")
+    elif len(wrong) == len(off):
+        yield _clock(
+            "broken",
+            "This machine's clock is "
+            + " and ".join(f"{by} {cloud}'s" for cloud, by in wrong.items())
+            + ("." if len(wrong) > 1 else ": one of the two is wrong, mostly this one."),
+            "doctor/clock",
+        )
+    elif "Google" in wrong:
+        yield _clock(
+            "broken",
+            f"This machine's clock is {wrong['Google']} the metadata server's and agrees with "
+            "AWS's: the metadata server (its node) has it wrong.",
+            "doctor/metadata-clock",
+        )
+    else:
+        yield _clock(
+            "warning",
+            f"This machine's clock is {wrong['AWS']} what answers as STS and agrees with "
+            "Google's: is there a proxy that answers from a cache, or an emulator?",
+            "doctor/sts-clock",
+        )
+
+
+def _clock(state: State, seen: str, finding_id: str) -> Finding:
+    return Finding(
+        "clock",
+        state,
+        seen,
+        wanted="All three within five minutes: AWS refuses signatures that are off by more.",
+        fix=_CLOCK_FIX,
+        id=finding_id,
+        explains=("exchange/clock", "exchange/expired-token", "exchange/invalid-token"),
+    )

@@ -1,0 +1,106 @@
+"""The first link: which role is asked for, and where each setting was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+
+import botocore.exceptions
+
+from gcp_aws_bridge._botocore_session import no_profile, role_for
+from gcp_aws_bridge._settings import given, look_up
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.walk import Walk
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+_LINK = "settings"
+# What is worth a line; policies are long, and change nothing of the way.
+_SHOWN = ("arn", "audience", "role_session_name", "duration_seconds", "chain")
+_OURS = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD", "AWS_ROLE_ARN")
+
+
+def check(walk: Walk) -> Iterator[Finding]:
+    """Find the role.
+
+    Raises:
+        ConfigError: None, or a malformed one.
+    """
+    walk.role = _role(walk)
+    yield Finding(_LINK, "ok", _told(walk, walk.role))
+    yield from _ignored(walk)
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        yield Finding(
+            _LINK,
+            "warning",
+            "AWS_ACCESS_KEY_ID is set: botocore takes those keys before this role, in sessions "
+            "that register() or install() were used on. session() takes the role.",
+            wanted="No keys where the role is meant to be used.",
+            fix="unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
+            id="doctor/keys-first",
+        )
+
+
+def _role(walk: Walk) -> Role:
+    try:
+        walk.session.get_scoped_config()
+        role = role_for(walk.session, None, **walk.arguments)
+    except botocore.exceptions.ProfileNotFound as error:
+        raise no_profile(error) from None
+    except botocore.exceptions.BotoCoreError as error:
+        raise ConfigError(
+            f"botocore cannot read its config file: {quoted(error)}.",
+            fix="mend the file, or set AWS_CONFIG_FILE to another.",
+            error_id="doctor/config-file",
+        ) from None
+    if role is None:
+        raise _no_role(walk)
+    return role
+
+
+def _no_role(walk: Walk) -> ConfigError:
+    if os.environ.get("AWS_ROLE_ARN") and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        return ConfigError(
+            "AWS_ROLE_ARN is set, and so is AWS_WEB_IDENTITY_TOKEN_FILE: botocore takes the pair "
+            "for itself, and no other setting names a role.",
+            fix="set GCP_AWS_BRIDGE_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE.",
+            error_id="doctor/web-identity-variables",
+        )
+    return ConfigError(
+        "No role is configured: no --role-arn, no GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN"
+        + (" (with --profile, the environment does not count)" if _named(walk) else "")
+        + ", no gcp_role_arn in the AWS profile.",
+        fix="export GCP_AWS_BRIDGE_ROLE_ARN=arn:aws:iam::123456789012:role/etl",
+        error_id="config/no-role",
+    )
+
+
+def _ignored(walk: Walk) -> Iterator[Finding]:
+    names = sorted(name for name in os.environ if name.startswith(_OURS))
+    if names and _named(walk):
+        yield Finding(
+            _LINK,
+            "note",
+            f"A profile was named, so the environment does not count: {', '.join(names)}.",
+        )
+
+
+def _named(walk: Walk) -> bool:
+    return walk.session.instance_variables().get("profile") is not None
+
+
+def _told(walk: Walk, role: Role) -> str:
+    arguments = given(walk.arguments)
+    environ = {} if _named(walk) else os.environ
+    places = {name: "the command line" for name in arguments}
+    found = look_up(arguments, environ, walk.session.get_scoped_config())
+    places |= {name: where for name, (_, where) in found.items()}
+    defaults = {one.name: one.default for one in fields(role)}
+    told = []
+    for name in _SHOWN:
+        value = getattr(role, name)
+        if name in places or (value and value != defaults[name]) or name == "audience":
+            shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+            told.append(f"{name} {quoted(shown, 2048)} from {places.get(name, 'the default')}")
+    return "; ".join(told) + "."

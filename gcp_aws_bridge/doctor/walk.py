@@ -1,0 +1,96 @@
+"""What a walk along the chain is told, and what its links leave for those after them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from botocore.session import Session
+
+from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge._world import World
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.doctor.metadata import Probe
+from gcp_aws_bridge.doctor.sts import AskedSts
+
+_T = TypeVar("_T")
+
+
+class Clocks(NamedTuple):
+    """A server's clock, and ours when it told. Both aware UTC."""
+
+    theirs: datetime
+    ours: datetime
+
+
+@dataclass
+class Walk:
+    """One diagnosis under way.
+
+    Args:
+        arguments: Fields of `Role` that were given; the rest comes from elsewhere.
+        session: How AWS is reached.
+        token_source: None: what this machine has.
+        timeout_s: Seconds that each link may take.
+    """
+
+    arguments: Mapping[str, Any]
+    session: Session
+    token_source: TokenSource | None
+    timeout_s: float
+    world: World
+    role: Role | None = None
+    probe: Probe | None = None
+    sts: AskedSts | None = None
+    clocks: dict[str, Clocks] = field(default_factory=dict)
+    token: IdToken | None = None
+    credentials: AwsCredentials | None = field(default=None, repr=False)
+
+    @property
+    def inner_timeout_s(self) -> float:
+        """For what has a deadline of its own, and says more when it passes than `within` can."""
+        return 0.75 * self.timeout_s
+
+    def within(self, call: Callable[[], _T]) -> _T:
+        """What *call* returns or raises, waited for *timeout_s* seconds.
+
+        For what knows no deadline of its own: the resolver of names, google-auth, a slow drip.
+
+        Raises:
+            TimeoutError: It goes on, in a thread that does not keep the process.
+        """
+        return bounded(call, self.timeout_s, self.world)
+
+
+def left(value: _T | None) -> _T:
+    """What an earlier link has left: one that needs it is not looked at without."""
+    if value is None:
+        raise AssertionError("a link was looked at without what it needs")  # pragma: no cover
+    return value
+
+
+def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
+    """See `Walk.within`."""
+    done = threading.Event()
+    outcome: list[_T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
+            failure.append(error)
+        finally:
+            done.set()
+
+    world.spawn(work)
+    if not done.wait(timeout_s):
+        raise TimeoutError
+    if failure:
+        raise failure[0]
+    return outcome[0]

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from doctor.pod import PROVIDER, Pod, statement
+
+NAMED = "doctor/trust-policy"
+SAYS = "system:serviceaccount:default:other"
+
+
+def told(pod: Pod) -> None:
+    provider = pod.cloud.add_oidc_provider(PROVIDER)
+    wanted = statement(provider.arn)
+    issuer = PROVIDER.removeprefix("https://")
+    wanted["Condition"] = {"StringEquals": {f"{issuer}:sub": "system:serviceaccount:default:etl"}}
+    pod.trusts(wanted)
+    pod.id_token(provider.mint("system:serviceaccount:default:other"))

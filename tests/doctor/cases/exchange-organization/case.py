@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import json
+
+from doctor.pod import ROLE, Pod
+
+NAMED = "doctor/not-the-role"
+SAYS = "service or resource control policy"
+
+
+def told(pod: Pod) -> None:
+    document = json.dumps(pod.cloud.trust_policy_for())
+    pod.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=document)
+    pod.cloud.add_role(ROLE, audience="somebody-else")

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from doctor.pod import OTHER, Pod
+
+NAMED = "exchange/hop"
+SAYS = "role/target"
+
+
+def told(pod: Pod) -> None:
+    pod.arguments += ["--chain", OTHER]
+    pod.cloud.add_role(OTHER)

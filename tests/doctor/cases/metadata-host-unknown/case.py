@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from doctor.pod import Pod
+
+NAMED = "doctor/metadata-host"
+SAYS = "does not resolve"
+WAITS = True
+
+
+def told(pod: Pod) -> None:
+    pod.set(GCE_METADATA_HOST="metadata.nowhere.invalid")

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import json
+
+from doctor.pod import Pod
+
+NAMED = "token/google-kind"
+SAYS = "no ID token for an audience"
+
+
+def told(pod: Pod) -> None:
+    pod.elsewhere()
+    login = {"type": "authorized_user", "client_id": "c", "refresh_token": "hunter2"}
+    login["client_secret"] = "hunter2"
+    pod.file("gcloud/application_default_credentials.json", json.dumps(login))
+    pod.set(CLOUDSDK_CONFIG=str(pod.folder / "gcloud"))

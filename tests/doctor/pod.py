@@ -1,0 +1,213 @@
+"""The pod that a case breaks: emulated clouds, environment, files, and sockets in the way."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.server import ThreadedMotoServer
+from unit.servers import Server, json_answer
+
+from gcp_aws_bridge import _metadata
+from gcp_aws_bridge.doctor import machine
+from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
+
+from . import sockets
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+OTHER = "arn:aws:iam::210987654321:role/target"
+PROVIDER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
+
+
+class Pod:
+    """A pod of GKE where all is well, until it is told otherwise.
+
+    Attributes:
+        cloud: Both clouds; `ROLE` trusts the pod.
+        arguments: Of the command line.
+    """
+
+    def __init__(
+        self, cloud: Emulator, patch: pytest.MonkeyPatch, folder: Path, stack: contextlib.ExitStack
+    ) -> None:
+        self.cloud = cloud
+        self.arguments: list[str] = []
+        self.folder = folder
+        self._patch = patch
+        self._stack = stack
+        cloud.add_role(ROLE)
+        self.metadata_at(f"127.0.0.1:{cloud.metadata.port}")
+        patch.setattr(machine, "_MOUNTED", str(folder / "mounted"))
+        patch.setattr(machine, "_PROC", str(folder / "proc"))
+        patch.setattr(_metadata, "_DMI_PRODUCT", str(folder / "product"))
+        self.hardware("Google Compute Engine")
+        self.started(3600)
+        self.file("mounted/token", _unsigned({"sub": "system:serviceaccount:default:etl"}))
+        self.set(
+            AWS_ENDPOINT_URL_STS=cloud.sts.url,
+            GCP_AWS_BRIDGE_ROLE_ARN=ROLE,
+            KUBERNETES_SERVICE_HOST="10.0.0.1",
+        )
+
+    # The machine.
+
+    def set(self, **variables: str) -> None:
+        """Variables of the environment."""
+        for name, value in variables.items():
+            self._patch.setenv(name, value)
+
+    def unset(self, *names: str) -> None:
+        for name in names:
+            self._patch.delenv(name)
+
+    def file(self, name: str, content: str = "") -> str:
+        """Write a file; its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return str(path)
+
+    def aws_config(self, content: str) -> None:
+        self.set(AWS_CONFIG_FILE=self.file("config", content))
+
+    def hardware(self, name: str) -> None:
+        """What the firmware calls this machine."""
+        self.file("product", name)
+
+    def started(self, seconds_ago: float) -> None:
+        """When the container started, as /proc has it."""
+        ticks = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+        self.file("proc/uptime", "100000.00 1.00\n")
+        since_boot = int((100000 - seconds_ago) * ticks)
+        self.file("proc/1/stat", f"1 (a (b) c) S {' '.join(['0'] * 18)} {since_boot} 0 0\n")
+
+    def elsewhere(self, hardware: str = "20XW ThinkPad") -> None:
+        """Not on Google Cloud, and not in a pod."""
+        self.hardware(hardware)
+        self.unset("KUBERNETES_SERVICE_HOST")
+        self.file("mounted/token")
+        self.metadata_at(self.closed())
+
+    # Google's side.
+
+    def metadata_at(self, host: str) -> None:
+        """What answers at 169.254.169.254."""
+        self._patch.setattr(_metadata, "_ADDRESS", host)
+
+    def nodes_account(self, hostname: str = "gke-pool-1-abcd") -> None:
+        """The node's own metadata server answers, with the node's service account."""
+        email, number = "123456789012-compute@developer.gserviceaccount.com", "1" * 21
+        machine_claims = {"compute_engine": {"project_id": "demo-project", "instance_id": "7"}}
+        token = self.cloud.mint(sub=number, azp=number, email=email, google=machine_claims)
+        server = Fault("VM", headers=(("Server", "Metadata Server for VM"),))
+        for fault, path in (
+            (Fault.body(token), "identity"),
+            (Fault.body(f"{hostname}.c.demo-project.internal"), "hostname"),
+            (Fault.body("cluster-name\nkube-env\n"), "attributes/"),
+            (Fault.body(json.dumps({"default": {"email": email}})), "service-accounts/"),
+            (server, "project-id"),
+        ):
+            self.cloud.metadata.inject(fault, times=None, path=path)
+
+    def clouds_are(self, ahead_s: float) -> None:
+        """Move the clocks of both clouds, which is to move this machine's the other way."""
+        ahead = timedelta(seconds=ahead_s)
+        self.cloud.clock = lambda: datetime.now(timezone.utc) + ahead
+
+    def id_token(self, token: str) -> None:
+        """Take the ID token from a file with this in it."""
+        self.arguments += ["--id-token-file", self.file("id-token", token)]
+
+    def key_file(self, email: str, token_uri: str = "") -> None:
+        """The key of another service account, and a Google that trades it for an ID token."""
+        stranger = ServiceAccount.named(email)
+        number = stranger.unique_id
+        token = self.cloud.mint(sub=number, azp=number, email=email)
+        there = self._stack.enter_context(Server(json_answer({"id_token": token})))
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        key = {
+            "type": "service_account",
+            "client_email": email,
+            "private_key": private.decode(),
+            "token_uri": token_uri or there.url,
+        }
+        self.set(GOOGLE_APPLICATION_CREDENTIALS=self.file("key.json", json.dumps(key)))
+
+    # AWS's side.
+
+    def trusts(self, *statements: Mapping[str, Any], iam_too: bool = True) -> None:
+        """Give the role this trust policy, and let it be read."""
+        document = {"Version": "2012-10-17", "Statement": [*statements]}
+        self.cloud.add_role(ROLE, document)
+        if iam_too:
+            self.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=json.dumps(document))
+
+    def iam(self) -> Any:
+        """An IAM (moto's) that the keys in the environment may read; the roles in it are none."""
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        self._stack.callback(server.stop)
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        keys = {"aws_access_key_id": "AKIAREADER", "aws_secret_access_key": "reader"}
+        self.aws_config(f"[default]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in keys.items())}")
+        self.set(AWS_ENDPOINT_URL_IAM=url)
+        client = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **keys)
+        self._stack.callback(client.close)
+        for role in client.list_roles()["Roles"]:
+            client.delete_role(RoleName=role["RoleName"])
+        return client
+
+    # Sockets.
+
+    def closed(self) -> str:
+        """An address that refuses connections."""
+        return self._stack.enter_context(sockets.closed())
+
+    def dropping(self) -> str:
+        """An address that gives a SYN no answer."""
+        return self._stack.enter_context(sockets.dropping())
+
+    def answering(self, reply: bytes) -> str:
+        """An address that answers every request with this."""
+        return self._stack.enter_context(sockets.answering(reply))
+
+    def tls(self, **certificate: Any) -> str:
+        """An HTTPS address, with a certificate of an authority of its own."""
+        return self._stack.enter_context(sockets.tls(self.folder, **certificate))
+
+
+def statement(account: str = "accounts.google.com", **conditions: str) -> dict[str, Any]:
+    """A statement with StringEquals on these keys of Google's: `aud`, `oaud`, `sub`."""
+    named = {f"accounts.google.com:{key}": value for key, value in conditions.items()}
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": account},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": named},
+    }
+
+
+def own_name() -> str:
+    return socket.gethostname().partition(".")[0]
+
+
+def _unsigned(claims: Mapping[str, Any]) -> str:
+    parts = [{"alg": "none"}, claims]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
+    return ".".join([*(part.rstrip("=") for part in encoded), "c2ln"])

@@ -1,0 +1,130 @@
+"""Real sockets on loopback that are in the way, each in one way of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@contextlib.contextmanager
+def closed() -> Iterator[str]:
+    """Refuses connections, and is nobody else's meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield _address(bound)
+
+
+@contextlib.contextmanager
+def dropping() -> Iterator[str]:
+    """Gives a SYN no answer: its queue is full, and Linux drops what comes then."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield _address(listener)
+
+
+@contextlib.contextmanager
+def answering(reply: bytes) -> Iterator[str]:
+    """Reads a request's head, and answers with *reply*, whatever it was."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, _served(listener, reply):
+        yield _address(listener)
+
+
+@contextlib.contextmanager
+def tls(
+    folder: Path, *, host: str = "127.0.0.1", days: int = 1, trusted: bool = False
+) -> Iterator[str]:
+    """HTTPS with a certificate for *host* that ends in so many days.
+
+    With *trusted*, the authority is left in `authority.pem` for AWS_CA_BUNDLE; the certificate is
+    its own authority.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _certificate(key, host, days)
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "server.pem").write_bytes(private + pem)
+    if trusted:
+        (folder / "authority.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
+    ):
+        yield f"https://{_address(listener)}"
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey, host: str, days: int) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Corporate Inspection")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    try:
+        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        alternative = x509.DNSName(host)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+@contextlib.contextmanager
+def _served(
+    listener: socket.socket,
+    reply: bytes,
+    wrap: Callable[[socket.socket], socket.socket] = lambda connection: connection,
+) -> Iterator[None]:
+    stopped = threading.Event()
+
+    def serve() -> None:
+        while not stopped.is_set():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(5)
+                with wrap(connection) as wrapped:
+                    if not stopped.is_set():
+                        wrapped.recv(65536)
+                        wrapped.sendall(reply)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        with contextlib.suppress(OSError), socket.create_connection(listener.getsockname()):
+            pass  # wakes accept()
+        thread.join()
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()
+    return f"{host}:{port}"
