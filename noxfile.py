@@ -54,6 +54,7 @@ def lowest(session: nox.Session) -> None:
         for requirement in PROJECT["project"]["dependencies"]
         + PROJECT["project"]["optional-dependencies"]["boto3"]
         + PROJECT["project"]["optional-dependencies"]["server"]
+        + PROJECT["project"]["optional-dependencies"]["setup"]
     ]
     session.install(*oldest)
     session.run("pytest", *session.posargs)  # not -m: that would put the source tree first

@@ -22,6 +22,7 @@ _COMMANDS = (
     ("token", "the ID token itself, printed or kept fresh in a file"),
     ("exec", "run a command of any language with credentials that renew themselves"),
     ("serve", "serve credentials on this machine: a sidecar for every AWS SDK"),
+    ("setup", "write what to run in both clouds, compare what is there, or rewrite a manifest"),
     ("trust-policy", "write, explain and check the trust policy of a role"),
     ("doctor", "name the broken link between Google and AWS, and what mends it"),
     ("demo", "show the whole bridge at work on this machine, with no cloud"),

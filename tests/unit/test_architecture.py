@@ -36,6 +36,7 @@ CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
 SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
 DOCTOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.doctor"))
 POLICY = sorted(name for name in SOURCES if name.startswith(f"{NAME}.policy"))
+PROVISION = sorted(name for name in SOURCES if name.startswith(f"{NAME}.provision"))
 ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"))
 
 # The order of the table on that page: what a module may import stands before it.
@@ -72,7 +73,7 @@ def test_there_is_something_to_look_at() -> None:
     assert f"{NAME}.adapters.s3fs" in ADAPTERS
     assert f"{NAME}.doctor.chain" in DOCTOR
     known = [NAME, f"{NAME}.__main__", *CORE, *POLICY, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
-    known += DOCTOR
+    known += [*DOCTOR, *PROVISION]
     assert sorted(SOURCES) == sorted(known)
 
 
@@ -128,7 +129,7 @@ def test_the_page_has_the_order_in_its_table() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert [*ORDER, "adapters", "server", "doctor", "cli", "emulator"] == rows
+    assert [*ORDER, "adapters", "server", "doctor", "provision", "cli", "emulator"] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -155,6 +156,24 @@ def test_policies_know_nothing_of_networks_clocks_or_settings(name: str) -> None
 @pytest.mark.parametrize("name", DOCTOR)
 def test_the_doctor_imports_the_core_the_policies_and_itself(name: str) -> None:
     assert imports_of(name) <= {*CORE, *POLICY, *DOCTOR}
+
+
+@pytest.mark.parametrize("name", PROVISION)
+def test_provision_is_pure(name: str) -> None:
+    assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY, *PROVISION}
+    found = {
+        whence.split(".")[0]
+        for node in ast.walk(parsed(SOURCES[name]))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for whence in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+        )
+    }
+    text = {"configparser", "json", "re", "shlex", "pathlib"}  # of pathlib, pure paths
+    kinds = {"__future__", "collections", "dataclasses", "functools", "typing"}
+    assert found <= {NAME, *text, *kinds}
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
@@ -190,11 +209,13 @@ def test_the_command_line_alone_uses_both() -> None:
         ("cachetools", {"_sts", "_cells"}),
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),
+        ("ruamel", {"cli._from_pod"}),
+        ("subprocess", {"cli._setup_check", "cli._signals", "cli.exec"}),
     ],
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *CLI):
+    for name in (*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
             names = (
                 [alias.name for alias in node.names]
@@ -328,7 +349,10 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-@pytest.mark.parametrize("name", [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, NAME])
+LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, NAME]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
         f"{NAME}._world": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],

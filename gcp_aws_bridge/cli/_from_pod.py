@@ -1,0 +1,74 @@
+"""`setup --from-pod`: a manifest with a recipe in, the one without out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge.cli._setup_files import read, say
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.provision.migrate import Migration, migrate
+
+_IN_THE_CODE = (
+    "In the image: pip install gcp-aws-bridge; bash, curl, jq and the AWS CLI may go. In the code: "
+    "gcp_aws_bridge.install() before the first client; in another language, start the program by "
+    "gcp-aws-bridge exec -- COMMAND."
+)
+
+
+def run(path: str, put: Callable[[dict[str, str]], None]) -> int:
+    """Rewrite *path*; 0 where something was rewritten and all of it was understood, else 1."""
+    with extra("setup", "ruamel.yaml", "0.18.0"):
+        from ruamel.yaml import YAML
+
+        yaml = YAML()  # round trip: what is not touched stays as it is, comments too
+        yaml.preserve_quotes = True
+        yaml.width = 1_000_000
+        yaml.brace_single_entry_mapping_in_flow_sequence = True
+    text = read(path)
+    # As the file has its lists: under their key, or two further in.
+    under = re.search(r"^( *)[^\s#-][^\n]*:[^\n\S]*\n\1- ", text, re.M)
+    yaml.indent(mapping=2, sequence=2 if under else 4, offset=0 if under else 2)
+    result = migrate(_documents(yaml, text, path))
+    if result.done:
+        out = StringIO()
+        yaml.dump_all(result.documents, out)
+        put({Path(path).name: out.getvalue()})
+        lost = _comments(text) - _comments(out.getvalue())
+        result.left += [f"A comment went with what it was beside: {quoted(one)}" for one in lost]
+    _report(result)
+    return 0 if result.done and not result.left else 1
+
+
+def _report(result: Migration) -> None:
+    lines = [f"done: {line}" for line in result.done] + [f"left: {line}" for line in result.left]
+    if result.done:
+        lines.append(_IN_THE_CODE)
+    elif not result.left:
+        lines.append("There is neither a credential_process script nor a token sidecar in it.")
+    say("\n".join(lines))
+
+
+def _documents(yaml: Any, text: str, path: str) -> list[Any]:
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return list(yaml.load_all(text))
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(
+            f"The manifest {quoted(path)} is not YAML{where}: "
+            f"{quoted(getattr(error, 'problem', None) or error)}.",
+            fix="give a manifest as kubectl takes it; of a template (Helm), what it renders.",
+            error_id="config/setup-manifest",
+        ) from None
+
+
+def _comments(text: str) -> set[str]:
+    """Lines that are comments, and nothing else."""
+    return {line.strip() for line in text.splitlines() if line.strip().startswith("#")}

@@ -1,0 +1,77 @@
+"""`setup --check`: the questions of `provision.check`, put to the clouds' CLIs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from gcp_aws_bridge.exceptions import quoted
+from gcp_aws_bridge.provision.check import Answer, Finding, compare
+from gcp_aws_bridge.provision.plan import Plan
+
+# A cold gcloud takes some seconds; the slowest of the questions is one about a cluster.
+_TIMEOUT_S = 60
+# How each says that there is no such thing: gcloud (each API in its own way), aws, kubectl.
+_ABSENT = re.compile(
+    r"\bNOT_FOUND\b|\bcode=404\b|status=\[404\]|Cannot find service|was not found"
+    r"|\(NoSuchEntity\)|\(NotFound\)"
+)
+_MARKS = {"ok": "ok       ", "missing": "MISSING  ", "differs": "DIFFERS  ", "unknown": "UNKNOWN  "}
+
+
+def run(plan: Plan) -> int:
+    """Print what was found; 0 where all of it is as it should be."""
+    findings = []
+    for finding in compare(plan, ask):
+        findings.append(finding)
+        print("\n".join(_lines(finding)), flush=True)
+    wrong = [finding for finding in findings if finding.state != "ok"]
+    print(f"\n{len(findings) - len(wrong)} of {len(findings)} as they should be.")
+    if any(finding.state in ("missing", "differs") for finding in wrong):
+        print("What `gcp-aws-bridge setup` writes with the same options puts the others right.")
+    return 1 if wrong else 0
+
+
+def _lines(finding: Finding) -> list[str]:
+    lines = [_MARKS[finding.state] + finding.what]
+    if finding.seen:
+        lines.append(f"           seen:   {finding.seen}")
+    if finding.wanted:
+        lines.append(f"           wanted: {finding.wanted}")
+    return lines
+
+
+def ask(command: Sequence[str]) -> Answer:
+    """Run *command*, one that reads, and say what it said."""
+    program = shutil.which(command[0])
+    if program is None:
+        return Answer(problem=f"{command[0]} is not installed here")
+    environment = {**os.environ, "AWS_PAGER": "", "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - names in it are checked, and there is no shell
+            [program, *command[1:]],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(problem=f"{command[0]} did not answer in {_TIMEOUT_S} s")
+    except OSError as error:
+        return Answer(problem=f"{command[0]} cannot be run: {error.strerror}")
+    if done.returncode == 0:
+        try:
+            return Answer(json.loads(done.stdout))
+        except ValueError:
+            return Answer(problem=f"{command[0]} printed no JSON")
+    if _ABSENT.search(done.stderr):
+        return Answer(absent=True)
+    said = [line for line in done.stderr.splitlines() if line.strip()] or [""]
+    wrong = next((line for line in said if "rror" in line), said[-1])
+    return Answer(problem=f"{command[0]} says {quoted(wrong)}")

@@ -1,0 +1,100 @@
+"""What the clouds take for a name: checked before any of them gets into a script.
+
+Stricter than the clouds only where a name could mean something to a shell, to Terraform or to an
+IAM policy; said at the rule. All that is written is quoted as well.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+__all__ = ["RULES", "Rule", "checked"]
+
+# RFC 1123, as Kubernetes puts it ("Object Names and IDs"): labels of 63, subdomains of 253.
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
+# first, no hyphen last. Projects of old with a domain ("example.com:web") are not taken.
+_PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+
+
+class Rule(NamedTuple):
+    """What one kind of name must be.
+
+    Attributes:
+        pattern: All of it, in ASCII.
+        longest: In characters.
+        wanted: The pattern in words.
+        example: One that is taken.
+    """
+
+    pattern: str
+    longest: int
+    wanted: str
+    example: str
+
+
+RULES = {
+    "project": Rule(
+        _PROJECT, 30, "6 to 30 of a-z, 0-9 and -, a letter first, no - last", "my-project"
+    ),
+    # GKE API, projects.locations.clusters: "lowercase letters, numbers, and hyphens. Maximum 40
+    # characters. Starts with a letter. Ends with a number or a letter."
+    "cluster": Rule(
+        r"[a-z]([a-z0-9-]*[a-z0-9])?", 40, "up to 40 of a-z, 0-9 and -, a letter first", "prod"
+    ),
+    # Compute Engine, "Regions and zones".
+    "location": Rule(
+        r"[a-z]+-[a-z]+\d{1,2}(-[a-z])?", 40, "a Google Cloud region or zone", "europe-west1"
+    ),
+    "namespace": Rule(_LABEL, 63, "an RFC 1123 label: up to 63 of a-z, 0-9 and -", "data"),
+    "ksa": Rule(
+        rf"{_LABEL}(\.{_LABEL})*", 253, "an RFC 1123 subdomain: a-z, 0-9, - and .", "etl-runner"
+    ),
+    # IAM API, projects.serviceAccounts.create: account ids of 6 to 30. The default accounts of
+    # Compute Engine and App Engine are shared by all of a project, and so not taken.
+    "gsa": Rule(
+        rf"[a-z]([a-z0-9-]{{4,28}})[a-z0-9]@{_PROJECT}\.iam\.gserviceaccount\.com",
+        86,
+        "NAME@PROJECT.iam.gserviceaccount.com, NAME 6 to 30 of a-z, 0-9 and -, a letter first",
+        "etl-runner@my-project.iam.gserviceaccount.com",
+    ),
+    # Compute Engine (RFC 1035), Cloud Run and Cloud Run functions: the strictest of the three, 49.
+    "service": Rule(
+        r"[a-z]([a-z0-9-]*[a-z0-9])?", 49, "up to 49 of a-z, 0-9 and -, a letter first", "reports"
+    ),
+    "aws-account": Rule(r"\d{12}", 12, "12 digits", "123456789012"),
+    # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-].
+    "role": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
+    # IAM API reference, CreateOpenIDConnectProvider: client ids of 1 to 255. STS and Google take
+    # more characters; these mean nothing to a shell, and `*`, `?` and `${` would in a policy.
+    "audience": Rule(
+        r"[\w:/.+=,@~-]{1,255}", 255, "up to 255 of letters, digits and :/.+=,@~_-", "aws:1234:etl"
+    ),
+    # IAM API reference, AttachRolePolicy: PolicyArn; Policy: Path of ! to ~, less what quotes.
+    "policy-arn": Rule(
+        r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/([\w+=,.@/-]+/)?[\w+=,.@-]{1,128}",
+        2048,
+        "the ARN of a managed policy",
+        "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+    ),
+}
+
+
+def checked(name: str, value: str) -> str:
+    """*value*, where it is what the cloud takes for *name*, a key of `RULES`.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    rule = RULES[name]
+    whole = re.fullmatch(rule.pattern, value, re.ASCII) if len(value) <= rule.longest else None
+    if whole is None:
+        raise ConfigError(
+            f"--{name} is {quoted(value)}; it must be {rule.wanted}.",
+            fix=f"give one such as {rule.example}.",
+            error_id="config/setup-name",
+        )
+    return value

@@ -1,0 +1,360 @@
+"""What `setup` writes is run: by bash, with the real AWS CLI against moto's IAM, twice.
+
+kubectl is a stand-in (`programs/cloud_cli.py`), and so is gcloud, but for one test: where the real
+one is installed, it is run against as much of Google's APIs as it asks for (`google_apis`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import google_apis
+import pytest
+
+from gcp_aws_bridge.emulator import Emulator
+
+boto3 = pytest.importorskip("boto3")
+moto = pytest.importorskip("moto.server")
+yaml = pytest.importorskip("yaml")
+
+AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
+BASH = shutil.which("bash")
+GCLOUD = shutil.which("gcloud")
+pytestmark = [
+    pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
+    pytest.mark.skipif(BASH is None, reason="no bash here"),
+    pytest.mark.skipif(os.name == "nt", reason="the script is for a POSIX system"),
+    pytest.mark.timeout(240),  # a dozen of processes each, of the AWS CLI
+]
+
+ROLE = "arn:aws:iam::123456789012:role/etl"
+GSA = "etl-runner@my-project.iam.gserviceaccount.com"
+NUMBER = "104203741234567890123"
+GKE = (
+    *("--project=my-project", "--location=europe-west1", "--cluster=prod"),
+    *("--namespace=data", "--ksa=etl"),
+)
+ROADS = {
+    "gke": (*GKE, f"--gsa={GSA}"),
+    "gke-issuer": GKE,
+    "compute-engine": (
+        *("--project=my-project", "--location=europe-west1-b", "--service=batch"),
+        f"--gsa={GSA}",
+    ),
+    "cloud-run": (
+        *("--project=my-project", "--location=europe-west1", "--service=reports"),
+        f"--gsa={GSA}",
+    ),
+    "cloud-functions": (
+        *("--project=my-project", "--location=europe-west1", "--service=reports"),
+        f"--gsa={GSA}",
+    ),
+}
+# What `setup` leaves to others: programs that run as the Google service account.
+DEPLOYED: dict[str, dict[str, Any]] = {
+    "compute-engine": {"vm": {"batch": {"serviceAccounts": [{"email": GSA}]}}},
+    "cloud-run": {"run": {"reports": {}}},
+    "cloud-functions": {"function": {"reports": {"serviceConfig": {"serviceAccountEmail": GSA}}}},
+}
+every_road = pytest.mark.parametrize("road", ROADS)
+
+
+class Clouds:
+    """Where the script runs: a folder of stand-ins, and moto's AWS."""
+
+    def __init__(self, folder: Path, url: str, managed_policy: str) -> None:
+        self.folder = folder
+        self.iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **KEYS)
+        self.policy = folder / "policy.json"
+        self.policy.write_text(json.dumps(PERMISSIONS), encoding="utf-8")
+        self.options = ("--aws-account=123456789012", "--role=etl", f"--policy={self.policy}")
+        self.options += (f"--policy-arn={managed_policy}",)
+        bin = folder / "bin"
+        bin.mkdir()
+        source = Path(__file__).parent / "programs/cloud_cli.py"
+        for name in ("gcloud", "kubectl"):
+            path = bin / name
+            path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        (bin / "aws").symlink_to(str(AWS))
+        self.bin = bin
+        self.environ = {
+            "PATH": f"{bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "HOME": str(folder),
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
+            "SETUP_PAUSE_S": "0",
+        }
+
+    @property
+    def state(self) -> dict[str, Any]:
+        path = self.bin / "state.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def put(self, state: dict[str, Any]) -> None:
+        (self.bin / "state.json").write_text(json.dumps(state))
+
+    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+        return subprocess.run(
+            [*command, *self.options, *more],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def run(self, road: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BASH)],
+            input=self.setup(road).stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            cwd=self.folder,
+        )
+
+    def made(self) -> dict[str, Any]:
+        """What there is of the role."""
+        attached = self.iam.list_attached_role_policies(RoleName="etl")["AttachedPolicies"]
+        inline = self.iam.get_role_policy(RoleName="etl", PolicyName="gcp-aws-bridge")
+        return {
+            "role": self.iam.get_role(RoleName="etl")["Role"],
+            "inline": inline["PolicyDocument"],
+            "attached": [one["PolicyName"] for one in attached],
+        }
+
+    def trust_policy(self) -> dict[str, Any]:
+        return dict(self.iam.get_role(RoleName="etl")["Role"]["AssumeRolePolicyDocument"])
+
+
+KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
+PERMISSIONS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::reports/${aws:userid}/it's",
+        }
+    ],
+}
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> Iterator[Clouds]:
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    try:
+        iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **KEYS)
+        made = iam.create_policy(PolicyName="read", PolicyDocument=json.dumps(PERMISSIONS))
+        yield Clouds(tmp_path, url, made["Policy"]["Arn"])
+    finally:
+        moto_reset(url)
+        server.stop()
+
+
+def moto_reset(url: str) -> None:
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
+
+
+@every_road
+def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
+    clouds: Clouds, road: str
+) -> None:
+    before = clouds.setup(road, "--check")
+    assert 1 == before.returncode
+    assert f"MISSING  trust policy of {ROLE}" in before.stdout
+    assert "UNKNOWN" not in before.stdout
+    clouds.put(DEPLOYED.get(road, {}))
+    first = clouds.run(road)
+    assert 0 == first.returncode, first.stderr
+    state, made = clouds.state, clouds.made()
+    assert PERMISSIONS == made["inline"]
+    assert ["read"] == made["attached"]
+    after = clouds.setup(road, "--check")
+    assert 0 == after.returncode, after.stdout + after.stderr
+    assert {"ok"} == {line.split()[0] for line in after.stdout.split("\n\n")[0].splitlines()}
+    again = clouds.run(road)
+    assert 0 == again.returncode, again.stderr
+    assert (state, made) == (clouds.state, clouds.made())
+
+
+def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
+    assert 0 == clouds.run("gke").returncode
+    policy = clouds.trust_policy()
+    del policy["Statement"][0]["Condition"]["StringEquals"]["accounts.google.com:oaud"]
+    clouds.iam.update_assume_role_policy(RoleName="etl", PolicyDocument=json.dumps(policy))
+    done = clouds.setup("gke", "--check")
+    assert 1 == done.returncode
+    [line] = [one for one in done.stdout.splitlines() if one.startswith(("DIFFERS", "MISSING"))]
+    assert f"DIFFERS  trust policy of {ROLE}" == line
+
+
+def test_another_audience_is_added_to_the_provider_that_there_is(
+    clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto has no such operation; the AWS CLI and its model of it are real.
+    added = []
+
+    def add(response: Any) -> Any:
+        added.append(response._get_param("ClientID"))
+        return response.get_open_id_connect_provider()
+
+    from moto.iam.responses import IamResponse
+
+    name = "add_client_id_to_open_id_connect_provider"
+    monkeypatch.setattr(IamResponse, name, add, raising=False)
+    issuer = (
+        "https://container.googleapis.com/v1/projects/my-project/locations/europe-west1"
+        "/clusters/prod"
+    )
+    clouds.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["somebody-else"])
+    assert 0 == clouds.run("gke-issuer").returncode
+    assert ["aws:123456789012:etl"] == added
+
+
+def program_of(plan_text: str) -> tuple[str, dict[str, str]]:
+    """What the pod of the Job runs, but for its pip, and its variables."""
+    [container] = [
+        one
+        for document in yaml.safe_load_all(plan_text)
+        if document["kind"] == "Job"
+        for one in document["spec"]["template"]["spec"]["containers"]
+    ]
+    [line] = [line for line in container["args"][0].splitlines() if line.startswith("exec python")]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    return line.replace("exec python", f"exec {sys.executable}"), {
+        name: value for name, value in variables.items() if name not in ("HOME", "PYTHONPATH")
+    }
+
+
+def test_the_role_that_was_made_admits_the_pod_and_its_job_proves_it(
+    clouds: Clouds, emulator: Emulator
+) -> None:
+    assert 0 == clouds.run("gke").returncode
+    emulator.add_role(ROLE, clouds.trust_policy())
+    assert NUMBER == emulator.service_account.unique_id
+    line, variables = program_of(clouds.setup("gke", "--format=kubernetes").stdout)
+    environ = {**os.environ, **emulator.environ, **variables}
+    done = subprocess.run(["sh", "-ec", line], capture_output=True, text=True, env=environ)
+    assert "assumed-role/etl/" in done.stdout, done.stderr
+
+
+def test_a_token_for_another_role_is_refused(clouds: Clouds, emulator: Emulator) -> None:
+    assert 0 == clouds.run("gke").returncode
+    emulator.add_role(ROLE, clouds.trust_policy())
+    line, variables = program_of(clouds.setup("gke", "--format=kubernetes").stdout)
+    environ = {**os.environ, **emulator.environ, **variables}
+    environ["GCP_AWS_BRIDGE_AUDIENCE"] = "aws:123456789012:other"
+    done = subprocess.run(["sh", "-ec", line], capture_output=True, text=True, env=environ)
+    assert "[exchange/denied]" in done.stderr
+
+
+def test_the_clusters_own_token_is_admitted(
+    clouds: Clouds, emulator: Emulator, tmp_path: Path
+) -> None:
+    assert 0 == clouds.run("gke-issuer").returncode
+    [provider] = clouds.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    made = clouds.iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+    issuer = f"https://{made['Url'].removeprefix('https://')}"
+    trusted = emulator.add_oidc_provider(issuer, client_ids=tuple(made["ClientIDList"]))
+    assert provider["Arn"] == trusted.arn
+    emulator.add_role(ROLE, clouds.trust_policy())
+    line, variables = program_of(clouds.setup("gke-issuer", "--format=kubernetes").stdout)
+    file = tmp_path / "token"
+    audience = variables["GCP_AWS_BRIDGE_AUDIENCE"]
+    file.write_text(trusted.mint("system:serviceaccount:data:etl", audience))
+    line = line.replace("/var/run/secrets/aws/token", str(file))
+    environ = {**os.environ, **emulator.environ, **variables}
+    done = subprocess.run(["sh", "-ec", line], capture_output=True, text=True, env=environ)
+    assert "assumed-role/etl/" in done.stdout, done.stderr
+
+
+# -- what stops the script -------------------------------------------------------------------------
+
+
+def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+    clouds.options = tuple(
+        "--aws-account=999999999999" if one.startswith("--aws-account") else one
+        for one in clouds.options
+    )
+    done = clouds.run("gke")
+    assert 1 == done.returncode
+    assert "logged in to AWS account 123456789012, not 999999999999" in done.stderr
+    assert {} == clouds.state
+
+
+def test_node_pools_without_workload_identity_are_left_to_the_reader(clouds: Clouds) -> None:
+    nodes = [
+        {"name": "old", "config": {"workloadMetadataConfig": {"mode": "GCE_METADATA"}}},
+        {"name": "new", "config": {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}},
+    ]
+    clouds.put({"cluster": {"prod": {"nodePools": nodes}}})
+    done = clouds.run("gke")
+    assert 1 == done.returncode
+    assert "gcloud container node-pools update old --cluster=prod" in done.stderr
+    assert "update new" not in done.stderr
+    pool = {"workloadPool": "my-project.svc.id.goog"}
+    assert pool == clouds.state["cluster"]["prod"]["workloadIdentityConfig"]
+
+
+def test_a_program_that_is_missing_is_named(clouds: Clouds) -> None:
+    (clouds.bin / "kubectl").unlink()
+    clouds.environ["PATH"] = str(clouds.bin)
+    assert "setup: kubectl is not installed." in clouds.run("gke").stderr
+
+
+def test_a_policy_that_is_replaced_is_shown(clouds: Clouds) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ec2.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    before = {"Version": "2012-10-17", "Statement": [statement]}
+    clouds.iam.create_role(RoleName="etl", AssumeRolePolicyDocument=json.dumps(before))
+    done = clouds.run("gke")
+    assert 0 == done.returncode
+    assert "ec2.amazonaws.com" in done.stderr
+    assert "ec2.amazonaws.com" not in json.dumps(clouds.trust_policy())
+
+
+# -- the real gcloud -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(GCLOUD is None, reason="no gcloud here")
+@pytest.mark.parametrize("location", ["europe-west1", "europe-west1-b"])
+def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
+    clouds: Clouds, location: str, tmp_path: Path
+) -> None:
+    (clouds.bin / "gcloud").unlink()
+    clouds.environ["PATH"] += f"{os.pathsep}{Path(str(GCLOUD)).parent}"
+    clouds.options += (f"--location={location}",)
+    with google_apis.serving(tmp_path) as (apis, environ):
+        clouds.environ |= environ
+        assert "UNKNOWN" not in clouds.setup("gke", "--check").stdout
+        first = clouds.run("gke")
+        assert 0 == first.returncode, first.stderr
+        made = (apis.accounts.copy(), apis.policies.copy(), clouds.trust_policy())
+        again = clouds.run("gke")
+        assert 0 == again.returncode, again.stderr
+        assert made == (apis.accounts, apis.policies, clouds.trust_policy())
+        after = clouds.setup("gke", "--check")
+        assert 0 == after.returncode, after.stdout
+        made_once = f"POST /v1/projects/my-project/locations/{location}/clusters"
+        assert 1 == apis.requests.count(made_once)
+    assert not (clouds.folder / ".kube").exists()  # the reader's own kubeconfig

@@ -1,0 +1,338 @@
+"""`gcp-aws-bridge setup` as a user runs it: flags, a terminal, files, manifests with comments."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+from gcp_aws_bridge.cli import _setup_plan
+from gcp_aws_bridge.cli.setup import configure
+from gcp_aws_bridge.exceptions import ConfigError
+
+ruamel = pytest.importorskip("ruamel.yaml")
+
+GKE = [
+    *("--project=my-project", "--location=europe-west1", "--cluster=prod"),
+    *("--namespace=data", "--ksa=etl", "--gsa=etl-runner"),
+    *("--aws-account=123456789012", "--role=etl"),
+]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gcp_aws_bridge", "setup", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+
+
+# -- flags -----------------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_what_is_missing_is_named_by_its_flag() -> None:
+    done = run("--project=my-project", "--aws-account=123456789012")
+    assert (1, "") == (done.returncode, done.stdout)
+    missing = "--cluster, --location, --namespace, --ksa, --gsa, --role"
+    assert f"Not given: {missing}." in done.stderr
+    assert "[config/setup-missing]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error_id"),
+    [
+        (["--role=a b"], "config/setup-name"),
+        (["--policy-arn=x"], "config/setup-name"),
+        (["--policy=/not/there"], "config/setup-file"),
+        ([f"--policy={__file__}"], "config/setup-policy"),
+        (["--output=/dev/null/x"], "config/setup-output"),
+        (["--from-pod=/not/there"], "config/setup-file"),
+    ],
+)
+def test_what_cannot_be_is_a_clear_error(arguments: list[str], error_id: str) -> None:
+    done = run(*GKE, *arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"[{error_id}]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_there_are_no_manifests_where_there_is_no_cluster() -> None:
+    elsewhere = ["--project=my-project", "--location=europe-west1", "--service=reports"]
+    aws = ["--aws-account=123456789012", "--role=etl", "--gsa=etl-runner"]
+    done = run("--on=cloud-run", *elsewhere, *aws, "--format=kubernetes")
+    assert "[config/setup-format]" in done.stderr
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "files", "then"),
+    [
+        ("shell", ["kubernetes.yaml", "setup.sh"], "bash {2}"),
+        (
+            "terraform",
+            ["kubernetes.yaml", "main.tf"],
+            "terraform -chdir={0} init && terraform -chdir={0} apply && kubectl apply -f {1}",
+        ),
+        ("kubernetes", ["kubernetes.yaml"], "kubectl apply -f {1}"),
+    ],
+)
+def test_files_are_what_would_be_printed(
+    tmp_path: Path, form: str, files: list[str], then: str
+) -> None:
+    folder = tmp_path / "it's"
+    done = run(*GKE, f"--format={form}", f"--output={folder}")
+    assert (0, "") == (done.returncode, done.stdout)
+    assert files == sorted(path.name for path in folder.iterdir())
+    paths = [quote(str(path)) for path in (folder, folder / "kubernetes.yaml", folder / "setup.sh")]
+    assert f"Read it, then: {then.format(*paths)}\n" in done.stderr
+    printed = run(*GKE, f"--format={form}").stdout
+    assert printed in [path.read_text(encoding="utf-8") for path in folder.iterdir()]
+
+
+def test_the_same_again_is_written_and_something_else_is_not(tmp_path: Path) -> None:
+    assert 0 == run(*GKE, f"--output={tmp_path}").returncode
+    assert 0 == run(*GKE, f"--output={tmp_path}").returncode
+    (tmp_path / "setup.sh").write_text("# mine\n")
+    (tmp_path / "kubernetes.yaml").unlink()
+    done = run(*GKE, f"--output={tmp_path}")
+    assert 1 == done.returncode
+    assert 'setup.sh" is there, and has something else in it.' in done.stderr
+    assert ["setup.sh"] == [path.name for path in tmp_path.iterdir()]
+    assert "# mine\n" == (tmp_path / "setup.sh").read_text()
+
+
+# -- a terminal ------------------------------------------------------------------------------------
+
+
+def options(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return parser.parse_args(arguments)
+
+
+def answering(*answers: str) -> tuple[Callable[[str, str], str], list[str]]:
+    """Somebody who answers in this order, and the questions that were asked."""
+    left, asked = [*answers], []
+
+    def ask(question: str, default: str) -> str:
+        asked.append(question)
+        return left.pop(0) or default
+
+    return ask, asked
+
+
+def test_all_that_is_missing_is_asked_for_once() -> None:
+    ask, asked = answering(
+        *("", "my-project", "prod", "europe-west1", "", "etl-runner", ""),
+        *("123456789012", "etl", "", ""),
+    )
+    plan = _setup_plan.plan(options(), ask)
+    assert ("gke", "default") == (plan.workload.platform, plan.workload.namespace)
+    assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.workload.gsa
+    assert ("aws:123456789012:etl", ()) == (plan.role.audience, plan.role.policy_arns)
+    assert 11 == len(asked)
+
+
+def test_what_will_not_do_is_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
+    given = [one for one in GKE if not one.startswith("--role")]
+    ask, asked = answering("mars", "gke", "a b", "etl", "", "nothing", "")
+    plan = _setup_plan.plan(options(*given), ask)
+    assert "etl" == plan.role.name
+    assert 7 == len(asked)
+    said = capsys.readouterr().err
+    assert "That is none of gke, gke-issuer" in said
+    assert '--role is "a b"' in said
+    assert "--policy-arn is" in said
+
+
+def test_with_nothing_missing_nobody_is_asked() -> None:
+    ask, asked = answering()
+    _setup_plan.plan(options(*GKE), ask)
+    assert [] == asked
+
+
+def test_a_name_of_an_account_is_one_of_the_project() -> None:
+    other = "--gsa=other-one@elsewhere.iam.gserviceaccount.com"
+    assert "elsewhere" == _setup_plan.plan(options(*GKE, other), None).workload.gsa_project
+    with pytest.raises(ConfigError, match="--gsa is"):
+        _setup_plan.plan(options(*GKE, "--gsa=etl"), None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
+def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "gcp_aws_bridge", "setup", *GKE[:-1]]
+    with subprocess.Popen(
+        command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"gke\netl\n\n\n")
+        out, _ = process.communicate(timeout=50)
+        said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert 0 == process.returncode
+    assert "Role in AWS (its name): " in said
+    assert run(*GKE).stdout == out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
+def test_ctrl_c_at_a_question_ends_it_with_130() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "gcp_aws_bridge", "setup"]
+    with subprocess.Popen(command, stdin=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        os.read(ours, 1)  # the first question
+        os.write(ours, b"\x04")  # Ctrl-D, which is as good
+        assert 130 == process.wait(50)
+    os.close(ours)
+
+
+# -- manifests -------------------------------------------------------------------------------------
+
+MANIFEST = """\
+# Nightly exports.
+apiVersion: v1
+kind: Pod
+metadata:
+  name: etl  # also in the dashboards
+spec:
+  containers:
+    # The program itself.
+    - name: etl
+      image: "registry.example.com/etl:1"
+      env:
+        - name: BUCKET
+          value: 'reports'  # quotes stay
+        # Where the token is.
+        - name: AWS_WEB_IDENTITY_TOKEN_FILE
+          value: /token/gtoken
+        - name: AWS_ROLE_ARN
+          value: arn:aws:iam::123456789012:role/etl
+      volumeMounts:
+        - name: token
+          mountPath: /token
+    - name: update
+      image: doitintl/gtoken:latest
+      volumeMounts:
+        - name: token
+          mountPath: /token
+  volumes:
+    - name: token
+      emptyDir: {}
+---
+apiVersion: v1
+kind: Service  # untouched
+metadata: {name: etl}
+spec: {ports: [{port: 0o120}]}
+"""
+REWRITTEN = """\
+# Nightly exports.
+apiVersion: v1
+kind: Pod
+metadata:
+  name: etl  # also in the dashboards
+spec:
+  containers:
+    # The program itself.
+    - name: etl
+      image: "registry.example.com/etl:1"
+      env:
+        - name: BUCKET
+          value: 'reports'  # quotes stay
+        # Where the token is.
+        - name: AWS_ROLE_ARN
+          value: arn:aws:iam::123456789012:role/etl
+        - name: GCP_AWS_BRIDGE_AUDIENCE
+          value: gtoken/sts/assume-role-with-web-identity
+---
+apiVersion: v1
+kind: Service  # untouched
+metadata: {name: etl}
+spec: {ports: [{port: 0o120}]}
+"""
+
+
+def test_a_manifest_is_rewritten_and_all_else_in_it_stays(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text(MANIFEST)
+    done = run(f"--from-pod={file}")
+    assert REWRITTEN == done.stdout
+    assert 0 == done.returncode
+    assert "done: Pod etl: asks Google and AWS itself; update and the token file" in done.stderr
+    assert "gcp_aws_bridge.install() before the first client" in done.stderr
+    assert 0 == run(f"--from-pod={file}", f"--output={tmp_path / 'out'}").returncode
+    assert REWRITTEN == (tmp_path / "out/etl.yaml").read_text()
+    assert MANIFEST == file.read_text()
+
+
+def test_lists_stay_where_they_are(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")  # which puts them under their keys
+
+    def put_otherwise(text: str) -> str:
+        return str(yaml.safe_dump(yaml.safe_load(text.partition("---")[0]), sort_keys=False))
+
+    file = tmp_path / "etl.yaml"
+    file.write_text(put_otherwise(MANIFEST))
+    assert put_otherwise(REWRITTEN) == run(f"--from-pod={file}").stdout
+
+
+def test_what_is_left_is_said_and_is_status_1(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text(MANIFEST.replace("doitintl/gtoken", "example.com/tokens"))
+    done = run(f"--from-pod={file}")
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "left: Pod etl: which audience update asks a token for" in done.stderr
+
+
+def test_nothing_to_rewrite_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text("kind: Service\n")
+    done = run(f"--from-pod={file}")
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "neither a credential_process script nor a token sidecar" in done.stderr
+
+
+def test_comments_that_went_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    comment = "      # About the sidecar.\n"
+    file.write_text(MANIFEST.replace("      image: doitintl", f"{comment}      image: doitintl"))
+    done = run(f"--from-pod={file}")
+    assert REWRITTEN == done.stdout
+    assert 'A comment went with what it was beside: "# About the sidecar."' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ if .Values.x }}\na: b", "a: [", "\x00", "!!python/object/apply:os.system [x]\n- a: b: c"],
+)
+def test_what_is_no_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text(text)
+    done = run(f"--from-pod={file}")
+    assert 1 == done.returncode
+    assert "[config/setup-manifest]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_its_extra_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ruamel").mkdir()
+    (tmp_path / "ruamel/__init__.py").write_text("")
+    (tmp_path / "etl.yaml").write_text(MANIFEST)
+    done = run(f"--from-pod={tmp_path / 'etl.yaml'}", PYTHONPATH=str(tmp_path))
+    assert 1 == done.returncode
+    assert "pip install 'gcp-aws-bridge[setup]'" in done.stderr

@@ -1,0 +1,512 @@
+"""What `setup` writes: taken by shells, Terraform and Kubernetes, whatever it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import string
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gcp_aws_bridge.cli import setup
+from gcp_aws_bridge.emulator import Emulator, ServiceAccount
+from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.provision import names, plan
+from gcp_aws_bridge.provision.check import Answer, compare
+from gcp_aws_bridge.provision.manifests import manifests
+from gcp_aws_bridge.provision.names import RULES, checked
+from gcp_aws_bridge.provision.plan import PLATFORMS, REGIONS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.shell import script
+from gcp_aws_bridge.provision.terraform import terraform, text
+
+yaml = pytest.importorskip("yaml")
+kubernetes_validate = pytest.importorskip("kubernetes_validate")
+
+BASH = shutil.which("bash")
+SHELLCHECK = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which(
+    "shellcheck"
+)
+TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
+needs_bash = pytest.mark.skipif(BASH is None or os.name == "nt", reason="no bash here")
+needs_shellcheck = pytest.mark.skipif(SHELLCHECK is None, reason="no shellcheck here")
+needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="neither terraform nor tofu here")
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "It's",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::reports/${aws:userid}/*",
+            "Condition": {"Bool": {"aws:SecureTransport": "true"}, "x": {"for": [], "y-z": 1}},
+        },
+        {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": ["a", "`id`", 'say "%{hi}"']},
+    ],
+}
+ANY = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+MAY: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "one": {"policy_arns": (ANY,)},
+    "all": {"policy_arns": (ANY, f"{ANY}2"), "policy": json.dumps(POLICY)},
+}
+GSA = "etl-runner@my-project.iam.gserviceaccount.com"
+
+
+def made(platform: str, may: str = "all", location: str = "europe-west1", **more: Any) -> Plan:
+    """A plan with everything that this platform wants."""
+    values = {
+        "project": "my-project",
+        "location": location,
+        "cluster": "prod",
+        "namespace": "data",
+        "ksa": "etl",
+        "service": "reports",
+        "gsa": GSA,
+    }
+    wanted = {name: values[name] for name in PLATFORMS[platform]}
+    role = {"account": "123456789012", "name": "e,tl", **MAY[may]}
+    for name, value in more.items():
+        (wanted if name in wanted else role)[name] = value
+    return Plan(Workload(platform, **wanted), AwsRole(**role))
+
+
+PLANS = {
+    f"{platform}, {may}, {location}": made(platform, may, location)
+    for platform in PLATFORMS
+    for may in MAY
+    for location in ("europe-west1", "europe-west1-b")
+}
+every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
+in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
+
+
+def test_the_command_offers_what_there_is() -> None:
+    assert [*PLATFORMS] == [*setup._PLATFORMS]
+    assert [*REGIONS] == [*setup._PARTITIONS]
+
+
+# -- shells, Terraform, Kubernetes -----------------------------------------------------------------
+
+
+@needs_bash
+@every_plan
+def test_bash_reads_the_script(it: Plan) -> None:
+    done = subprocess.run([str(BASH), "-n"], input=script(it), capture_output=True, text=True)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@needs_shellcheck
+def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
+    for number, it in enumerate(PLANS.values()):
+        (tmp_path / f"{number}.sh").write_text(script(it), encoding="utf-8")
+    files = [str(path) for path in tmp_path.iterdir()]
+    done = subprocess.run([str(SHELLCHECK), *files], capture_output=True, text=True)
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+@needs_shellcheck
+def test_shellcheck_would_find_a_value_without_quotes() -> None:
+    spoilt = script(made("gke")).replace('[ "$seen" =', "[ $seen =")
+    done = subprocess.run([str(SHELLCHECK), "-"], input=spoilt, capture_output=True, text=True)
+    assert 1 == done.returncode
+
+
+def run_terraform(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(TERRAFORM), *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "CHECKPOINT_DISABLE": "1"},
+    )
+
+
+@needs_terraform
+@pytest.mark.usefixtures("home")
+def test_terraform_fmt_has_nothing_to_change(tmp_path: Path) -> None:
+    for number, it in enumerate(PLANS.values()):
+        (tmp_path / f"{number}.tf").write_text(terraform(it), encoding="utf-8")
+    done = run_terraform("fmt", "-check", "-diff", str(tmp_path))
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+@needs_terraform
+@pytest.mark.usefixtures("home")
+def test_terraform_fmt_would_find_what_is_laid_out_otherwise() -> None:
+    spoilt = terraform(made("gke")).replace("account_id   =", "account_id =")
+    done = run_terraform("fmt", "-check", "-", text=spoilt)
+    assert 3 == done.returncode
+
+
+@in_clusters
+def test_manifests_are_of_their_schemas(platform: str) -> None:
+    account, job = yaml.safe_load_all(manifests(made(platform)))
+    for document in (account, job):
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    pod = job["spec"]["template"]["spec"]
+    assert account["metadata"]["name"] == pod["serviceAccountName"]
+    [container] = pod["containers"]
+    rules = pod["securityContext"] | container["securityContext"]
+    assert {
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    } == rules
+
+
+def test_only_who_has_a_google_account_is_linked_to_one() -> None:
+    linked, _ = yaml.safe_load_all(manifests(made("gke")))
+    assert {"iam.gke.io/gcp-service-account": GSA} == linked["metadata"]["annotations"]
+    alone, job = yaml.safe_load_all(manifests(made("gke-issuer")))
+    assert "annotations" not in alone["metadata"]
+    [_, volume] = job["spec"]["template"]["spec"]["volumes"]
+    [source] = volume["projected"]["sources"]
+    assert "aws:123456789012:e,tl" == source["serviceAccountToken"]["audience"]
+
+
+# -- the trust policy ------------------------------------------------------------------------------
+
+
+def test_each_road_pins_who_and_for_whom_and_the_emulator_admits_it() -> None:
+    arn = "arn:aws:iam::123456789012:role/e,tl"
+    with Emulator(service_account=ServiceAccount.named(GSA)) as cloud:
+        number = cloud.service_account.unique_id
+        for platform in PLATFORMS:
+            document = made(platform).trust_policy(number)
+            conditions = document["Statement"][0]["Condition"]["StringEquals"]
+            keys = {name.rpartition(":")[2] for name in conditions}
+            assert ({"aud", "sub"} if platform == "gke-issuer" else {"aud", "oaud", "sub"}) == keys
+            cloud.add_role(arn, document)
+
+
+def test_the_number_is_in_the_terraform_as_what_knows_it() -> None:
+    for platform in PLATFORMS:
+        found = terraform(made(platform)).count("google_service_account.workload.unique_id")
+        assert (0 if platform == "gke-issuer" else 2) == found
+    assert plan.UNKNOWN_NUMBER not in terraform(made("gke")) + script(made("gke"))
+
+
+# -- names that the clouds would refuse ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_example_of_a_rule_is_taken(name: str) -> None:
+    assert RULES[name].example == checked(name, RULES[name].example)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("project", "short"),
+        ("project", "My-project"),
+        ("project", "my-project-"),
+        ("project", "9projects"),
+        ("project", "example.com:my-project"),
+        ("cluster", "a" * 41),
+        ("cluster", "-prod"),
+        ("location", "europe"),
+        ("location", "europe-west1-bc"),
+        ("namespace", "Data"),
+        ("namespace", "a" * 64),
+        ("namespace", "data."),
+        ("ksa", "etl_runner"),
+        ("ksa", ".etl"),
+        ("gsa", "etl"),
+        ("gsa", "etl@my-project.iam.gserviceaccount.com"),  # of three letters
+        ("gsa", "123456789012-compute@developer.gserviceaccount.com"),
+        ("gsa", "somebody@example.com"),
+        ("service", "a" * 50),
+        ("aws-account", "12345678901"),
+        ("aws-account", "1234567890123"),
+        ("aws-account", "١٢٣٤٥٦٧٨٩٠١٢"),
+        ("role", "a b"),
+        ("role", "é"),
+        ("role", "path/etl"),
+        ("role", "a" * 65),
+        ("audience", "${aws:userid}"),
+        ("audience", "*"),
+        ("audience", "a b"),
+        ("policy-arn", "AmazonS3ReadOnlyAccess"),
+        ("policy-arn", "arn:aws:iam::aws:role/etl"),
+    ],
+)
+def test_a_name_that_is_none_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--{name} is .*\[config/setup-name\]"):
+        checked(name, value)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("end", ["\n", "\x00", "'", '"', "`id`", "$(id)", ";id", " ", "\\", "#"])
+def test_nothing_rides_on_a_good_name(name: str, end: str) -> None:
+    with pytest.raises(ConfigError):
+        checked(name, RULES[name].example + end)
+
+
+HARMLESS = set(string.ascii_letters + string.digits + "_+=,.@/:~-")
+
+
+@settings(max_examples=300)
+@given(name=st.sampled_from(sorted(RULES)), value=st.text())
+def test_any_text_is_refused_or_harmless(name: str, value: str) -> None:
+    try:
+        assert set(checked(name, value)) <= HARMLESS
+    except ConfigError as error:
+        assert error.error_id == "config/setup-name"  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "policy", ["", "{", "[]", "{}", '"x"', '{"Statement": [NaN]}', "[" * 100_000, "1" * 5000]
+)
+def test_a_permissions_policy_that_is_none_is_refused(policy: str) -> None:
+    with pytest.raises(ConfigError, match=r"config/setup-policy"):
+        plan.inline_policy(policy)
+
+
+def test_a_permissions_policy_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ConfigError, match="IAM takes 10240"):
+        plan.inline_policy(json.dumps({"Statement": ["x" * 10_240]}))
+
+
+# -- and quoted all the same -----------------------------------------------------------------------
+
+NASTY = [
+    "$(touch pwned)",
+    "`touch pwned`",
+    "'; touch pwned; '",
+    '"; touch pwned; "',
+    "\ntouch pwned\n",
+    "x\nEND_OF_YAML\ntouch pwned\n",
+    "${IFS}",
+    "-n",
+    "*",
+    "\\",
+    "é\u2028😀",
+]
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is checked: what is written is to be safe by its quoting alone."""
+    monkeypatch.setattr(plan, "checked", lambda name, value: value)
+
+
+@needs_bash
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("value", NASTY)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_value_that_gets_past_the_checks_is_run_by_nobody(
+    platform: str, value: str, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("gcloud", "kubectl", "aws"):
+        (programs / name).write_text(f"#!{BASH}\nprintf '%s\\n' 1234\n")
+        (programs / name).chmod(0o755)
+    values = dict.fromkeys(("project", "cluster", "namespace", "ksa", "service", "gsa"), value)
+    it = Plan(
+        Workload(
+            platform,
+            **{name: values.get(name, "europe-west1") for name in PLATFORMS[platform]},
+        ),
+        AwsRole("1234", value, value, (value,), json.dumps({"Statement": [value]})),
+    )
+    environ = {"PATH": f"{programs}:/usr/bin:/bin", "SETUP_PAUSE_S": "0"}
+    try:
+        written = script(it)
+    except ConfigError:
+        return  # refused further on
+    subprocess.run(
+        [str(BASH)], input=written, capture_output=True, text=True, env=environ, cwd=tmp_path
+    )
+    assert ["bin"] == [path.name for path in tmp_path.iterdir()]
+
+
+@needs_bash
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+@pytest.mark.usefixtures("unchecked")
+def test_a_value_arrives_in_the_shell_as_it_is(value: str) -> None:
+    it = made("gke", "nothing", cluster=value, namespace=value)
+    head, _, rest = script(it).partition("\nproject=")
+    values = rest.partition("\nexport ")[0]
+    assert head.startswith("#!")
+    done = subprocess.run(
+        [str(BASH), "-c", f'project={values}\nprintf \'%s\\0\' "$cluster" "$namespace"'],
+        capture_output=True,
+        env={"LC_ALL": "C.UTF-8"},
+    )
+    assert [value, value, ""] == done.stdout.decode().split("\0")
+
+
+@needs_terraform
+@pytest.mark.usefixtures("home")
+def test_a_value_arrives_in_terraform_as_it_is(tmp_path: Path) -> None:
+    chance = random.Random(6)  # some that nobody thought of, the same each time
+    letters = [*'${}%"\\\n\r\t\b\f\x1b\x7f\x85<>&~', *"éß\u2028😀a "]
+    values = [*NASTY, "${x}", "$${x}", "%{ if true }", "%%{", "$%{${", '"', "\\u0041"]
+    values += ["".join(chance.choices(letters, k=12)) for _ in range(300)]
+    lines = "".join(f"    {text(value)},\n" for value in values)
+    (tmp_path / "main.tf").write_text(f"locals {{\n  them = [\n{lines}  ]\n}}\n", "utf-8")
+    done = run_terraform(
+        f"-chdir={tmp_path}", "console", text="base64encode(jsonencode(local.them))"
+    )
+    assert values == json.loads(b64decode(done.stdout.strip().strip('"'))), done.stderr
+
+
+@settings(max_examples=100)
+@given(value=st.from_regex(RULES["audience"].pattern, fullmatch=True))
+def test_a_value_arrives_in_yaml_as_it_is(value: str) -> None:
+    try:
+        it = made("gke-issuer", audience=value)
+    except ConfigError:
+        return  # a letter that is not of ASCII
+    _, job = yaml.safe_load_all(manifests(it))
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    found = {one["name"]: one["value"] for one in container["env"]}
+    assert value == found["GCP_AWS_BRIDGE_AUDIENCE"]
+
+
+# -- compare ---------------------------------------------------------------------------------------
+
+
+def answers(it: Plan) -> dict[str, Any]:
+    """What the clouds' CLIs say when all is well, by a part of each command."""
+    number = "104203741234567890123"
+    binding = {"role": "roles/iam.workloadIdentityUser", "members": [it.workload.member]}
+    linked = {"iam.gke.io/gcp-service-account": GSA}
+    nodes = [{"name": "p", "config": {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}}]
+    return {
+        "clusters describe": {
+            "workloadIdentityConfig": {"workloadPool": "my-project.svc.id.goog"},
+            "nodePools": nodes,
+        },
+        "service-accounts describe": {"uniqueId": number},
+        "get-iam-policy": {"bindings": [binding]},
+        "get serviceaccount": {"metadata": {"annotations": linked}},
+        "get-caller-identity": {"Account": "123456789012"},
+        "get-open-id-connect-provider": None,
+        "get-role ": {"Role": {"AssumeRolePolicyDocument": it.trust_policy(number)}},
+        "list-attached": {"AttachedPolicies": [{"PolicyArn": one} for one in it.role.policy_arns]},
+        "get-role-policy": {"PolicyDocument": POLICY},
+    }
+
+
+def found_by(it: Plan, said: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is not well: state, and the first words of what."""
+
+    def ask(command: Any) -> Answer:
+        line = " ".join(command).replace("--output=json --region=us-east-1 ", "") + " "
+        [found] = [value for key, value in said.items() if key in line]
+        if isinstance(found, Answer):
+            return found
+        return Answer(absent=True) if found is None else Answer(found)
+
+    return [(one.state, one.what) for one in compare(it, ask) if one.state != "ok"]
+
+
+def test_what_is_as_planned_is_well() -> None:
+    assert [] == found_by(made("gke"), answers(made("gke")))
+
+
+def spoilt_policy(said: dict[str, Any]) -> dict[str, Any]:
+    policy = json.loads(json.dumps(said["get-role "]))
+    del policy["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
+    return dict(policy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("clusters describe", None, ("missing", "cluster prod")),
+        (
+            "clusters describe",
+            {"autopilot": {"enabled": True}},
+            ("differs", "Workload Identity in the cluster"),
+        ),
+        (
+            "clusters describe",
+            {
+                "workloadIdentityConfig": {"workloadPool": "my-project.svc.id.goog"},
+                "nodePools": [{"name": "p", "config": {}}],
+            },
+            ("differs", "Workload Identity on the nodes of p"),
+        ),
+        (
+            "service-accounts describe",
+            {"uniqueId": "104203741234567890123", "disabled": True},
+            ("differs", f"Google service account {GSA}"),
+        ),
+        (
+            "get-iam-policy",
+            {},
+            ("differs", f"role of serviceAccount:my-project.svc.id.goog[data/etl] on {GSA}"),
+        ),
+        ("get serviceaccount", None, ("missing", "Kubernetes service account data/etl")),
+        (
+            "get serviceaccount",
+            {"metadata": {}},
+            ("differs", "Kubernetes service account data/etl"),
+        ),
+        (
+            "get-open-id-connect-provider",
+            {"ClientIDList": ["another"]},
+            (
+                "differs",
+                "IAM OIDC provider arn:aws:iam::123456789012:oidc-provider/accounts.google.com",
+            ),
+        ),
+        ("list-attached", {}, ("missing", f"policy {ANY}")),
+        ("get-role-policy", None, ("missing", "inline policy gcp-aws-bridge")),
+        ("get-role-policy", {"PolicyDocument": {}}, ("differs", "inline policy gcp-aws-bridge")),
+        (
+            "list-attached",
+            Answer(problem="no"),
+            ("unknown", f"policy {ANY}"),
+        ),
+    ],
+)
+def test_what_has_changed_is_named_first(key: str, value: Any, wanted: tuple[str, str]) -> None:
+    it = made("gke")
+    assert wanted == found_by(it, answers(it) | {key: value})[0]
+
+
+def test_a_trust_policy_that_admits_more_is_named() -> None:
+    it = made("gke")
+    said = answers(it)
+    said["get-role "] = spoilt_policy(said)
+    assert [("differs", f"trust policy of {it.role.arn}")] == found_by(it, said)
+
+
+def test_a_provider_of_ones_own_for_google_that_knows_the_audience_is_well() -> None:
+    it = made("gke")
+    said = answers(it) | {"get-open-id-connect-provider": {"ClientIDList": [it.role.audience]}}
+    assert [] == found_by(it, said)
+
+
+def test_the_order_and_the_lists_of_one_of_a_policy_do_not_matter() -> None:
+    it = made("gke")
+    said = answers(it)
+    [statement] = said["get-role "]["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    statement["Action"] = [statement["Action"]]
+    pinned = statement["Condition"]["StringEquals"]
+    statement["Condition"] = {"StringEquals": {key: [pinned[key]] for key in reversed(pinned)}}
+    assert [] == found_by(it, said)
+
+
+def test_names_is_what_the_plan_checks_by() -> None:
+    assert plan.checked is names.checked
