@@ -21,5 +21,11 @@ class BridgeSession(boto3.Session):
         self._region_name = region_name
         self._made_by = made_by
 
+    def __copy__(self) -> BridgeSession:
+        # As of any other boto3 session; within a process it need not be made anew.
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
     def __reduce__(self) -> tuple[Any, ...]:
         return self._request.pickled(self._made_by, region_name=self._region_name)

@@ -65,6 +65,9 @@ class CellView(RefreshableCredentials):
     def __reduce__(self) -> tuple[Any, ...]:
         return self._request.pickled(self.wanted)
 
+    def __copy__(self) -> Self:
+        return self  # a view, which is not written to
+
     @staticmethod
     def _never() -> dict[str, Any]:
         raise NotImplementedError("the cell refreshes, not botocore")
@@ -134,6 +137,10 @@ class BridgeCredentials(CellView):
             return self._frozen(self._cell.get())
         except BridgeError as error:
             raise for_botocore(error) from error
+
+    def reject(self, access_key: str) -> bool:
+        vars(self._reading).clear()  # or this thread would go on with it for a moment
+        return super().reject(access_key)
 
     def _steady(self) -> ReadOnlyCredentials:
         """What this thread began to read a moment ago, else what is best now."""

@@ -36,12 +36,18 @@ def synchronous(session: Session) -> Session:
         twin.set_config_variable(name, value)
     # It remembers what it has read, 2 MB of endpoints among it.
     twin.register_component("data_loader", session.get_component("data_loader"))
-    config = session.get_default_client_config()
-    if config is not None:  # aiobotocore's own options mean nothing to botocore
-        options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
-        given = {name: it for name, it in options.items() if it != getattr(_PLAIN, name)}
+    if given := client_options(session):
         twin.set_default_client_config(Config(**given))
     return twin
+
+
+def client_options(session: Session) -> dict[str, Any]:
+    """What the session's default client config says, but for aiobotocore's own options."""
+    config = session.get_default_client_config()
+    if config is None:
+        return {}
+    options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
+    return {name: it for name, it in options.items() if it != getattr(_PLAIN, name)}
 
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:

@@ -39,6 +39,7 @@ class Cell(Renewal):
         while (valid := self.peek()) is None:
             flight = self.join(inline=False)
             if flight:
+                self._not_of_itself(flight)
                 until_s = until_s or self.monotonic() + self._policy.wait_s
                 await flight.landing(self._patience_s(flight, until_s))
                 if landed := self._outcome(flight, 0, until_s):
@@ -94,8 +95,7 @@ class Cell(Renewal):
 
     def _outcome(self, flight: Flight, timeout_s: float, until_s: float) -> AwsCredentials | None:
         """What *flight* brought, waited for; None: ask again, where *until_s* is not over."""
-        if flight.runner == threading.get_ident() and not flight.done():
-            raise needs_itself(self.label)
+        self._not_of_itself(flight)
         try:
             credentials = flight.result(timeout_s)
             # Else the machine slept while they were on their way.
@@ -118,6 +118,10 @@ class Cell(Renewal):
         if self._kept is None or self.remaining_s() <= 0:
             raise error
         return self._kept.credentials  # though a service rejected them
+
+    def _not_of_itself(self, flight: Flight) -> None:
+        if flight.runner == threading.get_ident() and not flight.done():
+            raise needs_itself(self.label)
 
     def _patience_s(self, flight: Flight, until_s: float) -> float:
         """How long to wait for *flight*, which may have been under way for a while."""

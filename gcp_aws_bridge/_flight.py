@@ -69,15 +69,22 @@ class Flight(Future[AwsCredentials]):
 
         # Not asyncio.wrap_future: of a task that no longer waits, it would log the error as lost.
         self.add_done_callback(wake)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(over.wait(), timeout_s)
+        # Nor asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes as it ends.
+        late = loop.call_later(timeout_s, over.set)
+        try:
+            await over.wait()
+        finally:
+            late.cancel()
 
     async def _landing_elsewhere(self, timeout_s: float) -> None:
         """As `landing`, under trio, where aiobotocore runs by anyio and httpx."""
         try:
+            from anyio import CapacityLimiter
             from anyio.to_thread import run_sync
 
-            await run_sync(wait, [self], timeout_s, abandon_on_cancel=True)
+            # A limiter of its own: those who wait take no thread that the program counts on.
+            alone = CapacityLimiter(1)
+            await run_sync(wait, [self], timeout_s, abandon_on_cancel=True, limiter=alone)
         except (ImportError, RuntimeError) as error:
             raise no_loop(self.label, error) from None
 

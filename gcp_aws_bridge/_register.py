@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
 from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import MissingExtra
+
+_log = logging.getLogger("gcp_aws_bridge")
 
 
 def register(
@@ -42,7 +46,8 @@ def register(
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
     """Register on every session made from now on, third-party code's too, and boto3's default one.
 
-    Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too.
+    Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too, where
+    it is not too old; else a warning says so, and they are left alone.
 
     Args:
         role: A role or its ARN. None: the environment and each session's profile say.
@@ -56,9 +61,10 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     def initializer(session: Session) -> None:
         def chain() -> CredentialResolver:
             # Late, since boto3 sets the profile after it made the session.
-            region, new_chain, kind = session.get_config_variable("region"), *_kinds(session)
+            region, (new_chain, kind) = session.get_config_variable("region"), _kinds(session)
             resolver: CredentialResolver = new_chain(session, region_name=region)
-            _insert(resolver, kind(session, role, token_source))
+            if kind is not None:
+                _insert(resolver, kind(session, role, token_source))
             return resolver
 
         session.lazy_register_component("credential_provider", chain)
@@ -96,15 +102,20 @@ def checked(role: Role | str | None) -> Role | str | None:
     return role
 
 
-def _kinds(session: Session) -> tuple[Callable[..., Any], type[GoogleWebIdentityProvider]]:
-    """What makes the chain of a session like this one, and our link in it."""
+def _kinds(session: Session) -> tuple[Callable[..., Any], type[GoogleWebIdentityProvider] | None]:
+    """What makes the chain of a session like this one, and our link in it, if there is one."""
     if not is_asynchronous(session):
         return create_credential_resolver, GoogleWebIdentityProvider
     import aiobotocore.credentials  # has made the session
 
-    from gcp_aws_bridge._aiobotocore import AioGoogleWebIdentityProvider
-
-    return aiobotocore.credentials.create_credential_resolver, AioGoogleWebIdentityProvider
+    new_chain: Callable[..., Any] = aiobotocore.credentials.create_credential_resolver
+    try:
+        from gcp_aws_bridge._aiobotocore import AioGoogleWebIdentityProvider
+    except MissingExtra as error:
+        # Nobody asked for this session: one that has keys of its own goes on with them.
+        _log.warning("a session of aiobotocore is left alone: %s", error)
+        return new_chain, None
+    return new_chain, AioGoogleWebIdentityProvider
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:

@@ -6,6 +6,7 @@ anew with other credentials, once. All sessions that share the credentials get t
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -81,5 +82,7 @@ def _can_be_sent_again(body: Any) -> bool:
     stream = getattr(body, "_raw", body)  # botocore wraps what it sends with a trailing checksum
     if not hasattr(stream, "read"):
         return True
+    if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
+        return False  # aiofiles and its like: aiobotocore calls it, but does not await it
     seekable = getattr(stream, "seekable", None)
     return bool(seekable()) if callable(seekable) else hasattr(stream, "seek")

@@ -93,6 +93,8 @@ class Request:
         ours = type(source).__module__.startswith(f"{__package__}.")
         # Of anything else, its repr might show a secret.
         name = repr(source) if ours else f"<{type(source).__qualname__} at {id(source):#x}>"
+        if (held := getattr(source, "credentials", None)) is not None:
+            name += f" with {id(held):#x}"  # google-auth's, which it does not show
         return f"{self.role!r}" + ("" if source is None else f", token_source={name}")
 
 
@@ -145,7 +147,13 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
 
 
 # What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
-_CHOICE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
+_CHOICE = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "HOME",
+)
 
 
 @lru_cache(maxsize=8)

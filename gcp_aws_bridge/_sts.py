@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.session import Session
 from cachetools import LRUCache
 
-from gcp_aws_bridge._botocore_session import synchronous
+from gcp_aws_bridge._botocore_session import client_options, synchronous
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._fork import reset_after_fork
@@ -275,13 +275,20 @@ _fresh_lock = _FreshLock()
 reset_after_fork(_fresh_lock)
 
 
+def _settings(session: Session) -> str:
+    """What the program set in the session itself: a CA bundle, proxies…; of equal ones the same."""
+    given = session.instance_variables().items()
+    variables = [one for one in given if one[0] not in ("region", "profile")]
+    return repr((sorted(variables), client_options(session)))
+
+
 def sts_for(session: Session, role: Role) -> Sts:
     """STS for *role* as *session* reaches it; one client per region and way of reaching it."""
     region = sts_region(session, role)
     key = (
         region,
         session.get_config_variable("profile"),
-        session.get_default_client_config(),
+        _settings(session),
         *map(os.environ.get, _REACH_VARIABLES),
     )
     with _clients_lock:

@@ -44,9 +44,17 @@ def _segment(value: Mapping[str, Any]) -> str:
     return b64url(json.dumps(value, separators=(",", ":")).encode())
 
 
-@functools.cache
+_making = threading.Lock()
+
+
 def _private_key(owner: str, number: int) -> rsa.RSAPrivateKey:
     """Return an owner's nth key, made once per process: making one takes about 50 ms."""
+    with _making:  # else threads that come first make one each, and sign with what nobody publishes
+        return _new_private_key(owner, number)
+
+
+@functools.cache
+def _new_private_key(owner: str, number: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

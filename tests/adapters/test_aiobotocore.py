@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -146,6 +147,28 @@ def test_on_trio_where_aiobotocore_is(pod: Pod) -> None:
             return await answer["Body"].read()
 
     pod.uses(lambda: trio.run(main))
+
+
+@needs("trio", "anyio")
+def test_who_waits_on_trio_takes_no_thread_from_others(pod: Pod) -> None:
+    import trio
+
+    from gcp_aws_bridge import aio
+
+    gate = Gate(pod)
+    found = aio.credentials(ROLE, token_source=gate)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(50):  # trio gives 40 threads
+                nursery.start_soon(found.get_frozen_credentials)
+            while not gate.asked.is_set():  # noqa: ASYNC110 - what is waited for is told by a thread
+                await trio.sleep(0.001)
+            with trio.fail_after(10):
+                await trio.to_thread.run_sync(gate.open.set)
+
+    trio.run(main)
+    assert 1 == pod.exchanges
 
 
 # -- one exchange ------------------------------------------------------------------------------
@@ -308,6 +331,19 @@ def test_the_environments_keys_come_first(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert "AKIA" == asyncio.run(road().get_credentials()).access_key
     assert 0 == pod.exchanges
+
+
+def test_install_leaves_an_aiobotocore_that_is_too_old_alone(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import aiobotocore
+
+    monkeypatch.setattr(aiobotocore, "__version__", "2.13.0")
+    monkeypatch.delitem(sys.modules, "gcp_aws_bridge._aiobotocore", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert "AKIA" == asyncio.run(installed().get_credentials()).access_key
+    assert "aiobotocore is 2.13.0" in caplog.text
 
 
 def test_a_session_of_the_other_kind_is_refused() -> None:

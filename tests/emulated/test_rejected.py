@@ -239,6 +239,19 @@ def test_what_was_rejected_is_better_than_nothing(pod: Emulator, journey: Journe
     eventually(lambda: credentials.get_frozen_credentials().access_key != first.access_key)
 
 
+class Asynchronous:
+    """As aiofiles has them."""
+
+    async def read(self, size: int = -1) -> bytes:
+        return b""
+
+    async def seek(self, at: int) -> int:
+        return at
+
+    async def seekable(self) -> bool:
+        return True
+
+
 class Pipe(io.RawIOBase):
     """Read once."""
 
@@ -259,8 +272,9 @@ class Pipe(io.RawIOBase):
         (Pipe(), False),
         (AwsChunkedWrapper(io.BytesIO(b"data")), True),
         (AwsChunkedWrapper(Pipe()), False),
+        (Asynchronous(), False),
     ],
-    ids=["none", "bytes", "form", "file", "pipe", "wrapped file", "wrapped pipe"],
+    ids=["none", "bytes", "form", "file", "pipe", "wrapped file", "wrapped pipe", "asynchronous"],
 )
 def test_only_what_can_be_rewound_is_sent_again(body: Any, again: bool) -> None:
     # botocore reads a body twice over plain HTTP, so that no emulator can be sent a pipe.

@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import CredentialRetrievalError
 from fakes import POLICY
 
@@ -68,6 +69,20 @@ def test_different_requests_do_not_share(pod: Emulator) -> None:
     ):
         identity(session)
     assert (4, 4) == costs(pod)
+
+
+def test_sessions_that_reach_sts_in_different_ways_do_not_share_its_client() -> None:
+    from gcp_aws_bridge._sts import sts_for
+
+    role = bridge.Role(ROLE)
+    one, same, other, proxied, alike = (botocore.session.get_session() for _ in range(5))
+    same.set_config_variable("region", "us-east-1")
+    other.set_config_variable("ca_bundle", "/corporate.pem")
+    for session in (proxied, alike):
+        session.set_default_client_config(Config(proxies={"https": "http://127.0.0.1:1"}))
+    assert sts_for(one, role) is sts_for(same, role)
+    assert sts_for(proxied, role) is sts_for(alike, role)
+    assert 3 == len({sts_for(session, role) for session in (one, other, proxied)})
 
 
 def test_what_sts_is_asked_is_what_was_said(pod: Emulator) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gcp_aws_bridge.emulator import ManualClock
+from gcp_aws_bridge.emulator.clock import real_clock
+from gcp_aws_bridge.emulator.issuer import Issuer
 
 CLUSTER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -261,3 +265,15 @@ class TestOwnProvider:
     def test_it_needs_client_ids(self, emulator):
         with pytest.raises(ValueError, match="client ids"):
             emulator.add_oidc_provider(CLUSTER, client_ids=())
+
+
+def test_threads_that_come_first_are_signed_for_with_one_key():
+    issuer = Issuer("https://first.example", real_clock)
+    together = threading.Barrier(6)
+
+    def sign(_):
+        together.wait(30)
+        return issuer.sign({}).split(".")[0]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert 1 == len(set(pool.map(sign, range(6))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,5 +48,21 @@ def test_a_refresh_that_comes_between_waits_for_the_next_second(
 
 def test_what_was_rejected_is_not_read_on(credentials: BridgeCredentials) -> None:
     key = credentials.access_key
+    assert credentials.reject(key)
+    assert key != credentials.access_key
+
+
+def test_what_another_thread_rejected_and_replaced_is_not_read_on(
+    credentials: BridgeCredentials,
+) -> None:
+    key = credentials.access_key
+
+    def other() -> None:
+        assert credentials.reject(credentials.access_key)
+        credentials.get_frozen_credentials()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
     assert credentials.reject(key)
     assert key != credentials.access_key

@@ -154,3 +154,34 @@ def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
 
     run(main)
     gate.open.set()
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_cancellation_that_comes_as_it_lands_is_not_lost(
+    cell: Cell, gate: Gate, turn: int
+) -> None:
+    """Python 3.10 and 3.11: `asyncio.wait_for` would swallow it."""
+
+    async def main() -> None:
+        task = asyncio.create_task(cell.get_async())
+        await turns(gate.asked.is_set)
+        flight = cell.join()
+        assert flight is not None
+        gate.open.set()
+        flight.result(30)  # and the loop stands still: it has yet to hear of it
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        if task.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(main)
+
+
+def test_a_source_that_awaits_its_own_credentials_is_told_so_at_once() -> None:
+    def circular() -> AwsCredentials:
+        return asyncio.run(cell.get_async())
+
+    cell = Cell(circular, policy=POLICY._replace(wait_s=30.0))
+    with pytest.raises(BridgeError, match=r"config/circular"):
+        run(cell.get_async)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -80,3 +82,33 @@ def test_a_source_of_the_users_own_is_not_shown() -> None:
             return "hush"
 
     assert "hush" not in repr(Request.of(ARN, Source()))
+
+
+def test_google_credentials_that_differ_print_differently() -> None:
+    """fsspec would give one team the file system of another."""
+
+    class Held:
+        def __repr__(self) -> str:
+            return "hush"
+
+    one, other = Held(), Held()
+    printed = [repr(Request.of(ARN, bridge.GoogleCredentials(held))) for held in (one, one, other)]
+    assert printed[0] == printed[1] != printed[2]
+    assert "hush" not in "".join(printed)
+
+
+@pytest.mark.parametrize("make", [bridge.session, bridge.credentials])
+def test_what_is_made_with_a_session_of_ones_own_is_copied_within_the_process(make: Any) -> None:
+    made = make(ARN, botocore_session=botocore.session.get_session())
+    found = copy.copy(made)
+    assert (type(made), vars(made)) == (type(found), vars(found))
+
+
+def test_the_shared_session_is_of_the_credentials_file_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "other"):
+        arn = f"arn:aws:iam::123456789012:role/{name}"
+        (tmp_path / name).write_text(f"[default]\ngcp_role_arn = {arn}\n", encoding="utf-8")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / name))
+        assert arn == Request.of(None).role.arn
