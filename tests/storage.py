@@ -50,6 +50,7 @@ class S3:
 
     def stop(self) -> None:
         self._tell_moto("reset-auth", b"inf")
+        self._tell_moto("reset")
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
