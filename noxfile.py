@@ -41,14 +41,15 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The whole suite from an installed wheel, on each Python."""
-    session.install(".[test]")
-    session.run("pytest", *session.posargs)  # not -m: that would put the source tree first
+    session.install(".[test]", "pytest-xdist")
+    # Not -m: that would put the source tree first.
+    session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """The suite on the oldest Python and the oldest dependencies that pyproject.toml promises."""
-    session.install(".[test]")
+    session.install(".[test]", "pytest-xdist")
     oldest = [
         requirement.replace(">=", "==")
         for requirement in PROJECT["project"]["dependencies"]
@@ -57,7 +58,7 @@ def lowest(session: nox.Session) -> None:
         + PROJECT["project"]["optional-dependencies"]["setup"]
     ]
     session.install(*oldest)
-    session.run("pytest", *session.posargs)  # not -m: that would put the source tree first
+    session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
