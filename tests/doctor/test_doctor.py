@@ -27,7 +27,7 @@ from gcp_aws_bridge.doctor.metadata import Probe, printable
 from gcp_aws_bridge.doctor.walk import bounded
 from gcp_aws_bridge.emulator import Emulator, Fault
 
-from .pod import OTHER, ROLE, Pod
+from .pod import OTHER, PROVIDER, ROLE, Pod
 
 OK = Finding("place", "ok", "GKE.")
 NODE = Finding(
@@ -100,6 +100,17 @@ def test_further_roles_are_walked_and_named(pod: Pod, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert f"ok       hops      {OTHER} assumed until " in out
     assert "AWS says: arn:aws:sts::210987654321:assumed-role/target/" in out
+
+
+def test_a_token_that_no_policy_can_name_gets_no_policy(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider = pod.cloud.add_oidc_provider(PROVIDER)
+    pod.id_token(provider.mint(aud=["sts.amazonaws.com", "another"]))
+    assert 1 == main(["doctor", *pod.arguments])
+    out = capsys.readouterr().out
+    assert "Cause: AWS refuses the token, which no trust policy can name: " in out
+    assert "update-assume-role-policy" not in out
 
 
 def test_a_new_pod_that_answers_in_time_is_well(
