@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.credentials import CredentialProvider, ReadOnlyCredentials
+from botocore.credentials import ReadOnlyCredentials
 
-from gcp_aws_bridge._botocore_credentials import METHOD, CellView, for_botocore
+from gcp_aws_bridge._botocore_credentials import CellView, for_botocore
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._provider import GoogleWebIdentityProvider
+from gcp_aws_bridge._provider import Given, GoogleWebIdentityProvider
 from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
@@ -30,7 +30,7 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
             CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
         """
         try:
-            return self._frozen(self._cell.peek() or await self._cell.get_async())
+            return self._frozen(await self._cell.get_async())
         except BridgeError as error:
             raise for_botocore(error) from error
 
@@ -58,19 +58,11 @@ class AioGoogleWebIdentityProvider(GoogleWebIdentityProvider):
         return None
 
 
-class _Given(CredentialProvider):
-    """A chain of one link: these credentials."""
+class _AioGiven(Given):
+    """The same chain of one link."""
 
-    METHOD = METHOD
-    CANONICAL_NAME = "customGoogleWebIdentityGiven"
-
-    def __init__(self, given: AioBridgeCredentials) -> None:
-        super().__init__()
-        self._given = given
-
-    async def load(self) -> AioBridgeCredentials:
-        self._given.warm_up()  # while the client is made
-        return self._given
+    async def load(self) -> CellView:  # type: ignore[override]
+        return super().load()
 
 
 class BridgeAioSession(AioSession):
@@ -92,7 +84,7 @@ class BridgeAioSession(AioSession):
             self.set_config_variable("region", region_name)
         self._region_name = region_name
         self._request = Request.of(role_arn, token_source, session=self, **settings)
-        given = _Given(AioBridgeCredentials(self._request))
+        given = _AioGiven(AioBridgeCredentials(self._request))
         self.register_component("credential_provider", AioCredentialResolver([given]))
         watch(self)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from botocore.credentials import CredentialProvider
 from botocore.session import Session
 
-from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, for_botocore
+from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, CellView, for_botocore
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._metadata import looks_like_google
@@ -18,6 +18,22 @@ from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
 
 _log = logging.getLogger("gcp_aws_bridge")
+
+
+class Given(CredentialProvider):
+    """A chain of one link: these credentials."""
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customGoogleWebIdentityGiven"
+
+    def __init__(self, given: CellView) -> None:
+        super().__init__()
+        self._given = given
+
+    def load(self) -> CellView:
+        # A client is being made, which takes botocore longer than the exchange takes the network.
+        self._given.warm_up()
+        return self._given
 
 
 class GoogleWebIdentityProvider(CredentialProvider):

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.credentials import CredentialProvider, CredentialResolver
+from botocore.credentials import CredentialResolver
 
-from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials
+from gcp_aws_bridge._botocore_credentials import BridgeCredentials
 from gcp_aws_bridge._botocore_session import botocore_session_of, forget_resolved
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._provider import Given
 from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
@@ -75,7 +76,7 @@ def session(
         policy_arns=policy_arns,
     )
     outer = _boto3_session(request, region_name)
-    given = _Given(BridgeCredentials(request))
+    given = Given(BridgeCredentials(request))
     inner.register_component("credential_provider", CredentialResolver([given]))
     forget_resolved(inner, given_too=True)
     watch(inner)
@@ -107,22 +108,6 @@ def credentials(
     return BridgeCredentials(
         Request.of(role_arn, token_source, session=own, is_own=own is not None, **settings)
     )
-
-
-class _Given(CredentialProvider):
-    """A chain of one link: these credentials."""
-
-    METHOD = METHOD
-    CANONICAL_NAME = "customGoogleWebIdentityGiven"
-
-    def __init__(self, given: BridgeCredentials) -> None:
-        super().__init__()
-        self._given = given
-
-    def load(self) -> BridgeCredentials:
-        # A client is being made, which takes botocore longer than the exchange takes the network.
-        self._given.warm_up()
-        return self._given
 
 
 def _boto3_session(request: Request, region_name: str | None) -> boto3.Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -120,3 +121,9 @@ def eventually(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("not within 5 s")
+
+
+async def turns(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until it is so."""
+    while not condition():  # noqa: ASYNC110 - what is waited for is told by a thread
+        await asyncio.sleep(0.001)

@@ -78,9 +78,8 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def role_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `Role` that the command line may give."""
-    settings = {name: getattr(options, name) for name in _SETTINGS}
-    return {"arn": settings.pop("role_arn"), **settings}
+    """The fields of `Role` that the command line may give, all but its ARN."""
+    return {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
 
 
 def source_of(options: argparse.Namespace) -> TokenSource | None:
@@ -108,7 +107,7 @@ def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Ro
     from gcp_aws_bridge._request import Request
 
     session = session_of(options)
-    settings = {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
+    settings = role_settings(options)
     try:
         _only_sts(session)
         wanted = Request.of(role_arn, source_of(options), session=session, **settings)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gcp_aws_bridge.cli._setup_files import read, say
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.provision.names import checked
-from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
 
 # By the flags.
 _QUESTIONS = {
@@ -85,7 +85,7 @@ def _fill_in(given: dict[str, str | None], missing: list[str], ask: Ask) -> None
         default = {"namespace": "default", "gsa": given["ksa"]}.get(name) or ""
         given[name] = _answer(name, default, ask, given["project"] or "")
     if given["audience"] is None:
-        default = f"aws:{given['aws-account']}:{given['role']}"
+        default = own_audience(str(given["aws-account"]), str(given["role"]))
         given["audience"] = _answer("audience", default, ask)
 
 

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from gcp_aws_bridge.doctor import diagnose
 
     report = diagnose(
-        _role_options.role_settings(options),
+        {"arn": options.role_arn, **_role_options.role_settings(options)},
         _role_options.session_of(options),
         token_source=_role_options.source_of(options),
         timeout_s=options.timeout,

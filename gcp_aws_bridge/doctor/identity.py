@@ -16,7 +16,7 @@ from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.place import token_origin
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left
+from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
 
 # What a role that trusts another account says: see `trust`.
@@ -198,12 +198,4 @@ def _binding(asked: Probe) -> str:
 
 def _claims(walk: Walk, token: _id_token.IdToken) -> str:
     left_s = (token.expiration - walk.world.clock()).total_seconds()
-    told = {
-        "iss": token.issuer,
-        "azp": token.authorized_party,
-        "aud": ", ".join(token.audience),
-        "sub": token.subject,
-        "email": token.email,
-    }
-    shown = ", ".join(f"{name}={quoted(value)}" for name, value in told.items() if value)
-    return f"{shown}; {left_s / 60:.0f} minutes left."
+    return f"iss={quoted(token.issuer)}, {named(token)}; {left_s / 60:.0f} minutes left."

@@ -19,7 +19,7 @@ from gcp_aws_bridge import _id_token, policy
 from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left
+from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
 _KEY_ROADS = frozenset({"env", "shared-credentials-file", "config-file"})
@@ -200,14 +200,7 @@ def _name(role: Role) -> str:
 
 
 def _claims(token: IdToken) -> str:
-    told = {
-        "azp": token.authorized_party,
-        "aud": ", ".join(token.audience),
-        "sub": token.subject,
-        "email": token.email,
-    }
-    shown = ", ".join(f"{name}={quoted(value)}" for name, value in told.items() if value)
-    return f"The token has {shown}."
+    return f"The token has {named(token)}."
 
 
 def _broken(seen: str, wanted: str, fix: str, finding_id: str) -> Finding:

@@ -17,6 +17,7 @@ from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.sts import AskedSts
+from gcp_aws_bridge.exceptions import quoted
 
 _T = TypeVar("_T")
 
@@ -72,6 +73,17 @@ def left(value: _T | None) -> _T:
     if value is None:
         raise AssertionError("a link was looked at without what it needs")  # pragma: no cover
     return value
+
+
+def named(token: IdToken) -> str:
+    """Whom a token is of and for, in its claims."""
+    told = {
+        "azp": token.authorized_party,
+        "aud": ", ".join(token.audience),
+        "sub": token.subject,
+        "email": token.email,
+    }
+    return ", ".join(f"{name}={quoted(value)}" for name, value in told.items() if value)
 
 
 def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:

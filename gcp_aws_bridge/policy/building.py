@@ -24,8 +24,8 @@ _PARTITION = re.compile(r"aws[a-z-]*")
 # IAM takes a URL of https:// with neither port nor query.
 _ISSUER = re.compile(r"https://[a-z0-9.-]+(/[\w.~-]+)*", re.ASCII)
 # RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_SUBJECT = re.compile(rf"system:serviceaccount:{_LABEL}:(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_SUBJECT = re.compile(rf"system:serviceaccount:{LABEL}:(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 
 
 def build(
@@ -58,7 +58,7 @@ def build(
     _check_text("audience", audience, 255)
     accounts, names = _listed(service_accounts), _listed(subjects)
     if bool(accounts) is bool(names) or bool(issuer) is not bool(names):
-        _refuse(
+        refuse(
             "A trust policy names Google service accounts, or an issuer and its subjects; here are "
             f"{len(accounts)} service accounts, {'an' if issuer else 'no'} issuer and {len(names)} "
             "subjects.",
@@ -68,7 +68,7 @@ def build(
         return _checked([_google(_number(one), audience, _number(one)) for one in accounts])
     for subject in names:
         if not _SUBJECT.fullmatch(subject):
-            _refuse(
+            refuse(
                 f"{quoted(subject)} is not the subject of a Kubernetes service account.",
                 "give system:serviceaccount:NAMESPACE:NAME, of lower-case letters, digits and -.",
             )
@@ -92,7 +92,7 @@ def statement_for(
     identity = read(claims)
     values = {key.rpartition(":")[2]: value for key, value in identity.keys.items()}
     if values["aud"].unknown:
-        _refuse(f"The token has several audiences: {values['aud'].unknown}.", "give it one.")
+        refuse(f"The token has several audiences: {values['aud'].unknown}.", "give it one.")
     pins = {name: values[name].texts[0] for name in ("aud", "oaud", "sub") if name in values}
     for name, pin in pins.items():
         _check_text(f"token's {name}", pin, SIZE_QUOTA)
@@ -117,24 +117,24 @@ def _oidc(
     issuer: str | None, audience: str, subject: object, account_id: str | None, partition: str
 ) -> dict[str, Any]:
     if not isinstance(issuer, str) or not _ISSUER.fullmatch(issuer):
-        _refuse(
+        refuse(
             f"{quoted(issuer)} is not the URL of an OIDC issuer.",
             "give https://HOST/PATH with no port, query or final slash: `gcloud container clusters "
             "describe CLUSTER --format='value(selfLink)'` names the cluster that it is made of.",
         )
     url = issuer.partition("://")[2]
     if url == GOOGLE:
-        _refuse(
+        refuse(
             "Google is no issuer with a provider of its own: AWS trusts it without one.",
             "name service accounts, by their numbers.",
         )
     if not isinstance(account_id, str) or not _ACCOUNT.fullmatch(account_id):
-        _refuse(
+        refuse(
             f"The AWS account is {quoted(account_id)}; it has the provider that the policy names.",
             "give its 12 digits.",
         )
     if not isinstance(partition, str) or not _PARTITION.fullmatch(partition):
-        _refuse(f"The partition is {quoted(partition)}.", "give aws, aws-cn or aws-us-gov.")
+        refuse(f"The partition is {quoted(partition)}.", "give aws, aws-cn or aws-us-gov.")
     return _statement(
         f"arn:{partition}:iam::{account_id}:oidc-provider/{url}",
         {f"{url}:aud": audience, f"{url}:sub": subject},
@@ -153,7 +153,7 @@ def _statement(federated: str, pins: Mapping[str, object]) -> dict[str, Any]:
 def _checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
     policy = policy_of(*statements)
     if size(policy) > SIZE_QUOTA:
-        _refuse(
+        refuse(
             f"The policy has {size(policy)} characters; AWS takes {SIZE_QUOTA:,} (on request up to "
             f"{SIZE_CEILING:,}).",
             "make a further role for some of them; it may have the same permissions.",
@@ -163,13 +163,13 @@ def _checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _listed(names: Sequence[str]) -> list[str]:
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        _refuse(f"{quoted(names)} is not a list of texts.", "give a list, even of one.")
+        refuse(f"{quoted(names)} is not a list of texts.", "give a list, even of one.")
     return list(dict.fromkeys(names))  # each once
 
 
 def _number(account: str) -> str:
     if not NUMBER.fullmatch(account):
-        _refuse(
+        refuse(
             f"{quoted(account)} is not the number of a service account; AWS compares that, and "
             "never the e-mail.",
             "give its 21 digits: gcloud iam service-accounts describe EMAIL "
@@ -182,17 +182,18 @@ def _check_text(what: str, text: str, most: int) -> None:
     printable = isinstance(text, str) and text.strip() and text.isprintable()
     # IAM user guide, "IAM and AWS STS quotas": the characters of a policy document.
     if not printable or max(text) > "\xff" or len(text) > most:
-        _refuse(
+        refuse(
             f"The {what} is {quoted(text)}; a policy takes 1 to {most} printable characters, up to "
             "U+00FF.",
             "give another.",
         )
     if "${" in text:
-        _refuse(
+        refuse(
             f"The {what} is {quoted(text)}; IAM takes ${{…}} for a policy variable.",
             "give one without it.",
         )
 
 
-def _refuse(problem: str, fix: str) -> NoReturn:
+def refuse(problem: str, fix: str) -> NoReturn:
+    """Say what cannot be in a policy that is written."""
     raise ConfigError(problem, fix=fix, error_id="config/trust-policy-value")

@@ -8,13 +8,15 @@ section 7.3.1 (double-quoted scalars); AWS CloudFormation user guide, "Intrinsic
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.exceptions import quoted
 
+from .building import refuse
 from .document import load
 
 # IAM API reference, Role: RoleName.
@@ -41,9 +43,9 @@ def render(document: Mapping[str, Any] | str, form: str, *, name: str = "etl") -
             would not take for a value.
     """
     if form not in _FORMS:
-        _refuse(f"There is no form {quoted(form)}.", f"ask for one of {', '.join(FORMS)}.")
+        refuse(f"There is no form {quoted(form)}.", f"ask for one of {', '.join(FORMS)}.")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        _refuse(
+        refuse(
             f"{quoted(name)} is not the name of a role.", "give 1 to 64 of A-Z a-z 0-9 and _+=,.@-"
         )
     loaded = load(document)
@@ -135,41 +137,33 @@ def _double_quoted(text: str) -> str:
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
+def _nodes(value: object) -> Iterator[object]:
+    """*value* and all that is in it, names of members too."""
+    yield value
+    inside = value.items() if isinstance(value, dict) else ()
+    for each in value if isinstance(value, list) else itertools.chain.from_iterable(inside):
+        yield from _nodes(each)
+
+
 def _check_texts(value: object) -> None:
-    if isinstance(value, dict):
-        for key, member in value.items():
-            _check_texts(key)
-            _check_texts(member)
-    elif isinstance(value, list):
-        for item in value:
-            _check_texts(item)
-    elif isinstance(value, str) and not _TEXT.fullmatch(value):
-        _refuse(f"IAM takes no characters of {quoted(value)} beyond U+00FF.", "use others.")
+    for node in _nodes(value):
+        if isinstance(node, str) and not _TEXT.fullmatch(node):
+            refuse(f"IAM takes no characters of {quoted(node)} beyond U+00FF.", "use others.")
 
 
 def _no_function(value: object) -> None:
     """Refuse what CloudFormation would act on: it has no way to write such a text."""
-    if isinstance(value, dict):
-        if any(key == "Ref" or key.startswith("Fn::") for key in value):
-            _refuse(
-                f"CloudFormation takes {quoted(', '.join(value))} for a function.",
+    for node in _nodes(value):
+        if isinstance(node, dict) and any(k == "Ref" or k.startswith("Fn::") for k in node):
+            refuse(
+                f"CloudFormation takes {quoted(', '.join(node))} for a function.",
                 "use another form, or another condition key.",
             )
-        for key, member in value.items():
-            _no_function(key)
-            _no_function(member)
-    elif isinstance(value, list):
-        for item in value:
-            _no_function(item)
-    elif isinstance(value, str) and "{{resolve:" in value:
-        _refuse(
-            f"CloudFormation takes {quoted(value)} for a dynamic reference.",
-            "use another form, or another value.",
-        )
-
-
-def _refuse(problem: str, fix: str) -> NoReturn:
-    raise ConfigError(problem, fix=fix, error_id="config/trust-policy-value")
+        if isinstance(node, str) and "{{resolve:" in node:
+            refuse(
+                f"CloudFormation takes {quoted(node)} for a dynamic reference.",
+                "use another form, or another value.",
+            )
 
 
 _FORMS: dict[str, Callable[[Mapping[str, Any], str], str]] = {

@@ -10,11 +10,10 @@ import re
 from typing import NamedTuple
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.policy.building import LABEL
 
 __all__ = ["RULES", "Rule", "checked"]
 
-# RFC 1123, as Kubernetes puts it ("Object Names and IDs"): labels of 63, subdomains of 253.
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
 # first, no hyphen last. Projects of old with a domain ("example.com:web") are not taken.
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
@@ -49,9 +48,9 @@ RULES = {
     "location": Rule(
         r"[a-z]+-[a-z]+\d{1,2}(-[a-z])?", 40, "a Google Cloud region or zone", "europe-west1"
     ),
-    "namespace": Rule(_LABEL, 63, "an RFC 1123 label: up to 63 of a-z, 0-9 and -", "data"),
+    "namespace": Rule(LABEL, 63, "an RFC 1123 label: up to 63 of a-z, 0-9 and -", "data"),
     "ksa": Rule(
-        rf"{_LABEL}(\.{_LABEL})*", 253, "an RFC 1123 subdomain: a-z, 0-9, - and .", "etl-runner"
+        rf"{LABEL}(\.{LABEL})*", 253, "an RFC 1123 subdomain: a-z, 0-9, - and .", "etl-runner"
     ),
     # IAM API, projects.serviceAccounts.create: account ids of 6 to 30. The default accounts of
     # Compute Engine and App Engine are shared by all of a project, and so not taken.

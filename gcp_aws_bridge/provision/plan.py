@@ -140,7 +140,7 @@ class AwsRole:
         for arn in self.policy_arns:
             checked("policy-arn", arn)
         if not self.audience:
-            object.__setattr__(self, "audience", f"aws:{self.account}:{self.name}")
+            object.__setattr__(self, "audience", own_audience(self.account, self.name))
         checked("audience", self.audience)
         if self.policy:
             object.__setattr__(self, "policy", inline_policy(self.policy))
@@ -184,6 +184,11 @@ class Plan:
                 partition=aws.partition,
             )
         return build(audience=aws.audience, service_accounts=[number])
+
+
+def own_audience(account: str, role: str) -> str:
+    """The audience that is a role's own."""
+    return f"aws:{account}:{role}"
 
 
 def inline_policy(text: str) -> str:

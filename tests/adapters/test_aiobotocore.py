@@ -6,12 +6,13 @@ import asyncio
 import pickle
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import CredentialRetrievalError
+from fakes import turns
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge.exceptions import ConfigError
@@ -82,12 +83,6 @@ class Gate:
         self.asked.set()
         assert self.open.wait(30)
         return self._mint()
-
-
-async def turns(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until it is so."""
-    while not condition():  # noqa: ASYNC110 - what is waited for is told by a thread
-        await asyncio.sleep(0.001)
 
 
 # -- by every road, on every loop --------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fakes import credentials
+from fakes import credentials, turns
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
@@ -59,12 +59,6 @@ def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     gc.collect()  # a future tells of an error that nobody saw when it is collected
     assert [] == told
     return result
-
-
-async def turns(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until it is so."""
-    while not condition():  # noqa: ASYNC110 - what is waited for is told by a thread
-        await asyncio.sleep(0)
 
 
 def test_tasks_and_threads_share_one_attempt(cell: Cell, gate: Gate) -> None:
