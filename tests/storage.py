@@ -37,6 +37,7 @@ class S3:
         self.keys: list[str] = []
         self._cloud = cloud
         self._signers: set[str] = set()
+        self._telling = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -70,13 +71,16 @@ class S3:
         signer = _SIGNER.match(environ.get("HTTP_AUTHORIZATION", ""))
         if not signer:
             return self._moto(environ, start_response)
-        self._signers.add(signer[1])
-        known = [self._cloud.key(each) for each in list(self._signers)]
-        now = self._cloud.clock()
-        # A new list each time, since another thread may be looking through the old one.
-        sts_backends[ACCOUNT]["aws"].assumed_roles = [
-            _as_moto_has_it(key) for key in known if key and key.expiration and now < key.expiration
-        ]
+        with self._telling:  # or one thread puts back what it saw before another's key came
+            self._signers.add(signer[1])
+            known = [self._cloud.key(each) for each in self._signers]
+            now = self._cloud.clock()
+            # A new list each time, since another thread may be looking through the old one.
+            sts_backends[ACCOUNT]["aws"].assumed_roles = [
+                _as_moto_has_it(key)
+                for key in known
+                if key and key.expiration and now < key.expiration
+            ]
 
         def start(status: str, *rest: Any) -> Any:
             if self._cloud.key(signer[1]) and not status.startswith(("400", "403")):

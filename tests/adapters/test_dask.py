@@ -53,15 +53,18 @@ def going_by(file: str) -> Any:
 
 @pytest.fixture
 def cluster(ahead: Path, tmp_path: Path) -> Iterator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     with (
         patch.dict(os.environ),  # which dask adds to
+        # Else a worker that is slow to begin may find that the others have done its share.
+        dask.config.set({"distributed.scheduler.work-stealing": False}),
         LocalCluster(
             n_workers=WORKERS,
             threads_per_worker=2,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             local_directory=str(tmp_path),
         ) as cluster,
         Client(cluster) as client,
