@@ -12,17 +12,16 @@ import threading
 from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures import wait
 
-from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._flight import Abandoned, Flight, needs_itself, too_slow
 from gcp_aws_bridge._refresh import RefreshStatus
-from gcp_aws_bridge._renewal import Renewal
+from gcp_aws_bridge._renewal import P, Renewal
 from gcp_aws_bridge.exceptions import BridgeError
 
 
-class Cell(Renewal):
+class Cell(Renewal[P]):
     """Keeps one set of credentials fresh: what callers see of a `Renewal`, and how they wait."""
 
-    def get(self) -> AwsCredentials:
+    def get(self) -> P:
         """Valid credentials; waits only where there are none.
 
         Raises:
@@ -30,7 +29,7 @@ class Cell(Renewal):
         """
         return self.peek() or self._wait()
 
-    async def get_async(self) -> AwsCredentials:
+    async def get_async(self) -> P:
         """As `get`, for a task of an event loop: blocks it never, and waits for the same attempt.
 
         A task that is cancelled while it waits cancels nobody else.
@@ -65,23 +64,24 @@ class Cell(Renewal):
             self.join()
         return False
 
-    def peek(self) -> AwsCredentials | None:
+    def peek(self) -> P | None:
         """Valid credentials without waiting, or None. Starts a refresh that is due."""
         kept = self._kept
         if kept is None:
             return None
         now, now_s = self._clock(), self.monotonic()
+        valid: P = kept.credentials
         if kept.is_fresh(now, now_s):  # the hot path
-            return kept.credentials
+            return valid
         if kept.status(now, now_s) is RefreshStatus.MANDATORY:
             return None
         failure = self._failure
         flying = self._flight is not None and not self._is_lost(self._flight)
         if not flying and (failure is None or now_s >= failure.retry_at_s):
             self.join()
-        return kept.credentials
+        return valid
 
-    def _wait(self) -> AwsCredentials:
+    def _wait(self) -> P:
         until_s = 0.0
         while True:
             flight = self.join()
@@ -93,7 +93,7 @@ class Cell(Renewal):
             if (valid := self.peek()) is not None:
                 return valid
 
-    def _outcome(self, flight: Flight, timeout_s: float, until_s: float) -> AwsCredentials | None:
+    def _outcome(self, flight: Flight[P], timeout_s: float, until_s: float) -> P | None:
         """What *flight* brought, waited for; None: ask again, where *until_s* is not over."""
         self._not_of_itself(flight)
         try:
@@ -117,13 +117,14 @@ class Cell(Renewal):
             error.__cause__, shared.__traceback__ = shared.__cause__, None
         if self._kept is None or self.remaining_s() <= 0:
             raise error
-        return self._kept.credentials  # though a service rejected them
+        rejected: P = self._kept.credentials
+        return rejected  # by a service, and better than nothing
 
-    def _not_of_itself(self, flight: Flight) -> None:
+    def _not_of_itself(self, flight: Flight[P]) -> None:
         if flight.runner == threading.get_ident() and not flight.done():
             raise needs_itself(self.label)
 
-    def _patience_s(self, flight: Flight, until_s: float) -> float:
+    def _patience_s(self, flight: Flight[P], until_s: float) -> float:
         """How long to wait for *flight*, which may have been under way for a while."""
         policy = self._policy
         most_s = policy.rejected_wait_s if self._has_rejected() else policy.wait_s

@@ -1,7 +1,19 @@
 """The value that the library makes: one whole, immutable set of AWS credentials."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+
+class Perishable(Protocol):
+    """What a cell keeps fresh: one immutable value that ends."""
+
+    @property
+    def expiration(self) -> datetime:
+        """The last instant of use, aware UTC."""
+
+    @property
+    def public_id(self) -> str:
+        """Tells this value from the one before; not secret."""
 
 
 class AwsCredentials(NamedTuple):
@@ -18,6 +30,11 @@ class AwsCredentials(NamedTuple):
     session_token: str
     expiration: datetime
     account_id: str = ""
+
+    @property
+    def public_id(self) -> str:
+        """The access key's id, as services name it when they refuse it."""
+        return self.access_key_id
 
     def __repr__(self) -> str:
         return f"<AwsCredentials {self.access_key_id} until {self.expiration.isoformat()}>"

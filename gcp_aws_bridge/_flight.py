@@ -7,14 +7,16 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from typing import TypeVar
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")
+_P = TypeVar("_P", bound=Perishable)
 
 
-class Flight(Future[AwsCredentials]):
+class Flight(Future[_P]):
     """One exchange under way, its attempts included, and all who wait for it."""
 
     def __init__(self, label: str, started_s: float) -> None:
@@ -32,11 +34,11 @@ class Flight(Future[AwsCredentials]):
 
     def fly(
         self,
-        fetch: Callable[[], AwsCredentials],
+        fetch: Callable[[], _P],
         most: int,
         waited_for: Callable[[], bool],
         pause: Callable[[int], None],
-    ) -> AwsCredentials:
+    ) -> _P:
         """Fetch; again, *most* times in all, while that may help and somebody must be waiting.
 
         Raises:

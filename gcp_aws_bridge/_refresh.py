@@ -7,9 +7,9 @@ NOT_NEEDED           ADVISORY: served, one refresh          MANDATORY: callers w
 
 import enum
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge._world import backoff_s
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -30,6 +30,7 @@ class Kept(NamedTuple):
     credentials look fresh that AWS ended long ago.
 
     Attributes:
+        credentials: A `Perishable`; of which kind, its cell knows.
         advisory_at: From when on the next caller starts a refresh in the background.
         mandatory_at: From when on they are not given out any more; never before `advisory_at`.
         advisory_s, mandatory_s: The same instants in seconds of the monotonic clock.
@@ -37,7 +38,7 @@ class Kept(NamedTuple):
         refused: They were, at some time: nothing that is worth having while others may be had.
     """
 
-    credentials: AwsCredentials
+    credentials: Any
     advisory_at: datetime
     mandatory_at: datetime
     advisory_s: float
@@ -160,7 +161,7 @@ class RefreshPolicy(NamedTuple):
     lost_pause_s: float = 900.0
 
     def keep(
-        self, credentials: AwsCredentials, obtained: datetime, obtained_s: float, jitter: float
+        self, credentials: Perishable, obtained: datetime, obtained_s: float, jitter: float
     ) -> "Kept":
         """Fix the instants that decide about *credentials*, obtained just now by both clocks."""
         life_s = (credentials.expiration - obtained).total_seconds()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge._events import Event, Kind, emit
 from gcp_aws_bridge._flight import Abandoned, Flight, too_slow, unexpected
 from gcp_aws_bridge._fork import reset_after_fork
@@ -26,19 +27,21 @@ from gcp_aws_bridge._refresh import (
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import BridgeError
 
+P = TypeVar("P", bound=Perishable)
 
-class Renewal:
+
+class Renewal(Generic[P]):
     """One set of credentials and how it is replaced. Thread-safe, and safe to inherit by `fork`.
 
     Args:
         fetch: Makes credentials; raises `BridgeError`. Never called twice at the same time.
-        label: Names the credentials in logs, events and errors: a role's ARN.
+        label: Names the credentials in logs, events and errors: a role's ARN, say.
         session_name: Of the role session, for logs and events.
     """
 
     def __init__(
         self,
-        fetch: Callable[[], AwsCredentials],
+        fetch: Callable[[], P],
         *,
         label: str = "credentials",
         session_name: str = "",
@@ -54,9 +57,9 @@ class Renewal:
         self._kept: Kept | None = None
         self._failure: Failure | None = None  # the last one, where it was not made good
         self._rejections = NO_REJECTION
-        self._last_key: str | None = None  # the one before
-        self._flight: Flight | None = None
-        self._lost: list[Flight] = []  # given up, and under way perhaps
+        self._last_id: str | None = None  # the one before
+        self._flight: Flight[P] | None = None
+        self._lost: list[Flight[P]] = []  # given up, and under way perhaps
         self._lock = threading.Lock()
         reset_after_fork(self)
 
@@ -75,22 +78,22 @@ class Renewal:
         """Take up where another process left off; before the first caller comes."""
         self._kept, self._failure = memory
 
-    def reject(self, access_key_id: str) -> bool:
-        """A service refused this key as expired or invalid: have it replaced.
+    def reject(self, public_id: str) -> bool:
+        """A service refused the credentials of this id as expired or invalid: have it replaced.
 
         Whoever comes next waits for others, but is given these if none are to be had. Believed of
-        the current key only, not within seconds of a failed attempt, and ever more rarely while
+        the current ones only, not within seconds of a failed attempt, and ever more rarely while
         what replaces it is refused too.
 
         Returns:
-            Whether the key is from here and asking again may give another one.
+            Whether they are from here and asking again may give another one.
         """
         with self._lock:
             kept, failure, now_s = self._kept, self._failure, self.monotonic()
             if kept is None:
                 return False
-            if kept.credentials.access_key_id != access_key_id:
-                return access_key_id == self._last_key  # replaced while the request was on its way
+            if kept.credentials.public_id != public_id:
+                return public_id == self._last_id  # replaced while the request was on its way
             if kept.rejected:
                 return True  # somebody else said so before
             just_failed = failure is not None and now_s < failure.remembered_until_s
@@ -101,7 +104,7 @@ class Renewal:
         self._tell("rejected")
         return True
 
-    def join(self, *, inline: bool = True) -> Flight | None:
+    def join(self, *, inline: bool = True) -> Flight[P] | None:
         """The attempt in flight, started if there is none; None where none is needed any more.
 
         Args:
@@ -110,7 +113,7 @@ class Renewal:
         Raises:
             BridgeError: Nothing is valid, and the last attempt failed a moment ago.
         """
-        flight: Flight | None = None
+        flight: Flight[P] | None = None
         if (flying := self._flight) is not None and self._is_lost(flying):
             self._give_up(flying)
         try:
@@ -151,7 +154,7 @@ class Renewal:
         kept = self._kept
         return kept is not None and kept.rejected and self.remaining_s() > 0
 
-    def _is_lost(self, flight: Flight) -> bool:
+    def _is_lost(self, flight: Flight[P]) -> bool:
         """Whether it takes longer than anybody waits: another may start."""
         return self.monotonic() - flight.started_s >= self._policy.wait_s
 
@@ -161,7 +164,7 @@ class Renewal:
         pause_s = self._policy.lost_pause_s
         return len(alive) >= self._policy.lost_flights and now_s < alive[-1].started_s + pause_s
 
-    def _give_up(self, flight: Flight) -> bool:
+    def _give_up(self, flight: Flight[P]) -> bool:
         """Count *flight* as failed, if nobody has; it may still land, better than nothing."""
         # Whoever finds it lost may come long after nobody would have waited any more.
         waited_s = min(self.monotonic() - flight.started_s, self._policy.wait_s)
@@ -175,7 +178,7 @@ class Renewal:
         self._tell("failed", flight, error)
         return True
 
-    def _run(self, flight: Flight) -> None:
+    def _run(self, flight: Flight[P]) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
         if not flight.claim():
             return
@@ -202,7 +205,7 @@ class Renewal:
         again = failure is not None and self._policy.is_recent(failure, self.monotonic())
         return 1 if again or self._has_rejected() else self._policy.attempts
 
-    def _publish(self, flight: Flight, credentials: AwsCredentials) -> None:
+    def _publish(self, flight: Flight[P], credentials: P) -> None:
         kept = self._policy.keep(credentials, self._clock(), self.monotonic(), self._world.jitter())
         with self._lock:
             old = self._kept
@@ -210,10 +213,10 @@ class Renewal:
                 lost = self._flight is not flight
                 if lost and not old.rejected and old.mandatory_at >= kept.mandatory_at:
                     return  # it was given up, and a later one was faster
-                self._last_key = old.credentials.access_key_id
+                self._last_id = old.credentials.public_id
             self._kept, self._failure = kept, None
 
-    def _land(self, flight: Flight, error: BridgeError) -> None:
+    def _land(self, flight: Flight[P], error: BridgeError) -> None:
         """End *flight* in *error*, for all who wait and, for a moment, for those who come next."""
         # Frames hold what was handled in them, the token included, for as long as the error lives.
         error.__traceback__ = error.__context__ = None
@@ -221,7 +224,7 @@ class Renewal:
         flight.set_exception(error)
         self._tell("failed", flight, error)
 
-    def _leave(self, flight: Flight, error: BridgeError | None = None) -> None:
+    def _leave(self, flight: Flight[P], error: BridgeError | None = None) -> None:
         """*flight* is over, with *error* or well; unless it was given up, and another flies."""
         with self._lock:
             if self._flight is flight:
@@ -244,7 +247,7 @@ class Renewal:
             self._kept = self._kept and self._kept.reprieved()
 
     def _tell(
-        self, kind: Kind, flight: Flight | None = None, error: BridgeError | None = None
+        self, kind: Kind, flight: Flight[P] | None = None, error: BridgeError | None = None
     ) -> None:
         kept, failure, now_s = self._kept, self._failure, self.monotonic()
         emit(
@@ -265,7 +268,7 @@ class Renewal:
     def _pause(self, attempt: int) -> None:
         self._world.sleep(self._policy.retry_after_s(attempt, self._world.jitter()))
 
-    def _waited_for(self, flight: Flight) -> bool:
+    def _waited_for(self, flight: Flight[P]) -> bool:
         return self._flight is flight and self._status() is RefreshStatus.MANDATORY
 
     def _status(self) -> RefreshStatus:

@@ -36,7 +36,7 @@ __all__ = ["CredentialsResolver"]
 class _Identity(AWSCredentialsIdentity):
     """One whole set; its end is the real one, but who keeps it asks again when there is another."""
 
-    def __init__(self, credentials: AwsCredentials, cell: Cell) -> None:
+    def __init__(self, credentials: AwsCredentials, cell: Cell[AwsCredentials]) -> None:
         super().__init__(
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,

@@ -32,7 +32,7 @@ def renewed(
         if not valid and failure and now_s < failure.remembered_until_s:
             raise failure.error
         # botocore comes with these: who makes the exchange pays for it, not all who wait here.
-        from gcp_aws_bridge._cells import registry
+        from gcp_aws_bridge._registry import registry
         from gcp_aws_bridge.cli._role_options import cell_of
 
         registry.world = world

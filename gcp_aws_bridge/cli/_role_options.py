@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import botocore.session
 
     from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge._credentials import AwsCredentials
     from gcp_aws_bridge._default_source import TokenSource
     from gcp_aws_bridge.config import Role
 
@@ -95,7 +96,7 @@ def source_of(options: argparse.Namespace) -> TokenSource | None:
     return None
 
 
-def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell, Role]:
+def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell[AwsCredentials], Role]:
     """The cell of *role_arn*, or of the configured role, with the settings in *options*.
 
     Raises:

@@ -73,7 +73,7 @@ def _start_clouds(
 
 def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
     import gcp_aws_bridge as bridge
-    from gcp_aws_bridge._cells import registry
+    from gcp_aws_bridge._registry import registry
     from gcp_aws_bridge._world import World
 
     registry.world = World(clock=clock)

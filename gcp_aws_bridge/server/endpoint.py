@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._cell_file import aws_json
+from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenUnavailable
 from gcp_aws_bridge.server.asgi import Answer, Request, refusal
@@ -20,7 +21,7 @@ class Served(NamedTuple):
     """One role, and what keeps its credentials fresh."""
 
     role: Role
-    cell: Cell
+    cell: Cell[AwsCredentials]
 
 
 def endpoint(

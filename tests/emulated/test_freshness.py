@@ -172,7 +172,7 @@ def test_botocore_takes_it_for_its_own_refreshable_credentials(pod: Emulator) ->
 
 
 def test_memory_of_many_session_policies_is_bounded(pod: Emulator) -> None:
-    from gcp_aws_bridge._cells import MAX_CELLS
+    from gcp_aws_bridge._registry import MAX_CELLS
 
     kept = bridge.credentials(ROLE, policy=POLICY)
     for number in range(MAX_CELLS + 100):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._cells import MAX_CELLS
+from gcp_aws_bridge._registry import MAX_CELLS
 
 CHECKPOINTS = [int(number) for number in sys.argv[1:]]
 ROLE = os.environ["AWS_ROLE_ARN"]
