@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from botocore.session import Session
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource, for_audience
 from gcp_aws_bridge._exchange import exchange
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._sts import sts_for
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
@@ -29,13 +27,4 @@ def shared_cell(source: TokenSource | None, role: Role, session: Session) -> Cel
             world=world,
         )
 
-    return registry.cell((_identity(bound), role, sts), make)
-
-
-def _identity(source: TokenSource) -> Hashable:
-    """Equal settings are the same source; what has no hash is only itself."""
-    try:
-        hash(source)
-    except TypeError:
-        return id(source)  # its cell keeps it alive, so no other object can get this id
-    return source
+    return registry.cell((identity_of(bound), role, sts), make)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from botocore.session import Session
-
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from gcp_aws_bridge.config import Role
 
 # Where a session has no region, or one of another partition. AWS General Reference, "AWS STS
 # endpoints and quotas": a region of each partition that is always enabled.
@@ -53,11 +56,7 @@ def require_https(url: str) -> None:
     Raises:
         ConfigError: *url* is neither HTTPS nor plain HTTP to this machine itself.
     """
-    try:
-        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
-    except ValueError:  # brackets without an address in them
-        scheme = host = ""
-    if scheme == "https" or (scheme == "http" and _is_loopback(host)):
+    if is_confidential(url):
         return
     raise ConfigError(
         f"The STS endpoint is {quoted(url)}; the ID token goes over HTTPS only "
@@ -65,6 +64,15 @@ def require_https(url: str) -> None:
         fix="unset AWS_ENDPOINT_URL_STS / AWS_ENDPOINT_URL, or give an https:// address.",
         error_id="config/sts-plain-http",
     )
+
+
+def is_confidential(url: object) -> bool:
+    """Whether nobody on the way can read what is sent to *url*."""
+    try:
+        scheme, host = urlsplit(str(url)).scheme, urlsplit(str(url)).hostname or ""
+    except ValueError:  # brackets without an address in them
+        return False
+    return bool(host) and (scheme == "https" or (scheme == "http" and _is_loopback(host)))
 
 
 def _partition(region: str) -> str:

@@ -59,6 +59,15 @@ class Registry:
         return any([cell.reject(public_id) for cell in cells])
 
 
+def identity_of(source: object) -> Hashable:
+    """Equal settings are the same source; what has no hash is only itself."""
+    try:
+        hash(source)
+    except TypeError:
+        return id(source)  # its cell keeps it alive, so no other object can get this id
+    return source
+
+
 registry = Registry()
 # Behind each cell is a session with all that botocore has read of its services, megabytes. Let go
 # of here, it is not looked through by the interpreter's last collections: 2 % of a short program.

@@ -71,7 +71,7 @@ class Request:
         Raises:
             ConfigError: No role is configured, or a setting is malformed.
         """
-        session = session or _shared_session(*map(os.environ.get, _CHOICE))
+        session = session or shared_session()
         role = _required(session, role_arn, **settings)
         return cls(role, token_source, session, is_own=is_own)
 
@@ -155,6 +155,11 @@ _CHOICE = (
     "AWS_SHARED_CREDENTIALS_FILE",
     "HOME",
 )
+
+
+def shared_session() -> Session:
+    """The one of all who give none, for the profile and files that the environment names now."""
+    return _shared_session(*map(os.environ.get, _CHOICE))
 
 
 @lru_cache(maxsize=8)

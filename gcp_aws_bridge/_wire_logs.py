@@ -16,7 +16,9 @@ _silenced: ContextVar[bool] = ContextVar("gcp_aws_bridge_silenced", default=Fals
 # that log parameters, signatures, requests or answers, and urllib3's, which quotes an answer whose
 # headers it cannot read.
 _BOTOCORE = ("auth", "client", "endpoint", "hooks", "httpsession", "parsers", "retryhandler")
-_LOGGERS = (*(f"botocore.{name}" for name in _BOTOCORE), "urllib3.connection")
+# google-auth's transport logs the headers, and so a bearer's token, as they are.
+_GOOGLE = ("google.auth.transport.requests", "google.auth.transport.urllib3")
+_LOGGERS = (*(f"botocore.{name}" for name in _BOTOCORE), *_GOOGLE, "urllib3.connection")
 
 
 def _outside_exchange(record: logging.LogRecord) -> bool:
@@ -29,7 +31,7 @@ for _name in _LOGGERS:
 
 @contextlib.contextmanager
 def wire_logs_silenced() -> Iterator[None]:
-    """While inside, this thread's (or task's) botocore requests are not logged."""
+    """While inside, what this thread (or task) asks of a cloud is not logged."""
     before = _silenced.set(True)
     try:
         yield

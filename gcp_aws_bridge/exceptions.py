@@ -3,7 +3,7 @@
     BridgeError                 never raised itself; pickles; holds no token and no key
     ├─ ConfigError(ValueError)  a setting is missing or malformed: mend it, do not retry
     │  └─ MissingExtra(ImportError)  what a module here is for is not installed, or too old
-    ├─ TokenError               no usable Google ID token
+    ├─ TokenError               no usable token to trade
     │  └─ TokenUnavailable      this source does not exist here: a chain of sources goes on
     └─ ExchangeError            STS said no or could not be reached: .code .request_id .retryable
 
@@ -81,7 +81,7 @@ class MissingExtra(ConfigError, ImportError):
 
 
 class TokenError(BridgeError):
-    """A token source answered, but not with a usable Google ID token."""
+    """A token source answered, but not with a usable token."""
 
 
 class TokenUnavailable(TokenError):
@@ -89,10 +89,11 @@ class TokenUnavailable(TokenError):
 
 
 class ExchangeError(BridgeError):
-    """AWS STS refused the exchange, could not be reached, or answered what cannot be used.
+    """The other cloud refused the exchange, was not reached, or answered what cannot be used.
 
     Attributes:
-        code: The STS error code (`AccessDenied`), or the class name of a network error.
+        code: The other cloud's own (`AccessDenied`, `invalid_grant`), or the class name of a
+            network error.
         request_id: The AWS request id to give to AWS support; empty when there was no answer.
         date: When STS said so, by its own clock (aware UTC); None when there was no answer.
     """

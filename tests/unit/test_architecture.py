@@ -32,6 +32,7 @@ CORE = sorted(
     and not (PACKAGE / name.rpartition(".")[2]).is_dir()
 )
 EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
+GOOGLE = sorted(name for name in SOURCES if name.startswith(f"{NAME}.google"))
 CLI = sorted(name for name in SOURCES if name.startswith(f"{NAME}.cli"))
 SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
 DOCTOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.doctor"))
@@ -73,8 +74,9 @@ def test_there_is_something_to_look_at() -> None:
     assert f"{NAME}.server.endpoint" in SERVER
     assert f"{NAME}.adapters.s3fs" in ADAPTERS
     assert f"{NAME}.doctor.chain" in DOCTOR
+    assert f"{NAME}.google._cells" in GOOGLE
     known = [NAME, f"{NAME}.__main__", *CORE, *POLICY, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
-    known += [*DOCTOR, *PROVISION]
+    known += [*DOCTOR, *PROVISION, *GOOGLE]
     assert sorted(SOURCES) == sorted(known)
 
 
@@ -130,7 +132,8 @@ def test_the_page_has_the_order_in_its_table() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert [*ORDER, "adapters", "server", "doctor", "provision", "cli", "emulator"] == rows
+    packages = ["google", "adapters", "server", "doctor", "provision", "cli", "emulator"]
+    assert [*ORDER, *packages] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -147,6 +150,11 @@ def test_a_module_imports_only_what_stands_above_it(name: str) -> None:
 @pytest.mark.parametrize("name", SERVER)
 def test_the_server_imports_the_core_and_itself(name: str) -> None:
     assert imports_of(name) <= {*CORE, *SERVER}
+
+
+@pytest.mark.parametrize("name", GOOGLE)
+def test_the_other_direction_imports_the_core_and_itself(name: str) -> None:
+    assert imports_of(name) <= {*CORE, *GOOGLE}
 
 
 @pytest.mark.parametrize("name", POLICY)
@@ -198,10 +206,16 @@ def test_the_command_line_alone_uses_both() -> None:
     assert using <= {*CLI}
 
 
+GOOGLE_AUTH = {
+    f"google.{name}"
+    for name in ("_aws_identity", "_credentials", "_exchange", "_subject_tokens", "_transport")
+}
+
+
 @pytest.mark.parametrize(
     ("library", "modules"),
     [
-        ("google", {"_google_auth"}),
+        ("google", {"_google_auth", *GOOGLE_AUTH}),
         ("boto3", {"_boto3", "_session"}),
         ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
         ("http", {"_http"}),
@@ -216,7 +230,7 @@ def test_the_command_line_alone_uses_both() -> None:
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
+    for name in (*CORE, *POLICY, *GOOGLE, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
             names = (
                 [alias.name for alias in node.names]

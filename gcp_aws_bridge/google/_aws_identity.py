@@ -1,0 +1,109 @@
+"""The AWS identity of this machine, whole and fresh, as botocore finds it.
+
+botocore knows what google-auth does not: IRSA, EKS Pod Identity, ECS, SSO, `aws login`, named
+profiles, `credential_process`. It is imported when it is needed: keys of the environment, which it
+would take first, are read without it, since loading it takes as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from google.auth.aws import AwsSecurityCredentials, AwsSecurityCredentialsSupplier
+
+from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
+
+# In any region of the public partition, GetCallerIdentity says the same of the same keys; this one
+# cannot be disabled (AWS General Reference, "AWS STS endpoints and quotas").
+_ANY_REGION = "us-east-1"
+
+
+class AwsIdentity(AwsSecurityCredentialsSupplier):
+    """Keys and region for google-auth to sign with.
+
+    Args:
+        session: boto3's or botocore's. None: what the environment says.
+    """
+
+    def __init__(self, session: Any = None) -> None:
+        self._session = session
+
+    def get_aws_security_credentials(self, context: Any, request: Any) -> AwsSecurityCredentials:
+        """One whole set of keys, which botocore has just held to be good.
+
+        Raises:
+            TokenUnavailable: There is no AWS identity here.
+            TokenError: There is one, and botocore could not get its keys.
+        """
+        return self._of_environment() or AwsSecurityCredentials(*self.frozen())
+
+    def get_aws_region(self, context: Any, request: Any) -> str:
+        """Whose STS is asked who signed: the session's region, or else any."""
+        named = self._session is None and _region_of_environment()
+        if named and self._of_environment():
+            return named
+        return self.session().get_config_variable("region") or named or _ANY_REGION
+
+    def session(self) -> Any:
+        """botocore's session."""
+        from gcp_aws_bridge._botocore_session import botocore_session_of
+        from gcp_aws_bridge._request import shared_session
+
+        return shared_session() if self._session is None else botocore_session_of(self._session)
+
+    def frozen(self) -> tuple[str, str, str | None]:
+        """Key id, secret and token of the session; errors as above."""
+        try:
+            with wire_logs_silenced():
+                credentials = self.session().get_credentials()
+                found = credentials and credentials.get_frozen_credentials()
+        except BridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
+            raise refused(error) from None
+        if found is None:
+            raise TokenUnavailable(
+                "botocore finds no AWS credentials on this machine.",
+                fix="give the pod a role (EKS Pod Identity or IRSA), or name a profile with "
+                "AWS_PROFILE.",
+                error_id="token/aws-none",
+            )
+        return found.access_key, found.secret_key, found.token
+
+    def _of_environment(self) -> AwsSecurityCredentials | None:
+        """What botocore takes first, where no session was given (its `EnvProvider`)."""
+        environ = os.environ
+        key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+        if self._session is not None or not key or not secret:
+            return None
+        token = environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN")
+        return AwsSecurityCredentials(key, secret, token or None)
+
+
+def _region_of_environment() -> str | None:
+    # botocore reads the second; Lambda and EKS set the first (AWS SDKs and Tools reference).
+    return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+
+
+def refused(error: Exception) -> TokenError:
+    """What botocore raised, as ours."""
+    import botocore.exceptions
+
+    passing = (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        botocore.exceptions.MetadataRetrievalError,
+        OSError,
+    )
+    # botocore's own words, which name no secret but may quote an answer.
+    ours = isinstance(error, (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError))
+    return TokenError(
+        f"botocore has no AWS keys to sign with: {type(error).__name__}"
+        + (f" {quoted(error, 300)}." if ours else "."),
+        fix="try aws sts get-caller-identity in the same place; gcp-aws-bridge doctor --google "
+        "says more.",
+        error_id="token/aws-refused",
+        retryable=isinstance(error, passing),
+    )

@@ -1,0 +1,235 @@
+"""Google's tokens as google-auth's credentials, for every client of Google Cloud in Python.
+
+Invariant: what is handed out comes from a cell; nothing here knows when anything ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import MutableMapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from google.auth import credentials, crypt, exceptions
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._pickled import not_pickled
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
+from gcp_aws_bridge.google._cells import Identity
+from gcp_aws_bridge.google._exchange import GoogleToken
+from gcp_aws_bridge.google._subject_tokens import OutboundToken, SignedRequest
+
+
+class _Given(threading.local):
+    """What this thread was given last: what a service that says 401 has refused."""
+
+    public_id = ""
+
+
+class _Renewed(credentials.CredentialsWithQuotaProject):
+    """What both kinds have in common: a token that others keep fresh.
+
+    `token` and `expiry` are those of now, whoever asks; asking starts a refresh that is due.
+    `before_request` waits only where nothing is valid. Its *request* is not used: an exchange goes
+    on when the transport that it was started with is closed, or of another thread.
+    """
+
+    def __init__(
+        self, identity: Identity, cell: Cell[GoogleToken], quota_project_id: str | None
+    ) -> None:
+        super().__init__()
+        self._identity = identity
+        self._cell = cell
+        self._given = _Given()
+        self._quota_project_id = quota_project_id
+        self._universe_domain = identity.federation.universe_domain
+
+    @property
+    def token(self) -> str | None:
+        """The token, or None where there is none yet."""
+        found = self._cell.peek()
+        return found and found.token
+
+    @token.setter
+    def token(self, value: None) -> None:
+        """For the constructor of the base class, which sets it to None."""
+
+    @property
+    def expiry(self) -> datetime | None:
+        """Its end, in UTC without a time zone, as google-auth has it."""
+        found = self._cell.peek()
+        return found and found.expiration.replace(tzinfo=None)
+
+    @expiry.setter
+    def expiry(self, value: None) -> None:
+        """As of `token`."""
+
+    @property
+    def service_account_email(self) -> str | None:
+        """Whom it acts as; None for the federated identity itself."""
+        return self._identity.federation.service_account
+
+    def get_cred_info(self) -> dict[str, str]:
+        """What clients put into their errors."""
+        federation = self._identity.federation
+        return {
+            "credential_source": federation.audience,
+            "credential_type": "gcp_aws_bridge",
+            "principal": federation.service_account or federation.audience,
+        }
+
+    def refresh(self, request: Any = None) -> None:
+        """Have a token. Transports call it after a 401: what this thread used last is replaced.
+
+        Waits for the other a moment at most; what was refused is used again if none is to be had.
+
+        Raises:
+            google.auth.exceptions.RefreshError: There is none; TransportError where that passes.
+        """
+        refused, self._given.public_id = self._given.public_id, ""
+        if refused:
+            self._cell.reject(refused)
+        self._valid()
+
+    def before_request(
+        self, request: Any, method: str, url: str, headers: MutableMapping[str, str]
+    ) -> None:
+        """Put a valid token into *headers*; errors as of `refresh`."""
+        valid = self._valid()
+        self._given.public_id = valid.public_id
+        self.apply(headers, valid.token)
+
+    def apply(self, headers: MutableMapping[str, str], token: str | None = None) -> None:
+        """As above, for who calls it alone."""
+        super().apply(headers, token or self._valid().token)
+
+    def _valid(self) -> GoogleToken:
+        try:
+            return self._cell.get()
+        except BridgeError as error:
+            raise _as_googles(error) from error
+
+    def _settings(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _with(self, **changes: Any) -> Any:
+        return type(self)(**{**self._settings(), **changes})
+
+    def with_quota_project(self, quota_project_id: str) -> Any:
+        """The same, whose requests are billed to that project."""
+        return self._with(quota_project_id=quota_project_id)
+
+    def __copy__(self) -> Any:
+        return self._with()
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self._with()  # what it is of is immutable, or shared on purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = self._identity.source
+        own_session = isinstance(source, (SignedRequest, OutboundToken)) and source.session
+        if own_session or self._identity.request is not None:
+            raise not_pickled(
+                "Google credentials with a session or a request of your own",
+                "leave them out, or make the credentials in the process that uses them.",
+            )
+        return _made, (type(self), self._settings())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._identity.federation.label}>"
+
+
+def _made(kind: type[Any], settings: dict[str, Any]) -> Any:
+    return kind(**settings)
+
+
+class Credentials(_Renewed, credentials.Scoped):
+    """Access tokens of the federated identity, or of the service account that it acts as."""
+
+    def __init__(
+        self, identity: Identity, scopes: Sequence[str] = (), quota_project_id: str | None = None
+    ) -> None:
+        chosen = tuple(scopes)
+        super().__init__(identity, identity.access(chosen), quota_project_id)
+        self._scopes: list[str] = list(chosen)  # where google-auth's `scopes` looks
+
+    @property
+    def requires_scopes(self) -> bool:
+        """Whether a client must say what it needs: only where scopes were given as none at all."""
+        return not self._scopes
+
+    def with_scopes(
+        self, scopes: Sequence[str] | None, default_scopes: Sequence[str] | None = None
+    ) -> Any:
+        """The same for other scopes: another exchange, which all of those scopes share."""
+        return self._with(scopes=tuple(scopes or default_scopes or ()))
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "identity": self._identity,
+            "scopes": tuple(self._scopes),
+            "quota_project_id": self._quota_project_id,
+        }
+
+
+class SigningCredentials(Credentials, credentials.Signing):
+    """The same of a service account, whose key Google holds: for signed URLs."""
+
+    @property
+    def signer_email(self) -> str:
+        """Whose signature it is."""
+        return str(self.service_account_email)
+
+    @property
+    def signer(self) -> crypt.Signer:
+        """google-auth's interface of the same."""
+        return _Signer(self)
+
+    def sign_bytes(self, message: bytes) -> bytes:
+        """Sign by the IAM Credentials API, a request each time.
+
+        Needs roles/iam.serviceAccountTokenCreator on the service account. Errors as of `refresh`.
+        """
+        try:
+            return self._identity.sign(message)
+        except BridgeError as error:
+            raise _as_googles(error) from error
+
+
+class _Signer(crypt.Signer):
+    key_id = None  # Google chooses one
+
+    def __init__(self, credentials: SigningCredentials) -> None:
+        self._credentials = credentials
+
+    def sign(self, message: bytes) -> bytes:
+        return self._credentials.sign_bytes(message)
+
+
+class IDTokenCredentials(_Renewed):
+    """ID tokens of the service account, for one audience: Cloud Run, IAP."""
+
+    def __init__(
+        self, identity: Identity, target_audience: str, quota_project_id: str | None = None
+    ) -> None:
+        super().__init__(identity, identity.id_token(target_audience), quota_project_id)
+        self._target_audience = target_audience
+
+    def with_target_audience(self, target_audience: str) -> Any:
+        """The same for another service."""
+        return self._with(target_audience=target_audience)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "identity": self._identity,
+            "target_audience": self._target_audience,
+            "quota_project_id": self._quota_project_id,
+        }
+
+
+def _as_googles(error: BridgeError) -> exceptions.GoogleAuthError:
+    """As google-auth's callers expect it: what passes is a transport's error, which they retry."""
+    passes = isinstance(error, (ExchangeError, TokenError)) and error.retryable
+    kind = exceptions.TransportError if passes else exceptions.RefreshError
+    made: exceptions.GoogleAuthError = kind(str(error), retryable=error.retryable)
+    return made

@@ -1,0 +1,178 @@
+"""One subject token in, one Google token out: each request once, no cache, no retry.
+
+RFC 8693 at Google's token endpoint, by google-auth's client of it; then, for a service account, the
+IAM Credentials API.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from google.auth import exceptions as google_exceptions
+from google.oauth2 import sts
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._world import Clock
+from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.google import _refusals
+from gcp_aws_bridge.google._federation import Federation
+from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource
+from gcp_aws_bridge.google._transport import Transport
+
+# RFC 8693, section 2.1 and 3.
+_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+# What a service account's tokens are asked for with; its IAM roles are what narrows.
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+# One that seems to end within the minute was measured with a wrong clock.
+_MIN_LIFE = timedelta(minutes=1)
+
+
+class GoogleToken(NamedTuple):
+    """An access token or an ID token. `repr` and `str` show no secret.
+
+    Attributes:
+        expiration: The last instant of use, aware UTC.
+    """
+
+    token: str
+    expiration: datetime
+
+    @property
+    def public_id(self) -> str:
+        """A digest: a bearer's token has no public part."""
+        return hashlib.sha256(self.token.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"<GoogleToken {self.public_id} until {self.expiration.isoformat()}>"
+
+
+def federated(
+    source: SubjectTokenSource,
+    federation: Federation,
+    scopes: tuple[str, ...],
+    transport: Transport,
+    clock: Clock,
+) -> GoogleToken:
+    """Trade one subject token for the access token of the federated identity.
+
+    Raises:
+        TokenError: No subject token; nothing was sent to Google. `TokenUnavailable` where this
+            machine has no such source.
+        ExchangeError: Google refused, was not reached, or answered something unusable.
+    """
+    subject = source(federation.audience)
+    asked_at = clock()
+    try:
+        answer = sts.Client(federation.sts_url).exchange_token(
+            transport,
+            grant_type=_GRANT,
+            subject_token=subject.value,
+            subject_token_type=subject.type,
+            audience=federation.audience,
+            scopes=list(scopes),
+            requested_token_type=_ACCESS_TOKEN,
+        )
+        expiration = asked_at + timedelta(seconds=int(answer["expires_in"]))
+        return _lasting(federation, str(answer["access_token"]), expiration, clock())
+    except google_exceptions.OAuthError as error:
+        raise _refusals.exchange(federation, error, transport, clock()) from None
+    except google_exceptions.TransportError as error:
+        raise _refusals.not_reached(federation, error) from None
+    except _UNUSABLE as error:
+        raise _refusals.not_from_google(federation, error, transport.status) from None
+
+
+_UNUSABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def access_token(
+    bearer: str,
+    federation: Federation,
+    scopes: tuple[str, ...],
+    transport: Transport,
+    clock: Clock,
+) -> GoogleToken:
+    """Have the service account's access token made, by the federated identity's *bearer*.
+
+    See: IAM Service Account Credentials API, projects.serviceAccounts.generateAccessToken.
+
+    Raises:
+        ExchangeError: As for `federated`.
+    """
+    asked_at = clock()
+
+    def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
+        ends = datetime.strptime(answer["expireTime"], "%Y-%m-%dT%H:%M:%S%z")
+        # A clock that is behind would give it a longer life than was asked for.
+        latest = asked_at + timedelta(seconds=federation.lifetime_s)
+        return answer["accessToken"], min(ends, latest)
+
+    body = {"scope": list(scopes), "lifetime": f"{federation.lifetime_s}s"}
+    token, expiration = impersonate(
+        "generateAccessToken", bearer, federation, body, transport, read
+    )
+    return _lasting(federation, token, expiration, clock())
+
+
+def id_token(
+    bearer: str, federation: Federation, target_audience: str, transport: Transport, clock: Clock
+) -> GoogleToken:
+    """The same of an ID token for *target_audience*: generateIdToken.
+
+    Raises:
+        ExchangeError: As for `federated`.
+    """
+
+    def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
+        token = _id_token.parse(answer["token"], origin="The IAM Credentials API")
+        return token.raw, token.expiration
+
+    body = {"audience": target_audience, "includeEmail": True}
+    token, expiration = impersonate("generateIdToken", bearer, federation, body, transport, read)
+    return _lasting(federation, token, expiration, clock())
+
+
+def impersonate(
+    method: str,
+    bearer: str,
+    federation: Federation,
+    body: Mapping[str, Any],
+    transport: Transport,
+    read: Callable[[Mapping[str, Any]], Any],
+) -> Any:
+    """What *read* makes of the answer to one method of the IAM Credentials API.
+
+    Raises:
+        ExchangeError: As for `federated`.
+    """
+    account = federation.service_account
+    url = f"{federation.iam_url}/v1/projects/-/serviceAccounts/{account}:{method}"
+    try:
+        answer = transport.post(url, bearer, body)
+        if transport.status != 200:
+            raise _refusals.impersonation(federation, method, answer, transport)
+        return read(answer)
+    except google_exceptions.TransportError as error:
+        raise _refusals.not_reached(federation, error) from None
+    except _UNUSABLE as error:
+        raise _refusals.not_from_google(federation, error, transport.status) from None
+
+
+def _lasting(
+    federation: Federation, token: str, expiration: datetime, now: datetime
+) -> GoogleToken:
+    if not token:
+        raise ValueError("no token")
+    if expiration - now < _MIN_LIFE:
+        raise ExchangeError(
+            f"Google gave {federation.label} a token that ends at {expiration:%Y-%m-%d %H:%M:%S} "
+            f"UTC; by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC.",
+            fix="set this machine's clock right (NTP).",
+            error_id="exchange/clock",
+            code="ExpiredOnArrival",
+        )
+    return GoogleToken(token, expiration)

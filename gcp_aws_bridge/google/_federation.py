@@ -1,0 +1,229 @@
+"""`Federation`: which Google identity is wanted, as one checked value, and where it is read from.
+
+Reads `GCP_AWS_BRIDGE_GOOGLE_AUDIENCE`, `GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT`, and the credential
+configuration file that `GOOGLE_APPLICATION_CREDENTIALS` names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gcp_aws_bridge._endpoint import is_confidential
+from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+# Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
+# name, which the token endpoint wants with the service in front.
+_PROVIDER = re.compile(
+    r"(?:(?:https:)?//iam\.[a-z0-9.-]+/)?"
+    r"(projects/(\d+|[a-z][a-z0-9:.-]*)/locations/[a-z0-9-]+"
+    r"/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
+)
+_ACCOUNT = re.compile(r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}")
+_IMPERSONATION = re.compile(
+    r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
+)
+_UNIVERSE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+# IAM Service Account Credentials API, generateAccessToken: an hour by default, up to 12 where the
+# organization allows it. Under ten minutes, google-auth's own configuration allows none either.
+_LIFETIME_S = range(600, 43_201)
+_KIND = "external_account"
+
+
+@dataclass(frozen=True)
+class Federation:
+    """A provider of a workload identity pool, and whom one may act as by it.
+
+    Args:
+        audience: The provider: `//iam.googleapis.com/projects/NUMBER/locations/global/
+            workloadIdentityPools/POOL/providers/PROVIDER`, with or without what is before
+            `projects/`.
+        service_account: The e-mail of a service account to impersonate. None: the federated
+            identity itself, for those services of Google Cloud that take it.
+        lifetime_s: Of a service account's tokens, in seconds: 600 to 3600, and up to 43200 where
+            the organization's policy allows it.
+        universe_domain: Of the cloud; `googleapis.com` is the public one.
+        sts_url, iam_url: Google's token endpoint, and the IAM Credentials API, where they are
+            reached by another address (Private Service Connect). HTTPS, or loopback.
+
+    Raises:
+        ConfigError: One of them is malformed.
+    """
+
+    audience: str
+    service_account: str | None = None
+    lifetime_s: int = 3600
+    universe_domain: str = "googleapis.com"
+    sts_url: str = ""
+    iam_url: str = ""
+
+    def __post_init__(self) -> None:
+        if not _matches(_UNIVERSE, self.universe_domain):
+            raise _malformed(
+                "universe domain", self.universe_domain, "give one like googleapis.com."
+            )
+        object.__setattr__(self, "audience", self._full(self.audience))
+        if self.service_account is not None and not _matches(_ACCOUNT, self.service_account):
+            raise ConfigError(
+                f"The service account {quoted(self.service_account)} is not an e-mail.",
+                fix="give NAME@PROJECT.iam.gserviceaccount.com.",
+                error_id="config/google-service-account",
+            )
+        if type(self.lifetime_s) is not int or self.lifetime_s not in _LIFETIME_S:
+            raise _malformed("lifetime", self.lifetime_s, "give 600 to 43200, in whole seconds.")
+        domain = self.universe_domain
+        for name, default in (
+            ("sts_url", f"https://sts.{domain}/v1/token"),
+            ("iam_url", f"https://iamcredentials.{domain}"),
+        ):
+            url = getattr(self, name) or default
+            if not is_confidential(url):
+                raise ConfigError(
+                    f"The address of Google's {name[:3].upper()} is {quoted(url)}; tokens go over "
+                    "HTTPS only (plain HTTP to this machine alone, for emulators).",
+                    fix="give an https:// address, or none.",
+                    error_id="config/google-plain-http",
+                )
+            object.__setattr__(self, name, url.rstrip("/"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
+
+    @property
+    def label(self) -> str:
+        """Names it in logs and errors."""
+        return self.service_account or self.audience.partition("projects/")[2]
+
+    @property
+    def pool_audience(self) -> str:
+        """What an OIDC token must be meant for where its provider names no audience of its own.
+
+        See: Google Cloud, "Workload Identity Federation with other providers": allowed audiences.
+        """
+        return f"https:{self.audience}"
+
+    def _full(self, audience: str) -> str:
+        found = _matches(_PROVIDER, audience)
+        if not found:
+            raise _malformed("audience", audience, f"give {_SHAPE}.", "config/google-audience")
+        if not found[2].isdigit():
+            raise _malformed(
+                "audience",
+                audience,
+                "put the project's number in the place of its id: gcloud projects describe "
+                f"{found[2]} --format='value(projectNumber)'.",
+                "config/google-audience",
+            )
+        return f"//iam.{self.universe_domain}/{found[1]}"
+
+
+_SHAPE = (
+    "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/"
+    "PROVIDER"
+)
+
+
+def configured(
+    audience: str | None = None, service_account: str | None = None, lifetime_s: int | None = None
+) -> tuple[Federation, dict[str, Any]]:
+    """What arguments, environment and credential configuration file ask for together.
+
+    Returns:
+        It, and the configuration: empty where no file was read.
+
+    Raises:
+        ConfigError: No audience is configured, or a setting is malformed.
+    """
+    environ = os.environ
+    audience = audience or environ.get("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE") or None
+    service_account = (
+        service_account or environ.get("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT") or None
+    )
+    path = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    document = {} if audience or not path else read(path)
+    fields: dict[str, Any] = of_document(document) if document else {}
+    given = {"audience": audience, "service_account": service_account, "lifetime_s": lifetime_s}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    if "audience" not in fields:
+        raise ConfigError(
+            "No workload identity provider is configured: audience was not given, "
+            "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE is not set, and GOOGLE_APPLICATION_CREDENTIALS names "
+            "no credential configuration file.",
+            fix=f"google.credentials({_SHAPE!r}), or set GCP_AWS_BRIDGE_GOOGLE_AUDIENCE.",
+            error_id="config/google-none",
+        )
+    return Federation(**fields), document
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A credential configuration file, where that is what it is.
+
+    See: Google Cloud, "Application Default Credentials": `external_account`.
+
+    Raises:
+        ConfigError: It cannot be read, or is of another kind.
+    """
+    problem = ""
+    document: Any = None
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    except (ValueError, RecursionError):
+        problem = "is not JSON"
+    if not problem and not (isinstance(document, dict) and document.get("type") == _KIND):
+        problem = f"is not a credential configuration of type {_KIND}"
+    if problem:
+        raise _unfit(path, problem)
+    found: dict[str, Any] = document
+    return found
+
+
+def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Federation` that a credential configuration says.
+
+    Raises:
+        ConfigError: It asks for what is not done here.
+    """
+    where = "GOOGLE_APPLICATION_CREDENTIALS"
+    if "workforcePools" in str(document.get("audience")):
+        raise _unfit(where, "is of a workforce pool, which is for people")
+    if document.get("client_id"):
+        raise _unfit(where, "asks for an OAuth client, which workloads do without")
+    fields = {
+        "audience": document.get("audience"),
+        "sts_url": document.get("token_url"),
+        "universe_domain": document.get("universe_domain"),
+    }
+    if url := document.get("service_account_impersonation_url"):
+        found = _matches(_IMPERSONATION, url)
+        if not found:
+            raise _unfit(where, f"impersonates at {quoted(url)}")
+        fields |= {"iam_url": found[1], "service_account": found[2]}
+        options = document.get("service_account_impersonation") or {}
+        fields["lifetime_s"] = options.get("token_lifetime_seconds")
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> re.Match[str] | None:
+    return pattern.fullmatch(value) if isinstance(value, str) else None
+
+
+def _malformed(
+    what: str, value: object, fix: str, error_id: str = "config/google-setting"
+) -> ConfigError:
+    return ConfigError(f"The {what} {quoted(value)} is malformed.", fix=fix, error_id=error_id)
+
+
+def _unfit(path: object, problem: str) -> ConfigError:
+    return ConfigError(
+        f"The credential configuration file {quoted(path)} {problem}.",
+        fix="write one with gcp-aws-bridge google-config, or give the audience instead.",
+        error_id="config/google-file",
+    )

@@ -1,0 +1,226 @@
+"""What proves to Google who runs here: a signed request to AWS, or an OIDC token.
+
+Which of them a provider takes was decided when it was made (an AWS provider, or one of OIDC), and
+cannot be seen from here; `choose` goes by what the machine has. Reads
+`GCP_AWS_BRIDGE_GOOGLE_SOURCE`, `GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE` and
+`AWS_WEB_IDENTITY_TOKEN_FILE`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from google.auth import aws
+from google.auth.exceptions import GoogleAuthError
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._token_file import TokenFile
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, quoted
+from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
+from gcp_aws_bridge.google._federation import Federation
+
+_log = logging.getLogger("gcp_aws_bridge")
+# Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
+_SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
+_JWT = "urn:ietf:params:oauth:token-type:jwt"
+_NAMES = ("signed-request", "token-file", "outbound")
+
+
+class SubjectToken(NamedTuple):
+    """What is traded at Google's token endpoint, and of which type (RFC 8693) it is."""
+
+    value: str
+    type: str
+
+    def __repr__(self) -> str:
+        return f"<SubjectToken {self.type}>"
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """A signed `GetCallerIdentity` request, for an AWS provider: Google sends it to AWS.
+
+    Nothing is sent to AWS from here. Good for five minutes (AWS Signature Version 4).
+
+    Args:
+        session: boto3's or botocore's, whose credentials sign. None: what the environment says.
+
+    Raises:
+        TokenUnavailable: There is no AWS identity here.
+        TokenError: botocore could not get its keys.
+    """
+
+    session: Any = field(default=None, repr=False)
+
+    def __call__(self, audience: str) -> SubjectToken:
+        signing = aws.Credentials(
+            audience, _SIGNED_REQUEST, aws_security_credentials_supplier=AwsIdentity(self.session)
+        )
+        try:
+            return SubjectToken(signing.retrieve_subject_token(None), _SIGNED_REQUEST)
+        except GoogleAuthError as error:  # a region that makes no address
+            raise refused(error) from None
+
+
+@dataclass(frozen=True)
+class OutboundToken:
+    """An OIDC token that AWS signs for its roles: `sts:GetWebIdentityToken`.
+
+    For a provider whose issuer is the account's own. The account must have outbound identity
+    federation enabled, and the role must be allowed the action.
+
+    Args:
+        session: As for `SignedRequest`.
+        audience: What it is asked for. None: the provider's own.
+
+    Raises:
+        ConfigError: botocore is too old to know it.
+        TokenUnavailable, TokenError: As for `SignedRequest`; or AWS refused.
+    """
+
+    session: Any = field(default=None, repr=False)
+    audience: str | None = None
+
+    def __call__(self, audience: str) -> SubjectToken:
+        from gcp_aws_bridge.google._outbound import web_identity_token
+
+        identity = AwsIdentity(self.session)
+        return SubjectToken(
+            web_identity_token(identity, self.audience or f"https:{audience}"), _JWT
+        )
+
+
+@dataclass(frozen=True)
+class OidcToken:
+    """What any `() -> str` returns, for a provider of its issuer: `TokenFile`, or one's own."""
+
+    source: Callable[[], str]
+
+    def __call__(self, audience: str) -> SubjectToken:
+        try:
+            token = _id_token.parse(self.source(), origin=self._origin)
+            return SubjectToken(token.raw, _JWT)
+        except BridgeError:
+            raise
+        except Exception as error:
+            # Its type alone: a message of code that handles tokens may hold one.
+            raise TokenError(
+                f"{self._origin} raised {type(error).__name__}.",
+                fix="see the cause below it in the traceback.",
+                error_id="token/source-raised",
+                retryable=isinstance(error, OSError),
+            ) from error
+
+    @property
+    def _origin(self) -> str:
+        return f"The token source {getattr(self.source, '__name__', type(self.source).__name__)}"
+
+
+SubjectTokenSource = Callable[[str], SubjectToken]
+
+
+def choose(
+    given: Any, session: Any, federation: Federation, document: Mapping[str, Any]
+) -> SubjectTokenSource:
+    """The source that was asked for, or else the one that this machine has.
+
+    Args:
+        given: A source, a name of one, a callable that returns an OIDC token, or None.
+        document: The credential configuration, where one was read.
+
+    Raises:
+        ConfigError: There is no such source, or it takes what is not here.
+    """
+    given = given or os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE") or None
+    if isinstance(given, str):
+        return _named(given, session)
+    if isinstance(given, (SignedRequest, OutboundToken)):
+        return given
+    if callable(given):
+        return OidcToken(given)
+    if given is not None:
+        raise _unknown(given)
+    found, why = _of_document(document, session) if document else _found(federation, session)
+    _log.debug("%s: subject token from %s: %s", federation.label, type(found).__name__, why)
+    return found
+
+
+def _named(name: str, session: Any) -> SubjectTokenSource:
+    if name not in _NAMES:
+        raise _unknown(name)
+    if name == "signed-request":
+        return SignedRequest(session)
+    if name == "outbound":
+        return OutboundToken(session)
+    path = _token_file()
+    if path is None:
+        raise ConfigError(
+            "A token file is to be sent to Google, and none is named.",
+            fix="set GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE to the path of a projected "
+            "serviceAccountToken.",
+            error_id="config/google-source",
+        )
+    return OidcToken(TokenFile(path))
+
+
+def _token_file() -> str | None:
+    environ = os.environ
+    return (
+        environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
+        or environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+        or None
+    )
+
+
+def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, str]:
+    """A token that was made for this pool, else the AWS identity.
+
+    IRSA's token is made for AWS's STS, so a provider of OIDC takes it only where it was told to:
+    its file is sent unasked only where the token says that it is for the pool. AWS's outbound
+    token needs what a signed request needs, and an account that was set up for it: never a guess.
+    """
+    path = os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
+    if path:
+        return OidcToken(TokenFile(path)), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE names it"
+    path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") if session is None else None
+    if path and _is_for(federation, path):
+        return OidcToken(TokenFile(path)), "AWS_WEB_IDENTITY_TOKEN_FILE is for this provider"
+    return SignedRequest(session), "no token file here is for this provider"
+
+
+def _is_for(federation: Federation, path: str) -> bool:
+    try:
+        audiences = _id_token.parse(TokenFile(path)(), origin="The token file").audience
+    except BridgeError:
+        return False
+    return not {federation.audience, federation.pool_audience}.isdisjoint(audiences)
+
+
+def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectTokenSource, str]:
+    source = document.get("credential_source")
+    source = source if isinstance(source, Mapping) else {}
+    why = "GOOGLE_APPLICATION_CREDENTIALS says so"
+    if document.get("subject_token_type") == _SIGNED_REQUEST:
+        return SignedRequest(session), why
+    form = source.get("format")
+    if isinstance(source.get("file"), str) and form in (None, {}, {"type": "text"}):
+        return OidcToken(TokenFile(source["file"])), why
+    raise ConfigError(
+        "The credential configuration file has a credential_source that is neither AWS's nor a "
+        "file of text.",
+        fix='give source= ("signed-request", "token-file", "outbound" or a callable), or have '
+        "google-auth read the file.",
+        error_id="config/google-source",
+    )
+
+
+def _unknown(given: object) -> ConfigError:
+    return ConfigError(
+        f"{quoted(given)} ({type(given).__name__}) is no source of a subject token.",
+        fix=f"give one of {', '.join(_NAMES)}, or a callable that returns an OIDC token.",
+        error_id="config/google-source",
+    )

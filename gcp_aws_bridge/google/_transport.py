@@ -1,0 +1,71 @@
+"""How Google's token endpoints are asked: HTTPS, no redirect, bounded in time, nothing logged.
+
+requests, through google-auth's own transport: what every client of Google Cloud in Python brings,
+with its proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUNDLE`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge._http import http_date
+from gcp_aws_bridge._wire_logs import wire_logs_silenced
+
+with extra("google", "requests", "2.20"):
+    from google.auth.transport.requests import Request
+
+# The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
+_TIMEOUT_S = 10.0
+# A redirect would have the token sent to wherever it points.
+_OF_REQUESTS = {"allow_redirects": False}
+
+
+class Transport:
+    """google-auth's `Request`, for one exchange; remembers of an answer what errors leave out.
+
+    Args:
+        request: The user's own `google.auth.transport.Request`, which knows how Google is reached.
+
+    Attributes:
+        status: HTTP status of the last answer, or 0.
+        date: The clock of who answered, aware UTC, where it told.
+    """
+
+    def __init__(self, request: Callable[..., Any] | None = None) -> None:
+        self._ours = Request() if request is None else None
+        self._request: Any = request or self._ours
+        self._options: Mapping[str, Any] = _OF_REQUESTS if self._ours else {}
+        self.status = 0
+        self.date: datetime | None = None
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            self._ours.session.close()
+
+    def __call__(self, url: str, method: str = "GET", **asked: Any) -> Any:
+        """As google-auth's classes call it."""
+        self.status, self.date = 0, None
+        asked.setdefault("timeout", _TIMEOUT_S)
+        with wire_logs_silenced():
+            answer = self._request(url=url, method=method, **asked, **self._options)
+        self.status = answer.status
+        self.date = http_date(answer.headers.get("date"))
+        return answer
+
+    def post(self, url: str, bearer: str, body: Mapping[str, Any]) -> Any:
+        """The JSON that is answered to *body*.
+
+        Raises:
+            ValueError: It is no JSON.
+            google.auth.exceptions.TransportError: Nothing was answered.
+        """
+        headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
+        answer = self(url, "POST", headers=headers, body=json.dumps(body).encode())
+        return json.loads(answer.data)
