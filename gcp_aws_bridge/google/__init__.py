@@ -129,7 +129,9 @@ def _identity(
             )
         federation = audience
     else:
-        federation, document = configured(audience, service_account, lifetime_s)
+        federation, document = configured(
+            audience=audience, service_account=service_account, lifetime_s=lifetime_s
+        )
     chosen = choose(source, session, federation, document)
     quota_project_id = quota_project_id or document.get("quota_project_id")
     return Identity(federation, chosen, request), quota_project_id

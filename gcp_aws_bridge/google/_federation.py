@@ -1,7 +1,7 @@
 """`Federation`: which Google identity is wanted, as one checked value, and where it is read from.
 
-Reads `GCP_AWS_BRIDGE_GOOGLE_AUDIENCE`, `GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT`, and the credential
-configuration file that `GOOGLE_APPLICATION_CREDENTIALS` names.
+Reads `GCP_AWS_BRIDGE_GOOGLE_AUDIENCE`, `…_SERVICE_ACCOUNT`, `…_STS_URL`, `…_IAM_URL`, and the
+credential configuration file that `GOOGLE_APPLICATION_CREDENTIALS` names.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ _UNIVERSE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 # organization allows it. Under ten minutes, google-auth's own configuration allows none either.
 _LIFETIME_S = range(600, 43_201)
 _KIND = "external_account"
+_VARIABLES = {
+    "audience": "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE",
+    "service_account": "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT",
+    "sts_url": "GCP_AWS_BRIDGE_GOOGLE_STS_URL",
+    "iam_url": "GCP_AWS_BRIDGE_GOOGLE_IAM_URL",
+}
 
 
 @dataclass(frozen=True)
@@ -128,10 +134,11 @@ _SHAPE = (
 )
 
 
-def configured(
-    audience: str | None = None, service_account: str | None = None, lifetime_s: int | None = None
-) -> tuple[Federation, dict[str, Any]]:
+def configured(**given: Any) -> tuple[Federation, dict[str, Any]]:
     """What arguments, environment and credential configuration file ask for together.
+
+    Args:
+        given: Fields of a `Federation`; None where the next one decides.
 
     Returns:
         It, and the configuration: empty where no file was read.
@@ -140,16 +147,13 @@ def configured(
         ConfigError: No audience is configured, or a setting is malformed.
     """
     environ = os.environ
-    audience = audience or environ.get("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE") or None
-    service_account = (
-        service_account or environ.get("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT") or None
-    )
-    path = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-    document = {} if audience or not path else read(path)
-    fields: dict[str, Any] = of_document(document) if document else {}
-    given = {"audience": audience, "service_account": service_account, "lifetime_s": lifetime_s}
+    fields = {name: environ.get(variable) or None for name, variable in _VARIABLES.items()}
     fields |= {name: value for name, value in given.items() if value is not None}
-    if "audience" not in fields:
+    path = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    document = {} if fields["audience"] or not path else read(path)
+    if document:
+        fields = {**of_document(document), **_without_none(fields)}
+    if fields["audience"] is None:
         raise ConfigError(
             "No workload identity provider is configured: audience was not given, "
             "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE is not set, and GOOGLE_APPLICATION_CREDENTIALS names "
@@ -157,7 +161,7 @@ def configured(
             fix=f"google.credentials({_SHAPE!r}), or set GCP_AWS_BRIDGE_GOOGLE_AUDIENCE.",
             error_id="config/google-none",
         )
-    return Federation(**fields), document
+    return Federation(**_without_none(fields)), document
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -206,8 +210,13 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
         if not found:
             raise _unfit(where, f"impersonates at {quoted(url)}")
         fields |= {"iam_url": found[1], "service_account": found[2]}
-        options = document.get("service_account_impersonation") or {}
-        fields["lifetime_s"] = options.get("token_lifetime_seconds")
+        options = document.get("service_account_impersonation")
+        if isinstance(options, Mapping):
+            fields["lifetime_s"] = options.get("token_lifetime_seconds")
+    return fields
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
