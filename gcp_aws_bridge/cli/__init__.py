@@ -26,7 +26,7 @@ _COMMANDS = (
     ("trust-policy", "write, explain and check the trust policy of a role"),
     ("doctor", "name the broken link between Google and AWS, and what mends it"),
     ("demo", "show the whole bridge at work on this machine, with no cloud"),
-    ("emulate", "run an emulated GKE metadata server and AWS STS for tests and trying out"),
+    ("emulate", "run both clouds emulated, for tests and trying out"),
 )
 
 

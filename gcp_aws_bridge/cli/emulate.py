@@ -7,15 +7,20 @@ with it cryptography, only when it runs.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
 from gcp_aws_bridge.cli._signals import told_to_stop
 
+if TYPE_CHECKING:
+    from gcp_aws_bridge.emulator import Emulator
+
 __all__ = ["HELP", "configure", "run"]
 
-HELP = "run an emulated GKE metadata server and AWS STS for tests and trying out"
+HELP = "run both clouds emulated, for tests and trying out"
 
 _DEFAULT_ROLE = "arn:aws:iam::123456789012:role/etl"
 _DEFAULT_AUDIENCE = "sts.amazonaws.com"
@@ -46,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the pod's Google service account, NAME@PROJECT.iam.gserviceaccount.com",
     )
     parser.add_argument(
+        "--on-aws",
+        metavar="FOLDER",
+        help="the other direction: print the environment of a program on EC2 that has the first "
+        "role, and write the credential configuration of Google's libraries to FOLDER",
+    )
+    parser.add_argument(
         "--shell",
         choices=sorted(SHELLS),
         default=default_shell(),
@@ -68,8 +79,9 @@ def run(args: argparse.Namespace) -> int:
         cloud = Emulator(
             service_account=account, metadata_port=args.metadata_port, sts_port=args.sts_port
         )
+        policy = cloud.trust_policy_for_service("ec2.amazonaws.com") if args.on_aws else None
         for arn in roles:
-            cloud.add_role(arn, audience=args.audience)
+            cloud.add_role(arn, policy, audience=args.audience)
     except ValueError as error:
         return _fail(str(error), 2)
     try:
@@ -78,15 +90,13 @@ def run(args: argparse.Namespace) -> int:
         return _fail(f"cannot serve the ports asked for: {error}", 1)
     try:
         with told_to_stop() as stop:
-            print(
-                SHELLS[args.shell](_environment(cloud.environ, roles[0], args.audience)), flush=True
+            environ, who = (
+                _on_aws(cloud, roles[0], Path(args.on_aws))
+                if args.on_aws
+                else _in_gke(cloud, roles, args.audience)
             )
-            _hint(
-                f"Metadata server: {cloud.metadata.url}   AWS STS: {cloud.sts.url}\n"
-                f"{cloud.service_account.email} may assume {', '.join(roles)} "
-                f"with a token for {args.audience}.\n"
-                "Set the variables above in another terminal. Ctrl-C stops."
-            )
+            print(SHELLS[args.shell](environ), flush=True)
+            _hint(f"{who}\nSet the variables above in another terminal. Ctrl-C stops.")
             # Not `stop.wait()`: on Windows, Ctrl-C does not interrupt a wait without an end.
             while not stop.wait(0.5):
                 pass
@@ -97,17 +107,43 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _environment(emulated: Mapping[str, str], role: str, audience: str) -> dict[str, str]:
+def _in_gke(cloud: Emulator, roles: list[str], audience: str) -> tuple[dict[str, str], str]:
+    """Return the environment of the pod, and what to say of it."""
     found = {
-        **emulated,
+        **cloud.environ,
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",  # the only one that boto3 reads
-        "AWS_ROLE_ARN": role,
-        "GCP_AWS_BRIDGE_ROLE_ARN": role,
+        "AWS_ROLE_ARN": roles[0],
+        "GCP_AWS_BRIDGE_ROLE_ARN": roles[0],
     }
     if audience != _DEFAULT_AUDIENCE:
         found["GCP_AWS_BRIDGE_AUDIENCE"] = audience
-    return found
+    return found, (
+        f"Metadata server: {cloud.metadata.url}   AWS STS: {cloud.sts.url}\n"
+        f"{cloud.service_account.email} may assume {', '.join(roles)} with a token for {audience}."
+    )
+
+
+def _on_aws(cloud: Emulator, role: str, folder: Path) -> tuple[dict[str, str], str]:
+    """Let a role act as the service account; return its environment, and what to say of it."""
+    provider = cloud.add_aws_provider(role.split(":")[4])
+    session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+    name = f"{session.partition('/')[0]}/{role.rpartition('/')[2]}"  # a path is not in it
+    email = cloud.service_account.email
+    cloud.add_google_service_account(email, [provider.principal_set("attribute.aws_role", name)])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "credential-configuration.json"
+    path.write_text(json.dumps(cloud.external_account(provider, email), indent=2), "utf-8")
+    found = {
+        **cloud.ec2_environ(role),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(path.resolve()),
+        # Else google-auth asks Cloud Resource Manager, which is not emulated.
+        "GOOGLE_CLOUD_PROJECT": cloud.service_account.project_id,
+    }
+    return found, (
+        f"EC2 metadata service: {cloud.imds.url}   Google STS: {cloud.google_sts.url}\n"
+        f"{role} may act as {email}."
+    )
 
 
 def _hint(text: str) -> None:

@@ -1,4 +1,4 @@
-"""An offline GKE metadata server and AWS STS, for tests, demonstrations and benchmarks.
+"""Both clouds offline: GKE's metadata server and AWS STS, and, for AWS workloads, Google's STS.
 
 They implement what the two clouds document, verify what the clouds verify, and refuse in the
 clouds' words. Nothing here uses the rest of the package: a judge that shared code with what it
@@ -12,16 +12,21 @@ from .clock import ManualClock
 from .cloud import Emulator
 from .discovery import OidcProvider
 from .faults import Fault
+from .googleiam import GoogleAccount, GoogleIdentity
 from .identity import ServiceAccount
+from .providers import WorkloadProvider
 from .requestlog import Recorded
 
 __all__ = [
     "Emulator",
     "Fault",
+    "GoogleAccount",
+    "GoogleIdentity",
     "Key",
     "ManualClock",
     "OidcProvider",
     "Recorded",
     "Role",
     "ServiceAccount",
+    "WorkloadProvider",
 ]

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .issuer import Issuer
 from .tokens import Provider
 from .trust import Principal, TrustPolicy
 
@@ -88,6 +89,7 @@ class Accounts:
             self._roles: dict[str, Role] = {}
             self._keys: dict[str, Key] = {}
             self._providers: dict[tuple[str, str], Provider] = {}
+            self._outbound: dict[str, Issuer] = {}
 
     def add_role(
         self, arn: str, trust_policy: TrustPolicy, max_session_duration: int, description: str
@@ -142,6 +144,16 @@ class Accounts:
         """Return what an account knows of an issuer."""
         with self._lock:
             return self._providers.get((account, issuer_url))
+
+    def enable_outbound(self, account: str, issuer: Issuer) -> None:
+        """Let an account's callers have web identity tokens, from this issuer."""
+        with self._lock:
+            self._outbound[account] = issuer
+
+    def outbound(self, account: str) -> Issuer | None:
+        """Return who signs web identity tokens of an account; `None` where that is not enabled."""
+        with self._lock:
+            return self._outbound.get(account)
 
     def add_user(self, arn: str, account: str) -> Key:
         """Make a user with a long-term access key."""

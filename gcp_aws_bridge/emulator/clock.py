@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-__all__ = ["Clock", "ManualClock", "real_clock"]
+__all__ = ["Clock", "ManualClock", "iso", "real_clock"]
 
 Clock = Callable[[], datetime]
 """A function without arguments that returns the present instant, aware and in UTC."""
@@ -18,6 +18,11 @@ Clock = Callable[[], datetime]
 def real_clock() -> datetime:
     """Return the present instant, in UTC."""
     return datetime.now(timezone.utc)  # noqa: TID251, RUF100 - the emulator's one look at the time
+
+
+def iso(instant: datetime) -> str:
+    """Write an instant as both clouds do, in whole seconds (RFC 3339, section 5.6)."""
+    return f"{instant.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class ManualClock:

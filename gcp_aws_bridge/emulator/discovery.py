@@ -70,9 +70,10 @@ class Discovery(Service):
         self._issuers: list[Issuer] = []
 
     def publish(self, issuer: Issuer) -> None:
-        """Serve this issuer's documents."""
+        """Serve this issuer's documents, if they are not served already."""
         with self._lock:
-            self._issuers.append(issuer)
+            if issuer not in self._issuers:
+                self._issuers.append(issuer)
 
     def forget_all_but_first(self) -> None:
         """Go back to the issuer that was published first."""

@@ -36,7 +36,7 @@ class Fault:
         date_skew_s: Seconds added to the `Date` header.
         wire: How the answer is delivered.
         seconds: The fault's duration: of the hang, of each step of a drip, of the delay.
-        remaining_s: What a token from the metadata server has left to live.
+        remaining_s: What a token from Google has left to live.
         error: Code, message and HTTP status of an AWS error.
     """
 
@@ -115,8 +115,9 @@ class Fault:
     def stale_token(remaining_s: float) -> Fault:
         """Give a token from the cache that lives only so long (below zero: it has expired).
 
-        Only the metadata server has it, for `identity` and `token`. The cache itself stays as
-        it is, so that asking again gets what would have been given without the fault.
+        The metadata server has it, for `identity` and `token`: its cache stays as it is, so
+        that asking again gets what would have been given without the fault. Google's STS and IAM
+        Credentials have it, for every token that they give.
         """
         return Fault(f"stale_token {remaining_s:g} s", remaining_s=remaining_s)
 

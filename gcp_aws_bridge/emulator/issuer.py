@@ -132,6 +132,13 @@ class Issuer:
         key = _private_key(_FORGER, 0) if forged else _private_key(self.url, number)
         return f"{signed}.{b64url(_signature(signed.encode(), wanted.get('alg'), key))}"
 
+    def sign_bytes(self, data: bytes) -> tuple[str, bytes]:
+        """Return the current key's id and its signature over anything at all, by RS256."""
+        with self._lock:
+            number = self._current
+        key = _private_key(self.url, number)
+        return _jwk(self.url, number)["kid"], _signature(data, "RS256", key)
+
     def google_claims(
         self, unique_id: str, audience: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_to_bytes
 from .accounts import Key
 from .answers import AwsError
 
-__all__ = ["SignedRequest", "verify"]
+__all__ = ["SignedRequest", "region_of", "verify"]
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _TERMINATOR = "aws4_request"
@@ -63,6 +63,7 @@ def verify(
     find_key: Callable[[str], Key | None],
     now: datetime,
     max_skew_s: float,
+    region: str | None = None,
 ) -> Key:
     """Return the key that signed the request.
 
@@ -72,6 +73,7 @@ def verify(
         find_key: Returns the key of an access key id, or `None`.
         now: The present instant.
         max_skew_s: How far from it the request's date may be.
+        region: The region whose endpoint was asked; any, when `None`.
 
     Raises:
         AwsError: With the code and the words that AWS has for what is wrong.
@@ -83,7 +85,7 @@ def verify(
     amz_date = request.headers.get("X-Amz-Date", "")
     if not _AMZ_DATE.fullmatch(amz_date):
         raise _incomplete("Authorization header requires existence of a valid 'X-Amz-Date' header.")
-    _check_scope(authorization, service, amz_date)
+    _check_scope(authorization, service, region, amz_date)
     _check_signed_headers(authorization, request.headers)
     _check_date(amz_date, now, max_skew_s)
     key = find_key(authorization.access_key_id)
@@ -101,6 +103,11 @@ def verify(
     if key.expiration is not None and now >= key.expiration:
         raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
     return key
+
+
+def region_of(headers: Message) -> str:
+    """Return the region that a request, verified before, was signed for."""
+    return _parse(str(headers["Authorization"])).region
 
 
 def _parse(header: str) -> _Authorization:
@@ -126,9 +133,13 @@ def _parse(header: str) -> _Authorization:
     )
 
 
-def _check_scope(authorization: _Authorization, service: str, amz_date: str) -> None:
+def _check_scope(
+    authorization: _Authorization, service: str, region: str | None, amz_date: str
+) -> None:
     wrong = []
-    if not _REGION.fullmatch(authorization.region):
+    if not _REGION.fullmatch(authorization.region) or authorization.region != (
+        region or authorization.region
+    ):
         wrong.append("Credential should be scoped to a valid region. ")
     if authorization.service != service:
         wrong.append(f"Credential should be scoped to correct service: '{service}'. ")

@@ -1,4 +1,4 @@
-"""The emulated AWS STS: AssumeRoleWithWebIdentity, AssumeRole, GetCallerIdentity.
+"""The emulated AWS STS: roles assumed, callers told who they are, tokens that say so to others.
 
 The Query protocol (AWS STS API reference, "Making query requests"): POST with a form, or GET with a
 query. Every region is served on one port; trust policies alone decide, as in `accounts`.
@@ -7,19 +7,21 @@ query. Every region is served on one port; trust policies alone decide, as in `a
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from . import parameters, sigv4, tokens
-from .accounts import Accounts, Caller, Role
+from .accounts import Accounts, Key, Role
 from .answers import AwsError, Tree, answer, refusal
-from .clock import Clock
+from .clock import Clock, iso
 from .conditions import Context
 from .faults import Fault
 from .issuer import GOOGLE, Issuer
+from .outbound import web_identity_token
 from .parameters import RoleRequest
 from .requestlog import Recorded
 from .server import Reply
 from .service import Service
+from .sigv4 import SignedRequest
 from .tokens import Provider, WebIdentity
 from .trust import Principal
 
@@ -57,6 +59,7 @@ class STS(Service):
             "AssumeRole": self._assume_role,
             "AssumeRoleWithWebIdentity": self._assume_role_with_web_identity,
             "GetCallerIdentity": self._get_caller_identity,
+            "GetWebIdentityToken": self._get_web_identity_token,
         }
 
     def reset(self) -> None:
@@ -133,7 +136,7 @@ class STS(Service):
         return answer("AssumeRoleWithWebIdentity", result)
 
     def _assume_role(self, request: Recorded, now: datetime) -> Reply:
-        caller = self._caller(request, now)
+        caller = self._key(request, now).caller
         asked = parameters.read_assume_role(request.params)
         refusal_words = (
             f"User: {caller.arn} is not authorized to perform: {{action}} "
@@ -159,26 +162,43 @@ class STS(Service):
         return answer("AssumeRole", self._issue(role, asked, now, source_identity))
 
     def _get_caller_identity(self, request: Recorded, now: datetime) -> Reply:
-        caller = self._caller(request, now)
+        caller = self._key(request, now).caller
         return answer(
             "GetCallerIdentity",
             {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account},
         )
 
+    def _get_web_identity_token(self, request: Recorded, now: datetime) -> Reply:
+        key = self._key(request, now)
+        issuer = self._accounts.outbound(key.caller.account)
+        region = sigv4.region_of(request.headers)
+        token, ends = web_identity_token(request.params, key, issuer, region, now)
+        return answer("GetWebIdentityToken", {"WebIdentityToken": token, "Expiration": iso(ends)})
+
     # Their parts.
 
-    def _caller(self, request: Recorded, now: datetime) -> Caller:
-        signed = sigv4.SignedRequest(
-            request.method, request.path, request.query, request.headers, request.body
-        )
-        key = sigv4.verify(
+    def signer(self, signed: SignedRequest, now: datetime, region: str | None = None) -> Key:
+        """Return the key that signed a request to STS; see `sigv4.verify`.
+
+        Raises:
+            AwsError: STS would not take it.
+        """
+        return sigv4.verify(
             signed,
             service="sts",
             find_key=self._accounts.key,
             now=now,
             max_skew_s=self.max_skew_s,
+            region=region,
         )
-        return key.caller
+
+    def _key(self, request: Recorded, now: datetime) -> Key:
+        return self.signer(
+            SignedRequest(
+                request.method, request.path, request.query, request.headers, request.body
+            ),
+            now,
+        )
 
     def _admit(
         self,
@@ -212,7 +232,7 @@ class STS(Service):
                 "AccessKeyId": key.access_key_id,
                 "SecretAccessKey": key.secret_access_key,
                 "SessionToken": key.session_token,
-                "Expiration": f"{expiration.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+                "Expiration": iso(expiration),
             },
             "PackedPolicySize": None if asked.packed_size is None else str(asked.packed_size),
             "SourceIdentity": source_identity,

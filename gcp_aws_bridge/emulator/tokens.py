@@ -7,20 +7,14 @@ read, or that nobody vouches for, is `InvalidIdentityToken`; one past its end is
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
-
 from .answers import AwsError
 from .issuer import GOOGLE, Issuer
+from .jws import Jws, decode, is_date, strings
 
 __all__ = ["Provider", "WebIdentity", "verify"]
 
@@ -79,14 +73,18 @@ def verify(
     Raises:
         AwsError: `InvalidIdentityToken` or `ExpiredTokenException`.
     """
-    header, claims, signed, signature = _decode(token)
+    try:
+        jws = decode(token)
+    except ValueError:
+        raise _invalid(_NOT_A_JWT) from None
+    claims = jws.claims
     issuer_url = claims.get("iss")
     if not isinstance(issuer_url, str) or not issuer_url:
         raise _invalid(_NOT_A_JWT)
     provider = find_provider(issuer_url)
     if provider is None:
         raise _invalid(f"No OpenIDConnect provider found in your account for {issuer_url}")
-    _check_signature(header, signed, signature, provider.issuer)
+    _check_signature(jws, provider.issuer)
     _check_times(claims, int(now.timestamp()))
     subject = claims.get("sub")
     if not isinstance(subject, str) or len(subject) not in _SUBJECT_LENGTH:
@@ -96,47 +94,22 @@ def verify(
     return WebIdentity(provider, claims, subject, audience, context)
 
 
-def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
-    """Split the compact form (RFC 7515, section 7.1) without believing any of it."""
-    parts = token.split(".")
-    if len(parts) != 3 or not token.isascii():
+def _check_signature(jws: Jws, issuer: Issuer) -> None:
+    """Verify RS256 with the published key. What the header claims must not choose the algorithm."""
+    if not jws.is_rs256:
         raise _invalid(_NOT_A_JWT)
-    try:
-        raw = [
-            base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-            for part in parts
-        ]
-        header, claims = json.loads(raw[0]), json.loads(raw[1])
-    except (binascii.Error, ValueError, RecursionError):
-        raise _invalid(_NOT_A_JWT) from None
-    if not isinstance(header, dict) or not isinstance(claims, dict):
-        raise _invalid(_NOT_A_JWT)
-    return header, claims, f"{parts[0]}.{parts[1]}".encode(), raw[2]
-
-
-def _check_signature(
-    header: Mapping[str, Any], signed: bytes, signature: bytes, issuer: Issuer
-) -> None:
-    """Verify RS256 with the published key. What the header claims must not choose the algorithm.
-
-    RFC 8725, section 3.1: `none`, HMAC and the rest are refused before any key is looked at.
-    """
-    if header.get("alg") != "RS256" or "crit" in header:
-        raise _invalid(_NOT_A_JWT)
-    key = issuer.verification_key(str(header.get("kid")))
+    key = issuer.verification_key(str(jws.header.get("kid")))
     if key is None:
         raise _invalid(_NO_KEY)
-    try:
-        key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
-    except InvalidSignature:
-        raise _invalid("Token signature invalid") from None
+    if not jws.is_signed_by(key):
+        raise _invalid("Token signature invalid")
 
 
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
     for name in ("exp", "iat"):
-        if not _is_number(claims.get(name)):
+        if not is_date(claims.get(name)):
             raise _invalid(f"Missing or malformed claim in the token: {name}")
-    if "nbf" in claims and not _is_number(claims["nbf"]):
+    if "nbf" in claims and not is_date(claims["nbf"]):
         raise _invalid("Missing or malformed claim in the token: nbf")
     expires = int(claims["exp"])
     if now >= expires:
@@ -149,21 +122,13 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
         raise _invalid("Token is not yet valid")
 
 
-def _is_number(value: object) -> bool:
-    """Tell whether this is a NumericDate (RFC 7519, section 2). `bool` is an int in Python."""
-    if isinstance(value, bool):
-        return False
-    # JSON as Python reads it has NaN and infinities; neither is a date.
-    return isinstance(value, int) or (isinstance(value, float) and abs(value) < 1e15)
-
-
 def _audience(claims: Mapping[str, Any], provider: Provider) -> str:
     """Return what AWS calls the audience: `azp` when there is one, else `aud`.
 
     IAM user guide, "Available keys for AWS OIDC federation": `accounts.google.com:aud`. With a
     list of client ids (a provider created in the account), `aud` or `azp` must be among them.
     """
-    audiences, azp = _strings(claims.get("aud")), _strings(claims.get("azp"))
+    audiences, azp = strings(claims.get("aud")), strings(claims.get("azp"))
     if not audiences:
         raise _invalid("Incorrect token audience")
     if provider.client_ids is None:
@@ -187,21 +152,15 @@ def _context(
         f"{prefix}:aud": (audience,),
         f"{prefix}:sub": (subject,),
     }
-    if amr := _strings(claims.get("amr")):
+    if amr := strings(claims.get("amr")):
         context[f"{prefix}:amr"] = amr
     if issuer_url == GOOGLE:
-        context[f"{prefix}:oaud"] = _strings(claims.get("aud"))
+        context[f"{prefix}:oaud"] = strings(claims.get("aud"))
         google = claims.get("google")
         number = google.get("organization_number") if isinstance(google, dict) else None
         if number is not None:
             context[f"{prefix}:google/organization_number"] = (str(number),)
     return context
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    """Return a claim that may be one string or a list of them (RFC 7519, section 4.1.3)."""
-    items = value if isinstance(value, list) else [value]
-    return tuple(item for item in items if isinstance(item, str) and item)
 
 
 def _invalid(message: str) -> AwsError:

@@ -37,7 +37,7 @@ class Principal:
         names: Every name that a policy could give this one.
     """
 
-    kind: Literal["AWS", "Federated"]
+    kind: Literal["AWS", "Federated", "Service"]
     names: frozenset[str]
 
 

@@ -102,6 +102,37 @@ def test_roles_audience_and_account_until_sigterm(start):
     assert all(word in hints for word in (*roles, email, "my aud"))
 
 
+ON_AWS = """
+import google.auth, google.auth.transport.requests
+credentials, _ = google.auth.default(["https://www.googleapis.com/auth/cloud-platform"])
+credentials.refresh(google.auth.transport.requests.Request())
+print(credentials.service_account_email, credentials.token[:7])
+"""
+
+
+@posix
+def test_the_other_direction_is_what_google_auth_takes(start, tmp_path):
+    role = "arn:aws:iam::210987654321:role/a/path/etl"
+    process = start("--on-aws", str(tmp_path / "new"), "--role", role, "--shell", "json")
+    environ = read_environment(process)
+    given = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # the instance tells
+        del environ[name]
+    done = subprocess.run(
+        [sys.executable, "-c", ON_AWS],
+        env={**given, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    email = "etl@demo-project.iam.gserviceaccount.com"
+    assert [email, "ya29.c."] == done.stdout.split(), done.stderr
+    process.send_signal(signal.SIGTERM)
+    hints = process.communicate(timeout=10)[1]
+    assert process.returncode == 0
+    assert f"{role} may act as {email}." in hints
+
+
 @pytest.mark.parametrize(
     ("args", "status", "words"),
     [

@@ -1,0 +1,167 @@
+"""What both emulated clouds are made of, and their life: started, stopped and reset as one.
+
+The metadata server, STS and the server of signing keys are there from the start. All others are
+made and started when they are first asked for, so that nobody waits for what is not used.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar, cast
+
+from .accounts import Accounts
+from .clock import Clock, real_clock
+from .discovery import Discovery
+from .googleiam import GoogleIam
+from .identity import ServiceAccount
+from .issuer import GOOGLE, Issuer
+from .metadata import Metadata
+from .server import LOOPBACK
+from .service import Service
+from .sts import STS
+
+__all__ = ["DEFAULT_ACCOUNT", "EKS_ISSUER", "REGION", "Estate", "loopback_exceptions", "written"]
+
+DEFAULT_ACCOUNT = "123456789012"
+REGION = "us-east-1"
+EKS_ISSUER = f"https://oidc.eks.{REGION}.amazonaws.com/id/5B9C0E3F4A7D4E1C8F2A6D7B3C1E0F9A"
+"""`iss` of the tokens of pods in the EKS cluster."""
+
+_S = TypeVar("_S", bound=Service)
+_E = TypeVar("_E", bound="Estate")
+
+
+class Estate:
+    """The services, what they share, and the clock they go by. See `Emulator`."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = real_clock,
+        service_account: ServiceAccount | None = None,
+        linked: bool = True,
+        metadata_port: int = 0,
+        sts_port: int = 0,
+    ) -> None:
+        self.clock = self._first_clock = clock
+        self._service_account = service_account or ServiceAccount()
+        self._linked = linked
+        self._accounts = Accounts()
+        self._iam = GoogleIam()
+        self._google = Issuer(GOOGLE, self._now)
+        self._cluster = Issuer(EKS_ISSUER, self._now)
+        self.metadata = Metadata(self.service_account, self._google, self._now, metadata_port)
+        self.metadata.linked = linked
+        self.sts = STS(self._accounts, self._google, self._now, sts_port)
+        self.issuer = Discovery(self._now)
+        self.issuer.publish(self._google)
+        self._lock = threading.Lock()
+        self._serving = False
+        self._later: dict[type[Service], Service] = {}
+        self._issuers = {issuer.url: issuer for issuer in (self._google, self._cluster)}
+
+    def __enter__(self: _E) -> _E:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @property
+    def service_account(self) -> ServiceAccount:
+        """The identity of the pod."""
+        return self._service_account
+
+    def _now(self) -> datetime:
+        return self.clock()
+
+    def _services(self) -> tuple[Service, ...]:
+        return (self.metadata, self.sts, self.issuer, *self._later.values())
+
+    def _lazily(self, kind: type[_S], make: Callable[[], _S]) -> _S:
+        """Return the service of a kind; make it, and serve it where all are served."""
+        with self._lock:
+            found = self._later.get(kind)
+            if found is None:
+                found = self._later[kind] = make()
+                if self._serving:
+                    found.start()
+            return cast("_S", found)
+
+    def _issuer_of(self, url: str) -> Issuer:
+        """Return the issuer of this URL, and publish its keys."""
+        issuer = self._issuers.setdefault(url, Issuer(url, self._now))
+        self.issuer.publish(issuer)
+        return issuer
+
+    def start(self) -> None:
+        """Serve all ports. Does nothing where they are served already.
+
+        Raises:
+            OSError: A port that was asked for is taken.
+            OverflowError: It is none.
+        """
+        try:
+            with self._lock:
+                for service in self._services():
+                    service.start()
+                self._serving = True
+        except (OSError, OverflowError):
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Refuse connections and cut those there are; a later `start` has the same ports.
+
+        Raises:
+            RuntimeError: Answering some request failed inside the emulator.
+        """
+        with self._lock, ExitStack() as stack:  # stops them all, whatever one of them raises
+            self._serving = False
+            for service in self._services():
+                stack.callback(service.stop)
+
+    def reset(self) -> None:
+        """Go back to the state after `start`, without a restart.
+
+        Forgets requests, faults, latency, cached tokens, roles, providers, users, issued keys and
+        rotations, and all that was added on either side; the clock and the link are again those
+        given to the constructor.
+
+        Raises:
+            RuntimeError: Answering some request failed inside the emulator.
+        """
+        self.clock = self._first_clock
+        self.metadata.linked = self._linked
+        self._accounts.clear()
+        self._iam.clear()
+        self._google.reset()
+        self._cluster.reset()
+        self._issuers = {issuer.url: issuer for issuer in (self._google, self._cluster)}
+        self.issuer.forget_all_but_first()
+        for service in self._services():
+            service.reset()
+
+
+def loopback_exceptions() -> dict[str, str]:
+    """Return variables that except loopback from a proxy, where the environment sets one."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    return {
+        name: ",".join(filter(None, (os.environ.get(name), LOOPBACK, "localhost")))
+        for name in ("NO_PROXY", "no_proxy")
+    }
+
+
+def written(path: Path, text: str) -> str:
+    """Write a file that its owner alone may read; return its path."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return str(path)

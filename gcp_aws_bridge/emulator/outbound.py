@@ -1,0 +1,123 @@
+"""Outbound identity federation of AWS: GetWebIdentityToken, an OIDC token for who calls STS.
+
+Bounds are those of the STS API reference, claims those of the IAM user guide, "Understanding token
+claims". Tokens are signed by RS256; ES384 is refused as what the emulator does not do.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from .accounts import Key
+from .answers import AwsError
+from .clock import iso
+from .issuer import Issuer
+
+__all__ = ["web_identity_token"]
+
+_NAMESPACE = "https://sts.amazonaws.com/"
+_AUDIENCES = range(1, 11)
+_AUDIENCE_LENGTH = range(1, 1001)
+_DURATION_S = range(60, 3601)
+_DEFAULT_DURATION_S = 300
+_TAGS = range(51)
+_TAG_KEY = re.compile(r"Tags\.member\.(\d{1,4})\.Key", re.ASCII)
+_AUDIENCE = re.compile(r"Audience\.member\.(\d{1,4})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    audiences: list[str]
+    duration_s: int
+    tags: Mapping[str, str]
+
+
+def web_identity_token(
+    params: Mapping[str, str], key: Key, issuer: Issuer | None, region: str, now: datetime
+) -> tuple[str, datetime]:
+    """Return a token for the caller, and its end.
+
+    Args:
+        params: The request's.
+        key: What it was signed with.
+        issuer: The account's; `None` where the federation is not enabled.
+        region: That the request was signed for.
+        now: The present instant.
+
+    Raises:
+        AwsError: STS would refuse this.
+    """
+    asked = _read(params)
+    if issuer is None:
+        raise AwsError(
+            "OutboundWebIdentityFederationDisabledException",
+            "Outbound web identity federation is disabled for this account.",
+            403,
+        )
+    expiration = now.replace(microsecond=0) + timedelta(seconds=asked.duration_s)
+    if key.expiration is not None and expiration > key.expiration:
+        raise AwsError(
+            "SessionDurationEscalationException",
+            "The requested token duration would extend the session beyond its original "
+            "expiration time.",
+            403,
+        )
+    audiences = asked.audiences
+    principal = key.caller.role_arn or key.caller.arn
+    about: dict[str, Any] = {
+        "aws_account": key.caller.account,
+        "principal_id": principal,
+        "source_region": region,
+    }
+    if key.expiration is not None:
+        about["original_session_exp"] = iso(key.expiration)
+    if asked.tags:
+        about["request_tags"] = dict(asked.tags)
+    claims = {
+        "aud": audiences[0] if len(audiences) == 1 else audiences,
+        "exp": int(expiration.timestamp()),
+        "iat": int(now.timestamp()),
+        "iss": issuer.url,
+        "jti": str(uuid.uuid4()),
+        "sub": principal,
+        _NAMESPACE: about,
+    }
+    return issuer.sign(claims), expiration
+
+
+def _read(params: Mapping[str, str]) -> _Asked:
+    listed = {int(m[1]): params[m[0]] for m in map(_AUDIENCE.fullmatch, params) if m}
+    audiences = [listed[number] for number in sorted(listed)]
+    if len(audiences) not in _AUDIENCES or any(
+        len(audience) not in _AUDIENCE_LENGTH for audience in audiences
+    ):
+        raise _invalid("audience", "1 to 10 items of 1 to 1000 characters")
+    algorithm = params.get("SigningAlgorithm")
+    if algorithm == "ES384":
+        raise _invalid("signingAlgorithm", "RS256: the emulator does not sign by ES384")
+    if algorithm != "RS256":
+        raise _invalid("signingAlgorithm", "one of RS256, ES384")
+    duration = params.get("DurationSeconds", str(_DEFAULT_DURATION_S))
+    if not re.fullmatch(r"\d{1,5}", duration, re.ASCII) or int(duration) not in _DURATION_S:
+        raise _invalid("durationSeconds", "a number between 60 and 3600")
+    tags = {
+        params[m[0]]: params.get(f"Tags.member.{m[1]}.Value", "")
+        for m in map(_TAG_KEY.fullmatch, params)
+        if m
+    }
+    if len(tags) not in _TAGS:
+        raise _invalid("tags", "at most 50 items")
+    return _Asked(audiences, int(duration), tags)
+
+
+def _invalid(member: str, wanted: str) -> AwsError:
+    return AwsError(
+        "ValidationError",
+        f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+        f"Member must be {wanted}",
+    )

@@ -1,0 +1,57 @@
+"""AWS services that assume a role for the workload that they run, as its trust policy lets them.
+
+The session's name and tags are the service's; EKS's are those of its user guide, "Grant pods access
+to AWS resources based on tags". A role's `MaxSessionDuration` does not bind services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from .accounts import Accounts, Key
+from .answers import AwsError
+from .trust import Principal
+
+__all__ = ["assume_for_workload"]
+
+
+def assume_for_workload(
+    accounts: Accounts,
+    role_arn: str,
+    service: str,
+    session_name: str,
+    expiration: datetime,
+    tags: Mapping[str, str] | None = None,
+) -> Key:
+    """Return credentials of a role that a service has assumed.
+
+    Args:
+        accounts: What AWS holds.
+        role_arn: The role.
+        service: The service's principal, such as `ec2.amazonaws.com`.
+        session_name: Of the session that CloudTrail shows.
+        expiration: The session's end.
+        tags: Session tags; with them the policy must allow `sts:TagSession` as well.
+
+    Raises:
+        AwsError: `AccessDenied`; also where there is no such role, so as not to tell.
+    """
+    role = accounts.role(role_arn)
+    actions = ("sts:AssumeRole", "sts:TagSession") if tags else ("sts:AssumeRole",)
+    context = {f"aws:requesttag/{name}".lower(): (value,) for name, value in (tags or {}).items()}
+    context["aws:sourceaccount"] = (role.account if role else "",)
+    context["sts:rolesessionname"] = (session_name,)
+    principal = Principal("Service", frozenset({service}))
+    denied = [
+        action
+        for action in actions
+        if role is None or not role.trust_policy.allows(action, principal, context)
+    ]
+    if role is None or denied:
+        raise AwsError(
+            "AccessDenied",
+            f"User: {service} is not authorized to perform: {denied[0]} on resource: {role_arn}",
+            403,
+        )
+    return accounts.issue(role, session_name, expiration.replace(microsecond=0), None)

@@ -1,0 +1,169 @@
+"""Subject tokens, as Google's Security Token Service verifies them: what do they assert of whom?
+
+Written from Google's REST reference of `token` (`subjectToken`) and "Prepare an external
+identity provider"; words that neither gives are those that users report (google-api-python-client
+issue 1136, js-genai issue 1216, google-github-actions/auth), or, marked "ours", are made up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from . import jws
+from .accounts import Key
+from .answers import AwsError
+from .providers import WorkloadProvider
+from .sigv4 import SignedRequest
+
+__all__ = ["FindSigner", "OAuthError", "aws_assertion", "oidc_assertion"]
+
+FindSigner = Callable[[SignedRequest, datetime, "str | None"], Key]
+"""Returns who signed a request to AWS STS in a region, or raises AWS's error."""
+
+# "The URL of the AWS STS endpoint for GetCallerIdentity, such as https://sts.amazonaws.com?
+# Action=GetCallerIdentity&Version=2011-06-15. Regional endpoints are also supported."
+_URL = re.compile(r"https://sts(?:\.([a-z]{2,}(?:-[a-z]+)+-\d))?\.amazonaws\.com/?\?([^#]*)")
+_QUERY = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]
+# The global endpoint takes signatures for this region (AWS General Reference, STS endpoints).
+_GLOBAL_REGION = "us-east-1"
+_TARGET = "x-goog-cloud-target-resource"
+_REQUIRED = ("authorization", "host", "x-amz-date", _TARGET)
+
+# Measured by users: `iat` up to a minute ahead, `exp` up to a minute past.
+_LEEWAY_S = 60
+
+
+class OAuthError(Exception):
+    """A refusal, with the code and the words of an OAuth 2.0 error (RFC 6749, section 5.2)."""
+
+    def __init__(self, code: str, description: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+        self.status = status
+
+
+def aws_assertion(
+    subject_token: str, provider: WorkloadProvider, find_signer: FindSigner, now: datetime
+) -> dict[str, Any]:
+    """Return what AWS says of whoever signed a GetCallerIdentity request.
+
+    Args:
+        subject_token: The request, as JSON, percent-encoded.
+        provider: Whom it was sent to.
+        find_signer: Asks the emulated AWS STS.
+        now: The present instant.
+
+    Raises:
+        OAuthError: Google would refuse it.
+    """
+    url, headers = _signed_request(subject_token)
+    match = _URL.fullmatch(url)
+    if match is None or sorted(parse_qsl(match[2], keep_blank_values=True)) != _QUERY:
+        raise _malformed("the URL is not that of GetCallerIdentity at AWS STS.")
+    host = url.partition("://")[2].partition("?")[0].rstrip("/")
+    if headers["host"] != host:
+        raise _malformed("the host header is not the URL's.")
+    if headers[_TARGET].removeprefix("https:") != provider.audience:
+        raise _malformed(f"{_TARGET} is not the audience.")
+    request = SignedRequest("POST", "/", match[2], headers, b"")
+    try:
+        caller = find_signer(request, now, match[1] or _GLOBAL_REGION).caller
+    except AwsError as error:
+        raise OAuthError(
+            "invalid_grant",
+            f"Received invalid AWS response of type {error.code} with error message: "
+            f"{error.message}",
+        ) from None
+    if caller.account != provider.aws_account:
+        # Ours.
+        raise OAuthError(
+            "invalid_grant",
+            f"The AWS account {caller.account} of the credential is not the account "
+            f"{provider.aws_account} of the provider.",
+        )
+    return {"account": caller.account, "arn": caller.arn, "userid": caller.user_id}
+
+
+def _signed_request(subject_token: str) -> tuple[str, Message]:
+    """Return URL and headers of the request that a subject token describes."""
+    try:
+        document = json.loads(unquote(subject_token))
+        url, method, pairs = (document[name] for name in ("url", "method", "headers"))
+        found = [(pair["key"], pair["value"]) for pair in pairs]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise _malformed("expected url, method and headers.") from None
+    if method != "POST" or not isinstance(url, str):
+        raise _malformed("the method must be POST.")
+    headers = Message()
+    for name, value in found:
+        texts = isinstance(name, str) and isinstance(value, str)
+        if not texts or not (name + value).isascii() or name in headers:
+            raise _malformed("each header has one key and one value.")
+        headers[name] = value
+    if missing := [name for name in _REQUIRED if name not in headers]:
+        raise _malformed(f"the header {missing[0]} is missing.")
+    return url, headers
+
+
+def _malformed(what: str) -> OAuthError:
+    """Return the error whose beginning users report; the rest is ours."""
+    return OAuthError("invalid_grant", f"Invalid format of AWS credentials: {what}")
+
+
+def oidc_assertion(
+    subject_token: str, provider: WorkloadProvider, now: datetime
+) -> Mapping[str, Any]:
+    """Return the claims of an OIDC token that the provider trusts.
+
+    Raises:
+        OAuthError: Google would refuse it.
+    """
+    try:
+        token = jws.decode(subject_token)
+    except ValueError:
+        raise OAuthError("invalid_grant", "The ID Token is malformed.") from None  # ours
+    claims, issuer = token.claims, provider.issuer
+    if issuer is None or claims.get("iss") != issuer.url:
+        raise _refused(
+            f"The issuer in ID Token {_shown(claims.get('iss'))} does not match the expected "
+            f"ones: {issuer.url if issuer else ''}"
+        )
+    audiences = jws.strings(claims.get("aud"))
+    if not set(audiences) & set(provider.audiences):
+        raise _refused(
+            f"The audience in ID Token [{', '.join(audiences)}] does not match the expected "
+            "audience."
+        )
+    key = issuer.verification_key(str(token.header.get("kid"))) if token.is_rs256 else None
+    if key is None:
+        raise _refused("Error connecting to the given credential's issuer.")
+    if not token.is_signed_by(key):
+        raise _refused("Unable to verify the ID Token signature.")
+    _check_times(claims, int(now.timestamp()))
+    return claims
+
+
+def _check_times(claims: Mapping[str, Any], now: int) -> None:
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if (
+        not jws.is_date(issued)
+        or not jws.is_date(expires)
+        or int(claims["iat"]) > now + _LEEWAY_S
+        or int(claims["exp"]) + _LEEWAY_S < now
+    ):
+        raise _refused(f"ID Token issued at {_shown(issued)} is stale to sign-in.")
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def _refused(description: str) -> OAuthError:
+    return OAuthError("invalid_grant", description)
