@@ -64,7 +64,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The table of docs/benchmarks.md, measured anew beside the peers."""
-    session.install(".[aio,demo,server]", *GROUPS["bench"])
+    session.install(".[aio,demo,google,server]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
@@ -102,6 +102,13 @@ def adapters(session: nox.Session) -> None:
     """Every adapter and recipe with its real SDK, through a refresh and an end."""
     session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["adapters"])
     session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
+
+
+@nox.session(python="3.13")
+def google(session: nox.Session) -> None:
+    """The other direction with Google's real clients; with its Pub/Sub emulator, where that is."""
+    session.install(".[test]", *GROUPS["google"])
+    session.run("pytest", "-n", "2", "tests/google_cloud", *session.posargs)
 
 
 @nox.session(python="3.12")

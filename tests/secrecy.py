@@ -20,8 +20,11 @@ import pytest
 
 import gcp_aws_bridge
 from gcp_aws_bridge import _botocore_credentials, _id_token, _sts, exceptions
-from gcp_aws_bridge._cells import registry
 from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge.google import _exchange, _subject_tokens
+from gcp_aws_bridge.google._exchange import GoogleToken
+from gcp_aws_bridge.google._subject_tokens import SubjectToken
 
 PACKAGE = Path(gcp_aws_bridge.__file__).parent
 _EMULATOR = PACKAGE / "emulator"
@@ -83,7 +86,7 @@ def pytest_configure() -> None:
 
 
 def _take_down_secrets() -> None:
-    """At the three places where they come into being; no `repr` of what holds them shows them."""
+    """At the places where they come into being; no `repr` of what holds them shows them."""
 
     def parsed(token: _id_token.IdToken) -> None:
         watch.keys += [token.raw, token.raw.rsplit(".", 1)[1]]
@@ -92,8 +95,16 @@ def _take_down_secrets() -> None:
         watch.keys.append(credentials.secret_access_key)
         watch.session_tokens.append(credentials.session_token)
 
+    def google(token: GoogleToken) -> None:
+        watch.session_tokens.append(token.token)
+
+    def subject(token: SubjectToken) -> None:
+        watch.keys.append(token.value)
+
     for module, name, take_down in (
         (_id_token, "parse", parsed),
+        (_exchange, "_lasting", google),
+        (_subject_tokens, "SubjectToken", subject),
         (_sts, "_read", read),
         (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
     ):
@@ -116,12 +127,12 @@ def _watch_logs() -> None:
     enabled, hand_on = logger.isEnabledFor, logger.callHandlers
 
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
-        text = f"{record.getMessage()} {record.args}"
+        text = f"{record.getMessage()} {vars(record)}"
         if record.exc_info and record.exc_info[1] is not None:
             text += logging.Formatter().formatException(record.exc_info)
         # SDKs log a user's own requests, with the session token that signs them. An answer of STS,
         # which must not be there, has the secret key beside it.
-        ours = not record.name.startswith(("botocore", "aiobotocore", "smithy_core"))
+        ours = not record.name.startswith(("botocore", "aiobotocore", "google", "smithy_core"))
         if not record.name.startswith("moto."):  # a server, who knows them by right
             watch.look(text, f"log of {record.name}", session_tokens=ours)
         if enabled(self, record.levelno):

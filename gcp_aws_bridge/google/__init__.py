@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Credentials",
     "Federation",
+    "IDTokenCredentials",
     "OutboundToken",
     "SignedRequest",
     "credentials",

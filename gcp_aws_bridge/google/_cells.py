@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gcp_aws_bridge._cell import Cell
@@ -35,10 +35,16 @@ class Identity:
     def _key(self) -> Hashable:
         return (self.federation, identity_of(self.source), identity_of(self.request))
 
+    @property
+    def _plain(self) -> Identity:
+        """The federated identity, whomever it acts as: all of them share its token."""
+        federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
+        return replace(self, federation=federation)
+
     def access(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
         """Access tokens: of the service account, or where there is none of this identity itself."""
         if self.federation.service_account is None:
-            return self._federated(scopes)
+            return self._plain._federated(scopes)
 
         def make(world: World) -> Impersonating:
             return lambda bearer, transport: _exchange.access_token(
@@ -100,8 +106,8 @@ class Identity:
         return registry.cell((self._key, what), make)
 
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
-        """What *ask* gets with the token of the federated identity, which all of them share."""
-        cell = self._federated((CLOUD_PLATFORM,))
+        """What *ask* gets with the token of the federated identity."""
+        cell = self._plain.access((CLOUD_PLATFORM,))
         bearer = cell.get()
         with Transport(self.request) as transport:
             try:

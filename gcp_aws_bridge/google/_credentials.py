@@ -51,8 +51,8 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         return found and found.token
 
     @token.setter
-    def token(self, value: None) -> None:
-        """For the constructor of the base class, which sets it to None."""
+    def token(self, value: object) -> None:
+        _only_none(value)
 
     @property
     def expiry(self) -> datetime | None:
@@ -61,8 +61,8 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         return found and found.expiration.replace(tzinfo=None)
 
     @expiry.setter
-    def expiry(self, value: None) -> None:
-        """As of `token`."""
+    def expiry(self, value: object) -> None:
+        _only_none(value)
 
     @property
     def service_account_email(self) -> str | None:
@@ -137,6 +137,12 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._identity.federation.label}>"
+
+
+def _only_none(value: object) -> None:
+    """As the constructor of google-auth's base class sets it; nobody else has a token to give."""
+    if value is not None:
+        raise AttributeError("token and expiry are kept fresh, and not set")
 
 
 def _made(kind: type[Any], settings: dict[str, Any]) -> Any:

@@ -19,16 +19,14 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
 # name, which the token endpoint wants with the service in front.
-_PROVIDER = re.compile(
+_PROVIDER = (
     r"(?:(?:https:)?//iam\.[a-z0-9.-]+/)?"
     r"(projects/(\d+|[a-z][a-z0-9:.-]*)/locations/[a-z0-9-]+"
     r"/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
 )
-_ACCOUNT = re.compile(r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}")
-_IMPERSONATION = re.compile(
-    r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
-)
-_UNIVERSE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+_ACCOUNT = r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}"
+_IMPERSONATION = r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
+_UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 # IAM Service Account Credentials API, generateAccessToken: an hour by default, up to 12 where the
 # organization allows it. Under ten minutes, google-auth's own configuration allows none either.
 _LIFETIME_S = range(600, 43_201)
@@ -220,8 +218,8 @@ def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _matches(pattern: re.Pattern[str], value: object) -> re.Match[str] | None:
-    return pattern.fullmatch(value) if isinstance(value, str) else None
+def _matches(pattern: str, value: object) -> re.Match[str] | None:
+    return re.fullmatch(pattern, value) if isinstance(value, str) else None
 
 
 def _malformed(

@@ -32,9 +32,12 @@ def exchange(
     """Google's token endpoint refused the subject token."""
     try:
         answer = json.loads(error.args[1])
-        code, said = str(answer["error"]), str(answer.get("error_description", ""))
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
+        code, said = answer["error"], answer.get("error_description", "")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        code = said = None
+    if not isinstance(code, str):
         return not_from_google(federation, error, seen.status)
+    said = str(said)
     off = skew(now, seen.date) if seen.date else ""
     cause, fix, error_id = _clock(off) if off else _cause(federation, code, said)
     made = ExchangeError(

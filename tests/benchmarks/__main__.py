@@ -33,6 +33,7 @@ from .report import Line, Verdict, table
 _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "first-call": first_call.measure,
     "first-call-aio": first_call.measure_aio,
+    "first-token-google": first_call.measure_google,
     "sessions": sessions.measure,
     "tasks": tasks.measure,
     "frozen": frozen.measure,

@@ -6,9 +6,8 @@ import importlib.util
 import random
 import statistics
 import sys
-from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 from .processes import PEERS, Bench, Cost
 from .report import Line, Verdict, median_interval, spread
@@ -17,32 +16,64 @@ _ROUNDS = 60
 _STATIC, _AGAIN, _SHELL = "static keys", "static keys, again", "credential_process (curl, aws, jq)"
 
 
+def _of_bench(bench: Bench) -> Mapping[str, str]:
+    return {}
+
+
+def _on_aws(bench: Bench) -> Mapping[str, str]:
+    found: Mapping[str, str] = bench.clouds("on_aws", folder=str(bench.folder))
+    return found
+
+
+def _shell_profile(bench: Bench) -> Mapping[str, str]:
+    file = bench.folder / "shell-recipe.ini"
+    script = PEERS / "credential_process.sh"
+    file.write_text(f'[profile etl]\ncredential_process = bash "{script}"\n', encoding="utf-8")
+    return {"AWS_CONFIG_FILE": str(file)}
+
+
+class _Program(NamedTuple):
+    """One of `peers/`.
+
+    Attributes:
+        asks: What the clouds must have counted after one run, by service.
+        environ: What it has in its environment beside the bench's.
+    """
+
+    file: str
+    asks: Mapping[str, Any]
+    environ: Callable[[Bench], Mapping[str, str]] = _of_bench
+
+
 class _Race(NamedTuple):
     """What is compared.
 
     Attributes:
-        programs: By name: one of `peers/`, and the prefix of the key that it must be seen to sign
-            with. The same static one twice: what the two differ by is the noise of this run, and
+        programs: By name. The same one twice: what the two differ by is the noise of this run, and
             ratios are to both.
         close: Those that differ by hundredths, and need more runs than others.
     """
 
     what: str
     goal: float
-    programs: Mapping[str, tuple[str, str]]
+    programs: Mapping[str, _Program]
     close: Collection[str]
 
+
+_KEYS = {"s3": {"AKIA": 1}, "sts": 0}
+_EXCHANGE = {"s3": {"ASIA": 1}, "sts": 1}
+_TOKEN = {"google": 1, "iam": 1}
 
 _BOTO3 = _Race(
     "start to first signed call",
     1.06,
     {
-        _STATIC: ("static_keys.py", "AKIA"),
-        _AGAIN: ("static_keys.py", "AKIA"),
-        "bridge.session": ("bridge_session.py", "ASIA"),
-        "bridge.install": ("bridge_install.py", "ASIA"),
-        "recipe (google-auth, boto3)": ("recipe.py", "ASIA"),
-        _SHELL: ("shell_recipe.py", "ASIA"),
+        _STATIC: _Program("static_keys.py", _KEYS),
+        _AGAIN: _Program("static_keys.py", _KEYS),
+        "bridge.session": _Program("bridge_session.py", _EXCHANGE),
+        "bridge.install": _Program("bridge_install.py", _EXCHANGE),
+        "recipe (google-auth, boto3)": _Program("recipe.py", _EXCHANGE),
+        _SHELL: _Program("shell_recipe.py", _EXCHANGE, _shell_profile),
     },
     (_STATIC, _AGAIN, "bridge.session", "bridge.install"),
 )
@@ -50,11 +81,21 @@ _AIO = _Race(
     "start to first signed call, aiobotocore",
     1.08,
     {
-        _STATIC: ("aio_static.py", "AKIA"),
-        _AGAIN: ("aio_static.py", "AKIA"),
-        "bridge: aio.session": ("aio_session.py", "ASIA"),
+        _STATIC: _Program("aio_static.py", _KEYS),
+        _AGAIN: _Program("aio_static.py", _KEYS),
+        "bridge: aio.session": _Program("aio_session.py", _EXCHANGE),
     },
     (_STATIC, _AGAIN, "bridge: aio.session"),
+)
+_GOOGLE = _Race(
+    "AWS to Google: start to first token",
+    1.08,
+    {
+        _STATIC: _Program("google_auth_keys.py", _TOKEN, _on_aws),
+        _AGAIN: _Program("google_auth_keys.py", _TOKEN, _on_aws),
+        "bridge: google.credentials": _Program("google_bridge.py", _TOKEN, _on_aws),
+    },
+    (_STATIC, _AGAIN, "bridge: google.credentials"),
 )
 
 
@@ -70,18 +111,29 @@ def measure_aio(bench: Bench) -> list[Line]:
     return _measure(bench, _AIO)
 
 
+def measure_google(bench: Bench) -> list[Line]:
+    """The other direction's: beside google-auth's own support for AWS, with keys to sign with."""
+    if importlib.util.find_spec("requests") is None:
+        return [Line(_GOOGLE.what, "", "not run: requests missing")]
+    return _measure(bench, _GOOGLE)
+
+
 def _measure(bench: Bench, race: _Race) -> list[Line]:
     """Interleave all contenders in random order, one fresh process each, round by round."""
     missing = [tool for tool in ("curl", "aws", "jq") if not bench.command(tool)]
     names = [name for name in race.programs if not (missing and name == _SHELL)]
     requests = {name: _warmed_up(bench, race.programs[name]) for name in names}
+    environs = {name: race.programs[name].environ(bench) for name in names}
     rounds: list[dict[str, Cost]] = []
     for number in range(bench.rounds(_ROUNDS)):
         # Peers that differ by half need fewer runs than what differs by hundredths.
         due = [name for name in names if number % 3 == 0 or name in race.close]
         # In a fixed order each would always follow the same one, and inherit its caches.
         rounds.append(
-            {name: _run(bench, race.programs[name][0]) for name in random.sample(due, len(due))}
+            {
+                name: _run(bench, race.programs[name], environs[name])
+                for name in random.sample(due, len(due))
+            }
         )
     lines = [_line(race, name, rounds, requests[name]) for name in names]
     if missing and _SHELL in race.programs:
@@ -113,26 +165,15 @@ def _line(race: _Race, name: str, rounds: list[dict[str, Cost]], requests: str) 
     )
 
 
-def _warmed_up(bench: Bench, contender: tuple[str, str]) -> str:
+def _warmed_up(bench: Bench, program: _Program) -> str:
     """One run that is not counted: it fills caches, and shows that the program does its work."""
     bench.clouds("reset")
-    program, prefix = contender
-    _run(bench, program)
+    _run(bench, program, program.environ(bench))
     counts = bench.clouds("counts")
-    exchanges = 0 if prefix == "AKIA" else 1
-    if counts["s3"] != {prefix: 1} or counts["sts"] != exchanges:
-        raise AssertionError(f"{program} did not do what it is measured for: {counts}")
-    return f"{counts['metadata']} metadata, {counts['sts']} STS"
+    if any(counts[service] != asked for service, asked in program.asks.items()):
+        raise AssertionError(f"{program.file} did not do what it is measured for: {counts}")
+    return ", ".join(f"{count} {service}" for service, count in counts.items() if service != "s3")
 
 
-def _run(bench: Bench, program: str) -> Cost:
-    shell = program == "shell_recipe.py"
-    more = {"AWS_CONFIG_FILE": str(_profile(bench.folder))} if shell else {}
-    return bench.cost([sys.executable, str(PEERS / program)], **more)
-
-
-def _profile(folder: Path) -> Path:
-    file = folder / "shell-recipe.ini"
-    script = PEERS / "credential_process.sh"
-    file.write_text(f'[profile etl]\ncredential_process = bash "{script}"\n', encoding="utf-8")
-    return file
+def _run(bench: Bench, program: _Program, environ: Mapping[str, str]) -> Cost:
+    return bench.cost([sys.executable, str(PEERS / program.file)], **environ)

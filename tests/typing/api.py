@@ -8,7 +8,7 @@ import boto3
 import botocore.session
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import aio
+from gcp_aws_bridge import aio, google
 from gcp_aws_bridge.adapters import s3fs
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -63,3 +63,22 @@ async def asynchronous() -> str | None:
 
 
 options: dict[str, object] = s3fs.options(ROLE, region_name="eu-west-1")
+
+
+publisher: google.Credentials = google.credentials(
+    "projects/1/locations/global/workloadIdentityPools/aws-pods/providers/publisher",
+    service_account="publisher@my-project.iam.gserviceaccount.com",
+    source="signed-request",
+    session=session,
+    lifetime_s=900,
+    scopes=["https://www.googleapis.com/auth/pubsub"],
+    quota_project_id="billed",
+)
+google.credentials()
+google.credentials(google.Federation("projects/1/…"), source=google.OutboundToken())
+google.credentials(source=my_token)
+google.credentials(source=bridge.TokenFile("/var/run/secrets/google/token"))
+ids: google.IDTokenCredentials = google.id_token_credentials(
+    "https://orders.a.run.app", service_account="caller@my-project.iam.gserviceaccount.com"
+)
+bearer: str | None = publisher.token

@@ -75,7 +75,21 @@ class _Commands:
             "metadata": len(self._cloud.metadata.requests),
             "sts": len(self._cloud.sts.requests),
             "s3": dict(self._s3.signed_by),
+            "google": len(self._cloud.google_sts.requests),
+            "iam": len(self._cloud.iam_credentials.requests),
         }
+
+    def on_aws(self, folder: str) -> dict[str, str]:
+        """The environment of a program on AWS that Google knows, with keys in it."""
+        cloud = self._cloud
+        provider = cloud.add_aws_provider(attribute_mapping={"google.subject": "assertion.account"})
+        account = "etl@my-project.iam.gserviceaccount.com"
+        cloud.add_google_service_account(account, [provider.principal("123456789012")])
+        file = os.path.join(folder, "google.json")
+        with open(file, "w", encoding="utf-8") as document:
+            json.dump(cloud.external_account(provider, account), document)
+        cloud.add_role(ROLE, cloud.trust_policy_for_service("lambda.amazonaws.com"))
+        return {**cloud.lambda_environ(ROLE), "GOOGLE_APPLICATION_CREDENTIALS": file}
 
     def sts_latency(self, seconds: float) -> None:
         self._cloud.sts.latency_s = seconds

@@ -1,7 +1,8 @@
 """Google's APIs on loopback, which take only what is asked with a living token of the emulator.
 
-Cloud Storage is gcp-storage-emulator behind a check of the bearer; Pub/Sub speaks gRPC over TLS, since
-gRPC sends credentials over nothing else, and goes on to Google's own emulator where that is installed.
+Cloud Storage is gcp-storage-emulator behind a check of the bearer. Pub/Sub speaks gRPC over TLS,
+since gRPC sends credentials over nothing else; behind it is Google's own emulator, where that is
+installed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,449 @@
+"""Every AWS identity that botocore finds is traded for Google's token: each road, and which."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from google.auth.exceptions import RefreshError
+
+from gcp_aws_bridge import TokenFile, google
+from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
+
+from .conftest import ACCOUNT, ROLE, Workload
+
+EKS = "system:serviceaccount:default:etl"
+
+
+def trusting(workload: Workload, service: str) -> None:
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service(service))
+
+
+def keys_of_environment(workload: Workload) -> None:
+    workload.keys()
+
+
+def pod_identity(workload: Workload) -> None:
+    workload.pod()
+
+
+def irsa(workload: Workload) -> None:
+    workload.pod("irsa")
+
+
+def ecs(workload: Workload) -> None:
+    trusting(workload, "ecs-tasks.amazonaws.com")
+    workload.becomes(workload.cloud.ecs_environ(ROLE))
+
+
+def ecs_with_a_token(workload: Workload) -> None:
+    trusting(workload, "ecs-tasks.amazonaws.com")
+    workload.becomes(workload.cloud.ecs_environ(ROLE, "opensesame"))
+
+
+def ec2(workload: Workload) -> None:
+    trusting(workload, "ec2.amazonaws.com")
+    workload.becomes(workload.cloud.ec2_environ(ROLE))
+
+
+def role_of_a_profile(workload: Workload) -> None:
+    key = workload.cloud.add_user()
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": key.caller.arn},
+            "Action": "sts:AssumeRole",
+        },
+    }
+    workload.cloud.add_role(ROLE, policy)
+    (workload.folder / "config").write_text(
+        f"[profile etl]\nrole_arn = {ROLE}\nsource_profile = dev\n"
+        f"[profile dev]\naws_access_key_id = {key.access_key_id}\n"
+        f"aws_secret_access_key = {key.secret_access_key}\n"
+    )
+    workload.becomes(
+        {
+            "AWS_CONFIG_FILE": str(workload.folder / "config"),
+            "AWS_PROFILE": "etl",
+            "AWS_ENDPOINT_URL_STS": workload.cloud.sts.url,
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        }
+    )
+
+
+def credential_process(workload: Workload) -> None:
+    trusting(workload, "lambda.amazonaws.com")
+    environ = workload.cloud.lambda_environ(ROLE)
+    printed = {
+        "Version": 1,
+        "AccessKeyId": environ["AWS_ACCESS_KEY_ID"],
+        "SecretAccessKey": environ["AWS_SECRET_ACCESS_KEY"],
+        "SessionToken": environ["AWS_SESSION_TOKEN"],
+    }
+    program = workload.folder / "keys.py"
+    program.write_text(f"print({json.dumps(json.dumps(printed))})")
+    (workload.folder / "config").write_text(
+        f"[default]\ncredential_process = {sys.executable} {program}\nregion = eu-west-1\n"
+    )
+    workload.becomes({"AWS_CONFIG_FILE": str(workload.folder / "config")})
+
+
+@pytest.mark.parametrize(
+    "become",
+    [
+        *(keys_of_environment, pod_identity, irsa, ecs, ecs_with_a_token, ec2),
+        *(role_of_a_profile, credential_process),
+    ],
+)
+def test_an_aws_identity_is_traded(workload: Workload, become: Any) -> None:
+    become(workload)
+    credentials = workload.credentials()
+    assert ACCOUNT == workload.whose(credentials)
+    assert (1, 1) == workload.asked
+
+
+def test_without_a_service_account_it_is_the_federated_identity_itself(workload: Workload) -> None:
+    credentials = workload.credentials(service_account=None)
+    assert workload.provider.principal("etl") == workload.whose(credentials)
+    assert (1, 0) == workload.asked
+
+
+def test_a_session_of_ones_own_signs(workload: Workload) -> None:
+    trusting(workload, "lambda.amazonaws.com")
+    keys = workload.cloud.lambda_environ(ROLE)
+    workload.becomes({})
+    session = boto3.Session(
+        keys["AWS_ACCESS_KEY_ID"],
+        keys["AWS_SECRET_ACCESS_KEY"],
+        keys["AWS_SESSION_TOKEN"],
+        "eu-central-1",
+    )
+    assert ACCOUNT == workload.whose(workload.credentials(session=session))
+    [request] = workload.cloud.google_sts.requests
+    assert "sts.eu-central-1.amazonaws.com" in request.params["subject_token"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),  # what Lambda and EKS set
+        ({"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-1"}, "eu-west-2"),
+        ({}, "us-east-1"),
+    ],
+)
+@pytest.mark.parametrize("session", [None, "botocore's"])
+def test_the_region_is_botocores_or_the_platforms_or_any(
+    workload: Workload,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    region: str,
+    session: Any,
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    given = session and botocore.session.get_session()
+    wanted = region if given is None else environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    assert ACCOUNT == workload.whose(workload.credentials(session=given))
+    [request] = workload.cloud.google_sts.requests
+    assert f"sts.{wanted}.amazonaws.com" in request.params["subject_token"]
+
+
+def in_a_process_of_its_own(workload: Workload, more: str = "") -> None:
+    program = (
+        "import sys\nfrom gcp_aws_bridge import google\n"
+        f"c = google.credentials({workload.provider.audience!r}, service_account={ACCOUNT!r})\n"
+        f"c.refresh(None)\nassert c.valid\n{more}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    assert (1, 1) == workload.asked
+
+
+def test_identity_center_is_traded(workload: Workload) -> None:
+    """Whose folder of tokens botocore looks up when it is imported."""
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
+    workload.becomes(workload.cloud.sso_profile(ROLE, workload.folder))
+    in_a_process_of_its_own(workload)
+
+
+def test_a_developer_who_used_aws_login_is_traded(workload: Workload) -> None:
+    pytest.importorskip("awscrt")
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
+    workload.becomes(workload.cloud.login_profile(ROLE, workload.folder))
+    in_a_process_of_its_own(workload)
+
+
+def test_keys_of_the_environment_need_no_botocore(workload: Workload) -> None:
+    in_a_process_of_its_own(workload, "assert 'botocore' not in sys.modules")
+
+
+# -- the roads of OIDC --------------------------------------------------------------------------
+
+
+def oidc_provider(workload: Workload, **settings: Any) -> Any:
+    from gcp_aws_bridge.emulator.estate import EKS_ISSUER
+
+    provider = workload.cloud.add_google_provider_for_oidc(
+        EKS_ISSUER, attribute_condition=f"assertion.sub == '{EKS}'", **settings
+    )
+    workload.cloud.add_google_service_account(ACCOUNT, [provider.principal(EKS)])
+    workload.provider = provider
+    return provider
+
+
+def test_a_token_file_for_the_provider_needs_no_aws_identity(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = oidc_provider(workload)
+    workload.becomes({})
+    path = workload.folder / "token"
+    path.write_text(workload.cloud.eks_token(f"https:{provider.audience}"))
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE", str(path))
+    with caplog.at_level(logging.DEBUG, "gcp_aws_bridge"):
+        assert ACCOUNT == workload.whose(workload.credentials())
+    assert "subject token from OidcToken: GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE" in caplog.text
+
+
+def test_irsas_file_is_sent_where_it_is_for_the_provider(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = oidc_provider(workload)
+    workload.becomes({})
+    path = workload.folder / "token"
+    path.write_text(workload.cloud.eks_token(provider.audience))
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(path))
+    assert ACCOUNT == workload.whose(workload.credentials())
+
+
+def test_irsas_token_for_aws_is_sent_to_google_only_where_that_is_asked_for(
+    workload: Workload, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "gcp_aws_bridge"):
+        workload.pod("irsa")
+        assert ACCOUNT == workload.whose(workload.credentials())
+    assert "subject token from SignedRequest" in caplog.text
+    oidc_provider(workload, allowed_audiences=["sts.amazonaws.com"])
+    assert ACCOUNT == workload.whose(workload.credentials(source="token-file"))
+
+
+def test_any_callable_is_a_source(workload: Workload) -> None:
+    provider = oidc_provider(workload)
+    workload.becomes({})
+    made = workload.cloud.eks_token
+
+    def mine() -> str:
+        return str(made(f"https:{provider.audience}"))
+
+    assert ACCOUNT == workload.whose(workload.credentials(source=mine))
+
+
+def outbound(workload: Workload) -> None:
+    issuer = workload.cloud.enable_outbound_federation()
+    provider = workload.cloud.add_google_provider_for_oidc(
+        issuer, provider="outbound", attribute_condition=f"assertion.sub == '{ROLE}'"
+    )
+    workload.cloud.add_google_service_account(ACCOUNT, [provider.principal(ROLE)])
+    workload.provider = provider
+
+
+@pytest.mark.parametrize("become", [keys_of_environment, pod_identity])
+def test_aws_signs_a_token_for_google(workload: Workload, become: Any) -> None:
+    if not hasattr(boto3.client("sts", "us-east-1"), "get_web_identity_token"):
+        pytest.skip("botocore does not know it")
+    become(workload)
+    outbound(workload)
+    assert ACCOUNT == workload.whose(workload.credentials(source="outbound"))
+    request = next(r for r in workload.cloud.sts.requests if r.action == "GetWebIdentityToken")
+    assert f"https:{workload.provider.audience}" in request.params.values()
+
+
+def test_an_account_without_outbound_federation_says_so(workload: Workload) -> None:
+    if not hasattr(boto3.client("sts", "us-east-1"), "get_web_identity_token"):
+        pytest.skip("botocore does not know it")
+    with pytest.raises(RefreshError) as caught:
+        workload.credentials(source="outbound").refresh(None)
+    assert isinstance(caught.value.__cause__, TokenError)
+    assert "token/outbound-disabled" == caught.value.__cause__.error_id
+
+
+def test_a_botocore_that_does_not_know_it_says_so(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = botocore.session.get_session()
+    real = session.create_client
+
+    def old(*args: Any, **kwargs: Any) -> Any:
+        client = real(*args, **kwargs)
+        monkeypatch.delattr(type(client), "get_web_identity_token", raising=False)
+        return client
+
+    monkeypatch.setattr(session, "create_client", old)
+    with pytest.raises(RefreshError) as caught:
+        workload.credentials(source="outbound", session=session).refresh(None)
+    assert isinstance(caught.value.__cause__, ConfigError)
+    assert "config/outbound" == caught.value.__cause__.error_id
+
+
+# -- what is refused ----------------------------------------------------------------------------
+
+
+def refused(credentials: Any) -> Any:
+    """Our own error, behind google-auth's."""
+    with pytest.raises(Exception, match=r"\[[a-z]+/[a-z-]+\]$") as caught:
+        credentials.refresh(None)
+    return caught.value.__cause__
+
+
+def test_no_aws_identity_at_all(workload: Workload, home: Path) -> None:
+    workload.becomes({"AWS_EC2_METADATA_DISABLED": "true"})
+    error = refused(workload.credentials())
+    assert (TokenUnavailable, "token/aws-none") == (type(error), error.error_id)
+    assert (0, 0) == workload.asked
+
+
+def test_a_pod_identity_agent_that_is_down_may_come_back(workload: Workload) -> None:
+    workload.pod()
+    with workload.cloud.pod_identity.down():
+        error = refused(workload.credentials())
+    assert (TokenError, "token/aws-refused") == (type(error), error.error_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "error_id"),
+    [
+        ("condition", "exchange/google-condition"),
+        ("provider", "exchange/google-provider"),
+        ("subject", "exchange/google-subject"),
+        ("keys", "exchange/google-aws"),
+        ("kind", "exchange/google-token"),
+        ("binding", "exchange/google-impersonation"),
+        ("account", "exchange/google-impersonation"),
+    ],
+)
+def test_each_refusal_of_googles_says_what_to_do(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, change: str, error_id: str
+) -> None:
+    cloud, provider = workload.cloud, workload.provider
+    if change == "condition":
+        other = "assertion.arn.startsWith('arn:aws:sts::123456789012:assumed-role/other/')"
+        workload.provider = cloud.add_aws_provider(pool="aws-pods", attribute_condition=other)
+    elif change == "provider":
+        cloud.delete_google_pool(provider)
+    elif change == "subject":
+        workload.pod(role="analytics-orders-publisher-of-production-and-more")
+        workload.provider = cloud.add_aws_provider(pool="aws-pods")  # Google's own mapping
+    elif change == "keys":
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not it")
+    elif change == "kind":
+        path = workload.folder / "token"
+        path.write_text(cloud.eks_token(f"https:{provider.audience}"))
+        monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE", str(path))
+    elif change == "binding":
+        cloud.add_google_service_account(ACCOUNT, [])
+    account = "nobody@my-project.iam.gserviceaccount.com" if change == "account" else ACCOUNT
+    error = refused(workload.credentials(service_account=account))
+    assert (ExchangeError, error_id) == (type(error), error.error_id)
+    assert error.fix
+    assert not error.retryable
+
+
+def test_a_clock_that_is_wrong_is_blamed(workload: Workload) -> None:
+    workload.cloud.clock = lambda: utc_now() + timedelta(hours=1)
+    error = refused(workload.credentials())
+    assert "exchange/clock" == error.error_id
+
+
+@pytest.mark.parametrize("source", ["wrong", 5, ""])
+def test_what_is_no_source_is_refused(workload: Workload, source: Any) -> None:
+    if source == "":
+        assert ACCOUNT == workload.whose(workload.credentials(source=source))
+        return
+    with pytest.raises(ConfigError) as caught:
+        workload.credentials(source=source)
+    assert "config/google-source" == caught.value.error_id
+
+
+def test_a_token_file_must_be_named(workload: Workload) -> None:
+    with pytest.raises(ConfigError) as caught:
+        workload.credentials(source="token-file")
+    assert "config/google-source" == caught.value.error_id
+
+
+def test_a_source_that_raises_is_named_and_not_quoted(workload: Workload) -> None:
+    def mine() -> str:
+        raise RuntimeError("eyJhbGciOi")
+
+    error = refused(workload.credentials(source=mine))
+    assert "token/source-raised" == error.error_id
+    assert "mine raised RuntimeError" in str(error)
+    assert "eyJ" not in str(error)
+
+
+# -- the credential configuration file ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["aws", "file"])
+def test_the_file_of_gclouds_says_all_of_it(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """Which google-auth's own support for AWS could not read in a pod with Pod Identity."""
+    workload.pod()
+    path = workload.folder / "token"
+    if source == "file":
+        oidc_provider(workload)
+        path.write_text(workload.cloud.eks_token(f"https:{workload.provider.audience}"))
+        document = workload.cloud.external_account(
+            workload.provider, ACCOUNT, source="file", file=str(path)
+        )
+    else:
+        document = workload.cloud.external_account(workload.provider, ACCOUNT)
+    file = workload.folder / "credentials.json"
+    file.write_text(json.dumps({**document, "quota_project_id": "billed"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    for name in ("GCP_AWS_BRIDGE_GOOGLE_STS_URL", "GCP_AWS_BRIDGE_GOOGLE_IAM_URL"):
+        monkeypatch.delenv(name)
+    credentials = google.credentials()
+    assert ACCOUNT == workload.whose(credentials)
+    assert "billed" == credentials.quota_project_id
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *({"executable": {"command": "x"}}, {"url": "http://127.0.0.1/"}, {}, "x", None),
+        {"file": "/x", "format": {"type": "json", "subject_token_field_name": "y"}},
+    ],
+)
+def test_a_file_with_a_source_that_is_not_read_here_says_so(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    document = workload.cloud.external_account(workload.provider)
+    document |= {"subject_token_type": "urn:ietf:params:oauth:token-type:jwt"}
+    file = workload.folder / "credentials.json"
+    file.write_text(json.dumps({**document, "credential_source": source}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(ConfigError) as caught:
+        google.credentials()
+    assert "config/google-source" == caught.value.error_id
+
+
+def test_equal_sources_are_one(workload: Workload) -> None:
+    path = workload.folder / "token"
+    assert google.SignedRequest() == google.SignedRequest(None)
+    assert google.OutboundToken() == google.OutboundToken(audience=None)
+    oidc_provider(workload)
+    path.write_text(workload.cloud.eks_token(f"https:{workload.provider.audience}"))
+    for _ in range(3):
+        workload.whose(workload.credentials(source=TokenFile(path)))
+    assert (1, 1) == workload.asked
