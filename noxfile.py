@@ -20,6 +20,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 GROUPS = PROJECT["dependency-groups"]
 NODE_PACKAGES = ["@aws-sdk/client-s3@3", "@aws-sdk/credential-providers@3"]
+GOOGLES_NODE_PACKAGES = ["google-auth-library@10"]
 
 
 @nox.session
@@ -108,6 +109,7 @@ def adapters(session: nox.Session) -> None:
 def google(session: nox.Session) -> None:
     """The other direction with Google's real clients; with its Pub/Sub emulator, where that is."""
     session.install(".[test]", *GROUPS["google"])
+    _install_node_packages(session, GOOGLES_NODE_PACKAGES)
     session.run("pytest", "-n", "2", "tests/google_cloud", *session.posargs)
 
 
@@ -132,14 +134,18 @@ def airflow(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Programs that others wrote, by every road of the command line, across a refresh."""
     session.install(".[test]", *GROUPS["clients"])
-    if npm := shutil.which("npm"):
-        folder = os.path.abspath(session.create_tmp())
-        options = ["--prefix", folder, "--no-audit", "--no-fund"]
-        session.run(npm, "install", *options, *NODE_PACKAGES, external=True)
-        session.env["NODE_PACKAGES"] = folder
+    _install_node_packages(session, NODE_PACKAGES)
     # Side by side, since they wait most of the time: one of them for a minute.
     tests = [*_loopback_only(), "pytest", "-n", "3", "--dist", "worksteal", "tests/clients"]
     session.run(*tests, *session.posargs, external=True)
+
+
+def _install_node_packages(session: nox.Session, packages: list[str]) -> None:
+    if npm := shutil.which("npm"):
+        folder = os.path.abspath(session.create_tmp())
+        options = ["--prefix", folder, "--no-audit", "--no-fund"]
+        session.run(npm, "install", *options, *packages, external=True)
+        session.env["NODE_PACKAGES"] = folder
 
 
 def _loopback_only() -> list[str]:

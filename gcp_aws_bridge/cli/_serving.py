@@ -1,4 +1,4 @@
-"""What `serve` and `exec` share: the roles behind the endpoint, what it needs, what it says."""
+"""What the commands that serve share: the cells behind a server, what it needs, what it says."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import argparse
 import contextlib
 import importlib.util
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._events import Event, on_event
 from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
+    from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge.server.asgi import Answer, Request
     from gcp_aws_bridge.server.endpoint import Served
 
+_STATUS_PORT = 9912
+_FORM = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger("gcp_aws_bridge")
 
 
@@ -57,6 +64,63 @@ def on_stderr(form: str, levels: Mapping[str, int]) -> Iterator[None]:
         _log.removeHandler(handler)
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
+
+
+def add_status(parser: argparse._ActionsContainer) -> None:
+    """What a server says of itself."""
+    parser.add_argument(
+        "--status-port",
+        type=int,
+        metavar="PORT",
+        help=f"serve /healthz, /readyz and /metrics there, {_STATUS_PORT} say (default: nowhere)",
+    )
+    parser.add_argument(
+        "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+
+
+@contextlib.contextmanager
+def served(
+    options: argparse.Namespace,
+    handle: Callable[[Request], Awaitable[Answer]],
+    cells: Mapping[str, Cell[Any]],
+    hosts: frozenset[str],
+) -> Iterator[tuple[threading.Event, list[str]]]:
+    """Serve what *handle* answers and, where *options* say so, how *cells* are.
+
+    Yields:
+        What is set when it is to end, and the addresses.
+
+    Raises:
+        ConfigError: An address cannot be listened on.
+    """
+    from gcp_aws_bridge.server.asgi import application
+    from gcp_aws_bridge.server.running import Address, running
+    from gcp_aws_bridge.server.status import Metrics, status
+
+    metrics = Metrics(cells)
+    answering = application(metrics.counting(handle), hosts=hosts)
+    apps = [(Address(options.host, options.port), answering)]
+    if options.status_port is not None:
+        at = Address(options.status_host, options.status_port)
+        apps.append((at, application(status(cells, metrics), hosts=hosts, log_all=False)))
+    access = logging.WARNING if options.quiet else logging.INFO
+    levels = {"gcp_aws_bridge": logging.INFO, "gcp_aws_bridge.access": access}
+    with told_to_stop() as stop, on_stderr(_FORM, levels), running(*apps) as urls:
+        forget = on_event(metrics)
+        try:
+            for cell in cells.values():
+                cell.warm_up()
+            yield stop, urls
+        finally:
+            forget()
+
+
+def hint(text: str, urls: Sequence[str] = ()) -> None:
+    """To whoever looks on, with where the status is: standard output is for programs."""
+    status = [f"Status: {url}/healthz, {url}/readyz, {url}/metrics" for url in urls[1:]]
+    print(text, *status, sep="\n", file=sys.stderr, flush=True)
 
 
 def need_extra() -> None:

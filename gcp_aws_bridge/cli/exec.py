@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli import _child, _role_options
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of
-from gcp_aws_bridge.cli._signals import handed_on
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # What SDKs look at before they look at the endpoint (AWS SDKs and Tools reference, "Standardized
@@ -39,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    _child.add_command(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,9 +43,8 @@ def run(options: argparse.Namespace) -> int:
     Returns:
         Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
     """
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    command = _child.command_of(options, "exec")
     if not command:
-        print("gcp-aws-bridge exec: no command: exec -- COMMAND", file=sys.stderr)
         return 2
     need_extra()
     _need_nothing_in_the_way()
@@ -74,19 +68,14 @@ def run(options: argparse.Namespace) -> int:
                 # Older SDKs know no file. It is of use on this machine, while the command runs.
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN": authorization.token,
             }
-            return _run(command, _environment(os.environ, variables))
+            return _child.run(command, _environment(os.environ, variables), "exec")
 
 
 def _environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in environ.items() if name not in _COMES_FIRST}
-    # Some SDKs (Rust's) would ask a proxy for the endpoint, and give it the authorization token.
-    for name in ("NO_PROXY", "no_proxy"):
-        direct = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-        kept[name] = f"{direct},127.0.0.1".lstrip(",")
     # Keys in this file come first, too; and without credentials an SDK would ask EC2's metadata
     # address, which on Google Cloud is Google's.
     return {
-        **kept,
+        **_child.without(environ, _COMES_FIRST),
         **variables,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -135,32 +124,3 @@ def _section(read: Callable[[str], Any], file: str, *path: str) -> Mapping[str, 
     for name in path:
         found = found.get(name, {})
     return found
-
-
-def _run(command: list[str], environment: Mapping[str, str]) -> int:
-    found = shutil.which(command[0], path=environment.get("PATH"))
-    if found is None:
-        exists = Path(command[0]).exists()
-        what = "cannot be run" if exists else "not found"
-        print(f"gcp-aws-bridge exec: {quoted(command[0])}: {what}", file=sys.stderr)
-        return 126 if exists else 127
-    with handed_on() as hand_to:
-        try:
-            child = subprocess.Popen([found, *command[1:]], env=dict(environment))  # noqa: S603
-        except OSError as error:
-            print(f"gcp-aws-bridge exec: {quoted(found)}: {error.strerror}", file=sys.stderr)
-            return 126
-        hand_to(child)
-        status = _wait(child)
-    return 128 - status if status < 0 else status
-
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    if os.name != "posix" or os.getpid() != 1:
-        return child.wait()
-    # As the first process of a container, orphans are ours to bury.
-    while True:
-        pid, status = os.wait()
-        if pid == child.pid:
-            child.returncode = os.waitstatus_to_exitcode(status)
-            return child.returncode

@@ -6,23 +6,20 @@ import argparse
 import contextlib
 import logging
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of
-from gcp_aws_bridge.cli._signals import told_to_stop
+from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served
 from gcp_aws_bridge.exceptions import BridgeError
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.authorization import Authorization
 
-_PORT, _STATUS_PORT = 9911, 9912
+_PORT = 9911
 _ROTATION_S, _SOON_S = 3600.0, 60.0
-_FORM = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger("gcp_aws_bridge")
 
 
@@ -62,51 +59,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where clients read the authorization token: written for this user alone, replaced "
         "every hour (default: a temporary file)",
     )
-    listen.add_argument(
-        "--status-port",
-        type=int,
-        metavar="PORT",
-        help=f"serve /healthz, /readyz and /metrics there, {_STATUS_PORT} say (default: nowhere)",
-    )
-    listen.add_argument(
-        "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
-    )
-    listen.add_argument("--quiet", action="store_true", help="no line for each request")
+    add_status(listen)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     need_extra()
-    from gcp_aws_bridge import on_event
-    from gcp_aws_bridge.server.asgi import application
     from gcp_aws_bridge.server.authorization import Authorization
     from gcp_aws_bridge.server.endpoint import PATH, endpoint
-    from gcp_aws_bridge.server.running import Address, running
-    from gcp_aws_bridge.server.status import Metrics, status
 
     roles = roles_of(options, options.role_arn or [None])
     hosts = frozenset(name.lower() for name in options.allow_host)
-    metrics = Metrics(roles)
+    cells = {name: role.cell for name, role in roles.items()}
     with contextlib.ExitStack() as stack:
         authorization = Authorization(stack.enter_context(_token_file(options.token_file)))
-        handle = metrics.counting(endpoint(roles, authorization))
-        apps = [(Address(options.host, options.port), application(handle, hosts=hosts))]
-        if options.status_port is not None:
-            at = Address(options.status_host, options.status_port)
-            apps.append((at, application(status(roles, metrics), hosts=hosts, log_all=False)))
-        stop = stack.enter_context(told_to_stop())
-        access = logging.WARNING if options.quiet else logging.INFO
-        levels = {"gcp_aws_bridge": logging.INFO, "gcp_aws_bridge.access": access}
-        stack.enter_context(on_stderr(_FORM, levels))
-        urls = stack.enter_context(running(*apps))
-        stack.callback(on_event(metrics))
-        for served in roles.values():
-            served.cell.warm_up()
+        handle = endpoint(roles, authorization)
+        stop, urls = stack.enter_context(served(options, handle, cells, hosts))
         print(f"AWS_CONTAINER_CREDENTIALS_FULL_URI={urls[0]}{PATH}")
         print(f"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={authorization.path}", flush=True)
-        _hint(f"Serving {', '.join(roles)}; set the variables above for a client. Ctrl-C stops.")
-        for url in urls[1:]:
-            _hint(f"Status: {url}/healthz, {url}/readyz, {url}/metrics")
+        hint(
+            f"Serving {', '.join(roles)}; set the variables above for a client. Ctrl-C stops.",
+            urls,
+        )
         _rotate_until(stop, authorization, REAL)
     return 0
 
@@ -135,7 +109,3 @@ def _token_file(asked_for: str | None) -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
         yield os.path.join(folder, "token")
-
-
-def _hint(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -25,9 +25,11 @@ from gcp_aws_bridge.google._federation import Federation
 
 _log = logging.getLogger("gcp_aws_bridge")
 # Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
-_SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
-_JWT = "urn:ietf:params:oauth:token-type:jwt"
+SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
 _NAMES = ("signed-request", "token-file", "outbound")
+# What google-config writes as the command of an executable; before it, where this package is.
+OUTBOUND_COMMAND = " google-token --executable --source outbound"
 
 
 class SubjectToken(NamedTuple):
@@ -58,10 +60,10 @@ class SignedRequest:
 
     def __call__(self, audience: str) -> SubjectToken:
         signing = aws.Credentials(
-            audience, _SIGNED_REQUEST, aws_security_credentials_supplier=AwsIdentity(self.session)
+            audience, SIGNED_REQUEST, aws_security_credentials_supplier=AwsIdentity(self.session)
         )
         try:
-            return SubjectToken(signing.retrieve_subject_token(None), _SIGNED_REQUEST)
+            return SubjectToken(signing.retrieve_subject_token(None), SIGNED_REQUEST)
         except GoogleAuthError as error:  # a region that makes no address
             raise refused(error) from None
 
@@ -89,9 +91,7 @@ class OutboundToken:
         from gcp_aws_bridge.google._outbound import web_identity_token
 
         identity = AwsIdentity(self.session)
-        return SubjectToken(
-            web_identity_token(identity, self.audience or f"https:{audience}"), _JWT
-        )
+        return SubjectToken(web_identity_token(identity, self.audience or f"https:{audience}"), JWT)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class OidcToken:
     def __call__(self, audience: str) -> SubjectToken:
         try:
             token = _id_token.parse(self.source(), origin=self._origin)
-            return SubjectToken(token.raw, _JWT)
+            return SubjectToken(token.raw, JWT)
         except BridgeError:
             raise
         except Exception as error:
@@ -143,7 +143,7 @@ def choose(
     if callable(given):
         return OidcToken(given)
     if given is not None:
-        raise _unknown(given)
+        raise unknown(given)
     found, why = _of_document(document, session) if document else _found(federation, session)
     _log.debug("%s: subject token from %s: %s", federation.label, type(found).__name__, why)
     return found
@@ -151,29 +151,34 @@ def choose(
 
 def _named(name: str, session: Any) -> SubjectTokenSource:
     if name not in _NAMES:
-        raise _unknown(name)
+        raise unknown(name)
     if name == "signed-request":
         return SignedRequest(session)
     if name == "outbound":
         return OutboundToken(session)
-    path = _token_file()
-    if path is None:
+    return OidcToken(TokenFile(token_file()))
+
+
+def token_file(given: str | None = None) -> str:
+    """The path of the file that `token-file` means.
+
+    Raises:
+        ConfigError: None is named.
+    """
+    environ = os.environ
+    path = (
+        given
+        or environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
+        or environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+    )
+    if not path:
         raise ConfigError(
             "A token file is to be sent to Google, and none is named.",
             fix="set GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE to the path of a projected "
             "serviceAccountToken.",
             error_id="config/google-source",
         )
-    return OidcToken(TokenFile(path))
-
-
-def _token_file() -> str | None:
-    environ = os.environ
-    return (
-        environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
-        or environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-        or None
-    )
+    return path
 
 
 def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, str]:
@@ -204,21 +209,26 @@ def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectToke
     source = document.get("credential_source")
     source = source if isinstance(source, Mapping) else {}
     why = "GOOGLE_APPLICATION_CREDENTIALS says so"
-    if document.get("subject_token_type") == _SIGNED_REQUEST:
+    if document.get("subject_token_type") == SIGNED_REQUEST:
         return SignedRequest(session), why
     form = source.get("format")
     if isinstance(source.get("file"), str) and form in (None, {}, {"type": "text"}):
         return OidcToken(TokenFile(source["file"])), why
+    executable = source.get("executable")
+    command = executable.get("command") if isinstance(executable, Mapping) else None
+    if isinstance(command, str) and command.endswith(OUTBOUND_COMMAND):
+        return OutboundToken(session), why  # what it would do, and without another process
     raise ConfigError(
-        "The credential configuration file has a credential_source that is neither AWS's nor a "
-        "file of text.",
+        "The credential configuration file has a credential_source that is neither AWS's, nor a "
+        "file of text, nor gcp-aws-bridge google-token.",
         fix='give source= ("signed-request", "token-file", "outbound" or a callable), or have '
         "google-auth read the file.",
         error_id="config/google-source",
     )
 
 
-def _unknown(given: object) -> ConfigError:
+def unknown(given: object) -> ConfigError:
+    """What was given is no source."""
     return ConfigError(
         f"{quoted(given)} ({type(given).__name__}) is no source of a subject token.",
         fix=f"give one of {', '.join(_NAMES)}, or a callable that returns an OIDC token.",

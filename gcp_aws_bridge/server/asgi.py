@@ -26,6 +26,7 @@ class Request(NamedTuple):
     method: str
     path: str
     headers: Mapping[bytes, bytes]
+    query: bytes = b""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {quoted(self.path)}>"  # the headers have the token
@@ -37,6 +38,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes = b""
     content_type: str = "application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}>"
@@ -70,7 +72,7 @@ def application(
             return
         started_s = world.monotonic()
         headers = {name: value for name, value in scope["headers"]}
-        request = Request(scope["method"], scope["path"], headers)
+        request = Request(scope["method"], scope["path"], headers, scope["query_string"])
         try:
             answer = _guard(request, hosts) or await handle(request)
         except asyncio.CancelledError:  # by the server, which ends: this task does no more
@@ -84,6 +86,7 @@ def application(
                     (b"content-length", b"%d" % len(answer.body)),
                     (b"cache-control", b"no-store"),
                     (b"x-content-type-options", b"nosniff"),
+                    *answer.headers,
                 ],
             }
         )

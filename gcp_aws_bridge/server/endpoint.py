@@ -56,8 +56,11 @@ def endpoint(
     return handle
 
 
-def _failure(error: BridgeError) -> Answer:
+def status_of(error: BridgeError) -> int:
     """5xx where asking again may help: SDKs then do, a few times; they do not after a 4xx."""
-    passing = isinstance(error, TokenUnavailable) or getattr(error, "retryable", False)
+    return 503 if isinstance(error, TokenUnavailable) or error.retryable else 400
+
+
+def _failure(error: BridgeError) -> Answer:
     code = error.code if isinstance(error, ExchangeError) else type(error).__name__
-    return refusal(503 if passing else 400, code or type(error).__name__, str(error))
+    return refusal(status_of(error), code or type(error).__name__, str(error))

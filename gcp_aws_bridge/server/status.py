@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._events import Event
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.server.asgi import Answer, Request, refusal
-from gcp_aws_bridge.server.endpoint import Served
 
 # Prometheus, "Exposition formats": the text format that every scraper reads.
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What Prometheus is told; an `on_event` listener, and a count of answers."""
+    """What Prometheus is told; an `on_event` listener, and a count of answers.
 
-    def __init__(self, roles: Mapping[str, Served]) -> None:
+    Args:
+        cells: What is served, by name. Their labels are the `role` of the metrics.
+    """
+
+    def __init__(self, cells: Mapping[str, Cell[Any]]) -> None:
         self._registry = registry = CollectorRegistry()
         self._answers = Counter(
             "gcp_aws_bridge_answers", "Requests answered.", ["path", "status"], registry=registry
@@ -39,8 +44,8 @@ class Metrics:
             ["role"],
             registry=registry,
         )
-        for served in roles.values():
-            remaining.labels(served.role.arn).set_function(served.cell.remaining_s)
+        for cell in cells.values():
+            remaining.labels(cell.label).set_function(cell.remaining_s)
         build = Gauge("gcp_aws_bridge_build_info", "Always 1.", ["version"], registry=registry)
         build.labels(__version__).set(1)
 
@@ -59,7 +64,7 @@ class Metrics:
         async def counted(request: Request) -> Answer:
             answer = await handle(request)
             # Paths that nobody serves are anybody's words, and would grow without bound.
-            path = request.path if answer.status not in (401, 404) else ""
+            path = request.path if answer.status not in (401, 403, 404) else ""
             self._answers.labels(path, answer.status).inc()
             return answer
 
@@ -70,8 +75,10 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-def status(roles: Mapping[str, Served], metrics: Metrics) -> Callable[[Request], Awaitable[Answer]]:
-    """`/healthz`: the server runs. `/readyz`: each role has valid credentials. `/metrics`."""
+def status(
+    cells: Mapping[str, Cell[Any]], metrics: Metrics
+) -> Callable[[Request], Awaitable[Answer]]:
+    """`/healthz`: the server runs. `/readyz`: each cell has valid credentials. `/metrics`."""
 
     async def handle(request: Request) -> Answer:
         if request.path == "/healthz":
@@ -80,7 +87,7 @@ def status(roles: Mapping[str, Served], metrics: Metrics) -> Callable[[Request],
             return Answer(200, metrics.text(), _TEXT)
         if request.path == "/readyz":
             # To ask is to start what is due: a probe keeps idle roles fresh, too.
-            ready = {name: served.cell.warm_up() for name, served in roles.items()}
+            ready = {name: cell.warm_up() for name, cell in cells.items()}
             missing = [name for name, is_valid in ready.items() if not is_valid]
             body = {"status": "waiting" if missing else "ok", "without credentials": missing}
             return Answer(503 if missing else 200, json.dumps(body).encode())

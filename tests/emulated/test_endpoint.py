@@ -409,8 +409,9 @@ def test_each_answer_is_one_line_of_json(client: Client, caplog: pytest.LogCaptu
 
 @pytest.fixture
 def kubelet(roles: dict[str, Served]) -> Iterator[tuple[Client, Metrics]]:
-    metrics = Metrics(roles)
-    with running((ANY, application(status(roles, metrics)))) as [url]:
+    cells = {name: served.cell for name, served in roles.items()}
+    metrics = Metrics(cells)
+    with running((ANY, application(status(cells, metrics)))) as [url]:
         yield Client(url, Authorization()), metrics
 
 
@@ -438,7 +439,8 @@ def test_a_probe_that_is_well_is_not_logged(
     roles: dict[str, Served], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gcp_aws_bridge.access")
-    app = application(status(roles, Metrics(roles)), log_all=False)
+    cells = {name: served.cell for name, served in roles.items()}
+    app = application(status(cells, Metrics(cells)), log_all=False)
     with running((ANY, app)) as [url]:
         client = Client(url, Authorization())
         assert [200, 404] == [client.get(path).status for path in ("/healthz", "/nothing")]

@@ -225,7 +225,7 @@ GOOGLE_AUTH = {
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),
         ("ruamel", {"cli._from_pod"}),
-        ("subprocess", {"cli._setup_check", "cli._signals", "cli.exec"}),
+        ("subprocess", {"cli._child", "cli._setup_check", "cli._signals"}),
     ],
 )
 def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:

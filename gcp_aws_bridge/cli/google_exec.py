@@ -1,0 +1,107 @@
+"""`gcp-aws-bridge google-exec -- COMMAND`: any program, with Google's tokens that renew themselves.
+
+The command is told of a metadata server that this process is for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Mapping
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any
+
+from gcp_aws_bridge.cli import _child, _google_serving
+from gcp_aws_bridge.cli._serving import need_extra, on_stderr
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._cell import Cell
+
+# What SDKs look at before the metadata server, or in its place ("Application Default Credentials";
+# gcloud topic configurations: auth/…; Terraform's provider: "Authentication Configuration").
+_COMES_FIRST = (
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH", "NO_GCE_CHECK"),
+    *("GCE_METADATA_MTLS_MODE", "METADATA_SERVER_DETECTION", "CLOUDSDK_CORE_CHECK_GCE_METADATA"),
+    *("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"),
+    *("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON"),
+    *("GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
+)
+_HEAD_START_S = 5.0
+_OF_A_USER = "application_default_credentials.json"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.usage = "gcp-aws-bridge google-exec [options] -- COMMAND [ARGUMENT ...]"
+    parser.description = (
+        "Run a command whose Google Cloud SDK, in whatever language, finds this machine's AWS "
+        "identity as a service account, with tokens that renew themselves. Its exit status is "
+        "this one's; signals are handed on to it."
+    )
+    _google_serving.add_options(parser)
+    _child.add_command(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
+    """
+    command = _child.command_of(options, "google-exec")
+    if not command:
+        return 2
+    need_extra()
+    _need_nothing_in_the_way(os.environ)
+    from gcp_aws_bridge.server.asgi import application
+    from gcp_aws_bridge.server.metadata import HOSTS, metadata
+    from gcp_aws_bridge.server.running import Address, running
+
+    account = _google_serving.account_of(options)
+    app = application(metadata(account), hosts=HOSTS)
+    # Without grace: whoever asks is the command, which is over then.
+    serving = running((Address("127.0.0.1", 0), app), grace_s=0)
+    with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
+        _head_start(account.access(account.scopes))
+        environment = {
+            **_child.without(os.environ, _COMES_FIRST),
+            **_google_serving.variables(url),
+            # Else gcloud is whoever was logged in with it here.
+            "CLOUDSDK_CORE_ACCOUNT": account.email,
+        }
+        return _child.run(command, environment, "google-exec")
+
+
+def _head_start(cell: Cell[Any]) -> None:
+    """Have the first attempt over, which loads botocore, before anybody asks.
+
+    JavaScript's library asks once whether there is a server; after three seconds there is none.
+    """
+    with contextlib.suppress(BridgeError):  # said on stderr, and to each who asks
+        if flight := cell.join():
+            wait([flight], _HEAD_START_S)
+
+
+def _need_nothing_in_the_way(environ: Mapping[str, str]) -> None:
+    """A developer's own login comes first, and cannot be taken away: it is gcloud's, too.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    appdata = environ.get("APPDATA") if os.name == "nt" else None
+    own = os.path.join(appdata or os.path.expanduser(os.path.join("~", ".config")), "gcloud")
+    of_gcloud = environ.get("CLOUDSDK_CONFIG") or own
+    with contextlib.suppress(OSError):
+        # Where gcloud remembers, for ten minutes, that it had found no server (its gce_cache.py).
+        os.unlink(os.path.join(of_gcloud, "gce"))
+    for folder in {of_gcloud, own}:
+        path = os.path.join(folder, _OF_A_USER)
+        if os.path.exists(path):
+            raise ConfigError(
+                f"{quoted(path)} has credentials, which Google's SDKs look at before the metadata "
+                "server of this command.",
+                fix="gcloud auth application-default revoke, or run the command with another HOME.",
+                error_id="config/google-default-file",
+            )

@@ -1,0 +1,166 @@
+"""A metadata server as Google Cloud's SDKs know it, for a machine that is not Google's.
+
+    GET /computeMetadata/v1/instance/service-accounts/default/token       an access token
+    GET /computeMetadata/v1/instance/service-accounts/default/identity    an ID token
+
+Source of paths and forms: Compute Engine, "Predefined metadata keys", "Verify the identity of
+instances", and what google-auth, gcloud and the SDKs of Go, Java and JavaScript ask for. Like the
+real one it has no secret: whoever reaches it may have the tokens. It is for loopback alone.
+
+Invariants: no token without `Metadata-Flavor: Google`, which no browser sends unasked; none for
+what was forwarded; each token from a cell, and with what is left of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qs
+
+from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge.exceptions import BridgeError
+from gcp_aws_bridge.server.asgi import Answer, Request
+from gcp_aws_bridge.server.endpoint import status_of
+
+# Names that only who runs this machine can have pointed here, beside its addresses.
+HOSTS = frozenset({"metadata.google.internal"})
+_ROOT = "computeMetadata/v1"
+_TEXT = "application/text"
+_OURS = ((b"metadata-flavor", b"Google"), (b"server", b"Metadata Server for VM"))
+# In JSON, keys are written so ("View and query VM metadata": recursive=true).
+_IN_JSON = {
+    "service-accounts": "serviceAccounts",
+    "project-id": "projectId",
+    "numeric-project-id": "numericProjectId",
+    "universe-domain": "universeDomain",
+}
+
+
+class _Bearer(Protocol):
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def expiration(self) -> datetime: ...
+
+
+class Account(NamedTuple):
+    """Whom SDKs are told that this machine is, and where its tokens come from.
+
+    Attributes:
+        email: Names it; any word will do for an identity that has none.
+        scopes: Of access tokens for which no others are asked.
+        access: The cell of access tokens of some scopes.
+        id_token: The cell of ID tokens for an audience. None: this identity has none.
+    """
+
+    email: str
+    scopes: tuple[str, ...]
+    project_id: str
+    project_number: str
+    universe_domain: str
+    access: Callable[[tuple[str, ...]], Cell[Any]]
+    id_token: Callable[[str], Cell[Any]] | None
+
+
+def metadata(account: Account, world: World = REAL) -> Callable[[Request], Awaitable[Answer]]:
+    """What answers for *account*, under its e-mail and as `default`."""
+    tree = _tree(account)
+
+    async def handle(request: Request) -> Answer:
+        try:
+            answer = await _answer(account, tree, request, world)
+        except BridgeError as error:
+            answer = _text(str(error), status_of(error))
+        return answer._replace(headers=_OURS)
+
+    return handle
+
+
+def _tree(account: Account) -> Mapping[str, Any]:
+    served = {
+        "aliases": ["default"],
+        "email": account.email,
+        "scopes": [*account.scopes],
+        "identity": _identity,
+        "token": _token,
+    }
+    project = {"project-id": account.project_id, "numeric-project-id": int(account.project_number)}
+    return {
+        "instance": {"service-accounts": {"default": served, account.email: served}},
+        "project": project,
+        "universe": {"universe-domain": account.universe_domain},
+    }
+
+
+async def _answer(
+    account: Account, tree: Mapping[str, Any], request: Request, world: World
+) -> Answer:
+    if b"x-forwarded-for" in request.headers:
+        return _text("Requests that were forwarded are not answered.", 403)
+    if request.path == "/":  # a ping, which not every SDK sends with the header
+        return _text("computeMetadata/\n")
+    if request.headers.get(b"metadata-flavor", b"").lower() != b"google":
+        return _text("Missing Metadata-Flavor:Google header.", 403)
+    found = _found(tree, request.path)
+    asked = {name: values[0] for name, values in parse_qs(request.query.decode("latin-1")).items()}
+    if callable(found):
+        answer: Answer = await found(account, asked, world)
+        return answer
+    if found is None:
+        return _text(f"There is none of this here: see /{_ROOT}/?recursive=true", 404)
+    if asked.get("recursive", "").lower() == "true":
+        return Answer(200, json.dumps(_as_json(found)).encode())
+    if isinstance(found, Mapping):
+        return _text("".join(f"{name}{_slash(value)}\n" for name, value in found.items()))
+    return _text("".join(f"{each}\n" for each in found) if isinstance(found, list) else f"{found}")
+
+
+def _found(tree: Mapping[str, Any], path: str) -> Any:
+    here: Any = {"computeMetadata": {"v1": tree}}
+    for name in path.strip("/").split("/"):
+        here = here.get(name) if isinstance(here, Mapping) else None
+    return here
+
+
+def _slash(value: object) -> str:
+    return "/" if isinstance(value, Mapping) else ""
+
+
+def _as_json(value: Any) -> Any:
+    """As `recursive=true` has it: without what is made for each who asks."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        _IN_JSON.get(name, name): _as_json(inner)
+        for name, inner in value.items()
+        if not callable(inner)
+    }
+
+
+async def _token(account: Account, asked: Mapping[str, str], world: World) -> Answer:
+    """Compute Engine ignores `scopes`; GKE and Cloud Run heed it, and SDKs send it."""
+    scopes = asked.get("scopes", "").replace(",", " ").split()
+    cell = account.access(tuple(sorted({*scopes})) or account.scopes)
+    found: _Bearer = await cell.get_async()
+    # Of what it has now, too, which knows of clocks that were set back.
+    left_s = min((found.expiration - world.clock()).total_seconds(), cell.remaining_s())
+    body = {"access_token": found.token, "expires_in": int(left_s), "token_type": "Bearer"}
+    return Answer(200, json.dumps(body).encode())
+
+
+async def _identity(account: Account, asked: Mapping[str, str], _: World) -> Answer:
+    if account.id_token is None:
+        return _text("This identity is no service account, and has no ID tokens.", 404)
+    audience = asked.get("audience")
+    if not audience:
+        return _text("non-empty audience parameter required", 400)
+    found: _Bearer = await account.id_token(audience).get_async()
+    return _text(found.token)
+
+
+def _text(text: str, status: int = 200) -> Answer:
+    return Answer(status, text.encode(), _TEXT)
