@@ -1,4 +1,4 @@
-"""As much of Google's IAM, Service Usage and GKE APIs as the real gcloud asks for in `setup`.
+"""As much of Google's APIs as the real gcloud asks for in `setup`: IAM, GKE, services, projects.
 
 Paths and answers as in those APIs' references (REST, v1); on loopback, with a token that nobody
 looks at.
@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 NUMBER = "104203741234567890123"
+PROJECT_NUMBER = "345678901234"
 _DONE = {"name": "operations/x", "status": "DONE", "done": True, "response": {}}
 
 
@@ -30,10 +32,16 @@ class GoogleApis:
         self.accounts: dict[str, Any] = {}
         self.policies: dict[str, Any] = {}
         self.clusters: dict[str, Any] = {}
+        self.pools: dict[str, Any] = {}  # and their providers, by their paths
         self.requests: list[str] = []
 
-    def answer(self, method: str, path: str, body: Any) -> Any:
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
         """The answer; None for what is not there."""
+        found = re.search(r"/(workloadIdentityPools(?:/.+)?)$", path)
+        if found and "/operations/" not in path:
+            return self._pool(method, found[1], query, body)
+        if found := re.search(r"/v1/projects/([a-z0-9-]+)(?::(\w+))?$", path):
+            return self._project(found[1], found[2], body)
         if re.search(r"/services[:/]|/operations/", path):
             return {**_DONE, "state": "ENABLED"}
         if found := re.search(r"/serviceAccounts(?:/([^:]+)(?::(\w+))?)?$", path):
@@ -41,6 +49,34 @@ class GoogleApis:
         if found := re.search(r"/clusters(?:/([^/]+))?(/nodePools)?$", path):
             return self._cluster(method, found[1], bool(found[2]), body)
         return None
+
+    def _pool(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
+        if method == "POST":
+            [name] = [value[0] for key, value in query.items() if key.endswith("Id")]
+            if f"{path}/{name}" in self.pools:
+                raise ValueError("ALREADY_EXISTS")
+            self.pools[f"{path}/{name}"] = {**body, "state": "ACTIVE"}
+            return _DONE
+        found = self.pools.get(path)
+        if method == "PATCH" and found:
+            # Members that the mask names and the body has not are cleared.
+            for field in query["updateMask"][0].split(","):
+                member, _, inner = field.partition(".")
+                owner = found.setdefault(member, {}) if inner else found
+                given = body.get(member) or {}
+                value = given.get(inner) if inner else body.get(member)
+                owner[inner or member] = value
+                if value is None:
+                    del owner[inner or member]
+            return _DONE
+        return found
+
+    def _project(self, name: str, verb: str, body: Any) -> Any:
+        if verb == "setIamPolicy":
+            self.policies[name] = body["policy"]
+        if verb in ("getIamPolicy", "setIamPolicy"):
+            return self.policies.get(name, {"etag": "ACAB", "version": 1})
+        return {"projectId": name, "projectNumber": PROJECT_NUMBER, "lifecycleState": "ACTIVE"}
 
     def _account(self, method: str, email: str, verb: str, body: Any) -> Any:
         if method == "POST" and email is None:
@@ -81,9 +117,9 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = self.path.partition("?")[0]
+            path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
             apis.requests.append(f"{self.command} {path}")
-            found = apis.answer(self.command, path, json.loads(text or "{}"))
+            found = apis.answer(self.command, path, query, json.loads(text or "{}"))
             error = {"error": {"code": 404, "status": "NOT_FOUND", "message": "Not found"}}
             data = json.dumps(error if found is None else found).encode()
             self.send_response(404 if found is None else 200)
@@ -92,7 +128,7 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PUT = _answer
+        do_GET = do_POST = do_PUT = do_PATCH = _answer
 
         def log_message(self, *_: object) -> None:
             pass
@@ -111,7 +147,7 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
     }
-    for api in ("IAM", "CONTAINER", "SERVICEUSAGE"):
+    for api in ("IAM", "CONTAINER", "SERVICEUSAGE", "CLOUDRESOURCEMANAGER"):
         environ[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = url
     try:
         yield apis, environ

@@ -7,26 +7,26 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gcp_aws_bridge.exceptions import quoted
-from gcp_aws_bridge.provision.check import Answer, Finding, compare
-from gcp_aws_bridge.provision.plan import Plan
+from gcp_aws_bridge.provision.asking import Answer, Ask, Finding
 
 # A cold gcloud takes some seconds; the slowest of the questions is one about a cluster.
 _TIMEOUT_S = 60
 # How each says that there is no such thing: gcloud (each API in its own way), aws, kubectl.
 _ABSENT = re.compile(
     r"\bNOT_FOUND\b|\bcode=404\b|status=\[404\]|Cannot find service|was not found"
-    r"|\(NoSuchEntity\)|\(NotFound\)"
+    r"|\(NoSuchEntity(?:Exception)?\)|\(NotFound\)|\(ResourceNotFoundException\)"
+    r"|\(FeatureDisabled(?:Exception)?\)"
 )
 _MARKS = {"ok": "ok       ", "missing": "MISSING  ", "differs": "DIFFERS  ", "unknown": "UNKNOWN  "}
 
 
-def run(plan: Plan) -> int:
-    """Print what was found; 0 where all of it is as it should be."""
+def run(compare: Callable[[Ask], Iterator[Finding]]) -> int:
+    """Print what *compare* finds; 0 where all of it is as it should be."""
     findings = []
-    for finding in compare(plan, ask):
+    for finding in compare(ask):
         findings.append(finding)
         print("\n".join(_lines(finding)), flush=True)
     wrong = [finding for finding in findings if finding.state != "ok"]

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from gcp_aws_bridge.cli._setup_files import read, say
+from gcp_aws_bridge.cli._setup_renderings import AnyPlan
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
+from gcp_aws_bridge.provision.to_google import plan as to_google
 
 # By the flags.
 _QUESTIONS = {
-    "on": f"Where the workload runs: {', '.join(PLATFORMS)}",
+    "on": f"Where the workload runs: {', '.join((*PLATFORMS, *to_google.PLATFORMS))}",
     "project": "Google Cloud project (its id)",
     "location": "Region or zone, such as europe-west1",
-    "cluster": "GKE cluster",
+    "region": "AWS region, such as eu-west-1",
+    "cluster": "Cluster",
     "namespace": "Kubernetes namespace",
     "ksa": "Kubernetes service account",
     "service": "Instance, service or function",
@@ -25,8 +29,9 @@ _QUESTIONS = {
     "role": "Role in AWS (its name)",
     "audience": "Audience of its tokens",
     "policy-arn": "Managed policy that says what the role may do (ARN; empty: none yet)",
+    "grant": "What it may do in the Google Cloud project (a role; empty: none yet)",
 }
-_MAY_BE_EMPTY = ("policy-arn",)
+_MAY_BE_EMPTY = ("policy-arn", "grant")
 Ask = Callable[[str, str], str]
 
 
@@ -39,15 +44,15 @@ def asked(question: str, default: str) -> str:
         raise KeyboardInterrupt from None
 
 
-def plan(options: argparse.Namespace, ask: Ask | None) -> Plan:
+def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
     """The plan; nobody is asked where nothing is missing.
 
     Raises:
-        ConfigError: Something is missing, or is none of what the clouds take.
+        ConfigError: Something is missing, is none of what the clouds take, or has no meaning there.
     """
     given = {name: getattr(options, name.replace("-", "_")) for name in _QUESTIONS}
     platform = given["on"] or "gke"
-    missing = _missing(platform, given)
+    missing = _missing(platform, given, options)
     if missing and ask is None:
         raise ConfigError(
             f"Not given: {', '.join(f'--{name}' for name in missing)}.",
@@ -56,40 +61,98 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> Plan:
         )
     if missing and ask is not None:
         platform = given["on"] or _answer("on", "gke", ask)
-        _fill_in(given, _missing(platform, given), ask)
+        for name in _missing(platform, given, options):
+            default = {"namespace": "default", "gsa": given["ksa"] or given["role"]}.get(name) or ""
+            rule = to_google.RULES_OF.get(name, "") if platform in to_google.PLATFORMS else ""
+            given[name] = _answer(name, default, ask, given["project"] or "", rule)
+    _refuse_what_has_no_meaning(platform, options)
+    if platform in to_google.PLATFORMS:
+        if missing and ask is not None and not given["grant"]:
+            given["grant"] = _some("grant", ask)
+        return _to_google(platform, given, options)
+    if missing and ask is not None:
+        if given["audience"] is None:
+            default = own_audience(given["aws-account"], given["role"])
+            given["audience"] = _answer("audience", default, ask)
         if options.policy is None and not given["policy-arn"]:
-            given["policy-arn"] = [arn for arn in [_answer("policy-arn", "", ask)] if arn]
+            given["policy-arn"] = _some("policy-arn", ask)
+    return _to_aws(platform, given, options)
+
+
+def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace) -> Plan:
     values = {name: given[name] for name in PLATFORMS[platform]}
     if "gsa" in values:
         values["gsa"] = _e_mail(values["gsa"], values["project"])
     return Plan(
         Workload(platform, **values),
-        AwsRole(
-            given["aws-account"],
-            given["role"],
-            audience=given["audience"] or "",
-            policy_arns=tuple(given["policy-arn"] or ()),
-            policy=read(options.policy) if options.policy is not None else "",
-            partition=options.partition,
-        ),
+        _role(given, options, audience=given["audience"] or "", partition=options.partition),
     )
 
 
-def _missing(platform: str, given: dict[str, str | None]) -> list[str]:
-    needed = (*PLATFORMS[platform], "aws-account", "role")
+def _to_google(platform: str, given: dict[str, Any], options: argparse.Namespace) -> to_google.Plan:
+    values = {name: given[name] for name in to_google.PLATFORMS[platform]}
+    workload = to_google.Workload(platform, given["aws-account"], **values)
+    role = _role(given, options, path=options.role_path or "/") if workload.has_role else None
+    return to_google.Plan(
+        workload,
+        to_google.Federation(
+            given["project"],
+            options.provider or to_google.provider_for(workload, given["role"] or ""),
+            pool=options.pool or to_google.POOL,
+            gsa="" if options.direct else _e_mail(given["gsa"], given["project"]),
+            grants=tuple(given["grant"] or ()),
+            number=options.project_number or "",
+        ),
+        role,
+    )
+
+
+def _role(given: dict[str, Any], options: argparse.Namespace, **more: str) -> AwsRole:
+    return AwsRole(
+        given["aws-account"],
+        given["role"],
+        policy_arns=tuple(given["policy-arn"] or ()),
+        policy=read(options.policy) if options.policy is not None else "",
+        **more,
+    )
+
+
+def _missing(platform: str, given: dict[str, Any], options: argparse.Namespace) -> list[str]:
+    if platform in PLATFORMS:
+        needed = [*PLATFORMS[platform], "aws-account", "role"]
+    else:
+        needed = ["project", "aws-account", *to_google.PLATFORMS[platform]]
+        needed += [] if platform == "eks-issuer" else ["role"]
+        needed += [] if options.direct else ["gsa"]
     return [name for name in needed if given[name] is None]
 
 
-def _fill_in(given: dict[str, str | None], missing: list[str], ask: Ask) -> None:
-    for name in missing:
-        default = {"namespace": "default", "gsa": given["ksa"]}.get(name) or ""
-        given[name] = _answer(name, default, ask, given["project"] or "")
-    if given["audience"] is None:
-        default = own_audience(str(given["aws-account"]), str(given["role"]))
-        given["audience"] = _answer("audience", default, ask)
+_IN_AWS_ONLY = ("region", "role-path", "direct", "grant", "pool", "provider", "project-number")
 
 
-def _answer(name: str, default: str, ask: Ask, project: str = "") -> str:
+def _refuse_what_has_no_meaning(platform: str, options: argparse.Namespace) -> None:
+    """What would be left out without a word, and was meant to do something."""
+    of_none = [*_IN_AWS_ONLY]
+    if platform in to_google.PLATFORMS:
+        of_none = ["location", "service", "audience"]
+        places = ("region", "cluster", "namespace", "ksa")
+        of_none += [name for name in places if name not in to_google.PLATFORMS[platform]]
+        if platform in ("eks-issuer", "aws-outbound"):
+            of_none += ["policy", "policy-arn"]  # there is no role, or it is another's
+        of_none += ["role", "role-path"] if platform == "eks-issuer" else []
+        of_none += ["gsa"] if options.direct else []
+        of_none += [] if options.partition == "aws" else ["partition"]
+    given = [name for name in of_none if getattr(options, name.replace("-", "_"))]
+    if given:
+        raise ConfigError(
+            f"With --on={platform}{' --direct' if options.direct else ''}, nothing comes of "
+            f"{', '.join(f'--{name}' for name in given)}.",
+            fix="leave it out, or look at --on.",
+            error_id="config/setup-option",
+        )
+
+
+def _answer(name: str, default: str, ask: Ask, project: str = "", rule: str = "") -> str:
     """What is answered to the question for *name*, asked until it will do."""
     while True:
         value = ask(_QUESTIONS[name], default)
@@ -98,14 +161,19 @@ def _answer(name: str, default: str, ask: Ask, project: str = "") -> str:
         try:
             if name == "on":
                 return _platform(value)
-            return checked(name, _e_mail(value, project) if name == "gsa" else value)
+            return checked(name, _e_mail(value, project) if name == "gsa" else value, rule)
         except ConfigError as error:
             say(str(error))
 
 
+def _some(name: str, ask: Ask) -> list[str]:
+    """One answer, or none."""
+    return [value for value in [_answer(name, "", ask)] if value]
+
+
 def _platform(value: str) -> str:
-    if value not in PLATFORMS:
-        raise ConfigError(f"That is none of {', '.join(PLATFORMS)}.")
+    if value not in (*PLATFORMS, *to_google.PLATFORMS):
+        raise ConfigError(f"That is none of {', '.join((*PLATFORMS, *to_google.PLATFORMS))}.")
     return value
 
 

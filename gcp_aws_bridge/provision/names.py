@@ -17,6 +17,8 @@ __all__ = ["RULES", "Rule", "checked"]
 # Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
 # first, no hyphen last. Projects of old with a domain ("example.com:web") are not taken.
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_POOL = r"(?!gcp-)[a-z0-9-]{4,32}"
+_POOL_WANTED = "4 to 32 of a-z, 0-9 and -; gcp- is Google's own"
 
 
 class Rule(NamedTuple):
@@ -67,6 +69,33 @@ RULES = {
     "aws-account": Rule(r"\d{12}", 12, "12 digits", "123456789012"),
     # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-].
     "role": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
+    # The same, Path: 1 to 512 of `/`, or of ! to ~ between two of them; less what quotes.
+    "role-path": Rule(r"/([\w+=,.@-]+/)*", 512, "/, or /NAME/", "/team/"),
+    # AWS General Reference, "Service endpoints"; of the partition `aws`, whose STS Google asks.
+    "region": Rule(
+        r"(?!cn-|us-gov-|us-iso)[a-z]{2}-[a-z]+-\d{1,2}",
+        16,
+        "an AWS region, of neither China nor GovCloud",
+        "eu-west-1",
+    ),
+    # EKS API reference, CreateCluster: name.
+    "eks-cluster": Rule(
+        r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}",
+        100,
+        "1 to 100 of letters, digits, - and _, a letter or a digit first",
+        "prod",
+    ),
+    # IAM API, projects.locations.workloadIdentityPools.create and providers.create: ids.
+    "pool": Rule(_POOL, 32, _POOL_WANTED, "aws-workloads"),
+    "provider": Rule(_POOL, 32, _POOL_WANTED, "aws-etl"),
+    "project-number": Rule(r"[1-9]\d{5,18}", 19, "a project's number", "123456789012"),
+    # IAM API, projects.roles: predefined roles, and those of a project or an organization.
+    "grant": Rule(
+        rf"((projects/{_PROJECT}|organizations/\d+)/)?roles/[\w.]{{3,64}}",
+        128,
+        "roles/NAME, projects/PROJECT/roles/NAME or organizations/NUMBER/roles/NAME",
+        "roles/pubsub.publisher",
+    ),
     # IAM API reference, CreateOpenIDConnectProvider: client ids of 1 to 255. STS and Google take
     # more characters; these mean nothing to a shell, and `*`, `?` and `${` would in a policy.
     "audience": Rule(
@@ -82,18 +111,23 @@ RULES = {
 }
 
 
-def checked(name: str, value: str) -> str:
-    """*value*, where it is what the cloud takes for *name*, a key of `RULES`.
+def checked(name: str, value: str, rule: str = "") -> str:
+    """*value*, where it is what the cloud takes for *name*.
+
+    Args:
+        name: Of the option.
+        value: What it has.
+        rule: The key of `RULES`, where that is not *name*.
 
     Raises:
         ConfigError: It is not.
     """
-    rule = RULES[name]
-    whole = re.fullmatch(rule.pattern, value, re.ASCII) if len(value) <= rule.longest else None
+    pattern, longest, wanted, example = RULES[rule or name]
+    whole = re.fullmatch(pattern, value, re.ASCII) if len(value) <= longest else None
     if whole is None:
         raise ConfigError(
-            f"--{name} is {quoted(value)}; it must be {rule.wanted}.",
-            fix=f"give one such as {rule.example}.",
+            f"--{name} is {quoted(value)}; it must be {wanted}.",
+            fix=f"give one such as {example}.",
             error_id="config/setup-name",
         )
     return value

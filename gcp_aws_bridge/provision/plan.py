@@ -11,7 +11,19 @@ from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy import build
 from gcp_aws_bridge.provision.names import checked
 
-__all__ = ["PLATFORMS", "REGIONS", "UNKNOWN_NUMBER", "AwsRole", "Plan", "Workload"]
+__all__ = [
+    "INLINE_POLICY",
+    "PLATFORMS",
+    "REGIONS",
+    "UNKNOWN_NUMBER",
+    "AwsRole",
+    "Plan",
+    "Workload",
+    "inline_policy",
+    "own_audience",
+]
+
+INLINE_POLICY = "gcp-aws-bridge"  # the name of the role's inline policy
 
 # In the place of a Google service account's number (21 digits), which Google gives out.
 UNKNOWN_NUMBER = "0" * 21
@@ -36,7 +48,7 @@ _SERVICES = {
 # IAM is global; its endpoint in each partition is in this region.
 REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 # IAM and AWS STS quotas: inline policies of a role, all together, without white space.
-_INLINE_POLICY = 10_240
+_LONGEST_POLICY = 10_240
 
 
 @dataclass(frozen=True)
@@ -116,12 +128,13 @@ class AwsRole:
 
     Args:
         account: 12 digits.
-        name: Of the role; its path is `/`.
+        name: Of the role.
         audience: What tokens must be for. Empty: one of the role's own, `aws:ACCOUNT:NAME`, so
             that a token for one role is useless for another.
         policy_arns: Managed policies that say what the role may do.
         policy: An inline policy to the same end, as JSON text; see `inline_policy`.
         partition: A key of `REGIONS`.
+        path: Of the role: `/`, or `/TEAM/`. Its ARN has it; ARNs of its sessions have not.
 
     Raises:
         ConfigError: A name is missing, or none that IAM would take.
@@ -133,10 +146,12 @@ class AwsRole:
     policy_arns: tuple[str, ...] = ()
     policy: str = ""
     partition: str = "aws"
+    path: str = "/"
 
     def __post_init__(self) -> None:
         checked("aws-account", self.account)
         checked("role", self.name)
+        checked("role-path", self.path)
         for arn in self.policy_arns:
             checked("policy-arn", arn)
         if not self.audience:
@@ -148,7 +163,7 @@ class AwsRole:
     @property
     def arn(self) -> str:
         """The role's ARN."""
-        return f"arn:{self.partition}:iam::{self.account}:role/{self.name}"
+        return f"arn:{self.partition}:iam::{self.account}:role{self.path}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -207,8 +222,8 @@ def inline_policy(text: str) -> str:
         compact = json.dumps(document, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
         problem = f"not JSON ({error.args[0] if error.args else type(error).__name__})"
-    if not problem and len(compact) > _INLINE_POLICY:
-        problem = f"{len(compact)} characters long; IAM takes {_INLINE_POLICY} of inline policies"
+    if not problem and len(compact) > _LONGEST_POLICY:
+        problem = f"{len(compact)} characters long; IAM takes {_LONGEST_POLICY} of inline policies"
     if problem:
         raise ConfigError(
             f"The permissions policy is {problem}.",

@@ -15,6 +15,8 @@ import pytest
 from gcp_aws_bridge.cli import _setup_plan
 from gcp_aws_bridge.cli.setup import configure
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.provision.plan import Plan
+from gcp_aws_bridge.provision.to_google import plan as to_google
 
 ruamel = pytest.importorskip("ruamel.yaml")
 
@@ -70,6 +72,86 @@ def test_there_are_no_manifests_where_there_is_no_cluster() -> None:
     aws = ["--aws-account=123456789012", "--role=etl", "--gsa=etl-runner"]
     done = run("--on=cloud-run", *elsewhere, *aws, "--format=kubernetes")
     assert "[config/setup-format]" in done.stderr
+
+
+EC2 = ["--on=ec2", "--project=my-project", "--aws-account=123456789012", "--role=etl"]
+IN_EKS = ["--region=eu-west-1", "--cluster=prod", "--namespace=data", "--ksa=etl"]
+EKS = ["--on=eks", *EC2[1:], *IN_EKS]
+OF_CLUSTER = ["--on=eks-issuer", *EC2[1:3], *IN_EKS, "--direct"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (["--on=eks"], "project, aws-account, region, cluster, namespace, ksa, role, gsa"),
+        (["--on=eks-issuer", "--direct"], "project, aws-account, region, cluster, namespace, ksa"),
+        (["--on=ecs", "--direct"], "project, aws-account, region, role"),
+        (["--on=lambda", *EC2[1:]], "gsa"),
+    ],
+)
+def test_what_is_missing_on_aws_is_named_by_its_flag(arguments: list[str], missing: str) -> None:
+    done = run(*arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"Not given: {', '.join(f'--{one}' for one in missing.split(', '))}." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([*GKE, "--grant=roles/viewer", "--pool=mine"], "--grant, --pool"),
+        ([*GKE, "--direct"], "--direct"),
+        ([*EC2, "--gsa=etl-runner", "--location=europe-west1"], "--location"),
+        ([*EC2, "--gsa=etl-runner", "--audience=x"], "--audience"),
+        ([*EC2, "--gsa=etl-runner", "--cluster=prod"], "--cluster"),
+        ([*EC2, "--gsa=etl-runner", "--partition=aws-cn"], "--partition"),
+        ([*EC2, "--gsa=etl-runner", "--direct"], "--gsa"),
+        ([*OF_CLUSTER, "--role=etl"], "--role"),
+        (["--on=aws-outbound", *EC2[1:], "--direct", "--policy-arn=x"], "--policy-arn"),
+    ],
+)
+def test_what_would_be_left_out_without_a_word_is_refused(arguments: list[str], named: str) -> None:
+    done = run(*arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"nothing comes of {named}." in done.stderr
+    assert "[config/setup-option]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *("--region=eu", "--region=cn-north-1", "--region=us-gov-west-1", "--cluster=-prod"),
+        *("--pool=gcp-mine", "--provider=abc", "--grant=viewer", "--grant=roles/a b"),
+        *("--role-path=team", "--role-path=/a b/", "--project-number=my-project"),
+        *("--role=it's", '--role="etl"', "--role=a\\b", "--namespace=it's"),
+    ],
+)
+def test_a_name_that_neither_cloud_takes_is_refused(argument: str) -> None:
+    done = run(*EKS, "--direct", argument)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"{argument.partition('=')[0]} is " in done.stderr
+    assert "[config/setup-name]" in done.stderr
+
+
+def test_a_subject_that_is_too_long_for_google_is_refused() -> None:
+    long = f"{'a' * 60}.{'b' * 60}"
+    assert "[config/setup-subject]" in run(*OF_CLUSTER, f"--ksa={long}").stderr
+
+
+def test_manifests_of_the_other_direction_want_the_projects_number(tmp_path: Path) -> None:
+    done = run(*EKS, "--direct", "--format=kubernetes")
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "Not given: --project-number" in done.stderr
+    done = run(*EKS, "--direct", "--format=terraform", f"--output={tmp_path / 'out'}")
+    assert "Not given: --project-number" in done.stderr
+    assert [] == [*tmp_path.iterdir()]
+    number = "--project-number=345678901234"
+    assert "/projects/345678901234/" in run(*EKS, "--direct", "--format=kubernetes", number).stdout
+    for options, files in (([], ["setup.sh"]), ([number], ["kubernetes.yaml", "setup.sh"])):
+        folder = tmp_path / str(len(options))
+        done = run(*EKS, "--direct", *options, f"--output={folder}")
+        assert files == sorted(path.name for path in folder.iterdir())
+        assert f"Read it, then: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
+    assert "[config/setup-format]" in run(*EC2, "--direct", "--format=kubernetes").stderr
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -138,6 +220,7 @@ def test_all_that_is_missing_is_asked_for_once() -> None:
         *("123456789012", "etl", "", ""),
     )
     plan = _setup_plan.plan(options(), ask)
+    assert isinstance(plan, Plan)
     assert ("gke", "default") == (plan.workload.platform, plan.workload.namespace)
     assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.workload.gsa
     assert ("aws:123456789012:etl", ()) == (plan.role.audience, plan.role.policy_arns)
@@ -154,6 +237,19 @@ def test_what_will_not_do_is_asked_for_again(capsys: pytest.CaptureFixture[str])
     assert "That is none of gke, gke-issuer" in said
     assert '--role is "a b"' in said
     assert "--policy-arn is" in said
+
+
+def test_what_is_asked_for_on_aws_is_what_is_missing_there() -> None:
+    ask, asked = answering(
+        *("eks", "my-project", "123456789012", "eu-west-1", "-prod", "Prod_1"),
+        *("", "etl-runner", "etl", "", "roles/pubsub.publisher"),
+    )
+    plan = _setup_plan.plan(options(), ask)
+    assert isinstance(plan, to_google.Plan)
+    assert ("Prod_1", "default") == (plan.workload.cluster, plan.workload.namespace)
+    assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.google.gsa
+    assert ("aws-etl", ("roles/pubsub.publisher",)) == (plan.google.provider, plan.google.grants)
+    assert 11 == len(asked)
 
 
 def test_with_nothing_missing_nobody_is_asked() -> None:

@@ -22,7 +22,7 @@ CODE += sorted((ROOT / "gcp_aws_bridge" / "policy").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "server").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "doctor").glob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "adapters").glob("*.py"))
-CODE += sorted((ROOT / "gcp_aws_bridge" / "provision").glob("*.py"))
+CODE += sorted((ROOT / "gcp_aws_bridge" / "provision").rglob("*.py"))
 CODE += sorted((ROOT / "gcp_aws_bridge" / "google").glob("*.py"))
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")

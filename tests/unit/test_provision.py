@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 import string
 import subprocess
-import sys
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -16,29 +13,32 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tools import (
+    BASH,
+    NASTY,
+    SHELLCHECK,
+    needs_bash,
+    needs_shellcheck,
+    needs_terraform,
+    run_terraform,
+)
 
 from gcp_aws_bridge.cli import setup
 from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.provision import names, plan
-from gcp_aws_bridge.provision.check import Answer, compare
+from gcp_aws_bridge.provision.asking import Answer
+from gcp_aws_bridge.provision.check import compare
+from gcp_aws_bridge.provision.hcl import text
 from gcp_aws_bridge.provision.manifests import manifests
 from gcp_aws_bridge.provision.names import RULES, checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, REGIONS, AwsRole, Plan, Workload
 from gcp_aws_bridge.provision.shell import script
-from gcp_aws_bridge.provision.terraform import terraform, text
+from gcp_aws_bridge.provision.terraform import terraform
+from gcp_aws_bridge.provision.to_google import plan as to_google
 
 yaml = pytest.importorskip("yaml")
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
-
-BASH = shutil.which("bash")
-SHELLCHECK = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which(
-    "shellcheck"
-)
-TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
-needs_bash = pytest.mark.skipif(BASH is None or os.name == "nt", reason="no bash here")
-needs_shellcheck = pytest.mark.skipif(SHELLCHECK is None, reason="no shellcheck here")
-needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="neither terraform nor tofu here")
 
 POLICY = {
     "Version": "2012-10-17",
@@ -92,6 +92,7 @@ in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
 
 def test_the_command_offers_what_there_is() -> None:
     assert [*PLATFORMS] == [*setup._PLATFORMS]
+    assert [*to_google.PLATFORMS] == [*setup._ON_AWS]
     assert [*REGIONS] == [*setup._PARTITIONS]
 
 
@@ -119,17 +120,6 @@ def test_shellcheck_would_find_a_value_without_quotes() -> None:
     spoilt = script(made("gke")).replace('[ "$seen" =', "[ $seen =")
     done = subprocess.run([str(SHELLCHECK), "-"], input=spoilt, capture_output=True, text=True)
     assert 1 == done.returncode
-
-
-def run_terraform(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(TERRAFORM), *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "CHECKPOINT_DISABLE": "1"},
-    )
 
 
 @needs_terraform
@@ -283,20 +273,6 @@ def test_a_permissions_policy_that_is_too_long_is_refused() -> None:
 
 
 # -- and quoted all the same -----------------------------------------------------------------------
-
-NASTY = [
-    "$(touch pwned)",
-    "`touch pwned`",
-    "'; touch pwned; '",
-    '"; touch pwned; "',
-    "\ntouch pwned\n",
-    "x\nEND_OF_YAML\ntouch pwned\n",
-    "${IFS}",
-    "-n",
-    "*",
-    "\\",
-    "é\u2028😀",
-]
 
 
 @pytest.fixture

@@ -35,9 +35,13 @@ def show(found: Any) -> None:
     if wanted == "json":
         print(json.dumps(found))
     elif wanted.startswith("value("):
-        for step in wanted[6:-1].removesuffix("[].email").split("."):
-            found = (found or {}).get(step)
-        print("" if found is None else found)
+        values = []
+        for path in wanted[6:-1].removesuffix("[].email").split(","):
+            value = found
+            for step in path.split("."):
+                value = (value or {}).get(step)
+            values.append("" if value is None else str(value))
+        print("\t".join(values))
 
 
 def describe(kind: str, name: str, absent: str) -> None:
@@ -78,8 +82,44 @@ def cluster() -> None:
                 print(pool["name"])
 
 
+def pool_or_provider() -> None:
+    # `gcloud iam workload-identity-pools [providers] VERB NAME`
+    kind = "provider" if words[2] == "providers" else "pool"
+    verb, name = words[-2], words[-1]
+    if verb == "describe":
+        describe(kind, name, f"NOT_FOUND: Requested entity was not found. {name}")
+        return
+    made = things(kind).setdefault(name, {"state": "ACTIVE"})
+    if kind == "pool":
+        return
+    made["description"] = flags["description"]
+    made["attributeCondition"] = flags["attribute-condition"]
+    pairs = (one.split("=", 1) for one in flags["attribute-mapping"].split(","))
+    made["attributeMapping"] = dict(pairs)
+    if verb.endswith("aws"):
+        made["aws"] = {"accountId": flags["account-id"]}
+    else:
+        made["oidc"] = {"issuerUri": flags["issuer-uri"]}
+
+
+def project() -> None:
+    if words[1] == "describe":
+        show({"projectId": words[2], "projectNumber": "345678901234"})
+        return
+    bindings = things("project").setdefault(words[2], [])
+    if words[1] == "add-iam-policy-binding":
+        binding = {"role": flags["role"], "members": [flags["member"]]}
+        bindings += [] if binding in bindings else [binding]
+    else:
+        show({"bindings": bindings})
+
+
 def gcloud() -> None:
-    if words[:2] == ["iam", "service-accounts"]:
+    if words[:2] == ["iam", "workload-identity-pools"]:
+        pool_or_provider()
+    elif words[0] == "projects":
+        project()
+    elif words[:2] == ["iam", "service-accounts"]:
         google_account()
     elif words[0] == "container":
         cluster()

@@ -1,0 +1,103 @@
+"""Values as Terraform's language, laid out as `terraform fmt` does it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["Block", "Expression", "block", "function", "text", "value"]
+
+Items = Iterable[tuple[str, Any]]
+
+
+class Expression(str):
+    """HCL that is not to be quoted."""
+
+
+class Block(list[tuple[str, Any]]):
+    """The items of a block in a block, which has no `=`."""
+
+
+def text(value: str) -> str:
+    """*value* as a quoted template that is nothing but itself.
+
+    See: Terraform language, "Strings and Templates": `$${` and `%%{` are `${` and `%{`; escapes are
+    not all of JSON's.
+    """
+    plain = "".join(_ESCAPES.get(c) or (c if c.isprintable() else _by_number(c)) for c in value)
+    return '"' + plain.replace("${", "$${").replace("%{", "%%{") + '"'
+
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _by_number(character: str) -> str:
+    return f"\\U{ord(character):08x}" if ord(character) > 0xFFFF else f"\\u{ord(character):04x}"
+
+
+def block(kind: str, labels: str, items: Items) -> str:
+    """A block of the file's own: *labels* are words apart from each other."""
+    head = " ".join([kind, *(text(label) for label in labels.split())])
+    body = _body(items, 1)
+    return f"{head} {{\n{body}}}\n" if body else f"{head} {{}}\n"
+
+
+def _body(items: Items, depth: int) -> str:
+    """`name = value` for each; the signs of neighbours of one line stand in one column."""
+    items = [*items]
+    lines = [(name, value(item, depth)) for name, item in items]
+    indent = "  " * depth
+    found = ""
+    for index, (name, line) in enumerate(lines):
+        if isinstance(items[index][1], Block):
+            found += f"{chr(10) if index else ''}{indent}{name} {line}\n"
+            continue
+        width = len(name) if "\n" in line else max(len(n) for n in _neighbours(lines, index))
+        found += f"{indent}{name:<{width}} = {line}\n"
+    return found
+
+
+def _neighbours(lines: list[tuple[str, str]], index: int) -> list[str]:
+    """The names of the run of one-line values that *index* is in."""
+    first = last = index
+    while first and "\n" not in lines[first - 1][1]:
+        first -= 1
+    while last + 1 < len(lines) and "\n" not in lines[last + 1][1]:
+        last += 1
+    return [name for name, _ in lines[first : last + 1]]
+
+
+def value(item: Any, depth: int = 1) -> str:
+    """*item*, a value of JSON, where its first line stands *depth* deep."""
+    if isinstance(item, Expression):
+        return str(item)
+    if isinstance(item, Block):
+        return f"{{\n{_body(item, depth + 1)}{'  ' * depth}}}"
+    if isinstance(item, Mapping):
+        if not item:
+            return "{}"
+        items = ((_key(key), one) for key, one in item.items())
+        return f"{{\n{_body(items, depth + 1)}{'  ' * depth}}}"
+    if isinstance(item, list):
+        if all(isinstance(one, str) for one in item) and len(item) < 2:
+            return f"[{', '.join(value(one, depth) for one in item)}]"
+        inner = "  " * (depth + 1)
+        lines = "".join(f"{inner}{value(one, depth + 1)},\n" for one in item)
+        return f"[\n{lines}{'  ' * depth}]"
+    return text(item) if isinstance(item, str) else json.dumps(item)
+
+
+def function(name: str, argument: Any) -> Expression:
+    """A call with one argument."""
+    return Expression(f"{name}({value(argument)})")
+
+
+def _key(name: str) -> str:
+    """*name* as a key: bare, where it is a word that means nothing else there."""
+    bare = re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and name not in _WORDS
+    return name if bare else text(name)
+
+
+_WORDS = ("false", "for", "null", "true")

@@ -1,0 +1,432 @@
+"""What `setup` writes for a workload on AWS is run: by bash, with the real AWS CLI, twice.
+
+IAM is moto's, EKS `eks_api`. kubectl is a stand-in (`programs/cloud_cli.py`), and so is gcloud, but
+where the real one is installed: then that is run, too, against Google's APIs (`google_apis`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import eks_api
+import google_apis
+import pytest
+
+boto3 = pytest.importorskip("boto3")
+moto = pytest.importorskip("moto.server")
+pytest.importorskip("yaml")
+
+AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
+BASH = shutil.which("bash")
+GCLOUD = shutil.which("gcloud")
+pytestmark = [
+    pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
+    pytest.mark.skipif(BASH is None, reason="no bash here"),
+    pytest.mark.skipif(os.name == "nt", reason="the script is for a POSIX system"),
+    pytest.mark.timeout(900),  # dozens of processes each, of the AWS CLI and of gcloud
+]
+
+ROLE = "arn:aws:iam::123456789012:role/team/etl"
+SESSIONS = "arn:aws:sts::123456789012:assumed-role/etl"
+ISSUER = eks_api.ISSUER
+OUTBOUND = "https://0f1b2c3d-1111-2222-3333-444455556666.tokens.sts.global.api.aws"
+GSA = "etl-runner@my-project.iam.gserviceaccount.com"
+POOL = (
+    f"iam.googleapis.com/projects/{google_apis.PROJECT_NUMBER}/locations/global"
+    "/workloadIdentityPools/aws-workloads"
+)
+EKS = ("--region=eu-west-1", "--cluster=prod", "--namespace=data", "--ksa=etl")
+IN_ROLE = ("--role=etl", "--role-path=/team/")
+ROADS = {
+    "eks": (*EKS, *IN_ROLE),
+    "eks-irsa": (*EKS, *IN_ROLE),
+    "eks-issuer": EKS,
+    "ec2": IN_ROLE,
+    "ecs": ("--region=eu-west-1", *IN_ROLE),
+    "lambda": IN_ROLE,
+    "aws-outbound": IN_ROLE,
+}
+every_road = pytest.mark.parametrize("road", ROADS)
+PROGRAMS = Path(__file__).parent / "programs"
+KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
+
+
+class Clouds:
+    """Where the script runs."""
+
+    def __init__(self, folder: Path, url: str, eks: tuple[eks_api.Eks, str], aws: str) -> None:
+        self.folder = folder
+        self.iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **KEYS)
+        self.eks, eks_url = eks
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        source = PROGRAMS / "cloud_cli.py"
+        for name in ("gcloud", "kubectl"):
+            path = self.bin / name
+            path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        (self.bin / "aws").write_text(aws)
+        (self.bin / "aws").chmod(0o755)
+        self.options = [
+            *("--project=my-project", "--aws-account=123456789012"),
+            *(f"--gsa={GSA}", "--grant=roles/pubsub.publisher"),
+        ]
+        self.environ = {
+            "PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "HOME": str(folder),
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ENDPOINT_URL_EKS": eks_url,
+            "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
+            "SETUP_PAUSE_S": "0",
+        }
+
+    @property
+    def state(self) -> dict[str, Any]:
+        path = self.bin / "state.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def put(self, state: dict[str, Any]) -> None:
+        (self.bin / "state.json").write_text(json.dumps(state))
+
+    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+        return subprocess.run(
+            [*command, *self.options, *more],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def run(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
+        written = self.setup(road, *more)
+        assert 0 == written.returncode, written.stderr
+        return subprocess.run(
+            [str(BASH)],
+            input=written.stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            cwd=self.folder,
+        )
+
+    def add_role(self, description: str = "For backups.") -> None:
+        """One that somebody else made."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        self.iam.create_role(
+            RoleName="etl",
+            Path="/team/",
+            Description=description,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
+        )
+
+    def made(self, road: str) -> Any:
+        """What there is of it in AWS."""
+        found: dict[str, Any] = {
+            "addons": [*self.eks.addons],
+            "associations": json.loads(json.dumps(self.eks.associations)),
+            "providers": self.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
+            "profiles": self.iam.list_instance_profiles()["InstanceProfiles"],
+        }
+        if road != "eks-issuer":
+            found["role"] = self.iam.get_role(RoleName="etl")["Role"]
+            found["inline"] = self.iam.list_role_policies(RoleName="etl")["PolicyNames"]
+        return found
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The program `aws`: the real one, which need not be imported anew for each command."""
+    source = PROGRAMS / "aws_at_hand.py"
+    path = tmp_path_factory.mktemp("aws") / "socket"
+    with subprocess.Popen([sys.executable, str(source), str(path)]) as process:
+        while not path.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        client = runpy.run_path(str(source))["CLIENT"]
+        yield client.format(python=sys.executable, path=str(path))
+        process.terminate()
+
+
+@pytest.fixture
+def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Iterator[Clouds]:
+    outbound_federation(monkeypatch)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    try:
+        with eks_api.serving() as eks:
+            yield Clouds(tmp_path, url, eks, aws)
+    finally:
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
+        server.stop()
+
+
+def outbound_federation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto has no such operations; the AWS CLI and its model of them are real."""
+    from moto.core.responses import ActionResult
+    from moto.iam.exceptions import IAMException
+    from moto.iam.responses import IamResponse
+
+    is_on = []
+
+    def enable(self: Any) -> Any:
+        if is_on:
+            raise IAMException("FeatureEnabled", "It is on.")
+        is_on.append(True)
+        return ActionResult({"IssuerIdentifier": OUTBOUND})
+
+    def get(self: Any) -> Any:
+        if not is_on:
+            raise IAMException("FeatureDisabled", "It is off.")
+        return ActionResult({"IssuerIdentifier": OUTBOUND, "JwtVendingEnabled": True})
+
+    name = "outbound_web_identity_federation"
+    monkeypatch.setattr(IamResponse, f"enable_{name}", enable, raising=False)
+    monkeypatch.setattr(IamResponse, f"get_{name}_info", get, raising=False)
+
+
+@pytest.fixture
+def real_gcloud(clouds: Clouds, tmp_path: Path) -> Iterator[google_apis.GoogleApis]:
+    if GCLOUD is None:
+        pytest.skip("no gcloud here")
+    (clouds.bin / "gcloud").unlink()
+    clouds.environ["PATH"] += f"{os.pathsep}{Path(GCLOUD).parent}"
+    with google_apis.serving(tmp_path) as (apis, environ):
+        clouds.environ |= environ
+        yield apis
+
+
+def states(check: subprocess.CompletedProcess[str]) -> set[str]:
+    return {line.split()[0] for line in check.stdout.split("\n\n")[0].splitlines()}
+
+
+@every_road
+def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
+    clouds: Clouds, road: str
+) -> None:
+    if road == "aws-outbound":
+        clouds.add_role()
+    before = clouds.setup(road, "--check")
+    assert 1 == before.returncode
+    provider = "k8s-data-etl" if road == "eks-issuer" else "aws-etl"
+    assert f"MISSING  provider {provider}" in before.stdout
+    assert "UNKNOWN" not in before.stdout, before.stdout
+    first = clouds.run(road)
+    assert 0 == first.returncode, first.stderr
+    state, made = clouds.state, clouds.made(road)
+    after = clouds.setup(road, "--check")
+    assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
+    again = clouds.run(road)
+    assert 0 == again.returncode, again.stderr
+    assert (state, made) == (clouds.state, clouds.made(road))
+
+
+@pytest.mark.parametrize(
+    ("road", "direct"),
+    [("eks", False), ("eks-issuer", False), ("eks-issuer", True), ("aws-outbound", True)],
+)
+def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, road: str, direct: bool
+) -> None:
+    apis = real_gcloud
+    if road == "aws-outbound":
+        clouds.add_role()
+    if direct:
+        clouds.options[2] = "--direct"
+    assert "UNKNOWN" not in clouds.setup(road, "--check").stdout
+    first = clouds.run(road)
+    assert 0 == first.returncode, first.stderr
+    pools, policies = json.loads(json.dumps([apis.pools, apis.policies]))
+    again = clouds.run(road)
+    assert 0 == again.returncode, again.stderr
+    after = clouds.setup(road, "--check")
+    assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
+    assert (pools, policies) == (apis.pools, apis.policies)
+    [provider] = [one for path, one in pools.items() if "/providers/" in path]
+    assert {
+        "eks": {"aws": {"accountId": "123456789012"}},
+        "eks-issuer": {"oidc": {"issuerUri": ISSUER}},
+        "aws-outbound": {"oidc": {"issuerUri": OUTBOUND}},
+    }[road].items() <= provider.items()
+    [member] = policies["my-project"]["bindings"][0]["members"]
+    subject = "k8s-data-etl:system:serviceaccount:data:etl"
+    principal = {
+        "eks": f"principalSet://{POOL}/attribute.aws_role/{SESSIONS}",
+        "eks-issuer": f"principal://{POOL}/subject/{subject}",
+        "aws-outbound": f"principal://{POOL}/subject/{ROLE}",
+    }[road]
+    assert (principal if direct else f"serviceAccount:{GSA}") == member
+    if not direct:
+        assert [principal] == policies[GSA]["bindings"][0]["members"]
+
+
+def test_a_provider_that_somebody_changed_is_put_right(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis
+) -> None:
+    road = "eks-issuer"
+    assert 0 == clouds.run(road).returncode
+    [path] = [path for path in real_gcloud.pools if "/providers/" in path]
+    good = json.loads(json.dumps(real_gcloud.pools[path]))
+    del real_gcloud.pools[path]["attributeCondition"]
+    real_gcloud.pools[path]["oidc"] |= {"allowedAudiences": ["sts.amazonaws.com"]}
+    check = clouds.setup(road, "--check")
+    assert 1 == check.returncode
+    for name in ("attributeCondition", "oidc"):
+        assert f"DIFFERS  {name} of provider k8s-data-etl" in check.stdout
+    assert 0 == clouds.run(road).returncode
+    assert 0 == clouds.setup(road, "--check").returncode
+    assert good["attributeCondition"] == real_gcloud.pools[path]["attributeCondition"]
+
+
+def test_a_second_role_has_a_provider_of_its_own_and_the_first_keeps_its_own(
+    clouds: Clouds,
+) -> None:
+    assert 0 == clouds.run("ec2").returncode
+    first = clouds.state["provider"]["aws-etl"]
+    assert 0 == clouds.run("ec2", "--role=reports").returncode
+    assert first == clouds.state["provider"]["aws-etl"]
+    assert "assumed-role/reports/" in clouds.state["provider"]["aws-reports"]["attributeCondition"]
+    assert ["aws-workloads"] == [*clouds.state["pool"]]
+
+
+def test_a_second_role_does_not_take_the_first_ones_provider(clouds: Clouds) -> None:
+    assert 0 == clouds.run("ec2").returncode
+    before = clouds.state["provider"]
+    done = clouds.run("ec2", "--role=reports", "--provider=aws-etl")
+    assert 1 == done.returncode
+    assert f'the provider aws-etl is there for "{SESSIONS}"' in done.stderr
+    assert "give another --provider" in done.stderr
+    assert before == clouds.state["provider"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "state", "said"),
+    [
+        ("pool", "aws-workloads", {"state": "DELETED"}, "undelete aws-workloads"),
+        ("pool", "aws-workloads", {"state": "ACTIVE", "disabled": True}, "is disabled"),
+        ("provider", "aws-etl", {"state": "DELETED"}, "undelete aws-etl"),
+        ("provider", "aws-etl", {"state": "ACTIVE", "disabled": True}, "is disabled"),
+    ],
+)
+def test_what_somebody_turned_off_stays_off(
+    clouds: Clouds, kind: str, name: str, state: dict[str, Any], said: str
+) -> None:
+    clouds.put({kind: {name: state}})
+    done = clouds.run("ec2")
+    assert 1 == done.returncode
+    assert said in done.stderr
+    assert state == clouds.state[kind][name]
+
+
+# -- what there is already in AWS ------------------------------------------------------------------
+
+
+def test_a_role_of_others_stays_and_what_it_needs_is_said(clouds: Clouds) -> None:
+    clouds.add_role()
+    before = clouds.made("eks")["role"]
+    done = clouds.run("eks")
+    assert 0 == done.returncode, done.stderr
+    assert "stays. Its trust policy must have:" in done.stderr
+    assert "aws:RequestTag/kubernetes-namespace" in done.stderr
+    assert before == clouds.made("eks")["role"]
+    assert f"DIFFERS  trust policy of {ROLE}" in clouds.setup("eks", "--check").stdout
+
+
+def test_a_role_that_was_made_here_follows_the_options(clouds: Clouds) -> None:
+    assert 0 == clouds.run("eks").returncode
+    done = clouds.run("eks", "--namespace=other")
+    assert 0 == done.returncode, done.stderr
+    assert '"other"' in json.dumps(clouds.made("eks")["role"]["AssumeRolePolicyDocument"])
+
+
+def test_a_role_of_another_path_is_another(clouds: Clouds) -> None:
+    clouds.add_role()
+    done = clouds.run("ec2", "--role-path=/")
+    assert 1 == done.returncode
+    assert f"the role is {ROLE}: give its --role-path." in done.stderr
+    assert {} == clouds.state.get("pool", {})
+
+
+def test_pods_that_have_another_role_keep_it(clouds: Clouds) -> None:
+    other = {"namespace": "data", "serviceAccount": "etl", "roleArn": "arn:aws:iam::1:role/other"}
+    clouds.eks.associations["a-0"] = {**other, "associationId": "a-0"}
+    done = clouds.run("eks")
+    assert 1 == done.returncode
+    assert "aws eks update-pod-identity-association" in done.stderr
+    assert "arn:aws:iam::1:role/other" == clouds.eks.associations["a-0"]["roleArn"]
+
+
+def test_auto_mode_needs_no_agent(clouds: Clouds) -> None:
+    clouds.eks.auto = True
+    assert 0 == clouds.run("eks").returncode
+    assert [] == clouds.eks.addons
+
+
+def test_a_role_for_outbound_tokens_must_be_there(clouds: Clouds) -> None:
+    done = clouds.run("aws-outbound")
+    assert 0 != done.returncode
+    assert "NoSuchEntity" in done.stderr
+    assert {} == clouds.state.get("pool", {})
+
+
+def test_tokens_of_the_role_are_for_the_provider(clouds: Clouds) -> None:
+    clouds.add_role()
+    assert 0 == clouds.run("aws-outbound").returncode
+    policy = clouds.iam.get_role_policy(RoleName="etl", PolicyName="gcp-aws-bridge-token")
+    [statement] = policy["PolicyDocument"]["Statement"]
+    wanted = statement["Condition"]["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"]
+    assert [f"//{POOL}/providers/aws-etl", f"https://{POOL}/providers/aws-etl"] == wanted
+
+
+def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+    done = clouds.run("eks", "--aws-account=999999999999")
+    assert 1 == done.returncode
+    assert "logged in to AWS account 123456789012, not 999999999999" in done.stderr
+    assert {} == clouds.state
+
+
+def test_nothing_is_made_in_a_project_of_another_number(clouds: Clouds) -> None:
+    done = clouds.run("eks", "--project-number=111122223333")
+    assert 1 == done.returncode
+    assert f"the number of my-project is {google_apis.PROJECT_NUMBER}" in done.stderr
+    assert {} == clouds.made("eks-issuer")["associations"]
+
+
+def test_the_manifests_in_the_script_are_those_with_the_number(clouds: Clouds) -> None:
+    yaml = pytest.importorskip("yaml")
+    number = f"--project-number={google_apis.PROJECT_NUMBER}"
+    for road in ("eks", "eks-issuer"):
+        assert 0 == clouds.run(road).returncode
+        written = yaml.safe_load_all(clouds.setup(road, "--format=kubernetes", number).stdout)
+        for one in written:
+            name = f"{one['kind']}/{one['metadata']['name']}"
+            assert one == clouds.state["kubernetes"][name]
+
+
+def test_what_is_left_is_said_with_the_variables(clouds: Clouds) -> None:
+    done = clouds.run("lambda")
+    assert 0 == done.returncode, done.stderr
+    assert f"--role {ROLE} --function-name FUNCTION" in done.stderr
+    audience = f"//{POOL}/providers/aws-etl"
+    assert f"  GCP_AWS_BRIDGE_GOOGLE_AUDIENCE={audience}\n" in done.stderr
+    assert f"  GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT={GSA}\n" in done.stderr
