@@ -105,5 +105,7 @@ def for_audience(source: TokenSource | None, audience: str, world: World = REAL)
             fix="say the audience once, with the role (or session), and leave the source's out.",
             error_id="config/audience",
         )
-    bound: TokenSource = replace(source, audience=audience)
+    # It goes by its cell's clocks, unless it was given others.
+    of_the_cell = {"world": world} if getattr(source, "world", None) is REAL else {}
+    bound: TokenSource = replace(source, audience=audience, **of_the_cell)
     return bound

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["gcp_aws_bridge.emulator.pytest_plugin", "secrecy"]
+from gcp_aws_bridge.emulator import Emulator
+
+pytest_plugins = ["gcp_aws_bridge.testing", "pytester", "secrecy"]
 
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 
@@ -41,6 +43,15 @@ def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
     after = {name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"}
     before.pop("PYTEST_CURRENT_TEST", None)
     assert before == after
+
+
+@pytest.fixture
+def emulator(_gke_pod_clouds: Emulator) -> Iterator[Emulator]:
+    """A GKE metadata server and an AWS STS as after a start; the environment is left alone."""
+    _gke_pod_clouds.start()  # a test may have stopped it
+    _gke_pod_clouds.reset()
+    yield _gke_pod_clouds
+    _gke_pod_clouds.reset()
 
 
 @pytest.fixture

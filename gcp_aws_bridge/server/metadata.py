@@ -29,7 +29,7 @@ from gcp_aws_bridge.server.endpoint import status_of
 HOSTS = frozenset({"metadata.google.internal"})
 _ROOT = "computeMetadata/v1"
 _TEXT = "application/text"
-_OURS = ((b"metadata-flavor", b"Google"), (b"server", b"Metadata Server for VM"))
+_FLAVOR = ((b"metadata-flavor", b"Google"),)  # by which SDKs tell it from a login page
 # In JSON, keys are written so ("View and query VM metadata": recursive=true).
 _IN_JSON = {
     "service-accounts": "serviceAccounts",
@@ -75,7 +75,7 @@ def metadata(account: Account, world: World = REAL) -> Callable[[Request], Await
             answer = await _answer(account, tree, request, world)
         except BridgeError as error:
             answer = _text(str(error), status_of(error))
-        return answer._replace(headers=_OURS)
+        return answer._replace(headers=_FLAVOR)
 
     return handle
 

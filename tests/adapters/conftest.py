@@ -13,10 +13,10 @@ from types import ModuleType
 import pytest
 from fakes import Journey, eventually
 
-import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cells import registry
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.testing import GkePod
 
 pytest.importorskip("moto.server")
 from storage import S3
@@ -81,21 +81,18 @@ class Pod:
 
 
 @pytest.fixture
-def pod(gke_pod: Emulator, home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
+def pod(gke_pod: GkePod, home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
     journey = Journey()
     journey.travel(minutes=FIRST_MINUTES)
-    gke_pod.clock = journey
-    gke_pod.add_role(ROLE)
-    registry.clear()
+    cloud = gke_pod.cloud
+    cloud.clock = journey
+    cloud.add_role(ROLE)
     registry.world = World(clock=journey, monotonic=journey.monotonic)
-    s3 = S3(gke_pod)
+    s3 = S3(cloud)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
-    yield Pod(gke_pod, s3, journey)
+    yield Pod(cloud, s3, journey)
     s3.stop()
     if "s3fs" in sys.modules:
         _forget_file_systems(sys.modules["s3fs"])
-    bridge.uninstall()
-    registry.clear()
-    registry.world = REAL

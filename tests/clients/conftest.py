@@ -16,6 +16,7 @@ import pytest
 
 from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.testing import GkePod
 
 if TYPE_CHECKING:
     from storage import S3
@@ -124,19 +125,19 @@ def talking(process: subprocess.Popen[str]) -> Callable[[], str]:
 
 
 @pytest.fixture
-def s3(gke_pod: Emulator) -> Iterator[S3]:
+def s3(gke_pod: GkePod) -> Iterator[S3]:
     pytest.importorskip("moto.server")
     from storage import S3  # imports moto
 
-    served = S3(gke_pod)
+    served = S3(gke_pod.cloud)
     yield served
     served.stop()
 
 
 @pytest.fixture
-def pod(gke_pod: Emulator, s3: S3, tmp_path: Path, home: Path) -> Pod:
+def pod(gke_pod: GkePod, s3: S3, tmp_path: Path, home: Path) -> Pod:
     gke_pod.add_role(ROLE)
-    return Pod(gke_pod, s3, tmp_path)
+    return Pod(gke_pod.cloud, s3, tmp_path)
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ from gcp_aws_bridge.doctor.identity import link_commands
 from gcp_aws_bridge.doctor.machine import KubernetesAccount
 from gcp_aws_bridge.doctor.metadata import Probe, printable
 from gcp_aws_bridge.doctor.walk import bounded
-from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.emulator import Fault
+from gcp_aws_bridge.testing import GkePod
 
 from .pod import OTHER, PROVIDER, ROLE, Pod
 
@@ -39,11 +40,11 @@ DENIED = Finding("exchange", "broken", "Refused.", "{}", "aws iam …", "x")
 
 @pytest.fixture
 def pod(
-    gke_pod: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gke_pod: GkePod, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> contextlib.AbstractContextManager[Pod]:
     monkeypatch.delenv("GCE_METADATA_HOST")
     with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod, monkeypatch, tmp_path, stack)  # type: ignore[misc]
+        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)  # type: ignore[misc]
 
 
 # -- which finding is the cause ----------------------------------------------------------------
@@ -250,7 +251,7 @@ def process(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_a_terminal_gets_colour_unless_it_said_no(
-    gke_pod: Emulator, monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool
+    gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool
 ) -> None:
     import pty
 
@@ -270,10 +271,10 @@ def test_a_terminal_gets_colour_unless_it_said_no(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent otherwise there")
-def test_an_interrupt_ends_it(gke_pod: Emulator) -> None:
-    gke_pod.metadata.inject(Fault.hang(30), times=None)
+def test_an_interrupt_ends_it(gke_pod: GkePod) -> None:
+    gke_pod.cloud.metadata.inject(Fault.hang(30), times=None)
     with process("--role-arn", ROLE, "--timeout", "30", stdout=subprocess.PIPE) as run:
-        while not gke_pod.metadata.requests:
+        while not gke_pod.cloud.metadata.requests:
             assert run.poll() is None
         run.send_signal(signal.SIGINT)
         assert (130, b"") == (run.wait(20), run.stdout.read() if run.stdout else b"")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gcp_aws_bridge.cli import main
-from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.testing import GkePod
 
 from .pod import Pod
 from .table import BEGIN, CASES, END, PAGE, Case, cases, page_with_table
@@ -38,7 +38,7 @@ def test_a_directory_says_what_is_wrong(case: Case) -> None:
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_the_cause_is_named_first(
     case: Case,
-    gke_pod: Emulator,
+    gke_pod: GkePod,
     home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -51,7 +51,7 @@ def test_the_cause_is_named_first(
         pytest.skip("no /proc to tell a container's age by")
     monkeypatch.delenv("GCE_METADATA_HOST")
     with contextlib.ExitStack() as stack:
-        pod = Pod(gke_pod, monkeypatch, tmp_path, stack)
+        pod = Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)
         case.told(pod)
         if not case.waits:  # nor does a machine that is busy with other tests make it wait
             pod.arguments += ["--timeout", "30"]

@@ -1,34 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from fakes import Journey
 
-import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cells import registry
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.testing import GkePod
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
-@pytest.fixture(autouse=True)
-def nothing_shared_with_other_tests() -> Iterator[None]:
-    registry.clear()
-    registry.world = REAL
-    yield
-    bridge.uninstall()
-    registry.clear()
-    registry.world = REAL
-
-
 @pytest.fixture
-def pod(gke_pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """A pod whose service account may assume `ROLE`."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+def pod(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """A pod whose service account may assume `ROLE`, in the machine's own time."""
+    gke_pod.cloud.reset()  # as strict of dates as AWS is
+    monkeypatch.setattr(registry, "world", REAL)
+    monkeypatch.delenv("BOTO_CONFIG")  # whose home is to be written to
     gke_pod.add_role(ROLE)
-    return gke_pod
+    return gke_pod.cloud
 
 
 @pytest.fixture

@@ -47,8 +47,3 @@ def test_the_line_costs_less_than_what_it_replaces(pod: Emulator) -> None:
         run(block + WHO)
         costs.append((len(pod.metadata.requests) - before[0], len(pod.sts.requests) - before[1]))
     assert [(3, 2), (1, 2)] == costs  # one of STS is the question who we are
-
-
-def test_the_emulator_of_the_readme(pod: Emulator) -> None:
-    [block] = [block for block in blocks() if "with Emulator()" in block]
-    assert "" == run(block)

@@ -20,9 +20,11 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
 @pytest.fixture(autouse=True)
-def no_real_sleep() -> list[float]:
+def no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     sleeps: list[float] = []
-    registry.world = World(sleep=sleeps.append)
+    if "pod" in request.fixturenames:
+        request.getfixturevalue("pod")  # which brings a world of its own
+    monkeypatch.setattr(registry, "world", World(sleep=sleeps.append))
     return sleeps
 
 

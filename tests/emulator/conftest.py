@@ -18,11 +18,6 @@ from botocore.config import Config
 
 import gcp_aws_bridge
 from gcp_aws_bridge.emulator import Emulator
-from gcp_aws_bridge.emulator.pytest_plugin import (  # noqa: F401 - fixtures
-    _running_emulator,
-    emulator,
-    gke_pod,
-)
 from gcp_aws_bridge.emulator.service import Service
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -81,7 +76,7 @@ def raw() -> Callable[..., Answer]:
 
 
 @pytest.fixture
-def metadata(emulator: Emulator) -> Callable[..., Answer]:  # noqa: F811
+def metadata(emulator: Emulator) -> Callable[..., Answer]:
     """Ask the metadata server for a path below /computeMetadata/v1/, as it wants to be asked."""
 
     def ask(path: str = "", **kwargs: Any) -> Answer:
@@ -91,7 +86,7 @@ def metadata(emulator: Emulator) -> Callable[..., Answer]:  # noqa: F811
 
 
 @pytest.fixture
-def exchange(emulator: Emulator) -> Callable[..., Answer]:  # noqa: F811
+def exchange(emulator: Emulator) -> Callable[..., Answer]:
     """POST AssumeRoleWithWebIdentity; a parameter of `None` is left out."""
 
     def post(token: str | None, **params: str | None) -> Answer:
@@ -111,9 +106,9 @@ def exchange(emulator: Emulator) -> Callable[..., Answer]:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def _unsigned(_running_emulator: Emulator) -> Iterator[Any]:  # noqa: F811
+def _unsigned(_gke_pod_clouds: Emulator) -> Iterator[Any]:
     """One unsigned client for all tests: making one takes longer than most of them."""
-    client = _client(_running_emulator, UNSIGNED)
+    client = _client(_gke_pod_clouds, UNSIGNED)
     yield client
     client.close()
 
@@ -133,7 +128,7 @@ _BOTOCORE = botocore.session.Session()
 
 
 @pytest.fixture
-def sts_client(emulator: Emulator, _unsigned: Any) -> Iterator[Callable[..., Any]]:  # noqa: F811
+def sts_client(emulator: Emulator, _unsigned: Any) -> Iterator[Callable[..., Any]]:
     """Make botocore's STS client: unsigned, or signing with a `Credentials` element."""
     made = []
 
@@ -156,7 +151,7 @@ def sts_client(emulator: Emulator, _unsigned: Any) -> Iterator[Callable[..., Any
 
 
 @pytest.fixture
-def credentials(emulator: Emulator, sts_client: Callable[..., Any]) -> dict[str, Any]:  # noqa: F811
+def credentials(emulator: Emulator, sts_client: Callable[..., Any]) -> dict[str, Any]:
     """Credentials of the role, from a real exchange."""
     emulator.add_role(ROLE, max_session_duration=43200)
     answer = sts_client().assume_role_with_web_identity(

@@ -4,23 +4,23 @@ import pytest
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._flight import Flight
-from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.testing import GkePod
 from soak.day import ROLES, live
 
 
 @pytest.mark.filterwarnings("error")
-def test_two_hours_with_faults_that_nobody_notices(gke_pod: Emulator) -> None:
-    report = live(gke_pod, hours=2, seed=3)
+def test_two_hours_with_faults_that_nobody_notices(gke_pod: GkePod) -> None:
+    report = live(gke_pod.cloud, hours=2, seed=3)
     assert report.is_clean, report.errors[:1]
     assert report.faults >= 3
     assert len(ROLES) < report.refreshes <= report.requests
     assert report.last.threads <= report.first.threads + 1  # one that refreshes just now
 
 
-def test_what_is_avoidable_is_counted(gke_pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_avoidable_is_counted(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> None:
     """The soak can fail: credentials that nobody renews end in errors."""
     monkeypatch.setattr(Flight, "fly", lambda *_: _refuse())
-    report = live(gke_pod, hours=0.5, seed=3)
+    report = live(gke_pod.cloud, hours=0.5, seed=3)
     assert not report.is_clean
 
 

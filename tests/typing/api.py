@@ -8,7 +8,7 @@ import boto3
 import botocore.session
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import aio, google
+from gcp_aws_bridge import aio, google, testing
 from gcp_aws_bridge.adapters import s3fs
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -82,3 +82,14 @@ ids: google.IDTokenCredentials = google.id_token_credentials(
     "https://orders.a.run.app", service_account="caller@my-project.iam.gserviceaccount.com"
 )
 bearer: str | None = publisher.token
+
+
+def in_a_pod(pod: testing.GkePod) -> int:
+    pod.add_role(ROLE, audience="aws:123456789012:etl", max_session_duration=7200)
+    with pod.sts_outage(), pod.metadata_outage(), pod.deny(ROLE):
+        pod.advance(1800)
+    return pod.exchanges + pod.metadata_requests
+
+
+with testing.gke_pod() as pod:
+    began: datetime = pod.freeze()

@@ -38,6 +38,7 @@ SERVER = sorted(name for name in SOURCES if name.startswith(f"{NAME}.server"))
 DOCTOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.doctor"))
 POLICY = sorted(name for name in SOURCES if name.startswith(f"{NAME}.policy"))
 PROVISION = sorted(name for name in SOURCES if name.startswith(f"{NAME}.provision"))
+TESTING = sorted(name for name in SOURCES if name.startswith(f"{NAME}.testing"))
 ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"))
 
 # The order of the table on that page: what a module may import stands before it.
@@ -76,7 +77,7 @@ def test_there_is_something_to_look_at() -> None:
     assert f"{NAME}.doctor.chain" in DOCTOR
     assert f"{NAME}.google._cells" in GOOGLE
     known = [NAME, f"{NAME}.__main__", *CORE, *POLICY, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
-    known += [*DOCTOR, *PROVISION, *GOOGLE]
+    known += [*DOCTOR, *PROVISION, *GOOGLE, *TESTING]
     assert sorted(SOURCES) == sorted(known)
 
 
@@ -133,7 +134,7 @@ def test_the_page_has_the_order_in_its_table() -> None:
         pytest.skip("not in a source checkout")
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
     packages = ["google", "adapters", "server", "doctor", "provision", "cli", "emulator"]
-    assert [*ORDER, *packages] == rows
+    assert [*ORDER, *packages, "testing"] == rows
 
 
 def test_the_order_has_every_module() -> None:
@@ -200,10 +201,19 @@ def test_the_root_imports_no_emulator(name: str) -> None:
     assert {f"{NAME}.cli"} >= imports_of(name) - {f"{NAME}.{core}" for core in ORDER}
 
 
-def test_the_command_line_alone_uses_both() -> None:
+def test_the_command_line_and_the_test_kit_alone_use_both() -> None:
     using = {name for name in SOURCES if imports_of(name) & {*EMULATOR}} - {*EMULATOR}
-    assert using
-    assert using <= {*CLI}
+    assert {f"{NAME}.cli.emulate", f"{NAME}.testing._pod"} <= using
+    assert using <= {*CLI, *TESTING}
+
+
+@pytest.mark.parametrize("name", TESTING)
+def test_the_test_kit_imports_the_core_the_emulator_and_itself(name: str) -> None:
+    assert imports_of(name) <= {*CORE, *EMULATOR, *TESTING, NAME}
+
+
+def test_nothing_uses_the_test_kit() -> None:
+    assert {*TESTING} >= {name for name in SOURCES if imports_of(name) & {*TESTING}}
 
 
 GOOGLE_AUTH = {
@@ -364,7 +374,7 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, NAME]
+LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *TESTING, NAME]
 
 
 @pytest.mark.parametrize("name", LIBRARY)

@@ -109,7 +109,9 @@ def test_session_takes_what_the_design_says() -> None:
     assert {inspect.Parameter.KEYWORD_ONLY} == {parameter.kind for parameter in rest}
 
 
-@pytest.mark.parametrize("module", ["gcp_aws_bridge", "tokens", "exceptions", "config", "policy"])
+@pytest.mark.parametrize(
+    "module", ["gcp_aws_bridge", "tokens", "exceptions", "config", "policy", "testing"]
+)
 def test_every_public_module_says_what_is_in_it(module: str) -> None:
     name = module if module == "gcp_aws_bridge" else f"gcp_aws_bridge.{module}"
     found = importlib.import_module(name)

@@ -1,0 +1,115 @@
+"""What a pod sees of its process, and how it is put back: environment, sessions, listeners."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import botocore
+
+from gcp_aws_bridge import _events, _register, _request, _sts
+from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge.testing._simulated import WORLD
+
+# Whatever would lead a client past the emulator, or change what it asks for.
+_CLOUD = re.compile(
+    r"(AWS|BOTO|GOOGLE|GCE|GCP|GCLOUD|CLOUDSDK)_\w+|NO_GCE_CHECK|GCLOUD_PROJECT|K_SERVICE"
+    r"|KUBERNETES_SERVICE_HOST"
+)
+# What moto's mock_aws has in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Its end, which may come
+# before the pod's, fails where they are gone: they are made empty, which botocore takes for that.
+_MOTOS = {"FOOBARKEY", "FOOBARSECRET"}
+# The files of whoever runs the tests: profiles, keys, a gcloud login. These names lead nowhere.
+_NO_FILES = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "BOTO_CONFIG": os.devnull,
+    "CLOUDSDK_CONFIG": os.path.join(os.devnull, "gcloud"),
+}
+
+
+def _cloud_names() -> list[str]:
+    cloudy = (name for name in os.environ if _CLOUD.fullmatch(name))
+    return [name for name in cloudy if os.environ[name] not in _MOTOS]
+
+
+def pod_environment(of_the_clouds: Mapping[str, str]) -> dict[str, str | None]:
+    """What the environment must become for a pod that sees nothing else of either cloud.
+
+    Args:
+        of_the_clouds: `Emulator.environ`.
+
+    Returns:
+        Variables by name; None: to be removed. moto's keys are left to `isolated`.
+    """
+    return {**dict.fromkeys(_cloud_names()), **_NO_FILES, **of_the_clouds}
+
+
+@contextmanager
+def environment(wanted: Mapping[str, str | None]) -> Iterator[None]:
+    """Have *wanted* in the environment until the end of the block."""
+    before = {name: os.environ.get(name) for name in wanted}
+    _set(wanted)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(wanted: Mapping[str, str | None]) -> None:
+    for name, value in wanted.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Keep what happens in the block to the block: in the environment, this library and boto3."""
+    motos = {name: value for name, value in os.environ.items() if value in _MOTOS}
+    _set(dict.fromkeys(motos, ""))
+    try:
+        with _nothing_shared():
+            yield
+    finally:
+        _set(dict.fromkeys({*_cloud_names()} - {*motos}))  # what a test wrote there by itself
+        # What is not empty is moto's affair: it has ended already.
+        _set({name: value for name, value in motos.items() if os.environ.get(name) == ""})
+
+
+@contextmanager
+def _nothing_shared() -> Iterator[None]:
+    world, listeners, installed = registry.world, _events._listeners, [*_register._installed]
+    boto3_session = _swap_default_session(None)
+    _forget()
+    registry.world = WORLD
+    try:
+        yield
+    finally:
+        registry.world, _events._listeners = world, listeners
+        if installed != _register._installed:
+            _register.uninstall()
+            for initializer in installed:
+                botocore.register_initializer(initializer)
+                _register._installed.append(initializer)
+        _forget()
+        _swap_default_session(boto3_session)
+
+
+def _forget() -> None:
+    """Drop what equal requests share: cells, STS clients, the session that has no owner."""
+    registry.clear()
+    with _sts._clients_lock:
+        _sts._clients.clear()
+    _request._shared_session.cache_clear()
+
+
+def _swap_default_session(session: object) -> object:
+    boto3 = vars(sys.modules["boto3"]) if "boto3" in sys.modules else {}
+    before = boto3.get("DEFAULT_SESSION")
+    boto3["DEFAULT_SESSION"] = session
+    return before

@@ -1,0 +1,102 @@
+"""A pytest inside the test, in a process of its own, which holds that nothing leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+# Of the inner pytest: what a pod might leave behind is held against what was there, after each
+# test, whatever became of it; and nobody asks for anything that is not on this machine.
+CONFTEST = """
+import os
+import random
+import socket
+import sys
+
+import botocore
+import pytest
+
+from gcp_aws_bridge import _events, _register, _request, _sts
+from gcp_aws_bridge._registry import registry
+
+pytest_plugins = ["gcp_aws_bridge.testing"]
+ROLE = "arn:aws:iam::123456789012:role/etl"
+ELSEWHERE = []
+_connect = socket.socket.connect
+
+
+def connect(self, address):
+    if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1"):
+        ELSEWHERE.append(address)
+        raise OSError(101, "Network is unreachable")
+    return _connect(self, address)
+
+
+socket.socket.connect = connect
+
+
+def state():
+    boto3 = sys.modules.get("boto3")
+    return {
+        "environment": {n: v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"},
+        "world": registry.world,
+        "cells": len(registry._cells),
+        "clients": len(_sts._clients),
+        "session": _request._shared_session.cache_info().currsize,
+        "listeners": _events._listeners,
+        "installed": list(_register._installed),
+        "initializers": list(botocore._INITIALIZERS) if hasattr(botocore, "_INITIALIZERS") else 0,
+        "default session": boto3 and boto3.DEFAULT_SESSION,
+        "elsewhere": list(ELSEWHERE),
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    before = state()
+    result = yield
+    after = state()
+    for what in before:
+        assert before[what] == after[what], (item.nodeid, what)
+    return result
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.option.shuffle is not None:
+        random.Random(config.option.shuffle).shuffle(items)
+
+
+@pytest.fixture
+def pod(gke_pod):
+    gke_pod.add_role(ROLE)
+    return gke_pod
+"""
+
+
+@pytest.fixture
+def inner(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., pytest.RunResult]:
+    """Run pytest on a suite, given as source, with no plugins but those that are asked for.
+
+    The machine that it runs on has AWS settings of its own, and keys that must not be used.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEDEVELOPER00")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-developer")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_AUDIENCE", "another")
+    pytester.makeconftest(CONFTEST)
+
+    def run(suite: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(test_suite=f'ROLE = "arn:aws:iam::123456789012:role/etl"\n{suite}')
+        return pytester.runpytest_subprocess("-W", "error", *options)
+
+    return run
