@@ -71,9 +71,18 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def fleet(session: nox.Session) -> None:
-    """The curves of docs/explanation/fleet.md: 100,000 pods through a day. Some minutes."""
-    session.install(".[test]", "matplotlib")
+    """The table and curves of docs/explanation/fleet.md: 100,000 pods for a day. Some minutes."""
+    session.install(".[test]")
     session.run("python", "-m", "tests.fleet", *session.posargs)
+
+
+@nox.session(python="3.13")
+def figures(session: nox.Session) -> None:
+    """The pictures of docs/figures, drawn from the data there; `-- --measure`, `-- --check`."""
+    session.install(".[test]", *GROUPS["figures"])
+    if "--measure" in session.posargs:
+        session.install(*GROUPS["bench"])
+    session.run("python", "-m", "tests.figures", *session.posargs)
 
 
 @nox.session

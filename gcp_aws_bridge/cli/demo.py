@@ -16,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TextIO
 
+from gcp_aws_bridge.cli._terminal import Terminal, wrapped
 from gcp_aws_bridge.exceptions import ConfigError
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -88,9 +89,9 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
     with show.step("ID token of the pod") as say:
         for line in _claims(bridge.MetadataServer()()):
             say(line)
-    credentials = session.get_credentials()
-    assert credentials is not None  # noqa: S101 - for the type checker; session() gave them
     before = _counts(cloud)
+    credentials = session.get_credentials()  # and the exchange starts, in the background
+    assert credentials is not None  # noqa: S101 - for the type checker; session() gave them
     with show.step("exchange: token in, credentials out") as say:
         first = credentials.get_frozen_credentials()
         say(f"{first.access_key}, asked for with {_asked(cloud, before)}")
@@ -161,44 +162,58 @@ class _TravellingClock:
 
 
 class _Show:
-    """Steps, what they said and what they cost; colour on a terminal, plain text elsewhere."""
+    """Steps, what they said and what they cost, as wide as the terminal is."""
 
-    def __init__(self, out: Any) -> None:
-        self._out = out
+    def __init__(self, out: TextIO) -> None:
+        self._terminal = Terminal(out)
         self._started = time.perf_counter()
-        colour = out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        self._live = colour
-        self._bold, self._dim, self._green, self._end = (
-            ("\033[1m", "\033[2m", "\033[32m", "\033[0m") if colour else ("", "", "", "")
-        )
 
     def title(self, text: str) -> None:
-        self._print(f"\n{self._bold}{text}{self._end}")
+        self._print(f"\n{self._painted(text, '1')}")
 
     def code(self, text: str) -> None:
-        self._print(f"    {self._dim}{text}{self._end}")
+        self._print(f"    {self._painted(text, '36')}")  # never broken: it is there to be copied
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
         said: list[str] = []
-        if self._live:
-            print(f"  … {what}", end="\r", file=self._out, flush=True)
         started = time.perf_counter()
-        yield said.append
+        try:
+            with self._terminal.waiting(what):
+                yield said.append
+        except Exception:
+            if self._terminal.live:
+                self._print(f"  {self._painted('✗', '31')} {what}")
+            raise
         took_ms = (time.perf_counter() - started) * 1000
-        self._print(f"  {self._green}✓{self._end} {what:<48} {took_ms:9,.1f} ms")
+        self._done(what, f"{took_ms:9,.1f} ms")
         for line in said:
-            self._print(f"    {self._dim}{line}{self._end}")
+            for part in self._wrapped(line, 4):
+                self._print(f"    {self._painted(part, '2')}")
+
+    def _done(self, what: str, took: str) -> None:
+        beside = len(took) + 5
+        room = min(48, self._terminal.columns - beside)
+        mark = self._painted("✓", "32")
+        *above, last = self._wrapped(what, beside)
+        for line in above:
+            self._print(f"  {mark} {line}")
+            mark = " "
+        self._print(f"  {mark} {last:<{room}} {took}")
+
+    def _wrapped(self, text: str, beside: int) -> list[str]:
+        columns = self._terminal.columns - beside
+        return wrapped(text, columns) if self._terminal.live else [text]
 
     def done(self) -> None:
         took_s = time.perf_counter() - self._started
         self._print(f"\nAll of it in {took_s:.1f} s. In your code: pip install gcp-aws-bridge")
 
+    def _painted(self, text: str, codes: str) -> str:
+        return self._terminal.painted(text, codes)
+
     def _print(self, line: str) -> None:
-        try:
-            print(line, file=self._out, flush=True)
-        except UnicodeEncodeError:  # a Windows console of an old code page
-            print(line.encode("ascii", "replace").decode(), file=self._out, flush=True)
+        self._terminal.print(line)
 
 
 def _need_extra() -> None:

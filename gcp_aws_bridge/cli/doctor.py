@@ -6,10 +6,11 @@ import argparse
 import sys
 
 from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli._terminal import Terminal, wrapped
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gcp_aws_bridge.doctor import Finding, Report
 
@@ -54,56 +55,82 @@ def seconds(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report."""
-    from gcp_aws_bridge.doctor import diagnose
-
-    report = diagnose(
-        {"arn": options.role_arn, **_role_options.role_settings(options)},
-        _role_options.session_of(options),
-        token_source=_role_options.source_of(options),
-        timeout_s=options.timeout,
-    )
+    # Where the report is piped, whoever waits for it may still watch the other stream.
+    with Terminal(sys.stderr).waiting("reading the settings") as looking:
+        report = _report(options, looking)
+    terminal = Terminal(sys.stdout)
     if options.json:
         import json
 
         print(json.dumps(report.as_json(), indent=2))
     else:
-        print("\n".join(lines(report, colour=_has_colour())))
+        columns = terminal.columns if terminal.live else None
+        print("\n".join(lines(report, colour=terminal.colour, columns=columns)))
     return 1 if report.broken else 0
 
 
-def lines(report: Report, *, colour: bool) -> Iterator[str]:
-    """The report as text: the cause in one line, what mends it, then every link."""
+def _report(options: argparse.Namespace, looking: Callable[[str], None]) -> Report:
+    from gcp_aws_bridge.doctor import LINKS, diagnose
+
+    places = {link.name: number for number, link in enumerate(LINKS, 1)}
+    return diagnose(
+        {"arn": options.role_arn, **_role_options.role_settings(options)},
+        _role_options.session_of(options),
+        token_source=_role_options.source_of(options),
+        timeout_s=options.timeout,
+        looking_at=lambda name: looking(f"link {places[name]} of {len(places)}: {name}"),
+    )
+
+
+def lines(report: Report, *, colour: bool, columns: int | None = None) -> Iterator[str]:
+    """The report as text: the cause in one line, what mends it, then every link.
+
+    Args:
+        columns: Sentences are broken to so many; None: not at all. What mends it never is: it is
+            there to be copied.
+    """
     cause = report.cause
     if cause is None:
         yield _painted("All well: every link holds.", "1;32", colour)
     else:
         mark = "1;31" if report.broken else "1;33"
         prefix = "Cause" if report.broken else "All links hold, but"
-        yield _painted(f"{prefix}: {cause.seen} [{cause.id}]", mark, colour)
-        yield from _advice(cause, "  ")
+        for line in _broken_to(f"{prefix}: {cause.seen} [{cause.id}]", columns):
+            yield _painted(line, mark, colour)
+        yield from _advice(cause, "  ", colour, columns)
     yield ""
+    indent = 19 if columns is None or columns >= 60 else 2
     for finding in report.findings:
         word, paint = _MARKS[finding.state]
         seen = "as above." if finding is cause else finding.seen
-        yield f"{_painted(f'{word:8}', paint, colour)} {finding.link:9} {seen}"
+        # As if the word and the name were one word of that width: what follows is broken around it.
+        head, *more = _broken_to(f"{'x' * 18} {seen}", columns, indent)
+        yield f"{_painted(f'{word:8}', paint, colour)} {finding.link:9}{head[18:]}"
+        yield from more
         # What mends a link that another explains would cover up: trusting the node's account, say.
         if finding.id and finding not in (cause, report.broken):
-            yield from _advice(finding, " " * 19)
+            yield from _advice(finding, " " * indent, colour, columns)
 
 
-def _advice(finding: Finding, indent: str) -> Iterator[str]:
-    if finding.wanted:
-        yield f"{indent}Wanted: {finding.wanted}"
+def _broken_to(text: str, columns: int | None, indent: int = 0) -> list[str]:
+    if columns is None:
+        return [text]
+    first, *more = wrapped(text, columns)
+    if more:
+        more = wrapped(" ".join(more), columns - indent)
+    return [first, *(f"{' ' * indent}{line}" for line in more)]
+
+
+def _advice(finding: Finding, indent: str, colour: bool, columns: int | None) -> Iterator[str]:
+    if wanted := finding.wanted:
+        # A trust policy is there to be copied, too.
+        room = None if columns is None or wanted.startswith("{") else columns - len(indent)
+        first, *more = _broken_to(f"Wanted: {wanted}", room, 8)
+        yield f"{indent}{_painted('Wanted:', '1', colour)}{first[7:]}"
+        yield from (f"{indent}{line}" for line in more)
     for number, line in enumerate(finding.fix.splitlines()):
-        yield f"{indent}{'     ' if number else 'Fix: '}{line}"
+        yield f"{indent}{'    ' if number else _painted('Fix:', '1', colour)} {line}"
 
 
 def _painted(text: str, codes: str, colour: bool) -> str:
     return f"\033[{codes}m{text}\033[0m" if colour else text
-
-
-def _has_colour() -> bool:
-    import os
-
-    # no-color.org: any value but an empty one.
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

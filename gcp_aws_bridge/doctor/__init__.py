@@ -9,7 +9,7 @@ looked at because an earlier one is broken is skipped, not blamed.
 
 from __future__ import annotations
 
-from gcp_aws_bridge.doctor.chain import diagnose
+from gcp_aws_bridge.doctor.chain import LINKS, diagnose
 from gcp_aws_bridge.doctor.report import Finding, Report
 
-__all__ = ["Finding", "Report", "diagnose"]
+__all__ = ["LINKS", "Finding", "Report", "diagnose"]

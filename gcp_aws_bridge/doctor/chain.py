@@ -57,6 +57,7 @@ def diagnose(
     *,
     token_source: TokenSource | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    looking_at: Callable[[str], None] = lambda name: None,
     world: World = REAL,
 ) -> Report:
     """Walk the chain from settings to AWS, and say what was found of each link.
@@ -68,6 +69,7 @@ def diagnose(
         session: botocore's, with the profile, region and proxies that reach AWS.
         token_source: None for what this machine has.
         timeout_s: Seconds that each link may take; a broken link is mostly the only slow one.
+        looking_at: Told the name of each link before it is looked at, for whoever waits.
     """
     walk = Walk(arguments, session, token_source, timeout_s, world)
     findings: list[Finding] = []
@@ -79,6 +81,7 @@ def diagnose(
                 Finding(link.name, "skipped", f"Not looked at: {' and '.join(missing)} first.")
             )
             continue
+        looking_at(link.name)
         for found in _findings(link, walk):
             findings.append(found)
             if found.state == "broken":

@@ -37,7 +37,7 @@ def going_by(file: str) -> Any:
         from datetime import timedelta
         from pathlib import Path
 
-        from gcp_aws_bridge._cells import registry
+        from gcp_aws_bridge._registry import registry
         from gcp_aws_bridge._world import World, utc_now
 
         def ahead_s() -> float:

@@ -7,25 +7,33 @@ import statistics
 from .processes import Bench
 from .report import Line, Verdict
 
+_Run = tuple[int, int, float]  # requests to STS, to the metadata server; seconds
+
 _CONTENDERS = {"bridge": "bridge.session", "recipe": "recipe (google-auth, boto3)"}
 _ROUNDS = 3
+_SESSIONS = 50
+_FEWER = (1, 10, 20, 30, 40)  # how the costs grow: once each, for `--json`
 
 
 def measure(bench: Bench) -> list[Line]:
     """Count what the clouds were asked for, run by run; it must be the same each time."""
-    runs: dict[str, list[tuple[int, int, float]]] = {name: [] for name in _CONTENDERS}
-    shape = {}
+    runs: dict[str, list[_Run]] = {name: [] for name in _CONTENDERS}
     for _ in range(_ROUNDS):
         for contender, seen in runs.items():
-            bench.clouds("reset")
-            shape = bench.ask("fifty_sessions.py", contender)
-            counts = bench.clouds("counts")
-            seen.append((counts["sts"], counts["metadata"], shape["took_s"]))
-    what = f"{shape['sessions']} sessions from {shape['threads']} threads, {_ROUNDS} runs each"
-    return [_line(what, contender, seen) for contender, seen in runs.items()]
+            seen.append(_run(bench, contender, _SESSIONS))
+    fewer = {name: [_run(bench, name, sessions) for sessions in _FEWER] for name in _CONTENDERS}
+    what = f"{_SESSIONS} sessions from 16 threads, {_ROUNDS} runs each"
+    return [_line(what, contender, seen, fewer[contender]) for contender, seen in runs.items()]
 
 
-def _line(what: str, contender: str, seen: list[tuple[int, int, float]]) -> Line:
+def _run(bench: Bench, contender: str, sessions: int) -> _Run:
+    bench.clouds("reset")
+    shape = bench.ask("many_sessions.py", contender, str(sessions))
+    counts = bench.clouds("counts")
+    return counts["sts"], counts["metadata"], shape["took_s"]
+
+
+def _line(what: str, contender: str, seen: list[_Run], fewer: list[_Run]) -> Line:
     exchanges, metadata = max(run[0] for run in seen), max(run[1] for run in seen)
     took_s = statistics.median(run[2] for run in seen)
     ours = contender == "bridge"
@@ -35,5 +43,11 @@ def _line(what: str, contender: str, seen: list[tuple[int, int, float]]) -> Line
         f"{exchanges} STS and {metadata} metadata requests, {took_s:.2f} s",
         goal="1 and 1" if ours else "",
         verdict=Verdict.of((exchanges, metadata) == (1, 1)) if ours else None,
-        raw={"sts_metadata_seconds": seen},
+        raw={
+            "sts_metadata_seconds": seen,
+            "sessions_sts_metadata": [
+                (sessions, *run[:2])
+                for sessions, run in zip((*_FEWER, _SESSIONS), (*fewer, seen[-1]), strict=True)
+            ],
+        },
     )

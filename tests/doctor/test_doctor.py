@@ -159,6 +159,13 @@ def test_what_needs_a_broken_link_is_skipped_and_the_rest_is_looked_at(
     } == states
 
 
+def test_whoever_waits_is_told_each_link_before_it_is_looked_at(pod: Pod) -> None:
+    pod.cloud.unlink()
+    told: list[str] = []
+    diagnose({"arn": ROLE}, botocore.session.Session(), looking_at=told.append)
+    assert ["settings", "place", "metadata", "sts", "clock", "account"] == told
+
+
 def test_with_no_cloud_at_all_it_says_so(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     pod.elsewhere()
     pod.unset("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ENDPOINT_URL_STS")
@@ -225,6 +232,41 @@ def test_what_is_broken_besides_has_its_fix_below() -> None:
         "                   Fix: unset KEYS",
         "BROKEN   exchange  as above.",
     ] == list(doctor.lines(Report([KEYS, DENIED]), colour=False))[-4:]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            60,
+            [
+                "ok       place     GKE, project demo, and all that can be",
+                "                   said of it.",
+                "BROKEN   exchange  as above.",
+            ],
+        ),
+        (
+            40,
+            [
+                "ok       place     GKE, project demo,",
+                "  and all that can be said of it.",
+                "BROKEN   exchange  as above.",
+            ],
+        ),
+    ],
+)
+def test_sentences_are_broken_where_the_terminal_ends(columns: int, said: list[str]) -> None:
+    long = Finding("place", "ok", "GKE, project demo, and all that can be said of it.")
+    assert said == list(doctor.lines(Report([long, DENIED]), colour=False, columns=columns))[-3:]
+
+
+def test_a_trust_policy_is_not_broken_and_a_wish_is() -> None:
+    wish = Finding("token", "broken", "None.", "A linked account, or the cluster's issuer.", id="x")
+    policy = Finding("exchange", "broken", "Refused.", '{"Version": "2012-10-17", "Statement": []}')
+    said = list(doctor.lines(Report([wish, policy]), colour=False, columns=40))
+    assert ["  Wanted: A linked account, or the", "          cluster's issuer."] == said[1:3]
+    [wanted] = list(doctor.lines(Report([policy]), colour=False, columns=40))[1:-2]
+    assert f"  Wanted: {policy.wanted}" == wanted
 
 
 def test_colour_is_for_a_terminal_alone() -> None:

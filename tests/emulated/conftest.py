@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from fakes import Journey
 
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod

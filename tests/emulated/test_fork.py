@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import World, utc_now
 from gcp_aws_bridge.emulator import Emulator
 

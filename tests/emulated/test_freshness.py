@@ -14,7 +14,7 @@ from fakes import POLICY, Journey
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator, Fault
 

@@ -10,7 +10,7 @@ import pytest
 from fakes import eventually
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

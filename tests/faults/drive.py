@@ -15,7 +15,7 @@ from fakes import ManualWorld, eventually
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
 

@@ -1,6 +1,6 @@
-"""`python -m tests.fleet`: simulate the fleets, write docs/explanation/fleet.md and its pictures.
+"""`python -m tests.fleet`: simulate the fleets, write docs/explanation/fleet.md and its curves.
 
-Some minutes; `--pods 2000` for a look. Needs matplotlib (`nox -s fleet` has it).
+Some minutes; `--pods 2000` for a look. `nox -s figures` draws the curves.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from .page import page, picture
+from tests.figures import data
+
+from .page import curve, page
 from .simulation import HOUR_S, Day, Outage, simulate
 
 DOCS = Path(__file__).parents[2] / "docs" / "explanation"
@@ -23,16 +25,16 @@ class Story(NamedTuple):
     life_s: float
     hours: int
     outage: Outage
-    picture: str = ""
+    curve: str = ""
 
 
 NOON_S = 12 * HOUR_S
 STORIES = [
-    Story("one hour", HOUR_S, 24, Outage(NOON_S, NOON_S + HOUR_S), "fleet-1h.svg"),
+    Story("one hour", HOUR_S, 24, Outage(NOON_S, NOON_S + HOUR_S), "fleet-1h"),
     Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 1200)),
     Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 600)),
     # Its waves take days to even out: the outage comes on the fourth.
-    Story("twelve hours", 12 * HOUR_S, 96, Outage(72 * HOUR_S, 73 * HOUR_S), "fleet-12h.svg"),
+    Story("twelve hours", 12 * HOUR_S, 96, Outage(72 * HOUR_S, 73 * HOUR_S), "fleet-12h"),
 ]
 
 
@@ -40,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     parser.add_argument("--pods", type=int, nargs="+", default=[10_000, 100_000])
     sizes: list[int] = parser.parse_args().pods
+    told = " ".join(f"{pods}" for pods in sizes)
     days: list[tuple[Story, Day]] = []
     for story in STORIES:
         for pods in sizes:
@@ -57,10 +60,11 @@ def main() -> None:
             )
             progress(1.0)
             days.append((story, day))
-        if story.picture:
-            drawn = picture(days[-1][1], story.life_s, story.outage)
-            (DOCS / story.picture).write_text(drawn, encoding="utf-8", newline="\n")
-    text = page(days, " ".join(f"{pods}" for pods in sizes))
+        if story.curve:
+            command = f"python -m tests.fleet --pods {told}"
+            drawn = curve(days[-1][1], story.life_s, story.outage)
+            data.write(story.curve, command, data.versions_here(), **drawn)
+    text = page(days, told)
     (DOCS / "fleet.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
 

@@ -1,8 +1,7 @@
-"""docs/explanation/fleet.md: the table, the pictures, and what they mean."""
+"""docs/explanation/fleet.md: the table, the curves, and what they mean."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from .simulation import HOUR_S, Day, Outage
@@ -23,9 +22,17 @@ busiest sixtieth of a life (a minute, or twelve).
 """
 
 _TAIL = """
-![Requests at STS, credentials of one hour](fleet-1h.svg)
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="../figures/fleet-1h-dark.svg">
+  <img alt="Requests at STS, credentials of one hour: waves that flatten, an outage of an hour, a \
+peak when it ends" src="../figures/fleet-1h-light.svg">
+</picture>
 
-![Requests at STS, credentials of twelve hours](fleet-12h.svg)
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="../figures/fleet-12h-dark.svg">
+  <img alt="Requests at STS, credentials of twelve hours: the same outage is hardly to be seen" \
+src="../figures/fleet-12h-light.svg">
+</picture>
 
 - **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
   round on no wave is above 1.5 times the mean.
@@ -70,39 +77,14 @@ def _row(story: Any, day: Day) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def picture(day: Day, life_s: float, outage: Outage) -> str:
-    """Requests a second by sixtieths of a life, as SVG; legible on light and on dark."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "fleet"  # the same picture in every run
-    from matplotlib import pyplot as plt
-
+def curve(day: Day, life_s: float, outage: Outage) -> dict[str, Any]:
+    """What its picture is drawn from: requests a second, by sixtieths of a life."""
     over_s = int(life_s / 60)
     starts = range(0, len(day.per_second), over_s)
-    rates = [sum(day.per_second[at : at + over_s]) / over_s for at in starts]
-    steady = day.pods / (life_s / 2)
-    grey = "#7f8792"
-    figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
-    hours = [at / HOUR_S for at in starts]
-    axes.fill_between(hours, rates, step="post", color="#3b82f6", linewidth=0)
-    axes.axhline(steady, color=grey, linewidth=0.8, linestyle="--")
-    axes.axvspan(outage.start_s / HOUR_S, outage.end_s / HOUR_S, color="#ef4444", alpha=0.2)
-    axes.set_yscale("symlog", linthresh=steady * 4)
-    axes.set_xlim(0, hours[-1])
-    axes.set_ylim(0)
-    axes.set_xlabel("hours since the start", color=grey)
-    axes.set_ylabel("requests/s", color=grey)
-    axes.set_title(
-        f"{day.pods:,} pods, credentials of {life_s / HOUR_S:.0f} h "
-        "(dashed: steady mean; red: outage)",
-        color=grey,
-        fontsize=10,
-    )
-    axes.tick_params(colors=grey)
-    for spine in axes.spines.values():
-        spine.set_color(grey)
-    out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    plt.close(figure)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return {
+        "pods": day.pods,
+        "life_s": life_s,
+        "outage_s": list(outage),
+        "steady": round(day.pods / (life_s / 2), 2),
+        "per_second": [round(sum(day.per_second[at : at + over_s]) / over_s, 2) for at in starts],
+    }

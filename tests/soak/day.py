@@ -17,7 +17,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import REAL, World, utc_now
 from gcp_aws_bridge.emulator import Emulator, Fault
 

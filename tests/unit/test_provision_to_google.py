@@ -364,6 +364,16 @@ def test_only_the_one_pod_can_have_the_role_by_its_token() -> None:
     ]
 
 
+def test_only_a_token_that_aws_signs_must_be_asked_for_by_name() -> None:
+    named = {
+        platform: made(platform).variables(NUMBER).get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")
+        for platform in PLATFORMS
+    }
+    assert dict.fromkeys(PLATFORMS) | {"aws-outbound": "outbound"} == named
+    assert "GCP_AWS_BRIDGE_GOOGLE_SOURCE=outbound" in script(made("aws-outbound"))
+    assert re.search('_GOOGLE_SOURCE += "outbound"', terraform(made("aws-outbound")))
+
+
 def test_tokens_are_for_the_provider_alone() -> None:
     it = made("aws-outbound")
     [statement] = token_policy(it, NUMBER)["Statement"]

@@ -226,6 +226,9 @@ class Plan:
             found["GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT"] = self.google.gsa
         if not self.workload.has_role:
             found["GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE"] = _TOKEN_FILE
+        if self.workload.platform == "aws-outbound":
+            # For want of it, a signed request is sent, which this provider does not take.
+            found["GCP_AWS_BRIDGE_GOOGLE_SOURCE"] = "outbound"
         return found
 
 

@@ -27,7 +27,7 @@ Ask = Callable[[], Awaitable[Any]]
 
 async def bridge(clock: RunningClock) -> Ask:
     from gcp_aws_bridge import aio
-    from gcp_aws_bridge._cells import registry
+    from gcp_aws_bridge._registry import registry
     from gcp_aws_bridge._world import World
 
     registry.world = World(clock=clock.now, monotonic=clock.monotonic)

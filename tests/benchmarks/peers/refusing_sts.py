@@ -45,6 +45,7 @@ clouds = connect()
 clock = SteppedClock(clouds)
 signer = Signer(renewing(contender, clock))
 signings: list[Signing] = []
+steps: list[tuple[float, int, float, int]] = []  # when; failed; longest wait; STS requests so far
 refuses = False
 with ThreadPoolExecutor(THREADS) as pool:
     while clock.monotonic() < HOUR_S:
@@ -53,7 +54,16 @@ with ThreadPoolExecutor(THREADS) as pool:
             clouds("sts_refuses", refuses=refuses)
         signings += pool.map(sign, range(THREADS))
         clock.settle()
-        if any(signing.key not in (None, signings[0].key) for signing in signings[-THREADS:]):
+        latest = signings[-THREADS:]
+        steps.append(
+            (
+                latest[0].at_s,
+                sum(signing.key is None for signing in latest),
+                max(signing.wait_s for signing in latest),
+                clouds("counts")["sts"],
+            )
+        )
+        if any(signing.key not in (None, signings[0].key) for signing in latest):
             break
         clock.advance(STEP_S if clock.monotonic() < back_s else STEP_WHEN_BACK_S)
 
@@ -71,6 +81,7 @@ print(
             "first_failure_minute": failures[0] / 60 if failures else None,
             "fresh_after_s": fresh[0].at_s + fresh[0].wait_s - back_s if fresh else None,
             "sts_requests": clouds("counts")["sts"],
+            "steps": steps,
         }
     )
 )

@@ -74,7 +74,7 @@ class SteppedClock:
 def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
     """The contender's credentials, fetched once by now, going by *clock* from here on."""
     if contender == "bridge":
-        from gcp_aws_bridge._cells import registry
+        from gcp_aws_bridge._registry import registry
 
         registry.world = _world(clock)
     elif isinstance(clock, SteppedClock):

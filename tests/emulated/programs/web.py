@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._cells import registry
+from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import World, utc_now
 
 

@@ -1,4 +1,4 @@
-"""50 sessions for one role, made and used by 16 threads: `fifty_sessions.py bridge|recipe`."""
+"""Sessions for one role, made and used by 16 threads: `many_sessions.py bridge|recipe 50`."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from contenders import make_session
 
-SESSIONS, THREADS = 50, 16
+SESSIONS, THREADS = int(sys.argv[2]), 16
 
 
 def use_one(_: int) -> str:

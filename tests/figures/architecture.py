@@ -1,0 +1,159 @@
+"""The modules and the arrows between them, as the source has them.
+
+Boxes are the parts of the table in docs/architecture.md; what stands in them, and which arrows
+there are, is read. Where they no longer fit what is drawn here, drawing fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from unit.test_architecture import NAME, ORDER, SOURCES, imports_of
+
+from .drawing import LINE, Box, arrow, box, flowed, text
+from .look import Theme, framed
+
+# By the first module of each, down the table.
+_PARTS = {
+    "_version": "ground",
+    "_credentials": "request",
+    "_id_token": "tokens",
+    "_endpoint": "exchange",
+    "_events": "cell",
+    "_botocore_credentials": "renderings",
+}
+_HEADINGS = {
+    "ground": "What all stand on",
+    "request": "The request: a role, its settings",
+    "tokens": "Token sources: () → ID token",
+    "exchange": "The exchange: token in, credentials out",
+    "cell": "The cell keeps them fresh",
+    "renderings": "Renderings",
+}
+_COLUMNS = {  # of a part, from left to right: where it begins and ends
+    "testing": (88, 557),
+    "adapters": (6, 90),
+    "cli": (110, 520),
+    "renderings": (6, 180),
+    "google": (185, 249),
+    "server": (254, 316),
+    "doctor": (321, 381),
+    "provision": (386, 466),
+    "emulator": (471, 557),
+    "cell": (6, 316),
+    "exchange": (6, 381),
+    "tokens": (6, 316),
+    "policy": (321, 466),
+    "request": (6, 316),
+    "ground": (6, 466),
+}
+_ROWS = (
+    ("testing",),
+    ("adapters", "cli"),
+    ("renderings", "google", "server", "doctor", "provision", "emulator"),
+    ("cell",),
+    ("exchange",),
+    ("tokens", "policy"),
+    ("request",),
+    ("ground",),
+)
+_Point = tuple[float, float]
+_GAP, _WIDTH, _CHARACTER = 22.0, 563.0, 7.5
+
+
+def part_of(module: str) -> str:
+    """The part that a module is of; of the package itself, the renderings that it promises."""
+    first = module.removeprefix(NAME).lstrip(".").partition(".")[0]
+    if first in ("", "__main__"):
+        return "renderings"
+    if first not in ORDER or first == "policy":
+        return first
+    begun = [start for start in _PARTS if ORDER.index(start) <= ORDER.index(first)]
+    return _PARTS[begun[-1]]
+
+
+def imports() -> dict[str, set[str]]:
+    """By part, those that it imports."""
+    found: dict[str, set[str]] = {}
+    for module in SOURCES:
+        if module in (NAME, f"{NAME}.__main__"):
+            continue  # they import what is asked for
+        for other in imports_of(module):
+            found.setdefault(part_of(module), set()).add(part_of(other))
+    return {part: others - {part} for part, others in found.items()}
+
+
+def arrows(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+    """Those that no way round makes needless: the transitive reduction."""
+
+    def reached(part: str) -> set[str]:
+        further = graph.get(part, set())
+        return further.union(*(reached(each) for each in further))
+
+    return [
+        (part, other)
+        for part, others in graph.items()
+        for other in sorted(others)
+        if not any(other in reached(each) for each in others - {other})
+    ]
+
+
+def drawn(theme: Theme) -> str:
+    """The picture."""
+    places = _places()
+    colours = {"exchange": theme.blue, "cell": theme.blue, "tokens": theme.blue}
+    colours |= {"emulator": theme.green, "cli": theme.green}
+    body: list[str] = []
+    for part, other in arrows(imports()):
+        body += arrow(*_way(places, part, other), theme.faint)
+    for part, place in places.items():
+        heading = _HEADINGS.get(part, f"{part}/")
+        colour = colours.get(part, theme.ink)
+        body += box(place, theme, heading, _lines(part), colour=colour)
+    beside = places["emulator"]
+    for number, line in enumerate(("imports none", "of these, nor", "they it")):
+        body.append(text(beside.x, beside.bottom + LINE * (number + 1.2), line, fill=theme.faint))
+    title = "The parts of gcp-aws-bridge; an arrow means: imports"
+    made_by = "Drawn by `nox -s figures` from the import statements of gcp_aws_bridge."
+    height = max(place.bottom for place in places.values()) + 8
+    return framed(body, (_WIDTH, height), theme, title, made_by)
+
+
+def _lines(part: str) -> list[str]:
+    """Its modules, as many to a line as there is room for."""
+    begin, end = _COLUMNS[part]
+    modules = [name for name in ORDER if part_of(name) == part and name != "policy"]
+    return [line for line in flowed(modules, int((end - begin - 16) / _CHARACTER)) if line]
+
+
+def _places() -> dict[str, Box]:
+    places, top = {}, 8.0
+    for row in _ROWS:
+        heights = {part: LINE * (1.5 + len(_lines(part))) for part in row}
+        for part in row:
+            begin, end = _COLUMNS[part]
+            places[part] = Box(begin, top, end - begin, heights[part])
+        top += max(heights.values()) + _GAP
+    return places
+
+
+def _way(places: Mapping[str, Box], part: str, other: str) -> tuple[_Point, _Point]:
+    """Straight down, through nothing else."""
+    upper, lower = places[part], places[other]
+    between = [
+        place
+        for name, place in places.items()
+        if name not in (part, other) and upper.bottom < place.bottom and place.y < lower.y
+    ]
+    for x in _ways(max(upper.x, lower.x), min(upper.right, lower.right)):
+        if upper.bottom < lower.y and not any(one.x - 4 < x < one.right + 4 for one in between):
+            return (x, upper.bottom), (x, lower.y)
+    raise ValueError(f"{part} imports {other}, and there is no room for that arrow in the picture")
+
+
+def _ways(left: float, right: float) -> Iterator[float]:
+    """The middle first, then to either side of it."""
+    middle = (left + right) / 2
+    for step in range(int(max(0.0, right - left - 12) / 2)):
+        yield middle + step
+        yield middle - step

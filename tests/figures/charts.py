@@ -1,0 +1,194 @@
+"""Charts of what was measured, by matplotlib."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from .look import SANS, TEXT, WIDTH, Theme, framed
+
+_HEADING = 14.5
+
+
+def outage(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
+    """An hour of each contender: when it serves, makes callers wait, or fails."""
+    title = "Signing, while STS refuses from minute 31 on"
+    lanes = data["lanes"]
+    with _chart(theme, 80 * len(lanes) + 132, title) as (figure, axes):
+        axes.axvspan(data["refuses_from_s"] / 60, 60, color=theme.line, alpha=0.5, linewidth=0)
+        axes.text(45.5, len(lanes) - 0.2, "STS refuses", ha="center", color=theme.faint)
+        for number, lane in enumerate(lanes):
+            _lane(axes, len(lanes) - 1 - number, lane, theme)
+        axes.set_xlim(0, 60)
+        axes.set_ylim(-0.14, len(lanes))
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.set_xticks(range(0, 61, 10))
+        axes.set_xlabel(
+            "minutes since the credentials came; marks: requests to STS\n"
+            "the last ten seconds, too short to sign with, are not counted"
+        )
+        axes.spines["left"].set_visible(False)
+        handles = [
+            Patch(facecolor=colour, hatch=hatch, edgecolor=theme.ground, label=state)
+            for state, (colour, hatch) in _states(theme).items()
+        ]
+        axes.legend(
+            handles=handles, ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.98),
+            handlelength=1.4, columnspacing=1.4,
+        )  # fmt: skip
+        return _drawn(figure, theme, title, made_by)
+
+
+def _states(theme: Theme) -> dict[str, tuple[str, str]]:
+    """Colour and hatch of each, since no colour alone should tell them apart."""
+    return {
+        "served": (theme.blue, ""),
+        "callers wait": (theme.orange, "//"),
+        "signing fails": (theme.red, "xx"),
+    }
+
+
+def _lane(axes: Axes, floor: float, lane: Mapping[str, Any], theme: Theme) -> None:
+    for start_s, end_s, state in lane["spans"]:
+        colour, hatch = _states(theme)[state]
+        axes.broken_barh(
+            [(start_s / 60, (end_s - start_s) / 60)],
+            (floor, 0.3),
+            facecolor=colour,
+            hatch=hatch,
+            edgecolor=theme.ground,
+            linewidth=0.6,
+        )
+    asked = [at_s / 60 for at_s in lane["asked_s"]]
+    axes.vlines(asked, floor - 0.12, floor - 0.03, color=theme.ink, linewidth=1)
+    axes.text(0, floor + 0.66, lane["name"], weight="bold", va="center")
+    axes.text(0, floor + 0.45, lane["said"], va="center", color=theme.faint)
+
+
+def first_call(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
+    """What each road to a first signed call takes, as bars."""
+    title = "From process start to the first signed call"
+    roads = data["roads"]
+    with _chart(theme, 48 * len(roads) + 72, title) as (figure, axes):
+        for number, road in enumerate(reversed(roads)):
+            colour = theme.blue if road["ours"] else theme.faint
+            axes.barh(number, road["median_ms"], height=0.4, color=colour)
+            weight = "bold" if road["ours"] else "normal"
+            axes.text(0, number + 0.4, road["name"], va="center", weight=weight)
+            said = f"{road['median_ms']:,.0f} ms"
+            if road["ratio"]:
+                said += f" · {road['ratio']:.2f} \N{MULTIPLICATION SIGN}"
+            axes.annotate(
+                said, (road["median_ms"], number), xytext=(6, 0), textcoords="offset points",
+                va="center", weight=weight,
+            )  # fmt: skip
+        axes.set_xlim(0, 1.4 * max(road["median_ms"] for road in roads))
+        axes.set_ylim(-0.4, len(roads) - 0.35)
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.set_xlabel("milliseconds, median of all runs; in multiples of static keys")
+        axes.spines["left"].set_visible(False)
+        return _drawn(figure, theme, title, made_by)
+
+
+def sessions(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
+    """How requests grow with sessions."""
+    title = "Sessions of one role, and what they ask of the clouds"
+    lines = (
+        ("recipe", 2, "recipe: metadata server", theme.red, "s", "-"),
+        ("recipe", 1, "recipe: STS", theme.orange, "o", "--"),
+        ("bridge", 1, "gcp-aws-bridge: one of each", theme.blue, "D", "-"),
+    )
+    with _chart(theme, 280, title) as (figure, axes):
+        for who, column, name, colour, marker, style in lines:
+            seen = data[who]
+            counts = [row[column] for row in seen]
+            numbers = [row[0] for row in seen]
+            axes.plot(
+                numbers, counts, color=colour, marker=marker, linestyle=style, linewidth=2,
+                markersize=5, clip_on=False,
+            )  # fmt: skip
+            axes.annotate(
+                f"{name} ({counts[-1]})" if who == "recipe" else name,
+                (numbers[-1], counts[-1]),
+                xytext=(-10, 5 if who == "bridge" else 2),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                color=colour,
+                weight="bold" if who == "bridge" else "normal",
+            )
+        axes.set_xlim(0, 52)
+        axes.set_ylim(0, 160)
+        axes.set_xlabel("sessions in one process")
+        axes.set_ylabel("requests")
+        axes.grid(axis="y", color=theme.line, linewidth=0.8)
+        return _drawn(figure, theme, title, made_by)
+
+
+def fleet(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
+    """Requests a second at STS, by sixtieths of the credentials' life."""
+    hours = data["life_s"] / 3600
+    title = f"{data['pods']:,} pods, credentials of {'an hour' if hours == 1 else f'{hours:g} h'}"
+    rates, step_h = data["per_second"], data["life_s"] / 60 / 3600
+    ends = [number * step_h for number in range(len(rates) + 1)]
+    with _chart(theme, 264, title) as (figure, axes):
+        axes.stairs(rates, ends, fill=True, color=theme.blue, linewidth=0)
+        start_h, end_h = (at_s / 3600 for at_s in data["outage_s"])
+        axes.axvspan(start_h, end_h, color=theme.red, alpha=0.22, linewidth=0)
+        axes.axhline(data["steady"], color=theme.ink, linewidth=1, linestyle="--")
+        axes.set_yscale("symlog", linthresh=data["steady"] * 4)
+        axes.set_xlim(0, ends[-1])
+        axes.set_ylim(0, max(rates) * 2)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.text(start_h, max(rates) * 1.25, "STS away ", ha="right", va="center", color=theme.red)
+        axes.set_xlabel("hours since the start  (dashed: steady mean)")
+        axes.set_ylabel("requests a second")
+        return _drawn(figure, theme, title, made_by)
+
+
+@contextmanager
+def _chart(theme: Theme, height: float, title: str) -> Iterator[tuple[Figure, Axes]]:
+    looks: Any = {
+        "figure.constrained_layout.use": True,
+        "figure.constrained_layout.w_pad": 9 / 72,
+        "figure.constrained_layout.h_pad": 8 / 72,
+        "svg.hashsalt": "gcp-aws-bridge",  # the same ids in every run
+        "svg.fonttype": "none",  # text stays text: it is read out, found and copied
+        "font.size": TEXT,
+        "text.color": theme.ink,
+        "axes.edgecolor": theme.faint,
+        "axes.facecolor": "none",
+        "axes.labelcolor": theme.faint,
+        "xtick.color": theme.faint,
+        "ytick.color": theme.faint,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "hatch.linewidth": 1.2,
+    }
+    with mpl.rc_context(looks):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        figure.suptitle(title, x=0.02, ha="left", weight="bold", size=_HEADING)
+        yield figure, figure.add_subplot()
+
+
+def _drawn(figure: Figure, theme: Theme, title: str, made_by: str) -> str:
+    out = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(out, format="svg", transparent=True, metadata=nothing)
+    drawn = out.getvalue()
+    width, height = (72 * side for side in figure.get_size_inches())
+    body = drawn[drawn.index("<defs>") : drawn.rindex("</svg>")]
+    # Measured in the font that matplotlib has, shown in the page's own, which is narrower.
+    body = re.sub(r"'?DejaVu Sans'?(, [^;\"]*)?", SANS, body)
+    lines = (line.rstrip() for line in body.splitlines())
+    return framed(lines, (width, height), theme, title, made_by)

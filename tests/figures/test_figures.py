@@ -1,0 +1,253 @@
+"""The pictures are what the code makes of the data, and can be read by anybody, anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from unit.test_architecture import ORDER
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge.doctor import machine
+from gcp_aws_bridge.testing import GkePod
+
+from . import architecture, data, exchange, measuring
+from .look import THEMES, Theme, contrast
+from .pictures import CHARTS, DIAGRAMS, RECORDED, files
+
+if os.name == "posix":
+    from terminals import screen, text
+
+    from . import recorded
+
+ROOT = Path(__file__).parents[2]
+ROLE = "arn:aws:iam::123456789012:role/etl"
+PICTURES = sorted((ROOT / "docs/figures").glob("*.svg"))
+MEASURED = sorted((ROOT / "docs/figures/data").iterdir()) if PICTURES else []
+SVG = "{http://www.w3.org/2000/svg}"
+PHONE = 340  # CSS pixels of a page on a phone
+
+pytestmark = pytest.mark.skipif(not PICTURES, reason="not in a source checkout")
+
+
+def parsed(path: Path) -> ElementTree.Element:
+    return ElementTree.fromstring(path.read_text(encoding="utf-8"))
+
+
+# -- what is drawn -----------------------------------------------------------------------------
+
+
+def test_every_picture_is_there_for_light_and_for_dark_and_no_other() -> None:
+    names = sorted(f"{name}-{theme.name}.svg" for name in (*CHARTS, *DIAGRAMS) for theme in THEMES)
+    assert names == [path.name for path in PICTURES]
+
+
+@pytest.mark.parametrize("name", sorted(DIAGRAMS))
+def test_a_diagram_is_what_the_code_makes(name: str) -> None:
+    for file, drawn in files((name,)):
+        assert drawn == (data.FOLDER / file).read_text(encoding="utf-8"), "run nox -s figures"
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_was_made_of_the_data_that_is_there(name: str) -> None:
+    """Every byte of them is held in `nox -s figures -- --check`, which has matplotlib."""
+    for theme in THEMES:
+        described = parsed(data.FOLDER / f"{name}-{theme.name}.svg").findtext(f"{SVG}desc")
+        assert data.made_by(name, data.read(name)) == described, "run nox -s figures"
+
+
+@pytest.mark.parametrize("name", [*CHARTS, *RECORDED])
+def test_a_picture_says_which_command_and_versions_made_it(name: str) -> None:
+    described = data.made_by(name, data.read(name))
+    assert re.search(r"`(python -m tests\.|gcp-aws-bridge ).+` made with .*python \d", described)
+    assert re.search(r"gcp-aws-bridge \d", described)
+
+
+@pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
+def test_data_holds_no_path_of_a_machine_and_no_key(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    assert not re.search(r"/(tmp|home|root|Users)/|\b(AKIA|ASIA)[A-Z0-9]{16}\b", content)
+
+
+# -- who can read it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_text_can_be_read_on_a_phone(path: Path) -> None:
+    picture = parsed(path)
+    *_, width, _ = map(float, picture.attrib["viewBox"].split())
+    size = re.compile(r'font(?:-size="|[^"]*? )([\d.]+)(?:px|")')
+    sizes = [float(found) for found in size.findall(path.read_text(encoding="utf-8"))]
+    assert sizes
+    assert min(sizes) * PHONE / width > 7.5
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_who_sees_no_picture_is_told_what_it_is(path: Path) -> None:
+    picture = parsed(path)
+    assert "img" == picture.attrib["role"]
+    assert picture.findtext(f"{SVG}title")
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_colours_stand_out_from_the_ground(theme: Theme) -> None:
+    """WCAG 2.2: 4.5 to 1 for text (1.4.3)."""
+    coloured = ("ink", "faint", "blue", "red", "green", "cyan")
+    for ground in (theme.ground, theme.panel):
+        for name in coloured:
+            assert contrast(getattr(theme, name), ground) >= 4.5, name
+    assert contrast(theme.orange, theme.ground) >= 3  # marks (1.4.11)
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    assert 21 == round(contrast("#000000", "#ffffff"), 6)
+    assert 4.48 == round(contrast("#777777", "#ffffff"), 2)
+
+
+# Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision
+# Deficiency" (2009), severity 1.0, on linear RGB.
+VISIONS = {
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritanopia": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+
+
+def seen_by(vision: str, colour: str) -> tuple[float, ...]:
+    linear = [(int(colour[at : at + 2], 16) / 255) ** 2.2 for at in (1, 3, 5)]
+    mixed = [sum(w * part for w, part in zip(row, linear, strict=True)) for row in VISIONS[vision]]
+    return tuple(max(0.0, part) ** (1 / 2.2) for part in mixed)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@pytest.mark.parametrize("vision", VISIONS)
+def test_colours_that_tell_things_apart_do_so_for_every_eye(vision: str, theme: Theme) -> None:
+    """Those of one chart; hatches, dashes and words tell them apart besides."""
+    for one, other in combinations((theme.blue, theme.orange, theme.red), 2):
+        pairs = zip(seen_by(vision, one), seen_by(vision, other), strict=True)
+        assert sum((a - b) ** 2 for a, b in pairs) ** 0.5 > 0.1, (one, other)
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_pictures_in_pages_are_there_in_both_themes_with_words_for_them() -> None:
+    found = 0
+    for page in pages():
+        for picture in re.findall(r"<picture>(.*?)</picture>", page.read_text("utf-8"), re.S):
+            dark = re.search(
+                r'<source media="\(prefers-color-scheme: dark\)" srcset="(.*?)"', picture
+            )
+            light = re.search(r'<img alt="([^"]{20,})"\s+src="(.*?)"', picture)
+            assert dark, page
+            assert light, page
+            assert (page.parent / dark[1]).exists(), dark[1]
+            assert (page.parent / light[2]).exists(), light[2]
+            assert dark[1].replace("-dark.", "-light.") == light[2]
+            found += 1
+    assert found >= 5
+
+
+# -- what it says ------------------------------------------------------------------------------
+
+
+def test_the_architecture_has_every_module_of_the_table() -> None:
+    drawn = architecture.drawn(THEMES[0])
+    words = set(re.findall(r"[\w/]+", drawn))
+    assert {name if name != "policy" else "policy/" for name in ORDER} <= words
+    assert {
+        "google/",
+        "adapters/",
+        "server/",
+        "doctor/",
+        "provision/",
+        "cli/",
+        "emulator/",
+    } <= words
+
+
+def test_arrows_are_those_that_no_way_round_makes_needless() -> None:
+    graph = {"cli": {"cell", "sts"}, "cell": {"sts"}, "doctor": {"sts"}}
+    assert [("cli", "cell"), ("cell", "sts"), ("doctor", "sts")] == architecture.arrows(graph)
+
+
+def test_an_import_that_the_picture_has_no_room_for_is_an_error() -> None:
+    with pytest.raises(ValueError, match="ground imports cli, and there is no room"):
+        architecture._way(architecture._places(), "ground", "cli")
+    with pytest.raises(ValueError, match="emulator imports ground"):
+        architecture._way(architecture._places(), "emulator", "ground")
+
+
+def test_the_emulator_sees_the_two_requests_of_the_story(gke_pod: GkePod) -> None:
+    gke_pod.add_role(ROLE)
+    credentials = bridge.session(ROLE, region_name="us-east-1").get_credentials()
+    assert credentials is not None
+    assert credentials.get_frozen_credentials().access_key
+    [asked] = gke_pod.cloud.metadata.requests
+    assert f"{asked.method} {asked.path}".endswith(exchange.TOKEN_REQUEST.partition("…")[2])
+    assert [exchange.STS_REQUEST] == [request.action for request in gke_pod.cloud.sts.requests]
+    told = [step for step in exchange.STORY if isinstance(step, exchange.Message) and step.code]
+    assert [exchange.TOKEN_REQUEST, exchange.STS_REQUEST] == [step.said[0] for step in told]
+
+
+def test_spans_of_an_hour_are_what_its_steps_were() -> None:
+    steps = [
+        (0.0, 0, 0.0, 1),
+        (10.0, 0, 0.01, 1),
+        (20.0, 0, 4.0, 6),
+        (30.4, 4, 30.0, 6),
+        (60.0, 0, 0.0, 7),
+    ]
+    raw = {"steps": steps, "failed": 4, "signings": 1200, "over_50_ms": 5}
+    assert {
+        "name": "x",
+        "said": "4 of 1,200 signatures fail, 5 wait",
+        "spans": [
+            (0, 20, "served"),
+            (20, 30, "callers wait"),
+            (30, 60, "signing fails"),
+            (60, 3600, "served"),
+        ],
+        "asked_s": [0, 20, 60],
+    } == measuring.lane("x", raw)
+
+
+# -- what a terminal shows ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_commands_show_today_what_the_pictures_show(name: str) -> None:
+    if name == "doctor" and Path(machine._MOUNTED).exists():
+        pytest.skip("in a pod, whose name it says")
+    expected = recorded.steadied(data.read(name)["lines"])
+    assert expected == recorded.steadied(recorded.record(name)), "run nox -s figures -- --measure"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
+def test_a_screen_shows_what_is_left_in_the_end() -> None:
+    written = "\r\033[K- w\r\033[K\033[32mok\033[0m done\r\nabcdef\r\n12\r3"
+    lines = screen(written, 5)
+    assert ["ok do", "ne", "abcde", "f", "32"] == text(lines)
+    assert [("o", "32"), ("k", "32"), (" ", "")] == lines[0][:3]
+    with pytest.raises(AssertionError):
+        screen("\033[?25l", 80)
+    with pytest.raises(AssertionError, match="left on"):
+        screen("\033[1mbold", 80)
