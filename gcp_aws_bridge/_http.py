@@ -1,4 +1,4 @@
-"""One plain-HTTP GET, for the metadata server only: no proxy, no redirect, time and size bounded.
+"""One plain-HTTP request, for metadata servers only: no proxy, no redirect, time and size bounded.
 
 `http.client` rather than a client library, because those add what must not happen here: a token
 request that follows `http_proxy` or a redirect hands the pod's identity to somebody else.
@@ -56,8 +56,9 @@ def get(
     *,
     timeout_s: float,
     monotonic: Callable[[], float],
+    method: str = "GET",
 ) -> Answer:
-    """GET `http://{host}{path}` within *timeout_s* seconds in all, connecting to last byte.
+    """Ask for `http://{host}{path}` within *timeout_s* seconds in all, connecting to last byte.
 
     Raises:
         Unreachable: No whole answer came.
@@ -66,7 +67,7 @@ def get(
     try:
         connection = _Connection(host, monotonic() + timeout_s, monotonic)
         with contextlib.closing(connection):
-            connection.request("GET", path, headers=dict(headers))
+            connection.request(method, path, headers=dict(headers))
             with connection.getresponse() as response:  # it, too, holds the socket
                 body = response.read(_MAX_BODY + 1)
                 # http.client answers a short body without complaint when asked for an amount.

@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge doctor`: which link of the chain is broken, and what mends it."""
+"""`gcp-aws-bridge doctor`: which link of either chain is broken, and what mends it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from gcp_aws_bridge.cli._terminal import Terminal, wrapped
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gcp_aws_bridge.doctor import Finding, Report
+    from gcp_aws_bridge.doctor.chain import Link
 
 # By state: the word before a finding, and its colour (ECMA-48, "Select graphic rendition").
 _MARKS = {
@@ -30,11 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Walk the chain from the settings to AWS, link by link, and name the one that is broken: "
         "what was seen, what was wanted, what mends it. Makes one exchange and keeps nothing. "
         "Where AWS refuses, the role's trust policy is read by the AWS keys of the environment or "
-        "profile, if there are any, and explained."
+        "profile, if there are any, and explained. With --google it is the chain of the other "
+        "direction, from an AWS identity to Google's tokens."
     )
     parser.epilog = "exit status: 0 all well, 1 a link is broken, 2 wrong usage"
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
+    _add_google(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
         "--timeout",
@@ -43,6 +46,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds that a link may take, 0.1 to 60 (default: 2)",
     )
+
+
+def _add_google(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "the other direction",
+        "With --google, --audience is the workload identity provider; of the options above, "
+        "--profile and --region count as well.",
+    )
+    group.add_argument("--google", action="store_true", help="walk from AWS to Google")
+    group.add_argument(
+        "--service-account",
+        metavar="EMAIL",
+        help="whom to act as (default: GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, or the file of "
+        "GOOGLE_APPLICATION_CREDENTIALS)",
+    )
+    group.add_argument(
+        "--source",
+        choices=("signed-request", "token-file", "outbound"),
+        help="what Google is shown (default: a token file for the provider, else a signed request)",
+    )
+    group.add_argument(
+        "--lifetime-seconds",
+        dest="lifetime_s",
+        type=int,
+        metavar="N",
+        help="of the service account's token: 600 to 43200 (default: 3600)",
+    )
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def seconds(text: str) -> float:
@@ -55,9 +86,10 @@ def seconds(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report."""
+    _check_direction(options)
     # Where the report is piped, whoever waits for it may still watch the other stream.
     with Terminal(sys.stderr).waiting("reading the settings") as looking:
-        report = _report(options, looking)
+        report = (_to_google if options.google else _to_aws)(options, looking)
     terminal = Terminal(sys.stdout)
     if options.json:
         import json
@@ -69,17 +101,52 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.broken else 0
 
 
-def _report(options: argparse.Namespace, looking: Callable[[str], None]) -> Report:
+# What says of the one direction what the other has no use for.
+_TO_AWS = (
+    *("role_arn", "role_session_name", "duration_seconds", "chain"),
+    *("impersonate", "id_token_file"),
+)
+_TO_GOOGLE = ("service_account", "source", "lifetime_s")
+
+
+def _check_direction(options: argparse.Namespace) -> None:
+    for name in _TO_AWS if options.google else _TO_GOOGLE:
+        if getattr(options, name) is not None:
+            without = "is not for" if options.google else "is for"
+            option = name.replace("_", "-").replace("lifetime-s", "lifetime-seconds")
+            options.wrong_usage(f"--{option} {without} --google")
+
+
+def _to_aws(options: argparse.Namespace, looking: Callable[[str], None]) -> Report:
     from gcp_aws_bridge.doctor import LINKS, diagnose
 
-    places = {link.name: number for number, link in enumerate(LINKS, 1)}
     return diagnose(
         {"arn": options.role_arn, **_role_options.role_settings(options)},
         _role_options.session_of(options),
         token_source=_role_options.source_of(options),
         timeout_s=options.timeout,
-        looking_at=lambda name: looking(f"link {places[name]} of {len(places)}: {name}"),
+        looking_at=_numbered(LINKS, looking),
     )
+
+
+def _to_google(options: argparse.Namespace, looking: Callable[[str], None]) -> Report:
+    from gcp_aws_bridge._extra import extra
+
+    with extra("google", "google.auth", "2.38"):
+        from gcp_aws_bridge.doctor.google import LINKS, diagnose
+
+    return diagnose(
+        {name: getattr(options, name) for name in ("audience", *_TO_GOOGLE)},
+        _role_options.session_of(options),
+        is_own=options.profile is not None or options.region is not None,
+        timeout_s=options.timeout,
+        looking_at=_numbered(LINKS, looking),
+    )
+
+
+def _numbered(links: Sequence[Link], looking: Callable[[str], None]) -> Callable[[str], None]:
+    places = {link.name: number for number, link in enumerate(links, 1)}
+    return lambda name: looking(f"link {places[name]} of {len(places)}: {name}")
 
 
 def lines(report: Report, *, colour: bool, columns: int | None = None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,10 +12,13 @@ from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.doctor import exchange, identity, place, reach, settings
 from gcp_aws_bridge.doctor.report import Finding, Report
-from gcp_aws_bridge.doctor.walk import Walk
+from gcp_aws_bridge.doctor.walk import Walk, Way
 from gcp_aws_bridge.exceptions import BridgeError
 
 DEFAULT_TIMEOUT_S = 2.0
+
+
+Watcher = Callable[[str], None]
 
 
 class Link(NamedTuple):
@@ -23,7 +26,7 @@ class Link(NamedTuple):
 
     name: str
     needs: tuple[str, ...]
-    check: Callable[[Walk], Iterator[Finding]]
+    check: Callable[[Any], Iterator[Finding]]
     wanted: str
 
 
@@ -57,7 +60,7 @@ def diagnose(
     *,
     token_source: TokenSource | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
-    looking_at: Callable[[str], None] = lambda name: None,
+    looking_at: Watcher = lambda name: None,
     world: World = REAL,
 ) -> Report:
     """Walk the chain from settings to AWS, and say what was found of each link.
@@ -71,10 +74,21 @@ def diagnose(
         timeout_s: Seconds that each link may take; a broken link is mostly the only slow one.
         looking_at: Told the name of each link before it is looked at, for whoever waits.
     """
-    walk = Walk(arguments, session, token_source, timeout_s, world)
+    walk = Walk(
+        arguments=arguments,
+        session=session,
+        token_source=token_source,
+        timeout_s=timeout_s,
+        world=world,
+    )
+    return walked(LINKS, walk, looking_at)
+
+
+def walked(links: Sequence[Link], walk: Way, looking_at: Watcher) -> Report:
+    """What is found along *links*, each looked at where those that it needs are sound."""
     findings: list[Finding] = []
     unsound: set[str] = set()
-    for link in LINKS:
+    for link in links:
         if missing := [name for name in link.needs if name in unsound]:
             unsound.add(link.name)
             findings.append(
@@ -89,7 +103,7 @@ def diagnose(
     return Report(tuple(findings))
 
 
-def _findings(link: Link, walk: Walk) -> Iterator[Finding]:
+def _findings(link: Link, walk: Way) -> Iterator[Finding]:
     try:
         for found in link.check(walk):
             yield (

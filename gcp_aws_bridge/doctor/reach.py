@@ -10,10 +10,15 @@ from gcp_aws_bridge._endpoint import sts_region
 from gcp_aws_bridge._id_token import skew
 from gcp_aws_bridge.doctor.report import Finding, State
 from gcp_aws_bridge.doctor.sts import AskedSts, host_of, missing_bundle, resolve, told_by
-from gcp_aws_bridge.doctor.walk import Clocks, Walk, left
+from gcp_aws_bridge.doctor.walk import Clocks, Walk, Way, left
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 _PROXY_FIX = "env | grep -i _proxy\nmend HTTPS_PROXY, or except STS from it: export NO_PROXY={host}"
+_METADATA_CLOCK: tuple[State, str, str] = (
+    "broken",
+    "the metadata server's and agrees with AWS's: the metadata server (its node) has it wrong.",
+    "doctor/metadata-clock",
+)
 _CLOCK_FIX = "date -u; timedatectl status\nset the clock by NTP: sudo chronyc makestep"
 # What a network error of botocore's means of the way there: id, words, what to do.
 _WAYS = {
@@ -44,42 +49,48 @@ _WAYS = {
 
 
 def check_sts(walk: Walk) -> Iterator[Finding]:
-    """Reach STS without a token.
+    """Reach STS without a token; errors as of `reached`."""
+    role = left(walk.role)
+    yield reached(walk, sts_region(walk.session, role), role.arn)
+
+
+def reached(walk: Way, region: str, label: str) -> Finding:
+    """Reach the STS of *region* without a token, which becomes the walk's; *label* is for whom.
 
     Raises:
         BridgeError: The endpoint may not be asked, or was reached and is not STS.
     """
-    role = left(walk.role)
-    region = sts_region(walk.session, role)
-    walk.sts = sts = AskedSts(walk.session, region, role.arn, walk.inner_timeout_s)
+    walk.sts = sts = AskedSts(walk.session, region, label, walk.inner_timeout_s)
     proxy = sts.proxy()
     if wrong := _name_problem(walk, host_of(proxy or sts.url), bool(proxy)):
-        yield _broken(sts, *wrong)
-        return
+        return _broken(sts, *wrong)
     try:
         # A slow drip keeps botocore's own deadline waiting for ever.
         date = walk.within(sts.answers)
     except TimeoutError:
         slow = f"no whole answer within {walk.timeout_s:g} s."
-        yield _unreached(sts, proxy, ExchangeError(slow, code="ReadTimeoutError"))
-        return
+        return _unreached(sts, proxy, ExchangeError(slow, code="ReadTimeoutError"))
     except ExchangeError as error:
-        yield _unreached(sts, proxy, error)
-        return
+        return _unreached(sts, proxy, error)
     if date is not None:
         walk.clocks["AWS"] = Clocks(date, walk.world.clock())
     through = f", through the proxy {quoted(proxy)}" if proxy else ""
     told = f" (by {', '.join(told_by())})" if any(told_by()) else ""
-    yield Finding(
+    return Finding(
         "sts", "ok", f"{quoted(sts.url)} answers{through}{told}, region {sts.region_name}."
     )
 
 
-def _name_problem(walk: Walk, host: str, is_proxy: bool) -> tuple[str, str, str] | None:
+def unresolved(walk: Way, host: str) -> str:
+    """What is wrong with a host's name; empty where it resolves in time."""
     try:
-        problem = walk.within(lambda: resolve(host))
+        return walk.within(lambda: resolve(host))
     except TimeoutError:
-        problem = f"no answer within {walk.timeout_s:g} s"
+        return f"no answer within {walk.timeout_s:g} s"
+
+
+def _name_problem(walk: Way, host: str, is_proxy: bool) -> tuple[str, str, str] | None:
+    problem = unresolved(walk, host)
     if not problem:
         return None
     if is_proxy:
@@ -139,8 +150,12 @@ def _broken(sts: AskedSts, finding_id: str, words: str, fix: str) -> Finding:
     )
 
 
-def check_clock(walk: Walk) -> Iterator[Finding]:
-    """Hold this machine's clock against both clouds'."""
+def check_clock(walk: Way, googles: tuple[State, str, str] = _METADATA_CLOCK) -> Iterator[Finding]:
+    """Hold this machine's clock against both clouds'.
+
+    Args:
+        googles: Where Google's alone is off: how bad that is, whose it is in words, and the id.
+    """
     off = {cloud: skew(seen.ours, seen.theirs) for cloud, seen in walk.clocks.items()}
     wrong = {cloud: by for cloud, by in off.items() if by}
     if not off:
@@ -156,12 +171,8 @@ def check_clock(walk: Walk) -> Iterator[Finding]:
             "doctor/clock",
         )
     elif "Google" in wrong:
-        yield _clock(
-            "broken",
-            f"This machine's clock is {wrong['Google']} the metadata server's and agrees with "
-            "AWS's: the metadata server (its node) has it wrong.",
-            "doctor/metadata-clock",
-        )
+        state, words, finding_id = googles
+        yield _clock(state, f"This machine's clock is {wrong['Google']} {words}", finding_id)
     else:
         yield _clock(
             "warning",
@@ -179,5 +190,8 @@ def _clock(state: State, seen: str, finding_id: str) -> Finding:
         wanted="All three within five minutes: AWS refuses signatures that are off by more.",
         fix=_CLOCK_FIX,
         id=finding_id,
-        explains=("exchange/clock", "exchange/expired-token", "exchange/invalid-token"),
+        explains=(
+            *("exchange/clock", "exchange/expired-token", "exchange/invalid-token"),
+            *("exchange/google-aws", "exchange/google-token", "doctor/aws-keys"),
+        ),
     )

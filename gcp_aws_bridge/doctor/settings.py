@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 import botocore.exceptions
+from botocore.session import Session
 
 from gcp_aws_bridge._botocore_session import no_profile, role_for
 from gcp_aws_bridge._settings import given, look_up
@@ -43,9 +44,21 @@ def check(walk: Walk) -> Iterator[Finding]:
 
 
 def _role(walk: Walk) -> Role:
+    require_readable(walk.session)
+    role = role_for(walk.session, None, **walk.arguments)
+    if role is None:
+        raise _no_role(walk)
+    return role
+
+
+def require_readable(session: Session) -> None:
+    """See that botocore can read its files.
+
+    Raises:
+        ConfigError: It cannot, or they have no such profile.
+    """
     try:
-        walk.session.get_scoped_config()
-        role = role_for(walk.session, None, **walk.arguments)
+        session.get_scoped_config()
     except botocore.exceptions.ProfileNotFound as error:
         raise no_profile(error) from None
     except botocore.exceptions.BotoCoreError as error:
@@ -54,9 +67,6 @@ def _role(walk: Walk) -> Role:
             fix="mend the file, or set AWS_CONFIG_FILE to another.",
             error_id="doctor/config-file",
         ) from None
-    if role is None:
-        raise _no_role(walk)
-    return role
 
 
 def _no_role(walk: Walk) -> ConfigError:

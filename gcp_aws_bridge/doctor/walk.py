@@ -29,28 +29,23 @@ class Clocks(NamedTuple):
     ours: datetime
 
 
-@dataclass
-class Walk:
-    """One diagnosis under way.
+@dataclass(kw_only=True)
+class Way:
+    """A diagnosis under way, in either direction.
 
     Args:
-        arguments: Fields of `Role` that were given; the rest comes from elsewhere.
+        arguments: Settings that were given; the rest comes from elsewhere.
         session: How AWS is reached.
-        token_source: None: what this machine has.
         timeout_s: Seconds that each link may take.
     """
 
     arguments: Mapping[str, Any]
     session: Session
-    token_source: TokenSource | None
     timeout_s: float
     world: World
-    role: Role | None = None
-    probe: Probe | None = None
     sts: AskedSts | None = None
     clocks: dict[str, Clocks] = field(default_factory=dict)
     token: IdToken | None = None
-    credentials: AwsCredentials | None = field(default=None, repr=False)
 
     @property
     def inner_timeout_s(self) -> float:
@@ -66,6 +61,20 @@ class Walk:
             TimeoutError: It goes on, in a thread that does not keep the process.
         """
         return bounded(call, self.timeout_s, self.world)
+
+
+@dataclass(kw_only=True)
+class Walk(Way):
+    """One from a Google identity to AWS; *arguments* are fields of `Role`.
+
+    Args:
+        token_source: None: what this machine has.
+    """
+
+    token_source: TokenSource | None
+    role: Role | None = None
+    probe: Probe | None = None
+    credentials: AwsCredentials | None = field(default=None, repr=False)
 
 
 def left(value: _T | None) -> _T:
@@ -87,7 +96,7 @@ def named(token: IdToken) -> str:
 
 
 def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
-    """See `Walk.within`."""
+    """See `Way.within`."""
     done = threading.Event()
     outcome: list[_T] = []
     failure: list[BaseException] = []

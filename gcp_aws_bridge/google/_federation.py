@@ -27,6 +27,9 @@ _PROVIDER = (
 _ACCOUNT = r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}"
 _IMPERSONATION = r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
 _UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
+# Google Cloud, "Service endpoints": of a universe, by its domain.
+_STS = "https://sts.{}/v1/token"
+_IAM = "https://iamcredentials.{}"
 # IAM Service Account Credentials API, generateAccessToken: an hour by default, up to 12 where the
 # organization allows it. Under ten minutes, google-auth's own configuration allows none either.
 _LIFETIME_S = range(600, 43_201)
@@ -82,8 +85,8 @@ class Federation:
             raise _malformed("lifetime", self.lifetime_s, "give 600 to 43200, in whole seconds.")
         domain = self.universe_domain
         for name, default in (
-            ("sts_url", f"https://sts.{domain}/v1/token"),
-            ("iam_url", f"https://iamcredentials.{domain}"),
+            ("sts_url", _STS.format(domain)),
+            ("iam_url", _IAM.format(domain)),
         ):
             url = getattr(self, name) or default
             if not is_confidential(url):

@@ -8,6 +8,7 @@ report.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -32,12 +33,12 @@ def exchange(
     """Google's token endpoint refused the subject token."""
     try:
         answer = json.loads(error.args[1])
-        code, said = answer["error"], answer.get("error_description", "")
+        code, said = answer["error"], str(answer.get("error_description", ""))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        code = said = None
+        code = None
     if not isinstance(code, str):
         return not_from_google(federation, error, seen.status)
-    said = str(said)
+    code = _code(code)
     off = skew(now, seen.date) if seen.date else ""
     cause, fix, error_id = _clock(off) if off else _cause(federation, code, said)
     made = ExchangeError(
@@ -49,6 +50,11 @@ def exchange(
     )
     made.date = seen.date
     return made
+
+
+def _code(found: object) -> str:
+    """A code of Google's, which is one word; what else an answer has there is quoted."""
+    return str(found) if re.fullmatch(r"\w{1,64}", str(found), re.ASCII) else quoted(found, 64)
 
 
 def _clock(off: str) -> tuple[str, str, str]:
@@ -83,7 +89,8 @@ def _cause(federation: Federation, code: str, said: str) -> tuple[str, str, str]
             "project's number."
         )
         return cause, fix, "exchange/google-provider"
-    if "aws" in text:
+    # An issuer's name may be of amazonaws.com, and a type of token has AWS in its own.
+    if "aws" in text and "id token" not in text and "subject_token_type" not in text:
         cause = "AWS did not confirm who signed."
         fix = (
             "check that the keys are good (aws sts get-caller-identity), that this machine's "
@@ -104,7 +111,7 @@ def impersonation(
     """The IAM Credentials API refused."""
     error = answer.get("error") if isinstance(answer, Mapping) else None
     error = error if isinstance(error, Mapping) else {}
-    code, said = str(error.get("status", seen.status)), error.get("message", "")
+    code, said = _code(error.get("status", seen.status)), error.get("message", "")
     account = federation.service_account
     fix = "look the code up in the reference of the IAM Service Account Credentials API."
     if seen.status in (403, 404):

@@ -126,7 +126,16 @@ SubjectTokenSource = Callable[[str], SubjectToken]
 def choose(
     given: Any, session: Any, federation: Federation, document: Mapping[str, Any]
 ) -> SubjectTokenSource:
-    """The source that was asked for, or else the one that this machine has.
+    """As `chosen`, without the reason, which is logged."""
+    found, why = chosen(given, session, federation, document)
+    _log.debug("%s: subject token from %s: %s", federation.label, type(found).__name__, why)
+    return found
+
+
+def chosen(
+    given: Any, session: Any, federation: Federation, document: Mapping[str, Any]
+) -> tuple[SubjectTokenSource, str]:
+    """The source that was asked for, or else the one that this machine has; and why that.
 
     Args:
         given: A source, a name of one, a callable that returns an OIDC token, or None.
@@ -135,18 +144,18 @@ def choose(
     Raises:
         ConfigError: There is no such source, or it takes what is not here.
     """
-    given = given or os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE") or None
-    if isinstance(given, str):
-        return _named(given, session)
+    why = "it was asked for"
+    if not given and (given := os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")):
+        why = "GCP_AWS_BRIDGE_GOOGLE_SOURCE says so"
+    if isinstance(given, str) and given:
+        return _named(given, session), why
     if isinstance(given, (SignedRequest, OutboundToken)):
-        return given
+        return given, why
     if callable(given):
-        return OidcToken(given)
-    if given is not None:
+        return OidcToken(given), why
+    if given:
         raise unknown(given)
-    found, why = _of_document(document, session) if document else _found(federation, session)
-    _log.debug("%s: subject token from %s: %s", federation.label, type(found).__name__, why)
-    return found
+    return _of_document(document, session) if document else _found(federation, session)
 
 
 def _named(name: str, session: Any) -> SubjectTokenSource:

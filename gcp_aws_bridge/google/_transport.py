@@ -16,6 +16,7 @@ from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 
 with extra("google", "requests", "2.20"):
+    from google.auth.exceptions import TransportError
     from google.auth.transport.requests import Request
 
 # The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
@@ -29,13 +30,17 @@ class Transport:
 
     Args:
         request: The user's own `google.auth.transport.Request`, which knows how Google is reached.
+        timeout_s: Seconds that connecting may take, and each wait for more of an answer.
 
     Attributes:
         status: HTTP status of the last answer, or 0.
         date: The clock of who answered, aware UTC, where it told.
     """
 
-    def __init__(self, request: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, request: Callable[..., Any] | None = None, timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        self._timeout_s = timeout_s
         self._ours = Request() if request is None else None
         self._request: Any = request or self._ours
         self._options: Mapping[str, Any] = _OF_REQUESTS if self._ours else {}
@@ -50,11 +55,14 @@ class Transport:
             self._ours.session.close()
 
     def __call__(self, url: str, method: str = "GET", **asked: Any) -> Any:
-        """As google-auth's classes call it."""
+        """As google-auth's classes call it; every network fault is google-auth's."""
         self.status, self.date = 0, None
-        asked.setdefault("timeout", _TIMEOUT_S)
+        asked.setdefault("timeout", self._timeout_s)
         with wire_logs_silenced():
-            answer = self._request(url=url, method=method, **asked, **self._options)
+            try:
+                answer = self._request(url=url, method=method, **asked, **self._options)
+            except OSError as error:  # requests' own, bare: a file of certificates that is none
+                raise TransportError(error) from error
         self.status = answer.status
         self.date = http_date(answer.headers.get("date"))
         return answer

@@ -30,11 +30,11 @@ OTHER = "arn:aws:iam::210987654321:role/target"
 PROVIDER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 
 
-class Pod:
-    """A pod of GKE where all is well, until it is told otherwise.
+class Machine:
+    """Where a program runs: its environment, its files, and sockets in its way.
 
     Attributes:
-        cloud: Both clouds; `ROLE` trusts the pod.
+        cloud: Both clouds.
         arguments: Of the command line.
     """
 
@@ -46,21 +46,6 @@ class Pod:
         self.folder = folder
         self._patch = patch
         self._stack = stack
-        cloud.add_role(ROLE)
-        self.metadata_at(f"127.0.0.1:{cloud.metadata.port}")
-        patch.setattr(machine, "_MOUNTED", str(folder / "mounted"))
-        patch.setattr(machine, "_PROC", str(folder / "proc"))
-        patch.setattr(_metadata, "_DMI_PRODUCT", str(folder / "product"))
-        self.hardware("Google Compute Engine")
-        self.started(3600)
-        self.file("mounted/token", _unsigned({"sub": "system:serviceaccount:default:etl"}))
-        self.set(
-            AWS_ENDPOINT_URL_STS=cloud.sts.url,
-            GCP_AWS_BRIDGE_ROLE_ARN=ROLE,
-            KUBERNETES_SERVICE_HOST="10.0.0.1",
-        )
-
-    # The machine.
 
     def set(self, **variables: str) -> None:
         """Variables of the environment."""
@@ -80,6 +65,51 @@ class Pod:
 
     def aws_config(self, content: str) -> None:
         self.set(AWS_CONFIG_FILE=self.file("config", content))
+
+    def clouds_are(self, ahead_s: float) -> None:
+        """Move the clocks of both clouds, which is to move this machine's the other way."""
+        ahead = timedelta(seconds=ahead_s)
+        self.cloud.clock = lambda: datetime.now(timezone.utc) + ahead
+
+    def closed(self) -> str:
+        """An address that refuses connections."""
+        return self._stack.enter_context(sockets.closed())
+
+    def dropping(self) -> str:
+        """An address that gives a SYN no answer."""
+        return self._stack.enter_context(sockets.dropping())
+
+    def answering(self, reply: bytes) -> str:
+        """An address that answers every request with this."""
+        return self._stack.enter_context(sockets.answering(reply))
+
+    def tls(self, **certificate: Any) -> str:
+        """An HTTPS address, with a certificate of an authority of its own."""
+        return self._stack.enter_context(sockets.tls(self.folder, **certificate))
+
+
+class Pod(Machine):
+    """A pod of GKE where all is well, until it is told otherwise; `ROLE` trusts it."""
+
+    def __init__(
+        self, cloud: Emulator, patch: pytest.MonkeyPatch, folder: Path, stack: contextlib.ExitStack
+    ) -> None:
+        super().__init__(cloud, patch, folder, stack)
+        cloud.add_role(ROLE)
+        self.metadata_at(f"127.0.0.1:{cloud.metadata.port}")
+        patch.setattr(machine, "_MOUNTED", str(folder / "mounted"))
+        patch.setattr(machine, "_PROC", str(folder / "proc"))
+        patch.setattr(_metadata, "_DMI_PRODUCT", str(folder / "product"))
+        self.hardware("Google Compute Engine")
+        self.started(3600)
+        self.file("mounted/token", _unsigned({"sub": "system:serviceaccount:default:etl"}))
+        self.set(
+            AWS_ENDPOINT_URL_STS=cloud.sts.url,
+            GCP_AWS_BRIDGE_ROLE_ARN=ROLE,
+            KUBERNETES_SERVICE_HOST="10.0.0.1",
+        )
+
+    # The machine.
 
     def hardware(self, name: str) -> None:
         """What the firmware calls this machine."""
@@ -119,11 +149,6 @@ class Pod:
             (server, "project-id"),
         ):
             self.cloud.metadata.inject(fault, times=None, path=path)
-
-    def clouds_are(self, ahead_s: float) -> None:
-        """Move the clocks of both clouds, which is to move this machine's the other way."""
-        ahead = timedelta(seconds=ahead_s)
-        self.cloud.clock = lambda: datetime.now(timezone.utc) + ahead
 
     def id_token(self, token: str) -> None:
         """Take the ID token from a file with this in it."""
@@ -172,24 +197,6 @@ class Pod:
         for role in client.list_roles()["Roles"]:
             client.delete_role(RoleName=role["RoleName"])
         return client
-
-    # Sockets.
-
-    def closed(self) -> str:
-        """An address that refuses connections."""
-        return self._stack.enter_context(sockets.closed())
-
-    def dropping(self) -> str:
-        """An address that gives a SYN no answer."""
-        return self._stack.enter_context(sockets.dropping())
-
-    def answering(self, reply: bytes) -> str:
-        """An address that answers every request with this."""
-        return self._stack.enter_context(sockets.answering(reply))
-
-    def tls(self, **certificate: Any) -> str:
-        """An HTTPS address, with a certificate of an authority of its own."""
-        return self._stack.enter_context(sockets.tls(self.folder, **certificate))
 
 
 def statement(account: str = "accounts.google.com", **conditions: str) -> dict[str, Any]:

@@ -1,18 +1,17 @@
-"""The directories of `cases`, and the table that they make in the documentation."""
+"""The directories of both chains, and the tables that they make in the documentation."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .pod import Pod
+from .pod import Machine, Pod
+from .workload import Workload
 
-CASES = Path(__file__).parent / "cases"
 PAGE = Path(__file__).parents[2] / "docs/reference/doctor.md"
-BEGIN, END = "<!-- table: python -m tests.doctor -->", "<!-- end of the table -->"
-_LINKS = (
+_TO_AWS = (
     ("settings", "The settings"),
     ("place", "Where this runs"),
     ("metadata", "The metadata server"),
@@ -24,25 +23,71 @@ _LINKS = (
     ("hops", "Further roles"),
     ("identity", "Who AWS says we are"),
 )
+_TO_GOOGLE = (
+    ("settings", "The settings"),
+    ("sts", "The way to AWS's STS"),
+    ("google", "The way to Google"),
+    ("iam", "The way to the IAM Credentials API"),
+    ("clock", "The clocks"),
+    ("aws", "The AWS identity"),
+    ("token", "The subject token"),
+    ("exchange", "The exchange"),
+    ("account", "The service account"),
+)
+
+
+class Direction(NamedTuple):
+    """One of the two chains.
+
+    Attributes:
+        cases: The folder of its directories.
+        links: Their names' first words, and the headings of the table.
+        options: What the command line must have.
+        place: Where they go wrong: made of emulator, patch, folder and stack.
+    """
+
+    cases: Path
+    links: tuple[tuple[str, str], ...]
+    options: tuple[str, ...]
+    place: type[Machine]
+
+    @property
+    def begin(self) -> str:
+        """What stands before its table."""
+        return f"<!-- table of {self.cases.name}: python -m tests.doctor -->"
+
+    @property
+    def end(self) -> str:
+        """What stands behind it."""
+        return f"<!-- end of the table of {self.cases.name} -->"
+
+
+_HERE = Path(__file__).parent
+DIRECTIONS = (
+    Direction(_HERE / "cases", _TO_AWS, (), Pod),
+    Direction(_HERE / "cases-google", _TO_GOOGLE, ("--google",), Workload),
+)
 
 
 class Case(NamedTuple):
     """One directory.
 
     Attributes:
+        direction: The chain that it is of.
         name: LINK-what.
         title: What is wrong, in a line.
         words: And in some more.
-        told: Breaks a pod so.
+        told: Breaks a place so.
         named: The id of the cause that must be named first.
         says: What its line must hold as well.
         waits: Something here is waited for in vain, for as long as the command waits by itself.
     """
 
+    direction: Direction
     name: str
     title: str
     words: str
-    told: Callable[[Pod], None]
+    told: Callable[[Any], None]
     named: str
     says: str
     waits: bool
@@ -52,7 +97,7 @@ class Case(NamedTuple):
         return self.name.partition("-")[0]
 
 
-def read(folder: Path) -> Case:
+def read(direction: Direction, folder: Path) -> Case:
     heading, _, words = (folder / "README.md").read_text(encoding="utf-8").partition("\n")
     spec = importlib.util.spec_from_file_location(f"case_{folder.name}", folder / "case.py")
     assert spec is not None
@@ -61,20 +106,23 @@ def read(folder: Path) -> Case:
     spec.loader.exec_module(module)
     title = heading.removeprefix("# ")
     waits = getattr(module, "WAITS", False)
-    return Case(folder.name, title, words.strip(), module.told, module.NAMED, module.SAYS, waits)
+    said = (folder.name, title, words.strip())
+    return Case(direction, *said, module.told, module.NAMED, module.SAYS, waits)
 
 
 def cases() -> list[Case]:
-    return [read(folder) for folder in sorted(CASES.iterdir()) if (folder / "case.py").exists()]
+    """All of them, in the order of their names."""
+    return [
+        read(direction, folder)
+        for direction in DIRECTIONS
+        for folder in sorted(direction.cases.iterdir())
+        if (folder / "case.py").exists()
+    ]
 
 
-def rendered() -> str:
-    """The table as the page has it."""
-    return "\n".join(_lines(cases()))
-
-
-def _lines(all_of_them: list[Case]) -> Iterator[str]:
-    for link, heading in _LINKS:
+def _lines(direction: Direction) -> Iterator[str]:
+    all_of_them = [case for case in cases() if case.direction is direction]
+    for link, heading in direction.links:
         found = [case for case in all_of_them if case.link == link]
         if found:
             yield from ("", f"### {heading}", "", "| what is wrong | named first |", "|---|---|")
@@ -83,8 +131,11 @@ def _lines(all_of_them: list[Case]) -> Iterator[str]:
             yield f"| **{case.title}.** {words} | `{case.named}` |"
 
 
-def page_with_table(page: str) -> str:
-    """*page* with the table of today between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{rendered()}\n\n{END}{after}"
+def page_with_tables(page: str) -> str:
+    """*page* with the tables of today between their marks."""
+    for direction in DIRECTIONS:
+        before, begin, rest = page.partition(direction.begin)
+        _, end, after = rest.partition(direction.end)
+        table = "\n".join(_lines(direction))
+        page = f"{before}{begin}\n{table}\n\n{end}{after}"
+    return page

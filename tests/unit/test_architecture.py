@@ -75,6 +75,7 @@ def test_there_is_something_to_look_at() -> None:
     assert f"{NAME}.server.endpoint" in SERVER
     assert f"{NAME}.adapters.s3fs" in ADAPTERS
     assert f"{NAME}.doctor.chain" in DOCTOR
+    assert f"{NAME}.doctor.google.chain" in DOCTOR
     assert f"{NAME}.google._cells" in GOOGLE
     known = [NAME, f"{NAME}.__main__", *CORE, *POLICY, *ADAPTERS, *SERVER, *EMULATOR, *CLI]
     known += [*DOCTOR, *PROVISION, *GOOGLE, *TESTING]
@@ -165,7 +166,8 @@ def test_policies_know_nothing_of_networks_clocks_or_settings(name: str) -> None
 
 @pytest.mark.parametrize("name", DOCTOR)
 def test_the_doctor_imports_the_core_the_policies_and_itself(name: str) -> None:
-    assert imports_of(name) <= {*CORE, *POLICY, *DOCTOR}
+    other_direction = GOOGLE if name.startswith(f"{NAME}.doctor.google") else ()
+    assert imports_of(name) <= {*CORE, *POLICY, *DOCTOR, *other_direction}
 
 
 @pytest.mark.parametrize("name", PROVISION)

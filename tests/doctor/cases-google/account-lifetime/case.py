@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from doctor.workload import Workload
+
+NAMED = "doctor/google-lifetime"
+SAYS = "43200 s were asked for"
+
+
+def told(at: Workload) -> None:
+    at.arguments += ["--lifetime-seconds", "43200"]

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import json
+
+from doctor.workload import Workload
+
+from gcp_aws_bridge.emulator import Fault
+
+NAMED = "exchange/google-impersonation"
+SAYS = "RESOURCE_EXHAUSTED"
+
+
+def told(at: Workload) -> None:
+    error = {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}
+    fault = Fault.status(429, json.dumps({"error": error}), "application/json")
+    at.cloud.iam_credentials.inject(fault, times=None)

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from doctor.workload import Workload
+
+from gcp_aws_bridge.emulator import Fault
+
+NAMED = "doctor/google-silent"
+SAYS = "no whole answer"
+WAITS = True
+
+
+def told(at: Workload) -> None:
+    at.cloud.google_sts.inject(
+        Fault.drip(0.5), times=None, when=lambda request: "subject_token" in request.params
+    )

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import json
+
+from doctor.workload import Workload
+
+from gcp_aws_bridge.emulator import Fault
+
+NAMED = "exchange/google-aws"
+SAYS = "RegionDisabledException"
+
+
+def told(at: Workload) -> None:
+    words = {
+        "error": "invalid_grant",
+        "error_description": "Received invalid AWS response of type RegionDisabledException",
+    }
+    fault = Fault.status(400, json.dumps(words), "application/json")
+    at.cloud.google_sts.inject(fault, times=None)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import json
+
+from doctor.workload import Workload
+
+from gcp_aws_bridge.emulator import Fault
+
+NAMED = "exchange/google-token"
+SAYS = "unavailable"
+
+
+def told(at: Workload) -> None:
+    words = {"error": "unavailable", "error_description": "The service is currently unavailable."}
+    fault = Fault.status(503, json.dumps(words), "application/json")
+    at.cloud.google_sts.inject(fault, times=None)

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from doctor.workload import Workload
+
+from gcp_aws_bridge.emulator import Fault
+
+NAMED = "doctor/google-silent"
+SAYS = "gives no whole answer"
+WAITS = True
+
+
+def told(at: Workload) -> None:
+    at.cloud.google_sts.inject(Fault.drip(0.5), times=None)

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from doctor.workload import Workload
+
+NAMED = "doctor/google-blocked"
+SAYS = "get no answer"
+WAITS = True
+
+
+def told(at: Workload) -> None:
+    at.google_at(f"http://{at.dropping()}", at.cloud.iam_credentials.url)

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from doctor.workload import Workload
+
+NAMED = "doctor/google-closed"
+SAYS = "refused"
+
+
+def told(at: Workload) -> None:
+    at.google_at(at.cloud.google_sts.url, f"http://{at.closed()}")
