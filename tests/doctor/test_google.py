@@ -24,8 +24,8 @@ from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.doctor.google import LINKS, commands, diagnose
 from gcp_aws_bridge.doctor.google.walk import Walk
 from gcp_aws_bridge.emulator import Fault
-from gcp_aws_bridge.testing import GkePod
 from gcp_aws_bridge.google import Federation
+from gcp_aws_bridge.testing import GkePod
 
 from .workload import EMAIL, ROLE, SESSION, Workload
 
