@@ -19,14 +19,17 @@ nox.options.sessions = ["lint", "typing", "tests", "lowest"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 GROUPS = PROJECT["dependency-groups"]
+# What the API reference imports.
+DOCUMENTED = ".[aio,boto3,emulator,google,obstore,polars,s3fs,smithy,testing]"
 NODE_PACKAGES = ["@aws-sdk/client-s3@3", "@aws-sdk/credential-providers@3"]
 GOOGLES_NODE_PACKAGES = ["google-auth-library@10"]
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and common mistakes."""
+    """Style, common mistakes, spelling."""
     session.install(*GROUPS["lint"])
+    session.run("codespell")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -165,6 +168,31 @@ def _loopback_only() -> list[str]:
     except (OSError, subprocess.CalledProcessError):
         return []
     return [*alone, "python", "tests/clients/loopback.py"]
+
+
+@nox.session(python="3.13")
+def docs(session: nox.Session) -> None:
+    """The site, into build/site: warnings are errors, and no network is asked."""
+    session.install("-e", DOCUMENTED, *GROUPS["docs"])
+    strict = ("-W", "--keep-going", "-n", "-E", "-b", "html")
+    session.run("sphinx-build", *strict, "-d", "build/doctrees", "docs", "build/site")
+
+
+@nox.session(python="3.13")
+def site(session: nox.Session) -> None:
+    """The site in a real browser; skipped where there is no chromium."""
+    session.install("-e", DOCUMENTED, ".[test]", *GROUPS["docs"], *GROUPS["site"])
+    session.run("pytest", "tests/site", *session.posargs)
+
+
+@nox.session
+def newcomer(session: nox.Session) -> None:
+    """The tutorial from its first command on, with the wheel, in an environment of its own."""
+    session.install("build", ".[test]")
+    folder = os.path.abspath(session.create_tmp())
+    session.run("python", "-m", "build", "--wheel", "--outdir", folder)
+    session.env.update({"PIP_FIND_LINKS": folder, "TUTORIAL_INSTALLS": "1"})
+    session.run("pytest", "tests/emulated/test_tutorial.py", *session.posargs)
 
 
 @nox.session

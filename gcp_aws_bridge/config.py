@@ -97,7 +97,7 @@ class Role:
 
     @property
     def account_id(self) -> str:
-        """The account of the last hop: the one that the credentials act in."""
+        """The account that the credentials act in, which is the last hop's."""
         return (self.arn, *self.chain)[-1].split(":")[4]
 
 

@@ -38,7 +38,7 @@ class ServiceAccount:
         """Return an account with this e-mail, and a number that is always the same for it.
 
         Raises:
-            ValueError: The address is not of the form NAME@PROJECT.iam.gserviceaccount.com.
+            ValueError: The address is not of the form `NAME@PROJECT.iam.gserviceaccount.com`.
         """
         name, _, domain = email.partition("@")
         project, _, rest = domain.partition(".")

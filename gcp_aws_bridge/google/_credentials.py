@@ -161,7 +161,7 @@ class Credentials(_Renewed, credentials.Scoped):
 
     @property
     def requires_scopes(self) -> bool:
-        """Whether a client must say what it needs: only where scopes were given as none at all."""
+        """Whether a client must say what it needs, which is where no scopes at all were given."""
         return not self._scopes
 
     def with_scopes(

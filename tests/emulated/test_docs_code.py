@@ -1,83 +1,308 @@
-"""The code of the how-to pages runs as it stands, and does what the page says."""
+"""The code of README and docs runs as it stands, or says in the source why it does not."""
 
 from __future__ import annotations
 
-import logging
+import json
 import re
+import shlex
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import boto3
+import botocore.session
 import pytest
-from fakes import eventually
+from pages import DOCS, PAGES, ROOT, Block, blocks_in, blocks_of, programs, run_page
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import policy
+from gcp_aws_bridge.cli import _parser, main
 from gcp_aws_bridge.emulator import Emulator
 
-HOW_TO = Path(__file__).parents[2] / "docs/how-to"
 ROLE = "arn:aws:iam::123456789012:role/etl"
-NOTHING = SimpleNamespace(resource_metrics=())
+READERS = [f"arn:aws:iam::{account}:role/reader" for account in ("210987654321", "321098765432")]
+ISSUER = "https://container.googleapis.com/v1/projects/my-project/locations/europe-west1/clusters"
+RUN = ("python", "sh", "ini", "dockerfile", "json", "yaml")
+# Who runs which blocks of a page, where it is not this file.
+ELSEWHERE = {
+    ("README.md", "python"): "tests/emulated/test_readme.py",
+    ("README.md", "sh"): ".ci/run",
+    ("docs/tutorial.md", "sh"): "tests/emulated/test_tutorial.py",
+    ("docs/how-to/async.md", "python"): "tests/adapters/test_pages.py",
+    ("docs/how-to/data.md", "python"): "tests/adapters/test_pages.py",
+    ("docs/how-to/signers.md", "python"): "tests/adapters/test_pages.py",
+    ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
+    ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
+    ("docs/how-to/observe.md", "python"): "tests/emulated/test_observe.py",
+    ("docs/how-to/trust-policy.md", "python"): "tests/emulated/test_trust_policy.py",
+    ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
+}
+PYTHON = ("airflow", "cluster-issuer", "migrate", "role-chaining", "set-up", "tenants")
+SHELL = (
+    "airflow",
+    "async",
+    "cluster-issuer",
+    "doctor",
+    "exec",
+    "google-cloud",
+    "google-cloud-sdks",
+)
+SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "testing")
+OTHERS = {
+    *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
+    *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
+    *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
+}
+NOT_RUN = {
+    "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
+    "docs/how-to/doctor.md": [
+        "needs keys of AWS and a login of Google's",
+        "needs an identity of AWS; tests/doctor/test_google.py runs it",
+    ],
+    "docs/how-to/exec.md": ["a part of an image's recipe; tests/clients runs its command"],
+    "docs/how-to/google-cloud-sdks.md": [
+        "needs gcloud; tests/google_cloud runs it",
+        "serves until it is told to stop; tests/google_cloud runs it",
+        "needs both clouds; tests/google_cloud runs google-token",
+    ],
+    "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
+    "docs/how-to/set-up-google.md": [
+        "needs both clouds; tests/clients/test_setup_to_google.py runs it",
+        "needs both clouds",
+        "needs both clouds; tests/clients/test_setup_to_google.py runs it",
+    ],
+    "docs/how-to/set-up.md": [
+        "needs accounts in both clouds",
+        "needs both clouds; tests/clients/test_setup.py runs it",
+        "needs both clouds",
+        "needs both clouds; tests/clients/test_setup.py runs it",
+        "needs both clouds; tests/clients/test_setup.py runs it",
+    ],
+    "docs/how-to/sidecar.md": [
+        "serves until it is told to stop; tests/emulated/test_exec.py runs it"
+    ],
+    "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
+}
 
-pytestmark = pytest.mark.skipif(not HOW_TO.exists(), reason="not in a source checkout")
+pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source checkout")
 
 
-@pytest.fixture(autouse=True)
-def nobody_listens_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gcp_aws_bridge._events._listeners", ())
+def test_each_block_is_run_by_somebody_or_says_why_it_is_not() -> None:
+    here = {*OTHERS, *((f"docs/how-to/{page}.md", "python") for page in PYTHON)}
+    here |= {(f"docs/how-to/{page}.md", "sh") for page in SHELL}
+    run, not_run = set(), {}
+    for page in PAGES:
+        name = page.relative_to(ROOT).as_posix()
+        found = blocks_in(page.read_text(encoding="utf-8"), *RUN)
+        run |= {(name, block.language) for block in found if not block.not_run}
+        if why := [block.not_run for block in found if block.not_run]:
+            not_run[name] = why
+    assert {*here, *ELSEWHERE} == run
+    assert NOT_RUN == not_run
 
 
-def run(page: str, number: int) -> dict[str, Any]:
-    blocks = re.findall(r"```python\n(.*?)```", (HOW_TO / page).read_text(encoding="utf-8"), re.S)
-    namespace: dict[str, Any] = {}
-    exec(blocks[number], namespace)
-    return namespace
+@pytest.mark.parametrize(("block", "by"), ELSEWHERE.items(), ids=str)
+def test_who_is_said_to_run_a_block_knows_its_page(block: tuple[str, str], by: str) -> None:
+    assert Path(block[0]).name in (ROOT / by).read_text(encoding="utf-8")
 
 
-def test_logs_at_info_show_each_exchange(pod: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("gcp_aws_bridge")
-    try:
-        run("observe.md", 0)
-        bridge.credentials(ROLE).get_frozen_credentials()
-        eventually(lambda: bool(caplog.records))
-    finally:
-        logger.setLevel(logging.NOTSET)
-    [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith(f"{ROLE}: fresh until 20")
+def test_a_block_and_the_reason_that_it_is_not_run_are_found() -> None:
+    page = "```sh\na\n```\n\n<!-- not run: why -->\n```python\nb\n```\n```\nc\n```\n"
+    assert [Block("sh", "a\n"), Block("python", "b\n", "why")] == blocks_in(page)
 
 
-def test_events_are_printed(pod: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    namespace = run("observe.md", 1)
-    held = bridge.credentials(ROLE)
-    held.get_frozen_credentials()
-    printed: list[str] = []  # the event comes a moment after the caller was served
-    eventually(lambda: printed.append(capsys.readouterr().out) or "".join(printed).endswith("\n"))
-    assert "".join(printed).startswith(f"exchanged {ROLE} 0.")
-    namespace["stop"]()
-    held.reject(held.get_frozen_credentials().access_key)
-    assert "" == capsys.readouterr().out
+@pytest.fixture
+def there(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """What the pages take for granted: a configured pod, roles, a cluster that AWS trusts."""
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    [trust] = blocks_of("how-to/role-chaining.md", "json")
+    for reader in READERS:
+        pod.add_role(reader, trust.code)
+    pod.add_role("arn:aws:iam::123456789012:role/tenants")
+    return pod
 
 
-def test_opentelemetry_gets_the_duration_and_what_remains(pod: Emulator) -> None:
-    sdk = pytest.importorskip("opentelemetry.sdk.metrics")
-    export = pytest.importorskip("opentelemetry.sdk.metrics.export")
-    from opentelemetry import metrics
+@pytest.mark.parametrize("page", PYTHON)
+def test_python_of_a_page_runs(there: Emulator, tmp_path: Path, page: str) -> None:
+    blocks = blocks_of(f"how-to/{page}.md", "python")
+    assert blocks
+    for block in blocks:
+        names: dict[str, Any] = {"__name__": "page"}
+        exec(compile(block.code, page, "exec"), names)
+        session = names.get("session") or names.get("blue") or boto3.Session()
+        if page != "cluster-issuer":
+            assert ":assumed-role/" in session.client("sts").get_caller_identity()["Arn"]
 
-    reader = export.InMemoryMetricReader()
-    metrics.set_meter_provider(sdk.MeterProvider([reader]))
-    run("observe.md", 2)
-    bridge.credentials(ROLE).get_frozen_credentials()
-    points: dict[str, Any] = {}
 
-    def collected() -> bool:
-        for resource in (reader.get_metrics_data() or NOTHING).resource_metrics:
-            for metric in resource.scope_metrics[0].metrics:
-                points[metric.name] = metric.data.data_points[0]
-        return "gcp_aws_bridge.credentials.remaining" in points
-
-    eventually(collected)
-    duration = points["gcp_aws_bridge.exchange.duration"]
-    assert (1, {"role": ROLE, "outcome": "exchanged"}) == (
-        duration.count,
-        dict(duration.attributes),
+def test_a_token_of_the_cluster_is_one_for_the_page_that_says_so(
+    there: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    subject, audience = "system:serviceaccount:data:etl", "aws:123456789012:etl"
+    provider = there.add_oidc_provider(f"{ISSUER}/prod", client_ids=(audience,))
+    there.add_role(
+        ROLE,
+        policy.build(
+            audience=audience,
+            issuer=f"{ISSUER}/prod",
+            subjects=[subject],
+            account_id="123456789012",
+        ),
     )
-    assert 3500 < points["gcp_aws_bridge.credentials.remaining"].value <= 3590
+    token = tmp_path / "token"
+    token.write_text(provider.mint(subject, audience))
+    monkeypatch.setenv("GCP_AWS_BRIDGE_AUDIENCE", audience)
+    [block] = blocks_of("how-to/cluster-issuer.md", "python")
+    names: dict[str, Any] = {}
+    exec(block.code.replace("/var/run/secrets/aws/token", str(token)), names)
+    assert ":assumed-role/etl/" in names["session"].client("sts").get_caller_identity()["Arn"]
+
+
+def test_tenants_have_credentials_of_their_own_and_no_names_of_their_making(
+    there: Emulator,
+) -> None:
+    names: dict[str, Any] = {}
+    [block] = blocks_of("how-to/tenants.md", "python")
+    exec(block.code, names)
+    arns = {
+        tenant: names[tenant].client("sts").get_caller_identity()["Arn"].rpartition("/")[2]
+        for tenant in ("blue", "green")
+    }
+    assert {"blue": "tenant-blue", "green": "tenant-green"} == arns
+    again = names["session_for"]("blue").client("sts").get_caller_identity()["Arn"]
+    assert again.endswith("tenant-blue")
+    exchanges = [each for each in there.sts.requests if "WebIdentity" in each.action]
+    assert 2 == len(exchanges)
+    assert '"arn:aws:s3:::reports/blue/*"' in exchanges[0].params["Policy"]
+    for name in ("*", "${aws:userid}", "blue/../green", ""):
+        with pytest.raises(ValueError, match="not the name of a tenant"):
+            names["session_for"](name)
+
+
+# -- shells ----------------------------------------------------------------------------------------
+
+ETL = """#!/bin/sh
+exec python3 -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
+"""
+DEPLOYMENT = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: etl}
+spec:
+  containers:
+    - name: etl
+      image: registry.example.com/etl:1
+      env:
+        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
+        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
+      volumeMounts:
+        - {name: token, mountPath: /token}
+    - name: update
+      image: doitintl/gtoken:latest
+      volumeMounts:
+        - {name: token, mountPath: /token}
+  volumes:
+    - {name: token, emptyDir: {}}
+"""
+SHOWN = {
+    "doctor": ["All well: every link holds."],
+    "exec": [":assumed-role/etl/"],
+    "migrate": ["asks Google and AWS itself"],
+    "cluster-issuer": ["system:serviceaccount:data:etl"],
+}
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="the pages are for a POSIX shell")
+@pytest.mark.parametrize("page", SHELL)
+def test_the_shell_of_a_page_runs(
+    there: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (folder / "etl").write_text(ETL)
+    (folder / "etl").chmod(0o755)
+    (folder / "deployment.yaml").write_text(DEPLOYMENT)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    printed = "\n".join(run_page(f"how-to/{page}.md", folder, programs(tmp_path / "bin")))
+    assert [] == [text for text in SHOWN.get(page, []) if text not in printed]
+
+
+def test_extras_that_the_documents_name_are_there() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    there = set(re.findall(r"^([a-z0-9]+) = ", extras, re.M))
+    named: set[str] = set()
+    for page in PAGES:
+        for listed in re.findall(r"(?:gcp-aws-bridge|\")\.?\[([a-z0-9,]+)\]", page.read_text()):
+            named |= set(listed.split(","))
+    assert {"demo", "server"} <= named
+    assert named <= there
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_the_profile_of_the_aws_cli_is_the_role(
+    there: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [block] = blocks_of("how-to/aws-cli.md", "ini")
+    (tmp_path / "config").write_text(block.code)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    session = boto3.Session(profile_name="etl")
+    assert "eu-west-1" == session.region_name
+    assert ":assumed-role/etl/" in session.client("sts").get_caller_identity()["Arn"]
+
+
+def test_the_profile_of_the_settings_is_read(
+    there: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [block] = blocks_of("reference/settings.md", "ini")
+    (tmp_path / "config").write_text(block.code)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    there.add_role(ROLE, audience="aws:123456789012:etl")
+    session = botocore.session.Session(profile="etl")
+    bridge.register(session)
+    arn = session.create_client("sts").get_caller_identity()["Arn"]
+    assert ":assumed-role/etl/" in arn
+
+
+def test_the_trust_policy_of_the_readme_is_one_without_a_fault() -> None:
+    [block] = blocks_in((ROOT / "README.md").read_text(encoding="utf-8"), "json")
+    assert [] == policy.lint(json.loads(block.code))
+
+
+def test_the_sidecar_of_googles_sdks_is_one_that_kubernetes_takes() -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    yaml = pytest.importorskip("yaml")
+    [block] = blocks_of("how-to/google-cloud-sdks.md", "yaml")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "etl"}}
+    pod["spec"] = yaml.safe_load(block.code)
+    kubernetes_validate.validate(pod, kubernetes_validate.latest_version(), strict=True)
+    [sidecar] = pod["spec"]["initContainers"]
+    assert _parser(sidecar["args"]).parse_args(sidecar["args"])
+
+
+def test_the_pod_of_the_cluster_page_is_one_and_has_what_setup_writes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    yaml = pytest.importorskip("yaml")
+    [block] = blocks_of("how-to/cluster-issuer.md", "yaml")
+    pod = yaml.safe_load(block.code)
+    kubernetes_validate.validate(pod, kubernetes_validate.latest_version(), strict=True)
+    command = blocks_of("how-to/cluster-issuer.md", "sh")[0].code.replace("--output out", "")
+    assert 0 == main([*shlex.split(command)[1:], "--format=kubernetes", "--non-interactive"])
+    [written] = [
+        one["spec"]["template"]["spec"]
+        for one in yaml.safe_load_all(capsys.readouterr().out)
+        if one["kind"] == "Job"
+    ]
+    page = pod["spec"]
+    for inside in (*page["volumes"], *page["containers"][0]["volumeMounts"]):
+        assert inside in (*written["volumes"], *written["containers"][0]["volumeMounts"])
+    assert [] == [
+        e for e in page["containers"][0]["env"] if e not in written["containers"][0]["env"]
+    ]

@@ -12,6 +12,7 @@ import pytest
 import gcp_aws_bridge
 from gcp_aws_bridge import _settings
 from gcp_aws_bridge.cli import _COMMANDS, _parser
+from gcp_aws_bridge.policy import claims as claims_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +58,31 @@ def test_every_setting_is_documented() -> None:
             assert f"`{name}`" in page
 
 
+# Not a prefix of names.
+VARIABLE = (
+    r"(?:AWS|BOTO|CLOUDSDK|GCE|GCP|GOOGLE|HTTPS?|K|KUBERNETES|NO|REQUESTS|XDG)_[A-Z0-9_]*[A-Z]"
+)
+# Set for programs that `setup --check` runs, or secret and so kept out of a digest.
+NOBODYS = {"AWS_BEARER_TOKEN_BEDROCK", "AWS_PAGER", "CLOUDSDK_CORE_DISABLE_PROMPTS"}
+
+
+def variables_in(path: Path) -> set[str]:
+    """The names of environment variables that a module has as texts of their own."""
+    texts = (n.value for n in ast.walk(parsed(path)) if isinstance(n, ast.Constant))
+    return {t for t in texts if isinstance(t, str) and re.fullmatch(VARIABLE, t)}
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_every_variable_that_the_code_names_is_documented() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    named = set[str]().union(*map(variables_in, CODE)) - NOBODYS
+    assert {"GCP_AWS_BRIDGE_CACHE_DIR", "K_SERVICE", "AWS_CA_BUNDLE"} <= named
+    assert [] == sorted(name for name in named if f"`{name}`" not in page)
+
+
 def test_every_module_stands_in_the_architecture() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     for path in (ROOT / "gcp_aws_bridge").glob("*.py"):
@@ -70,6 +96,29 @@ def test_every_public_name_is_documented() -> None:
         assert name in text
 
 
+def test_every_condition_key_of_googles_is_documented_and_no_other() -> None:
+    claims = {"iss": "https://accounts.google.com", "aud": "a", "azp": "1", "sub": "1"}
+    claims |= {"amr": "x", "google": {"organization_number": 1}}  # type: ignore[dict-item]
+    page = (ROOT / "docs/reference/condition-keys.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"^\| `(accounts.*?)` \|", page, re.M)} == {*claims_of.read(claims).keys}
+
+
+def test_every_promised_name_is_in_the_api_reference() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    promised = set(gcp_aws_bridge.__all__) - {"exceptions"}
+    assert [] == sorted(n for n in promised if not re.search(rf":: {n}$", page, re.M))
+    for module in ("aio", "emulator", "exceptions", "google", "policy", "testing"):
+        assert f".. automodule:: gcp_aws_bridge.{module}\n   :members:\n" in page
+    for path in (ROOT / "gcp_aws_bridge/adapters").glob("[!_]*.py"):
+        section = page.partition(f".. py:module:: gcp_aws_bridge.adapters.{path.stem}\n")[2]
+        listed = next(
+            ast.literal_eval(node.value)
+            for node in parsed(path).body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        )
+        assert [] == [name for name in listed if f":: {name}\n" not in section]
+
+
 def test_every_command_is_documented() -> None:
     text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
     for name, _ in _COMMANDS:
@@ -80,7 +129,7 @@ def commands(text: str) -> list[list[str]]:
     """The arguments of every command of ours in the blocks of a page."""
     blocks = re.findall(r"```(?:sh|ini|bash|dockerfile)\n(.*?)```", text, re.S)
     joined = re.sub(r"\\\n", " ", "\n".join(blocks))
-    alone = re.sub(r" [|>] ", "\n", joined)  # what is piped, and what the output goes to
+    alone = re.sub(r" (?:[|>]|\|\|) ", "\n", joined)  # what is piped, and what the output goes to
     lines = re.findall(r"gcp-aws-bridge ([a-z].*?)(?:\)\"?| &)?$", alone, re.M)
     return [shlex.split(line) for line in lines]
 

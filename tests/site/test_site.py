@@ -1,0 +1,179 @@
+"""The site as a reader has it: built, served on loopback, opened in a real browser: nox -s site."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag, urlsplit
+
+import pytest
+from pages import DOCS
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+ALONE = [
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--disable-quic", "--disable-gpu"),
+]
+PAGES = sorted(p.relative_to(DOCS).with_suffix(".html").as_posix() for p in DOCS.rglob("*.md"))
+# Light as on a desk, dark as on a phone.
+LOOKS: dict[str, dict[str, Any]] = {
+    "desk": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+}
+READ = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
+
+sphinx = pytest.importorskip("sphinx", reason="the site is built by nox -s site")
+pytest.importorskip("furo")
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no chromium is installed"),
+    pytest.mark.timeout(120),
+]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing of what is asked for."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the site is served; built with warnings as errors."""
+    folder = tmp_path_factory.mktemp("site")
+    strict = ["-W", "--keep-going", "-n", "-q", "-b", "html"]
+    doctrees = ["-d", str(tmp_path_factory.mktemp("doctrees"))]
+    command = [sys.executable, "-m", "sphinx", *strict, *doctrees, str(DOCS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    home = str(tmp_path_factory.mktemp("home"))
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=BROWSER,
+            args=ALONE,
+            chromium_sandbox=False,
+            env={"HOME": home, "PATH": "/usr/bin:/bin"},
+        )
+        yield started
+        started.close()
+
+
+class Visit:
+    """One look at one page, and all that went wrong meanwhile."""
+
+    def __init__(self, reader: Any, url: str) -> None:
+        self.page = reader.new_page()
+        self.wrong: list[str] = []
+        self.asked: set[str] = set()
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("request", lambda request: self.asked.add(request.url))
+        self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
+        self.page.on("response", self._answered)
+        self.page.goto(url, wait_until="load")
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(message.text)
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.wrong.append(f"{response.status} {response.url}")
+
+    def elsewhere(self, site: str) -> list[str]:
+        """What was asked of anybody else."""
+        return sorted(url for url in self.asked if not url.startswith((site, "data:", "blob:")))
+
+
+@pytest.fixture(scope="module")
+def readers(browser: Any) -> dict[str, Any]:
+    return {look: browser.new_context(**LOOKS[look]) for look in LOOKS}
+
+
+@pytest.fixture
+def visit(readers: dict[str, Any]) -> Iterator[Callable[..., Visit]]:
+    made: list[Visit] = []
+
+    def opened(url: str, look: str = "desk") -> Visit:
+        made.append(Visit(readers[look], url))
+        return made[-1]
+
+    yield opened
+    for each in made:
+        each.page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_page_opens_asks_nobody_else_and_can_be_read(
+    site: str, visit: Callable[..., Visit], path: str, look: str
+) -> None:
+    seen = visit(site + path, look)
+    assert ([], []) == (seen.wrong, seen.elsewhere(site))
+    found = seen.page.evaluate(READ)
+    assert [] == found["faint"]
+    assert found["wide"] <= LOOKS[look]["viewport"]["width"], "the page scrolls sideways"
+    assert (found["ground"] < 0.1) is (look == "phone")
+
+
+def test_every_link_leads_somewhere(site: str, visit: Callable[..., Visit]) -> None:
+    """Between pages and to places in them; other sites are not asked, and are named by https."""
+    links: dict[str, set[str]] = {}
+    places: dict[str, set[str]] = {}
+    for path in PAGES:
+        page = visit(site + path).page
+        links[path] = set(page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"))
+        places[path] = set(page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
+    broken = []
+    for path, targets in links.items():
+        for target in targets:
+            where, fragment = urldefrag(target)
+            inside = where.removeprefix(site)
+            if not where.startswith(site):
+                broken += [target] * (urlsplit(target).scheme != "https")
+            elif inside in places:
+                broken += [f"{path}: {target}"] * (fragment not in {"", *places[inside]})
+            elif inside not in ("", "genindex.html", "py-modindex.html", "search.html"):
+                answer = page.request.get(where)
+                broken += [f"{path}: {target}"] * (answer.status != 200)
+    assert [] == broken
+
+
+def test_the_search_finds_a_page(site: str, visit: Callable[..., Visit]) -> None:
+    seen = visit(f"{site}search.html?q=outage")
+    seen.page.wait_for_selector("#search-results li a")
+    assert ([], []) == (seen.wrong, seen.elsewhere(site))
+
+
+def test_what_should_be_found_is(site: str, visit: Callable[..., Visit]) -> None:
+    """A page with everything wrong, so that what looks at pages is seen to see."""
+    seen = visit(site, "phone")
+    seen.page.set_content(
+        '<html style="background: white"><div class="page"><div class="main" style="width: 500px">'
+        '<p style="color: #aaa">faint</p><img src="http://127.0.0.1:9/none.png"></div></div>'
+    )
+    seen.page.wait_for_timeout(200)
+    found = seen.page.evaluate(READ)
+    assert 1 == len(found["faint"])
+    assert found["wide"] > 390
+    assert found["ground"] > 0.9
+    assert seen.wrong
+    assert ["http://127.0.0.1:9/none.png"] == seen.elsewhere(site)
