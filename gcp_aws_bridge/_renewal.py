@@ -53,7 +53,8 @@ class Renewal(Generic[P]):
         self._fetch = fetch
         self._policy = policy
         self._world = world
-        self._clock, self.monotonic = world.clock, world.monotonic
+        self._clock = world.clock
+        self.monotonic: Callable[[], float] = world.monotonic
         self._kept: Kept | None = None
         self._failure: Failure | None = None  # the last one, where it was not made good
         self._rejections = NO_REJECTION

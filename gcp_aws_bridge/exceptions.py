@@ -44,9 +44,9 @@ class BridgeError(Exception):
 
     # Class attributes are the defaults, and every argument but the first has one, so that the
     # pickling that Exception brings (class, args, __dict__) is enough.
-    fix = ""
-    error_id = ""
-    retryable = False
+    fix: str = ""
+    error_id: str = ""
+    retryable: bool = False
 
     def __init__(
         self, summary: str, *, fix: str = "", error_id: str = "", retryable: bool = False
@@ -98,8 +98,8 @@ class ExchangeError(BridgeError):
         date: When STS said so, by its own clock (aware UTC); None when there was no answer.
     """
 
-    code = ""
-    request_id = ""
+    code: str = ""
+    request_id: str = ""
     date: datetime | None = None
 
     def __init__(

@@ -32,7 +32,7 @@ class _Provider(Rendering):
     # obstore asks again where no more than this is left, and not within 100 ms (TokenCache of its
     # pyo3-object_store/src/credentials.rs, 0.11). STS gives no longer session (AssumeRole,
     # DurationSeconds), so that it always asks: when to renew is the cell's to say.
-    refresh_threshold = timedelta(hours=12)
+    refresh_threshold: timedelta = timedelta(hours=12)
 
 
 class CredentialProvider(_Provider):

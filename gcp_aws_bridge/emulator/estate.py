@@ -48,17 +48,20 @@ class Estate:
         metadata_port: int = 0,
         sts_port: int = 0,
     ) -> None:
-        self.clock = self._first_clock = clock
+        self.clock: Clock = clock
+        self._first_clock = clock
         self._service_account = service_account or ServiceAccount()
         self._linked = linked
         self._accounts = Accounts()
         self._iam = GoogleIam()
         self._google = Issuer(GOOGLE, self._now)
         self._cluster = Issuer(EKS_ISSUER, self._now)
-        self.metadata = Metadata(self.service_account, self._google, self._now, metadata_port)
+        self.metadata: Metadata = Metadata(
+            self.service_account, self._google, self._now, metadata_port
+        )
         self.metadata.linked = linked
-        self.sts = STS(self._accounts, self._google, self._now, sts_port)
-        self.issuer = Discovery(self._now)
+        self.sts: STS = STS(self._accounts, self._google, self._now, sts_port)
+        self.issuer: Discovery = Discovery(self._now)
         self.issuer.publish(self._google)
         self._lock = threading.Lock()
         self._serving = False

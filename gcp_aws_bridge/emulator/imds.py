@@ -60,7 +60,7 @@ class Imds(Service):
 
     def _forget(self) -> None:
         self.role_arn: str | None = None
-        self.region = self._first_region
+        self.region: str = self._first_region
         self.instance_id = "i-0123456789abcdef0"
         self.version_1 = False
         with self._state:

@@ -86,7 +86,5 @@ class RequestLog(Sequence[Recorded]):
             return NotImplemented
         return self.snapshot() == list(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"<RequestLog {self.snapshot()!r}>"

@@ -168,14 +168,15 @@ class Listener(ThreadingHTTPServer):
     # `socketserver` says 5: a cold start of 200 threads would see its SYNs dropped and wait 1 s.
     request_queue_size = 512
     # On Windows SO_REUSEADDR lets another process take the port; there it is not needed either.
-    allow_reuse_address = os.name != "nt"
+    allow_reuse_address: bool = os.name != "nt"
 
     def __init__(self, application: Callable[[Arrival], Outcome], reserved: socket.socket) -> None:
         super().__init__((LOOPBACK, 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = reserved
-        self.server_address = reserved.getsockname()
-        self.server_name, self.server_port = LOOPBACK, int(reserved.getsockname()[1])
+        self.server_address: Any = reserved.getsockname()
+        self.server_name: str = LOOPBACK
+        self.server_port: int = reserved.getsockname()[1]
         self.application = application
         self.error: BaseException | None = None
         self._connections: set[socket.socket] = set()

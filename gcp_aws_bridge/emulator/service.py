@@ -40,8 +40,8 @@ class Service:
     """
 
     def __init__(self, clock: Clock, port: int = 0) -> None:
-        self.requests = RequestLog()
-        self.latency_s = 0.0
+        self.requests: RequestLog = RequestLog()
+        self.latency_s: float = 0.0
         self._clock = clock
         self._port = port
         self._lock = threading.Lock()

@@ -52,7 +52,7 @@ class STS(Service):
 
     def __init__(self, accounts: Accounts, google: Issuer, clock: Clock, port: int = 0) -> None:
         super().__init__(clock, port)
-        self.max_skew_s = _MAX_SKEW_S
+        self.max_skew_s: float = _MAX_SKEW_S
         self._accounts = accounts
         self._google = Provider(google, frozenset({"accounts.google.com"}), None)
         self._actions: dict[str, Callable[[Recorded, datetime], Reply]] = {

@@ -51,7 +51,10 @@ _SPEC = {
         }
     ],
 }
-OBJECT = {"kind": str, "metadata": {**_NAMED, "namespace": str, "annotations": {}}}
+OBJECT: dict[str, Any] = {
+    "kind": str,
+    "metadata": {**_NAMED, "namespace": str, "annotations": {}},
+}
 
 
 def fits(value: Any, shape: Any) -> bool:

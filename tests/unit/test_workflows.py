@@ -1,0 +1,81 @@
+"""The workflow files run what .ci/run runs, on what pyproject.toml promises, and are pinned."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+pytestmark = pytest.mark.skipif(not WORKFLOWS, reason="not in a source checkout")
+
+
+def jobs(name: str) -> dict[str, Any]:
+    text = (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
+    return found
+
+
+def sessions(lines: list[str]) -> set[str]:
+    """Of nox, without the version of Python and what is passed on."""
+    names = {name for line in lines for name in line.partition(" -- ")[0].split()}
+    return {re.split(r"[-(]", name.strip('"'))[0] for name in names}
+
+
+def test_the_sessions_of_continuous_integration_are_those_of_the_workflow() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    local = sessions(re.findall(r"^(?:    |job \")session ([a-z][^\"\n]*)", script, re.M))
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    there = sessions(re.findall(r"nox -s (.*)$", workflow, re.M)) - {"$SESSION"}
+    there |= {*jobs("ci.yml")["checks"]["strategy"]["matrix"]["session"]}
+    assert len(local) > 10
+    assert local == there
+
+
+def test_the_systems_have_the_oldest_and_the_newest_python() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    promised = re.findall(r"Python :: (3\.\d+)", project)
+    systems = jobs("ci.yml")["systems"]["strategy"]["matrix"]
+    assert [promised[0], promised[-1]] == systems["python"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_and_says_its_version(path: Path) -> None:
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert used
+    for line in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_job_ends_and_may_do_what_it_says_only(path: Path) -> None:
+    whole = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {} == whole["permissions"]
+    for job in whole["jobs"].values():
+        assert job["timeout-minutes"] <= 25
+        assert (
+            {} == job["permissions"]
+            or {"contents": "read"} == job["permissions"]
+            or (path.name == "release.yml")
+        )
+
+
+def test_the_final_job_waits_for_all_others() -> None:
+    found = jobs("ci.yml")
+    wanted = found.pop("all-well")
+    assert [*found] == wanted["needs"]
+    assert f'"{" ".join(["success"] * len(found))}"' in wanted["steps"][0]["run"]
+
+
+def test_only_the_job_that_publishes_may_speak_for_the_project_at_pypi() -> None:
+    allowed = {name: job["permissions"] for name, job in jobs("release.yml").items()}
+    assert {
+        "build": {"contents": "read"},
+        "pypi": {"id-token": "write"},
+        "github": {"contents": "write"},
+    } == allowed
