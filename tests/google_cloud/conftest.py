@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from fakes import Journey
 
@@ -24,6 +25,13 @@ SHORT = {
     "assertion.arn.extract('assumed-role/{role}/')",
 }
 CONDITION = f"assertion.arn.startsWith('{ASSUMED}/')"
+
+
+def needs_outbound() -> None:
+    """Skip where botocore is older than `sts:GetWebIdentityToken` (1.40, the oldest, is)."""
+    model = botocore.session.get_session().get_service_model("sts")
+    if "GetWebIdentityToken" not in model.operation_names:
+        pytest.skip("this botocore does not know sts:GetWebIdentityToken")
 
 
 @pytest.fixture(autouse=True)

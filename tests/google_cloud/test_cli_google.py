@@ -24,7 +24,7 @@ from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._configuration import of_command
 from gcp_aws_bridge.google._subject_tokens import OutboundToken
 
-from .conftest import ACCOUNT, ROLE, Workload
+from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 BRIDGE = str(Path(sys.executable).parent / "gcp-aws-bridge")
@@ -171,6 +171,7 @@ def test_the_subject_token_is_printed_as_the_protocol_has_it(
     providers: Providers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    needs_outbound()
     audience = providers.outbound.audience
     monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE", audience)
     found = executable(run, "--source", "outbound")
@@ -186,6 +187,7 @@ def test_the_audience_of_another_universe_stays_its_own(
     providers: Providers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    needs_outbound()
     audience = providers.outbound.audience.replace("googleapis.com", "example-cloud.de")
     monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE", audience)
     for name in ("GCP_AWS_BRIDGE_GOOGLE_STS_URL", "GCP_AWS_BRIDGE_GOOGLE_IAM_URL"):
@@ -207,6 +209,7 @@ def test_a_signed_request_is_nothing_that_the_protocol_carries(
 def test_a_failure_is_an_answer_too(
     run: Callable[..., Any], workload: Workload, provider: str
 ) -> None:
+    needs_outbound()
     found = executable(run, "--source", "outbound")  # which the account has not enabled
     assert {"version", "success", "code", "message"} == found.keys()
     assert (False, "token/outbound-disabled") == (found["success"], found["code"])
@@ -289,6 +292,7 @@ def of_outbound(
     providers: Providers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
+    needs_outbound()
     workload.pod()
     asked = ["--audience", providers.outbound.audience, "--source", "outbound"]
     path, said = written(run, workload, *asked)

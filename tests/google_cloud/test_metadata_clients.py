@@ -24,7 +24,7 @@ import pytest
 
 from gcp_aws_bridge import _id_token
 
-from .conftest import ACCOUNT, ROLE, Workload
+from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 
 PROGRAMS = Path(__file__).parent / "programs"
 BRIDGE = [sys.executable, "-m", "gcp_aws_bridge"]
@@ -182,6 +182,7 @@ def file(
     request: pytest.FixtureRequest, pod: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     if request.param == "outbound":
+        needs_outbound()
         issuer = pod.cloud.enable_outbound_federation()
         provider = pod.cloud.add_google_provider_for_oidc(issuer, pool="outbound")
         pod.cloud.add_google_service_account(ACCOUNT, [provider.principal(ROLE)])

@@ -19,7 +19,7 @@ from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 
-from .conftest import ACCOUNT, ROLE, Workload
+from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 
 EKS = "system:serviceaccount:default:etl"
 
@@ -259,8 +259,7 @@ def outbound(workload: Workload) -> None:
 
 @pytest.mark.parametrize("become", [keys_of_environment, pod_identity])
 def test_aws_signs_a_token_for_google(workload: Workload, become: Any) -> None:
-    if not hasattr(boto3.client("sts", "us-east-1"), "get_web_identity_token"):
-        pytest.skip("botocore does not know it")
+    needs_outbound()
     become(workload)
     outbound(workload)
     assert ACCOUNT == workload.whose(workload.credentials(source="outbound"))
@@ -269,8 +268,7 @@ def test_aws_signs_a_token_for_google(workload: Workload, become: Any) -> None:
 
 
 def test_an_account_without_outbound_federation_says_so(workload: Workload) -> None:
-    if not hasattr(boto3.client("sts", "us-east-1"), "get_web_identity_token"):
-        pytest.skip("botocore does not know it")
+    needs_outbound()
     with pytest.raises(RefreshError) as caught:
         workload.credentials(source="outbound").refresh(None)
     assert isinstance(caught.value.__cause__, TokenError)

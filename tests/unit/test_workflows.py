@@ -34,7 +34,7 @@ def test_the_sessions_of_continuous_integration_are_those_of_the_workflow() -> N
     there = sessions(re.findall(r"nox -s (.*)$", workflow, re.M)) - {"$SESSION"}
     there |= {*jobs("ci.yml")["checks"]["strategy"]["matrix"]["session"]}
     assert len(local) > 10
-    assert local == there
+    assert {*local, "tests"} == there  # the whole suite on each Python: there is time for it there
 
 
 def test_the_systems_have_the_oldest_and_the_newest_python() -> None:
