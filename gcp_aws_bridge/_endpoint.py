@@ -72,6 +72,8 @@ def is_confidential(url: object) -> bool:
         scheme, host = urlsplit(str(url)).scheme, urlsplit(str(url)).hostname or ""
     except ValueError:  # brackets without an address in them
         return False
+    if "\\" in str(url):  # ends the host for those who send, as a slash does (WHATWG URL standard)
+        return False
     return bool(host) and (scheme == "https" or (scheme == "http" and _is_loopback(host)))
 
 

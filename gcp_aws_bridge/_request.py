@@ -16,7 +16,7 @@ from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._pickled import not_pickled
-from gcp_aws_bridge._settings import given
+from gcp_aws_bridge._settings import PROFILE_VARIABLES, given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -147,21 +147,16 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
     return found
 
 
-# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
-_CHOICE = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "HOME",
-)
+def shared_session(process: int = 0) -> Session:
+    """The one of all who give none, for the profile and files that the environment names now.
 
-
-def shared_session() -> Session:
-    """The one of all who give none, for the profile and files that the environment names now."""
-    return _shared_session(*map(os.environ.get, _CHOICE))
+    Args:
+        process: Whose alone it is, for who has it find AWS credentials: while those are fetched,
+            a lock of botocore's is held, which a child that is forked then would wait for.
+    """
+    return _shared_session(process, *map(os.environ.get, PROFILE_VARIABLES))
 
 
 @lru_cache(maxsize=8)
-def _shared_session(*choice: str | None) -> Session:
+def _shared_session(process: int, *choice: str | None) -> Session:
     return botocore.session.get_session()

@@ -117,10 +117,12 @@ class ExchangeError(BridgeError):
         self.request_id = request_id
 
 
-# A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64;
-# an address may have its user and password in it. (No mixture of both base64 alphabets, or a long
-# path would be taken for a token.)
-_SECRET = r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=]{100,}|[\w=-]{100,}|(?<=://)[^/?#@\s]+(?=@)"
+# A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64
+# (in a signed request, percent-encoded); an address may have its user and password in it. (No
+# mixture of both base64 alphabets, or a long path would be taken for a token.)
+_SECRET = (
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|(?<=://)[^/?#@\s]+(?=@)"
+)
 
 
 def quoted(value: object, limit: int = 200) -> str:

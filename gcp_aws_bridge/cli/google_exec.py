@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> int:
     need_extra()
     _need_nothing_in_the_way(os.environ)
     from gcp_aws_bridge.server.asgi import application
-    from gcp_aws_bridge.server.metadata import HOSTS, metadata
+    from gcp_aws_bridge.server.metadata import metadata
     from gcp_aws_bridge.server.running import Address, running
 
     account = _google_serving.account_of(options)
-    app = application(metadata(account), hosts=HOSTS)
+    app = application(metadata(account))
     # Without grace: whoever asks is the command, which is over then.
     serving = running((Address("127.0.0.1", 0), app), grace_s=0)
     with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):

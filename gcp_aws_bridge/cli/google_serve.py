@@ -29,11 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     need_extra()
-    from gcp_aws_bridge.server.metadata import HOSTS, metadata
+    from gcp_aws_bridge.server.metadata import metadata
 
     account = _google_serving.account_of(options)
     cells = {account.email: account.access(account.scopes)}
-    with served(options, metadata(account), cells, HOSTS) as (stop, urls):
+    with served(options, metadata(account), cells, frozenset()) as (stop, urls):
         for name, value in _google_serving.variables(urls[0]).items():
             print(f"{name}={value}", flush=True)
         hint(f"Serving {account.email}; set the variables above for a client.", urls)

@@ -12,6 +12,7 @@ from typing import Any
 
 from google.auth.aws import AwsSecurityCredentials, AwsSecurityCredentialsSupplier
 
+from gcp_aws_bridge._settings import PROFILE_VARIABLES
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 
@@ -44,14 +45,22 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         named = self._session is None and _region_of_environment()
         if named and self._of_environment():
             return named
-        return self.session().get_config_variable("region") or named or _ANY_REGION
+        try:
+            configured = self.session().get_config_variable("region")
+        except BridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a profile that is not there, say
+            raise refused(error) from None
+        return configured or named or _ANY_REGION
 
     def session(self) -> Any:
         """botocore's session."""
         from gcp_aws_bridge._botocore_session import botocore_session_of
         from gcp_aws_bridge._request import shared_session
 
-        return shared_session() if self._session is None else botocore_session_of(self._session)
+        if self._session is None:
+            return shared_session(os.getpid())
+        return botocore_session_of(self._session)
 
     def frozen(self) -> tuple[str, str, str | None]:
         """Key id, secret and token of the session; errors as above."""
@@ -82,6 +91,11 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         return AwsSecurityCredentials(key, secret, token or None)
 
 
+def environment() -> tuple[str | None, ...]:
+    """Whose identity the environment says, so far as it can be seen; no secret is in it."""
+    return (os.environ.get("AWS_ACCESS_KEY_ID"), *map(os.environ.get, PROFILE_VARIABLES))
+
+
 def _region_of_environment() -> str | None:
     # botocore reads the second; Lambda and EKS set the first (AWS SDKs and Tools reference).
     return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
@@ -91,12 +105,6 @@ def refused(error: Exception) -> TokenError:
     """What botocore raised, as ours."""
     import botocore.exceptions
 
-    passing = (
-        botocore.exceptions.HTTPClientError,
-        botocore.exceptions.ConnectionError,
-        botocore.exceptions.MetadataRetrievalError,
-        OSError,
-    )
     # botocore's own words, which name no secret but may quote an answer.
     ours = isinstance(error, (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError))
     return TokenError(
@@ -105,5 +113,29 @@ def refused(error: Exception) -> TokenError:
         fix="try aws sts get-caller-identity in the same place; gcp-aws-bridge doctor --google "
         "says more.",
         error_id="token/aws-refused",
-        retryable=isinstance(error, passing),
+        retryable=_passes(error),
     )
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether the same may succeed later without anybody changing anything."""
+    import botocore.exceptions
+
+    from gcp_aws_bridge._refusals import is_retryable
+
+    if isinstance(error, botocore.exceptions.ClientError):
+        answer: Any = error.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return is_retryable(answer.get("Error", {}).get("Code", ""), status)
+    if isinstance(error, botocore.exceptions.CredentialRetrievalError):
+        # What its container provider met; others of that name have met nothing that passes.
+        return error.__context__ is not None and _passes(error.__context__)
+    passing = (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.ConnectionError,
+        botocore.exceptions.MetadataRetrievalError,
+        OSError,
+    )
+    # A program or a file that is not there, or not to be read, is somebody's to mend.
+    lasting = (FileNotFoundError, NotADirectoryError, PermissionError)
+    return isinstance(error, passing) and not isinstance(error, lasting)

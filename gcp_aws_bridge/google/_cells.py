@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gcp_aws_bridge._cell import Cell
@@ -11,9 +11,14 @@ from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
+from gcp_aws_bridge.google._aws_identity import environment
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource
+from gcp_aws_bridge.google._subject_tokens import (
+    OutboundToken,
+    SignedRequest,
+    SubjectTokenSource,
+)
 from gcp_aws_bridge.google._transport import Transport
 
 Impersonating = Callable[[str, Transport], GoogleToken]
@@ -30,10 +35,20 @@ class Identity:
     federation: Federation
     source: SubjectTokenSource
     request: Any = None
+    # Of when it was made; in another process, of then.
+    _environment: Hashable = field(default_factory=environment, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Identity, (self.federation, self.source, self.request)
 
     @property
     def _key(self) -> Hashable:
-        return (self.federation, identity_of(self.source), identity_of(self.request))
+        source = self.source
+        of_environment = (
+            isinstance(source, (SignedRequest, OutboundToken)) and source.session is None
+        )
+        whose = self._environment if of_environment else None
+        return (self.federation, identity_of(source), identity_of(self.request), whose)
 
     @property
     def _plain(self) -> Identity:

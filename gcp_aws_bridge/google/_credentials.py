@@ -155,8 +155,8 @@ class Credentials(_Renewed, credentials.Scoped):
     def __init__(
         self, identity: Identity, scopes: Sequence[str] = (), quota_project_id: str | None = None
     ) -> None:
-        chosen = tuple(scopes)
-        super().__init__(identity, identity.access(chosen), quota_project_id)
+        chosen = tuple(scopes.split() if isinstance(scopes, str) else scopes)
+        super().__init__(identity, identity.access(tuple(sorted({*chosen}))), quota_project_id)
         self._scopes: list[str] = list(chosen)  # where google-auth's `scopes` looks
 
     @property
@@ -168,7 +168,7 @@ class Credentials(_Renewed, credentials.Scoped):
         self, scopes: Sequence[str] | None, default_scopes: Sequence[str] | None = None
     ) -> Any:
         """The same for other scopes: another exchange, which all of those scopes share."""
-        return self._with(scopes=tuple(scopes or default_scopes or ()))
+        return self._with(scopes=scopes or default_scopes or ())
 
     def _settings(self) -> dict[str, Any]:
         return {

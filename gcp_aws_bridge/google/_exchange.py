@@ -127,9 +127,13 @@ def id_token(
         ExchangeError: As for `federated`.
     """
 
+    asked_at = clock()
+
     def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
         token = _id_token.parse(answer["token"], origin="The IAM Credentials API")
-        return token.raw, token.expiration
+        # As of access tokens: a clock that is behind would give it a longer life than it has.
+        latest = asked_at + (token.expiration - (token.issued_at or asked_at))
+        return token.raw, min(token.expiration, latest)
 
     body = {"audience": target_audience, "includeEmail": True}
     token, expiration = impersonate("generateIdToken", bearer, federation, body, transport, read)

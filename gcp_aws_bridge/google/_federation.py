@@ -20,13 +20,16 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
 # name, which the token endpoint wants with the service in front.
 _PROVIDER = (
-    r"(?:(?:https:)?//iam\.[a-z0-9.-]+/)?"
+    r"(?:(?:https:)?//iam\.([a-z0-9.-]+)/)?"
     r"(projects/(\d+|[a-z][a-z0-9:.-]*)/locations/[a-z0-9-]+"
     r"/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
 )
 _ACCOUNT = r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}"
 _IMPERSONATION = r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
+_PUBLIC = "googleapis.com"
 _UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
+# With a user in it, requests would send that in the place of the bearer.
+_ADDRESS = r"https?://[^\s/?#@]+(/[^\s?#]*)?"
 # Google Cloud, "Service endpoints": of a universe, by its domain.
 _STS = "https://sts.{}/v1/token"
 _IAM = "https://iamcredentials.{}"
@@ -65,7 +68,7 @@ class Federation:
     audience: str
     service_account: str | None = None
     lifetime_s: int = 3600
-    universe_domain: str = "googleapis.com"
+    universe_domain: str = _PUBLIC
     sts_url: str = ""
     iam_url: str = ""
 
@@ -96,6 +99,12 @@ class Federation:
                     fix="give an https:// address, or none.",
                     error_id="config/google-plain-http",
                 )
+            if not _matches(_ADDRESS, url):
+                raise _malformed(
+                    f"address of Google's {name[:3].upper()}",
+                    url,
+                    "give https://HOST and a path: no user, no query, no blanks.",
+                )
             object.__setattr__(self, name, url.rstrip("/"))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -118,15 +127,23 @@ class Federation:
         found = _matches(_PROVIDER, audience)
         if not found:
             raise _malformed("audience", audience, f"give {_SHAPE}.", "config/google-audience")
-        if not found[2].isdigit():
+        if found[1] not in (None, self.universe_domain, _PUBLIC):
+            raise _malformed(
+                "audience",
+                audience,
+                f"it is of another universe than {self.universe_domain}: give a Federation with "
+                f'universe_domain="{found[1]}", or a configuration file that says so.',
+                "config/google-audience",
+            )
+        if not found[3].isdigit():
             raise _malformed(
                 "audience",
                 audience,
                 "put the project's number in the place of its id: gcloud projects describe "
-                f"{found[2]} --format='value(projectNumber)'.",
+                f"{found[3]} --format='value(projectNumber)'.",
                 "config/google-audience",
             )
-        return f"//iam.{self.universe_domain}/{found[1]}"
+        return f"//iam.{self.universe_domain}/{found[2]}"
 
 
 _SHAPE = (

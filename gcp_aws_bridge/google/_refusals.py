@@ -148,7 +148,8 @@ def not_reached(federation: Federation, error: Exception) -> ExchangeError:
         ),
         error_id="exchange/google-unreachable",
         code=type(cause).__name__,
-        retryable=not certificate,
+        # requests' ValueErrors are of addresses: of a proxy, say, that is none.
+        retryable=not certificate and not isinstance(cause, ValueError),
     )
 
 

@@ -197,13 +197,15 @@ def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, st
     its file is sent unasked only where the token says that it is for the pool. AWS's outbound
     token needs what a signed request needs, and an account that was set up for it: never a guess.
     """
+    if session is not None:
+        return SignedRequest(session), "a session was given"
     path = os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
     if path:
         return OidcToken(TokenFile(path)), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE names it"
-    path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") if session is None else None
+    path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if path and _is_for(federation, path):
         return OidcToken(TokenFile(path)), "AWS_WEB_IDENTITY_TOKEN_FILE is for this provider"
-    return SignedRequest(session), "no token file here is for this provider"
+    return SignedRequest(), "no token file here is for this provider"
 
 
 def _is_for(federation: Federation, path: str) -> bool:

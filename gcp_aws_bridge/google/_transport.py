@@ -7,6 +7,7 @@ with its proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUND
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,17 @@ with extra("google", "requests", "2.20"):
 _TIMEOUT_S = 10.0
 # A redirect would have the token sent to wherever it points.
 _OF_REQUESTS = {"allow_redirects": False}
+
+
+def _as_it_is(request: Any) -> Any:
+    """requests' hook of authentication: without one, ~/.netrc has its password for the bearer."""
+    return request
+
+
+def _of_ours() -> Mapping[str, Any]:
+    # Plain HTTP is to this machine alone (`Federation`), which no proxy is asked for. Made anew:
+    # requests adds to it what the environment says.
+    return {**_OF_REQUESTS, "auth": _as_it_is, "proxies": {"http": ""}}
 
 
 class Transport:
@@ -43,7 +55,7 @@ class Transport:
         self._timeout_s = timeout_s
         self._ours = Request() if request is None else None
         self._request: Any = request or self._ours
-        self._options: Mapping[str, Any] = _OF_REQUESTS if self._ours else {}
+        self._options = _of_ours() if self._ours else _options_of(request)
         self.status = 0
         self.date: datetime | None = None
 
@@ -77,3 +89,12 @@ class Transport:
         headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
         answer = self(url, "POST", headers=headers, body=json.dumps(body).encode())
         return json.loads(answer.data)
+
+
+def _options_of(request: object) -> Mapping[str, Any]:
+    """What has google-auth's own transports follow no redirect; others do as they do."""
+    if isinstance(request, Request):
+        return _OF_REQUESTS
+    of_urllib3 = sys.modules.get("google.auth.transport.urllib3")
+    is_urllib3 = of_urllib3 is not None and isinstance(request, of_urllib3.Request)
+    return {"redirect": False} if is_urllib3 else {}

@@ -7,8 +7,9 @@ Source of paths and forms: Compute Engine, "Predefined metadata keys", "Verify t
 instances", and what google-auth, gcloud and the SDKs of Go, Java and JavaScript ask for. Like the
 real one it has no secret: whoever reaches it may have the tokens. It is for loopback alone.
 
-Invariants: no token without `Metadata-Flavor: Google`, which no browser sends unasked; none for
-what was forwarded; each token from a cell, and with what is left of it.
+Invariants: no token without `Metadata-Flavor: Google`, which no browser sends unasked; none by a
+name that a DNS could give to this machine, such as `metadata.google.internal`; none for what was
+forwarded; each token from a cell, and with what is left of it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.server.asgi import Answer, Request
 from gcp_aws_bridge.server.endpoint import status_of
 
-# Names that only who runs this machine can have pointed here, beside its addresses.
-HOSTS = frozenset({"metadata.google.internal"})
 _ROOT = "computeMetadata/v1"
 _TEXT = "application/text"
 _FLAVOR = ((b"metadata-flavor", b"Google"),)  # by which SDKs tell it from a login page

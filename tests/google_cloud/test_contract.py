@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import pickle
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 from fakes import Journey, eventually
 from google.auth import credentials as contract
 from google.auth import exceptions, impersonated_credentials
+from google.auth.transport import urllib3
 from google.auth.transport.requests import Request
+from urllib3 import PoolManager
 
 from gcp_aws_bridge import _id_token, google
 from gcp_aws_bridge.emulator import Fault
@@ -79,6 +85,16 @@ def test_scopes_of_ones_own_are_another_token(workload: Workload) -> None:
     identity = workload.cloud.google_identity(narrow.token)
     assert identity is not None
     assert {READ_ONLY} == identity.scopes
+
+
+def test_the_same_scopes_in_any_spelling_are_one_token(workload: Workload) -> None:
+    pubsub = "https://www.googleapis.com/auth/pubsub"
+    spellings = [[READ_ONLY, pubsub], (pubsub, READ_ONLY, pubsub), f"{pubsub} {READ_ONLY}"]
+    tokens = {bearer(workload.credentials().with_scopes(scopes)) for scopes in spellings}
+    assert 1 == len(tokens)
+    identity = workload.cloud.google_identity(tokens.pop())
+    assert identity is not None
+    assert {READ_ONLY, pubsub} == {*identity.scopes}
 
 
 def test_without_scopes_each_client_says_its_own(workload: Workload) -> None:
@@ -278,14 +294,56 @@ def test_whatever_answers_ends_in_an_error_of_ours(
     assert error_id == error.error_id
 
 
-def test_no_redirect_is_followed(workload: Workload, journey: Journey) -> None:
+def test_a_session_token_that_google_echoes_is_not_shown(workload: Workload) -> None:
+    subject = quote(base64.b64encode(bytes(range(200, 255)) * 4))
+    said = {"error": "invalid_grant", "error_description": f"Malformed: {subject}"}
+    workload.cloud.google_sts.inject(Fault.status(400, json.dumps(said)))
+    with pytest.raises(exceptions.RefreshError, match=r'Malformed: \[redacted\]"'):
+        bearer(workload.credentials())
+
+
+def test_a_proxy_that_is_none_is_not_asked_again(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GCP_AWS_BRIDGE_GOOGLE_STS_URL")
+    monkeypatch.setenv("https_proxy", "nothing://127.0.0.1")
+    with pytest.raises(exceptions.RefreshError) as caught:
+        bearer(workload.credentials())
+    assert "[exchange/google-unreachable]" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [lambda: None, Request, lambda: urllib3.Request(PoolManager())],
+    ids=["ours", "requests", "urllib3"],
+)
+def test_no_redirect_is_followed(workload: Workload, journey: Journey, transport: Any) -> None:
     """A subject token is good for whoever has it."""
     elsewhere = workload.cloud.metadata
     to = f"{elsewhere.url}/elsewhere"
     workload.cloud.google_sts.inject(Fault.redirect(to, 307), times=None)
     with pytest.raises(exceptions.GoogleAuthError):
-        bearer(workload.credentials())
+        bearer(workload.credentials(request=transport()))
     assert [] == elsewhere.requests
+
+
+def test_a_password_for_every_machine_is_not_sent_in_the_place_of_the_token(
+    workload: Workload, home: Path
+) -> None:
+    """requests puts what ~/.netrc has over the header."""
+    (home / ".netrc").touch(0o600)
+    (home / ".netrc").write_text("default login etl password secret\n")
+    assert ACCOUNT == workload.whose(workload.credentials())
+
+
+def test_no_proxy_stands_between_this_machine_and_itself(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would read the tokens: plain HTTP is for loopback."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, workload.cloud.metadata.url)
+    assert ACCOUNT == workload.whose(workload.credentials())
+    assert [] == workload.cloud.metadata.requests
 
 
 # -- ID tokens and signatures -------------------------------------------------------------------
@@ -301,6 +359,20 @@ def test_an_id_token_is_for_the_service_that_is_called(workload: Workload) -> No
     assert ("https://other.example",) == _id_token.parse(bearer(other), origin="Google").audience
     assert credentials.valid
     assert type(other) is type(pickle.loads(pickle.dumps(other)))
+
+
+def test_an_id_token_lives_no_longer_where_the_clock_is_behind(
+    workload: Workload, journey: Journey
+) -> None:
+    cloud = workload.cloud
+    cloud.clock = lambda: journey() + timedelta(minutes=4)  # as far as AWS lets pass
+    credentials = google.id_token_credentials(
+        URL, workload.provider.audience, service_account=ACCOUNT
+    )
+    bearer(credentials)
+    journey.travel(minutes=61)
+    with cloud.iam_credentials.down(), pytest.raises(exceptions.TransportError):
+        bearer(credentials)
 
 
 def test_google_signs_for_the_service_account(workload: Workload) -> None:

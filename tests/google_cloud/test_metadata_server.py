@@ -20,7 +20,7 @@ from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge.cli import _parser
 from gcp_aws_bridge.cli._google_serving import account_of, project_of
 from gcp_aws_bridge.server.asgi import application
-from gcp_aws_bridge.server.metadata import HOSTS, metadata
+from gcp_aws_bridge.server.metadata import metadata
 from gcp_aws_bridge.server.running import Address, running
 from gcp_aws_bridge.server.status import Metrics
 
@@ -73,7 +73,7 @@ class Sdk:
 def serving(workload: Workload, *arguments: str) -> Iterator[Sdk]:
     given = ["google-serve", "--audience", workload.provider.audience, *arguments]
     account = account_of(_parser(given).parse_args(given))
-    app = application(metadata(account, registry.world), hosts=HOSTS)
+    app = application(metadata(account, registry.world))
     with running((Address("127.0.0.1", 0), app), grace_s=0) as [url]:
         yield Sdk(url)
 
@@ -294,15 +294,15 @@ def test_a_ping_needs_no_header_and_tells_nothing(sdk: Sdk) -> None:
     assert ACCOUNT not in answer.body
 
 
-def test_it_answers_to_the_name_that_google_gives_it(sdk: Sdk) -> None:
-    assert 200 == sdk.get(f"{DEFAULT}/email", Host="metadata.google.internal").status
+def test_a_name_that_a_hostile_dns_could_point_here_is_refused(sdk: Sdk) -> None:
+    assert 403 == sdk.get(f"{DEFAULT}/token", Host="metadata.google.internal").status
 
 
 def test_whoever_asks_for_anything_does_not_grow_the_metrics(workload: Workload) -> None:
     given = ["google-serve", "--audience", workload.provider.audience]
     account = account_of(_parser(given).parse_args(given))
     metrics = Metrics({})
-    app = application(metrics.counting(metadata(account)), hosts=HOSTS)
+    app = application(metrics.counting(metadata(account)))
     with running((Address("127.0.0.1", 0), app), grace_s=0) as [url]:
         for number in range(20):
             assert 403 == Sdk(url).get(f"/{number}", Metadata_Flavor=None).status

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +17,16 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
+from botocore.utils import ContainerMetadataFetcher
+from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
 
 from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 
-from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
+from .conftest import ACCOUNT, ROLE, SHORT, Workload, needs_outbound
 
 EKS = "system:serviceaccount:default:etl"
 
@@ -131,6 +138,59 @@ def test_a_session_of_ones_own_signs(workload: Workload) -> None:
     assert ACCOUNT == workload.whose(workload.credentials(session=session))
     [request] = workload.cloud.google_sts.requests
     assert "sts.eu-central-1.amazonaws.com" in request.params["subject_token"]
+
+
+def test_a_session_of_ones_own_signs_where_the_pod_has_a_token_file(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE", str(workload.folder / "of the pod"))
+    assert ACCOUNT == workload.whose(workload.credentials(session=boto3.Session()))
+
+
+def test_another_profile_in_the_environment_is_another_identity(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, lines = workload.cloud, []
+    for name in ("etl", "another"):
+        arn = ROLE.replace("etl", name)
+        cloud.add_role(arn, cloud.trust_policy_for_service("lambda.amazonaws.com"))
+        keys = cloud.lambda_environ(arn)
+        lines += [f"[{name}]", f"aws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}"]
+        lines += [f"aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}"]
+        lines += [f"aws_session_token = {keys['AWS_SESSION_TOKEN']}"]
+    file = workload.folder / "credentials"
+    file.touch(0o600)
+    file.write_text("\n".join(lines))
+    workload.provider = cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
+    workload.becomes({"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_PROFILE": "etl"})
+    first = workload.credentials(service_account=None)
+    assert workload.provider.principal("etl") == workload.whose(first)
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    other = workload.credentials(service_account=None)
+    assert workload.provider.principal("another") == workload.whose(other)
+    copied = first.with_quota_project("billed")
+    assert workload.provider.principal("etl") == workload.whose(copied)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_aws_is_asked_does_not_wait_for_it(workload: Workload) -> None:
+    """Whoever asks holds a lock of botocore's, which nobody lets go of in the child."""
+    workload.pod("irsa")
+    workload.cloud.sts.latency_s = 2.0
+    credentials = workload.credentials()
+    asking = threading.Thread(target=credentials.refresh)
+    asking.start()
+    eventually(lambda: bool(workload.cloud.sts.requests))
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(15)
+        with contextlib.suppress(BaseException):
+            credentials.refresh()
+            os._exit(0)
+        os._exit(1)
+    asking.join()
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.parametrize(
@@ -310,11 +370,48 @@ def test_no_aws_identity_at_all(workload: Workload, home: Path) -> None:
     assert (0, 0) == workload.asked
 
 
-def test_a_pod_identity_agent_that_is_down_may_come_back(workload: Workload) -> None:
+def test_a_pod_identity_agent_that_is_down_may_come_back(
+    workload: Workload, journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workload.pod()
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
     with workload.cloud.pod_identity.down():
         error = refused(workload.credentials())
     assert (TokenError, "token/aws-refused") == (type(error), error.error_id)
+    assert error.retryable
+    journey.travel(minutes=1)
+    assert ACCOUNT == workload.whose(workload.credentials())
+
+
+def test_an_aws_sts_that_is_down_may_come_back(
+    workload: Workload, journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload.pod("irsa")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    workload.cloud.sts.inject(Fault.status(503, ""), times=None)
+    error = refused(workload.credentials())
+    assert ("token/aws-refused", True) == (error.error_id, error.retryable)
+
+
+def test_what_aws_sts_refuses_is_not_asked_again(workload: Workload, journey: Journey) -> None:
+    workload.pod("irsa")
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
+    error = refused(workload.credentials())
+    assert ("token/aws-refused", False) == (error.error_id, error.retryable)
+    assert 1 == len(workload.cloud.sts.requests)
+
+
+@pytest.mark.parametrize("missing", ["profile", "program"])
+def test_an_aws_identity_that_is_set_up_wrongly_is_named_and_not_tried_again(
+    workload: Workload, missing: str
+) -> None:
+    config = workload.folder / "config"
+    config.write_text("[default]\nregion = eu-west-1\ncredential_process = /nowhere/keys\n")
+    environ = {"AWS_CONFIG_FILE": str(config)}
+    workload.becomes(environ | ({"AWS_PROFILE": "etl"} if missing == "profile" else {}))
+    error = refused(workload.credentials())
+    assert ("token/aws-refused", False) == (error.error_id, error.retryable)
+    assert ("ProfileNotFound" if missing == "profile" else "FileNotFoundError") in str(error)
 
 
 @pytest.mark.parametrize(
