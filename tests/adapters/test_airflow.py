@@ -161,8 +161,13 @@ def test_a_connection_with_keys_stays_as_it_was(pod: Pod, connect: Connect) -> N
     ],
 )
 def test_what_only_the_provider_does_it_does_itself(
-    pod: Pod, connect: Connect, home: Path, own: dict[str, Any]
+    pod: Pod,
+    connect: Connect,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own: dict[str, Any],
 ) -> None:
+    monkeypatch.delenv("AWS_CONFIG_FILE")
     (home / ".aws").mkdir()
     (home / ".aws/config").write_text("[profile etl]\nregion = eu-west-1\n")
     connect({**GOOGLE, **own})
