@@ -16,7 +16,8 @@ from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._pickled import not_pickled
-from gcp_aws_bridge._settings import PROFILE_VARIABLES, given
+from gcp_aws_bridge._registry import PROFILE_VARIABLES
+from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 

@@ -24,14 +24,6 @@ from typing import Any
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files").
-PROFILE_VARIABLES = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "HOME",
-)
 # By field of `Role`: variables, first wins, and profile key.
 _SETTINGS = {
     "arn": (("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"), "gcp_role_arn"),

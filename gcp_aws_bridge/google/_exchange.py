@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
-from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._world import Clock
 from gcp_aws_bridge.exceptions import ExchangeError
-from gcp_aws_bridge.google import _refusals
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource
 from gcp_aws_bridge.google._transport import Transport
@@ -79,11 +77,11 @@ def federated(
         expiration = asked_at + timedelta(seconds=int(answer["expires_in"]))
         return _lasting(federation, str(answer["access_token"]), expiration, clock())
     except google_exceptions.OAuthError as error:
+        from gcp_aws_bridge.google import _refusals  # loaded where Google says no
+
         raise _refusals.exchange(federation, error, transport, clock()) from None
-    except google_exceptions.TransportError as error:
-        raise _refusals.not_reached(federation, error) from None
-    except _UNUSABLE as error:
-        raise _refusals.not_from_google(federation, error, transport.status) from None
+    except (google_exceptions.TransportError, *_UNUSABLE) as error:
+        raise _no_answer(federation, error, transport) from None
 
 
 _UNUSABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
@@ -127,6 +125,8 @@ def id_token(
         ExchangeError: As for `federated`.
     """
 
+    from gcp_aws_bridge import _id_token  # not of who wants access tokens
+
     asked_at = clock()
 
     def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
@@ -158,12 +158,21 @@ def impersonate(
     try:
         answer = transport.post(url, bearer, body)
         if transport.status != 200:
+            from gcp_aws_bridge.google import _refusals
+
             raise _refusals.impersonation(federation, method, answer, transport)
         return read(answer)
-    except google_exceptions.TransportError as error:
-        raise _refusals.not_reached(federation, error) from None
-    except _UNUSABLE as error:
-        raise _refusals.not_from_google(federation, error, transport.status) from None
+    except (google_exceptions.TransportError, *_UNUSABLE) as error:
+        raise _no_answer(federation, error, transport) from None
+
+
+def _no_answer(federation: Federation, error: Exception, transport: Transport) -> ExchangeError:
+    """None at all, or none of Google's."""
+    from gcp_aws_bridge.google import _refusals
+
+    if isinstance(error, google_exceptions.TransportError):
+        return _refusals.not_reached(federation, error)
+    return _refusals.not_from_google(federation, error, transport.status)
 
 
 def _lasting(

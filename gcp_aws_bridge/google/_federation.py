@@ -25,11 +25,9 @@ _PROVIDER = (
     r"/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
 )
 _ACCOUNT = r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}"
-_IMPERSONATION = r"(https?://[^/]+)/v1/projects/-/serviceAccounts/([^/]+):generateAccessToken"
+_IMPERSONATION = ("/v1/projects/-/serviceAccounts/", ":generateAccessToken")
 _PUBLIC = "googleapis.com"
 _UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
-# With a user in it, requests would send that in the place of the bearer.
-_ADDRESS = r"https?://[^\s/?#@]+(/[^\s?#]*)?"
 # Google Cloud, "Service endpoints": of a universe, by its domain.
 _STS = "https://sts.{}/v1/token"
 _IAM = "https://iamcredentials.{}"
@@ -73,7 +71,7 @@ class Federation:
     iam_url: str = ""
 
     def __post_init__(self) -> None:
-        if not _matches(_UNIVERSE, self.universe_domain):
+        if self.universe_domain != _PUBLIC and not _matches(_UNIVERSE, self.universe_domain):
             raise _malformed(
                 "universe domain", self.universe_domain, "give one like googleapis.com."
             )
@@ -99,7 +97,8 @@ class Federation:
                     fix="give an https:// address, or none.",
                     error_id="config/google-plain-http",
                 )
-            if not _matches(_ADDRESS, url):
+            # With a user in it, requests would send that in the place of the bearer.
+            if set(url) & set("@?#") or url.split() != [url]:
                 raise _malformed(
                     f"address of Google's {name[:3].upper()}",
                     url,
@@ -224,10 +223,11 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
         "universe_domain": document.get("universe_domain"),
     }
     if url := document.get("service_account_impersonation_url"):
-        found = _matches(_IMPERSONATION, url)
-        if not found:
+        before, after = _IMPERSONATION
+        iam_url, found, rest = str(url).partition(before)
+        if not found or not rest.endswith(after):
             raise _unfit(where, f"impersonates at {quoted(url)}")
-        fields |= {"iam_url": found[1], "service_account": found[2]}
+        fields |= {"iam_url": iam_url, "service_account": rest.removesuffix(after)}
         options = document.get("service_account_impersonation")
         if isinstance(options, Mapping):
             fields["lifetime_s"] = options.get("token_lifetime_seconds")

@@ -19,8 +19,11 @@ from gcp_aws_bridge.google._federation import Federation
 
 
 class _Answered(Protocol):
-    status: int
-    date: datetime | None
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def date(self) -> datetime | None: ...
 
 
 # Worth the same request again: google.rpc.Code as HTTP, and proxies on the way.

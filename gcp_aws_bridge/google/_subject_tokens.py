@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
 
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._token_file import TokenFile
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._federation import Federation
@@ -101,6 +99,8 @@ class OidcToken:
     source: Callable[[], str]
 
     def __call__(self, audience: str) -> SubjectToken:
+        from gcp_aws_bridge import _id_token  # loaded where there is one
+
         try:
             token = _id_token.parse(self.source(), origin=self._origin)
             return SubjectToken(token.raw, JWT)
@@ -165,7 +165,7 @@ def _named(name: str, session: Any) -> SubjectTokenSource:
         return SignedRequest(session)
     if name == "outbound":
         return OutboundToken(session)
-    return OidcToken(TokenFile(token_file()))
+    return OidcToken(_file(token_file()))
 
 
 def token_file(given: str | None = None) -> str:
@@ -201,16 +201,24 @@ def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, st
         return SignedRequest(session), "a session was given"
     path = os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
     if path:
-        return OidcToken(TokenFile(path)), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE names it"
+        return OidcToken(_file(path)), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE names it"
     path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if path and _is_for(federation, path):
-        return OidcToken(TokenFile(path)), "AWS_WEB_IDENTITY_TOKEN_FILE is for this provider"
+        return OidcToken(_file(path)), "AWS_WEB_IDENTITY_TOKEN_FILE is for this provider"
     return SignedRequest(), "no token file here is for this provider"
 
 
+def _file(path: str) -> Callable[[], str]:
+    from gcp_aws_bridge._token_file import TokenFile  # loaded where there is one
+
+    return TokenFile(path)
+
+
 def _is_for(federation: Federation, path: str) -> bool:
+    from gcp_aws_bridge import _id_token
+
     try:
-        audiences = _id_token.parse(TokenFile(path)(), origin="The token file").audience
+        audiences = _id_token.parse(_file(path)(), origin="The token file").audience
     except BridgeError:
         return False
     return not {federation.audience, federation.pool_audience}.isdisjoint(audiences)
@@ -224,7 +232,7 @@ def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectToke
         return SignedRequest(session), why
     form = source.get("format")
     if isinstance(source.get("file"), str) and form in (None, {}, {"type": "text"}):
-        return OidcToken(TokenFile(source["file"])), why
+        return OidcToken(_file(source["file"])), why
     executable = source.get("executable")
     command = executable.get("command") if isinstance(executable, Mapping) else None
     if isinstance(command, str) and command.endswith(OUTBOUND_COMMAND):

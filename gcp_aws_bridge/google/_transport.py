@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 
 with extra("google", "requests", "2.20"):
@@ -57,7 +56,14 @@ class Transport:
         self._request: Any = request or self._ours
         self._options = _of_ours() if self._ours else _options_of(request)
         self.status = 0
-        self.date: datetime | None = None
+        self._date: str | None = None
+
+    @property
+    def date(self) -> datetime | None:
+        """See above."""
+        from gcp_aws_bridge._http import http_date  # where Google says no, or the doctor looks
+
+        return http_date(self._date)
 
     def __enter__(self) -> Transport:
         return self
@@ -68,7 +74,7 @@ class Transport:
 
     def __call__(self, url: str, method: str = "GET", **asked: Any) -> Any:
         """As google-auth's classes call it; every network fault is google-auth's."""
-        self.status, self.date = 0, None
+        self.status, self._date = 0, None
         asked.setdefault("timeout", self._timeout_s)
         with wire_logs_silenced():
             try:
@@ -76,7 +82,7 @@ class Transport:
             except OSError as error:  # requests' own, bare: a file of certificates that is none
                 raise TransportError(error) from error
         self.status = answer.status
-        self.date = http_date(answer.headers.get("date"))
+        self._date = answer.headers.get("date")
         return answer
 
     def post(self, url: str, bearer: str, body: Mapping[str, Any]) -> Any:
