@@ -85,10 +85,10 @@ def emit(event: Event) -> None:
     """Log *event* and tell every listener."""
     if event.kind == "exchanged":
         _log.info(
-            "%s: fresh until %s (session %s, attempt %d, %.0f ms)",
+            "%s: fresh until %s (%sattempt %d, %.0f ms)",
             event.label,
             event.expiration and event.expiration.isoformat(timespec="seconds"),
-            event.session_name,
+            f"session {event.session_name}, " if event.session_name else "",
             event.attempts,
             event.seconds * 1000,
         )

@@ -225,7 +225,7 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
     if url := document.get("service_account_impersonation_url"):
         before, after = _IMPERSONATION
         iam_url, found, rest = str(url).partition(before)
-        if not found or not rest.endswith(after):
+        if not found or "/" in iam_url.partition("//")[2] or not rest.endswith(after):
             raise _unfit(where, f"impersonates at {quoted(url)}")
         fields |= {"iam_url": iam_url, "service_account": rest.removesuffix(after)}
         options = document.get("service_account_impersonation")

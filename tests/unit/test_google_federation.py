@@ -185,6 +185,10 @@ def test_a_file_says_lifetime_and_addresses(
         {**DOCUMENT, "audience": "//iam.googleapis.com/locations/global/workforcePools/p"},
         {**DOCUMENT, "client_id": "x"},
         {**DOCUMENT, "service_account_impersonation_url": "https://evil.example/"},
+        {
+            **DOCUMENT,
+            "service_account_impersonation_url": IMPERSONATION.replace(".com/", ".com/other/"),
+        },
         {**DOCUMENT, "service_account_impersonation_url": 5},
     ],
 )

@@ -13,19 +13,9 @@ from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge.doctor.google.walk import Walk
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.walk import left
+from gcp_aws_bridge.policy.cel import OF_ROLE
 
 _POOLS = "gcloud iam workload-identity-pools"
-# Google's own mapping takes the whole ARN for a subject, which a session of EKS makes too long;
-# `attribute.aws_role` is as Google has it.
-OF_ROLE = {
-    "google.subject": "assertion.account + ':' + assertion.arn.extract('assumed-role/{role}/')",
-    "attribute.aws_role": (
-        "assertion.arn.contains('assumed-role')"
-        " ? assertion.arn.extract('{account_arn}assumed-role/')"
-        " + 'assumed-role/' + assertion.arn.extract('assumed-role/{role_name}/')"
-        " : assertion.arn"
-    ),
-}
 
 
 def whose(walk: Walk) -> str:

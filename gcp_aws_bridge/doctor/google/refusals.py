@@ -18,9 +18,8 @@ from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import left
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 from gcp_aws_bridge.google._subject_tokens import SignedRequest
+from gcp_aws_bridge.policy.cel import LONGEST_SUBJECT
 
-# Google Cloud, `attributeMapping`: the most that `google.subject` may have.
-_SUBJECT_BYTES = 127
 _Explanation = Callable[[Walk, Finding], Finding]
 
 
@@ -78,7 +77,7 @@ def _subject(walk: Walk, found: Finding) -> Finding:
     return replace(
         found,
         seen=found.seen + size * bool(value),
-        wanted=f"A mapping of google.subject to at most {_SUBJECT_BYTES} bytes.",
+        wanted=f"A mapping of google.subject to at most {LONGEST_SUBJECT} bytes.",
         fix=f"{commands.describe(walk, 'attributeMapping')}\n{fix}",
     )
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.policy import cel
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import AwsRole
-from gcp_aws_bridge.provision.to_google import cel
 
 __all__ = ["PLATFORMS", "POOL", "RULES_OF", "Federation", "Plan", "Workload", "provider_for"]
 
