@@ -104,7 +104,7 @@ def source_of(options: argparse.Namespace, federation: Federation, document: dic
     Raises:
         ConfigError: There is no such source, or it takes what is not here.
     """
-    from gcp_aws_bridge.google._subject_tokens import choose
+    from gcp_aws_bridge.google._sources import choose
 
     given: Any = source_name(options)
     if options.token_file is not None:

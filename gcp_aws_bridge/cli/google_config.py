@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _source(options: argparse.Namespace) -> str:
-    from gcp_aws_bridge.google._subject_tokens import unknown
+    from gcp_aws_bridge.google._sources import unknown
 
     named = _google_options.source_name(options) or os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")
     if named and named not in _NOTES:
@@ -86,7 +86,7 @@ def _source(options: argparse.Namespace) -> str:
 
 def _credential_source(name: str, options: argparse.Namespace) -> dict[str, Any]:
     from gcp_aws_bridge.google import _configuration
-    from gcp_aws_bridge.google._subject_tokens import token_file
+    from gcp_aws_bridge.google._sources import token_file
 
     if name == "outbound":
         return _configuration.of_command(options.command or _program())

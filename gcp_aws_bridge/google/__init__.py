@@ -24,12 +24,15 @@ from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._credentials import Credentials, IDTokenCredentials, SigningCredentials
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
 from gcp_aws_bridge.google._federation import Federation, configured
-from gcp_aws_bridge.google._subject_tokens import OutboundToken, SignedRequest, choose
+from gcp_aws_bridge.google._sources import choose
+from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
 if TYPE_CHECKING:
     from typing import TypedDict
 
     from typing_extensions import Unpack
+
+    from gcp_aws_bridge.google._outbound import OutboundToken
 
     class Settings(TypedDict, total=False):
         """How an AWS identity is proved to Google, as keyword arguments."""
@@ -53,6 +56,14 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    if name != "OutboundToken":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gcp_aws_bridge.google._outbound import OutboundToken  # and with it botocore
+
+    return OutboundToken
+
+
 def credentials(
     audience: str | Federation | None = None,
     *,
@@ -74,7 +85,8 @@ def credentials(
         source: `"signed-request"`, `"token-file"`, `"outbound"`, a `SignedRequest`, an
             `OutboundToken`, or any `() -> str` that returns an OIDC token. None: a token file that
             is for this provider, else a signed request.
-        session: boto3's or botocore's, whose AWS credentials sign. None: botocore's default.
+        session: boto3's or botocore's, whose AWS credentials sign. None: whom the environment
+            names; where it names another profile later, these are renewed no more.
         lifetime_s: Of a service account's tokens: 600 to 43200. Default: 3600.
         quota_project_id: Whose quota and bill the requests are.
         request: A `google.auth.transport.Request` that reaches Google. Default: by requests.

@@ -8,7 +8,7 @@ would take first, are read without it, since loading it takes as long as all the
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.auth.aws import AwsSecurityCredentials, AwsSecurityCredentialsSupplier
 
@@ -66,8 +66,10 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         """Key id, secret and token of the session; errors as above."""
         try:
             with wire_logs_silenced():
-                credentials = self.session().get_credentials()
+                session = self.session()
+                credentials = session.get_credentials()
                 found = credentials and credentials.get_frozen_credentials()
+                self._forget_static(session, credentials)
         except BridgeError:
             raise
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
@@ -81,6 +83,18 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
             )
         return found.access_key, found.secret_key, found.token
 
+    def _forget_static(self, session: Any, credentials: Any) -> None:
+        """Have keys read anew the next time: what logs people in writes others into the file.
+
+        botocore keeps for ever what it cannot refresh. A session of the user's is theirs.
+        """
+        from botocore.credentials import RefreshableCredentials
+
+        from gcp_aws_bridge._botocore_session import forget_resolved
+
+        if self._session is None and not isinstance(credentials, RefreshableCredentials):
+            forget_resolved(session)
+
     def _of_environment(self) -> AwsSecurityCredentials | None:
         """What botocore takes first, where no session was given (its `EnvProvider`)."""
         environ = os.environ
@@ -91,9 +105,22 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         return AwsSecurityCredentials(key, secret, token or None)
 
 
-def environment() -> tuple[str | None, ...]:
+class Environment(NamedTuple):
     """Whose identity the environment says, so far as it can be seen; no secret is in it."""
-    return (os.environ.get("AWS_ACCESS_KEY_ID"), *map(os.environ.get, PROFILE_VARIABLES))
+
+    key_id: str | None
+    profile: tuple[str | None, ...]
+
+    @classmethod
+    def now(cls) -> Environment:
+        """As it is."""
+        environ = os.environ
+        chosen = tuple(map(environ.get, PROFILE_VARIABLES))
+        return cls(environ.get("AWS_ACCESS_KEY_ID"), chosen)
+
+    def is_still(self, now: Environment) -> bool:
+        """Whether it names the same one; other keys in the place of keys are a login renewed."""
+        return self.profile == now.profile and bool(self.key_id) == bool(now.key_id)
 
 
 def _region_of_environment() -> str | None:

@@ -3,63 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._world import World
-from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.exceptions import ExchangeError, TokenError
 from gcp_aws_bridge.google import _exchange
-from gcp_aws_bridge.google._aws_identity import environment
+from gcp_aws_bridge.google._aws_identity import Environment
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import (
-    OutboundToken,
-    SignedRequest,
-    SubjectTokenSource,
-)
+from gcp_aws_bridge.google._subject_tokens import OfAws, SubjectTokenSource
 from gcp_aws_bridge.google._transport import Transport
 
 Impersonating = Callable[[str, Transport], GoogleToken]
 
 
-@dataclass(frozen=True)
 class Identity:
-    """Who is to be proved to whom, and how Google is reached.
+    """Who is to be proved to whom, and how Google is reached. Immutable.
+
+    Without a session it is of whom the environment named when it was made; where that names another
+    profile later, nothing is exchanged for it any more. In another process it is of whom is named
+    there.
 
     Args:
         request: The user's own google-auth transport. None: one of ours for each exchange.
     """
 
-    federation: Federation
-    source: SubjectTokenSource
-    request: Any = None
-    # Of when it was made; in another process, of then.
-    _environment: Hashable = field(default_factory=environment, repr=False, compare=False)
+    def __init__(
+        self, federation: Federation, source: SubjectTokenSource, request: Any = None
+    ) -> None:
+        self.federation = federation
+        self.source = source
+        self.request = request
+        self._whose = self._named()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Identity, (self.federation, self.source, self.request)
 
     @property
-    def _key(self) -> Hashable:
-        source = self.source
-        of_environment = (
-            isinstance(source, (SignedRequest, OutboundToken)) and source.session is None
-        )
-        whose = self._environment if of_environment else None
-        return (self.federation, identity_of(source), identity_of(self.request), whose)
+    def has_session(self) -> bool:
+        """Whether it is of a session that the user gave, which no other process has."""
+        return isinstance(self.source, OfAws) and self.source.session is not None
 
-    @property
-    def _plain(self) -> Identity:
-        """The federated identity, whomever it acts as: all of them share its token."""
-        federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
-        return replace(self, federation=federation)
+    def _named(self) -> Environment | None:
+        """Whom the environment names now, where that decides."""
+        decides = isinstance(self.source, OfAws) and self.source.session is None
+        return Environment.now() if decides else None
 
     def access(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
         """Access tokens: of the service account, or where there is none of this identity itself."""
         if self.federation.service_account is None:
-            return self._plain._federated(scopes)
+            return self._federated(scopes)
 
         def make(world: World) -> Impersonating:
             return lambda bearer, transport: _exchange.access_token(
@@ -100,29 +96,51 @@ class Identity:
         return bytes(self._as_federated(ask))
 
     def _federated(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
-        def make(world: World) -> Cell[GoogleToken]:
+        """Those of this identity itself, shared by whomever it acts as."""
+        federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
+
+        def of_world(world: World) -> Callable[[], GoogleToken]:
             def fetch() -> GoogleToken:
                 with Transport(self.request) as transport:
                     return _exchange.federated(
-                        self.source, self.federation, scopes, transport, world.clock
+                        self.source, federation, scopes, transport, world.clock
                     )
 
-            return Cell(fetch, label=self.federation.label, world=world)
+            return fetch
 
-        return registry.cell((self._key, "federated", scopes), make)
+        return self._cell(federation, ("federated", scopes), of_world)
 
     def _impersonated(
         self, what: Hashable, of_world: Callable[[World], Impersonating]
     ) -> Cell[GoogleToken]:
-        def make(world: World) -> Cell[GoogleToken]:
+        def fetching(world: World) -> Callable[[], GoogleToken]:
             ask = of_world(world)
-            return Cell(lambda: self._as_federated(ask), label=self.federation.label, world=world)
+            return lambda: self._as_federated(ask)
 
-        return registry.cell((self._key, what), make)
+        return self._cell(self.federation, what, fetching)
+
+    def _cell(
+        self,
+        federation: Federation,
+        what: Hashable,
+        of_world: Callable[[World], Callable[[], GoogleToken]],
+    ) -> Cell[GoogleToken]:
+        def make(world: World) -> Cell[GoogleToken]:
+            fetch = of_world(world)
+
+            def of_the_same() -> GoogleToken:
+                if self._whose and not self._whose.is_still(Environment.now()):
+                    raise _another()
+                return fetch()
+
+            return Cell(of_the_same, label=federation.label, world=world)
+
+        who = (federation, identity_of(self.source), identity_of(self.request), self._whose)
+        return registry.cell((who, what), make)
 
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
         """What *ask* gets with the token of the federated identity."""
-        cell = self._plain.access((CLOUD_PLATFORM,))
+        cell = self._federated((CLOUD_PLATFORM,))
         bearer = cell.get()
         with Transport(self.request) as transport:
             try:
@@ -131,3 +149,12 @@ class Identity:
                 if transport.status == 401:
                     cell.reject(bearer.public_id)
                 raise
+
+
+def _another() -> TokenError:
+    return TokenError(
+        "The environment names another AWS identity than when these credentials were made.",
+        fix="make them anew; or give session= to those that are to stay what they are while "
+        "AWS_PROFILE and the like change.",
+        error_id="token/aws-changed",
+    )

@@ -10,7 +10,8 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import JWT, OUTBOUND_COMMAND, SIGNED_REQUEST
+from gcp_aws_bridge.google._sources import OUTBOUND_COMMAND
+from gcp_aws_bridge.google._subject_tokens import JWT, SIGNED_REQUEST
 
 # EC2's metadata service, version 2, and the request that is signed (as gcloud writes them).
 _IMDS = "http://169.254.169.254/latest"

@@ -17,7 +17,6 @@ from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._exchange import GoogleToken
-from gcp_aws_bridge.google._subject_tokens import OutboundToken, SignedRequest
 
 
 class _Given(threading.local):
@@ -126,9 +125,7 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         return self._with()  # what it is of is immutable, or shared on purpose
 
     def __reduce__(self) -> tuple[Any, ...]:
-        source = self._identity.source
-        own_session = isinstance(source, (SignedRequest, OutboundToken)) and source.session
-        if own_session or self._identity.request is not None:
+        if self._identity.has_session or self._identity.request is not None:
             raise not_pickled(
                 "Google credentials with a session or a request of your own",
                 "leave them out, or make the credentials in the process that uses them.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from google.auth import exceptions as google_exceptions
@@ -104,7 +104,7 @@ def access_token(
     asked_at = clock()
 
     def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
-        ends = datetime.strptime(answer["expireTime"], "%Y-%m-%dT%H:%M:%S%z")
+        ends = _instant(answer["expireTime"])
         # A clock that is behind would give it a longer life than was asked for.
         latest = asked_at + timedelta(seconds=federation.lifetime_s)
         return answer["accessToken"], min(ends, latest)
@@ -114,6 +114,18 @@ def access_token(
         "generateAccessToken", bearer, federation, body, transport, read
     )
     return _lasting(federation, token, expiration, clock())
+
+
+def _instant(timestamp: str) -> datetime:
+    """A `Timestamp` of Google's, in whole seconds, what is over dropped; aware UTC.
+
+    See: Protocol Buffers, google.protobuf.Timestamp: in JSON, RFC 3339 in UTC ("Z") with 0, 3, 6
+    or 9 digits after the second.
+    """
+    whole, zone = timestamp[:19], timestamp[19:].lstrip(".0123456789")
+    if zone != "Z":
+        raise ValueError("no timestamp in UTC")
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
 
 
 def id_token(

@@ -192,7 +192,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     problem = ""
     document: Any = None
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # PowerShell writes a byte order mark
             document = json.load(file)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"

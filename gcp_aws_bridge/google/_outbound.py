@@ -1,7 +1,8 @@
-"""AWS's outbound identity federation, through botocore's own STS client."""
+"""AWS's outbound identity federation: an OIDC token, through botocore's own STS client."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
@@ -11,6 +12,7 @@ from gcp_aws_bridge._sts import CONFIG
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
+from gcp_aws_bridge.google._subject_tokens import JWT, OfAws, SubjectToken
 
 # Traded at once, so the shortest that a slow network allows: 60 to 3600 s, 300 by default (AWS STS
 # API reference, GetWebIdentityToken).
@@ -30,7 +32,31 @@ _REFUSALS = {
 }
 
 
-def web_identity_token(identity: AwsIdentity, audience: str) -> str:
+@dataclass(frozen=True)
+class OutboundToken(OfAws):
+    """An OIDC token that AWS signs for its roles: `sts:GetWebIdentityToken`.
+
+    For a provider whose issuer is the account's own. The account must have outbound identity
+    federation enabled, and the role must be allowed the action.
+
+    Args:
+        session: As for `SignedRequest`.
+        audience: What it is asked for. None: the provider's own.
+
+    Raises:
+        ConfigError: botocore is too old to know it.
+        TokenUnavailable, TokenError: As for `SignedRequest`; or AWS refused.
+    """
+
+    audience: str | None = None
+
+    def __call__(self, audience: str) -> SubjectToken:
+        identity = AwsIdentity(self.session)
+        token = _web_identity_token(identity, self.audience or f"https:{audience}")
+        return SubjectToken(token, JWT)
+
+
+def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
     """Ask AWS STS for a token that is meant for *audience*. Asks each time; the cell keeps.
 
     Raises:

@@ -22,7 +22,7 @@ from gcp_aws_bridge import google as bridge_google
 from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._configuration import of_command
-from gcp_aws_bridge.google._subject_tokens import OutboundToken
+from gcp_aws_bridge.google._outbound import OutboundToken
 
 from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 

@@ -22,6 +22,7 @@ from google.auth.transport.requests import Request
 from urllib3 import PoolManager
 
 from gcp_aws_bridge import _id_token, google
+from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -292,6 +293,36 @@ def test_whatever_answers_ends_in_an_error_of_ours(
         bearer(workload.credentials())
     error: Any = caught.value.__cause__
     assert error_id == error.error_id
+
+
+def answering(workload: Workload, expire_time: object) -> None:
+    answer = {"accessToken": "ya29.x", "expireTime": expire_time}
+    workload.cloud.iam_credentials.inject(Fault.body(json.dumps(answer)), times=None)
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".045", ".045123", ".045123456"])
+def test_the_end_is_a_timestamp_as_google_writes_them(workload: Workload, fraction: str) -> None:
+    """Protocol Buffers, google.protobuf.Timestamp: in JSON. Down to the second is early enough."""
+    end = utc_now().replace(microsecond=0, tzinfo=None) + timedelta(minutes=45)
+    answering(workload, f"{end.isoformat()}{fraction}Z")
+    credentials = workload.credentials()
+    bearer(credentials)
+    assert timedelta() <= end - credentials.expiry < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "expire_time",
+    [
+        *(f"2999-10-02T15:45:23{zone}" for zone in ("+02:00", "", ".5", "Zulu", "Z.5")),
+        *("", "2999-10-02Z", "soonZ", None, 5, {}),
+    ],
+)
+def test_what_is_no_timestamp_is_no_answer(
+    workload: Workload, journey: Journey, expire_time: object
+) -> None:
+    answering(workload, expire_time)
+    with pytest.raises(exceptions.GoogleAuthError, match=r"\[exchange/google-answer\]"):
+        bearer(workload.credentials())
 
 
 def test_a_session_token_that_google_echoes_is_not_shown(workload: Workload) -> None:

@@ -147,11 +147,10 @@ def test_a_session_of_ones_own_signs_where_the_pod_has_a_token_file(
     assert ACCOUNT == workload.whose(workload.credentials(session=boto3.Session()))
 
 
-def test_another_profile_in_the_environment_is_another_identity(
-    workload: Workload, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def profiles(workload: Workload, *names: str) -> Path:
+    """A credentials file with keys of a role for each of them, that of its name."""
     cloud, lines = workload.cloud, []
-    for name in ("etl", "another"):
+    for name in names:
         arn = ROLE.replace("etl", name)
         cloud.add_role(arn, cloud.trust_policy_for_service("lambda.amazonaws.com"))
         keys = cloud.lambda_environ(arn)
@@ -161,8 +160,15 @@ def test_another_profile_in_the_environment_is_another_identity(
     file = workload.folder / "credentials"
     file.touch(0o600)
     file.write_text("\n".join(lines))
-    workload.provider = cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
-    workload.becomes({"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_PROFILE": "etl"})
+    workload.becomes({"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_PROFILE": names[0]})
+    return file
+
+
+def test_another_profile_in_the_environment_is_another_identity(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload.provider = workload.cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
+    profiles(workload, "etl", "another")
     first = workload.credentials(service_account=None)
     assert workload.provider.principal("etl") == workload.whose(first)
     monkeypatch.setenv("AWS_PROFILE", "another")
@@ -170,6 +176,49 @@ def test_another_profile_in_the_environment_is_another_identity(
     assert workload.provider.principal("another") == workload.whose(other)
     copied = first.with_quota_project("billed")
     assert workload.provider.principal("etl") == workload.whose(copied)
+
+
+@pytest.mark.parametrize("change", ["AWS_PROFILE", "AWS_ACCESS_KEY_ID"])
+def test_what_is_made_for_one_identity_is_not_exchanged_as_another(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    profiles(workload, "etl", "another")
+    keys = workload.cloud.lambda_environ(ROLE.replace("etl", "another"))
+    first = workload.credentials()
+    if change == "AWS_PROFILE":
+        monkeypatch.setenv("AWS_PROFILE", "another")
+    else:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            monkeypatch.setenv(name, keys[name])
+    with pytest.raises(RefreshError, match=r"\[token/aws-changed\]"):
+        workload.whose(first)
+    assert (0, 0) == workload.asked
+
+
+def test_keys_of_the_environment_may_be_replaced(workload: Workload) -> None:
+    credentials = workload.credentials()
+    workload.keys()
+    assert ACCOUNT == workload.whose(credentials)
+
+
+def test_keys_that_a_login_writes_into_the_file_are_used_from_then_on(
+    workload: Workload, journey: Journey
+) -> None:
+    file = profiles(workload, "etl")
+    credentials = workload.credentials()
+    workload.whose(credentials)
+    before = file.read_text()
+    profiles(workload, "etl")
+    assert before != file.read_text()
+    journey.travel(minutes=61)
+    workload.whose(credentials)
+    first, second = (each.params["subject_token"] for each in workload.cloud.google_sts.requests)
+    assert key_id(before) in first
+    assert key_id(file.read_text()) in second
+
+
+def key_id(credentials_file: str) -> str:
+    return credentials_file.partition("aws_access_key_id = ")[2].partition("\n")[0]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -488,9 +537,11 @@ def test_a_source_that_raises_is_named_and_not_quoted(workload: Workload) -> Non
 # -- the credential configuration file ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["aws", "file"])
+@pytest.mark.parametrize(
+    ("source", "encoding"), [("aws", "utf-8"), ("file", "utf-8"), ("aws", "utf-8-sig")]
+)
 def test_the_file_of_gclouds_says_all_of_it(
-    workload: Workload, monkeypatch: pytest.MonkeyPatch, source: str
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, source: str, encoding: str
 ) -> None:
     """Which google-auth's own support for AWS could not read in a pod with Pod Identity."""
     workload.pod()
@@ -504,7 +555,8 @@ def test_the_file_of_gclouds_says_all_of_it(
     else:
         document = workload.cloud.external_account(workload.provider, ACCOUNT)
     file = workload.folder / "credentials.json"
-    file.write_text(json.dumps({**document, "quota_project_id": "billed"}))
+    text = json.dumps({**document, "quota_project_id": "billed"})
+    file.write_text(text, encoding=encoding)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
     for name in ("GCP_AWS_BRIDGE_GOOGLE_STS_URL", "GCP_AWS_BRIDGE_GOOGLE_IAM_URL"):
         monkeypatch.delenv(name)

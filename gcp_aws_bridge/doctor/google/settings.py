@@ -12,7 +12,9 @@ from gcp_aws_bridge.doctor.settings import require_readable
 from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity
 from gcp_aws_bridge.google._federation import configured
-from gcp_aws_bridge.google._subject_tokens import OutboundToken, SignedRequest, chosen
+from gcp_aws_bridge.google._outbound import OutboundToken
+from gcp_aws_bridge.google._sources import chosen
+from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _VARIABLES = {

@@ -13,7 +13,7 @@ from gcp_aws_bridge.doctor.google.walk import Walk
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import left, named
 from gcp_aws_bridge.exceptions import TokenError, quoted
-from gcp_aws_bridge.google._subject_tokens import OutboundToken, SignedRequest
+from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest
 
 _ORIGIN = "The token file"
 
@@ -25,7 +25,7 @@ def check_token(walk: Walk) -> Iterator[Finding]:
         BridgeError: There is none, or it is of no use.
     """
     source = left(walk.source)
-    if isinstance(source, (SignedRequest, OutboundToken)):
+    if isinstance(source, OfAws):
         source = replace(source, session=walk.session)
     try:
         walk.subject = walk.within(lambda: source(left(walk.federation).audience))

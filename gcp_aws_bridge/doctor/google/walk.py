@@ -9,7 +9,8 @@ from gcp_aws_bridge.doctor.google.instance import Instance
 from gcp_aws_bridge.doctor.walk import Way
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import OidcToken, SubjectToken, SubjectTokenSource
+from gcp_aws_bridge.google._oidc_token import OidcToken
+from gcp_aws_bridge.google._subject_tokens import SubjectToken, SubjectTokenSource
 
 
 class Keys(NamedTuple):

@@ -19,7 +19,7 @@ from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.doctor.walk import Clocks, left
 from gcp_aws_bridge.exceptions import quoted
-from gcp_aws_bridge.google._subject_tokens import OutboundToken
+from gcp_aws_bridge.google._outbound import OutboundToken
 from gcp_aws_bridge.google._transport import Transport
 
 _NAT = (

@@ -1,0 +1,36 @@
+"""The subject token of whoever has an OIDC token already: a projected file, a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge.exceptions import BridgeError, TokenError
+from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
+
+
+@dataclass(frozen=True)
+class OidcToken:
+    """What any `() -> str` returns, for a provider of its issuer: `TokenFile`, or one's own."""
+
+    source: Callable[[], str]
+
+    def __call__(self, audience: str) -> SubjectToken:
+        try:
+            token = _id_token.parse(self.source(), origin=self._origin)
+            return SubjectToken(token.raw, JWT)
+        except BridgeError:
+            raise
+        except Exception as error:
+            # Its type alone: a message of code that handles tokens may hold one.
+            raise TokenError(
+                f"{self._origin} raised {type(error).__name__}.",
+                fix="see the cause below it in the traceback.",
+                error_id="token/source-raised",
+                retryable=isinstance(error, OSError),
+            ) from error
+
+    @property
+    def _origin(self) -> str:
+        return f"The token source {getattr(self.source, '__name__', type(self.source).__name__)}"
