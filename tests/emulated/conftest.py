@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 def pod(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """A pod whose service account may assume `ROLE`, in the machine's own time."""
     gke_pod.cloud.reset()  # as strict of dates as AWS is
-    monkeypatch.setattr(registry, "world", REAL)
+    registry.world = REAL  # and the pod puts back what was before it
     monkeypatch.delenv("BOTO_CONFIG")  # whose home is to be written to
     gke_pod.add_role(ROLE)
     return gke_pod.cloud

@@ -23,8 +23,10 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 def no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     sleeps: list[float] = []
     if "pod" in request.fixturenames:
-        request.getfixturevalue("pod")  # which brings a world of its own
-    monkeypatch.setattr(registry, "world", World(sleep=sleeps.append))
+        request.getfixturevalue("pod")  # which brings a world of its own, and takes it with it
+        registry.world = World(sleep=sleeps.append)
+    else:
+        monkeypatch.setattr(registry, "world", World(sleep=sleeps.append))
     return sleeps
 
 
