@@ -25,7 +25,8 @@ exclude_patterns = ["_build"]
 nitpicky = True
 # Types of other libraries: no inventory of theirs is fetched, so that the site builds offline.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(_pytest|aiobotocore|boto3|botocore|collections|datetime|email|os|smithy\w+)\..*"),
+    (r"py:.*", r"(_pytest|aiobotocore|boto3|botocore|collections|contextlib)\..*"),
+    (r"py:.*", r"(datetime|email|os|smithy\w+)\..*"),
     (r"py:.*", r"(AioSession|CredentialRetrievalError|S3Credential|SmithyIdentityError|datetime)"),
     # What is promised mentions these, and they are not promised.
     (r"py:.*", r"(RoleSettings|Settings|gcp_aws_bridge\._world\.World)"),

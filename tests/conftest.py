@@ -46,12 +46,12 @@ def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def emulator(_gke_pod_clouds: Emulator) -> Iterator[Emulator]:
+def emulator(_pod_clouds: Emulator) -> Iterator[Emulator]:
     """A GKE metadata server and an AWS STS as after a start; the environment is left alone."""
-    _gke_pod_clouds.start()  # a test may have stopped it
-    _gke_pod_clouds.reset()
-    yield _gke_pod_clouds
-    _gke_pod_clouds.reset()
+    _pod_clouds.start()  # a test may have stopped it
+    _pod_clouds.reset()
+    yield _pod_clouds
+    _pod_clouds.reset()
 
 
 @pytest.fixture

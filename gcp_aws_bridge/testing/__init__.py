@@ -1,12 +1,15 @@
-"""A test kit for programs that use this library: a pod in GKE, and AWS STS, in the test's process.
+"""A test kit for programs that use this library: a pod, and both clouds, in the test's process.
 
-    pytest_plugins = ["gcp_aws_bridge.testing"]  # in conftest.py: brings the fixture `gke_pod`
+    pytest_plugins = ["gcp_aws_bridge.testing"]  # in conftest.py: brings two fixtures
 
-    def test_it(gke_pod):
+    def test_it(gke_pod):  # a pod in GKE, which calls AWS
         gke_pod.add_role("arn:aws:iam::123456789012:role/etl")
 
-Without pytest, `gke_pod()` here is the same as a context manager. Importing this loads neither
-pytest nor the emulator: they are loaded when the first pod is entered.
+    def test_that(eks_pod):  # a pod in EKS, which calls Google Cloud
+        eks_pod.add_service_account("publisher@my-project.iam.gserviceaccount.com")
+
+Without pytest, `gke_pod()` and `eks_pod()` here are the same as context managers. Importing this
+loads neither pytest nor the emulator: they are loaded when the first pod is entered.
 
 See: docs/how-to/testing.md
 """
@@ -15,12 +18,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 
-__all__ = ["GkePod", "gke_pod"]
+__all__ = ["EksPod", "GkePod", "eks_pod", "gke_pod"]
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from gcp_aws_bridge.testing._pod import GkePod, gke_pod
+    from gcp_aws_bridge.testing._eks import EksPod, eks_pod
+    from gcp_aws_bridge.testing._gke import GkePod, gke_pod
 
 # pytest takes this from any module that it loads as a plugin (pytest, "Writing plugins").
 pytest_plugins: list[str] = ["gcp_aws_bridge.testing._fixtures"]
@@ -29,6 +33,6 @@ pytest_plugins: list[str] = ["gcp_aws_bridge.testing._fixtures"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gcp_aws_bridge.testing import _pod
+    from gcp_aws_bridge.testing import _eks, _gke
 
-    return getattr(_pod, name)
+    return getattr(_eks if "eks" in name.lower() else _gke, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import botocore
@@ -36,25 +36,31 @@ def _cloud_names() -> list[str]:
     return [name for name in cloudy if os.environ[name] not in _MOTOS]
 
 
-def pod_environment(of_the_clouds: Mapping[str, str]) -> dict[str, str | None]:
-    """What the environment must become for a pod that sees nothing else of either cloud.
-
-    Args:
-        of_the_clouds: `Emulator.environ`.
+def no_cloud() -> dict[str, str | None]:
+    """What the environment must become for a pod that sees nothing of either cloud in it.
 
     Returns:
         Variables by name; None: to be removed. moto's keys are left to `isolated`.
     """
-    return {**dict.fromkeys(_cloud_names()), **_NO_FILES, **of_the_clouds}
+    return {**dict.fromkeys(_cloud_names()), **_NO_FILES}
+
+
+SetEnvironment = Callable[[Mapping[str, "str | None"]], None]
+"""Sets variables by name, and removes those that are None; somebody puts them all back."""
 
 
 @contextmanager
-def environment(wanted: Mapping[str, str | None]) -> Iterator[None]:
-    """Have *wanted* in the environment until the end of the block."""
-    before = {name: os.environ.get(name) for name in wanted}
-    _set(wanted)
+def environment() -> Iterator[SetEnvironment]:
+    """Have the environment as it was, at the end of the block."""
+    before: dict[str, str | None] = {}
+
+    def put(wanted: Mapping[str, str | None]) -> None:
+        for name in wanted:
+            before.setdefault(name, os.environ.get(name))
+        _set(wanted)
+
     try:
-        yield
+        yield put
     finally:
         _set(before)
 
@@ -85,7 +91,7 @@ def isolated() -> Iterator[None]:
 def _nothing_shared() -> Iterator[None]:
     world, listeners, installed = registry.world, _events._listeners, [*_register._installed]
     boto3_session = _swap_default_session(None)
-    _forget()
+    forget()
     registry.world = WORLD
     try:
         yield
@@ -96,11 +102,11 @@ def _nothing_shared() -> Iterator[None]:
             for initializer in installed:
                 botocore.register_initializer(initializer)
                 _register._installed.append(initializer)
-        _forget()
+        forget()
         _swap_default_session(boto3_session)
 
 
-def _forget() -> None:
+def forget() -> None:
     """Drop what equal requests share: cells, STS clients, the session that has no owner."""
     registry.clear()
     with _sts._clients_lock:

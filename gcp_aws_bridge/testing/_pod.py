@@ -1,108 +1,43 @@
-"""The pod: its roles, its time, what goes wrong in it, and how it is entered and left."""
+"""What pods of both kinds have in common: time, troubles, and how they are entered and left."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
-from functools import cache, partial
-from typing import Any
+from functools import cache
+from typing import TypeVar
 
-from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.emulator.service import Service
-from gcp_aws_bridge.testing._isolation import environment, isolated, pod_environment
+from gcp_aws_bridge.testing._isolation import SetEnvironment, isolated, no_cloud
 from gcp_aws_bridge.testing._simulated import BACKGROUND, LONGEST_LIFE_S, TIME
 
-_NOBODY = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:*"}],
-}
 
-
-class GkePod:
-    """This process as a pod in GKE whose service account may assume the roles that are added.
-
-    Its metadata server and STS are the emulator's, on loopback, and its time is the machine's until
-    a test moves it. Not for two threads at a time. Nothing it does outlives it.
-
-    Attributes:
-        cloud: Both clouds: requests that arrived, faults, latency, service account, trust
-            policies. See `gcp_aws_bridge.emulator`.
-    """
+class Pod:
+    """This process as a pod. A subclass says of which kind: whom it may be, and what it asks."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.cloud = cloud
-        self._roles: dict[str, Callable[[], object]] = {}
         self._troubles = ExitStack()
         self._down: set[Service] = set()
 
     def __repr__(self) -> str:
-        return f"<GkePod with {self.cloud!r}>"
+        return f"<{type(self).__name__} with {self.cloud!r}>"
 
-    # Roles.
+    # What a subclass says.
 
-    def add_role(
-        self,
-        arn: str,
-        trust_policy: Mapping[str, Any] | str | None = None,
-        *,
-        audience: str = DEFAULT_AUDIENCE,
-        max_session_duration: int = 3600,
-    ) -> None:
-        """Make a role, or replace the one of this ARN.
+    def _enter(self, put: SetEnvironment) -> None:
+        """Begin, in an environment that has nothing of either cloud; *put* adds to that."""
+        raise NotImplementedError
 
-        Args:
-            arn: `arn:aws:iam::ACCOUNT:role/NAME`.
-            trust_policy: Who may assume it; None: this pod, with a token for *audience*.
-            audience: What a trust policy of ours wants in `accounts.google.com:oaud`.
-            max_session_duration: Longest session, in seconds; 3600 to 43200.
+    @property
+    def _services(self) -> tuple[Service, ...]:
+        """Those that the pod asks."""
+        raise NotImplementedError
 
-        Raises:
-            ValueError: IAM would refuse this, or the policy needs something that the emulator
-                does not evaluate.
-        """
-        add = partial(
-            self.cloud.add_role,
-            arn,
-            trust_policy,
-            audience=audience,
-            max_session_duration=max_session_duration,
-        )
-        add()
-        self._roles[arn] = add
-
-    def deny(self, arn: str) -> AbstractContextManager[object]:
-        """Have the role's trust policy refuse everybody, from now on.
-
-        Credentials that STS has given stay good. As a context manager it ends with its block, else
-        with the test.
-
-        Raises:
-            KeyError: `add_role` has not made this role.
-        """
-        allow = self._roles[arn]
-        self.cloud.add_role(arn, _NOBODY)
-        return self._trouble(allow)
-
-    # Outages.
-
-    def sts_outage(self) -> AbstractContextManager[object]:
-        """Have STS refuse connections, from now on; ends as `deny` does.
-
-        Raises:
-            RuntimeError: It does already.
-        """
-        return self._outage(self.cloud.sts)
-
-    def metadata_outage(self) -> AbstractContextManager[object]:
-        """Have the metadata server refuse connections, from now on; ends as `deny` does.
-
-        Raises:
-            RuntimeError: It does already.
-        """
-        return self._outage(self.cloud.metadata)
+    # Troubles.
 
     def _outage(self, service: Service) -> AbstractContextManager[object]:
         if service in self._down:
@@ -118,20 +53,6 @@ class GkePod:
         trouble.callback(end)
         self._troubles.callback(trouble.close)
         return trouble
-
-    # Counters.
-
-    @property
-    def exchanges(self) -> int:
-        """How often STS has given credentials for an ID token since the test began."""
-        asked = self.cloud.sts.requests
-        wanted = "AssumeRoleWithWebIdentity"
-        return sum(each.action == wanted and each.status == 200 for each in asked)
-
-    @property
-    def metadata_requests(self) -> int:
-        """How many requests have reached the metadata server since the test began."""
-        return len(self.cloud.metadata.requests)
 
     # Time.
 
@@ -200,7 +121,7 @@ class GkePod:
         with ExitStack() as stack:
             stack.callback(self.cloud.reset)
             stack.callback(self.settle)
-            for service in (self.cloud.metadata, self.cloud.sts):
+            for service in self._services:
                 stack.callback(service.reset)
             stack.callback(self._troubles.close)
 
@@ -231,41 +152,36 @@ def serving() -> Iterator[Emulator]:
             cloud.stop()
 
 
-_inside: list[GkePod] = []
+_inside: list[Pod] = []
+_P = TypeVar("_P", bound=Pod)
 
 
 @contextmanager
-def entered(cloud: Emulator) -> Iterator[GkePod]:
-    """Be in a pod whose environment has been set.
+def entered(pod: _P, put: SetEnvironment) -> Iterator[_P]:
+    """Be in a pod.
+
+    Args:
+        put: What it sets is put back by the caller.
 
     Raises:
         RuntimeError: This process is in one already.
     """
     if _inside:
         raise RuntimeError("This process is in a pod already: there is one environment.")
+    cloud = pod.cloud
     cloud.start()  # a test may have stopped it
     cloud.reset()
-    cloud.sts.max_skew_s = math.inf  # botocore dates signatures by the machine's clock
+    cloud.sts.max_skew_s = math.inf  # botocore and google-auth sign by the machine's clock
     TIME.start_anew()
-    pod = GkePod(cloud)
     _inside.append(pod)
     try:
+        put(no_cloud())
         with isolated():
             try:
+                pod._enter(put)
                 yield pod
             finally:
                 pod._leave()
     finally:
         _inside.remove(pod)
         TIME.start_anew()
-
-
-@contextmanager
-def gke_pod() -> Iterator[GkePod]:
-    """Be in a pod until the end of the block: the fixture of this name, without pytest.
-
-    Raises:
-        RuntimeError: This process is in one already.
-    """
-    with serving() as cloud, environment(pod_environment(cloud.environ)), entered(cloud) as pod:
-        yield pod

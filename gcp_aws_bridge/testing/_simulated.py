@@ -6,9 +6,14 @@ One for the process: a session that a program keeps from one test to the next st
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
+
+import botocore.credentials
+import botocore.utils
 
 from gcp_aws_bridge._world import REAL, World
 
@@ -117,3 +122,38 @@ WORLD = World(
     jitter=lambda: 0.5,  # so that a test can say when a refresh is due: at half of the life
     spawn=BACKGROUND.spawn,
 )
+
+
+# In which pod a key was first seen, by its id.
+_pods: dict[str, object] = {}
+
+
+@contextmanager
+def botocore_too() -> Iterator[None]:
+    """Have botocore hold AWS keys against this time, and ask for them anew without pauses.
+
+    It goes by the machine's clock, which does not move: keys would be over for AWS and still be
+    good for botocore, as they never are in a pod. Those of an earlier pod are over, too, as all is
+    that was kept: AWS no longer knows them.
+    """
+    this_pod = object()
+
+    def remaining_s(keys: Any) -> float:
+        if _pods.setdefault(keys._access_key, this_pod) is not this_pod:
+            return -1.0
+        left: timedelta = keys._expiry_time - TIME.now()
+        return left.total_seconds()
+
+    changes: list[tuple[Any, str, object]] = [
+        (botocore.credentials, "_local_now", TIME.now),
+        (botocore.credentials.RefreshableCredentials, "_seconds_remaining", remaining_s),
+        (botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0),
+    ]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    try:
+        for change in changes:
+            setattr(*change)
+        yield
+    finally:
+        for change in before:
+            setattr(*change)

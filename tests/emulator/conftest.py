@@ -106,9 +106,9 @@ def exchange(emulator: Emulator) -> Callable[..., Answer]:
 
 
 @pytest.fixture(scope="session")
-def _unsigned(_gke_pod_clouds: Emulator) -> Iterator[Any]:
+def _unsigned(_pod_clouds: Emulator) -> Iterator[Any]:
     """One unsigned client for all tests: making one takes longer than most of them."""
-    client = _client(_gke_pod_clouds, UNSIGNED)
+    client = _client(_pod_clouds, UNSIGNED)
     yield client
     client.close()
 

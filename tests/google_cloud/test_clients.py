@@ -19,6 +19,7 @@ from fakes import Journey, eventually
 from google.auth.transport.requests import AuthorizedSession
 
 from gcp_aws_bridge import google
+from gcp_aws_bridge.testing import EksPod
 
 from .conftest import ACCOUNT, Workload
 
@@ -98,6 +99,21 @@ def test_a_signed_url_is_signed_by_google(workload: Workload, buckets: tuple[str
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed).query)
     assert [256] == [len(bytes.fromhex(one)) for one in query["X-Goog-Signature"]]
     assert query["X-Goog-Credential"][0].startswith(f"{ACCOUNT}/")
+
+
+def test_clients_work_in_a_pod_of_the_test_kit(eks_pod: EksPod) -> None:
+    eks_pod.add_service_account(ACCOUNT, token_creator=True)
+    with apis.storage(eks_pod.cloud) as (url, bearers):
+        bucket = client(url, google.credentials(service_account=ACCOUNT)).bucket("bucket")
+        bucket.blob("word").upload_from_string(b"hello")
+        eks_pod.advance(1800)
+        assert b"hello" == bucket.blob("word").download_as_bytes()
+        eks_pod.settle()
+        assert (2, 2) == (eks_pod.exchanges, eks_pod.impersonations)
+        eks_pod.expire()
+        assert b"hello" == bucket.blob("word").download_as_bytes()
+        assert "X-Goog-Signature=" in bucket.blob("word").generate_signed_url(600, version="v4")
+    assert ({ACCOUNT}, 2) == (set(bearers.seen), len(set(bearers.tokens)))
 
 
 # -- the page -----------------------------------------------------------------------------------

@@ -13,16 +13,20 @@ import os
 import random
 import socket
 import sys
+import tempfile
 
 import botocore
 import pytest
+from botocore import credentials, utils
 
 from gcp_aws_bridge import _events, _register, _request, _sts
 from gcp_aws_bridge._registry import registry
 
 pytest_plugins = ["gcp_aws_bridge.testing"]
 ROLE = "arn:aws:iam::123456789012:role/etl"
+ACCOUNT = "publisher@my-project.iam.gserviceaccount.com"
 ELSEWHERE = []
+tempfile.tempdir = tempfile.mkdtemp(dir=os.getcwd())  # of this process alone
 _connect = socket.socket.connect
 
 
@@ -48,6 +52,12 @@ def state():
         "installed": list(_register._installed),
         "initializers": list(botocore._INITIALIZERS) if hasattr(botocore, "_INITIALIZERS") else 0,
         "default session": boto3 and boto3.DEFAULT_SESSION,
+        "botocore": (
+            credentials._local_now,
+            credentials.RefreshableCredentials._seconds_remaining,
+            utils.ContainerMetadataFetcher.SLEEP_TIME,
+        ),
+        "files": os.listdir(tempfile.gettempdir()),
         "elsewhere": list(ELSEWHERE),
     }
 
@@ -75,6 +85,16 @@ def pytest_collection_modifyitems(config, items):
 def pod(gke_pod):
     gke_pod.add_role(ROLE)
     return gke_pod
+
+
+@pytest.fixture
+def eks(eks_pod):
+    eks_pod.add_service_account(ACCOUNT)
+    return eks_pod
+"""
+SUITE = """
+ROLE = "arn:aws:iam::123456789012:role/etl"
+ACCOUNT = "publisher@my-project.iam.gserviceaccount.com"
 """
 
 
@@ -92,11 +112,12 @@ def inner(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEDEVELOPER00")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-developer")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT", "another@example.com")
     monkeypatch.setenv("GCP_AWS_BRIDGE_AUDIENCE", "another")
     pytester.makeconftest(CONFTEST)
 
     def run(suite: str, *options: str) -> pytest.RunResult:
-        pytester.makepyfile(test_suite=f'ROLE = "arn:aws:iam::123456789012:role/etl"\n{suite}')
+        pytester.makepyfile(test_suite=SUITE + suite)
         return pytester.runpytest_subprocess("-W", "error", *options)
 
     return run

@@ -14,6 +14,7 @@ Inner = Callable[..., pytest.RunResult]
 CARELESS = """
 import logging
 import os
+import sys
 import time
 from functools import cache
 
@@ -21,7 +22,10 @@ import boto3
 import pytest
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import google
 from gcp_aws_bridge.emulator import Fault
+
+sys.modules["celpy"] = None  # the test kit has no need of it
 
 
 bridge.install(ROLE)  # as an app that does so when it is imported
@@ -139,12 +143,97 @@ def broken(pod):
 bridge.on_event(lambda event: None)  # as an app that is imported
 
 
+@pytest.fixture
+def eks(eks):
+    bridge.uninstall()  # that is of the app in GKE: it would look for a metadata server
+    return eks
+
+
+@cache
+def kept_for_google(session):
+    return google.credentials(service_account=ACCOUNT, session=kept_session() if session else None)
+
+
+@cache
+def kept_session():
+    return boto3.Session(region_name="us-east-1")
+
+
+def bearer(session=False):
+    headers = {}
+    kept_for_google(session).before_request(None, "GET", "https://storage.googleapis.com/", headers)
+    return headers["authorization"].removeprefix("Bearer ")
+
+
+@pytest.mark.parametrize("session", [False, True])
+@pytest.mark.parametrize("turn", range(2))
+def test_credentials_that_are_kept_are_as_good_as_new(eks, turn, session):
+    assert (0, 0, 0) == (eks.exchanges, eks.impersonations, eks.agent_requests)
+    assert bearer(session) == bearer(session)
+    assert (1, 1, 1) == (eks.exchanges, eks.impersonations, eks.agent_requests)
+    assert ACCOUNT == eks.cloud.google_identity(bearer(session)).email
+
+
+def test_environment_in_eks(eks, monkeypatch):
+    assert "AWS_PROFILE" not in os.environ
+    assert "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ
+    os.environ["AWS_PROFILE"] = os.environ["AWS_ROLE_ARN"] = "of the test"
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT", ACCOUNT)
+    monkeypatch.delenv("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE")
+
+
+def test_another_role(eks, monkeypatch):
+    eks.becomes(ROLE, how="irsa")
+    monkeypatch.setenv("AWS_ROLE_ARN", "of the test")
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+
+
+def test_troubles_in_eks(eks):
+    eks.deny()
+    eks.deny(ACCOUNT)
+    eks.google_sts_outage()
+    eks.iam_outage()
+    eks.agent_outage()
+    eks.cloud.sts.latency_s = 30
+    eks.freeze()
+    eks.advance(50_000)
+
+
+@pytest.mark.parametrize("service", ["pod_identity", "google_sts", "iam_credentials"])
+def test_under_way_in_eks(eks, service):
+    if service != "pod_identity":
+        bearer()
+        eks.advance(1800)
+    getattr(eks.cloud, service).inject(Fault.hang(60))
+    kept_for_google(False)._cell.warm_up()
+
+
+def test_stopped_in_eks(eks):
+    eks.cloud.stop()
+
+
+def test_fails_in_eks(eks):
+    os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = "of the test"
+    eks.google_sts_outage()
+    bearer()  # an error of google-auth's
+
+
+def test_a_boto3_session_in_eks(eks):
+    sts = boto3.client("sts", region_name="us-east-1")
+    assert ":assumed-role/app/eks-" in sts.get_caller_identity()["Arn"]
+
+
+def test_in_two_pods(pod, eks):
+    pass
+
+
 def test_no_pod():
     assert "mine" == os.environ["AWS_PROFILE"]
     assert "AKIAOFTHEDEVELOPER00" == os.environ["AWS_ACCESS_KEY_ID"]
     assert "GCE_METADATA_HOST" not in os.environ
 """
-CARELESS_OUTCOMES = {"passed": 14, "failed": 1, "errors": 1}
+CARELESS_OUTCOMES = {"passed": 26, "failed": 2, "errors": 2}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -168,6 +257,7 @@ import pytest
 from moto import mock_aws
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import google
 from gcp_aws_bridge.testing import gke_pod as entered
 
 QUIET = {"core": {"mock_credentials": False}}
@@ -250,6 +340,28 @@ class Decorated(unittest.TestCase):
         self.assertEqual(1, self.pod.exchanges)
 
 
+def bearer():
+    headers = {}
+    credentials = google.credentials(service_account=ACCOUNT)
+    credentials.before_request(None, "GET", "https://storage.googleapis.com/", headers)
+    return headers["authorization"].removeprefix("Bearer ")
+
+
+def test_moto_first_in_eks(moto, eks):
+    assert ACCOUNT == eks.cloud.google_identity(bearer()).email
+    save(boto3.Session())
+    assert (1, 2) == (eks.exchanges, eks.agent_requests)  # of two sessions
+    assert "container-role" == boto3.Session().get_credentials().method
+
+
+@mock_aws(config=QUIET)
+def test_pod_first_in_eks(eks):
+    save(boto3.Session())
+    eks.expire()
+    assert ACCOUNT == eks.cloud.google_identity(bearer()).email
+    save(boto3.Session())
+
+
 def test_afterwards():
     assert "AKIAOFTHEDEVELOPER00" == os.environ["AWS_ACCESS_KEY_ID"]
 """
@@ -257,7 +369,7 @@ def test_afterwards():
 
 @pytest.mark.parametrize("seed", range(2))
 def test_beside_moto(inner: Inner, seed: int) -> None:
-    inner(MOTO, f"--shuffle={seed}").assert_outcomes(passed=9)
+    inner(MOTO, f"--shuffle={seed}").assert_outcomes(passed=11)
 
 
 # Of either plugin of async tests; what aiobotocore does is in docs/how-to/testing.md.
@@ -267,11 +379,24 @@ import asyncio
 import pytest
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import google
 
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.mark.MARK
+async def test_a_refresh_in_eks(eks):
+    credentials = google.credentials(service_account=ACCOUNT)
+    await asyncio.to_thread(credentials.refresh, None)
+    first = credentials.token
+    eks.advance(1800)
+    assert first == credentials.token
+    eks.settle()
+    assert first != credentials.token
+    assert (2, 2) == (eks.exchanges, eks.impersonations)
 
 
 @pytest.mark.MARK
@@ -297,7 +422,7 @@ def test_asynchronous_tests(inner: Inner, plugin: str) -> None:
     options = ["-p", plugin]
     if plugin == "asyncio":
         options += ["-o", "asyncio_default_fixture_loop_scope=function"]
-    inner(ASYNC.replace("MARK", plugin), *options).assert_outcomes(passed=2)
+    inner(ASYNC.replace("MARK", plugin), *options).assert_outcomes(passed=3)
 
 
 def test_the_plugin_loads_nothing_until_there_is_a_pod(pytester: pytest.Pytester) -> None:

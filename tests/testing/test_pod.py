@@ -289,7 +289,7 @@ def test_a_failed_answer_of_the_emulator_is_told_and_leaks_nothing() -> None:
 
 
 def test_the_public_names() -> None:
-    assert ["GkePod", "gke_pod"] == testing.__all__
+    assert ["EksPod", "GkePod", "eks_pod", "gke_pod"] == testing.__all__
     assert all(getattr(testing, name).__doc__ for name in testing.__all__)
     with pytest.raises(AttributeError, match="no attribute 'other'"):
         testing.other  # noqa: B018

@@ -91,5 +91,17 @@ def in_a_pod(pod: testing.GkePod) -> int:
     return pod.exchanges + pod.metadata_requests
 
 
+def in_eks(pod: testing.EksPod) -> int:
+    pod.add_provider("projects/1/locations/global/workloadIdentityPools/aws/providers/eks")
+    pod.add_service_account("a@b.iam.gserviceaccount.com", [pod.provider.principal_set()])
+    pod.becomes(ROLE, how="irsa")
+    with pod.google_sts_outage(), pod.iam_outage(), pod.agent_outage(), pod.deny():
+        pod.advance(1800)
+    return pod.exchanges + pod.impersonations + pod.agent_requests
+
+
+with testing.eks_pod() as other:
+    audience: str = other.provider.audience
+
 with testing.gke_pod() as pod:
     began: datetime = pod.freeze()
