@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import importlib
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +135,24 @@ def test_a_page_opens_asks_nobody_else_and_can_be_read(
     assert [] == found["faint"]
     assert found["wide"] <= LOOKS[look]["viewport"]["width"], "the page scrolls sideways"
     assert (found["ground"] < 0.1) is (look == "phone")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".aio", ".emulator", ".exceptions", ".google", ".policy", ".testing"]
+)
+def test_every_promised_name_is_in_the_api_reference(site: str, name: str) -> None:
+    """In what was built: a name that is loaded when it is asked for is not found by itself."""
+    module = importlib.import_module(f"gcp_aws_bridge{name}")
+    with urllib.request.urlopen(f"{site}reference/api.html") as page:
+        text = page.read().decode()
+    shown = {*re.findall(rf'<dt class="[^"]*" id="{re.escape(module.__name__)}\.(\w+)">', text)}
+    # Two are called Role: the emulator's is in no index.
+    shown |= {
+        *re.findall(r'<dt class="sig sig-object py">.*?descname"><span.*?>(\w+)<', text, re.S)
+    }
+    promised = {*module.__all__} - {"exceptions"}  # a module, which has a part of its own
+    assert promised
+    assert [] == sorted(promised - shown)
 
 
 def test_every_link_leads_somewhere(site: str, visit: Callable[..., Visit]) -> None:
