@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.utils import ContainerMetadataFetcher
 from google.auth.exceptions import GoogleAuthError
 
 from gcp_aws_bridge import google
@@ -127,6 +128,19 @@ def test_an_outage_of_the_agent_goes_by_unnoticed_while_keys_live(pod: EksPod) -
         assert "token/aws-refused" == error_id()
     pod.advance(60)
     assert bearer()
+
+
+def test_an_outage_of_the_agent_costs_no_time(pod: EksPod, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    made = ContainerMetadataFetcher.__init__
+
+    def noted(self: Any, session: Any = None, sleep: Any = None) -> None:
+        made(self, session, pauses.append)
+
+    monkeypatch.setattr(ContainerMetadataFetcher, "__init__", noted)
+    with pod.agent_outage():
+        assert "token/aws-refused" == error_id()
+    assert {0} == {*pauses}
 
 
 def test_an_outage_of_google_goes_by_unnoticed(pod: EksPod) -> None:
