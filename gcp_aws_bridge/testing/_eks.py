@@ -107,7 +107,7 @@ class EksPod(Pod):
         """Make a service account, or replace the one of this e-mail.
 
         Args:
-            email: NAME@PROJECT.iam.gserviceaccount.com.
+            email: `NAME@PROJECT.iam.gserviceaccount.com`.
             members: Who has roles/iam.workloadIdentityUser on it, as `principal://…` or
                 `principalSet://…`; None: this pod, by its role.
             token_creator: Whether they have roles/iam.serviceAccountTokenCreator as well, which

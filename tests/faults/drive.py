@@ -15,6 +15,7 @@ from fakes import ManualWorld, eventually
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._flight import Flight
 from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
@@ -37,6 +38,7 @@ class Drive:
         self._life = Life.LASTS
         self._down = contextlib.ExitStack()
         self._threads: list[threading.Thread] = []
+        self._flights: list[Flight] = []  # that were waited for, since the fault is there
 
     @contextlib.contextmanager
     def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -161,7 +163,7 @@ class Drive:
             self._down.enter_context(service.down())
         else:
             service.inject(row.fault, times=None if life is Life.LASTS else 1)
-        self._row, self._life = row, life
+        self._row, self._life, self._flights = row, life, []
 
     def wire(self, server: Server) -> str:
         """How the answer to the request that is under way is delivered: `Fault.wire`."""
@@ -170,6 +172,16 @@ class Drive:
             return "whole"
         spoilt = self._life is Life.LASTS or self.asked[server] <= 1
         return row.fault.wire if spoilt else "whole"
+
+    def drips_to(self, flight: Flight) -> bool:
+        """Whether STS has begun an answer to this exchange that does not end."""
+        if self._row is None or not self._row.never_ends:
+            return False
+        if flight not in self._flights:
+            self._flights.append(flight)
+        before = self._flights.index(flight)
+        spoilt = self._life is Life.LASTS or before == 0
+        return spoilt and len(self.pod.sts.requests) > before
 
     @contextlib.contextmanager
     def request(self, server: Server) -> Iterator[None]:
