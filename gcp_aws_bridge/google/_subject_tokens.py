@@ -5,9 +5,11 @@ The other two, which are OIDC tokens, are loaded where they are wanted: `_oidc_t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
@@ -17,6 +19,11 @@ from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 # Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
 SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
+# AIP-4117, "Determining the subject token in AWS". As there, whom the request is for is signed with
+# the rest: google-auth's own credentials add that header to a request which is signed already, so
+# that whoever was shown it could name another provider.
+_CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+_FOR = "x-goog-cloud-target-resource"
 
 
 class SubjectToken(NamedTuple):
@@ -50,7 +57,8 @@ class OfAws:
 class SignedRequest(OfAws):
     """A signed `GetCallerIdentity` request, for an AWS provider: Google sends it to AWS.
 
-    Nothing is sent to AWS from here. Good for five minutes (AWS Signature Version 4).
+    Nothing is sent to AWS from here. Good for five minutes (AWS Signature Version 4), and for the
+    provider that it names.
 
     Args:
         session: boto3's or botocore's, whose credentials sign. None: what the environment says.
@@ -61,10 +69,14 @@ class SignedRequest(OfAws):
     """
 
     def __call__(self, audience: str) -> SubjectToken:
-        signing = aws.Credentials(
-            audience, SIGNED_REQUEST, aws_security_credentials_supplier=AwsIdentity(self.session)
-        )
+        identity = AwsIdentity(self.session)
+        region = identity.get_aws_region(None, None)
+        keys = identity.get_aws_security_credentials(None, None)
         try:
-            return SubjectToken(signing.retrieve_subject_token(None), SIGNED_REQUEST)
+            signed = aws.RequestSigner(region).get_request_options(
+                keys, _CALLER.format(region), "POST", additional_headers={_FOR: audience}
+            )
         except GoogleAuthError as error:  # a region that makes no address
             raise refused(error) from None
+        headers = [{"key": name, "value": value} for name, value in signed["headers"].items()]
+        return SubjectToken(quote(json.dumps({**signed, "headers": headers})), SIGNED_REQUEST)

@@ -13,10 +13,12 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import botocore.session
 import pytest
+import requests
 from botocore.utils import ContainerMetadataFetcher
 from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
@@ -25,8 +27,9 @@ from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
+from gcp_aws_bridge.policy import cel
 
-from .conftest import ACCOUNT, ROLE, SHORT, Workload, needs_outbound
+from .conftest import ACCOUNT, ASSUMED, ROLE, SHORT, Workload, needs_outbound
 
 EKS = "system:serviceaccount:default:etl"
 
@@ -117,6 +120,30 @@ def test_an_aws_identity_is_traded(workload: Workload, become: Any) -> None:
     credentials = workload.credentials()
     assert ACCOUNT == workload.whose(credentials)
     assert (1, 1) == workload.asked
+
+
+def test_a_signed_request_is_for_one_provider_alone(workload: Workload) -> None:
+    """Who is shown one, and puts another provider into it, has a signature of something else."""
+    workload.pod()
+    other = workload.cloud.add_aws_provider(pool="another").audience
+    token = google.SignedRequest()(workload.provider.audience).value
+    replaced = token.replace(quote(workload.provider.audience), quote(other))
+    assert token != replaced
+    answers = {}
+    for audience, subject in ((workload.provider.audience, token), (other, replaced)):
+        asked = {
+            "audience": audience,
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+            "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+            "subject_token": subject,
+        }
+        answer = requests.post(f"{workload.cloud.google_sts.url}/v1/token", data=asked, timeout=20)
+        answers[audience] = answer
+    assert 200 == answers[workload.provider.audience].status_code
+    assert 400 == answers[other].status_code
+    assert "SignatureDoesNotMatch" in answers[other].text
 
 
 def test_without_a_service_account_it_is_the_federated_identity_itself(workload: Workload) -> None:
@@ -416,7 +443,24 @@ def test_no_aws_identity_at_all(workload: Workload, home: Path) -> None:
     workload.becomes({"AWS_EC2_METADATA_DISABLED": "true"})
     error = refused(workload.credentials())
     assert (TokenUnavailable, "token/aws-none") == (type(error), error.error_id)
+    assert "EC2" not in str(error)  # which was not asked
     assert (0, 0) == workload.asked
+
+
+def test_an_instance_whose_metadata_service_comes_late_is_asked_again(
+    workload: Workload, journey: Journey
+) -> None:
+    """Of which botocore says what it says where there is no identity at all."""
+    ec2(workload)
+    workload.cloud.imds.inject(Fault.reset(), times=None)
+    credentials = workload.credentials()
+    error = refused(credentials)
+    assert "token/aws-none" == error.error_id
+    assert "may not have reached" in error.args[0]
+    assert "hop limit" in error.fix
+    workload.cloud.imds.clear_faults()
+    journey.travel(seconds=16)
+    assert ACCOUNT == workload.whose(credentials)
 
 
 def test_a_pod_identity_agent_that_is_down_may_come_back(
@@ -500,6 +544,25 @@ def test_each_refusal_of_googles_says_what_to_do(
     assert (ExchangeError, error_id) == (type(error), error.error_id)
     assert error.fix
     assert not error.retryable
+
+
+def test_a_condition_by_the_roles_arn_keeps_out_a_user_with_a_path_like_it(
+    workload: Workload,
+) -> None:
+    """Whose subject is the role's own, by the mapping of `setup`."""
+    cloud = workload.cloud
+    eve = cloud.add_user("assumed-role/etl/eve")
+    workload.becomes(
+        {"AWS_ACCESS_KEY_ID": eve.access_key_id, "AWS_SECRET_ACCESS_KEY": eve.secret_access_key}
+    )
+    workload.provider = cloud.add_aws_provider(pool="open", attribute_mapping=cel.OF_ROLE)
+    found = workload.whose(workload.credentials(service_account=None))
+    assert workload.provider.principal("123456789012:etl") == found
+    workload.provider = cloud.add_aws_provider(
+        pool="closed", attribute_mapping=cel.OF_ROLE, attribute_condition=cel.is_role(ASSUMED)
+    )
+    error = refused(workload.credentials(service_account=None))
+    assert "exchange/google-condition" == error.error_id
 
 
 def test_a_clock_that_is_wrong_is_blamed(workload: Workload) -> None:
