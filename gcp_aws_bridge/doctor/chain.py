@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from botocore.session import Session
@@ -12,7 +14,7 @@ from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.doctor import exchange, identity, place, reach, settings
 from gcp_aws_bridge.doctor.report import Finding, Report
-from gcp_aws_bridge.doctor.walk import Walk, Way
+from gcp_aws_bridge.doctor.walk import Walk, Way, begun
 from gcp_aws_bridge.exceptions import BridgeError
 
 DEFAULT_TIMEOUT_S = 2.0
@@ -22,24 +24,30 @@ Watcher = Callable[[str], None]
 
 
 class Link(NamedTuple):
-    """One link: what must hold before it can be looked at, and what is there where all is well."""
+    """One link: what must hold before it can be looked at, and what is there where all is well.
+
+    Attributes:
+        reaches: It asks over a network, and uses nothing that others which do so leave: all of
+            these are looked at side by side, since more than one may have no answer.
+    """
 
     name: str
     needs: tuple[str, ...]
     check: Callable[[Any], Iterator[Finding]]
     wanted: str
+    reaches: bool = False
 
 
 LINKS = (
     Link("settings", (), settings.check, "One role, with settings that AWS takes."),
-    Link("place", (), place.check_place, ""),
+    Link("place", (), place.check_place, "", reaches=True),
     Link(
         "metadata",
         (),
         place.check_metadata,
         "Google's metadata server, at 169.254.169.254 and nowhere else.",
     ),
-    Link("sts", ("settings",), reach.check_sts, "The STS of the region, over HTTPS."),
+    Link("sts", ("settings",), reach.check_sts, "The STS of the region, over HTTPS.", reaches=True),
     Link("clock", (), reach.check_clock, "All three clocks within five minutes."),
     Link("account", ("metadata",), identity.check_account, "A Google service account."),
     Link(
@@ -88,6 +96,7 @@ def walked(links: Sequence[Link], walk: Way, looking_at: Watcher) -> Report:
     """What is found along *links*, each looked at where those that it needs are sound."""
     findings: list[Finding] = []
     unsound: set[str] = set()
+    reached: dict[str, Future[list[Finding]]] = {}
     for link in links:
         if missing := [name for name in link.needs if name in unsound]:
             unsound.add(link.name)
@@ -96,20 +105,28 @@ def walked(links: Sequence[Link], walk: Way, looking_at: Watcher) -> Report:
             )
             continue
         looking_at(link.name)
-        for found in _findings(link, walk):
+        if link.reaches and not reached:
+            reached = {
+                one.name: begun(partial(_findings, one, walk), walk.world)
+                for one in links
+                if one.reaches and unsound.isdisjoint(one.needs)
+            }
+        for found in reached[link.name].result() if link.reaches else _findings(link, walk):
             findings.append(found)
             if found.state == "broken":
                 unsound.add(link.name)
     return Report(tuple(findings))
 
 
-def _findings(link: Link, walk: Way) -> Iterator[Finding]:
+def _findings(link: Link, walk: Way) -> list[Finding]:
+    findings: list[Finding] = []
     try:
-        for found in link.check(walk):
-            yield (
-                found
-                if found.wanted or found.state != "broken"
-                else replace(found, wanted=link.wanted)
-            )
+        findings.extend(link.check(walk))
     except BridgeError as error:
-        yield replace(Finding.of(link.name, error), wanted=link.wanted)
+        findings.append(Finding.of(link.name, error))
+    return [
+        replace(found, wanted=link.wanted)
+        if found.state == "broken" and not found.wanted
+        else found
+        for found in findings
+    ]

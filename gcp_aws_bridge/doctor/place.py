@@ -17,8 +17,9 @@ from gcp_aws_bridge.exceptions import quoted
 # GKE, "About Workload Identity Federation", limitations: a few seconds; the library waits for
 # twenty, and a container that is younger than this may have caught them.
 _NEW_POD_S = 60.0
-# Where the token comes from elsewhere, and the server would only say where this is.
-_CURIOUS_S = 0.3
+# Where the token comes from elsewhere, and the server would only say where this is: not much longer
+# than STS takes, which is asked meanwhile.
+_CURIOUS_S = 0.8
 _KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 _ELSEWHERE_FIX = (
     "run it in a pod, instance or service of Google Cloud; on a laptop:\n"

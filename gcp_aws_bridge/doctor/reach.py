@@ -156,7 +156,9 @@ def check_clock(walk: Way, googles: tuple[State, str, str] = _METADATA_CLOCK) ->
     Args:
         googles: Where Google's alone is off: how bad that is, whose it is in words, and the id.
     """
-    off = {cloud: skew(seen.ours, seen.theirs) for cloud, seen in walk.clocks.items()}
+    # In one order, whichever of them told first.
+    clocks = sorted(walk.clocks.items(), reverse=True)
+    off = {cloud: skew(seen.ours, seen.theirs) for cloud, seen in clocks}
     wrong = {cloud: by for cloud, by in off.items() if by}
     if not off:
         yield Finding("clock", "skipped", "Neither cloud told the time.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -97,21 +97,21 @@ def named(token: IdToken) -> str:
 
 def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
     """See `Way.within`."""
-    done = threading.Event()
-    outcome: list[_T] = []
-    failure: list[BaseException] = []
+    future = begun(call, world)
+    if not wait([future], timeout_s).done:  # Python 3.10 has two classes of TimeoutError
+        raise TimeoutError
+    return future.result()
+
+
+def begun(call: Callable[[], _T], world: World) -> Future[_T]:
+    """*call* under way, in a thread that does not keep the process."""
+    future: Future[_T] = Future()
 
     def work() -> None:
         try:
-            outcome.append(call())
+            future.set_result(call())
         except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-            failure.append(error)
-        finally:
-            done.set()
+            future.set_exception(error)
 
     world.spawn(work)
-    if not done.wait(timeout_s):
-        raise TimeoutError
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    return future

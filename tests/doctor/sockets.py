@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from unit.servers import Server, answer
 
 
 @contextlib.contextmanager
@@ -73,6 +74,24 @@ def tls(
         _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
     ):
         yield f"https://{_address(listener)}"
+
+
+@contextlib.contextmanager
+def waiting_for_each_other(count: int) -> Iterator[tuple[list[Server], threading.Barrier]]:
+    """Servers that say no to their first request once each of them has one.
+
+    One that waits in vain breaks the barrier after ten seconds, and answers all the same.
+    """
+    barrier = threading.Barrier(count)
+    no = answer(status=404, flavor=None)
+
+    def meet(connection: socket.socket) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(10)
+        connection.sendall(no)
+
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Server(meet, no)) for _ in range(count)], barrier
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey, host: str, days: int) -> x509.Certificate:

@@ -28,6 +28,7 @@ from gcp_aws_bridge.doctor.walk import bounded
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.testing import GkePod
 
+from . import sockets
 from .pod import OTHER, PROVIDER, ROLE, Pod
 
 OK = Finding("place", "ok", "GKE.")
@@ -395,6 +396,15 @@ def test_cloud_run_and_compute_engine_are_told_apart(
 
 
 # -- waiting -----------------------------------------------------------------------------------
+
+
+def test_both_clouds_are_asked_at_the_same_time(pod: Pod) -> None:
+    with sockets.waiting_for_each_other(2) as ([metadata, sts], barrier):
+        pod.metadata_at(metadata.host)
+        pod.set(AWS_ENDPOINT_URL_STS=sts.url)
+        report = diagnose({"arn": ROLE}, botocore.session.Session(), timeout_s=30)
+    assert report.cause is not None
+    assert ("metadata", False) == (report.cause.link, barrier.broken)
 
 
 def test_what_does_not_end_is_not_waited_for() -> None:

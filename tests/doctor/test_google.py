@@ -27,6 +27,7 @@ from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.google import Federation
 from gcp_aws_bridge.testing import GkePod
 
+from . import sockets
 from .workload import EMAIL, ROLE, SESSION, Workload
 
 AUDIENCE = (
@@ -54,6 +55,28 @@ def option(fix: str, name: str) -> list[str]:
     """The values of one option in the commands of a fix."""
     words = [word for line in fix.splitlines() for word in shlex.split(line, comments=False)]
     return [word.partition("=")[2] for word in words if word.startswith(f"--{name}=")]
+
+
+def test_all_are_asked_at_the_same_time(at: Workload) -> None:
+    at.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=at.provider.audience)
+    with sockets.waiting_for_each_other(3) as ([sts, google, iam], barrier):
+        at.set(AWS_ENDPOINT_URL_STS=sts.url)
+        at.google_at(google.url, iam.url)
+        report = diagnose({}, botocore.session.Session(), timeout_s=30)
+    assert report.cause is not None
+    assert ("google", False) == (report.cause.link, barrier.broken)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_for_the_same_provider_is_no_other_identity_in_any_encoding(
+    at: Workload, encoding: str
+) -> None:
+    document = {"type": "external_account", "audience": at.provider.audience}
+    path = at.folder / "google.json"
+    path.write_text(json.dumps(document), encoding=encoding)
+    at.set(GOOGLE_APPLICATION_CREDENTIALS=str(path))
+    report = diagnose({"audience": at.provider.audience}, botocore.session.Session())
+    assert None is report.cause
 
 
 def test_every_link_needs_only_earlier_ones() -> None:

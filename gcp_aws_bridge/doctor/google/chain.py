@@ -32,9 +32,9 @@ def _check_clock(walk: Walk) -> Iterator[Finding]:
 
 LINKS = (
     Link("settings", (), settings.check, "A workload identity provider, and settings that fit."),
-    Link("sts", ("settings",), ways.check_aws, "AWS's STS of the region, over HTTPS."),
-    Link("google", ("settings",), ways.check_google, "Google's token endpoint, over HTTPS."),
-    Link("iam", ("settings",), ways.check_iam, "The IAM Credentials API, over HTTPS."),
+    Link("sts", ("settings",), ways.check_aws, "AWS's STS of the region, over HTTPS.", True),
+    Link("google", ("settings",), ways.check_google, "Google's token endpoint, over HTTPS.", True),
+    Link("iam", ("settings",), ways.check_iam, "The IAM Credentials API, over HTTPS.", True),
     Link("clock", (), _check_clock, "All three clocks within five minutes."),
     Link("aws", ("settings", "sts"), aws.check_aws, "Temporary keys of the workload's own role."),
     Link("token", ("aws", "clock"), check_token, "A subject token that the provider takes."),

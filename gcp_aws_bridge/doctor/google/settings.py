@@ -76,7 +76,7 @@ def _other_file(walk: Walk) -> Iterator[Finding]:
     if not path:
         return
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:  # as the library reads it
             found = json.load(file)
         kind, audience = found.get("type"), found.get("audience")
     except (OSError, ValueError, AttributeError, RecursionError):
