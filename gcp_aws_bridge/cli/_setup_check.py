@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
 from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.provision.asking import Answer, Ask, Finding
@@ -23,13 +24,18 @@ _ABSENT = re.compile(
 _MARKS = {"ok": "ok       ", "missing": "MISSING  ", "differs": "DIFFERS  ", "unknown": "UNKNOWN  "}
 
 
-def run(compare: Callable[[Ask], Iterator[Finding]]) -> int:
+def run(compare: Callable[[Ask], Iterator[Finding]], *, as_json: bool) -> int:
     """Print what *compare* finds; 0 where all of it is as it should be."""
     findings = []
     for finding in compare(ask):
         findings.append(finding)
-        print("\n".join(_lines(finding)), flush=True)
+        if not as_json:
+            print("\n".join(_lines(finding)), flush=True)
     wrong = [finding for finding in findings if finding.state != "ok"]
+    if as_json:
+        found = {"ok": not wrong, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(found, indent=2))
+        return 1 if wrong else 0
     print(f"\n{len(findings) - len(wrong)} of {len(findings)} as they should be.")
     if any(finding.state in ("missing", "differs") for finding in wrong):
         print("What `gcp-aws-bridge setup` writes with the same options puts the others right.")

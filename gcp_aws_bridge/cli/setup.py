@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_role(parser.add_argument_group("the role, in AWS"))
     _add_federation(parser.add_argument_group("in Google Cloud, for a workload on AWS"))
     _add_action(parser.add_argument_group("what to do"))
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def _add_workload(group: argparse._ArgumentGroup) -> None:
@@ -103,6 +104,7 @@ def _add_action(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--output", metavar="DIR", help="write files there, in place of printing")
     group.add_argument("--non-interactive", action="store_true", help="never ask")
+    group.add_argument("--json", action="store_true", help="with --check: print JSON")
     instead = group.add_mutually_exclusive_group()
     instead.add_argument(
         "--check",
@@ -124,6 +126,8 @@ def run(options: argparse.Namespace) -> int:
     Returns:
         0 when done; 1 where `--check` found something, or `--from-pod` left something.
     """
+    if options.json and not options.check:
+        options.wrong_usage("--json is for --check")
     from gcp_aws_bridge.cli import _setup_files, _setup_plan
 
     put = partial(_setup_files.put, folder=options.output)
@@ -137,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
         from gcp_aws_bridge.cli import _setup_check
         from gcp_aws_bridge.cli._setup_renderings import compared
 
-        return _setup_check.run(compared(plan))
+        return _setup_check.run(compared(plan), as_json=options.json)
     put(_made(options.format, plan, with_manifests=options.output is not None))
     if options.output is not None:
         _setup_files.say(f"Read it, then: {_next_step(options.format, options.output, plan)}")

@@ -203,6 +203,12 @@ def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
     assert 1 == done.returncode
     [line] = [one for one in done.stdout.splitlines() if one.startswith(("DIFFERS", "MISSING"))]
     assert f"DIFFERS  trust policy of {ROLE}" == line
+    found = json.loads(clouds.setup("gke", "--check", "--json").stdout)
+    states = {one["what"]: one["state"] for one in found["findings"]}
+    assert (False, "differs") == (found["ok"], states.pop(f"trust policy of {ROLE}"))
+    assert {"ok"} == {*states.values()}
+    assert 0 == clouds.run("gke").returncode
+    assert json.loads(clouds.setup("gke", "--check", "--json").stdout)["ok"]
 
 
 def test_another_audience_is_added_to_the_provider_that_there_is(

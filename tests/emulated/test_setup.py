@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -152,6 +153,30 @@ def test_manifests_of_the_other_direction_want_the_projects_number(tmp_path: Pat
         assert files == sorted(path.name for path in folder.iterdir())
         assert f"Read it, then: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
     assert "[config/setup-format]" in run(*EC2, "--direct", "--format=kubernetes").stderr
+
+
+# -- what there is ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [GKE, [*EKS, "--gsa=etl-runner"]], ids=["gke", "eks"])
+def test_check_as_json_has_what_the_lines_have(asked: list[str], tmp_path: Path) -> None:
+    nowhere = {"PATH": str(tmp_path)}  # neither gcloud nor kubectl nor aws
+    lines = run(*asked, "--check", **nowhere).stdout.splitlines()
+    done = run(*asked, "--check", "--json", **nowhere)
+    assert (1, "") == (done.returncode, done.stderr)
+    found = json.loads(done.stdout)
+    assert ({"ok", "findings"}, False) == (found.keys(), found["ok"])
+    for one in found["findings"]:
+        assert {"state", "what", "seen", "wanted"} == one.keys()
+        assert f"{one['state'].upper():8} {one['what']}" in lines
+    assert f"0 of {len(found['findings'])} as they should be." in lines
+    assert "gcloud is not installed here" in {one["seen"] for one in found["findings"]}
+
+
+def test_json_is_of_check_alone() -> None:
+    done = run(*GKE, "--json")
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "--json is for --check" in done.stderr
 
 
 # -- files -----------------------------------------------------------------------------------------
