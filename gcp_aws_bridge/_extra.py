@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -33,6 +34,24 @@ def extra(name: str, module: str, at_least: str) -> Iterator[None]:
             error_id="config/extra",
         )
     yield
+
+
+def need(what: str, modules: Sequence[str], error_id: str) -> None:
+    """Say what to install for *what*, without importing anything.
+
+    Args:
+        error_id: `config/extra-NAME`, of the extra that has *modules*.
+
+    Raises:
+        MissingExtra: One of them is not there.
+    """
+    missing = [name for name in modules if not importlib.util.find_spec(name)]
+    if missing:
+        raise MissingExtra(
+            f"{what} needs {' and '.join(missing)}, not installed here.",
+            fix=f"pip install 'gcp-aws-bridge[{error_id.partition('-')[2]}]'",
+            error_id=error_id,
+        )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

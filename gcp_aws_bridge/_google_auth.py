@@ -237,7 +237,7 @@ def _from_key_file(path: str) -> Any:
 def _read_json(path: str) -> tuple[dict[str, Any], str]:
     """The object in a file, or what is wrong with it."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
             value = json.load(file)
     except FileNotFoundError:
         return {}, "does not exist"

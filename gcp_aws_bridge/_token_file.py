@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +36,9 @@ class TokenFile:
 
     def __call__(self) -> str:
         try:
-            with open(self.path, encoding="ascii") as file:
-                return file.read(_MAX_FILE).strip()
+            with open(self.path, "rb") as file:
+                text = file.read(_MAX_FILE).removeprefix(codecs.BOM_UTF8)  # some editors mark it
+            return text.decode("ascii").strip()
         except FileNotFoundError:
             raise TokenUnavailable(
                 f"The token file {quoted(self.path)} does not exist.",

@@ -19,13 +19,24 @@ def add_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
-def command_of(options: argparse.Namespace, name: str) -> list[str]:
-    """The program and its arguments; says so where there is none."""
+def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
+    """The program, by its path, and its arguments; for this command of ours, *name*.
+
+    Returns:
+        They; or, where it cannot be run, the exit status that says so in a shell: it was said why.
+    """
     command: list[str] = options.command
     command = command[1:] if command[:1] == ["--"] else command
     if not command:
         print(f"gcp-aws-bridge {name}: no command: {name} -- COMMAND", file=sys.stderr)
-    return command
+        return 2
+    found = shutil.which(command[0])
+    if found is None:
+        exists = Path(command[0]).exists()
+        what = "cannot be run" if exists else "not found"
+        print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {what}", file=sys.stderr)
+        return 126 if exists else 127
+    return [found, *command[1:]]
 
 
 def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
@@ -39,22 +50,16 @@ def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str
 
 
 def run(command: list[str], environment: Mapping[str, str], name: str) -> int:
-    """Run it to its end, in the name of this command.
+    """Run what `command_of` found to its end, in the name of this command.
 
     Returns:
-        Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
+        Its exit status; 128 and the signal's number where one ended it; 126 where none can.
     """
-    found = shutil.which(command[0], path=environment.get("PATH"))
-    if found is None:
-        exists = Path(command[0]).exists()
-        what = "cannot be run" if exists else "not found"
-        print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {what}", file=sys.stderr)
-        return 126 if exists else 127
     with handed_on() as hand_to:
         try:
-            child = subprocess.Popen([found, *command[1:]], env=dict(environment))  # noqa: S603
+            child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
         except OSError as error:
-            print(f"gcp-aws-bridge {name}: {quoted(found)}: {error.strerror}", file=sys.stderr)
+            print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
             return 126
         hand_to(child)
         status = _wait(child)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import logging
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._events import Event, on_event
+from gcp_aws_bridge._extra import need
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -85,7 +85,7 @@ def served(
     options: argparse.Namespace,
     handle: Callable[[Request], Awaitable[Answer]],
     cells: Mapping[str, Cell[Any]],
-    hosts: frozenset[str],
+    hosts: frozenset[str] | None = None,
 ) -> Iterator[tuple[threading.Event, list[str]]]:
     """Serve what *handle* answers and, where *options* say so, how *cells* are.
 
@@ -127,16 +127,9 @@ def need_extra() -> None:
     """Say what to install where the server cannot run.
 
     Raises:
-        ConfigError: Something is missing.
+        MissingExtra: Something is missing.
     """
-    needed = ("uvicorn", "h11", "prometheus_client")
-    missing = [name for name in needed if not importlib.util.find_spec(name)]
-    if missing:
-        raise ConfigError(
-            f"The endpoint needs {' and '.join(missing)}, not installed here.",
-            fix="pip install 'gcp-aws-bridge[server]'",
-            error_id="config/extra-server",
-        )
+    need("The endpoint", ("uvicorn", "h11", "prometheus_client"), "config/extra-server")
 
 
 def roles_of(options: argparse.Namespace, wanted: Sequence[str | None]) -> dict[str, Served]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TextIO
 
+from gcp_aws_bridge._extra import need
 from gcp_aws_bridge.cli._terminal import Terminal, wrapped
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration; 0 when every step did what it says."""
-    _need_extra()
+    need("The demonstration", ("boto3", "moto", "flask"), "config/extra-demo")
     show = _Show(sys.stdout)
     clock = _TravellingClock()
     with contextlib.ExitStack() as stack:
@@ -214,16 +214,6 @@ class _Show:
 
     def _print(self, line: str) -> None:
         self._terminal.print(line)
-
-
-def _need_extra() -> None:
-    missing = [name for name in ("boto3", "moto", "flask") if not importlib.util.find_spec(name)]
-    if missing:
-        raise ConfigError(
-            f"The demonstration needs {' and '.join(missing)}, not installed here.",
-            fix="pip install 'gcp-aws-bridge[demo]'",
-            error_id="config/extra-demo",
-        )
 
 
 @contextlib.contextmanager

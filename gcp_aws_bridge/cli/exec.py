@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
         Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
     """
     command = _child.command_of(options, "exec")
-    if not command:
-        return 2
+    if isinstance(command, int):
+        return command
     need_extra()
     _need_nothing_in_the_way()
     from gcp_aws_bridge.server.asgi import application

@@ -51,10 +51,11 @@ def run(options: argparse.Namespace) -> int:
         Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
     """
     command = _child.command_of(options, "google-exec")
-    if not command:
-        return 2
+    if isinstance(command, int):
+        return command
     need_extra()
-    _need_nothing_in_the_way(os.environ)
+    of_gcloud, own = _folders(os.environ)
+    _need_no_login_in(of_gcloud, own)
     from gcp_aws_bridge.server.asgi import application
     from gcp_aws_bridge.server.metadata import metadata
     from gcp_aws_bridge.server.running import Address, running
@@ -71,6 +72,9 @@ def run(options: argparse.Namespace) -> int:
             # Else gcloud is whoever was logged in with it here.
             "CLOUDSDK_CORE_ACCOUNT": account.email,
         }
+        with contextlib.suppress(OSError):
+            # Where gcloud has it for ten minutes that there was no server (its gce_cache.py).
+            os.unlink(os.path.join(of_gcloud, "gce"))
         return _child.run(command, environment, "google-exec")
 
 
@@ -84,19 +88,20 @@ def _head_start(cell: Cell[Any]) -> None:
             wait([flight], _HEAD_START_S)
 
 
-def _need_nothing_in_the_way(environ: Mapping[str, str]) -> None:
+def _folders(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Where gcloud keeps what it knows, and where it would unless told otherwise."""
+    appdata = environ.get("APPDATA") if os.name == "nt" else None
+    own = os.path.join(appdata or os.path.expanduser(os.path.join("~", ".config")), "gcloud")
+    return environ.get("CLOUDSDK_CONFIG") or own, own
+
+
+def _need_no_login_in(*folders: str) -> None:
     """A developer's own login comes first, and cannot be taken away: it is gcloud's, too.
 
     Raises:
         ConfigError: There is one.
     """
-    appdata = environ.get("APPDATA") if os.name == "nt" else None
-    own = os.path.join(appdata or os.path.expanduser(os.path.join("~", ".config")), "gcloud")
-    of_gcloud = environ.get("CLOUDSDK_CONFIG") or own
-    with contextlib.suppress(OSError):
-        # Where gcloud remembers, for ten minutes, that it had found no server (its gce_cache.py).
-        os.unlink(os.path.join(of_gcloud, "gce"))
-    for folder in {of_gcloud, own}:
+    for folder in folders:
         path = os.path.join(folder, _OF_A_USER)
         if os.path.exists(path):
             raise ConfigError(

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     account = _google_serving.account_of(options)
     cells = {account.email: account.access(account.scopes)}
-    with served(options, metadata(account), cells, frozenset()) as (stop, urls):
+    with served(options, metadata(account), cells) as (stop, urls):
         for name, value in _google_serving.variables(urls[0]).items():
             print(f"{name}={value}", flush=True)
         hint(f"Serving {account.email}; set the variables above for a client.", urls)

@@ -75,12 +75,7 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
             raise refused(error) from None
         if found is None:
-            raise TokenUnavailable(
-                "botocore finds no AWS credentials on this machine.",
-                fix="give the pod a role (EKS Pod Identity or IRSA), or name a profile with "
-                "AWS_PROFILE.",
-                error_id="token/aws-none",
-            )
+            raise _none()
         return found.access_key, found.secret_key, found.token
 
     def _forget_static(self, session: Any, credentials: Any) -> None:
@@ -121,6 +116,16 @@ class Environment(NamedTuple):
     def is_still(self, now: Environment) -> bool:
         """Whether it names the same one; other keys in the place of keys are a login renewed."""
         return self.profile == now.profile and bool(self.key_id) == bool(now.key_id)
+
+
+def _none() -> TokenUnavailable:
+    seen = "botocore finds no AWS credentials on this machine"
+    fix = "give the pod a role (EKS Pod Identity or IRSA), or name a profile with AWS_PROFILE"
+    if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true":
+        # botocore does not tell an instance without a role from one that it did not reach.
+        seen += ", nor from EC2's metadata service, which it may not have reached"
+        fix += "; on EC2, a container needs a hop limit of 2: gcp-aws-bridge doctor --google asks"
+    return TokenUnavailable(f"{seen}.", fix=f"{fix}.", error_id="token/aws-none")
 
 
 def _region_of_environment() -> str | None:

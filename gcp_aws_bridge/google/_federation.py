@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge._endpoint import is_confidential
 from gcp_aws_bridge._pickled import as_settings
@@ -104,6 +105,12 @@ class Federation:
                     url,
                     "give https://HOST and a path: no user, no query, no blanks.",
                 )
+            if name == "sts_url" and not urlsplit(url).path.strip("/"):
+                raise _malformed(
+                    "address of Google's STS",
+                    url,
+                    f"give that of its token endpoint: {url.rstrip('/')}/v1/token.",
+                )
             object.__setattr__(self, name, url.rstrip("/"))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -192,7 +199,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     problem = ""
     document: Any = None
     try:
-        with open(path, encoding="utf-8-sig") as file:  # PowerShell writes a byte order mark
+        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
             document = json.load(file)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"

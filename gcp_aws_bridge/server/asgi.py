@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge._world import REAL, World
@@ -56,14 +56,15 @@ def refusal(status: int, code: str, message: str) -> Answer:
 def application(
     handle: Callable[[Request], Awaitable[Answer]],
     *,
-    hosts: frozenset[str] = frozenset(),
+    hosts: frozenset[str] | None = None,
     log_all: bool = True,
     world: World = REAL,
 ) -> App:
     """An ASGI application of GET requests: what *handle* answers, but to those who are not meant.
 
     Args:
-        hosts: Names that it may be called by, besides `localhost` and any address.
+        hosts: Names that it may be called by, besides `localhost` and any address. None: of a
+            server that has no option to allow any.
         log_all: Whether answers of 200 are logged, too; a probe has one each second.
     """
 
@@ -109,22 +110,21 @@ def application(
     return app
 
 
-def _guard(request: Request, hosts: frozenset[str]) -> Answer | None:
+def _guard(request: Request, hosts: frozenset[str] | None) -> Answer | None:
     """What a request that is not meant gets; None for one that may be answered."""
     # A page from elsewhere cannot leave these out (Fetch standard: forbidden request headers).
     site = request.headers.get(b"sec-fetch-site", b"none")
     if b"origin" in request.headers or site != b"none":
         return refusal(403, "Forbidden", "browsers are not answered")
-    if not _may_be_called(request.headers.get(b"host", b"").decode("latin-1"), hosts):
-        return refusal(
-            403, "Forbidden", "this host name is not mine: use an address, or serve --allow-host"
-        )
+    if not _may_be_called(request.headers.get(b"host", b"").decode("latin-1"), hosts or ()):
+        option = "" if hosts is None else ", or serve --allow-host"
+        return refusal(403, "Forbidden", f"this host name is not mine: use an address{option}")
     if request.method != "GET":
         return refusal(405, "MethodNotAllowed", "GET is the only method")
     return None
 
 
-def _may_be_called(host: str, hosts: frozenset[str]) -> bool:
+def _may_be_called(host: str, hosts: Collection[str]) -> bool:
     """Whether no page elsewhere can have had its own name resolve to this machine (DNS rebinding).
 
     An address is never looked up, and `localhost` only here (RFC 6761 section 6.3).

@@ -229,6 +229,10 @@ def test_a_name_that_cannot_be_a_strangers_is_answered(client: Client, host: str
 def test_a_name_that_was_pointed_here_gets_nothing(client: Client, host: str) -> None:
     answer = client.get(Host=host)
     assert (403, "Forbidden") == (answer.status, answer.body["code"])
+    assert (
+        "this host name is not mine: use an address, or serve --allow-host"
+        == (answer.body["message"])
+    )
 
 
 @pytest.mark.parametrize(

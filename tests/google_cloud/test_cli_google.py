@@ -363,6 +363,16 @@ def test_without_a_service_account_there_is_where_gcloud_asks_who_it_is(
     assert "service_account_impersonation_url" not in found
 
 
+@pytest.mark.parametrize("account", [(), ("--service-account", ACCOUNT)])
+def test_an_address_of_sts_without_its_path_is_not_written(
+    run: Callable[..., Any], provider: str, monkeypatch: pytest.MonkeyPatch, account: tuple[str]
+) -> None:
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_STS_URL", "https://sts.europe-west1.rep.example/")
+    status, out, err = run("google-config", *account)
+    assert (1, "", True) == (status, out, "[config/google-setting]" in err)
+    assert "https://sts.europe-west1.rep.example/v1/token." in err
+
+
 @pytest.mark.parametrize("command", ["google-config", "google-token"])
 def test_two_sources_or_an_unknown_one_are_refused(
     run: Callable[..., Any], provider: str, monkeypatch: pytest.MonkeyPatch, command: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from gcp_aws_bridge import _id_token
+from gcp_aws_bridge.cli import google_exec
 
 from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 
@@ -244,6 +246,22 @@ def test_whatever_comes_first_is_taken_away(pod: Workload, environ: dict[str, st
     is_the_account(pod, executed(*WHO, **environ))
 
 
+def test_the_page_of_settings_says_what_it_sets_and_takes_away(pod: Workload) -> None:
+    page = Path(__file__).parents[2] / "docs/reference/settings.md"
+    if not page.exists():
+        pytest.skip("not in a source checkout")
+    row = re.search(r"^\| `google-exec` \| (.*)$", page.read_text(encoding="utf-8"), re.M)
+    assert row
+    sets, takes = (set(re.findall(r"`(\w+)`", part)) for part in row[1].split("takes away"))
+    given = dict.fromkeys({*sets, *takes, *google_exec._COMES_FIRST}, "x")
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    found = json.loads(executed(sys.executable, "-c", program, **given).stdout)
+    before = {**os.environ, **given}
+    assert takes == before.keys() - found.keys()
+    changed = {name.upper() for name in found if found[name] != before.get(name)}
+    assert sets == changed - {"LC_CTYPE"}  # Python's own, where there is no locale (PEP 538)
+
+
 def test_no_proxy_stands_between(pod: Workload) -> None:
     program = "import os; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
     done = executed(sys.executable, "-c", program, NO_PROXY="a.example")
@@ -271,6 +289,43 @@ def test_a_developers_own_login_is_said_to_be_in_the_way(
     done = executed("true")
     assert (1, "") == (done.returncode, done.stdout)
     assert "[config/google-default-file]" in done.stderr
+
+
+@pytest.fixture
+def memory(pod: Workload) -> Path:
+    """Where gcloud has it that there is no metadata server."""
+    file = Path(os.environ["CLOUDSDK_CONFIG"], "gce")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("False")
+    return file
+
+
+def test_gclouds_memory_of_no_server_is_gone_when_the_command_runs(memory: Path) -> None:
+    program = f"import os; print(os.path.exists({str(memory)!r}))"
+    assert "False\n" == executed(sys.executable, "-c", program).stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "command", "environ"),
+    [
+        (2, [], {}),
+        (127, ["no-such-command"], {}),
+        (126, [str(PROGRAMS)], {}),
+        (1, WHO, {"GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": ""}),
+        (1, WHO, {"GCP_AWS_BRIDGE_GOOGLE_SOURCE": "guesswork"}),
+    ],
+    ids=["no command", "none found", "no program", "no provider", "no source"],
+)
+def test_gclouds_memory_is_left_alone_where_nothing_is_run(
+    memory: Path, status: int, command: list[str], environ: dict[str, str]
+) -> None:
+    done = executed(*command, **environ)
+    assert (status, "", True) == (done.returncode, done.stdout, memory.exists()), done.stderr
+
+
+def test_gclouds_memory_is_left_alone_where_a_login_is_in_the_way(memory: Path) -> None:
+    (memory.parent / "application_default_credentials.json").write_text("{}")
+    assert (1, True) == (executed(*WHO).returncode, memory.exists())
 
 
 def test_a_refusal_is_said_where_the_sdk_says_little(pod: Workload) -> None:

@@ -54,7 +54,8 @@ def test_every_setting_is_documented() -> None:
 
 # Not a prefix of names.
 VARIABLE = (
-    r"(?:AWS|BOTO|CLOUDSDK|GCE|GCP|GOOGLE|HTTPS?|K|KUBERNETES|NO|REQUESTS|XDG)_[A-Z0-9_]*[A-Z]"
+    r"(?:AWS|BOTO|CLOUDSDK|CURL|GCE|GCLOUD|GCP|GOOGLE|HTTPS?|K|KUBERNETES|METADATA|NO|REQUESTS"
+    r"|XDG)_[A-Z0-9_]*[A-Z]"
 )
 # Set for programs that `setup --check` runs, or secret and so kept out of a digest.
 NOBODYS = {"AWS_BEARER_TOKEN_BEDROCK", "AWS_PAGER", "CLOUDSDK_CORE_DISABLE_PROMPTS"}

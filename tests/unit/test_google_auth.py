@@ -239,13 +239,22 @@ def test_an_answer_without_a_token(key_text: str) -> None:
         )
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_key_file_as_powershell_writes_it_is_read(
+    key_text: str, google_server: Server, encoding: str
+) -> None:
+    path = Path(key_file(key_text, google_server.url))
+    path.write_text(path.read_text(), encoding=encoding)
+    assert TOKEN == GoogleCredentials(key_file=path, audience=AUDIENCE)()
+
+
 # -- a key file that is none -------------------------------------------------------------------
 
 NO_KEY = "is not a service account's key"
 NO_JSON = "is not a JSON object"
 
 
-@pytest.mark.parametrize("content", ["", "{", "<html>", "[]", "null", "5", "\ufeff{}", "\x00"])
+@pytest.mark.parametrize("content", ["", "{", "<html>", "[]", "null", "5", "\x00"])
 def test_a_file_that_is_no_json_object(content: str) -> None:
     Path("key.json").write_text(content)
     failure(TokenError, "token/key-file", GoogleCredentials(key_file="key.json"), seen=[NO_JSON])

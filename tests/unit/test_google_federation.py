@@ -77,6 +77,7 @@ def test_a_projects_id_in_the_place_of_its_number_is_named() -> None:
         ({"sts_url": "http://evil.example\\@127.0.0.1/v1/token"}, "config/google-plain-http"),
         ({"iam_url": "https://user:password@iam.example"}, "config/google-setting"),
         ({"sts_url": "https://sts.example/v1/token?x"}, "config/google-setting"),
+        ({"sts_url": "https://sts.example/"}, "config/google-setting"),  # whose /v1/token answers
     ],
 )
 def test_what_google_could_only_refuse_or_others_read_is_refused_here(
@@ -152,6 +153,16 @@ def test_an_audience_that_is_given_has_the_file_left_alone(
     assert (google.Federation(AUDIENCE), {}) == configured(audience=AUDIENCE)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_as_powershell_writes_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str
+) -> None:
+    path = Path(written(tmp_path, DOCUMENT))
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    assert DOCUMENT == configured()[1]
+
+
 def test_addresses_of_the_environment_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_STS_URL", "http://127.0.0.1:1/v1/token")
     monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_IAM_URL", "http://127.0.0.1:2")
@@ -176,6 +187,31 @@ def test_a_file_says_lifetime_and_addresses(
     assert 2800 == federation.lifetime_s
     assert "https://sts-psc.p.googleapis.com/v1/token" == federation.sts_url
     assert "https://iam-psc.p.googleapis.com" == federation.iam_url
+
+
+def test_who_may_write_the_file_says_where_tokens_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To any host at all, and over HTTPS alone: as docs/explanation/security.md has it."""
+    elsewhere = {
+        **DOCUMENT,
+        "token_url": "https://elsewhere.example/v1/token",
+        "service_account_impersonation_url": IMPERSONATION.replace(
+            "iamcredentials.googleapis.com", "iam.elsewhere.example"
+        ),
+    }
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", written(tmp_path, elsewhere))
+    federation, _ = configured()
+    assert ("https://elsewhere.example/v1/token", "https://iam.elsewhere.example") == (
+        federation.sts_url,
+        federation.iam_url,
+    )
+    for name in ("token_url", "service_account_impersonation_url"):
+        plain = {**elsewhere, name: elsewhere[name].replace("https:", "http:")}
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", written(tmp_path, plain))
+        with pytest.raises(ConfigError) as caught:
+            configured()
+        assert "config/google-plain-http" == caught.value.error_id
 
 
 @pytest.mark.parametrize(
