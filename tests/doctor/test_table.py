@@ -65,9 +65,9 @@ def test_the_cause_is_named_first(
         case.told(place)
         if not case.waits:  # nor does a machine that is busy with other tests make it wait
             place.arguments += ["--timeout", "30"]
-        begun = time.perf_counter()
+        begun = time.perf_counter()  # for --junit-xml FILE -o junit_family=xunit1
         status = main(["doctor", "--json", *case.direction.options, *place.arguments])
-        record_property("seconds", f"{time.perf_counter() - begun:.2f}")  # for --junit-xml
+        record_property("seconds", f"{time.perf_counter() - begun:.2f}")
     said = capsys.readouterr()
     report = json.loads(said.out)
     cause = report["cause"]
