@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
@@ -65,6 +66,19 @@ def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
         fix=f"pass a session of {wanted}; {elsewhere}.",
         error_id="config/session",
     )
+
+
+def found_anew(session: Session) -> Any:
+    """What the session's chain finds, walked again where it was keys that botocore cannot refresh.
+
+    botocore would keep those for ever. Nothing is taken from a session that other threads use.
+    """
+    found = getattr(session, "_credentials", None)  # botocore has no public way to ask
+    if found is None:
+        found = session.get_component("credential_provider").load_credentials()
+        if isinstance(found, RefreshableCredentials):
+            vars(session)["_credentials"] = found
+    return found
 
 
 def forget_resolved(session: Session, *, given_too: bool = False) -> None:

@@ -48,6 +48,11 @@ class Registry:
         with self._lock:
             self._cells.clear()
 
+    def drop(self, key: Hashable) -> None:
+        """Give another cell to who asks for *key* next; who holds this one keeps it."""
+        with self._lock:
+            self._cells.pop(key, None)
+
     def cell(self, key: Hashable, make: Callable[[World], Cell[Any]]) -> Cell[Any]:
         """The cell for *key*, which *make* makes where there is none.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -148,16 +148,17 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
     return found
 
 
-def shared_session(process: int = 0) -> Session:
+def shared_session(process: int = 0, workload: Hashable = None) -> Session:
     """The one of all who give none, for the profile and files that the environment names now.
 
     Args:
         process: Whose alone it is, for who has it find AWS credentials: while those are fetched,
             a lock of botocore's is held, which a child that is forked then would wait for.
+        workload: What else says whose they are.
     """
-    return _shared_session(process, *map(os.environ.get, PROFILE_VARIABLES))
+    return _shared_session(process, workload, *map(os.environ.get, PROFILE_VARIABLES))
 
 
 @lru_cache(maxsize=8)
-def _shared_session(process: int, *choice: str | None) -> Session:
+def _shared_session(process: int, workload: Hashable, *choice: str | None) -> Session:
     return botocore.session.get_session()

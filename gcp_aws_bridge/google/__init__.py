@@ -64,6 +64,10 @@ def __getattr__(name: str) -> Any:
     return OutboundToken
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def credentials(
     audience: str | Federation | None = None,
     *,

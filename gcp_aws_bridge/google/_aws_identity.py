@@ -19,6 +19,12 @@ from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable,
 # In any region of the public partition, GetCallerIdentity says the same of the same keys; this one
 # cannot be disabled (AWS General Reference, "AWS STS endpoints and quotas").
 _ANY_REGION = "us-east-1"
+# By which a platform says whose a container is (AWS SDKs and Tools reference, "Container credential
+# provider").
+_CONTAINER_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
 
 
 class AwsIdentity(AwsSecurityCredentialsSupplier):
@@ -59,17 +65,21 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         from gcp_aws_bridge._request import shared_session
 
         if self._session is None:
-            return shared_session(os.getpid())
+            now = Environment.now()
+            return shared_session(os.getpid(), (bool(now.key_id), now.workload))
         return botocore_session_of(self._session)
 
     def frozen(self) -> tuple[str, str, str | None]:
         """Key id, secret and token of the session; errors as above."""
+        from gcp_aws_bridge._botocore_session import found_anew
+
         try:
             with wire_logs_silenced():
                 session = self.session()
-                credentials = session.get_credentials()
+                # What logs people in writes others into the file. One given is its owner's.
+                anew = self._session is None
+                credentials = found_anew(session) if anew else session.get_credentials()
                 found = credentials and credentials.get_frozen_credentials()
-                self._forget_static(session, credentials)
         except BridgeError:
             raise
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
@@ -77,18 +87,6 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         if found is None:
             raise _none()
         return found.access_key, found.secret_key, found.token
-
-    def _forget_static(self, session: Any, credentials: Any) -> None:
-        """Have keys read anew the next time: what logs people in writes others into the file.
-
-        botocore keeps for ever what it cannot refresh. A session of the user's is theirs.
-        """
-        from botocore.credentials import RefreshableCredentials
-
-        from gcp_aws_bridge._botocore_session import forget_resolved
-
-        if self._session is None and not isinstance(credentials, RefreshableCredentials):
-            forget_resolved(session)
 
     def _of_environment(self) -> AwsSecurityCredentials | None:
         """What botocore takes first, where no session was given (its `EnvProvider`)."""
@@ -105,17 +103,26 @@ class Environment(NamedTuple):
 
     key_id: str | None
     profile: tuple[str | None, ...]
+    workload: tuple[str | None, ...]
 
     @classmethod
     def now(cls) -> Environment:
         """As it is."""
         environ = os.environ
-        chosen = tuple(map(environ.get, PROFILE_VARIABLES))
-        return cls(environ.get("AWS_ACCESS_KEY_ID"), chosen)
+        # Without a token file it is nobody's, or the other direction's.
+        is_irsa = bool(environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+        role = environ.get("AWS_ROLE_ARN") if is_irsa else None
+        return cls(
+            environ.get("AWS_ACCESS_KEY_ID"),
+            tuple(map(environ.get, PROFILE_VARIABLES)),
+            (role, *map(environ.get, _CONTAINER_VARIABLES)),
+        )
 
     def is_still(self, now: Environment) -> bool:
         """Whether it names the same one; other keys in the place of keys are a login renewed."""
-        return self.profile == now.profile and bool(self.key_id) == bool(now.key_id)
+        if self.key_id or now.key_id:  # which come first, so that nothing else counts
+            return bool(self.key_id and now.key_id)
+        return (self.profile, self.workload) == (now.profile, now.workload)
 
 
 def _none() -> TokenUnavailable:

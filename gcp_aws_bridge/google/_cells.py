@@ -125,18 +125,26 @@ class Identity:
         what: Hashable,
         of_world: Callable[[World], Callable[[], GoogleToken]],
     ) -> Cell[GoogleToken]:
+        whose, now = self._whose, self._named()
+        if whose and now and whose.is_still(now):
+            whose = now  # by whose keys it would be exchanged
+        who = (federation, identity_of(self.source), identity_of(self.request), whose)
+        key = (who, what)
+
         def make(world: World) -> Cell[GoogleToken]:
             fetch = of_world(world)
 
             def of_the_same() -> GoogleToken:
-                if self._whose and not self._whose.is_still(Environment.now()):
+                now = self._named()
+                if whose and now and not whose.is_still(now):
                     raise _another()
+                if whose != now:
+                    registry.drop(key)  # by other keys: not for who names the former ones again
                 return fetch()
 
             return Cell(of_the_same, label=federation.label, world=world)
 
-        who = (federation, identity_of(self.source), identity_of(self.request), self._whose)
-        return registry.cell((who, what), make)
+        return registry.cell(key, make)
 
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
         """What *ask* gets with the token of the federated identity."""

@@ -76,7 +76,7 @@ class SignedRequest(OfAws):
             signed = aws.RequestSigner(region).get_request_options(
                 keys, _CALLER.format(region), "POST", additional_headers={_FOR: audience}
             )
-        except GoogleAuthError as error:  # a region that makes no address
+        except (GoogleAuthError, ValueError) as error:  # a region that makes no address
             raise refused(error) from None
         headers = [{"key": name, "value": value} for name, value in signed["headers"].items()]
         return SubjectToken(quote(json.dumps({**signed, "headers": headers})), SIGNED_REQUEST)

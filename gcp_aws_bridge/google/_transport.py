@@ -98,9 +98,9 @@ class Transport:
 
 
 def _options_of(request: object) -> Mapping[str, Any]:
-    """What has google-auth's own transports follow no redirect; others do as they do."""
+    """What has google-auth's own transports do as ours in this; others do as they do."""
     if isinstance(request, Request):
-        return _OF_REQUESTS
+        return {**_OF_REQUESTS, "auth": request.session.auth or _as_it_is}
     of_urllib3 = sys.modules.get("google.auth.transport.urllib3")
     is_urllib3 = of_urllib3 is not None and isinstance(request, of_urllib3.Request)
     return {"redirect": False} if is_urllib3 else {}

@@ -16,7 +16,7 @@ from gcp_aws_bridge.emulator.mapping import AWS_DEFAULT
 from gcp_aws_bridge.emulator.service import Service
 from gcp_aws_bridge.testing._isolation import SetEnvironment, environment, forget
 from gcp_aws_bridge.testing._pod import Pod, entered, serving
-from gcp_aws_bridge.testing._simulated import botocore_too
+from gcp_aws_bridge.testing._simulated import attributes, botocore_too
 
 How = Literal["pod-identity", "irsa"]
 
@@ -135,8 +135,8 @@ class EksPod(Pod):
     def becomes(self, role_arn: str, *, how: How = "pod-identity") -> None:
         """Be a pod of another role, as if it had been from the start.
 
-        Google trusts the new role as it did the former. Credentials that the app made before still
-        are the former's.
+        Google trusts the new role as it did the former. The app is to make its credentials anew:
+        those made before are of the former until they are renewed, and of no certain one then.
 
         Args:
             role_arn: `arn:aws:iam::ACCOUNT:role/NAME`.
@@ -254,7 +254,6 @@ class EksPod(Pod):
     # What `Pod` asks.
 
     def _enter(self, put: SetEnvironment) -> None:
-        self._until_left.enter_context(botocore_too())
         self._folder = self._until_left.enter_context(TemporaryDirectory())
         self._put = put
         self.becomes(_ROLE)
@@ -284,5 +283,7 @@ def eks_pod() -> Iterator[EksPod]:
     Raises:
         RuntimeError: This process is in a pod already.
     """
-    with serving() as cloud, environment() as put, entered(EksPod(cloud), put) as pod:
-        yield pod
+    with serving() as cloud, environment() as put, attributes() as put_attribute:
+        botocore_too(put_attribute)
+        with entered(EksPod(cloud), put) as pod:
+            yield pod

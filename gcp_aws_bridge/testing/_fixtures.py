@@ -39,7 +39,9 @@ def eks_pod(_pod_clouds: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """A pod in EKS, as `gcp_aws_bridge.testing.EksPod`: new for each test, gone after it."""
     from gcp_aws_bridge.testing._eks import EksPod
     from gcp_aws_bridge.testing._pod import entered
+    from gcp_aws_bridge.testing._simulated import botocore_too
 
+    botocore_too(monkeypatch.setattr)
     with entered(EksPod(_pod_clouds), partial(_put, monkeypatch)) as pod:
         yield pod
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -128,13 +128,31 @@ WORLD = World(
 _pods: dict[str, object] = {}
 
 
+SetAttribute = Callable[[Any, str, object], None]
+"""As `setattr`; somebody puts them all back."""
+
+
 @contextmanager
-def botocore_too() -> Iterator[None]:
+def attributes() -> Iterator[SetAttribute]:
+    """Have attributes as they were, at the end of the block."""
+    with ExitStack() as before:
+
+        def put(owner: Any, name: str, value: object) -> None:
+            before.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, value)
+
+        yield put
+
+
+def botocore_too(put: SetAttribute) -> None:
     """Have botocore hold AWS keys against this time, and ask for them anew without pauses.
 
     It goes by the machine's clock, which does not move: keys would be over for AWS and still be
     good for botocore, as they never are in a pod. Those of an earlier pod are over, too, as all is
     that was kept: AWS no longer knows them.
+
+    Args:
+        put: What it sets is put back by the caller.
     """
     this_pod = object()
 
@@ -144,16 +162,6 @@ def botocore_too() -> Iterator[None]:
         left: timedelta = keys._expiry_time - TIME.now()
         return left.total_seconds()
 
-    changes: list[tuple[Any, str, object]] = [
-        (botocore.credentials, "_local_now", TIME.now),
-        (botocore.credentials.RefreshableCredentials, "_seconds_remaining", remaining_s),
-        (botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0),
-    ]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    try:
-        for change in changes:
-            setattr(*change)
-        yield
-    finally:
-        for change in before:
-            setattr(*change)
+    put(botocore.credentials, "_local_now", TIME.now)
+    put(botocore.credentials.RefreshableCredentials, "_seconds_remaining", remaining_s)
+    put(botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0)

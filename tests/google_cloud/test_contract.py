@@ -358,13 +358,14 @@ def test_no_redirect_is_followed(workload: Workload, journey: Journey, transport
     assert [] == elsewhere.requests
 
 
+@pytest.mark.parametrize("transport", [lambda: None, Request], ids=["ours", "requests"])
 def test_a_password_for_every_machine_is_not_sent_in_the_place_of_the_token(
-    workload: Workload, home: Path
+    workload: Workload, home: Path, transport: Any
 ) -> None:
     """requests puts what ~/.netrc has over the header."""
     (home / ".netrc").touch(0o600)
     (home / ".netrc").write_text("default login etl password secret\n")
-    assert ACCOUNT == workload.whose(workload.credentials())
+    assert ACCOUNT == workload.whose(workload.credentials(request=transport()))
 
 
 def test_no_proxy_stands_between_this_machine_and_itself(

@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,10 +25,11 @@ from botocore.utils import ContainerMetadataFetcher
 from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
 
-from gcp_aws_bridge import TokenFile, google
+from gcp_aws_bridge import TokenFile, _botocore_session, google
 from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
+from gcp_aws_bridge.google._aws_identity import AwsIdentity
 from gcp_aws_bridge.policy import cel
 
 from .conftest import ACCOUNT, ASSUMED, ROLE, SHORT, Workload, needs_outbound
@@ -226,6 +229,93 @@ def test_keys_of_the_environment_may_be_replaced(workload: Workload) -> None:
     credentials = workload.credentials()
     workload.keys()
     assert ACCOUNT == workload.whose(credentials)
+
+
+def test_keys_that_were_replaced_are_not_found_under_the_name_of_others(workload: Workload) -> None:
+    cloud, arn = workload.cloud, ROLE.replace("etl", "another")
+    workload.provider = cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
+    cloud.add_role(arn, cloud.trust_policy_for_service("lambda.amazonaws.com"))
+    held = workload.credentials(service_account=None)
+    mine = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+    workload.becomes(cloud.lambda_environ(arn))
+    assert workload.provider.principal("another") == workload.whose(held)
+    workload.becomes(mine)
+    found = workload.credentials(service_account=None)
+    assert workload.provider.principal("etl") == workload.whose(found)
+
+
+def test_replaced_keys_sign_many_times_by_one_exchange(workload: Workload) -> None:
+    credentials = workload.credentials()
+    workload.keys()
+    for _ in range(3):
+        credentials.sign_bytes(b"a signed URL")
+    assert (1, 3) == workload.asked
+
+
+def test_keys_that_come_into_the_environment_come_first(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_lambda = workload.cloud.lambda_environ(ROLE)
+    workload.pod("irsa")
+    of_the_pod = AwsIdentity().frozen()
+    for name, value in of_lambda.items():
+        monkeypatch.setenv(name, value)
+    keys = AwsIdentity().frozen()
+    assert of_the_pod != keys
+    assert os.environ["AWS_ACCESS_KEY_ID"] == keys[0]
+
+
+def test_another_role_of_irsa_is_another_identity(workload: Workload) -> None:
+    workload.provider = workload.cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
+    workload.pod("irsa")
+    first = workload.credentials(service_account=None)
+    unused = workload.credentials(service_account=None, scopes=["openid"])
+    assert workload.provider.principal("etl") == workload.whose(first)
+    workload.pod("irsa", "another")
+    other = workload.credentials(service_account=None)
+    assert workload.provider.principal("another") == workload.whose(other)
+    with pytest.raises(RefreshError, match=r"\[token/aws-changed\]"):
+        workload.whose(unused)
+
+
+def test_a_role_without_a_token_file_names_nobody(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload.pod()
+    credentials = workload.credentials()
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)  # the other direction's
+    assert ACCOUNT == workload.whose(credentials)
+
+
+@pytest.mark.parametrize("variable", ["HOME", "AWS_PROFILE"])  # in Lambda, programs set HOME
+def test_keys_of_the_environment_are_of_the_same_whatever_else_changes(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    credentials = workload.credentials()
+    monkeypatch.setenv(variable, "another")
+    assert ACCOUNT == workload.whose(credentials)
+
+
+def test_keys_of_a_file_are_found_whatever_another_thread_does_meanwhile(
+    workload: Workload,
+) -> None:
+    profiles(workload, "etl")
+    keys = AwsIdentity().frozen()
+    files = {botocore.session.__file__, _botocore_session.__file__}
+    before = sys.gettrace()
+    with ThreadPoolExecutor(1) as others:
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            if event == "line" and frame.f_code.co_filename in files:
+                assert keys == others.submit(AwsIdentity().frozen).result(20)
+            return trace
+
+        sys.settrace(trace)  # of this thread alone
+        try:
+            found = AwsIdentity().frozen()
+        finally:
+            sys.settrace(before)
+    assert keys == found
 
 
 def test_keys_that_a_login_writes_into_the_file_are_used_from_then_on(
@@ -492,6 +582,15 @@ def test_what_aws_sts_refuses_is_not_asked_again(workload: Workload, journey: Jo
     error = refused(workload.credentials())
     assert ("token/aws-refused", False) == (error.error_id, error.retryable)
     assert 1 == len(workload.cloud.sts.requests)
+
+
+def test_a_region_that_is_none_is_named(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "[")
+    error = refused(workload.credentials())
+    assert ("token/aws-refused", False) == (error.error_id, error.retryable)
 
 
 @pytest.mark.parametrize("missing", ["profile", "program"])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import exceptions
+from gcp_aws_bridge import exceptions, google
 
 PACKAGE = Path(bridge.__file__).parent
 PROMISED = [
@@ -48,6 +48,10 @@ def test_every_name_can_be_imported_and_is_listed(name: str) -> None:
     exec(f"from gcp_aws_bridge import {name}", namespace)
     assert namespace[name] is getattr(bridge, name)
     assert name in dir(bridge)
+
+
+def test_what_is_loaded_late_is_listed_too() -> None:
+    assert {*google.__all__} <= {*dir(google)}
 
 
 def test_a_star_imports_what_is_promised_and_no_more() -> None:
