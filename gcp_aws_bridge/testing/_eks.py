@@ -53,7 +53,7 @@ class EksPod(Pod):
 
     def __init__(self, cloud: Emulator) -> None:
         super().__init__(cloud)
-        self.role_arn = _ROLE
+        self.role_arn: str = _ROLE
         self._how: How = "pod-identity"
         self._environ: dict[str, str] = {}
         self._put: SetEnvironment
