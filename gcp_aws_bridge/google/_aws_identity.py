@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from google.auth.aws import AwsSecurityCredentials, AwsSecurityCredentialsSupplier
+from google.auth.aws import AwsSecurityCredentials
 
 from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
@@ -27,8 +27,8 @@ _CONTAINER_VARIABLES = (
 )
 
 
-class AwsIdentity(AwsSecurityCredentialsSupplier):
-    """Keys and region for google-auth to sign with.
+class AwsIdentity:
+    """Keys and region to sign with.
 
     Args:
         session: boto3's or botocore's. None: what the environment says.
@@ -37,7 +37,7 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
     def __init__(self, session: Any = None) -> None:
         self._session = session
 
-    def get_aws_security_credentials(self, context: Any, request: Any) -> AwsSecurityCredentials:
+    def keys(self) -> AwsSecurityCredentials:
         """One whole set of keys, which botocore has just held to be good.
 
         Raises:
@@ -46,7 +46,7 @@ class AwsIdentity(AwsSecurityCredentialsSupplier):
         """
         return self._of_environment() or AwsSecurityCredentials(*self.frozen())
 
-    def get_aws_region(self, context: Any, request: Any) -> str:
+    def region(self) -> str:
         """Whose STS is asked who signed: the session's region, or else any."""
         named = self._session is None and _region_of_environment()
         if named and self._of_environment():

@@ -24,8 +24,7 @@ class Identity:
     """Who is to be proved to whom, and how Google is reached. Immutable.
 
     Without a session it is of whom the environment named when it was made; where that names another
-    profile later, nothing is exchanged for it any more. In another process it is of whom is named
-    there.
+    later, nothing is exchanged for it any more. In another process it is of whom is named there.
 
     Args:
         request: The user's own google-auth transport. None: one of ours for each exchange.

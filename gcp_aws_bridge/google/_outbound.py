@@ -67,7 +67,7 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
     try:
         client = identity.session().create_client(
             "sts",
-            region_name=identity.get_aws_region(None, None),
+            region_name=identity.region(),
             config=CONFIG,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,

@@ -70,8 +70,8 @@ class SignedRequest(OfAws):
 
     def __call__(self, audience: str) -> SubjectToken:
         identity = AwsIdentity(self.session)
-        region = identity.get_aws_region(None, None)
-        keys = identity.get_aws_security_credentials(None, None)
+        region = identity.region()
+        keys = identity.keys()
         try:
             signed = aws.RequestSigner(region).get_request_options(
                 keys, _CALLER.format(region), "POST", additional_headers={_FOR: audience}

@@ -46,8 +46,7 @@ def check(walk: Walk) -> Iterator[Finding]:
 
 def region_of(walk: Walk) -> str:
     """Whose STS is asked, as the library chooses it."""
-    identity = AwsIdentity(walk.session if walk.is_own else None)
-    return identity.get_aws_region(None, None)
+    return AwsIdentity(walk.session if walk.is_own else None).region()
 
 
 def _told(walk: Walk, document: object) -> str:
