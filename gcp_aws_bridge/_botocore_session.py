@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import threading
 from typing import Any
 
 from botocore.config import Config
@@ -12,11 +13,14 @@ from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
+from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _PLAIN = Config()
+_IMPORTED_IN = os.getpid()
+_REFRESH_S = 5.0  # longer than a refresh of botocore's takes
 
 
 def is_asynchronous(session: Session) -> bool:
@@ -117,3 +121,44 @@ def _profile(session: Session) -> dict[str, Any]:
         if session.instance_variables().get("profile") is not None:
             raise
         return {}
+
+
+class UnlockedAfterFork:
+    """Frees the locks of a session's credentials in a forked child.
+
+    botocore holds a lock while it refreshes credentials. A child that is forked then inherits the
+    lock without the thread that would release it.
+
+    Args:
+        session: boto3's or botocore's.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = getattr(session, "_session", session)  # boto3 gives it no public name
+        self._process = _IMPORTED_IN
+        reset_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        """Replace the locks: no other thread is there that could hold one."""
+        self._replace(wait_s=0)
+
+    def ensure(self) -> None:
+        """Do the same in a child whose fork ran no hooks, or that was given a parent's session.
+
+        Another thread may hold a lock there, so that it is given a few seconds.
+        """
+        if self._process != os.getpid():
+            self._replace(wait_s=_REFRESH_S)
+
+    def _replace(self, wait_s: float) -> None:
+        self._process = os.getpid()
+        # botocore has no public names for these.
+        credentials = getattr(self._session, "_credentials", None)
+        while isinstance(credentials, RefreshableCredentials):
+            lock = credentials._refresh_lock
+            if lock.acquire(timeout=wait_s):
+                lock.release()
+            else:
+                credentials._refresh_lock = threading.Lock()
+            refresher = getattr(credentials._refresh_using, "__self__", None)
+            credentials = getattr(refresher, "_source_credentials", None)  # of an assumed role

@@ -10,11 +10,13 @@ import json
 import os
 import threading
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import as_settings, not_pickled
+from gcp_aws_bridge._service_account import require_service_account
 from gcp_aws_bridge._token_file import path_text
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
@@ -33,7 +35,7 @@ _MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
 _filtering = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GoogleCredentials:
     """ID tokens from anything that google-auth can load. Needs `gcp-aws-bridge[google]`.
 
@@ -47,10 +49,11 @@ class GoogleCredentials:
     Raises:
         TokenUnavailable: No such credentials here, or not of a kind that gives ID tokens.
         TokenError: A file is broken; Google refused, or could not be reached.
-        ConfigError: google-auth or requests is not installed; the path is none.
+        ConfigError: google-auth or requests is not installed; the path or the service account is
+            malformed.
     """
 
-    credentials: Any = field(default=None, repr=False)
+    credentials: Any = None
     key_file: str | os.PathLike[str] | None = None  # kept as text
     impersonate: str | None = None
     audience: str | None = None
@@ -66,6 +69,11 @@ class GoogleCredentials:
                 "name a key_file that every process can read, or a service account to impersonate.",
             )
         return as_settings(self)
+
+    def __repr__(self) -> str:
+        held = "" if self.credentials is None else f"credentials={name_of(self.credentials)}, "
+        settings = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:])
+        return f"GoogleCredentials({held}{', '.join(settings)})"
 
     def __copy__(self) -> GoogleCredentials:
         return self  # which is immutable; and within a process a secret may be
@@ -102,6 +110,7 @@ class GoogleCredentials:
 
         source = self._source(request)
         if self.impersonate is not None:
+            require_service_account(self.impersonate)  # google-auth puts it into a URL as it is
             source = impersonated_credentials.Credentials(
                 source, target_principal=self.impersonate, target_scopes=_SCOPES
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -15,6 +15,7 @@ from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._settings import given
@@ -90,14 +91,9 @@ class Request:
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
-        """The same for equal requests, since fsspec tells file systems apart by it."""
+        """Return the same for equal requests, since fsspec tells file systems apart by it."""
         source = self.token_source
-        ours = type(source).__module__.startswith(f"{__package__}.")
-        # Of anything else, its repr might show a secret.
-        name = repr(source) if ours else f"<{type(source).__qualname__} at {id(source):#x}>"
-        if (held := getattr(source, "credentials", None)) is not None:
-            name += f" with {id(held):#x}"  # google-auth's, which it does not show
-        return f"{self.role!r}" + ("" if source is None else f", token_source={name}")
+        return f"{self.role!r}" + ("" if source is None else f", token_source={name_of(source)}")
 
 
 class Rendering:
@@ -148,17 +144,11 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
     return found
 
 
-def shared_session(process: int = 0, workload: Hashable = None) -> Session:
-    """The one of all who give none, for the profile and files that the environment names now.
-
-    Args:
-        process: Whose alone it is, for who has it find AWS credentials: while those are fetched,
-            a lock of botocore's is held, which a child that is forked then would wait for.
-        workload: What else says whose they are.
-    """
-    return _shared_session(process, workload, *map(os.environ.get, PROFILE_VARIABLES))
+def shared_session() -> Session:
+    """Return the session for the profile and files that the environment names now."""
+    return _shared_session(*map(os.environ.get, PROFILE_VARIABLES))
 
 
 @lru_cache(maxsize=8)
-def _shared_session(process: int, workload: Hashable, *choice: str | None) -> Session:
+def _shared_session(*choice: str | None) -> Session:
     return botocore.session.get_session()

@@ -8,23 +8,19 @@ would take first, are read without it, since loading it takes as long as all the
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from google.auth.aws import AwsSecurityCredentials
 
-from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.google._environment import AwsEnvironment
 
 # In any region of the public partition, GetCallerIdentity says the same of the same keys; this one
 # cannot be disabled (AWS General Reference, "AWS STS endpoints and quotas").
 _ANY_REGION = "us-east-1"
-# By which a platform says whose a container is (AWS SDKs and Tools reference, "Container credential
-# provider").
-_CONTAINER_VARIABLES = (
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
+_NOTHING = AwsEnvironment({})
 
 
 class AwsIdentity:
@@ -32,24 +28,27 @@ class AwsIdentity:
 
     Args:
         session: boto3's or botocore's. None: what the environment says.
+        environment: A reading of the environment. None: one that is made now. With a *session*
+            it does not matter.
     """
 
-    def __init__(self, session: Any = None) -> None:
+    def __init__(self, session: Any = None, environment: AwsEnvironment | None = None) -> None:
         self._session = session
+        self._environment = environment or AwsEnvironment.now() if session is None else _NOTHING
 
     def keys(self) -> AwsSecurityCredentials:
-        """One whole set of keys, which botocore has just held to be good.
+        """Return one whole set of keys, which botocore considers valid now.
 
         Raises:
             TokenUnavailable: There is no AWS identity here.
             TokenError: There is one, and botocore could not get its keys.
         """
-        return self._of_environment() or AwsSecurityCredentials(*self.frozen())
+        return AwsSecurityCredentials(*self.frozen())
 
     def region(self) -> str:
-        """Whose STS is asked who signed: the session's region, or else any."""
-        named = self._session is None and _region_of_environment()
-        if named and self._of_environment():
+        """Return the region whose STS is asked who signed: the session's, or else any."""
+        named = self._environment.region
+        if named and self._environment.keys:
             return named
         try:
             configured = self.session().get_config_variable("region")
@@ -60,25 +59,26 @@ class AwsIdentity:
         return configured or named or _ANY_REGION
 
     def session(self) -> Any:
-        """botocore's session."""
+        """Return botocore's session: the one that was given, or one for this environment alone."""
         from gcp_aws_bridge._botocore_session import botocore_session_of
-        from gcp_aws_bridge._request import shared_session
 
         if self._session is None:
-            now = Environment.now()
-            return shared_session(os.getpid(), (bool(now.key_id), now.workload))
+            # A lock of botocore's may be held when a child is forked, so none is shared with it.
+            return _session_of(os.getpid(), self._environment)
         return botocore_session_of(self._session)
 
     def frozen(self) -> tuple[str, str, str | None]:
-        """Key id, secret and token of the session; errors as above."""
+        """Return access key id, secret and session token; errors as of `keys`."""
+        if (keys := self._environment.keys) is not None:
+            return keys  # what botocore takes first (its `EnvProvider`)
         from gcp_aws_bridge._botocore_session import found_anew
 
         try:
             with wire_logs_silenced():
                 session = self.session()
-                # What logs people in writes others into the file. One given is its owner's.
-                anew = self._session is None
-                credentials = found_anew(session) if anew else session.get_credentials()
+                # A login writes other keys into the file. A session that was given is its owner's.
+                again = self._session is None
+                credentials = found_anew(session) if again else session.get_credentials()
                 found = credentials and credentials.get_frozen_credentials()
         except BridgeError:
             raise
@@ -88,41 +88,51 @@ class AwsIdentity:
             raise _none()
         return found.access_key, found.secret_key, found.token
 
-    def _of_environment(self) -> AwsSecurityCredentials | None:
-        """What botocore takes first, where no session was given (its `EnvProvider`)."""
-        environ = os.environ
-        key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-        if self._session is not None or not key or not secret:
-            return None
-        token = environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN")
-        return AwsSecurityCredentials(key, secret, token or None)
+
+def forget_sessions() -> None:
+    """Have the next exchange find its AWS identity again."""
+    _session_of.cache_clear()
 
 
-class Environment(NamedTuple):
-    """Whose identity the environment says, so far as it can be seen; no secret is in it."""
+@lru_cache(maxsize=8)
+def _session_of(process: int, environment: AwsEnvironment) -> Any:
+    """Return a session that reads *environment*, whatever is set when it is used.
 
-    key_id: str | None
-    profile: tuple[str | None, ...]
-    workload: tuple[str | None, ...]
+    Args:
+        process: The process that uses it.
+    """
+    from botocore.credentials import (
+        AssumeRoleWithWebIdentityProvider,
+        BotoProvider,
+        ContainerProvider,
+        EnvProvider,
+        OriginalEC2Provider,
+    )
+    from botocore.session import Session
 
-    @classmethod
-    def now(cls) -> Environment:
-        """As it is."""
-        environ = os.environ
-        # Without a token file it is nobody's, or the other direction's.
-        is_irsa = bool(environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
-        role = environ.get("AWS_ROLE_ARN") if is_irsa else None
-        return cls(
-            environ.get("AWS_ACCESS_KEY_ID"),
-            tuple(map(environ.get, PROFILE_VARIABLES)),
-            (role, *map(environ.get, _CONTAINER_VARIABLES)),
-        )
+    config_file, credentials_file = environment.files
+    session = Session(
+        {
+            "profile": (None, None, environment.profile, None),
+            "config_file": (None, None, config_file, None),
+            "credentials_file": (None, None, credentials_file, None),
+        }
+    )
+    variables: Any = environment.variables()
+    profile = environment.profile or "default"
 
-    def is_still(self, now: Environment) -> bool:
-        """Whether it names the same one; other keys in the place of keys are a login renewed."""
-        if self.key_id or now.key_id:  # which come first, so that nothing else counts
-            return bool(self.key_id and now.key_id)
-        return (self.profile, self.workload) == (now.profile, now.workload)
+    def config() -> dict[str, Any]:
+        profiles = session.full_config.get("profiles", {})
+        return {"profiles": {profile: {**profiles.get(profile, {}), **environment.web_identity}}}
+
+    providers = session.get_component("credential_provider").providers
+    for index, provider in enumerate(providers):
+        kind = type(provider)
+        if kind in (BotoProvider, ContainerProvider, EnvProvider, OriginalEC2Provider):
+            providers[index] = kind(environ=variables)
+        elif kind is AssumeRoleWithWebIdentityProvider:
+            providers[index] = kind(config, session.create_client, profile, {}, True)
+    return session
 
 
 def _none() -> TokenUnavailable:
@@ -135,13 +145,8 @@ def _none() -> TokenUnavailable:
     return TokenUnavailable(f"{seen}.", fix=f"{fix}.", error_id="token/aws-none")
 
 
-def _region_of_environment() -> str | None:
-    # botocore reads the second; Lambda and EKS set the first (AWS SDKs and Tools reference).
-    return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
-
-
 def refused(error: Exception) -> TokenError:
-    """What botocore raised, as ours."""
+    """Return what botocore raised as an error of this library."""
     import botocore.exceptions
 
     # botocore's own words, which name no secret but may quote an answer.

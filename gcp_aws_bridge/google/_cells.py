@@ -7,24 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._world import World
-from gcp_aws_bridge.exceptions import ExchangeError, TokenError
+from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
-from gcp_aws_bridge.google._aws_identity import Environment
+from gcp_aws_bridge.google._aws_identity import forget_sessions
+from gcp_aws_bridge.google._environment import AwsEnvironment, changed, digest
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import OfAws, SubjectTokenSource
+from gcp_aws_bridge.google._subject_tokens import OfAws, SubjectToken, SubjectTokenSource
 from gcp_aws_bridge.google._transport import Transport
 
 Impersonating = Callable[[str, Transport], GoogleToken]
 
 
 class Identity:
-    """Who is to be proved to whom, and how Google is reached. Immutable.
+    """Whose tokens are wanted, and how Google is reached. The settings do not change.
 
-    Without a session it is of whom the environment named when it was made; where that names another
-    later, nothing is exchanged for it any more. In another process it is of whom is named there.
+    Without a session it is the AWS identity that the environment named when this was made. Where
+    the environment names another one later, nothing is exchanged for it any more. In another
+    process it is the one that the environment names there.
 
     Args:
         request: The user's own google-auth transport. None: one of ours for each exchange.
@@ -36,20 +39,58 @@ class Identity:
         self.federation = federation
         self.source = source
         self.request = request
-        self._whose = self._named()
+        decides = isinstance(source, OfAws) and source.session is None
+        self._current = AwsEnvironment.now() if decides else None  # the last that was checked
+        self._made_for = self._current and self._current.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Identity, (self.federation, self.source, self.request)
+
+    def __repr__(self) -> str:
+        """Return everything that decides whose tokens these are, without secrets."""
+        names = f"{self.federation!r}, source={name_of(self.source)}"
+        if self.request is not None:
+            names += f", request={name_of(self.request)}"
+        return names + ("" if self._made_for is None else f", aws={digest(self._made_for)}")
 
     @property
     def has_session(self) -> bool:
         """Whether it is of a session that the user gave, which no other process has."""
         return isinstance(self.source, OfAws) and self.source.session is not None
 
-    def _named(self) -> Environment | None:
-        """Whom the environment names now, where that decides."""
-        decides = isinstance(self.source, OfAws) and self.source.session is None
-        return Environment.now() if decides else None
+    def _checked(self) -> AwsEnvironment | None:
+        """Read the environment; None where it does not decide.
+
+        Raises:
+            TokenError: It names another AWS identity than when this was made.
+        """
+        before = self._current
+        if before is None:
+            return None
+        now = AwsEnvironment.now()
+        if not before.is_same(now):
+            if not (before.keys and now.keys):
+                raise changed()
+            from gcp_aws_bridge.google._principal import require_same
+
+            require_same(before, now)
+            self._current = now
+        return now
+
+    def _subject_token(self, audience: str) -> SubjectToken:
+        """Return a subject token of the identity that was wanted, and of no other one."""
+        environment = self._checked()
+        if environment is None:
+            return self.source(audience)
+        source: Any = self.source
+        token: SubjectToken = source.prove(audience, source.identity(environment))
+        # Programs that botocore starts read the environment themselves. Keys are of one reading.
+        if environment.keys is None and not environment.is_same(AwsEnvironment.now()):
+            forget_sessions()
+            raise changed("it was changed during the exchange")
+        if environment.is_readable:
+            self._current = environment
+        return token
 
     def access(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
         """Access tokens: of the service account, or where there is none of this identity itself."""
@@ -102,7 +143,7 @@ class Identity:
             def fetch() -> GoogleToken:
                 with Transport(self.request) as transport:
                     return _exchange.federated(
-                        self.source, federation, scopes, transport, world.clock
+                        self._subject_token, federation, scopes, transport, world.clock
                     )
 
             return fetch
@@ -114,7 +155,13 @@ class Identity:
     ) -> Cell[GoogleToken]:
         def fetching(world: World) -> Callable[[], GoogleToken]:
             ask = of_world(world)
-            return lambda: self._as_federated(ask)
+
+            def fetch() -> GoogleToken:
+                self._checked()
+                token: GoogleToken = self._as_federated(ask)
+                return token
+
+            return fetch
 
         return self._cell(self.federation, what, fetching)
 
@@ -124,26 +171,12 @@ class Identity:
         what: Hashable,
         of_world: Callable[[World], Callable[[], GoogleToken]],
     ) -> Cell[GoogleToken]:
-        whose, now = self._whose, self._named()
-        if whose and now and whose.is_still(now):
-            whose = now  # by whose keys it would be exchanged
-        who = (federation, identity_of(self.source), identity_of(self.request), whose)
-        key = (who, what)
+        who = (federation, identity_of(self.source), identity_of(self.request), self._made_for)
 
         def make(world: World) -> Cell[GoogleToken]:
-            fetch = of_world(world)
+            return Cell(of_world(world), label=federation.label, world=world)
 
-            def of_the_same() -> GoogleToken:
-                now = self._named()
-                if whose and now and not whose.is_still(now):
-                    raise _another()
-                if whose != now:
-                    registry.drop(key)  # by other keys: not for who names the former ones again
-                return fetch()
-
-            return Cell(of_the_same, label=federation.label, world=world)
-
-        return registry.cell(key, make)
+        return registry.cell((who, what), make)
 
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
         """What *ask* gets with the token of the federated identity."""
@@ -156,12 +189,3 @@ class Identity:
                 if transport.status == 401:
                     cell.reject(bearer.public_id)
                 raise
-
-
-def _another() -> TokenError:
-    return TokenError(
-        "The environment names another AWS identity than when these credentials were made.",
-        fix="make them anew; or give session= to those that are to stay what they are while "
-        "AWS_PROFILE and the like change.",
-        error_id="token/aws-changed",
-    )

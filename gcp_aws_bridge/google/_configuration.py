@@ -48,8 +48,7 @@ def configuration(
     }
     if federation.service_account is not None:
         made["service_account_impersonation_url"] = (
-            f"{federation.iam_url}/v1/projects/-/serviceAccounts/{federation.service_account}"
-            ":generateAccessToken"
+            f"{federation.iam_url}{federation.account_path}:generateAccessToken"
         )
         made["service_account_impersonation"] = {"token_lifetime_seconds": federation.lifetime_s}
     else:  # where gcloud asks who the federated identity is

@@ -1,11 +1,11 @@
 """Google's tokens as google-auth's credentials, for every client of Google Cloud in Python.
 
-Invariant: what is handed out comes from a cell; nothing here knows when anything ends.
+Invariant: each token comes from the credential cache. Nothing is remembered of callers or threads:
+whether a token was refused or is due is decided by the cached token alone.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,18 +19,28 @@ from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._exchange import GoogleToken
 
 
-class _Given(threading.local):
-    """What this thread was given last: what a service that says 401 has refused."""
+class _Snapshot(credentials.Credentials):
+    """google-auth's own judgement of one token: `valid`, `expired` and `token_state`.
 
-    public_id = ""
+    Read from credentials whose token is replaced meanwhile, `token` and `expiry` could be of two.
+    """
+
+    def __init__(self, found: GoogleToken | None) -> None:
+        super().__init__()
+        if found is not None:
+            self.token = found.token
+            self.expiry = found.expiration.replace(tzinfo=None)
+
+    def refresh(self, request: Any) -> None:
+        raise NotImplementedError
 
 
-class _Renewed(credentials.CredentialsWithQuotaProject):
-    """What both kinds have in common: a token that others keep fresh.
+class _Refreshed(credentials.CredentialsWithQuotaProject):
+    """What both kinds have in common: a token that is refreshed in the background.
 
-    `token` and `expiry` are those of now, whoever asks; asking starts a refresh that is due.
-    `before_request` waits only where nothing is valid. Its *request* is not used: an exchange goes
-    on when the transport that it was started with is closed, or of another thread.
+    `token` and `expiry` are the present ones; reading them starts a refresh that is due.
+    `before_request` waits only where no token is valid. Its *request* is not used: an exchange goes
+    on when the transport that it was started with is closed, or used by another thread.
     """
 
     def __init__(
@@ -39,7 +49,6 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         super().__init__()
         self._identity = identity
         self._cell = cell
-        self._given = _Given()
         self._quota_project_id = quota_project_id
         self._universe_domain = identity.federation.universe_domain
 
@@ -64,6 +73,22 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         _only_none(value)
 
     @property
+    def expired(self) -> bool:
+        """Whether the token ends within a few minutes, as google-auth counts them."""
+        return bool(_Snapshot(self._cell.peek()).expired)
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is a token that is not `expired`."""
+        return bool(_Snapshot(self._cell.peek()).valid)
+
+    @property
+    def token_state(self) -> credentials.TokenState:
+        """google-auth's view of the token: fresh, stale or invalid."""
+        state: credentials.TokenState = _Snapshot(self._cell.peek()).token_state
+        return state
+
+    @property
     def service_account_email(self) -> str | None:
         """Whom it acts as; None for the federated identity itself."""
         return self._identity.federation.service_account
@@ -78,28 +103,30 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         }
 
     def refresh(self, request: Any = None) -> None:
-        """Have a token. Transports call it after a 401: what this thread used last is replaced.
+        """Get a valid token. A fresh one counts as refused, and is replaced.
 
-        Waits for the other a moment at most; what was refused is used again if none is to be had.
+        google-auth's transports call this after a 401, and `before_request` of its own classes
+        calls it where the token is stale: that one is due in any case. A refusal is believed at
+        most once in 30 s. Waits for the replacement for a few seconds at most, and keeps the
+        present token where there is none.
 
         Raises:
-            google.auth.exceptions.RefreshError: There is none; TransportError where that passes.
+            google.auth.exceptions.RefreshError: No token is valid, and none was obtained;
+                TransportError where trying again may help.
         """
-        refused, self._given.public_id = self._given.public_id, ""
-        if refused:
-            self._cell.reject(refused)
+        present = self._cell.peek()
+        if present and _Snapshot(present).token_state is credentials.TokenState.FRESH:
+            self._cell.reject(present.public_id)
         self._valid()
 
     def before_request(
         self, request: Any, method: str, url: str, headers: MutableMapping[str, str]
     ) -> None:
         """Put a valid token into *headers*; errors as of `refresh`."""
-        valid = self._valid()
-        self._given.public_id = valid.public_id
-        self.apply(headers, valid.token)
+        self.apply(headers)
 
     def apply(self, headers: MutableMapping[str, str], token: str | None = None) -> None:
-        """As above, for who calls it alone."""
+        """Do the same, or put *token* there."""
         super().apply(headers, token or self._valid().token)
 
     def _valid(self) -> GoogleToken:
@@ -133,7 +160,14 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
         return _made, (type(self), self._settings())
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._identity.federation.label}>"
+        """Return everything that decides the token, without secrets.
+
+        fsspec takes file systems for the same whose credentials print the same.
+        """
+        settings = {**self._settings()}
+        identity = settings.pop("identity")
+        named = "".join(f", {name}={value!r}" for name, value in settings.items())
+        return f"<{type(self).__name__} of {identity!r}{named}>"
 
 
 def _only_none(value: object) -> None:
@@ -146,7 +180,7 @@ def _made(kind: type[Any], settings: dict[str, Any]) -> Any:
     return kind(**settings)
 
 
-class Credentials(_Renewed, credentials.Scoped):
+class Credentials(_Refreshed, credentials.Scoped):
     """Access tokens of the federated identity, or of the service account that it acts as."""
 
     def __init__(
@@ -155,6 +189,7 @@ class Credentials(_Renewed, credentials.Scoped):
         chosen = tuple(scopes.split() if isinstance(scopes, str) else scopes)
         super().__init__(identity, identity.access(tuple(sorted({*chosen}))), quota_project_id)
         self._scopes: list[str] = list(chosen)  # where google-auth's `scopes` looks
+        self._default_scopes = None  # and `default_scopes`; its constructor is not called
 
     @property
     def requires_scopes(self) -> bool:
@@ -209,7 +244,7 @@ class _Signer(crypt.Signer):
         return self._credentials.sign_bytes(message)
 
 
-class IDTokenCredentials(_Renewed):
+class IDTokenCredentials(_Refreshed):
     """ID tokens of the service account, for one audience: Cloud Run, IAP."""
 
     def __init__(

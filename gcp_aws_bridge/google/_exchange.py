@@ -165,8 +165,7 @@ def impersonate(
     Raises:
         ExchangeError: As for `federated`.
     """
-    account = federation.service_account
-    url = f"{federation.iam_url}/v1/projects/-/serviceAccounts/{account}:{method}"
+    url = f"{federation.iam_url}{federation.account_path}:{method}"
     try:
         answer = transport.post(url, bearer, body)
         if transport.status != 200:

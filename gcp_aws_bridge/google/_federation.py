@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from gcp_aws_bridge._endpoint import is_confidential
 from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._service_account import require_service_account
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
@@ -25,7 +26,6 @@ _PROVIDER = (
     r"(projects/(\d+|[a-z][a-z0-9:.-]*)/locations/[a-z0-9-]+"
     r"/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+)"
 )
-_ACCOUNT = r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+|\d{21}"
 _IMPERSONATION = ("/v1/projects/-/serviceAccounts/", ":generateAccessToken")
 _PUBLIC = "googleapis.com"
 _UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
@@ -77,12 +77,8 @@ class Federation:
                 "universe domain", self.universe_domain, "give one like googleapis.com."
             )
         object.__setattr__(self, "audience", self._full(self.audience))
-        if self.service_account is not None and not _matches(_ACCOUNT, self.service_account):
-            raise ConfigError(
-                f"The service account {quoted(self.service_account)} is not an e-mail.",
-                fix="give NAME@PROJECT.iam.gserviceaccount.com.",
-                error_id="config/google-service-account",
-            )
+        if self.service_account is not None:
+            require_service_account(self.service_account)
         if type(self.lifetime_s) is not int or self.lifetime_s not in _LIFETIME_S:
             raise _malformed("lifetime", self.lifetime_s, "give 600 to 43200, in whole seconds.")
         domain = self.universe_domain
@@ -120,6 +116,11 @@ class Federation:
     def label(self) -> str:
         """Names it in logs and errors."""
         return self.service_account or self.audience.partition("projects/")[2]
+
+    @property
+    def account_path(self) -> str:
+        """Path of the service account in the IAM Credentials API; a colon and a method follow."""
+        return f"{_IMPERSONATION[0]}{quote(self.service_account or '', safe='@')}"
 
     @property
     def pool_audience(self) -> str:
@@ -234,7 +235,7 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
         iam_url, found, rest = str(url).partition(before)
         if not found or "/" in iam_url.partition("//")[2] or not rest.endswith(after):
             raise _unfit(where, f"impersonates at {quoted(url)}")
-        fields |= {"iam_url": iam_url, "service_account": rest.removesuffix(after)}
+        fields |= {"iam_url": iam_url, "service_account": unquote(rest.removesuffix(after))}
         options = document.get("service_account_impersonation")
         if isinstance(options, Mapping):
             fields["lifetime_s"] = options.get("token_lifetime_seconds")
@@ -246,7 +247,7 @@ def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matches(pattern: str, value: object) -> re.Match[str] | None:
-    return re.fullmatch(pattern, value) if isinstance(value, str) else None
+    return re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
 
 
 def _malformed(

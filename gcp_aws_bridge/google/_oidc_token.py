@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge.exceptions import BridgeError, TokenError
 from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OidcToken:
     """What any `() -> str` returns, for a provider of its issuer: `TokenFile`, or one's own."""
 
@@ -34,3 +35,6 @@ class OidcToken:
     @property
     def _origin(self) -> str:
         return f"The token source {getattr(self.source, '__name__', type(self.source).__name__)}"
+
+    def __repr__(self) -> str:
+        return f"OidcToken({name_of(self.source)})"

@@ -32,7 +32,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OutboundToken(OfAws):
     """An OIDC token that AWS signs for its roles: `sts:GetWebIdentityToken`.
 
@@ -50,8 +50,7 @@ class OutboundToken(OfAws):
 
     audience: str | None = None
 
-    def __call__(self, audience: str) -> SubjectToken:
-        identity = AwsIdentity(self.session)
+    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         token = _web_identity_token(identity, self.audience or f"https:{audience}")
         return SubjectToken(token, JWT)
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
 
+from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
+from gcp_aws_bridge.google._environment import AwsEnvironment
 
 # Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
 SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
@@ -39,7 +41,7 @@ class SubjectToken(NamedTuple):
 SubjectTokenSource = Callable[[str], SubjectToken]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OfAws:
     """What an AWS identity proves itself by; each kind is equal to its own kind alone.
 
@@ -47,11 +49,32 @@ class OfAws:
         session: boto3's or botocore's, whose credentials sign. None: what the environment says.
     """
 
-    session: Any = field(default=None, repr=False)
+    session: Any = None
+
+    def __post_init__(self) -> None:
+        if self.session is not None:
+            from gcp_aws_bridge._botocore_session import UnlockedAfterFork
+
+            object.__setattr__(self, "_locks", UnlockedAfterFork(self.session))
 
     def __call__(self, audience: str) -> SubjectToken:
-        """One that is made anew, for the provider *audience*."""
+        """Return a subject token for the provider *audience*."""
+        return self.prove(audience, self.identity())
+
+    def identity(self, environment: AwsEnvironment | None = None) -> AwsIdentity:
+        """Return whose keys sign: the session's, or those that *environment* names (None: now)."""
+        if self.session is not None:
+            self._locks.ensure()  # type: ignore[attr-defined]
+        return AwsIdentity(self.session, environment)
+
+    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
+        """Return a subject token of *identity* for the provider *audience*."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Return the settings: fsspec identifies file systems by how their arguments print."""
+        others = "".join(f", {one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:])
+        return f"{type(self).__qualname__}(session={name_of(self.session)}{others})"
 
 
 class SignedRequest(OfAws):
@@ -68,8 +91,7 @@ class SignedRequest(OfAws):
         TokenError: botocore could not get its keys.
     """
 
-    def __call__(self, audience: str) -> SubjectToken:
-        identity = AwsIdentity(self.session)
+    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         region = identity.region()
         keys = identity.keys()
         try:

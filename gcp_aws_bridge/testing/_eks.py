@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -254,7 +257,7 @@ class EksPod(Pod):
     # What `Pod` asks.
 
     def _enter(self, put: SetEnvironment) -> None:
-        self._folder = self._until_left.enter_context(TemporaryDirectory())
+        self._folder = self._until_left.enter_context(_token_folder())
         self._put = put
         self.becomes(_ROLE)
         self.add_provider(_AUDIENCE)
@@ -274,6 +277,27 @@ class EksPod(Pod):
     def _services(self) -> tuple[Service, ...]:
         cloud = self.cloud
         return cloud.pod_identity, cloud.google_sts, cloud.iam_credentials, cloud.sts
+
+
+@lru_cache(maxsize=1)
+def _folder_name(process: int) -> str:
+    """Return an unused name: the same for all pods of a process, as in EKS.
+
+    The path is part of the AWS identity: credentials that a program keeps from one test to the next
+    would have another one.
+    """
+    with TemporaryDirectory() as folder:
+        return folder
+
+
+@contextmanager
+def _token_folder() -> Iterator[str]:
+    folder = _folder_name(os.getpid())
+    os.mkdir(folder, 0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -112,6 +112,8 @@ def forget() -> None:
     with _sts._clients_lock:
         _sts._clients.clear()
     _request._shared_session.cache_clear()
+    if (aws_identity := sys.modules.get("gcp_aws_bridge.google._aws_identity")) is not None:
+        aws_identity.forget_sessions()
 
 
 def _swap_default_session(session: object) -> object:

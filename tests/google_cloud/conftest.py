@@ -11,9 +11,9 @@ from fakes import Journey
 
 from gcp_aws_bridge import google
 from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._request import _shared_session
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.google._aws_identity import forget_sessions
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 ASSUMED = "arn:aws:sts::123456789012:assumed-role/etl"
@@ -38,9 +38,9 @@ def needs_outbound() -> None:
 def nothing_shared_with_other_tests() -> Iterator[None]:
     registry.clear()
     registry.world = REAL
-    _shared_session.cache_clear()  # it has found its AWS identity
+    forget_sessions()  # which have found their AWS identity
     yield
-    _shared_session.cache_clear()
+    forget_sessions()
     registry.clear()
     registry.world = REAL
 

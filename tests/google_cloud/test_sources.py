@@ -225,23 +225,12 @@ def test_what_is_made_for_one_identity_is_not_exchanged_as_another(
     assert (0, 0) == workload.asked
 
 
-def test_keys_of_the_environment_may_be_replaced(workload: Workload) -> None:
+def test_keys_of_the_environment_may_be_replaced_by_keys_of_the_same_role(
+    workload: Workload,
+) -> None:
     credentials = workload.credentials()
     workload.keys()
     assert ACCOUNT == workload.whose(credentials)
-
-
-def test_keys_that_were_replaced_are_not_found_under_the_name_of_others(workload: Workload) -> None:
-    cloud, arn = workload.cloud, ROLE.replace("etl", "another")
-    workload.provider = cloud.add_aws_provider(pool="all", attribute_mapping=SHORT)
-    cloud.add_role(arn, cloud.trust_policy_for_service("lambda.amazonaws.com"))
-    held = workload.credentials(service_account=None)
-    mine = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
-    workload.becomes(cloud.lambda_environ(arn))
-    assert workload.provider.principal("another") == workload.whose(held)
-    workload.becomes(mine)
-    found = workload.credentials(service_account=None)
-    assert workload.provider.principal("etl") == workload.whose(found)
 
 
 def test_replaced_keys_sign_many_times_by_one_exchange(workload: Workload) -> None:

@@ -28,6 +28,7 @@ TOKEN = id_token()
 
 # -- sources are values ------------------------------------------------------------------------
 
+HELD = "secret"
 SOURCES = [
     (
         MetadataServer,
@@ -48,8 +49,9 @@ SOURCES = [
     (GoogleCredentials, {}, "GoogleCredentials(key_file=None, impersonate=None, audience=None)"),
     (
         GoogleCredentials,
-        {"credentials": "secret", "key_file": "k.json", "impersonate": "sa@p", "audience": "a"},
-        "GoogleCredentials(key_file='k.json', impersonate='sa@p', audience='a')",
+        {"credentials": HELD, "key_file": "k.json", "impersonate": "sa@p", "audience": "a"},
+        f"GoogleCredentials(credentials=<builtins.str at {id(HELD):#x}>, key_file='k.json', "
+        "impersonate='sa@p', audience='a')",
     ),
     (DefaultSource, {}, "DefaultSource(audience=None)"),
     (DefaultSource, {"audience": "a"}, "DefaultSource(audience='a')"),

@@ -112,8 +112,8 @@ def check_iam(walk: Walk) -> Iterator[Finding]:
     if federation.service_account is None:
         yield Finding("iam", "skipped", "It is not asked: there is no service account to act as.")
         return
-    account = f"/v1/projects/-/serviceAccounts/{federation.service_account}:generateAccessToken"
-    yield _reached(walk, "iam", federation.iam_url + account)
+    path = f"{federation.account_path}:generateAccessToken"
+    yield _reached(walk, "iam", federation.iam_url + path)
 
 
 def _reached(walk: Walk, link: str, url: str) -> Finding:
