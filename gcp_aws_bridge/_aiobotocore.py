@@ -93,3 +93,7 @@ class BridgeAioSession(AioSession):
 
     def __repr__(self) -> str:
         return f"<aiobotocore session of {self._request!r}, region {self._region_name}>"
+
+    def __dask_tokenize__(self) -> str:
+        """Return the same for Dask, which would go by the pickle."""
+        return repr(self)

@@ -152,13 +152,13 @@ class UnlockedAfterFork:
 
     def _replace(self, wait_s: float) -> None:
         self._process = os.getpid()
-        # botocore has no public names for these.
-        credentials = getattr(self._session, "_credentials", None)
-        while isinstance(credentials, RefreshableCredentials):
+        found = getattr(self._session, "_credentials", None)
+        while isinstance(found, RefreshableCredentials):
+            credentials: Any = found  # botocore has no public names for what is read here
             lock = credentials._refresh_lock
             if lock.acquire(timeout=wait_s):
                 lock.release()
             else:
                 credentials._refresh_lock = threading.Lock()
             refresher = getattr(credentials._refresh_using, "__self__", None)
-            credentials = getattr(refresher, "_source_credentials", None)  # of an assumed role
+            found = getattr(refresher, "_source_credentials", None)  # of an assumed role

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
+import weakref
+from functools import lru_cache
 from typing import Any
+
+_numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_next = itertools.count(1)
 
 
 def name_of(thing: Any) -> str:
     """Return a name that another object has only if it is equal. Shows no secret.
 
     Values of this package have a complete `repr`. Of other objects the `repr` may show a secret,
-    so that a function is named by where it is defined, and anything else by its address, which is
-    unique while the object is alive.
+    so that a function is named by where it is defined, and anything else by a number. No other
+    object gets the same one, in this process or in another, after the first is gone either.
     """
     kind = type(thing)
     if thing is None or kind.__module__.startswith(f"{__package__}."):
@@ -22,7 +29,7 @@ def name_of(thing: Any) -> str:
     module, path = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if isinstance(module, str) and isinstance(path, str) and _defined(module, path) is thing:
         return f"{module}.{path}"
-    return f"<{kind.__module__}.{kind.__qualname__} at {id(thing):#x}>"
+    return f"<{kind.__module__}.{kind.__qualname__} {_process(os.getpid())}-{_number(thing)}>"
 
 
 def _defined(module: str, path: str) -> Any:
@@ -31,3 +38,17 @@ def _defined(module: str, path: str) -> Any:
     for name in path.split("."):
         found = getattr(found, name, None)
     return found
+
+
+@lru_cache(maxsize=1)
+def _process(process: int) -> str:
+    """Return a random name of this process: a forked child has another one."""
+    return os.urandom(4).hex()
+
+
+def _number(thing: Any) -> str:
+    """Return a number of *thing*; equal objects have the same, as they share credentials."""
+    try:
+        return str(_numbers.setdefault(thing, next(_next)))
+    except TypeError:  # it has no hash, or takes no weak references
+        return f"{id(thing):#x}"

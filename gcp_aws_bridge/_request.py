@@ -124,6 +124,10 @@ class Rendering:
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({self._request!r})"
 
+    def __dask_tokenize__(self) -> str:
+        """Return the same for Dask, which would go by the pickle."""
+        return repr(self)
+
 
 def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:
     if isinstance(role, Role) and (extra := given(settings)):

@@ -89,8 +89,8 @@ def credentials(
         source: `"signed-request"`, `"token-file"`, `"outbound"`, a `SignedRequest`, an
             `OutboundToken`, or any `() -> str` that returns an OIDC token. None: a token file that
             is for this provider, else a signed request.
-        session: boto3's or botocore's, whose AWS credentials sign. None: whom the environment
-            names; where it names another later, these are renewed no more.
+        session: boto3's or botocore's, whose AWS credentials sign. None: the identity that the
+            environment names now; where it names another one later, these are not refreshed again.
         lifetime_s: Of a service account's tokens: 600 to 43200. Default: 3600.
         quota_project_id: Whose quota and bill the requests are.
         request: A `google.auth.transport.Request` that reaches Google. Default: by requests.

@@ -169,6 +169,10 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         named = "".join(f", {name}={value!r}" for name, value in settings.items())
         return f"<{type(self).__name__} of {identity!r}{named}>"
 
+    def __dask_tokenize__(self) -> str:
+        """Return the same for Dask, which would go by the pickle: that has no environment."""
+        return repr(self)
+
 
 def _only_none(value: object) -> None:
     """As the constructor of google-auth's base class sets it; nobody else has a token to give."""

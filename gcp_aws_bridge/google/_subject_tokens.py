@@ -6,6 +6,7 @@ The other two, which are OIDC tokens, are loaded where they are wanted: `_oidc_t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 # the rest: google-auth's own credentials add that header to a request which is signed already, so
 # that whoever was shown it could name another provider.
 _CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")  # botocore.utils.validate_region_name
 _FOR = "x-goog-cloud-target-resource"
 
 
@@ -95,6 +97,8 @@ class SignedRequest(OfAws):
         region = identity.region()
         keys = identity.keys()
         try:
+            if not _REGION.fullmatch(region):
+                raise ValueError("the region's name is malformed")
             signed = aws.RequestSigner(region).get_request_options(
                 keys, _CALLER.format(region), "POST", additional_headers={_FOR: audience}
             )

@@ -39,6 +39,11 @@ from gcp_aws_bridge.google._principal import _without_session
 
 from .conftest import ACCOUNT, ROLE, SHORT, Workload, needs_outbound
 
+try:
+    from fsspec.utils import tokenize
+except ImportError:
+    tokenize = None
+
 POOL = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/{}/providers/q"
 CHANGED = r"\[token/aws-changed\]"
 
@@ -91,9 +96,11 @@ def made(settings: dict[str, Any]) -> Any:
 
 
 def names(credentials: Any) -> set[str]:
-    """How programs and fsspec name them."""
-    fsspec = pytest.importorskip("fsspec.utils")
-    return {repr(credentials), fsspec.tokenize(token=credentials)}
+    """How programs, fsspec (where it is installed) and Dask name them."""
+    found = {repr(credentials), f"dask {credentials.__dask_tokenize__()}"}
+    if tokenize is not None:
+        found.add(tokenize(token=credentials))
+    return found
 
 
 def require_distinct(one: Any, other: Any) -> None:
