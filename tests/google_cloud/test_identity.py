@@ -158,6 +158,16 @@ def test_two_sources_have_two_names_and_two_tokens(sources: tuple[Any, Any]) -> 
     assert one._cell is again._cell
 
 
+def test_gcsfs_gives_each_tenant_a_file_system_and_equal_credentials_the_same_one() -> None:
+    gcsfs = pytest.importorskip("gcsfs")
+    one, other, again = (
+        gcsfs.GCSFileSystem(project="p", token=made({**ACCESS, "source": source}))
+        for source in (BROKER.first, BROKER.second, BROKER.first)
+    )
+    assert one is not other
+    assert one is again
+
+
 def test_a_bound_method_is_the_same_source_each_time() -> None:
     one, again = (made({**ACCESS, "source": BROKER.first}) for _ in range(2))
     assert names(one) == names(again)

@@ -573,13 +573,17 @@ def test_what_aws_sts_refuses_is_not_asked_again(workload: Workload, journey: Jo
     assert 1 == len(workload.cloud.sts.requests)
 
 
-def test_a_region_that_is_none_is_named(
-    workload: Workload, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "region", ["[", "evil.example/", "evil.example#", "evil.example?", "a@evil.example", "a b", "é"]
+)
+def test_a_region_that_is_none_is_named_and_nothing_is_signed_for_its_address(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.setenv(name, "[")
+        monkeypatch.setenv(name, region)
     error = refused(workload.credentials())
     assert ("token/aws-refused", False) == (error.error_id, error.retryable)
+    assert (0, 0) == workload.asked
 
 
 @pytest.mark.parametrize("missing", ["profile", "program"])

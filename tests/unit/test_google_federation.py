@@ -136,6 +136,34 @@ def test_argument_environment_and_file_ask_for_the_same(
     assert (wanted, document) == configured()
 
 
+def test_an_encoded_account_in_the_file_is_decoded_once_and_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    encoded = IMPERSONATION.replace("@", "%40")
+    for url, account in (
+        (encoded, ACCOUNT),
+        (encoded.replace("%40", "%2540"), None),
+        (encoded.replace(":generate", "%3AgenerateIdToken%3Fx=:generate"), None),
+        (IMPERSONATION.replace(ACCOUNT, f"victim@b.c:signBlob?x={ACCOUNT}"), None),
+        (IMPERSONATION.replace(ACCOUNT, f"..%2F..%2F{ACCOUNT}"), None),
+    ):
+        document = {**DOCUMENT, "service_account_impersonation_url": url}
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", written(tmp_path, document))
+        if account is not None:
+            assert account == configured()[0].service_account
+            continue
+        with pytest.raises(ConfigError) as caught:
+            configured()
+        assert "config/google-service-account" == caught.value.error_id
+
+
+@pytest.mark.parametrize("digits", ["\uff11\uff12\uff13", "\u0661\u0662"])
+def test_a_project_number_is_of_ascii_digits(digits: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        google.Federation(AUDIENCE.replace("123456789012", digits))
+    assert "config/google-audience" == caught.value.error_id
+
+
 def test_arguments_come_before_the_environment_and_that_before_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
