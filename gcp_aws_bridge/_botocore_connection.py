@@ -45,7 +45,8 @@ def keep_confidential(client: Any) -> None:
             f"Requests to {quoted(url)} would be forwarded by the proxy {quoted(proxy)}, which "
             "decrypts them: it would read the ID token and the AWS keys.",
             fix="remove proxy_use_forwarding_for_https from proxies_config, so that the proxy is "
-            "asked for a tunnel (CONNECT), or exclude the host with NO_PROXY.",
+            "asked for a tunnel (CONNECT)"
+            + (", or exclude the host with NO_PROXY." if config.proxies is None else "."),
             error_id="config/sts-proxy-forwarding",
         )
     events = client.meta.events
