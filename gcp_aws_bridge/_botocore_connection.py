@@ -1,4 +1,4 @@
-"""Connections of botocore's clients: nobody on the way can read a token or keys.
+"""Confidential connections of botocore's clients: no proxy and no network reads tokens or keys.
 
 botocore uses `HTTP_PROXY` for plain HTTP to loopback, too, unless `NO_PROXY` excludes it: a proxy
 on the network would then read the whole exchange with an emulator or a gateway on this machine.
@@ -56,10 +56,10 @@ def keep_confidential(client: Any) -> None:
 
 
 def proxy_for(url: str, proxies: dict[str, str] | None) -> str:
-    """Return the proxy that a client whose requests are kept confidential uses for *url*.
+    """Return the proxy that a client uses for *url* after `keep_confidential`; empty for none.
 
     Args:
-        proxies: Of the client's `Config`. None for those of the environment.
+        proxies: Proxies of the client's `Config`. None for the environment's.
     """
     if is_plain_http(url):
         return ""

@@ -78,7 +78,7 @@ def is_plain_http(url: str) -> bool:
 def is_confidential(url: object, proxy: str | None = None, *, forwards: bool = False) -> bool:
     """Return whether traffic to *url* is encrypted end to end or stays on this machine.
 
-    The connection decides, not the address alone: a proxy reads plain HTTP, also to loopback.
+    The address does not decide by itself: a proxy reads plain HTTP to loopback, too.
 
     Args:
         proxy: URL of the proxy that the connection uses. Empty for a direct connection.

@@ -1,4 +1,4 @@
-"""Requests of google-auth: nobody on the way can read the token that they carry.
+"""Confidential requests of google-auth: no proxy and no network reads the tokens in them.
 
 No redirect is followed, no password of ~/.netrc replaces the bearer token, and plain HTTP, which is
 for emulators on loopback, uses no proxy, whatever `HTTP_PROXY` or a session of the user says.
@@ -22,7 +22,7 @@ _TIMEOUT_S = 120  # as google-auth's own
 
 
 class ConfidentialRequest(Request):
-    """google-auth's transport, with the rules of this module; whoever makes it closes `session`."""
+    """google-auth's transport, with the rules of `send`; the caller closes `session`."""
 
     def __call__(
         self,
@@ -44,7 +44,7 @@ def send(request: Any, url: str, method: str, **asked: Any) -> Any:
     """Send a request by *request*, a transport of google-auth or any callable like one.
 
     Raises:
-        ConfigError: Somebody else could read it: on the network, or a proxy that decrypts it.
+        ConfigError: The request could be read on the network, or by a proxy that decrypts it.
         google.auth.exceptions.TransportError: There was no answer.
     """
     _require_loopback(url, method, asked)
@@ -89,7 +89,7 @@ def _require_loopback(url: str, method: str, asked: dict[str, Any]) -> None:
         return
     raise ConfigError(
         f"A token would be sent to {quoted(url)} in clear text; tokens go over HTTPS only "
-        "(plain HTTP to this machine alone, for emulators).",
+        "(plain HTTP only to this machine, for emulators).",
         fix="give an https:// address: in GCP_AWS_BRIDGE_GOOGLE_STS_URL or _IAM_URL, or for "
         "token_uri or token_url in the credentials file.",
         error_id="config/google-plain-http",

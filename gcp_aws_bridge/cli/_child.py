@@ -52,8 +52,8 @@ def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str
 
 def _with_loopback(no_proxy: str) -> str:
     """Return *no_proxy* with 127.0.0.1 excluded, too."""
-    # "*" excludes every host only where it stands alone (CPython's urllib, curl's manual page):
-    # with anything after it, the program would use the proxy for all hosts.
+    # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page): with
+    # anything after it, the program would use the proxy for all hosts.
     if no_proxy.strip() == "*":
         return no_proxy
     return f"{no_proxy},127.0.0.1".lstrip(",")

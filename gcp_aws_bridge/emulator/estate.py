@@ -158,7 +158,7 @@ def loopback_exceptions() -> dict[str, str]:
     variables = {}
     for name in ("NO_PROXY", "no_proxy"):
         value = os.environ.get(name) or os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
-        # "*" excludes every host only where it stands alone (CPython's urllib, curl's manual).
+        # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page).
         excludes_all = (value or "").strip() == "*"
         loopback = () if excludes_all else (LOOPBACK, "localhost")
         variables[name] = ",".join(filter(None, (value, *loopback)))

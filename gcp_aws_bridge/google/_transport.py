@@ -68,7 +68,7 @@ class Transport:
         """Send a request, as google-auth's classes call it.
 
         Raises:
-            ConfigError: Somebody else could read what is sent.
+            ConfigError: The request could be read on the network or by a proxy.
             google.auth.exceptions.TransportError: There was no answer.
         """
         self.status, self._date = 0, None

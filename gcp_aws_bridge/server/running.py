@@ -148,7 +148,7 @@ class _Strict(H11Protocol):
         """Return what is ambiguous in the request so far: h11 joins folded and equal headers."""
         problem = ambiguous.in_bytes(self._head[-1:] + data)
         *heads, rest = (self._head + data).split(b"\r\n\r\n")
-        self._head = rest[-_LARGEST_REQUEST:]  # of a body, there may be more
+        self._head = rest[-_LARGEST_REQUEST:]  # a body may be longer
         # h11 limits what is incomplete: a head that arrives in one piece may be larger.
         if max(map(len, heads), default=0) > _LARGEST_REQUEST:
             return "the request is too large"

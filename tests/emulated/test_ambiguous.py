@@ -208,7 +208,7 @@ def test_pipelined_requests_that_are_clear_are_answered(raw: Raw) -> None:
 
 
 def test_nothing_is_smuggled_behind_a_refused_request(raw: Raw) -> None:
-    """The body of the first would be a second request to who ignores Transfer-Encoding."""
+    """A proxy that ignores Transfer-Encoding takes the body for a second request."""
     inner = raw.head(PATH, AUTHORIZED)
     outer = raw.head(PATH, "Transfer-Encoding: chunked", "Content-Length: 4")
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)

@@ -120,7 +120,7 @@ def test_no_proxy_is_asked_for_the_endpoint() -> None:
     ids=repr,
 )
 def test_no_proxy_for_all_hosts_stays_so(environ: dict[str, str], wanted: tuple[str, str]) -> None:
-    """ "*" counts only where it stands alone: a host after it would have a proxy used for all."""
+    """ "*" counts only as the whole value: with a host after it, all hosts would have a proxy."""
     kept = _child.without(environ, ())
     assert wanted == (kept["NO_PROXY"], kept["no_proxy"])
 

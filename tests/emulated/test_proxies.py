@@ -294,7 +294,7 @@ def test_excluded_host_is_reached_although_the_proxy_would_decrypt(
 def test_plain_http_proxy_is_tunnelled_through_although_forwarding_is_set(
     proxy: RecordingProxy, https: str, tmp_path: Path
 ) -> None:
-    """urllib3 forwards to HTTPS proxies alone: this one sees CONNECT."""
+    """urllib3 forwards only to HTTPS proxies: this one sees CONNECT."""
     proxy.upstream = https
     session = forwarding({"https": proxy.url}, str(tmp_path / "authority.pem"))
     made = bridge.session(ROLE, botocore_session=session)

@@ -204,7 +204,7 @@ def test_doctor_names_no_proxy_that_is_not_used(
 
 
 class Https:
-    """Google's endpoints behind TLS, under their own names to whom a proxy connects."""
+    """Certificate for Google's endpoints under their own names, which a proxy connects to."""
 
     def __init__(self, workload: Workload, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.authority = str(folder / "authority.pem")
@@ -222,7 +222,7 @@ def https(workload: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def federated(workload: Workload, **settings: Any) -> str | None:
-    """Whom Google takes a token of the federated identity for, which its STS alone makes."""
+    """Return the identity of a federated token, which needs no other endpoint than Google's STS."""
     made = google.credentials(workload.provider.audience, **settings)
     return workload.whose(made)
 
