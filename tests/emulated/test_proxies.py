@@ -167,7 +167,7 @@ def test_proxy_that_is_set_after_the_client_was_made_sees_nothing(
     [
         ("credential-process", "--role-arn", ROLE),
         ("env", "--role-arn", ROLE),
-        ("doctor", "--role-arn", ROLE),
+        ("doctor", "--role-arn", ROLE, "--timeout", "60"),
         ("exec", "--role-arn", ROLE, "--", sys.executable, "-c", "{fetch}"),
     ],
     ids=lambda arguments: arguments[0],
@@ -196,7 +196,7 @@ def test_doctor_names_no_proxy_that_is_not_used(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    report = doctor.diagnose({"arn": ROLE}, botocore.session.Session())
+    report = doctor.diagnose({"arn": ROLE}, botocore.session.Session(), timeout_s=60)
     [sts] = [finding for finding in report.findings if finding.link == "sts"]
     assert ("ok", False) == (sts.state, "proxy" in sts.seen)
     assert proxy.saw_nothing
@@ -326,7 +326,7 @@ def test_asynchronous_session_that_forwards_is_refused(https: str, tmp_path: Pat
 def test_doctor_names_the_proxy_that_would_decrypt(https: str, tmp_path: Path) -> None:
     with recording_proxy(_context(tmp_path)) as secured:
         session = forwarding({"https": secured.url}, str(tmp_path / "authority.pem"))
-        report = doctor.diagnose({"arn": ROLE}, session)
+        report = doctor.diagnose({"arn": ROLE}, session, timeout_s=60)
         assert report.cause is not None
         assert ("sts", "config/sts-proxy-forwarding") == (report.cause.link, report.cause.id)
         assert 0 == secured.connections

@@ -165,7 +165,8 @@ def test_proxy_sees_nothing_however_loopback_is_spelled(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("google-token", "--service-account", ACCOUNT), ("doctor", "--google")]
+    "arguments",
+    [("google-token", "--service-account", ACCOUNT), ("doctor", "--google", "--timeout", "60")],
 )
 def test_proxy_sees_nothing_of_the_command_line(
     workload: Workload, proxy: RecordingProxy, arguments: tuple[str, ...]
@@ -193,7 +194,7 @@ def test_doctor_names_no_proxy_that_is_not_used(
 ) -> None:
     by_environment(monkeypatch, proxy)
     given = {"audience": workload.provider.audience, "service_account": ACCOUNT}
-    report = diagnose(given, botocore.session.Session())
+    report = diagnose(given, botocore.session.Session(), timeout_s=60)
     for finding in report.findings:
         if finding.link in ("sts", "google", "iam"):
             assert ("ok", False) == (finding.state, "proxy" in finding.seen)
