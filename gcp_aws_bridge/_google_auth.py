@@ -83,14 +83,16 @@ class GoogleCredentials:
 
     def __call__(self) -> str:
         try:
-            from google.auth.transport.requests import Request
+            import google.auth.transport.requests  # noqa: F401 - says what is missing
+
+            from gcp_aws_bridge._google_connection import ConfidentialRequest
         except ImportError as error:
             raise ConfigError(
                 f"This token source needs google-auth with requests: {error}.",
                 fix="pip install 'gcp-aws-bridge[google]'",
                 error_id="config/extra-google",
             ) from None
-        request = Request()
+        request = ConfidentialRequest()
         try:
             minting = self._minting(self.audience or DEFAULT_AUDIENCE, request)
             if isinstance(minting, MetadataServer):

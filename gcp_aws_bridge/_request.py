@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import botocore.session
 from botocore.session import Session
 
+from gcp_aws_bridge._botocore_connection import direct
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._cells import shared_cell
@@ -155,4 +156,4 @@ def shared_session() -> Session:
 
 @lru_cache(maxsize=8)
 def _shared_session(*choice: str | None) -> Session:
-    return botocore.session.get_session()
+    return direct(botocore.session.get_session())

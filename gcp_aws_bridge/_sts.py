@@ -1,8 +1,7 @@
 """The only module that speaks to AWS STS, through botocore's own client.
 
 Invariants: every foreign error leaves as an `ExchangeError`; the token and the keys that come back
-reach no log, at any level; HTTPS only, but for loopback (an emulator).
-
+reach no log, at any level; HTTPS only, or plain HTTP to loopback (an emulator) without a proxy.
 Endpoint, partition, FIPS, proxy and CA settings are botocore's, from its variables and profile.
 """
 
@@ -23,9 +22,10 @@ from botocore.config import Config
 from botocore.session import Session
 from cachetools import LRUCache
 
+from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._botocore_session import client_options, synchronous
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._endpoint import require_https, sts_region
+from gcp_aws_bridge._endpoint import sts_region
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
@@ -184,7 +184,7 @@ class Sts:
                 fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
                 error_id="config/sts-client",
             ) from error
-        require_https(client.meta.endpoint_url)  # each: botocore reads the environment each time
+        keep_confidential(client)  # each client: botocore reads the environment each time
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
@@ -215,6 +215,8 @@ class Sts:
             )
             refused.date = self._answer.date
             raise refused from None  # its __cause__ would hold the request, token included
+        except ConfigError:  # a ValueError, too
+            raise
         except _UNUSABLE as error:
             raise self._unusable(error, arn) from None
 

@@ -40,13 +40,23 @@ def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
 
 
 def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """*environ*, but *names*, and with no proxy between the program and this machine."""
+    """Return *environ* without *names*, and with loopback excluded from proxies."""
     kept = {name: value for name, value in environ.items() if name not in names}
-    # Some SDKs (Rust's) would ask a proxy for what is served here, and show it secrets.
+    # Some SDKs (for Rust, for example) would use a proxy for the endpoint of this process, and
+    # show it the secrets.
     for name in ("NO_PROXY", "no_proxy"):
-        direct = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-        kept[name] = f"{direct},127.0.0.1".lstrip(",")
+        value = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+        kept[name] = _with_loopback(value)
     return kept
+
+
+def _with_loopback(no_proxy: str) -> str:
+    """Return *no_proxy* with 127.0.0.1 excluded, too."""
+    # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page): with
+    # anything after it, the program would use the proxy for all hosts.
+    if no_proxy.strip() == "*":
+        return no_proxy
+    return f"{no_proxy},127.0.0.1".lstrip(",")
 
 
 def run(command: list[str], environment: Mapping[str, str], name: str) -> int:

@@ -119,9 +119,10 @@ def _session(profile: str) -> Any:
     import botocore.exceptions
     import botocore.session
 
+    from gcp_aws_bridge._botocore_connection import direct
     from gcp_aws_bridge._botocore_session import no_profile
 
-    session = botocore.session.Session(profile=profile)
+    session = direct(botocore.session.Session(profile=profile))
     try:
         session.get_scoped_config()
     except botocore.exceptions.ProfileNotFound as error:

@@ -121,7 +121,9 @@ def session_of(options: argparse.Namespace) -> botocore.session.Session:
     """The botocore session that reaches AWS as *options* say."""
     import botocore.session
 
-    session = botocore.session.Session(profile=options.profile)
+    from gcp_aws_bridge._botocore_connection import direct
+
+    session = direct(botocore.session.Session(profile=options.profile))
     if options.region is not None:
         session.set_config_variable("region", options.region)
     return session

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.session import Session
-from botocore.utils import get_environ_proxies
 
+from gcp_aws_bridge._botocore_connection import proxy_for
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._refusals import is_retryable
 from gcp_aws_bridge._sts import CONFIG, Sts
@@ -39,10 +39,8 @@ class AskedSts(Sts):
         return self._answer.date
 
     def proxy(self) -> str:
-        """The proxy that requests go through; empty without."""
-        config = self._session.get_default_client_config()
-        proxies: dict[str, str] = getattr(config, "proxies", None) or get_environ_proxies(self.url)
-        return proxies.get(urlsplit(self.url).scheme, "")
+        """Return the proxy that requests go through; empty for none."""
+        return proxy_for(self.url, self._unsigned.meta.config.proxies)
 
     def answers(self) -> datetime | None:
         """Ask something that needs no token: STS refuses it, in words that are its own.

@@ -152,13 +152,17 @@ class Estate:
 
 
 def loopback_exceptions() -> dict[str, str]:
-    """Return variables that except loopback from a proxy, where the environment sets one."""
+    """Return variables that exclude loopback from proxies, where the environment sets one."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
-    return {
-        name: ",".join(filter(None, (os.environ.get(name), LOOPBACK, "localhost")))
-        for name in ("NO_PROXY", "no_proxy")
-    }
+    variables = {}
+    for name in ("NO_PROXY", "no_proxy"):
+        value = os.environ.get(name) or os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
+        # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page).
+        excludes_all = (value or "").strip() == "*"
+        loopback = () if excludes_all else (LOOPBACK, "localhost")
+        variables[name] = ",".join(filter(None, (value, *loopback)))
+    return variables
 
 
 def written(path: Path, text: str) -> str:

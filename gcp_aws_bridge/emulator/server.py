@@ -97,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding"):
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             return None
+        # RFC 9112, sections 3.2 and 6.3: a server refuses a second Host, and lengths that differ.
+        if any(len(self.headers.get_all(name, ())) > 1 for name in ("Host", "Content-Length")):
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return None
         length = self.headers.get("Content-Length", "0").strip()
         if not length.isascii() or not length.isdigit():
             self.send_error(HTTPStatus.BAD_REQUEST)

@@ -15,7 +15,7 @@ from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
 from gcp_aws_bridge._world import Clock
-from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource
 from gcp_aws_bridge.google._transport import Transport
@@ -80,6 +80,8 @@ def federated(
         from gcp_aws_bridge.google import _refusals  # loaded where Google says no
 
         raise _refusals.exchange(federation, error, transport, clock()) from None
+    except BridgeError:  # ConfigError is a ValueError, too
+        raise
     except (google_exceptions.TransportError, *_UNUSABLE) as error:
         raise _no_answer(federation, error, transport) from None
 
@@ -173,6 +175,8 @@ def impersonate(
 
             raise _refusals.impersonation(federation, method, answer, transport)
         return read(answer)
+    except BridgeError:
+        raise
     except (google_exceptions.TransportError, *_UNUSABLE) as error:
         raise _no_answer(federation, error, transport) from None
 

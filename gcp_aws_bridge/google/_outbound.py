@@ -7,7 +7,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from gcp_aws_bridge._endpoint import require_https
+from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._sts import CONFIG
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, quoted
@@ -74,7 +74,7 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise refused(error) from None
-    require_https(client.meta.endpoint_url)
+    keep_confidential(client)
     try:
         ask: Any = client.get_web_identity_token
     except AttributeError:

@@ -1,13 +1,13 @@
 """How Google's token endpoints are asked: HTTPS, no redirect, bounded in time, nothing logged.
 
 requests, through google-auth's own transport: what every client of Google Cloud in Python brings,
-with its proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUNDLE`).
+with its proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUNDLE`). What keeps a
+request confidential is in `_google_connection`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -19,21 +19,10 @@ with extra("google", "requests", "2.20"):
     from google.auth.exceptions import TransportError
     from google.auth.transport.requests import Request
 
+    from gcp_aws_bridge._google_connection import proxy_of, send
+
 # The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
 _TIMEOUT_S = 10.0
-# A redirect would have the token sent to wherever it points.
-_OF_REQUESTS = {"allow_redirects": False}
-
-
-def _as_it_is(request: Any) -> Any:
-    """requests' hook of authentication: without one, ~/.netrc has its password for the bearer."""
-    return request
-
-
-def _of_ours() -> Mapping[str, Any]:
-    # Plain HTTP is to this machine alone (`Federation`), which no proxy is asked for. Made anew:
-    # requests adds to it what the environment says.
-    return {**_OF_REQUESTS, "auth": _as_it_is, "proxies": {"http": ""}}
 
 
 class Transport:
@@ -54,7 +43,6 @@ class Transport:
         self._timeout_s = timeout_s
         self._ours = Request() if request is None else None
         self._request: Any = request or self._ours
-        self._options = _of_ours() if self._ours else _options_of(request)
         self.status = 0
         self._date: str | None = None
 
@@ -72,13 +60,22 @@ class Transport:
         if self._ours:
             self._ours.session.close()
 
+    def proxy(self, url: str) -> str:
+        """Return the proxy that *url* is reached through by default; empty for none."""
+        return proxy_of(self._ours.session, url) if self._ours else ""
+
     def __call__(self, url: str, method: str = "GET", **asked: Any) -> Any:
-        """As google-auth's classes call it; every network fault is google-auth's."""
+        """Send a request, as google-auth's classes call it.
+
+        Raises:
+            ConfigError: The request could be read on the network or by a proxy.
+            google.auth.exceptions.TransportError: There was no answer.
+        """
         self.status, self._date = 0, None
         asked.setdefault("timeout", self._timeout_s)
         with wire_logs_silenced():
             try:
-                answer = self._request(url=url, method=method, **asked, **self._options)
+                answer = send(self._request, url, method, **asked)
             except OSError as error:  # requests' own, bare: a file of certificates that is none
                 raise TransportError(error) from error
         self.status = answer.status
@@ -95,12 +92,3 @@ class Transport:
         headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
         answer = self(url, "POST", headers=headers, body=json.dumps(body).encode())
         return json.loads(answer.data)
-
-
-def _options_of(request: object) -> Mapping[str, Any]:
-    """What has google-auth's own transports do as ours in this; others do as they do."""
-    if isinstance(request, Request):
-        return {**_OF_REQUESTS, "auth": request.session.auth or _as_it_is}
-    of_urllib3 = sys.modules.get("google.auth.transport.urllib3")
-    is_urllib3 = of_urllib3 is not None and isinstance(request, of_urllib3.Request)
-    return {"redirect": False} if is_urllib3 else {}

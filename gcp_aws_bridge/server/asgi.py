@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import quoted
+from gcp_aws_bridge.server import ambiguous
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -74,8 +75,12 @@ def application(
         started_s = world.monotonic()
         headers = {name: value for name, value in scope["headers"]}
         request = Request(scope["method"], scope["path"], headers, scope["query_string"])
+        target = scope.get("raw_path") or scope["path"].encode()  # optional in ASGI
         try:
-            answer = _guard(request, hosts) or await handle(request)
+            if problem := ambiguous.in_request(target, scope["headers"]):
+                answer = refusal(400, "BadRequest", problem)
+            else:
+                answer = _guard(request, hosts) or await handle(request)
         except asyncio.CancelledError:  # by the server, which ends: this task does no more
             answer = refusal(503, "Stopping", "this endpoint ends")
         await send(

@@ -105,7 +105,10 @@ async def _answer(
     if request.headers.get(b"metadata-flavor", b"").lower() != b"google":
         return _text("Missing Metadata-Flavor:Google header.", 403)
     found = _found(tree, request.path)
-    asked = {name: values[0] for name, values in parse_qs(request.query.decode("latin-1")).items()}
+    query = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+    if any(len(values) > 1 for values in query.values()):
+        return _text("A parameter is given more than once.", 400)
+    asked = {name: values[0] for name, values in query.items()}
     if callable(found):
         answer: Answer = await found(account, asked, world)
         return answer
@@ -120,7 +123,7 @@ async def _answer(
 
 def _found(tree: Mapping[str, Any], path: str) -> Any:
     here: Any = {"computeMetadata": {"v1": tree}}
-    for name in path.strip("/").split("/"):
+    for name in path.removeprefix("/").removesuffix("/").split("/"):
         here = here.get(name) if isinstance(here, Mapping) else None
     return here
 

@@ -13,7 +13,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
-from gcp_aws_bridge.server.asgi import App, Message, Receive, Send
+from gcp_aws_bridge.server import ambiguous
+from gcp_aws_bridge.server.asgi import App, Message, Receive, Send, refusal
 
 # A request of an SDK is one packet on loopback.
 _WHOLE_REQUEST_S = 10
@@ -96,7 +97,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: App, grace_s: int) -> None:
         config = uvicorn.Config(
             app,
-            http=_Impatient,
+            http=_Strict,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -121,10 +122,11 @@ class _Server(uvicorn.Server):
             task.cancel()
 
 
-class _Impatient(H11Protocol):
-    """uvicorn's own, but that a request which does not come to its end is not waited for."""
+class _Strict(H11Protocol):
+    """uvicorn's protocol that waits for no unfinished request and answers no ambiguous one."""
 
     _patience: asyncio.TimerHandle | None = None
+    _head = b""  # of the request that is being received
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -135,8 +137,34 @@ class _Impatient(H11Protocol):
         self._expect_more()
 
     def data_received(self, data: bytes) -> None:
+        if problem := self._problem(data):
+            self.logger.warning(problem)
+            self.send_400_response(problem)
+            return
         super().data_received(data)
         self._expect_more()
+
+    def _problem(self, data: bytes) -> str:
+        """Return what is ambiguous in the request so far: h11 joins folded and equal headers."""
+        problem = ambiguous.in_bytes(self._head[-1:] + data)
+        *heads, rest = (self._head + data).split(b"\r\n\r\n")
+        self._head = rest[-_LARGEST_REQUEST:]  # a body may be longer
+        # h11 limits what is incomplete: a head that arrives in one piece may be larger.
+        if max(map(len, heads), default=0) > _LARGEST_REQUEST:
+            return "the request is too large"
+        return problem or next(filter(None, map(ambiguous.in_head, heads)), "")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not a request, with the errors of the container credentials protocol."""
+        if self.cycle is None or self.cycle.response_complete:
+            body = refusal(400, "BadRequest", msg).body
+            head = (
+                "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
+                "Connection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

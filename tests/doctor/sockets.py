@@ -56,9 +56,20 @@ def tls(
     With *trusted*, the authority is left in `authority.pem` for AWS_CA_BUNDLE; the certificate is
     its own authority.
     """
+    context = server_context(folder, [host], days=days, trusted=trusted)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
+    ):
+        yield f"https://{_address(listener)}"
+
+
+def server_context(
+    folder: Path, hosts: list[str], *, days: int = 1, trusted: bool = False
+) -> ssl.SSLContext:
+    """Return the TLS settings of a server with a certificate for *hosts*; arguments as of `tls`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _certificate(key, host, days)
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    pem = _certificate(key, hosts, days).public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -69,11 +80,7 @@ def tls(
         (folder / "authority.pem").write_bytes(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
-    ):
-        yield f"https://{_address(listener)}"
+    return context
 
 
 @contextlib.contextmanager
@@ -94,13 +101,9 @@ def waiting_for_each_other(count: int) -> Iterator[tuple[list[Server], threading
         yield [stack.enter_context(Server(meet, no)) for _ in range(count)], barrier
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey, host: str, days: int) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, hosts: list[str], days: int) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Corporate Inspection")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    try:
-        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        alternative = x509.DNSName(host)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -109,10 +112,17 @@ def _certificate(key: ec.EllipticCurvePrivateKey, host: str, days: int) -> x509.
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=9))
         .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 @contextlib.contextmanager

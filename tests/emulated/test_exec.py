@@ -20,7 +20,7 @@ import pytest
 from fakes import eventually
 
 from gcp_aws_bridge import _id_token
-from gcp_aws_bridge.cli import main
+from gcp_aws_bridge.cli import _child, main
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -103,6 +103,37 @@ def test_no_proxy_is_asked_for_the_endpoint() -> None:
     done = executed("--", sys.executable, "-c", program, **environ)
     assert "a.example,127.0.0.1 a.example,127.0.0.1\n" == done.stdout
     assert "127.0.0.1 127.0.0.1\n" == executed("--", sys.executable, "-c", program).stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({"NO_PROXY": "*"}, ("*", "*")),
+        ({"no_proxy": "*"}, ("*", "*")),
+        ({"NO_PROXY": " *"}, (" *", " *")),
+        ({"NO_PROXY": "*", "no_proxy": "a.example"}, ("*", "a.example,127.0.0.1")),
+        ({"NO_PROXY": "a.example", "no_proxy": "*"}, ("a.example,127.0.0.1", "*")),
+        ({"NO_PROXY": "*.example"}, ("*.example,127.0.0.1",) * 2),
+        ({"NO_PROXY": "*,a.example"}, ("*,a.example,127.0.0.1",) * 2),
+        ({"NO_PROXY": ""}, ("127.0.0.1", "127.0.0.1")),
+    ],
+    ids=repr,
+)
+def test_no_proxy_for_all_hosts_stays_so(environ: dict[str, str], wanted: tuple[str, str]) -> None:
+    """ "*" counts only as the whole value: with a host after it, all hosts would have a proxy."""
+    kept = _child.without(environ, ())
+    assert wanted == (kept["NO_PROXY"], kept["no_proxy"])
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_program_uses_no_proxy_where_it_used_none(name: str) -> None:
+    program = (
+        "from requests.utils import get_environ_proxies as r; "
+        "from botocore.utils import get_environ_proxies as b; "
+        "print(r('https://storage.googleapis.com/'), b('https://sts.amazonaws.com/'))"
+    )
+    environ = {"HTTPS_PROXY": "http://127.0.0.1:9", name: "*"}
+    assert "{} {}\n" == executed("--", sys.executable, "-c", program, **environ).stdout
 
 
 def test_keys_in_the_credentials_file_do_not_come_first() -> None:

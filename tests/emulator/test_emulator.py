@@ -60,6 +60,14 @@ class TestEnvironment:
         assert emulator.environ["no_proxy"] == "corp.example,127.0.0.1,localhost"
         assert emulator.environ["NO_PROXY"].endswith("127.0.0.1,localhost")
 
+    @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+    @pytest.mark.parametrize("value", ["*", " * "])
+    def test_leaves_no_proxy_for_all_hosts_as_it_is(self, emulator, monkeypatch, name, value):
+        for other in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(other, raising=False)
+        monkeypatch.setenv(name, value)
+        assert emulator.environ["NO_PROXY"] == emulator.environ["no_proxy"] == value
+
     def test_is_a_dict_of_its_own(self, emulator):
         emulator.environ.clear()
         assert emulator.environ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -351,3 +352,73 @@ def test_a_refusal_is_400_with_what_mends_it(workload: Workload) -> None:
     assert 400 == answer.status
     assert "Permission 'iam.serviceAccounts.getAccessToken' denied" in answer.body
     assert "grant roles/iam.workloadIdentityUser" in answer.body
+
+
+# -- requests that two readers may understand differently ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Metadata-Flavor: Google", "Metadata-Flavor: other"),
+        ("Metadata-Flavor: other", "Metadata-Flavor: Google"),
+        ("Metadata_Flavor: Google",),
+        ("Metadata-Flavor: Google", "X_Forwarded_For: 10.0.0.1"),
+        ("Metadata-Flavor: Google", "Host: metadata.google.internal"),
+        ("Metadata-Flavor: Google", "Transfer-Encoding: chunked"),
+        ("Metadata-Flavor: Google", "Content-Length: 0, 0"),
+        ("Metadata-Flavor:\r\n Google",),
+        ("Metadata-Flavor: Google\nX: y",),
+    ],
+    ids=repr,
+)
+def test_ambiguous_headers_are_refused(sdk: Sdk, lines: tuple[str, ...]) -> None:
+    status, body = raw(sdk, f"{DEFAULT}/token", *lines)
+    assert (400, "BadRequest") == (status, json.loads(body)["code"])
+    assert sdk.token()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(f"{V1}/instance%2Fservice-accounts/default/token", f"{V1}/./instance/"),
+        *(f"{V1}/instance/service-accounts/x/../default/token", f"{V1}%5Cinstance"),
+        *(f"http://metadata.google.internal{DEFAULT}/token", f"{DEFAULT}/%74oken"),
+    ],
+)
+def test_ambiguous_paths_are_refused(sdk: Sdk, target: str) -> None:
+    status, body = raw(sdk, target, "Metadata-Flavor: Google")
+    assert (400, "BadRequest") == (status, json.loads(body)["code"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DEFAULT}/identity?audience=https://a.example&audience=https://b.example",
+        f"{DEFAULT}/identity?audience=https://a.example&audience=",
+        f"{DEFAULT}/token?scopes={PUBSUB}&scopes={SHEETS}",
+    ],
+)
+def test_parameter_that_is_given_twice_is_refused(sdk: Sdk, path: str) -> None:
+    answer = sdk.get(path)
+    assert (400, "Google") == (answer.status, answer.headers["metadata-flavor"])
+
+
+def test_account_may_be_escaped_as_clients_do(sdk: Sdk) -> None:
+    path = f"{V1}/instance/service-accounts/{ACCOUNT}/email"
+    assert sdk.get(path) == sdk.get(path.replace("@", "%40"))
+
+
+def test_path_with_more_slashes_is_not_found(sdk: Sdk) -> None:
+    assert [404, 404] == [sdk.get(f"/{DEFAULT}/token").status, sdk.get(f"{DEFAULT}//").status]
+
+
+def raw(sdk: Sdk, target: str, *lines: str) -> tuple[int, str]:
+    """The status and body of a request that is sent as it is."""
+    host, _, port = sdk.at.partition(":")
+    head = "\r\n".join([f"GET {target} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""])
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.read().decode()

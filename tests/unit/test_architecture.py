@@ -47,9 +47,10 @@ ORDER = [
     "_service_account",
     *("_world", "_fork", "_private_file", "_file_cache"),
     *("_credentials", "config", "_settings", "_botocore_session"),
+    *("_endpoint", "_botocore_connection", "_google_connection"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
     "tokens",
-    *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
+    *("_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
     *(
         "_cell_file",
         "_flight",
@@ -228,11 +229,11 @@ GOOGLE_AUTH = {
 @pytest.mark.parametrize(
     ("library", "modules"),
     [
-        ("google", {"_google_auth", *GOOGLE_AUTH}),
+        ("google", {"_google_auth", "_google_connection", *GOOGLE_AUTH}),
         ("boto3", {"_boto3", "_session"}),
         ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
         ("http", {"_http"}),
-        ("requests", set()),
+        ("requests", {"_google_connection"}),
         ("urllib3", set()),
         ("cachetools", {"_sts", "_registry"}),
         ("uvicorn", {"server.running"}),

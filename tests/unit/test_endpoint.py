@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import socket
 from typing import Any
 
 import botocore.session
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from unit.servers import failure
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
-from gcp_aws_bridge._endpoint import _partition, require_https, sts_region
+from gcp_aws_bridge._endpoint import _partition, is_confidential, require_https, sts_region
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -123,6 +129,9 @@ def test_partitions_are_botocores() -> None:
         "http://localhost:4566",
         "http://LOCALHOST",
         "http://[::1]:4566/",
+        "HTTP://127.0.0.1:4566",
+        "http://[::ffff:127.0.0.1]:4566",
+        "http://someone@127.0.0.1",
     ],
 )
 def test_https_anywhere_and_plain_http_to_this_machine(url: str) -> None:
@@ -144,7 +153,6 @@ def test_https_anywhere_and_plain_http_to_this_machine(url: str) -> None:
         "http://evil.example#@localhost",
         "http://evil.example?127.0.0.1",
         "http://2130706433",
-        "http://0x7f000001",
         "http:///path",
         "http://",
         "ftp://127.0.0.1",
@@ -182,3 +190,119 @@ def test_a_password_in_the_address_is_not_shown() -> None:
         seen=["sts.example"],
         secrets=[password],
     )
+
+
+# -- is_confidential ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.1",
+        "http://0x7f.1",
+        "http://0177.0.0.1",
+        "http://127.0.0.1.",
+        "http://127.0.0.1.nip.io",
+        "http://sub.localhost",
+        "http://localhost.localdomain",
+        "http://[::ffff:10.0.0.1]",
+        "http://[::127.0.0.1]",
+        "http://127.0.0.1@evil.example",
+        "http://127.0.0.1:80@evil.example",
+        "http://localhost:x@evil.example",
+        "http://127.0.0.1\\@evil.example",
+        "http://127.0.0.1\t.evil.example",
+        "http://loc\talhost",
+        "http://127.0.0.1\n",
+        " http://127.0.0.1",
+        "http://127.0.0.1 ",
+        "http://\u2460\u2461\u2466.0.0.1",
+        "http://\uff11\uff12\uff17.0.0.1",
+        "http://127\u30020.0.1",
+        "http:127.0.0.1",
+        "http:\\\\127.0.0.1",
+        "http://0x7f000001",
+    ],
+    ids=repr,
+)
+def test_address_that_only_looks_like_loopback_is_not_confidential(url: str) -> None:
+    assert not is_confidential(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "forwards", "wanted"),
+    [
+        ("https://sts.example", "", False, True),
+        ("https://sts.example", None, True, True),
+        ("https://sts.example", "http://proxy.example:3128", False, True),
+        ("https://sts.example", "https://proxy.example:3128", False, True),
+        ("https://sts.example", "socks5://proxy.example", False, True),
+        ("https://sts.example", "https://proxy.example:3128", True, False),
+        ("https://sts.example", " HTTPS://proxy.example:3128", True, False),
+        ("https://127.0.0.1", "https://127.0.0.1:3128", True, False),
+        # urllib3 asks an HTTP proxy for a tunnel all the same.
+        ("https://sts.example", "http://proxy.example:3128", True, True),
+        ("http://127.0.0.1", "", True, True),
+        ("http://127.0.0.1", "http://proxy.example:3128", False, False),
+        ("http://127.0.0.1", "http://127.0.0.1:3128", False, False),
+        ("http://localhost", "socks5://127.0.0.1:1080", False, False),
+        ("http://10.0.0.1", "", False, False),
+    ],
+)
+def test_connection_decides_who_can_read(
+    url: str, proxy: str | None, forwards: bool, wanted: bool
+) -> None:
+    assert wanted is is_confidential(url, proxy, forwards=forwards)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "wanted"),
+    [
+        (["127.0.0.1"], True),
+        (["::1", "127.0.0.1"], True),
+        (["10.0.0.5"], False),
+        (["127.0.0.1", "10.0.0.5"], False),
+        (["fe80::1"], False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost."])
+def test_localhost_is_what_it_resolves_to(
+    monkeypatch: pytest.MonkeyPatch, name: str, addresses: list[str] | None, wanted: bool
+) -> None:
+    """/etc/hosts decides in the end what botocore and requests connect to."""
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> list[Any]:
+        assert name.lower() == host
+        if addresses is None:
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return [(socket.AF_INET, 0, 0, "", (address, 0)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert wanted is is_confidential(f"http://{name}:4566")
+
+
+PIECES = st.sampled_from(
+    [
+        *("http://", "HTTP://", "http:", "//", "127.0.0.1", "localhost", "[::1]", "[", "]", "@"),
+        *(":", "80", "\\", "/", "?", "#", ".", "%", "%40", "\t", "\n", " ", "\x00", "evil.example"),
+        *("[::ffff:127.0.0.1]", "\uff0f", "\u2025", "x"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=9).map("".join))
+def test_what_is_let_through_leads_to_loopback_by_the_clients_parser_too(rest: str) -> None:
+    """urllib3's parser, which botocore and requests use, finds no other host than ours does."""
+    url = f"http://{rest}"
+    if not is_confidential(url):
+        return
+    try:
+        host = parse_url(url).host
+    except LocationParseError:
+        return  # nothing is sent
+    assert host is not None
+    assert host == "localhost" or ipaddress.ip_address(host.strip("[]")) in LOOPBACK
+
+
+LOOPBACK = {ipaddress.ip_address(one) for one in ("127.0.0.1", "::1", "::ffff:127.0.0.1")}

@@ -27,6 +27,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from fakes import ManualWorld
 from google.auth import _cloud_sdk, impersonated_credentials
+from recording_proxy import (
+    PROXY_VARIABLES,
+    RecordingProxy,
+    context_for,
+    https_in_front_of,
+    recording_proxy,
+)
 from unit.servers import (
     AUDIENCE,
     Server,
@@ -666,3 +673,70 @@ def test_what_is_not_installed_names_the_extra(
         seen=["needs google-auth with requests", missing],
     )
     assert "pip install 'gcp-aws-bridge[google]'" == error.fix
+
+
+# -- proxies and plain HTTP --------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingProxy]:
+    with recording_proxy() as proxy:
+        for name in PROXY_VARIABLES:
+            monkeypatch.setenv(name, proxy.url)
+        yield proxy
+
+
+def test_proxy_sees_nothing_of_a_key_file_for_loopback(
+    key_text: str, google_server: Server, proxy: RecordingProxy
+) -> None:
+    assert TOKEN == GoogleCredentials(key_file=key_file(key_text, google_server.url))()
+    assert proxy.saw_nothing
+
+
+def test_proxy_sees_nothing_of_default_credentials_for_loopback(
+    key_text: str,
+    google_server: Server,
+    proxy: RecordingProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = key_file(key_text, google_server.url)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
+    assert TOKEN == GoogleCredentials()()
+    assert proxy.saw_nothing
+
+
+def test_proxy_of_an_impersonation_is_asked_for_a_tunnel(
+    proxy: RecordingProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = context_for(tmp_path, "iamcredentials.googleapis.com")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    login = google.oauth2.credentials.Credentials(token=ACCESS)
+    with Server(IMPERSONATED) as iam, https_in_front_of(iam.url, context) as proxy.upstream:
+        assert TOKEN == GoogleCredentials(login, impersonate=EMAIL)()
+    assert proxy.request_lines
+    tunnel = "CONNECT iamcredentials.googleapis.com:443"
+    assert {tunnel} == {line.rpartition(" ")[0] for line in proxy.request_lines}
+
+
+@pytest.mark.parametrize("host", ["sts.example", "127.0.0.1.nip.io", "127.0.0.1@sts.example"])
+def test_assertion_is_not_sent_over_plain_http_elsewhere(
+    key_text: str, google_server: Server, proxy: RecordingProxy, host: str
+) -> None:
+    error = failure(
+        ConfigError,
+        "config/google-plain-http",
+        GoogleCredentials(key_file=key_file(key_text, f"http://{host}")),
+        seen=["/token", "clear text"],
+    )
+    assert proxy.saw_nothing
+    assert "token_uri" in error.fix
+    # What the message asks for is an https:// address; one on this machine is let through, too.
+    assert TOKEN == GoogleCredentials(key_file=key_file(key_text, google_server.url))()
+
+
+def test_assertion_does_not_follow_a_redirect(key_text: str) -> None:
+    with Server(MINTED) as elsewhere:
+        moved = answer(status=307, Location=f"{elsewhere.url}/token")
+        with Server(moved) as google_server, pytest.raises(TokenError):
+            GoogleCredentials(key_file=key_file(key_text, google_server.url))()
+        assert [] == elsewhere.requests

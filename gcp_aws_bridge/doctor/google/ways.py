@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.utils import get_environ_proxies
-
 from gcp_aws_bridge.doctor import reach
 from gcp_aws_bridge.doctor.google.settings import region_of
 from gcp_aws_bridge.doctor.google.walk import Walk
@@ -118,7 +116,8 @@ def check_iam(walk: Walk) -> Iterator[Finding]:
 
 def _reached(walk: Walk, link: str, url: str) -> Finding:
     """Ask without a token: Google refuses that, in a form that is its own."""
-    proxy = get_environ_proxies(url).get(urlsplit(url).scheme, "")
+    with Transport(timeout_s=walk.inner_timeout_s) as transport:
+        proxy = transport.proxy(url)
     if problem := reach.unresolved(walk, host_of(proxy or url)):
         if proxy:
             return _broken(link, url, *_of_proxy(proxy, f"its name does not resolve: {problem}"))
