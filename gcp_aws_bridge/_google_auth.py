@@ -16,6 +16,7 @@ from typing import Any
 from gcp_aws_bridge._metadata import MetadataServer
 from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._token_file import path_text
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
     BridgeError,
@@ -73,6 +74,7 @@ class GoogleCredentials:
     def __deepcopy__(self, memo: object) -> GoogleCredentials:
         return self
 
+    @without_inner_frames
     def __call__(self) -> str:
         try:
             from google.auth.transport.requests import Request

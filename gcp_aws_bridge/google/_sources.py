@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import (
@@ -130,6 +131,7 @@ def _outbound(session: Any) -> SubjectTokenSource:
     return OutboundToken(session)
 
 
+@without_inner_frames
 def _is_for(federation: Federation, path: str) -> bool:
     from gcp_aws_bridge import _id_token
     from gcp_aws_bridge._token_file import TokenFile

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
 
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 
 # Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
@@ -26,11 +28,16 @@ _CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06
 _FOR = "x-goog-cloud-target-resource"
 
 
-class SubjectToken(NamedTuple):
+class SubjectToken(SecretValue):
     """What is traded at Google's token endpoint, and of which type (RFC 8693) it is."""
+
+    __slots__ = ("type", "value")
 
     value: str
     type: str
+
+    def __init__(self, value: str, type: str) -> None:
+        self._set(value=value, type=type)
 
     def __repr__(self) -> str:
         return f"<SubjectToken {self.type}>"
@@ -68,6 +75,7 @@ class SignedRequest(OfAws):
         TokenError: botocore could not get its keys.
     """
 
+    @without_inner_frames
     def __call__(self, audience: str) -> SubjectToken:
         identity = AwsIdentity(self.session)
         region = identity.region()
