@@ -151,6 +151,8 @@ def _unlinked(error: BaseException) -> BaseException:
 
 def _is_plain(error: BaseException) -> bool:
     """Whether *error* holds nothing but texts and numbers, none of which looks like a secret."""
+    if isinstance(error, _StandIn):
+        return True
     # What could not be read may be the secret itself: `UnicodeError.object`, `JSONDecodeError.doc`.
     if isinstance(error, UnicodeError) or "doc" in vars(error):
         return False
@@ -248,6 +250,8 @@ def _plain_group(kind: type[BaseException]) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _stand_in_class(kind: Any) -> Any:
+    if issubclass(kind, _StandIn):
+        return kind
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     if plain := _plain_group(kind):
         names["derive"] = plain.derive  # `except*` splits by it

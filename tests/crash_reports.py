@@ -40,7 +40,7 @@ KINDS: list[Callable[[], BaseException]] = [
 if hasattr(builtins, "ExceptionGroup"):  # Python 3.11
     _group: Any = builtins.ExceptionGroup
 
-    def GroupOfErrors() -> BaseException:  # noqa: N802 - one of the kinds
+    def GroupOfErrors() -> BaseException:
         made: BaseException = _group("two", [ValueError("one"), _group("in", [OSError(2, "x")])])
         return made
 
@@ -96,7 +96,7 @@ def raised(call: Callable[[], object]) -> BaseException | None:
     """What *call* raises; the traceback begins in this frame, which holds nothing."""
     try:
         call()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - it is what is looked at
         return error
     return None
 
@@ -137,7 +137,12 @@ def _rich(error: BaseException) -> str:
     console_module = pytest.importorskip("rich.console")
     rich_traceback = pytest.importorskip("rich.traceback")
     shown = rich_traceback.Traceback.from_exception(
-        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, width=9999
+        type(error),
+        error,
+        error.__traceback__,
+        show_locals=True,
+        locals_max_string=None,
+        width=9999,
     )
     console = console_module.Console(file=io.StringIO(), width=9999)
     console.print(shown)
@@ -178,9 +183,7 @@ def chain(error: BaseException | None) -> list[BaseException]:
 
 
 def frames(error: BaseException) -> list[types.FrameType]:
-    return [
-        frame for one in chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)
-    ]
+    return [frame for one in chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
 
 
 def _walked(value: Any, depth: int = 5) -> str:
@@ -260,7 +263,9 @@ def of_the_exchange(path: str) -> bool:
     )
 
 
-def steps(call: Callable[[], object], chosen: Callable[[str], bool] = of_the_exchange) -> list[Step]:
+def steps(
+    call: Callable[[], object], chosen: Callable[[str], bool] = of_the_exchange
+) -> list[Step]:
     """The beginning and the end of every function that *call* runs in this thread, in order."""
     codes: dict[types.CodeType, None] = {}
 
@@ -279,7 +284,8 @@ def failing_at(
     """What *call* raises where *step* raises *kind*, the first time that it comes."""
     code, moment = step
 
-    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+    def trace(frame: types.FrameType, event: str, returned: object) -> Any:
+        del returned  # else this frame would be the one that shows it
         if frame.f_code is not code:
             return None
         frame.f_trace_lines = False
