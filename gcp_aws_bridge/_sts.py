@@ -284,6 +284,7 @@ def _settings(session: Session) -> str:
     return repr((sorted(variables), client_options(session)))
 
 
+@without_inner_frames  # the key may hold the password of a proxy
 def sts_for(session: Session, role: Role) -> Sts:
     """STS for *role* as *session* reaches it; one client per region and way of reaching it."""
     region = sts_region(session, role)

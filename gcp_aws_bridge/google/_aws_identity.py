@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from google.auth.aws import AwsSecurityCredentials
 
 from gcp_aws_bridge._registry import PROFILE_VARIABLES
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 
@@ -88,6 +89,7 @@ class AwsIdentity:
             raise _none()
         return found.access_key, found.secret_key, found.token
 
+    @without_inner_frames
     def _of_environment(self) -> AwsSecurityCredentials | None:
         """What botocore takes first, where no session was given (its `EnvProvider`)."""
         environ = os.environ
@@ -106,6 +108,7 @@ class Environment(NamedTuple):
     workload: tuple[str | None, ...]
 
     @classmethod
+    @without_inner_frames  # the environment may hold keys
     def now(cls) -> Environment:
         """As it is."""
         environ = os.environ

@@ -73,6 +73,7 @@ def _named(name: str, session: Any) -> SubjectTokenSource:
     return _file(token_file())
 
 
+@without_inner_frames  # the environment may hold keys
 def token_file(given: str | None = None) -> str:
     """The path of the file that `token-file` means.
 

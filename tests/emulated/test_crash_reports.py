@@ -28,7 +28,7 @@ from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator
-from gcp_aws_bridge.exceptions import ExchangeError, TokenError
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
 from gcp_aws_bridge.server.endpoint import PATH, Served, endpoint
@@ -82,6 +82,9 @@ def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
     assert failures > 50
 
 
+# Of connections that are opened and never closed, since the error comes first.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("in_this_thread")
 def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) -> None:
     def of_others(path: str) -> bool:
@@ -96,6 +99,64 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) 
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step
             assert not crash_reports.remembered(made._cell, secrets), step
+
+
+# -- making sessions and credentials -----------------------------------------------------------
+
+FOUND = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture
+def keys_around(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Secrets:
+    """AWS keys of somebody's own in the environment and in the profile."""
+    config = tmp_path / "config"
+    config.write_text(
+        f"[default]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {FOUND}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", FOUND)
+    secrets.texts.append(FOUND)
+    return secrets
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: bridge.session(ROLE),
+        lambda: bridge.credentials(ROLE, chain=[TARGET]),
+        lambda: bridge.register(botocore.session.get_session(), ROLE),
+    ],
+    ids=["session", "credentials", "register"],
+)
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_no_step_of_making_them_that_fails_shows_a_key(
+    keys_around: Secrets, make: Callable[[], object], kind: Any
+) -> None:
+    make()
+    for step in crash_reports.steps(make)[::3]:
+        registry.clear()
+        error = crash_reports.failing_at(step, kind, make)
+        if error is not None:
+            assert [] == crash_reports.leaks(error, keys_around), step
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: bridge.session("no ARN"),
+        lambda: bridge.credentials(),
+        lambda: bridge.credentials(ROLE, token_source=5),  # type: ignore[arg-type]
+        lambda: bridge.credentials(ROLE, duration_seconds=1),
+    ],
+)
+def test_no_setting_that_is_wrong_shows_a_key(
+    keys_around: Secrets, make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = crash_reports.raised(make)
+    assert isinstance(error, ConfigError)
+    assert [] == crash_reports.leaks(error, keys_around)
+    assert [] == crash_reports.reports(error, keys_around)
 
 
 # -- what users bring --------------------------------------------------------------------------
