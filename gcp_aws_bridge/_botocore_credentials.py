@@ -11,6 +11,8 @@ from botocore.exceptions import CredentialRetrievalError
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._request import Request
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -29,12 +31,29 @@ def for_botocore(error: BridgeError) -> CredentialRetrievalError:
 
 
 class FrozenCredentials(ReadOnlyCredentials):
-    """botocore's own value, but that its `repr` shows no secret."""
+    """botocore's own value, but that its `repr` shows no secret.
+
+    botocore unpacks it, so it must stay a tuple: what walks its items finds the secrets.
+    """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return f"FrozenCredentials(access_key={self.access_key!r}, …)"
+
+    __sentry_repr__ = __repr__  # sentry_sdk calls it instead of walking the items
+
+
+class _View(SecretValue):
+    """A set in both forms. An object, since crash reporters show what is in a tuple."""
+
+    __slots__ = ("frozen", "of")
+
+    of: AwsCredentials | None
+    frozen: Any
+
+    def __init__(self, of: AwsCredentials | None, frozen: FrozenCredentials | None) -> None:
+        self._set(of=of, frozen=frozen)
 
 
 class CellView(RefreshableCredentials):
@@ -49,7 +68,7 @@ class CellView(RefreshableCredentials):
         super().__init__("", "", "", _UNKNOWN, self._never, METHOD, account_id=account_id)
         self._request = request
         self._cell = request.cell()
-        self._view: tuple[AwsCredentials | None, FrozenCredentials | None] = (None, None)
+        self._view = _View(None, None)
 
     @classmethod
     def wanted(
@@ -77,17 +96,23 @@ class CellView(RefreshableCredentials):
         self._cell.warm_up()
 
     def _frozen(self, current: AwsCredentials) -> FrozenCredentials:
-        held, frozen = self._view
-        if held is not current or frozen is None:
-            frozen = FrozenCredentials(
-                current.access_key_id,
-                current.secret_access_key,
-                current.session_token,
-                self._request.role.account_id,
-            )
-            self._view = (current, frozen)
+        # No local variable holds the frozen set, here and in `_steady`: crash reporters look into
+        # tuples.
+        view = self._view
+        if view.of is not current:
+            view = self._view = self._viewed(current)
             self._expiry_time = current.expiration  # read by many, though it is not public
-        return frozen
+        return view.frozen  # type: ignore[no-any-return]
+
+    @without_inner_frames
+    def _viewed(self, current: AwsCredentials) -> _View:
+        frozen = FrozenCredentials(
+            current.access_key_id,
+            current.secret_access_key,
+            current.session_token,
+            self._request.role.account_id,
+        )
+        return _View(current, frozen)
 
     def reject(self, access_key: str) -> bool:
         """Tell that a service refused *access_key* (`ExpiredToken`, `InvalidToken`…).
@@ -125,7 +150,7 @@ class BridgeCredentials(CellView):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        self._reading = threading.local()
+        self._reading: Any = threading.local()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """One whole, immutable set.
@@ -144,11 +169,10 @@ class BridgeCredentials(CellView):
 
     def _steady(self) -> ReadOnlyCredentials:
         """What this thread began to read a moment ago, else what is best now."""
-        mine, now_s = vars(self._reading), self._cell.monotonic()
-        if now_s >= mine.get("until_s", now_s) or self._cell.peek() is None:
-            mine.update(whole=self.get_frozen_credentials(), until_s=now_s + _STEADY_S)
-        whole: ReadOnlyCredentials = mine["whole"]
-        return whole
+        mine, now_s = self._reading, self._cell.monotonic()
+        if now_s >= getattr(mine, "until_s", now_s) or self._cell.peek() is None:
+            mine.whole, mine.until_s = self.get_frozen_credentials(), now_s + _STEADY_S
+        return mine.whole
 
     # Read-only, where botocore's can be set: a view is not written to.
     access_key: Any = _part("access_key")

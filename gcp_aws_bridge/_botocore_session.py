@@ -15,6 +15,7 @@ from botocore.session import Session
 
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._settings import resolve
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -92,6 +93,7 @@ def forget_resolved(session: Session, *, given_too: bool = False) -> None:
         vars(session)["_credentials"] = None
 
 
+@without_inner_frames  # the environment and the profile may hold keys
 def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Role | None:
     """The role that arguments, environment and the session's profile ask for together."""
     if isinstance(role, Role):

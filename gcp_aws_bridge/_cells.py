@@ -10,6 +10,7 @@ from gcp_aws_bridge._default_source import TokenSource, for_audience
 from gcp_aws_bridge._exchange import exchange
 from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._sts import sts_for
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 
@@ -20,8 +21,12 @@ def shared_cell(source: TokenSource | None, role: Role, session: Session) -> Cel
     sts = sts_for(session, role)
 
     def make(world: World) -> Cell[AwsCredentials]:
+        @without_inner_frames  # *bound* is the user's, and its repr may show a secret
+        def fetch() -> AwsCredentials:
+            return exchange(bound, role, sts, clock=world.clock)
+
         return Cell(
-            lambda: exchange(bound, role, sts, clock=world.clock),
+            fetch,
             label=role.arn,
             session_name=role.session_name,
             world=world,

@@ -1,7 +1,9 @@
 """The value that the library makes: one whole, immutable set of AWS credentials."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from gcp_aws_bridge._values import SecretValue
 
 
 class Perishable(Protocol):
@@ -16,8 +18,11 @@ class Perishable(Protocol):
         """Tells this value from the one before; not secret."""
 
 
-class AwsCredentials(NamedTuple):
+class AwsCredentials(SecretValue):
     """Temporary AWS credentials of one role session. `repr` and `str` show no secret.
+
+    Neither a tuple nor a dataclass, so that crash reporters which look into those show no secret
+    either.
 
     Attributes:
         access_key_id: Starts with `ASIA`; not secret, and useful in a log.
@@ -25,11 +30,35 @@ class AwsCredentials(NamedTuple):
         account_id: The twelve digits of the account whose role this is.
     """
 
+    __slots__ = (
+        "access_key_id",
+        "account_id",
+        "expiration",
+        "secret_access_key",
+        "session_token",
+    )
+
     access_key_id: str
     secret_access_key: str
     session_token: str
     expiration: datetime
-    account_id: str = ""
+    account_id: str
+
+    def __init__(
+        self,
+        access_key_id: str,
+        secret_access_key: str,
+        session_token: str,
+        expiration: datetime,
+        account_id: str = "",
+    ) -> None:
+        self._set(
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token,
+            expiration=expiration,
+            account_id=account_id,
+        )
 
     @property
     def public_id(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gcp_aws_bridge._metadata import MetadataServer, looks_like_google
 from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
@@ -37,6 +38,7 @@ class DefaultSource:
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
 
+    @without_inner_frames
     def __call__(self) -> str:
         said_no = []
         where_to_look = (

@@ -8,6 +8,7 @@ from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import Clock, utc_now
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
@@ -17,6 +18,7 @@ from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 _MIN_LIFE = timedelta(minutes=1)
 
 
+@without_inner_frames
 def exchange(
     source: TokenSource, role: Role, sts: Sts, *, clock: Clock = utc_now
 ) -> AwsCredentials:
@@ -37,6 +39,8 @@ def exchange(
         TokenError: No usable token; nothing was sent to AWS. `TokenUnavailable` where this
             machine has no such source.
         ExchangeError: STS refused or could not be reached; see `.code` and `.retryable`.
+        Exception: Unexpected, such as the error of a botocore hook. As of all errors, its traceback
+            begins here: the frames below hold the token and the credentials.
     """
     token = _id_token.parse(_ask(source), origin=_origin(source))
     _id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
@@ -63,7 +67,7 @@ def exchange(
             error_id="exchange/clock",
             code="ExpiredOnArrival",
         )
-    return credentials._replace(expiration=expiration)
+    return credentials.__replace__(expiration=expiration)
 
 
 def _ask(source: TokenSource) -> str:
@@ -72,11 +76,11 @@ def _ask(source: TokenSource) -> str:
     except BridgeError:
         raise
     except Exception as error:
-        # Only its type: a message of code that handles tokens may hold one. The rest is in the
-        # traceback, as __cause__.
+        # Only its type: a message of code that handles tokens may hold one. The rest, redacted, is
+        # in the traceback, as __cause__.
         raise TokenError(
             f"{_origin(source)} raised {type(error).__name__}.",
-            fix="see the cause below it in the traceback; a source returns a token or raises "
+            fix="see the cause above it in the traceback; a source returns a token or raises "
             "TokenError or TokenUnavailable.",
             error_id="token/source-raised",
             retryable=isinstance(error, OSError),  # a network or a disk, and they pass

@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from gcp_aws_bridge._credentials import Perishable
+from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
 _log = logging.getLogger("gcp_aws_bridge")
@@ -127,13 +128,16 @@ def no_loop(label: str, error: Exception) -> ConfigError:
 
 
 def unexpected(label: str, error: BaseException) -> ExchangeError:
-    """A fault of ours or an interrupt in the refresh: those who wait get an error, not silence."""
+    """Return the error that waiters get when a refresh ends in a bug or an interrupt.
+
+    Its cause is *error* without frames, which may hold secrets: the cache remembers the result.
+    """
     made = ExchangeError(
         f"{label}: the exchange ended in {type(error).__name__}.",
-        fix="see the cause below it in the traceback, and report it.",
+        fix="see the cause above it in the traceback, and report it.",
         error_id="exchange/unexpected",
         code=type(error).__name__,
         retryable=True,
     )
-    made.__cause__ = error
+    made.__cause__ = without_frames(error, kept=True)
     return made

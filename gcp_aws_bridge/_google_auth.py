@@ -18,6 +18,7 @@ from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._service_account import require_service_account
 from gcp_aws_bridge._token_file import path_text
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
     BridgeError,
@@ -81,6 +82,7 @@ class GoogleCredentials:
     def __deepcopy__(self, memo: object) -> GoogleCredentials:
         return self
 
+    @without_inner_frames
     def __call__(self) -> str:
         try:
             import google.auth.transport.requests  # noqa: F401 - says what is missing

@@ -10,7 +10,9 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+from gcp_aws_bridge._values import SecretValue
 
 # A token has about 1 kB; anything much larger is not an answer to our question.
 _MAX_BODY = 64 * 1024
@@ -24,12 +26,17 @@ class InvalidHost(Exception):
     """What was given as host is neither `host` nor `host:port`."""
 
 
-class Answer(NamedTuple):
+class Answer(SecretValue):
     """An HTTP answer; header names in lower case."""
+
+    __slots__ = ("body", "headers", "status")
 
     status: int
     headers: Mapping[str, str]
     body: str
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
+        self._set(status=status, headers=headers, body=body)
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}>"  # the body may be a token

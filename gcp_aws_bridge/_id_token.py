@@ -9,8 +9,9 @@ import base64
 import binascii
 import json
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
 # Google's discovery document gives the issuer with the scheme; its documents allow both forms
@@ -23,8 +24,13 @@ _MAX_LENGTH = 20_000
 MAX_SKEW = timedelta(minutes=5)
 
 
-class IdToken(NamedTuple):
+class IdToken(SecretValue):
     """A Google-signed OIDC token and the claims that matter here. `repr` shows the claims only."""
+
+    __slots__ = (
+        *("raw", "issuer", "audience", "subject"),
+        *("authorized_party", "issued_at", "expiration", "email"),
+    )
 
     raw: str
     issuer: str
@@ -33,7 +39,29 @@ class IdToken(NamedTuple):
     authorized_party: str | None
     issued_at: datetime | None
     expiration: datetime
-    email: str | None = None
+    email: str | None
+
+    def __init__(
+        self,
+        raw: str,
+        issuer: str,
+        audience: tuple[str, ...],
+        subject: str,
+        authorized_party: str | None,
+        issued_at: datetime | None,
+        expiration: datetime,
+        email: str | None = None,
+    ) -> None:
+        self._set(
+            raw=raw,
+            issuer=issuer,
+            audience=audience,
+            subject=subject,
+            authorized_party=authorized_party,
+            issued_at=issued_at,
+            expiration=expiration,
+            email=email,
+        )
 
     def __repr__(self) -> str:
         return f"<IdToken of {quoted(self.subject)} for {quoted(', '.join(self.audience))}>"

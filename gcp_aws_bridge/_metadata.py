@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge import _http, _id_token
 from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
@@ -76,6 +77,7 @@ class MetadataServer:
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
 
+    @without_inner_frames
     def __call__(self) -> str:
         monotonic = self.world.monotonic
         host = metadata_host()

@@ -24,6 +24,7 @@ from gcp_aws_bridge._refresh import (
     RefreshPolicy,
     RefreshStatus,
 )
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -179,6 +180,7 @@ class Renewal(Generic[P]):
         self._tell("failed", flight, error)
         return True
 
+    @without_inner_frames
     def _run(self, flight: Flight[P]) -> None:
         """Fetch, publish, then wake those who wait; whatever happens, the flight lands."""
         if not flight.claim():

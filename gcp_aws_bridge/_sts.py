@@ -29,6 +29,7 @@ from gcp_aws_bridge._endpoint import sts_region
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import Role
@@ -173,6 +174,7 @@ class Sts:
                 aws_session_token=credentials.session_token,
             )
 
+    @without_inner_frames
     def _client(self, config: Config, **keys: Any) -> Any:
         try:
             client = self._session.create_client(
@@ -284,6 +286,7 @@ def _settings(session: Session) -> str:
     return repr((sorted(variables), client_options(session)))
 
 
+@without_inner_frames  # the key may hold the password of a proxy
 def sts_for(session: Session, role: Role) -> Sts:
     """STS for *role* as *session* reaches it; one client per region and way of reaching it."""
     region = sts_region(session, role)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
@@ -34,6 +35,7 @@ class TokenFile:
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
 
+    @without_inner_frames
     def __call__(self) -> str:
         try:
             with open(self.path, "rb") as file:

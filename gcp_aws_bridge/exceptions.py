@@ -118,15 +118,24 @@ class ExchangeError(BridgeError):
 
 
 # A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64
-# (in a signed request, percent-encoded); an address may have its user and password in it. (No
-# mixture of both base64 alphabets, or a long path would be taken for a token.)
-_SECRET = (
-    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|(?<=://)[^/?#@\s]+(?=@)"
+# (in a signed request, percent-encoded); Google's access tokens start with "ya29."; a secret access
+# key is 40 characters of base64, and has a capital letter, unlike a SHA-1; an address may have its
+# user and password in it. (No mixture of both base64 alphabets, or a long path would be taken for a
+# token.)
+_SECRET = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|ya29\.[\w.-]{8,}"
+    r"|(?<![\w+/-])(?=[a-z0-9+/]*[A-Z])(?=[A-Za-z+/]*[0-9]|[A-Za-z0-9]*[+/])(?!role/|user/)"
+    r"[A-Za-z0-9+/]{40}(?![\w+/=-])|(?<=Signature=)[0-9a-f]{64}|(?<=://)[^/?#@\s]+(?=@)"
 )
 
 
+def redacted(text: str) -> str:
+    """Return *text* with "[redacted]" for everything that looks like a token or a key."""
+    return _SECRET.sub("[redacted]", text)
+
+
 def quoted(value: object, limit: int = 200) -> str:
-    """What is not ours, for a message: on one line, printable, cut, with nothing secret in it.
+    """Return foreign text for a message: on one line, printable, cut, without secrets.
 
     Both clouds echo parameters in some errors (STS: `Value '…' at 'webIdentityToken' failed…`).
     """
@@ -134,6 +143,6 @@ def quoted(value: object, limit: int = 200) -> str:
         text = str(value).strip("\r\n")
     except Exception:  # noqa: BLE001 - a number of over 4,300 digits, a broken __str__
         text = f"a {type(value).__name__}"
-    flat = re.sub(_SECRET, "[redacted]", re.sub(r"\s+", " ", text))
+    flat = redacted(re.sub(r"\s+", " ", text))
     flat = "".join(c if c.isprintable() else "?" for c in flat)
     return f'"{flat if len(flat) <= limit else flat[: limit - 1] + "…"}"'

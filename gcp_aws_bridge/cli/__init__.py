@@ -55,6 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BaseException as error:  # noqa: BLE001 - raised below
+        from gcp_aws_bridge._traceback import without_frames
+
+        failure = without_frames(error)
+    # From here: the frames of a command hold tokens and keys.
+    try:
+        raise failure
+    finally:
+        del failure
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from typing import Any
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._registry import identity_of, registry
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
@@ -140,6 +141,7 @@ class Identity:
         federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
 
         def of_world(world: World) -> Callable[[], GoogleToken]:
+            @without_inner_frames  # the source and the transport may be the user's
             def fetch() -> GoogleToken:
                 with Transport(self.request) as transport:
                     return _exchange.federated(
@@ -178,6 +180,7 @@ class Identity:
 
         return registry.cell((who, what), make)
 
+    @without_inner_frames
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
         """What *ask* gets with the token of the federated identity."""
         cell = self._federated((CLOUD_PLATFORM,))

@@ -14,6 +14,7 @@ from google.auth import credentials, crypt, exceptions
 
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._pickled import not_pickled
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._exchange import GoogleToken
@@ -56,7 +57,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     def token(self) -> str | None:
         """The token, or None where there is none yet."""
         found = self._cell.peek()
-        return found and found.token
+        return found.token if found else None
 
     @token.setter
     def token(self, value: object) -> None:
@@ -66,7 +67,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     def expiry(self) -> datetime | None:
         """Its end, in UTC without a time zone, as google-auth has it."""
         found = self._cell.peek()
-        return found and found.expiration.replace(tzinfo=None)
+        return found.expiration.replace(tzinfo=None) if found else None
 
     @expiry.setter
     def expiry(self, value: object) -> None:
@@ -119,12 +120,14 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
             self._cell.reject(present.public_id)
         self._valid()
 
+    @without_inner_frames
     def before_request(
         self, request: Any, method: str, url: str, headers: MutableMapping[str, str]
     ) -> None:
         """Put a valid token into *headers*; errors as of `refresh`."""
         self.apply(headers)
 
+    @without_inner_frames
     def apply(self, headers: MutableMapping[str, str], token: str | None = None) -> None:
         """Do the same, or put *token* there."""
         super().apply(headers, token or self._valid().token)

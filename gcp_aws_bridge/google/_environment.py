@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import TokenError
 
 _KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -66,6 +67,7 @@ class AwsEnvironment:
         self.name = ((_KEY_ID, key_id),) if key_id else (*_places(found), *_container(found))
 
     @classmethod
+    @without_inner_frames  # the environment may hold keys
     def now(cls) -> AwsEnvironment:
         """Read the environment."""
         return cls(os.environ)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge._world import Clock
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.google._federation import Federation
@@ -29,15 +31,20 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _MIN_LIFE = timedelta(minutes=1)
 
 
-class GoogleToken(NamedTuple):
+class GoogleToken(SecretValue):
     """An access token or an ID token. `repr` and `str` show no secret.
 
     Attributes:
         expiration: The last instant of use, aware UTC.
     """
 
+    __slots__ = ("expiration", "token")
+
     token: str
     expiration: datetime
+
+    def __init__(self, token: str, expiration: datetime) -> None:
+        self._set(token=token, expiration=expiration)
 
     @property
     def public_id(self) -> str:
@@ -48,6 +55,7 @@ class GoogleToken(NamedTuple):
         return f"<GoogleToken {self.public_id} until {self.expiration.isoformat()}>"
 
 
+@without_inner_frames
 def federated(
     source: SubjectTokenSource,
     federation: Federation,
@@ -89,6 +97,7 @@ def federated(
 _UNUSABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
+@without_inner_frames
 def access_token(
     bearer: str,
     federation: Federation,
@@ -130,6 +139,7 @@ def _instant(timestamp: str) -> datetime:
     return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
 
 
+@without_inner_frames
 def id_token(
     bearer: str, federation: Federation, target_audience: str, transport: Transport, clock: Clock
 ) -> GoogleToken:
@@ -154,6 +164,7 @@ def id_token(
     return _lasting(federation, token, expiration, clock())
 
 
+@without_inner_frames
 def impersonate(
     method: str,
     bearer: str,

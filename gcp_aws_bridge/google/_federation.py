@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from gcp_aws_bridge._endpoint import is_confidential
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._service_account import require_service_account
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
@@ -159,6 +160,7 @@ _SHAPE = (
 )
 
 
+@without_inner_frames  # the environment may hold keys
 def configured(**given: Any) -> tuple[Federation, dict[str, Any]]:
     """What arguments, environment and credential configuration file ask for together.
 

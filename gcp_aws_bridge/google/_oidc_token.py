@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._names import name_of
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, TokenError
 from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
 
@@ -17,6 +18,7 @@ class OidcToken:
 
     source: Callable[[], str]
 
+    @without_inner_frames
     def __call__(self, audience: str) -> SubjectToken:
         try:
             token = _id_token.parse(self.source(), origin=self._origin)
@@ -27,7 +29,7 @@ class OidcToken:
             # Its type alone: a message of code that handles tokens may hold one.
             raise TokenError(
                 f"{self._origin} raised {type(error).__name__}.",
-                fix="see the cause below it in the traceback.",
+                fix="see the cause above it in the traceback.",
                 error_id="token/source-raised",
                 retryable=isinstance(error, OSError),
             ) from error

@@ -9,6 +9,7 @@ import botocore.exceptions
 
 from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._sts import CONFIG
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
@@ -50,6 +51,7 @@ class OutboundToken(OfAws):
 
     audience: str | None = None
 
+    @without_inner_frames
     def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         token = _web_identity_token(identity, self.audience or f"https:{audience}")
         return SubjectToken(token, JWT)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import (
@@ -72,6 +73,7 @@ def _named(name: str, session: Any) -> SubjectTokenSource:
     return _file(token_file())
 
 
+@without_inner_frames  # the environment may hold keys
 def token_file(given: str | None = None) -> str:
     """The path of the file that `token-file` means.
 
@@ -130,6 +132,7 @@ def _outbound(session: Any) -> SubjectTokenSource:
     return OutboundToken(session)
 
 
+@without_inner_frames
 def _is_for(federation: Federation, path: str) -> bool:
     from gcp_aws_bridge import _id_token
     from gcp_aws_bridge._token_file import TokenFile

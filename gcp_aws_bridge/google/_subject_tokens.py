@@ -9,13 +9,15 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
 
 from gcp_aws_bridge._names import name_of
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._environment import AwsEnvironment
 
@@ -30,11 +32,16 @@ _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")  # botocore.utils.validate_region_na
 _FOR = "x-goog-cloud-target-resource"
 
 
-class SubjectToken(NamedTuple):
+class SubjectToken(SecretValue):
     """What is traded at Google's token endpoint, and of which type (RFC 8693) it is."""
+
+    __slots__ = ("type", "value")
 
     value: str
     type: str
+
+    def __init__(self, value: str, type: str) -> None:
+        self._set(value=value, type=type)
 
     def __repr__(self) -> str:
         return f"<SubjectToken {self.type}>"
@@ -93,6 +100,7 @@ class SignedRequest(OfAws):
         TokenError: botocore could not get its keys.
     """
 
+    @without_inner_frames
     def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         region = identity.region()
         keys = identity.keys()

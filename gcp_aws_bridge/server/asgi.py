@@ -7,8 +7,10 @@ import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from gcp_aws_bridge._traceback import without_frames
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.server import ambiguous
@@ -19,27 +21,46 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger("gcp_aws_bridge.access")
+_errors = logging.getLogger("gcp_aws_bridge")
 
 
-class Request(NamedTuple):
+class Request(SecretValue):
     """Of an HTTP request, what an answer depends on. Header names in lower case."""
+
+    __slots__ = ("headers", "method", "path", "query")
 
     method: str
     path: str
     headers: Mapping[bytes, bytes]
-    query: bytes = b""
+    query: bytes
+
+    def __init__(
+        self, method: str, path: str, headers: Mapping[bytes, bytes], query: bytes = b""
+    ) -> None:
+        self._set(method=method, path=path, headers=headers, query=query)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {quoted(self.path)}>"  # the headers have the token
 
 
-class Answer(NamedTuple):
-    """An HTTP answer, body and all."""
+class Answer(SecretValue):
+    """An HTTP answer with its body, which may be credentials."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
 
     status: int
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self._set(status=status, body=body, content_type=content_type, headers=headers)
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}>"
@@ -72,6 +93,22 @@ def application(
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        failure: BaseException | None = None
+        try:
+            await answered(scope, send)
+        except BaseException as error:  # noqa: BLE001 - logged or raised below
+            failure = without_frames(error)
+        # A server logs what it gets with its frames, and this one has the headers.
+        del scope, receive, send
+        if isinstance(failure, Exception):
+            _errors.error("The answer could not be sent: %s", _named(failure))
+        elif failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure
+
+    async def answered(scope: Message, send: Send) -> None:
         started_s = world.monotonic()
         headers = {name: value for name, value in scope["headers"]}
         request = Request(scope["method"], scope["path"], headers, scope["query_string"])
@@ -83,6 +120,9 @@ def application(
                 answer = _guard(request, hosts) or await handle(request)
         except asyncio.CancelledError:  # by the server, which ends: this task does no more
             answer = refusal(503, "Stopping", "this endpoint ends")
+        except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log the error
+            _errors.error("%s failed: %s", quoted(request.path), _named(without_frames(error)))
+            answer = refusal(500, "InternalError", f"{type(error).__name__}; the log says more")
         await send(
             {
                 "type": "http.response.start",
@@ -113,6 +153,12 @@ def application(
         )
 
     return app
+
+
+def _named(error: BaseException) -> str:
+    """Return an error as a log has it: without local variables, with where it was raised."""
+    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+    return f"{type(error).__name__} {quoted(error, 500)}{notes}"
 
 
 def _guard(request: Request, hosts: frozenset[str] | None) -> Answer | None:

@@ -74,7 +74,7 @@ def metadata(account: Account, world: World = REAL) -> Callable[[Request], Await
             answer = await _answer(account, tree, request, world)
         except BridgeError as error:
             answer = _text(str(error), status_of(error))
-        return answer._replace(headers=_FLAVOR)
+        return answer.__replace__(headers=_FLAVOR)
 
     return handle
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import NamedTuple
 
 import uvicorn
@@ -184,8 +184,9 @@ class _Strict(H11Protocol):
 
 
 def _by_port(apps: Mapping[int, App]) -> App:
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
-        await apps[scope["server"][1]](scope, receive, send)
+    def app(scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
+        # No coroutine: its frame would hold the headers in the traceback of an error.
+        return apps[scope["server"][1]](scope, receive, send)
 
     return app
 

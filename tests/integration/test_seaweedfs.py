@@ -144,7 +144,7 @@ def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, sp
     client.create_bucket(Bucket=bucket)
     held: Any = session.get_credentials()
     kept = held._cell._kept
-    wrong = kept.credentials._replace(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
+    wrong = kept.credentials.__replace__(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
     held._cell._kept = kept._replace(credentials=wrong)
     assert bucket == client.list_objects_v2(Bucket=bucket)["Name"]
     assert wrong is not held._cell._kept.credentials

@@ -43,7 +43,7 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
-    *("_version", "exceptions", "policy", "_extra", "_pickled", "_names"),
+    *("_version", "exceptions", "_traceback", "_values", "policy", "_extra", "_pickled", "_names"),
     "_service_account",
     *("_world", "_fork", "_private_file", "_file_cache"),
     *("_credentials", "config", "_settings", "_botocore_session"),

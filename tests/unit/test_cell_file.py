@@ -151,12 +151,13 @@ def test_a_spoilt_document_never_is_another_error_and_never_half_of_credentials(
     cell = Cell(Fetches(manual), world=manual.world)
     cell.recall(memory)
     got = cell.get()
-    assert all(isinstance(part, str) and part for part in got[:3])
+    parts = (got.access_key_id, got.secret_access_key, got.session_token)
+    assert all(isinstance(part, str) and part for part in parts)
     assert got.expiration > manual.now
 
 
 def test_aws_spells_it_so() -> None:
-    found = _cell_file.aws_json(credentials(1, START)._replace(account_id="123456789012"))
+    found = _cell_file.aws_json(credentials(1, START).__replace__(account_id="123456789012"))
     assert {
         "AccessKeyId": "ASIA0000000000000001",
         "SecretAccessKey": "secret-1",

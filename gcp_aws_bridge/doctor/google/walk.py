@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.doctor.google.instance import Instance
 from gcp_aws_bridge.doctor.walk import Way
 from gcp_aws_bridge.google._exchange import GoogleToken
@@ -13,16 +13,28 @@ from gcp_aws_bridge.google._oidc_token import OidcToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken, SubjectTokenSource
 
 
-class Keys(NamedTuple):
+class Keys(SecretValue):
     """AWS keys, and by which of botocore's providers (its `METHOD`) they came. `repr` shows none.
 
     `session_token` is empty for keys that do not end.
     """
 
+    __slots__ = ("access_key_id", "road", "secret_access_key", "session_token")
+
     road: str
     access_key_id: str
     secret_access_key: str
     session_token: str
+
+    def __init__(
+        self, road: str, access_key_id: str, secret_access_key: str, session_token: str
+    ) -> None:
+        self._set(
+            road=road,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token,
+        )
 
     def __repr__(self) -> str:
         return f"<Keys of {self.road}>"
