@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge import _private_file
 from gcp_aws_bridge._events import Event, on_event
 from gcp_aws_bridge._extra import need
+from gcp_aws_bridge._file_cache import NAME
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -115,6 +119,16 @@ def served(
             yield stop, urls
         finally:
             forget()
+
+
+@contextlib.contextmanager
+def token_file() -> Iterator[str]:
+    """Yield an unused path for a token file among the temporary files; on exit, delete the file."""
+    path = os.path.join(tempfile.gettempdir(), f"{NAME}-{os.urandom(8).hex()}")
+    try:
+        yield path
+    finally:
+        _private_file.discard(path)
 
 
 def hint(text: str, urls: Sequence[str] = ()) -> None:
