@@ -186,8 +186,8 @@ def is_private(found: os.stat_result, is_kind: Any) -> bool:
     """Whether *found* is of the right kind, and only this user can read or write it."""
     if not is_kind(found.st_mode):
         return False
-    if os.name != "posix":
-        return True  # modes show nothing there
+    if not _BY_DESCRIPTOR:
+        return True  # on Windows, modes show nothing
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
