@@ -268,7 +268,7 @@ def is_refused(folder: Path) -> bool:
     cache = cache_in(folder / NAME)
     cache.write(KEY, {"secret": "mine"})
     (folder / "for-tokens").mkdir(exist_ok=True)
-    said = ""
+    said: str | None = ""
     try:
         replace(str(folder / "for-tokens" / "token"), "mine")
     except OSError as error:
