@@ -132,6 +132,13 @@ class Folder:
         except OSError:
             pass
 
+    def discard_folder(self, name: str) -> None:
+        """Delete the folder *name*, if it is there and empty."""
+        try:  # noqa: SIM105 - as above
+            os.rmdir(self._at(name), dir_fd=self._number)
+        except OSError:
+            pass
+
     def _create_temporary(self, name: str) -> tuple[int, str]:
         # As `tempfile.mkstemp`, which cannot create a file below a descriptor.
         for _ in range(100):
@@ -178,6 +185,16 @@ def discard(path: str) -> None:
     try:
         with Folder(above) as folder:
             folder.discard(name)
+    except OSError:
+        pass
+
+
+def discard_folder(path: str) -> None:
+    """Delete the folder *path*, if it is there and empty."""
+    above, name = os.path.split(path)
+    try:
+        with Folder(above) as folder:
+            folder.discard_folder(name)
     except OSError:
         pass
 

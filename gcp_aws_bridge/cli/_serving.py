@@ -123,12 +123,20 @@ def served(
 
 @contextlib.contextmanager
 def token_file() -> Iterator[str]:
-    """Yield an unused path for a token file among the temporary files; on exit, delete the file."""
-    path = os.path.join(tempfile.gettempdir(), f"{NAME}-{os.urandom(8).hex()}")
+    """Yield the path of a temporary file for a token; on exit, delete the file and its folder."""
+    folder = os.path.join(tempfile.gettempdir(), f"{NAME}-{os.urandom(8).hex()}")
+    path = os.path.join(folder, "token")
+    try:
+        _private_file.Folder(folder, private=True).close()
+    except OSError:
+        # In a pod, /tmp may be an emptyDir, which all may write and which is not sticky: other
+        # users could exchange a folder in it, but a file leads nowhere else.
+        path = f"{folder}-token"
     try:
         yield path
     finally:
         _private_file.discard(path)
+        _private_file.discard_folder(folder)
 
 
 def hint(text: str, urls: Sequence[str] = ()) -> None:

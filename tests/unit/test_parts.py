@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -253,6 +254,10 @@ def url_request() -> AWSRequest:
     return request
 
 
+def signed_by(one: Any) -> None:
+    one.add_auth(url_request())
+
+
 def botocore_signers(credentials: Any) -> dict[str, Callable[[], None]]:
     where = ("s3", "us-east-1")
     found = {
@@ -266,7 +271,7 @@ def botocore_signers(credentials: Any) -> dict[str, Callable[[], None]]:
         "HMAC POST": auth.HmacV1PostAuth(credentials),
         "SigV3": auth.SigV3Auth(credentials),
     }
-    return {name: lambda one=one: one.add_auth(url_request()) for name, one in found.items()}
+    return {name: partial(signed_by, one) for name, one in found.items()}
 
 
 @pytest.mark.parametrize("second", botocore_signers(None))
@@ -352,7 +357,8 @@ def test_tasks_of_one_thread_do_not_mix_sets(order: str, time: ManualWorld) -> N
         return list(await asyncio.gather(*[sign(credentials, place) for _ in range(2)]))
 
     for place in range(read_all):
-        credentials, reads = made(time), []
+        credentials = made(time)
+        reads: list[str] = []
         credentials.get_frozen_credentials()
         time.advance(21 * MINUTES)
         for seen in asyncio.run(both(credentials, place)):

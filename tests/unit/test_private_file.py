@@ -11,7 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -603,12 +603,11 @@ def test_a_token_that_cannot_be_written_again_stays_valid(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    yield folder
-    assert [] == [path for path in folder.iterdir() if path.is_file()]
+    return folder
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o1777, 0o777], ids=oct)
@@ -617,23 +616,33 @@ def test_the_default_token_file_is_deleted_at_the_end(temporary: Path, mode: int
     with _serving.token_file() as path:
         authorization = Authorization(path)
         assert authorization.token == Path(path).read_text()
-        (other,) = temporary.iterdir()
-        assert str(other) == path
+        assert 0o100600 == Path(path).stat().st_mode
+        assert (temporary == Path(path).parent) is (mode == 0o777)  # no folder in it is safe
+    assert [] == list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["nothing", "folder", "link"])
+@pytest.mark.parametrize("mode", [0o700, 0o777], ids=oct)
+@pytest.mark.parametrize("kind", ["nothing", "folder", "link", "link of another user"])
+@pytest.mark.parametrize("of", ["the file", "the folder"])
 def test_what_was_put_in_place_of_the_default_token_file_keeps_what_it_has(
-    temporary: Path, tmp_path: Path, kind: str
+    temporary: Path, tmp_path: Path, mode: int, kind: str, of: str
 ) -> None:
+    temporary.chmod(mode)
     victim = filled(tmp_path / "victim", "stolen")
+    (victim / "token").unlink()  # that name is ours to delete
     before = state_of(victim)
     with _serving.token_file() as path:
         Authorization(path)
-        Path(path).unlink()
+        exchanged = Path(path)
+        if of == "the folder" and exchanged.parent != temporary:
+            exchanged = exchanged.parent
+        exchanged.rename(tmp_path / "moved")
         if kind == "folder":
-            victim = victim.rename(path)
-        elif kind == "link":
-            Path(path).symlink_to(victim)
+            victim = victim.rename(exchanged)
+        elif kind.startswith("link"):
+            exchanged.symlink_to(victim)
+            if os.geteuid() == 0 and kind != "link":
+                os.lchown(exchanged, ANOTHER_USER, -1)
     assert before == state_of(victim)
 
 
