@@ -211,7 +211,8 @@ def is_private(found: os.stat_result, is_kind: Any) -> bool:
 def _opened(path: str, *, private: bool) -> int:
     """Open the folder *path* as `Folder` describes, and return its descriptor."""
     # Not abspath: it would take `..` for the folder above a link, not above the link's target.
-    names = os.path.join(os.getcwd(), path).split("/")[::-1]
+    whole = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    names = whole.split("/")[::-1]
     number, is_shared, links = os.open("/", _FOLDER), False, 0
     try:
         while names:

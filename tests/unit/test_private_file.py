@@ -462,6 +462,20 @@ def test_a_process_whose_standard_streams_are_closed(tmp_path: Path) -> None:
     assert 0 == subprocess.call([sys.executable, "-c", program, str(tmp_path / NAME)])
 
 
+def test_a_process_whose_working_folder_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    cache = cache_in(tmp_path / NAME)
+    cache.write(KEY, {"secret": "mine"})
+    assert "mine" == (cache.read(KEY) or {})["secret"]
+    replace(str(tmp_path / "token"), "mine")
+    with pytest.raises(OSError, match=r"."):
+        replace("token", "mine")
+
+
 def test_a_folder_that_is_deleted_while_the_process_runs_is_created_again(tmp_path: Path) -> None:
     cache = cache_in(tmp_path / "deep" / NAME)
     cache.write(KEY, {"secret": "mine"})
