@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 
-from gcp_aws_bridge._botocore_credentials import CellView, for_botocore
+from gcp_aws_bridge._botocore_credentials import CellView, Read, for_botocore, read_of
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge._provider import Given, GoogleWebIdentityProvider
@@ -21,13 +21,18 @@ with extra("aio", "aiobotocore", "2.24.2"):
 
 
 class AioBridgeCredentials(CellView, AioRefreshableCredentials):
-    """aiobotocore credentials that are a view of a cell: each read is of one whole, valid set."""
+    """aiobotocore credentials that are always valid; as `BridgeCredentials`, but for tasks.
+
+    Parts that one task awaits one by one are of one set; those that `asyncio.gather` awaits are
+    read by a task each.
+    """
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override]
-        """One whole, immutable set; blocks no event loop.
+        """Return one whole, immutable set, without blocking the event loop.
 
         Raises:
-            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+            CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
+                its `__cause__`.
         """
         try:
             return self._frozen(await self._cell.get_async())
@@ -35,13 +40,20 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
             raise for_botocore(error) from error
 
     async def get_access_key(self) -> Any:
-        return (await self.get_frozen_credentials()).access_key
+        return await self._read(read_of("access_key"))
 
     async def get_secret_key(self) -> Any:
-        return (await self.get_frozen_credentials()).secret_key
+        return await self._read(read_of("secret_key"))
 
     async def get_token(self) -> Any:
-        return (await self.get_frozen_credentials()).token
+        return await self._read(read_of("token"))
+
+    async def _read(self, read: Read) -> Any:
+        whole = self._set_for(read)
+        if whole is None:
+            await self.get_frozen_credentials()
+            whole = self._begin(read, self._cell.memory.kept)
+        return getattr(whole, read.part)
 
     async def get_account_id(self) -> Any:
         return self.account_id

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+import copy
+import sys
+import weakref
+from contextvars import ContextVar
+from types import CodeType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._refresh import Kept
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
@@ -20,8 +26,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 METHOD = "google-web-identity"
-# Signing takes less by far; what is given out is good for ten at least (`RefreshPolicy`).
-_STEADY_S = 1.0
+_PARTS = 3  # access key, secret key, session token
+# After such a pause, code that has read all parts of a set is signing another request; after a long
+# one, also code that reads at the same place again.
+_PAUSE_S, _LONG_PAUSE_S = 1.0, 60.0
+# Bounds on what a thread or task remembers: sets that it reads by turns, and places of one signer.
+_MAX_READINGS, _MAX_PLACES = 8, 32
 _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
@@ -54,6 +64,59 @@ class _View(SecretValue):
 
     def __init__(self, of: AwsCredentials | None, frozen: FrozenCredentials | None) -> None:
         self._set(of=of, frozen=frozen)
+
+
+class Read(NamedTuple):
+    """One read of one part, and the place in the code that read it."""
+
+    code: CodeType
+    instruction: int
+    part: str
+
+
+class Reading:
+    """How far a thread or task has read the parts of one set. Not changed once it is made."""
+
+    __slots__ = ("at_s", "kept", "last", "of", "places", "whole")
+
+    def __init__(
+        self, cell: Cell[AwsCredentials], kept: Kept, whole: FrozenCredentials, read: Read
+    ) -> None:
+        self.of = weakref.ref(cell)
+        self.kept, self.whole = kept, whole
+        self.places: tuple[Read, ...] = (read,)
+        self.last, self.at_s = read, cell.monotonic()
+
+    def after(self, read: Read, now_s: float) -> Reading:
+        """Return this reading with one more read of the same set."""
+        after = copy.copy(self)
+        if self._is_whole() and now_s - self.at_s >= _LONG_PAUSE_S:
+            after.places = (read,)  # the next request, perhaps: it can have this set as well
+        elif read not in self.places:
+            after.places = (*self.places, read)[-_MAX_PLACES:]
+        after.last, after.at_s = read, now_s
+        return after
+
+    def is_over(self, read: Read, now_s: float) -> bool:
+        """Return whether *read* belongs to the next request.
+
+        Signers read the parts in any order, and some of them twice: a check, then the use. The next
+        request begins when all parts were read, and the code is back at a place where it was, or
+        goes on after a pause.
+        """
+        is_back, pause_s = read in self.places, now_s - self.at_s
+        if read == self.last:  # also in code that reads one part alone, for a log
+            return pause_s >= _LONG_PAUSE_S and (self._is_whole() or self.places == (read,))
+        if read.part == self.last.part and not is_back:
+            return False
+        return self._is_whole() and (is_back or pause_s >= _PAUSE_S)
+
+    def _is_whole(self) -> bool:
+        return len({place.part for place in self.places}) == _PARTS
+
+
+# Immutable, so that a task that inherits its parent's context does not share the parent's readings.
+_readings: ContextVar[tuple[Reading, ...]] = ContextVar("gcp_aws_bridge_readings", default=())
 
 
 class CellView(RefreshableCredentials):
@@ -123,7 +186,30 @@ class CellView(RefreshableCredentials):
         Returns:
             Whether signing again is worth while.
         """
+        _readings.set(self._other_readings())  # this thread or task does not go on with it
         return self._cell.reject(access_key)
+
+    def _set_for(self, read: Read) -> FrozenCredentials | None:
+        """Return the set that *read* is of, or None if the caller must wait for credentials."""
+        cell = self._cell
+        kept, now_s = cell.memory.kept, cell.monotonic()
+        cell.peek()  # starts a refresh that is due
+        reading = next((one for one in _readings.get() if one.of() is cell), None)
+        if reading and not reading.is_over(read, now_s) and cell.is_valid(reading.kept):
+            return self._remember(reading.after(read, now_s))
+        return self._begin(read, kept) if kept and cell.is_valid(kept) else None
+
+    def _begin(self, read: Read, kept: Kept | None) -> FrozenCredentials:
+        assert kept is not None  # noqa: S101 - for the type checker: the caller has waited for it
+        return self._remember(Reading(self._cell, kept, self._frozen(kept.credentials), read))
+
+    def _remember(self, reading: Reading) -> FrozenCredentials:
+        _readings.set((reading, *self._other_readings()))
+        return reading.whole
+
+    def _other_readings(self) -> tuple[Reading, ...]:
+        others = [one for one in _readings.get() if one.of() not in (None, self._cell)]
+        return tuple(others[: _MAX_READINGS - 1])
 
     # Known from the ARN: endpoint rules, which ask for it first, need no exchange.
     account_id: Any = property(lambda self: self._request.role.account_id)
@@ -136,43 +222,48 @@ class CellView(RefreshableCredentials):
         return f"<{type(self).__name__} of {self._cell.label}>"
 
 
+def read_of(part: str) -> Read:
+    """Return the read of *part* by the caller of this function's caller."""
+    frame = sys._getframe(2)
+    return Read(frame.f_code, frame.f_lasti, part)
+
+
 def _part(name: str) -> property:
-    return property(lambda self: getattr(self._steady(), name))
+    def get(view: BridgeCredentials) -> Any:
+        return view._read(read_of(name))
+
+    return property(get)
 
 
 class BridgeCredentials(CellView):
-    """botocore credentials that are a view of a cell: each read is of one whole, valid set.
+    """botocore credentials that are always valid: each read is of one whole set.
 
-    Signers that were not given a frozen set read its parts one by one, and botocore's own would
-    give them parts of two where a refresh comes between: a thread that reads parts goes on with
-    one set for a second.
+    Pass `get_frozen_credentials()` to code that signs, where you can: it is one set by itself.
+
+    Code that reads `access_key`, `secret_key` and `token` one by one, as botocore's signers do,
+    gets the parts of one set for each request, in whatever order it reads them, with pauses of up
+    to a minute. Each thread, and each asyncio task, has its own set for that. A set that expires or
+    is rejected between two reads is not continued.
     """
 
-    def __init__(self, request: Request) -> None:
-        super().__init__(request)
-        self._reading: Any = threading.local()
-
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """One whole, immutable set.
+        """Return one whole, immutable set.
 
         Raises:
-            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+            CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
+                its `__cause__`.
         """
         try:
             return self._frozen(self._cell.get())
         except BridgeError as error:
             raise for_botocore(error) from error
 
-    def reject(self, access_key: str) -> bool:
-        vars(self._reading).clear()  # or this thread would go on with it for a moment
-        return super().reject(access_key)
-
-    def _steady(self) -> ReadOnlyCredentials:
-        """What this thread began to read a moment ago, else what is best now."""
-        mine, now_s = self._reading, self._cell.monotonic()
-        if now_s >= getattr(mine, "until_s", now_s) or self._cell.peek() is None:
-            mine.whole, mine.until_s = self.get_frozen_credentials(), now_s + _STEADY_S
-        return mine.whole
+    def _read(self, read: Read) -> Any:
+        whole = self._set_for(read)
+        if whole is None:
+            self.get_frozen_credentials()
+            whole = self._begin(read, self._cell.memory.kept)
+        return getattr(whole, read.part)
 
     # Read-only, where botocore's can be set: a view is not written to.
     access_key: Any = _part("access_key")

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures import wait
 
 from gcp_aws_bridge._flight import Abandoned, Flight, needs_itself, too_slow
-from gcp_aws_bridge._refresh import RefreshStatus
+from gcp_aws_bridge._refresh import Kept, RefreshStatus
 from gcp_aws_bridge._renewal import P, Renewal
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -80,6 +80,12 @@ class Cell(Renewal[P]):
         if not flying and (failure is None or now_s >= failure.retry_at_s):
             self.join()
         return valid
+
+    def is_valid(self, kept: Kept) -> bool:
+        """Return whether *kept*, once part of `memory`, is neither expired nor rejected."""
+        is_rejected = kept.credentials.public_id == self._rejected_id
+        status = kept.status(self._clock(), self.monotonic())
+        return not is_rejected and status is not RefreshStatus.MANDATORY
 
     def _wait(self) -> P:
         until_s = 0.0

@@ -1,32 +1,37 @@
 """JSON documents in files that processes of one user share: owner-only, never torn, one writer.
 
 Light on purpose: a command that answers from here imports little else. Knows nothing of what the
-documents mean. What is not this user's own, or is readable by others, does not exist for it.
+documents mean. Files and folders that belong to another user, that other users can read, or that
+other users could exchange, are not used.
 
 `folders` reads `XDG_RUNTIME_DIR`, `XDG_CACHE_HOME`, `HOME` and `TMPDIR`; on Windows `LOCALAPPDATA`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import re
 import stat
 import sys
 import time
 
+from gcp_aws_bridge._private_file import Folder, is_private
+
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 NAME = "gcp-aws-bridge"
 _POSIX = os.name == "posix"
 _MAX_FILE = 64 * 1024  # bytes; credentials have about two thousand
-# Longer than any credentials live (AWS STS API reference: 43,200 s): nobody misses it.
+# Longer than any credentials live (AWS STS API reference: 43,200 s): no process needs it.
 _LITTER_S = 86_400
 _SLACK_S = 60.0  # what NTP sets a clock back by is less
 _LOCK_FILE = "lock"
+# What a sweep may delete: documents, and the temporary files of `Folder.replace`.
+_OURS = r"[0-9a-f]{64}\.json|\.[0-9a-f]{64}\.json\.[0-9a-z_]{8}"
 _POLL_S = 0.02
 # One byte of the lock file for each key; below 2**31, which Windows counts with.
 _LOCKS = 1 << 30
@@ -35,8 +40,11 @@ _LOCKS = 1 << 30
 class FileCache:
     """A folder of documents by key. Raises nothing of its own: without it, work is done twice.
 
+    The folder is opened again for each operation: it may be deleted and recreated in between.
+
     Args:
-        folders: Made where it is missing; the first that is this user's alone is taken.
+        folders: Candidates, the best first. The first that is this user's alone, or can be created,
+            is used.
         now: The wall clock, in seconds since 1970; not that of a `World`, which costs an import.
     """
 
@@ -47,25 +55,28 @@ class FileCache:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.folder = next(filter(_is_own_folder, folders), None)
+        self.folder = next(filter(_is_usable, folders), None)
         self._now = now
         self._monotonic = monotonic
         self._sleep = sleep
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """The document of *key*; None where there is none, or none that is fit to be read."""
+        """Return the document of *key*, or None if there is no document that can be trusted."""
         if self.folder is None:
             return None
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe would block
         try:
-            with open(os.open(self._path(key), flags), "rb") as file:
-                if not _is_private(os.fstat(file.fileno()), stat.S_ISREG):
+            with (
+                Folder(self.folder, private=True) as folder,
+                open(folder.open(f"{key}.json", flags), "rb") as file,
+            ):
+                if not is_private(os.fstat(file.fileno()), stat.S_ISREG):
                     return None
                 document = json.loads(file.read(_MAX_FILE))
         except (OSError, ValueError, RecursionError):
             return None
-        # A copy or a renamed file is not what this key was given; and what was written in the
-        # future comes from before the clock was set back: its instants mean nothing now.
+        # A copied or renamed file is not the document of this key. A document from the future was
+        # written before the clock was set back: its instants mean nothing now.
         mine = isinstance(document, dict) and document.get("key") == key
         return (
             document
@@ -79,37 +90,36 @@ class FileCache:
         return document if document and self._now() < _instant(document, "fresh_until") else None
 
     def write(self, key: str, document: Mapping[str, Any]) -> None:
-        """Replace the document of *key* as a whole; on a full or read-only disk, leave it."""
+        """Atomically replace the document of *key*; on a full or read-only disk, keep the old one.
+
+        Also deletes documents and temporary files that are older than a day.
+        """
         if self.folder is None:
             return
-        from gcp_aws_bridge import _private_file  # not loaded by who only reads
-
         marked = {**document, "key": key, "written_at": self._now()}
-        with contextlib.suppress(OSError):
-            _private_file.replace(self._path(key), json.dumps(marked))
-        self._sweep()
-
-    @contextlib.contextmanager
-    def lock(self, key: str, *, wait_s: float) -> Iterator[bool]:
-        """Be the only process inside for *key*; whether it is, after *wait_s* seconds at most.
-
-        A process that is killed lets go of it. Where nothing can be locked, all may enter.
-        """
-        number = self._open_lock()
-        if number is None:
-            yield True
-            return
         try:
-            yield self._locked(number, int(key[:12], 16) % _LOCKS, wait_s)
-        finally:
-            os.close(number)
+            with Folder(self.folder, private=True) as folder:
+                try:
+                    folder.replace(f"{key}.json", json.dumps(marked))
+                finally:
+                    self._sweep(folder)
+        except OSError:
+            pass
 
-    def _locked(self, number: int, byte: int, wait_s: float) -> bool:
-        stop = self._monotonic() + wait_s
+    def lock(self, key: str, *, wait_s: float) -> _Lock:
+        """Return a context manager in which no other process is at the same time for *key*.
+
+        It yields whether that is so: False if *wait_s* seconds did not suffice. A process that is
+        killed releases the lock. If nothing can be locked, every process may enter.
+        """
+        return _Lock(self._open_lock(), lambda number: self._locked(number, key, wait_s))
+
+    def _locked(self, number: int, key: str, wait_s: float) -> bool:
+        byte, stop = int(key[:12], 16) % _LOCKS, self._monotonic() + wait_s
         while True:
             try:
                 _lock_byte(number, byte)
-            except (BlockingIOError, PermissionError):  # what POSIX and Windows say of a held one
+            except (BlockingIOError, PermissionError):  # POSIX and Windows: another process has it
                 if self._monotonic() >= stop:
                     return False
             except OSError:
@@ -122,21 +132,37 @@ class FileCache:
         if self.folder is None:
             return None
         try:
-            return os.open(os.path.join(self.folder, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
+            with Folder(self.folder, private=True) as folder:
+                return folder.open(_LOCK_FILE, os.O_RDWR | os.O_CREAT)
         except OSError:
             return None
 
-    def _path(self, key: str) -> str:
-        return os.path.join(self.folder or "", f"{key}.json")
-
-    def _sweep(self) -> None:
-        """Remove what nobody can need any more, and what a killed process left half written."""
-        assert self.folder is not None  # noqa: S101 - for the type checker
+    def _sweep(self, folder: Folder) -> None:
+        """Delete documents that are no longer valid, and files that killed processes left."""
         old_s = self._now() - _LITTER_S
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self.folder):
-                if entry.name != _LOCK_FILE and entry.stat(follow_symlinks=False).st_mtime < old_s:
-                    os.unlink(entry.path)
+        for name in folder.names():
+            if re.fullmatch(_OURS, name) and folder.modified(name) < old_s:
+                folder.discard(name)
+
+
+class _Lock:
+    """The context manager of `FileCache.lock`, without the import of contextlib."""
+
+    def __init__(self, number: int | None, locked: Callable[[int], bool]) -> None:
+        self._number, self._locked = number, locked
+
+    def __enter__(self) -> bool:
+        if self._number is None:
+            return True
+        try:
+            return self._locked(self._number)
+        except BaseException:
+            os.close(self._number)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._number is not None:
+            os.close(self._number)
 
 
 def _instant(document: dict[str, Any], name: str) -> float:
@@ -165,25 +191,12 @@ def folders(environ: Mapping[str, str]) -> list[str]:
     return ours
 
 
-def _is_own_folder(folder: str) -> bool:
-    """Whether it is there, made just now where it was not, and others cannot look or write."""
+def _is_usable(folder: str) -> bool:
     try:
-        found = os.lstat(folder)
+        Folder(folder, private=True).close()
     except OSError:
-        try:
-            os.makedirs(folder, 0o700, exist_ok=True)
-            found = os.lstat(folder)
-        except OSError:
-            return False
-    return _is_private(found, stat.S_ISDIR) and os.access(folder, os.W_OK)
-
-
-def _is_private(found: os.stat_result, is_kind: Any) -> bool:
-    """Of the right kind, this user's, and nobody else's to read or to write."""
-    if not is_kind(found.st_mode):
         return False
-    # On Windows a profile's folders are its user's by their access lists, which modes do not show.
-    return not _POSIX or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    return True
 
 
 def _lock_byte(number: int, byte: int) -> None:

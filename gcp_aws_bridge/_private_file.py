@@ -1,29 +1,283 @@
-"""Writing a secret to a file: whole or not at all, and for this user only."""
+"""Files of secrets, and folders whose content no other user can exchange.
+
+A check of a path says nothing about the file that the next call with that path reaches. A folder is
+therefore opened one component at a time, checked by its descriptor, and used only through it.
+
+Light on purpose: a command that answers from its cache loads this module. Windows has neither
+descriptors of folders nor modes: there, the access list of the user's profile protects the files.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import tempfile
+import stat
+
+TYPE_CHECKING = False  # as in the package's own module
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
+_BY_DESCRIPTOR = os.open in os.supports_dir_fd
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+# O_PATH needs no permission to list the folder; a home is often below one that only root may list.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_FILE = _NO_LINK | getattr(os, "O_BINARY", 0)
+# What open(2) says of a symbolic link with O_NOFOLLOW: Linux and macOS; FreeBSD; with O_DIRECTORY.
+_IS_LINK = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
+_MAX_LINKS = 40  # as Linux's path_resolution(7)
+_ROOT = 0
+# What users are told to name when `replace` fails.
+WANTED = "a file in a folder that this user can write to, below folders that no other user can"
+_CAN_RENAME = "other users can rename a folder on its path"
+
+
+class Folder:
+    """A folder held by its descriptor. A context manager: leaving it closes the descriptor.
+
+    Args:
+        path: Every folder above it, and every symbolic link on the way, must belong to this user or
+            root, and other users must not be able to rename what is in those folders.
+        private: Whether the folder itself must be this user's alone. It is then created if it is
+            missing, with the folders above it, and must not be a symbolic link.
+
+    Raises:
+        OSError: The folder cannot be used, or other users could exchange it.
+    """
+
+    __slots__ = ("_number", "_path")
+
+    def __init__(self, path: str, *, private: bool = False) -> None:
+        self._path, self._number = path, None
+        if _BY_DESCRIPTOR:
+            self._number = _opened(path, private=private)
+        elif private:
+            os.makedirs(path, 0o700, exist_ok=True)
+        try:
+            if private:
+                self._check_private()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor; nothing is left to do where there is none."""
+        if self._number is not None:
+            os.close(self._number)
+            self._number = None
+
+    def open(self, name: str, flags: int) -> int:
+        """Open the file *name* and return its descriptor; a file that is created has mode 0600.
+
+        Raises:
+            OSError: The file cannot be opened, or is a symbolic link.
+        """
+        return os.open(self._at(name), flags | _FILE, 0o600, dir_fd=self._number)
+
+    def replace(self, name: str, text: str) -> None:
+        """Atomically replace the content of the file *name* with *text*, and its mode with 0600.
+
+        A symbolic link of that name is replaced, not followed.
+
+        Raises:
+            OSError: The disk is full or read-only; the file is as it was.
+        """
+        number, temporary = self._create_temporary(name)
+        try:
+            with open(number, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # else a machine that loses power may keep an empty file
+            at = self._number
+            os.replace(self._at(temporary), self._at(name), src_dir_fd=at, dst_dir_fd=at)
+        except BaseException:
+            self.discard(temporary)
+            raise
+
+    def names(self) -> list[str]:
+        """Return the names of all entries."""
+        if self._number is None:
+            return os.listdir(self._path)
+        number = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._number)
+        try:
+            return os.listdir(number)
+        finally:
+            os.close(number)
+
+    def is_file(self, name: str) -> bool:
+        """Return whether *name* is a regular file, or free for one."""
+        try:
+            return stat.S_ISREG(self._stat(name).st_mode)
+        except FileNotFoundError:
+            return name != ""
+
+    def modified(self, name: str) -> float:
+        """Return when *name* was written, in seconds since 1970; infinity if it is gone."""
+        try:
+            return self._stat(name).st_mtime
+        except OSError:
+            return float("inf")
+
+    def discard(self, name: str) -> None:
+        """Delete the file *name*, if it is there and can be deleted."""
+        try:  # noqa: SIM105 - contextlib would be a fiftieth of the time of a cached answer
+            os.unlink(self._at(name), dir_fd=self._number)
+        except OSError:
+            pass
+
+    def discard_folder(self, name: str) -> None:
+        """Delete the folder *name*, if it is there and empty."""
+        try:  # noqa: SIM105 - as above
+            os.rmdir(self._at(name), dir_fd=self._number)
+        except OSError:
+            pass
+
+    def _create_temporary(self, name: str) -> tuple[int, str]:
+        # As `tempfile.mkstemp`, which cannot create a file below a descriptor.
+        for _ in range(100):
+            temporary = f".{name}.{os.urandom(4).hex()}"
+            try:
+                return self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), temporary
+            except FileExistsError:
+                continue
+        raise FileExistsError(errno.EEXIST, "no unused temporary name", self._path)
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(self._at(name), dir_fd=self._number, follow_symlinks=False)
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._path, name) if self._number is None else name
+
+    def _check_private(self) -> None:
+        at: Any = self._path if self._number is None else self._number
+        if not is_private(os.stat(at), stat.S_ISDIR):
+            raise PermissionError(errno.EPERM, "not a folder of this user alone", self._path)
+        if not os.access(self._at("."), os.W_OK, dir_fd=self._number):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
 
 
 def replace(path: str, text: str) -> None:
-    """Put *text* in the place of whatever *path* has; who reads it gets the old or the new, whole.
+    """Atomically replace the content of the file *path* with *text*, and its mode with 0600.
 
-    Mode 0600 (on Windows, what the folder's access list says).
+    Windows has no modes: there, the access list of the folder says who can read the file.
 
     Raises:
-        OSError: The disk is full, the folder missing or read-only; *path* is as it was.
+        OSError: The disk is full, the folder missing, read-only, or one that other users could
+            exchange; or *path* is a link, a device, a pipe or a folder. It is as it was.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    number, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)  # mode 0600
+    above, name = os.path.split(path)
+    with Folder(above) as folder:
+        if not folder.is_file(name):  # root could replace even /dev/null and /dev/stdout
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        folder.replace(name, text)
+
+
+def discard(path: str) -> None:
+    """Delete the file *path*, if it is there and `replace` could have written it."""
+    above, name = os.path.split(path)
     try:
-        with open(number, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # else a machine that loses power may keep an empty file
-        os.replace(temporary, path)
+        with Folder(above) as folder:
+            folder.discard(name)
+    except OSError:
+        pass
+
+
+def discard_folder(path: str) -> None:
+    """Delete the folder *path*, if it is there and empty."""
+    above, name = os.path.split(path)
+    try:
+        with Folder(above) as folder:
+            folder.discard_folder(name)
+    except OSError:
+        pass
+
+
+def is_private(found: os.stat_result, is_kind: Any) -> bool:
+    """Whether *found* is of the right kind, and only this user can read or write it."""
+    if not is_kind(found.st_mode):
+        return False
+    if not _BY_DESCRIPTOR:
+        return True  # on Windows, modes show nothing
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def _opened(path: str, *, private: bool) -> int:
+    """Open the folder *path* as `Folder` describes, and return its descriptor."""
+    # Not abspath: it would take `..` for the folder above a link, not above the link's target.
+    whole = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    names = whole.split("/")[::-1]
+    number, is_shared, links = os.open("/", _FOLDER), False, 0
+    try:
+        while names:
+            name = names.pop()
+            if name in ("", "."):
+                continue
+            is_shared = _is_shared(number)
+            try:
+                below = _below(number, name, create=private)
+            except OSError as error:
+                links += 1
+                is_last = private and not any(names)
+                if error.errno not in _IS_LINK or links > _MAX_LINKS or is_last:
+                    raise
+                target = _target(number, name)
+                names += target.split("/")[::-1]
+                if not target.startswith("/"):
+                    continue
+                below = os.open("/", _FOLDER)
+            os.close(number)
+            number = below
+        if is_shared:
+            _check_owner(os.fstat(number))
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        os.close(number)
         raise
+    return number
+
+
+def _below(number: int, name: str, *, create: bool) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=number)
+    except FileNotFoundError:
+        if not create:
+            raise
+    try:  # noqa: SIM105 - see `Folder.discard`
+        os.mkdir(name, 0o700, dir_fd=number)
+    except FileExistsError:  # another process was faster
+        pass
+    return os.open(name, _FOLDER, dir_fd=number)
+
+
+def _is_shared(number: int) -> bool:
+    """Return whether other users can write to a folder in which they cannot rename our entries.
+
+    Raises:
+        PermissionError: They can rename any entry.
+    """
+    found = os.fstat(number)
+    _check_owner(found)
+    is_shared = bool(found.st_mode & 0o022)
+    if is_shared and not found.st_mode & stat.S_ISVTX:
+        raise PermissionError(errno.EPERM, _CAN_RENAME)
+    return is_shared
+
+
+def _check_owner(found: os.stat_result) -> None:
+    if found.st_uid not in (_ROOT, os.geteuid()):
+        raise PermissionError(errno.EPERM, _CAN_RENAME)
+
+
+def _target(number: int, name: str) -> str:
+    """Return the target of a symbolic link of this user or root, which others cannot exchange."""
+    found = os.stat(name, dir_fd=number, follow_symlinks=False)  # first: what passes this stays
+    if not stat.S_ISLNK(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    _check_owner(found)
+    return os.readlink(name, dir_fd=number)

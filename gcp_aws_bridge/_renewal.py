@@ -60,6 +60,7 @@ class Renewal(Generic[P]):
         self._failure: Failure | None = None  # the last one, where it was not made good
         self._rejections = NO_REJECTION
         self._last_id: str | None = None  # the one before
+        self._rejected_id: str | None = None  # the last one that a service rejected
         self._flight: Flight[P] | None = None
         self._lost: list[Flight[P]] = []  # given up, and under way perhaps
         self._lock = threading.Lock()
@@ -102,7 +103,7 @@ class Renewal(Generic[P]):
             if just_failed or now_s < self._rejections.believed_from_s:
                 return False
             self._rejections = self._policy.reject(self._rejections, now_s, self._world.jitter())
-            self._kept = kept.as_rejected()
+            self._kept, self._rejected_id = kept.as_rejected(), public_id
         self._tell("rejected")
         return True
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge import _private_file
 from gcp_aws_bridge._events import Event, on_event
 from gcp_aws_bridge._extra import need
+from gcp_aws_bridge._file_cache import NAME
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -115,6 +119,24 @@ def served(
             yield stop, urls
         finally:
             forget()
+
+
+@contextlib.contextmanager
+def token_file() -> Iterator[str]:
+    """Yield the path of a temporary file for a token; on exit, delete the file and its folder."""
+    folder = os.path.join(tempfile.gettempdir(), f"{NAME}-{os.urandom(8).hex()}")
+    path = os.path.join(folder, "token")
+    try:
+        _private_file.Folder(folder, private=True).close()
+    except OSError:
+        # In a pod, /tmp may be an emptyDir, which all may write and which is not sticky: other
+        # users could exchange a folder in it, but a file leads nowhere else.
+        path = f"{folder}-token"
+    try:
+        yield path
+    finally:
+        _private_file.discard(path)
+        _private_file.discard_folder(folder)
 
 
 def hint(text: str, urls: Sequence[str] = ()) -> None:

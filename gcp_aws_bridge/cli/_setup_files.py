@@ -46,8 +46,10 @@ def put(files: dict[str, str], folder: str | None) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         for path, text in paths.items():
-            with open(path, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            if not os.path.exists(path):
+                # "x": a link that was put there since the check above is not followed.
+                with open(path, "x", encoding="utf-8", newline="\n") as file:
+                    file.write(text)
             say(f"written: {path}")
     except OSError as error:
         raise ConfigError(

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gcp_aws_bridge.cli import _child, _role_options
-from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of
+from gcp_aws_bridge.cli._serving import need_extra, on_stderr, roles_of, token_file
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # What SDKs look at before they look at the endpoint (AWS SDKs and Tools reference, "Standardized
@@ -54,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
     from gcp_aws_bridge.server.running import Address, running
 
     roles = roles_of(options, [options.role_arn])
-    with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
-        authorization = Authorization(os.path.join(folder, "token"))
+    with token_file() as path:
+        authorization = Authorization(path)
         app = application(endpoint(roles, authorization))
         # Without grace: whoever asks is the command, which is over then.
         serving = running((Address("127.0.0.1", 0), app), grace_s=0)

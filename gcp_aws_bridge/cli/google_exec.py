@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge import _private_file
 from gcp_aws_bridge.cli import _child, _google_serving
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
@@ -72,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
             # Else gcloud is whoever was logged in with it here.
             "CLOUDSDK_CORE_ACCOUNT": account.email,
         }
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _private_file.Folder(of_gcloud) as folder:
             # Where gcloud has it for ten minutes that there was no server (its gce_cache.py).
-            os.unlink(os.path.join(of_gcloud, "gce"))
+            folder.discard("gce")
         return _child.run(command, environment, "google-exec")
 
 

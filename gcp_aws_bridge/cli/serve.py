@@ -7,12 +7,11 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served
+from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served, token_file
 from gcp_aws_bridge.exceptions import BridgeError
 
 if TYPE_CHECKING:
@@ -72,7 +71,9 @@ def run(options: argparse.Namespace) -> int:
     hosts = frozenset(name.lower() for name in options.allow_host)
     cells = {name: role.cell for name, role in roles.items()}
     with contextlib.ExitStack() as stack:
-        authorization = Authorization(stack.enter_context(_token_file(options.token_file)))
+        named = options.token_file
+        path = stack.enter_context(token_file()) if named is None else os.path.abspath(named)
+        authorization = Authorization(path)
         handle = endpoint(roles, authorization)
         stop, urls = stack.enter_context(served(options, handle, cells, hosts))
         print(f"AWS_CONTAINER_CREDENTIALS_FULL_URI={urls[0]}{PATH}")
@@ -97,15 +98,3 @@ def _rotate_until(stop: threading.Event, authorization: Authorization, world: Wo
         except BridgeError as error:  # a full disk: the token in use goes on being one
             _log.error("%s", error)
             due_s += _SOON_S
-
-
-@contextlib.contextmanager
-def _token_file(asked_for: str | None) -> Iterator[str]:
-    """Where the token is written; a folder of its own, until the end, where nobody said."""
-    if asked_for is not None:
-        yield os.path.abspath(asked_for)
-        return
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="gcp-aws-bridge-") as folder:
-        yield os.path.join(folder, "token")

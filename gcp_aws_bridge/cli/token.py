@@ -112,7 +112,7 @@ class _Keeper:
         except OSError as error:
             raise ConfigError(
                 f"The token file {quoted(self._file)} cannot be written: {error.strerror}.",
-                fix="name a file in a folder that this user may write to.",
+                fix=f"give --file {_private_file.WANTED}.",
                 error_id="config/token-file",
             ) from None
         _log.info("token for %s until %s", self._audience, token.expiration.isoformat())

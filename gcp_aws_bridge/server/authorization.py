@@ -48,7 +48,7 @@ class Authorization:
             raise ConfigError(
                 f"The authorization token cannot be written to {quoted(self.path)}: "
                 f"{error.strerror}.",
-                fix="name a file in a folder that this user may write to (--token-file).",
+                fix=f"give --token-file {_private_file.WANTED}; without that option, set TMPDIR.",
                 error_id="config/token-file",
             ) from None
 

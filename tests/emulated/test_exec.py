@@ -452,6 +452,34 @@ def test_what_cannot_be_served_is_a_clear_error(
     assert f"[{error_id}]" in capsys.readouterr().err
 
 
+@posix
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--role-arn", ROLE, "--port", "0", "--token-file"], ["token", "--file"]]
+)
+def test_a_token_is_not_written_where_other_users_could_redirect_it(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "shared" / "folder"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o777)
+    assert 1 == main([*arguments, str(folder / "token")])
+    said = capsys.readouterr().err
+    assert "other users can rename a folder on its path" in said
+    assert "[config/token-file]" in said
+    assert [] == list(folder.iterdir())
+
+
+@posix
+def test_a_program_has_its_token_where_temporary_files_are_a_volume_of_all(tmp_path: Path) -> None:
+    """A pod's `emptyDir` at /tmp, which is not sticky."""
+    volume = tmp_path / "tmp"
+    volume.mkdir()
+    volume.chmod(0o777)
+    done = executed("--", sys.executable, "-c", WHO, TMPDIR=str(volume))
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] == list(volume.iterdir())
+
+
 def test_what_is_no_arn_is_said_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["serve", "--role-arn", "nonsense"])
     assert '"nonsense" is not the ARN' in capsys.readouterr().err

@@ -305,6 +305,14 @@ def test_gclouds_memory_of_no_server_is_gone_when_the_command_runs(memory: Path)
     assert "False\n" == executed(sys.executable, "-c", program).stdout
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_folder_of_gclouds_that_others_can_exchange_is_left_alone(memory: Path) -> None:
+    memory.parent.parent.chmod(0o777)
+    executed(sys.executable, "-c", "")
+    memory.parent.parent.chmod(0o700)
+    assert "False" == memory.read_text()
+
+
 @pytest.mark.parametrize(
     ("status", "command", "environ"),
     [

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import START, ManualWorld, eventually
 
-from gcp_aws_bridge import _private_file
 from gcp_aws_bridge._file_cache import NAME, FileCache, folders
 
 KEY, OTHER = "a1" * 32, "b2" * 32
@@ -208,7 +208,7 @@ def test_a_full_disk_loses_nothing(
 ) -> None:
     cache.write(KEY, DOCUMENT)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
@@ -220,16 +220,21 @@ def test_a_full_disk_loses_nothing(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this platform")
 def test_a_disk_that_is_really_full(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.write(KEY, DOCUMENT)
-    real = _private_file.tempfile.mkstemp
+    real = os.open
+    full: list[int] = []
 
-    def on_a_full_disk(**where: str) -> tuple[int, str]:
-        number, name = real(**where)
-        os.dup2(os.open("/dev/full", os.O_WRONLY), number)
-        return number, name
+    def on_a_full_disk(path: str, flags: int, *args: int, **where: Any) -> int:
+        number = real(path, flags, *args, **where)
+        if flags & os.O_EXCL:
+            full.append(real("/dev/full", os.O_WRONLY))
+            os.dup2(full[-1], number)
+        return number
 
-    monkeypatch.setattr(_private_file.tempfile, "mkstemp", on_a_full_disk)
+    monkeypatch.setattr(os, "open", on_a_full_disk)
     cache.write(KEY, {**DOCUMENT, "secret": "new"})
     assert "s3cr3t" == (cache.read(KEY) or {})["secret"]
+    (number,) = full
+    os.close(number)
 
 
 def test_what_a_killed_process_left_is_swept_after_a_day(
@@ -238,7 +243,7 @@ def test_what_a_killed_process_left_is_swept_after_a_day(
     cache.write(OTHER, DOCUMENT)
     with cache.lock(KEY, wait_s=0):
         pass
-    torn = folder / f".{KEY}.json.abc"
+    torn = folder / f".{KEY}.json.0a1b2c3d"
     torn.write_text('{"key"')
     for path in folder.iterdir():
         os.utime(path, (NOW, NOW))
