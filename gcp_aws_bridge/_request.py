@@ -12,11 +12,11 @@ from botocore.session import Session
 
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._cells import BoundExchange
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._environment import PROFILE_VARIABLES, aws_files, file_identities
 from gcp_aws_bridge._pickled import not_pickled
-from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 class Request:
     """A role, whose token is traded for its credentials, and how STS is reached.
 
+    Bound to the environment in which it is made; unpickled elsewhere, to the environment there.
+
     Args:
         token_source: None: what this machine has.
         session: botocore's or aiobotocore's, with the region, profile and proxies that reach STS.
@@ -56,6 +58,7 @@ class Request:
         self.token_source = token_source
         self.session = session
         self.is_own = is_own
+        self._exchange = BoundExchange(token_source, role, session)
 
     @classmethod
     def of(
@@ -77,8 +80,8 @@ class Request:
         return cls(role, token_source, session, is_own=is_own)
 
     def cell(self) -> Cell[AwsCredentials]:
-        """The one that equal requests share."""
-        return shared_cell(self.token_source, self.role, self.session)
+        """Return the cached credentials that equal requests share."""
+        return self._exchange.cell()
 
     def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
         """What `__reduce__` returns for what `make(role, token_source=…, **more)` made."""
@@ -90,14 +93,15 @@ class Request:
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
-        """The same for equal requests, since fsspec tells file systems apart by it."""
+        """Print the same for equal requests only, since fsspec tells file systems apart by it."""
         source = self.token_source
         ours = type(source).__module__.startswith(f"{__package__}.")
         # Of anything else, its repr might show a secret.
         name = repr(source) if ours else f"<{type(source).__qualname__} at {id(source):#x}>"
         if (held := getattr(source, "credentials", None)) is not None:
             name += f" with {id(held):#x}"  # google-auth's, which it does not show
-        return f"{self.role!r}" + ("" if source is None else f", token_source={name}")
+        given = "" if source is None else f", token_source={name}"
+        return f"{self.role!r}{given}, environment={self._exchange.environment}"
 
 
 class Rendering:
@@ -149,16 +153,23 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
 
 
 def shared_session(process: int = 0, workload: Hashable = None) -> Session:
-    """The one of all who give none, for the profile and files that the environment names now.
+    """Return the session that is shared by all requests which are given none.
+
+    It is another one where the environment names another profile or other files, or where these
+    have been written, since botocore reads them once.
 
     Args:
-        process: Whose alone it is, for who has it find AWS credentials: while those are fetched,
-            a lock of botocore's is held, which a child that is forked then would wait for.
-        workload: What else says whose they are.
+        process: Id of the only process that uses it: while botocore fetches AWS credentials, it
+            holds a lock, which a child that is forked then would wait for.
+        workload: Anything else that decides whose credentials the session has.
     """
-    return _shared_session(process, workload, *map(os.environ.get, PROFILE_VARIABLES))
+    environ = os.environ
+    profile = tuple(map(environ.get, PROFILE_VARIABLES))
+    return _shared_session(process, workload, (profile, file_identities(*aws_files(environ))))
 
 
 @lru_cache(maxsize=8)
-def _shared_session(process: int, workload: Hashable, *choice: str | None) -> Session:
+def _shared_session(
+    process: int, workload: Hashable, profile: Hashable, files: Hashable
+) -> Session:
     return botocore.session.get_session()
