@@ -56,7 +56,7 @@ class DefaultSource(EnvironmentBound):
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
                 said_no.append(f"{name}: {error.args[0]}")
-                if isinstance(source, MetadataServer) and looks_like_google():
+                if isinstance(source, MetadataServer) and looks_like_google(source._host):
                     where_to_look = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
             else:

@@ -46,8 +46,12 @@ _CONNECTION = (*_CERTIFICATES, "REQUEST_METHOD")
 # Which STS botocore asks, and what its client is made of (AWS SDKs and Tools reference, "Settings
 # reference"; botocore's modules `configprovider`, `loaders` and `plugin`).
 _STS = (
-    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_DEFAULTS_MODE"),
-    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+    *(
+        "AWS_DEFAULTS_MODE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ),
     *("AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
     *("AWS_DATA_PATH", "BOTOCORE_EXPERIMENTAL__PLUGINS"),
 )
@@ -59,7 +63,8 @@ _GOOGLE = (
     *("APPDATA", "SystemDrive", "SYSTEMDRIVE"),
 )
 _PASSWORDS = ("NETRC", *_HOME)  # requests sends what .netrc has for a host
-_ALL = frozenset((*PROFILE_VARIABLES, *_CONNECTION, *_STS, *_GOOGLE, *_PASSWORDS))
+_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_ALL = frozenset((*_REGION, *PROFILE_VARIABLES, *_CONNECTION, *_STS, *_GOOGLE, *_PASSWORDS))
 # What a relative path in one of these means depends on the working directory.
 _PATHS = frozenset(
     (
@@ -85,8 +90,13 @@ def all_variables(environ: Mapping[str, str]) -> Variables:
     return _chosen(environ, lambda name: name in _ALL or name.startswith(_GOOGLE_PREFIXES))
 
 
+def connection_variables(environ: Mapping[str, str]) -> Variables:
+    """Return what decides how a server is reached whose address is known."""
+    return _chosen(environ, lambda name: name in _CONNECTION)
+
+
 def sts_variables(environ: Mapping[str, str]) -> Variables:
-    """Return what decides how a botocore session reaches STS, besides its profile."""
+    """Return what decides how a botocore session reaches STS, besides its profile and region."""
     return _chosen(environ, lambda name: name in _STS or name in _CONNECTION)
 
 

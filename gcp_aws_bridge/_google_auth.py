@@ -98,7 +98,8 @@ class GoogleCredentials(EnvironmentBound):
                 return minting()
             minting.refresh(request)
         except TokenUnavailable as error:
-            if self.credentials is None and error.error_id.startswith("token/metadata"):
+            none_here = error.error_id in ("token/metadata-unreachable", "token/not-google")
+            if self.credentials is None and none_here:
                 raise _none_found(error.args[0]) from None
             raise
         except BridgeError:
@@ -112,8 +113,10 @@ class GoogleCredentials(EnvironmentBound):
     def _bound(self, environment: GoogleEnvironment | None = None) -> Self:
         """Return a copy that keeps to the files and the metadata server of *environment*."""
         key_file = None if self.key_file is None else absolute(os.fspath(self.key_file))
-        found = environment or GoogleEnvironment.now()
-        return bound(self, key_file=key_file, _environment=found)
+        places = environment or GoogleEnvironment.now()
+        if key_file is not None or self.credentials is not None:  # no place is looked at
+            places = GoogleEnvironment(None, "", places.metadata_host)
+        return bound(self, key_file=key_file, _environment=places)
 
     def _uses_google_auth(self) -> bool:
         return True

@@ -62,12 +62,10 @@ class GoogleEnvironment(NamedTuple):
     @classmethod
     def now(cls) -> GoogleEnvironment:
         """Read the environment as it is."""
-        environ = os.environ
-        return cls(
-            _environment.credentials_file(environ),
-            _environment.gcloud_file(environ),
-            metadata_host(),
-        )
+        file = _environment.credentials_file(os.environ)
+        # gcloud's is looked for only where the variable names none.
+        gcloud = "" if file else _environment.gcloud_file(os.environ)
+        return cls(file, gcloud, metadata_host())
 
 
 class _NotYet(Exception):
@@ -136,7 +134,7 @@ class MetadataServer(_environment.EnvironmentBound):
         """Return what *ask* returns for the host and a timeout, retried while it is not ready."""
         monotonic = self.world.monotonic
         host = self._host or metadata_host()
-        patient = self.deadline_s is not None or host != _ADDRESS or looks_like_google()
+        patient = self.deadline_s is not None or looks_like_google(self._host)
         wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
         stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
         for failures in itertools.count():
@@ -226,9 +224,14 @@ def is_googles(answer: _http.Answer) -> bool:
     return answer.headers.get("metadata-flavor") == "Google"
 
 
-def looks_like_google() -> bool:
-    """Whether waiting for a metadata server is worth while; without asking any network."""
-    if os.environ.get("GCE_METADATA_HOST") or os.environ.get("K_SERVICE"):
+def looks_like_google(host: str | None = None) -> bool:
+    """Return whether it is worth waiting for a metadata server. Asks no network.
+
+    Args:
+        host: The server that a source is bound to. None: `GCE_METADATA_HOST` says.
+    """
+    named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
+    if named or os.environ.get("K_SERVICE"):
         return True  # told so, or Cloud Run (its container contract sets K_SERVICE)
     if platform.system() != "Linux":
         return platform.system() == "Windows" and "KUBERNETES_SERVICE_HOST" in os.environ

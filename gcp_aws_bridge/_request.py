@@ -169,7 +169,5 @@ def shared_session(process: int = 0, workload: Hashable = None) -> Session:
 
 
 @lru_cache(maxsize=8)
-def _shared_session(
-    process: int, workload: Hashable, profile: Hashable, files: Hashable
-) -> Session:
+def _shared_session(process: int, workload: Hashable, choice: Hashable) -> Session:
     return botocore.session.get_session()

@@ -28,7 +28,7 @@ from gcp_aws_bridge._endpoint import require_https, sts_region
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._sts_key import environment_changed, sts_key
+from gcp_aws_bridge._sts_key import StsKey, environment_changed, sts_key, way_of
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import Role
@@ -77,6 +77,7 @@ class Sts:
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
         self.key = sts_key(session, region_name)  # equal where the same server is reached alike
+        self._way: StsKey | None = None
         self._session = session
         self._config = config
         self._answer = _Answer()
@@ -86,6 +87,9 @@ class Sts:
         # At once, in the caller's thread and before other threads share the session; and so that
         # a wrong endpoint is an error where the session is made, not in the first request.
         self._unsigned = self._client(config.merge(_UNSIGNED))
+        now = sts_key(session, region_name)
+        if now != self.key:  # by another thread, meanwhile
+            raise environment_changed(self.key, now)
 
     def after_fork_in_child(self) -> None:
         # The parent goes on using its sockets; two processes on one TLS connection break both.
@@ -156,15 +160,12 @@ class Sts:
             )
 
     def _client(self, config: Config, **keys: Any) -> Any:
-        """Make a client; a later one, after a fork or for a chained role, as the first was made.
+        """Make a client that asks the server which the first client asks.
 
         Raises:
             ConfigError: botocore cannot make it, the endpoint is plain HTTP on another machine, or
-                the environment has changed so that another STS might be asked.
+                it is another one, since botocore reads the environment each time.
         """
-        now = sts_key(self._session, self.region_name)
-        if now != self.key:
-            raise environment_changed(self.key, now)
         try:
             client = self._session.create_client(
                 "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
@@ -176,6 +177,10 @@ class Sts:
                 error_id="config/sts-client",
             ) from error
         require_https(client.meta.endpoint_url)
+        way = way_of(client, self._session)
+        self._way = self._way or way
+        if way != self._way:
+            raise environment_changed(self._way, way)
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
