@@ -44,11 +44,12 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
     *("_version", "exceptions", "policy", "_extra", "_pickled"),
-    *("_world", "_fork", "_private_file", "_file_cache"),
+    *("_world", "_fork", "_private_file", "_file_cache", "_environment"),
     *("_credentials", "config", "_settings", "_botocore_session"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
-    "tokens",
-    *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
+    *("_bound_source", "tokens"),
+    *("_endpoint", "_wire_logs", "_refusals", "_sts_key", "_sts"),
+    *("_exchange", "_events", "_refresh"),
     *(
         "_cell_file",
         "_flight",
