@@ -33,8 +33,7 @@ def synchronous(session: Session) -> Session:
     """*session*, or in place of aiobotocore's one that reaches STS as that would."""
     if not is_asynchronous(session):
         return session
-    profile = session.instance_variables().get("profile")
-    twin = Session(include_builtin_handlers=False, profile=profile)
+    twin = _Twin(session)
     for event, handler, *_ in BUILTIN_HANDLERS:  # all hundred would take as long as the exchange
         if "." not in event or event.split(".")[1] == "sts":
             twin.register(event, handler)
@@ -45,6 +44,20 @@ def synchronous(session: Session) -> Session:
     if given := client_options(session):
         twin.set_default_client_config(Config(**given))
     return twin
+
+
+class _Twin(Session):
+    """A session of botocore with the profiles that *original* has read, whatever is read now."""
+
+    def __init__(self, original: Session) -> None:
+        profile = original.instance_variables().get("profile")
+        super().__init__(include_builtin_handlers=False, profile=profile)
+        self._original = original
+
+    @property
+    def full_config(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._original.full_config
+        return found
 
 
 def client_options(session: Session) -> dict[str, Any]:

@@ -1,12 +1,17 @@
-"""The cell of a role: which exchange it makes, and what makes two requests equal."""
+"""The exchange of a request, bound to the environment in which the request is made."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import replace
+
 from botocore.session import Session
 
+from gcp_aws_bridge._bound_source import bound_source
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._default_source import TokenSource, for_audience
+from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._environment import digest, user
 from gcp_aws_bridge._exchange import exchange
 from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._sts import sts_for
@@ -14,22 +19,56 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 
+# Not part of a source's settings: the clock, and google-auth credentials, which hold a secret.
+_NO_SETTING = ("world", "credentials")
 
-def shared_cell(source: TokenSource | None, role: Role, session: Session) -> Cell[AwsCredentials]:
-    """The one that equal requests share."""
-    bound = for_audience(source, role.audience, registry.world)
-    sts = sts_for(session, role)
 
-    def make(world: World) -> Cell[AwsCredentials]:
-        @without_inner_frames  # *bound* is the user's, and its repr may show a secret
-        def fetch() -> AwsCredentials:
-            return exchange(bound, role, sts, clock=world.clock)
+class BoundExchange:
+    """What is asked, of whom and by whom, as the environment says it when this is made.
 
-        return Cell(
-            fetch,
-            label=role.arn,
-            session_name=role.session_name,
-            world=world,
+    Everything that could make the credentials those of another identity, or have another server
+    asked, is either kept here or part of `key`.
+
+    Raises:
+        ConfigError: As `for_audience` and `sts_for`.
+    """
+
+    def __init__(self, source: TokenSource | None, role: Role, session: Session) -> None:
+        self._source = bound_source(source, role.audience, registry.world)
+        # The host's name is part of what is asked.
+        self._role = replace(role, role_session_name=role.session_name)
+        self._sts = sts_for(session, role)
+        self.key: Hashable = (
+            identity_of(self._source.source),
+            self._source.variables,
+            self._role,
+            self._sts.key,
+            user(),
         )
 
-    return registry.cell((identity_of(bound), role, sts), make)
+    @property
+    def environment(self) -> str:
+        """A name for what the environment contributes to the key; the same for equal requests."""
+        call = self._source.call
+        ours = type(call).__module__.startswith(f"{__package__}.")
+        settings = sorted(vars(call).items()) if ours else []
+        bound = [(name, value) for name, value in settings if name not in _NO_SETTING]
+        return digest(bound, self._source.variables, self._role, self._sts.key, user())[:16]
+
+    def cell(self) -> Cell[AwsCredentials]:
+        """Return the cached credentials that equal requests share."""
+        source, role, sts = self._source.call, self._role, self._sts
+
+        def make(world: World) -> Cell[AwsCredentials]:
+            @without_inner_frames  # *source* is the user's, and its repr may show a secret
+            def fetch() -> AwsCredentials:
+                return exchange(source, role, sts, clock=world.clock)
+
+            return Cell(
+                fetch,
+                label=role.arn,
+                session_name=role.session_name,
+                world=world,
+            )
+
+        return registry.cell(self.key, make)

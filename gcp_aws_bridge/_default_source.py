@@ -6,13 +6,17 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._metadata import MetadataServer, looks_like_google
+from gcp_aws_bridge._environment import EnvironmentBound, bound
+from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer, looks_like_google
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TokenSource = Callable[[], str]
 
@@ -20,12 +24,14 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 @dataclass(frozen=True)
-class DefaultSource:
+class DefaultSource(EnvironmentBound):
     """Whatever this machine has: the environment decides which sources are tried, in this order.
 
     1. `GOOGLE_APPLICATION_CREDENTIALS`, where it is set;
     2. the metadata server;
     3. the credentials file of `gcloud auth application-default login`, where there is one.
+
+    A session or credentials go on using the places that the environment named when they were made.
 
     Raises:
         TokenUnavailable: None of them is here; the message says why of each.
@@ -34,6 +40,8 @@ class DefaultSource:
 
     audience: str | None = None
     world: World = field(default=REAL, repr=False, compare=False)
+    # None: as the environment is at each call.
+    _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
@@ -50,7 +58,7 @@ class DefaultSource:
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
                 said_no.append(f"{name}: {error.args[0]}")
-                if isinstance(source, MetadataServer) and looks_like_google():
+                if isinstance(source, MetadataServer) and looks_like_google(source._host):
                     where_to_look = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
             else:
@@ -62,21 +70,29 @@ class DefaultSource:
             error_id="token/none",
         )
 
+    def _bound(self) -> Self:
+        """Return a copy that keeps to the places where the environment of now has an identity."""
+        return bound(self, _environment=GoogleEnvironment.now())
+
+    def _uses_google_auth(self) -> bool:
+        places = self._environment or GoogleEnvironment.now()
+        return places.credentials_file is not None or os.path.isfile(places.gcloud_file)
+
     def _candidates(self) -> Iterator[tuple[str, TokenSource]]:
         variable = "GOOGLE_APPLICATION_CREDENTIALS"
-        if os.environ.get(variable):
+        places = self._environment or GoogleEnvironment.now()
+        if places.credentials_file is not None:
             yield variable, self._from_google_auth()
-        yield "metadata server", MetadataServer(self.audience, world=self.world)
-        if not os.environ.get(variable):
-            from gcp_aws_bridge._google_auth import gcloud_file
-
-            if os.path.isfile(gcloud_file()):
-                yield "gcloud application-default credentials", self._from_google_auth()
+        server = MetadataServer(self.audience, world=self.world)
+        yield "metadata server", server._bound(places.metadata_host)
+        if places.credentials_file is None and os.path.isfile(places.gcloud_file):
+            yield "gcloud application-default credentials", self._from_google_auth()
 
     def _from_google_auth(self) -> TokenSource:
         from gcp_aws_bridge._google_auth import GoogleCredentials  # a pod does without
 
-        return GoogleCredentials(audience=self.audience)
+        source = GoogleCredentials(audience=self.audience)
+        return source._bound(self._environment) if self._environment else source
 
 
 def for_audience(source: TokenSource | None, audience: str, world: World = REAL) -> TokenSource:
@@ -109,5 +125,5 @@ def for_audience(source: TokenSource | None, audience: str, world: World = REAL)
         )
     # It goes by its cell's clocks, unless it was given others.
     of_the_cell = {"world": world} if getattr(source, "world", None) is REAL else {}
-    bound: TokenSource = replace(source, audience=audience, **of_the_cell)
-    return bound
+    asking: TokenSource = replace(source, audience=audience, **of_the_cell)
+    return asking

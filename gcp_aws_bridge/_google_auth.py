@@ -11,9 +11,10 @@ import os
 import threading
 import warnings
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
+from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._service_account import require_service_account
@@ -28,6 +29,9 @@ from gcp_aws_bridge.exceptions import (
     quoted,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 # RFC 7523 token endpoint of Google ("Using OAuth 2.0 for Server to Server Applications").
 _TOKEN_URI = "https://oauth2.googleapis.com/token"
@@ -37,7 +41,7 @@ _filtering = threading.Lock()
 
 
 @dataclass(frozen=True, repr=False)
-class GoogleCredentials:
+class GoogleCredentials(EnvironmentBound):
     """ID tokens from anything that google-auth can load. Needs `gcp-aws-bridge[google]`.
 
     Args:
@@ -46,6 +50,9 @@ class GoogleCredentials:
         impersonate: The e-mail of a service account to act as, which is what a developer's own
             login needs; the caller needs roles/iam.serviceAccountTokenCreator on it.
         audience: None for the role's.
+
+    A session or credentials go on using the files and the metadata server that were named when
+    they were made. The files are read for each token.
 
     Raises:
         TokenUnavailable: No such credentials here, or not of a kind that gives ID tokens.
@@ -58,6 +65,8 @@ class GoogleCredentials:
     key_file: str | os.PathLike[str] | None = None  # kept as text
     impersonate: str | None = None
     audience: str | None = None
+    # None: as the environment is at each call.
+    _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.key_file is not None:
@@ -100,6 +109,11 @@ class GoogleCredentials:
             if isinstance(minting, MetadataServer):
                 return minting()
             minting.refresh(request)
+        except TokenUnavailable as error:
+            none_here = error.error_id in ("token/metadata-unreachable", "token/not-google")
+            if self.credentials is None and none_here:
+                raise _none_found(error.args[0]) from None
+            raise
         except BridgeError:
             raise
         except Exception as error:  # noqa: BLE001 - its transports raise what they like
@@ -108,77 +122,101 @@ class GoogleCredentials:
             request.session.close()
         return str(minting.token)
 
+    def _bound(self, environment: GoogleEnvironment | None = None) -> Self:
+        """Return a copy that keeps to the files and the metadata server of *environment*."""
+        key_file = None if self.key_file is None else absolute(os.fspath(self.key_file))
+        places = environment or GoogleEnvironment.now()
+        if key_file is not None or self.credentials is not None:  # no place is looked at
+            places = GoogleEnvironment(None, "", places.metadata_host)
+        return bound(self, key_file=key_file, _environment=places)
+
+    def _uses_google_auth(self) -> bool:
+        return True
+
     def _minting(self, audience: str, request: Any) -> Any:
         """Google-auth credentials whose `token` is an ID token after `refresh`."""
         from google.auth import impersonated_credentials
 
-        source = self._source(request)
+        places = self._environment or GoogleEnvironment.now()
+        source = self._source(places, request)
         if self.impersonate is not None:
             require_service_account(self.impersonate)  # google-auth puts it into a URL as it is
+            if isinstance(source, MetadataServer):
+                source = _from_metadata_server(source)
             source = impersonated_credentials.Credentials(
                 source, target_principal=self.impersonate, target_scopes=_SCOPES
             )
-        return _for_id_tokens(source, audience)
+        return _for_id_tokens(source, audience, places.metadata_host)
 
-    def _source(self, request: Any) -> Any:
+    def _source(self, places: GoogleEnvironment, request: Any) -> Any:
         if self.credentials is not None:
             return self.credentials
         if self.key_file is not None:
             return _from_key_file(os.fspath(self.key_file))
-        return _application_default(request)
+        path = places.credentials_file or places.gcloud_file
+        if os.path.isfile(path):
+            return _from_adc_file(path, request)
+        if places.credentials_file is not None:
+            raise _none_found(f"the file {quoted(path)} was not found.")
+        return MetadataServer()._bound(places.metadata_host)
 
 
-def gcloud_file() -> str:
-    """Where `gcloud auth application-default login` writes.
+def _from_adc_file(path: str, request: Any) -> Any:
+    """Load what the file of application-default credentials holds.
 
-    See: Google Cloud, "How Application Default Credentials works".
-    """
-    folder = os.environ.get("CLOUDSDK_CONFIG")
-    if not folder and os.name == "nt":
-        folder = os.path.join(os.environ.get("APPDATA", ""), "gcloud")
-    folder = folder or os.path.expanduser("~/.config/gcloud")
-    return os.path.join(folder, "application_default_credentials.json")
-
-
-def _application_default(request: Any) -> Any:
-    """What `google.auth.default` finds.
-
-    The file is read here where there is one: `default` would go on to run gcloud for the name of a
-    project, a second or more for what nobody asked for.
+    `google.auth.default` would go on to run gcloud for the name of a project, which takes a second
+    or more and is not needed here.
     """
     import google.auth
     import google.auth.exceptions
 
-    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or gcloud_file()
-    if os.path.isfile(path):
-        info, problem = _read_json(path)
-        if not problem:
-            try:
-                # One at a time: what it changes and puts back is the whole process's.
-                with _filtering, warnings.catch_warnings():
-                    # Of a login's quota project, which an ID token has no part in; of files from
-                    # strangers, which this one is not.
-                    warnings.simplefilter("ignore")
-                    return google.auth.load_credentials_from_dict(
-                        info, scopes=_SCOPES, request=request
-                    )[0]
-            except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
-                problem = "holds no credentials that google-auth can read"
-        raise TokenError(
-            f"The credentials file {quoted(path)} {problem}.",
-            fix="log in again with gcloud auth application-default login, or mend "
-            "GOOGLE_APPLICATION_CREDENTIALS.",
-            error_id="token/google-file",
-        )
-    try:
-        return google.auth.default(scopes=_SCOPES, request=request)[0]
-    except google.auth.exceptions.DefaultCredentialsError as error:
-        raise TokenUnavailable(
-            f"google-auth found no credentials: {quoted(error)}.",
-            fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
-            "login and impersonate a service account.",
-            error_id="token/google-none",
-        ) from None
+    info, problem = _read_json(path)
+    if not problem:
+        try:
+            # One at a time: what it changes and puts back is the whole process's.
+            with _filtering, warnings.catch_warnings():
+                # Of a login's quota project, which an ID token has no part in; of files from
+                # strangers, which this one is not.
+                warnings.simplefilter("ignore")
+                return google.auth.load_credentials_from_dict(
+                    info, scopes=_SCOPES, request=request
+                )[0]
+        except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
+            problem = "holds no credentials that google-auth can read"
+    raise TokenError(
+        f"The credentials file {quoted(path)} {problem}.",
+        fix="log in again with gcloud auth application-default login, or correct "
+        "GOOGLE_APPLICATION_CREDENTIALS.",
+        error_id="token/google-file",
+    )
+
+
+def _from_metadata_server(server: MetadataServer) -> Any:
+    """Return google-auth credentials whose access tokens come from *server*.
+
+    google-auth's own (`google.auth.compute_engine`) read `GCE_METADATA_HOST` once, when they are
+    imported: they would ask the server of another environment than this source's.
+    """
+    from datetime import timedelta
+
+    from google.auth.credentials import Credentials
+
+    class OfMetadataServer(Credentials):  # type: ignore[misc]
+        def refresh(self, request: Any) -> None:
+            self.token, life_s = server._access_token(_SCOPES)
+            # google-auth compares it with a naive UTC clock.
+            self.expiry = server.world.clock().replace(tzinfo=None) + timedelta(seconds=life_s)
+
+    return OfMetadataServer()
+
+
+def _none_found(seen: str) -> TokenUnavailable:
+    return TokenUnavailable(
+        f"There are no credentials for google-auth: {seen}",
+        fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
+        "login and impersonate a service account.",
+        error_id="token/google-none",
+    )
 
 
 def _refused(error: Exception) -> TokenError:
@@ -199,10 +237,12 @@ def _refused(error: Exception) -> TokenError:
     )
 
 
-def _for_id_tokens(source: Any, audience: str) -> Any:
+def _for_id_tokens(source: Any, audience: str, metadata_host: str) -> Any:
     from google.auth import impersonated_credentials
     from google.oauth2 import service_account
 
+    if isinstance(source, MetadataServer):
+        return bound(source, audience=audience)
     if hasattr(source, "with_target_audience"):
         return source.with_target_audience(audience)
     if isinstance(source, impersonated_credentials.Credentials):
@@ -217,7 +257,7 @@ def _for_id_tokens(source: Any, audience: str) -> Any:
             audience,
         )
     if type(source).__module__.startswith("google.auth.compute_engine"):
-        return MetadataServer(audience, source.service_account_email)
+        return MetadataServer(audience, source.service_account_email)._bound(metadata_host)
     raise TokenUnavailable(
         f"{type(source).__module__}.{type(source).__name__} gives no ID token for an audience of "
         "choice (a user's login never does).",

@@ -4,31 +4,36 @@ Invariant: one request for a token, no ping and no look-up of the account first;
 server is not ready. It is asked over plain HTTP on a link-local address, never through a proxy,
 and nothing it redirects to is followed.
 
-Environment, read at each call: `GCE_METADATA_HOST` (host or host:port; as google-auth),
-`KUBERNETES_SERVICE_HOST` and `K_SERVICE` (hints that waiting is worth while).
+Environment: `GCE_METADATA_HOST` (host or host:port; as google-auth), read when a session or
+credentials are made, and at each call of a source that is used alone; `KUBERNETES_SERVICE_HOST` and
+`K_SERVICE` (hints that waiting is worth while), read at each call.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
-from gcp_aws_bridge import _http, _id_token
+from gcp_aws_bridge import _environment, _http, _id_token
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # Compute Engine, "About VM metadata": the address behind metadata.google.internal. By address, so
 # that a pod's DNS (search domains, network policies) has no part in it.
 _ADDRESS = "169.254.169.254"
-_PATH = "/computeMetadata/v1/instance/service-accounts/{}/identity?{}"
+_PATH = "/computeMetadata/v1/instance/service-accounts/{}/{}?{}"
 _FLAVOR = {"Metadata-Flavor": "Google"}
 # GKE, "About Workload Identity Federation", limitations: the metadata server of a new pod needs a
 # few seconds before it answers. Twenty cover it with room, and stay below readiness time-outs.
@@ -41,6 +46,27 @@ _ATTEMPT_S = 5.0
 _MIN_LIFE_S = 60.0
 _RETRIED_STATUS = frozenset({408, 429, *range(500, 600)})
 _DMI_PRODUCT = "/sys/class/dmi/id/product_name"
+_T = TypeVar("_T")
+
+
+class GoogleEnvironment(NamedTuple):
+    """Where this machine's Google identity is looked for: three places that variables name.
+
+    Sources take it when a session or credentials are made, so that they keep their identity when
+    the environment changes.
+    """
+
+    credentials_file: str | None
+    gcloud_file: str
+    metadata_host: str
+
+    @classmethod
+    def now(cls) -> GoogleEnvironment:
+        """Read the environment as it is."""
+        file = _environment.credentials_file(os.environ)
+        # gcloud's is looked for only where the variable names none.
+        gcloud = "" if file else _environment.gcloud_file(os.environ)
+        return cls(file, gcloud, metadata_host())
 
 
 class _NotYet(Exception):
@@ -52,10 +78,11 @@ class _NotYet(Exception):
 
 
 @dataclass(frozen=True)
-class MetadataServer:
+class MetadataServer(_environment.EnvironmentBound):
     """ID tokens of the service account that this pod, instance or service runs as.
 
-    Calling it asks the server each time; the server itself caches tokens.
+    Calling it asks the server each time; the server itself caches tokens. A session or credentials
+    go on asking the server that `GCE_METADATA_HOST` named when they were made.
 
     Args:
         audience: None for the role's.
@@ -73,22 +100,50 @@ class MetadataServer:
     service_account: str = "default"
     deadline_s: float | None = None
     world: World = field(default=REAL, repr=False, compare=False)
+    _host: str | None = field(default=None, init=False, repr=False)  # None: as at each call
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
 
+    def _bound(self, host: str | None = None) -> Self:
+        """Return a copy that asks *host*, or the server that the environment names now."""
+        return _environment.bound(self, _host=host or metadata_host())
+
     @without_inner_frames
     def __call__(self) -> str:
+        return self._patiently(self._id_token)
+
+    def _access_token(self, scopes: Sequence[str]) -> tuple[str, float]:
+        """Return an access token and the seconds until it expires; raises as a call does."""
+        query = urlencode({"scopes": ",".join(scopes)})
+        path = _PATH.format(quote(self.service_account, safe="@"), "token", query)
+
+        def ask(host: str, timeout_s: float) -> tuple[str, float]:
+            answer = self._look_up(path, host, timeout_s)
+            try:
+                document = json.loads(answer.body)
+                return str(document["access_token"]), float(document["expires_in"])
+            except (ValueError, TypeError, KeyError, RecursionError):
+                raise TokenError(
+                    "The metadata server gave no access token that can be read.",
+                    fix="look at GCE_METADATA_HOST: another server may answer there.",
+                    error_id="token/metadata-refused",
+                ) from None
+
+        return self._patiently(ask)
+
+    def _patiently(self, ask: Callable[[str, float], _T]) -> _T:
+        """Return what *ask* returns for the host and a timeout, retried while it is not ready."""
         monotonic = self.world.monotonic
-        host = metadata_host()
-        patient = self.deadline_s is not None or looks_like_google()
+        host = self._host or metadata_host()
+        patient = self.deadline_s is not None or looks_like_google(self._host)
         wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
         stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
         for failures in itertools.count():
             asked = monotonic()
             timeout_s = max(0.05, min(_ATTEMPT_S, stop - asked))
             try:
-                return self._ask(host, timeout_s=timeout_s)
+                return ask(host, timeout_s)
             except _NotYet as seen:
                 if failures == 0:
                     # A pod that was frozen, or a machine that slept, has not really tried yet.
@@ -99,10 +154,13 @@ class MetadataServer:
             self.world.sleep(pause_s)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _ask(self, host: str, timeout_s: float) -> str:
+    def _id_token(self, host: str, timeout_s: float) -> str:
         audience = self.audience or DEFAULT_AUDIENCE
         query = urlencode({"audience": audience, "format": "full"})
-        path = _PATH.format(quote(self.service_account, safe="@"), query)
+        path = _PATH.format(quote(self.service_account, safe="@"), "identity", query)
+        return self._checked(self._look_up(path, host, timeout_s), audience)
+
+    def _look_up(self, path: str, host: str, timeout_s: float) -> _http.Answer:
         try:
             answer = look_up(path, host=host, timeout_s=timeout_s, monotonic=self.world.monotonic)
         except _http.Unreachable as error:
@@ -115,7 +173,7 @@ class MetadataServer:
             raise _somebody_else(host, answer)
         if answer.status != 200:
             raise _refused(answer)
-        return self._checked(answer, audience)
+        return answer
 
     def _checked(self, answer: _http.Answer, audience: str) -> str:
         origin = "The metadata server"
@@ -168,9 +226,14 @@ def is_googles(answer: _http.Answer) -> bool:
     return answer.headers.get("metadata-flavor") == "Google"
 
 
-def looks_like_google() -> bool:
-    """Whether waiting for a metadata server is worth while; without asking any network."""
-    if os.environ.get("GCE_METADATA_HOST") or os.environ.get("K_SERVICE"):
+def looks_like_google(host: str | None = None) -> bool:
+    """Return whether it is worth waiting for a metadata server. Asks no network.
+
+    Args:
+        host: The server that a source is bound to. None: `GCE_METADATA_HOST` says.
+    """
+    named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
+    if named or os.environ.get("K_SERVICE"):
         return True  # told so, or Cloud Run (its container contract sets K_SERVICE)
     if platform.system() != "Linux":
         return platform.system() == "Windows" and "KUBERNETES_SERVICE_HOST" in os.environ

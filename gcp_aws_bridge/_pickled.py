@@ -18,7 +18,7 @@ def as_settings(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     settings = {
         one.name: found
         for one in fields(value)
-        if one.compare and (found := getattr(value, one.name)) != one.default
+        if one.init and one.compare and (found := getattr(value, one.name)) != one.default
     }
     return made_of, (type(value), __version__, settings)
 

@@ -19,15 +19,6 @@ from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._world import REAL, World
 
 MAX_CELLS = 1024
-# What chooses a profile and its file (AWS SDKs and Tools reference, "Shared config files"), and so
-# whose a request is that says nothing of it.
-PROFILE_VARIABLES = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "HOME",
-)
 
 
 class Registry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,12 +13,12 @@ from botocore.session import Session
 from gcp_aws_bridge._botocore_connection import direct
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._cells import shared_cell
+from gcp_aws_bridge._cells import BoundExchange
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
+from gcp_aws_bridge._environment import PROFILE_VARIABLES, aws_files, file_identities
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import not_pickled
-from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 class Request:
     """A role, whose token is traded for its credentials, and how STS is reached.
 
+    Bound to the environment in which it is made; unpickled elsewhere, to the environment there.
+
     Args:
         token_source: None: what this machine has.
         session: botocore's or aiobotocore's, with the region, profile and proxies that reach STS.
@@ -58,6 +60,7 @@ class Request:
         self.token_source = token_source
         self.session = session
         self.is_own = is_own
+        self._exchange = BoundExchange(token_source, role, session)
 
     @classmethod
     def of(
@@ -79,8 +82,8 @@ class Request:
         return cls(role, token_source, session, is_own=is_own)
 
     def cell(self) -> Cell[AwsCredentials]:
-        """The one that equal requests share."""
-        return shared_cell(self.token_source, self.role, self.session)
+        """Return the cached credentials that equal requests share."""
+        return self._exchange.cell()
 
     def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
         """What `__reduce__` returns for what `make(role, token_source=…, **more)` made."""
@@ -92,9 +95,10 @@ class Request:
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
-        """Return the same for equal requests, since fsspec tells file systems apart by it."""
+        """Print the same for equal requests only, since fsspec tells file systems apart by it."""
         source = self.token_source
-        return f"{self.role!r}" + ("" if source is None else f", token_source={name_of(source)}")
+        given = "" if source is None else f", token_source={name_of(source)}"
+        return f"{self.role!r}{given}, environment={self._exchange.environment}"
 
 
 class Rendering:
@@ -150,10 +154,17 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
 
 
 def shared_session() -> Session:
-    """Return the session for the profile and files that the environment names now."""
-    return _shared_session(*map(os.environ.get, PROFILE_VARIABLES))
+    """Return the session that is shared by all requests which are given none.
+
+    It is another one where the environment names another profile or other files, or where these
+    have been written, since botocore reads them once.
+    """
+    environ = os.environ
+    return _shared_session(
+        *map(environ.get, PROFILE_VARIABLES), file_identities(*aws_files(environ))
+    )
 
 
 @lru_cache(maxsize=8)
-def _shared_session(*choice: str | None) -> Session:
+def _shared_session(*choice: Hashable) -> Session:
     return direct(botocore.session.get_session())

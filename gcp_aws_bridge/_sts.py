@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -23,37 +22,19 @@ from botocore.session import Session
 from cachetools import LRUCache
 
 from gcp_aws_bridge._botocore_connection import keep_confidential
-from gcp_aws_bridge._botocore_session import client_options, synchronous
+from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import sts_region
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge._sts_key import StsKey, environment_changed, sts_key, way_of
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
-# Everything of the environment that changes where or how a client connects (AWS SDKs and Tools
-# reference). A client is shared only between sessions that agree on all of it.
-_REACH_VARIABLES = (
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_ENDPOINT_URL",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_STS_REGIONAL_ENDPOINTS",
-    "AWS_CONFIG_FILE",
-    "AWS_CA_BUNDLE",
-    "REQUESTS_CA_BUNDLE",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "NO_PROXY",
-    "no_proxy",
-)
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
 # are counted in one place, the cell, which knows whether anybody waits.
@@ -96,6 +77,8 @@ class Sts:
 
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
+        self.key = sts_key(session, region_name)  # equal where the same server is reached alike
+        self._way: StsKey | None = None
         self._session = session
         self._config = config
         self._answer = _Answer()
@@ -105,6 +88,9 @@ class Sts:
         # At once, in the caller's thread and before other threads share the session; and so that
         # a wrong endpoint is an error where the session is made, not in the first request.
         self._unsigned = self._client(config.merge(_UNSIGNED))
+        now = sts_key(session, region_name)
+        if now != self.key:  # by another thread, meanwhile
+            raise environment_changed(self.key, now)
 
     def after_fork_in_child(self) -> None:
         # The parent goes on using its sockets; two processes on one TLS connection break both.
@@ -176,6 +162,12 @@ class Sts:
 
     @without_inner_frames
     def _client(self, config: Config, **keys: Any) -> Any:
+        """Make a client that asks the server which the first client asks.
+
+        Raises:
+            ConfigError: botocore cannot make it, the endpoint is plain HTTP on another machine, or
+                it is another one, since botocore reads the environment each time.
+        """
         try:
             client = self._session.create_client(
                 "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
@@ -187,6 +179,10 @@ class Sts:
                 error_id="config/sts-client",
             ) from error
         keep_confidential(client)  # each client: botocore reads the environment each time
+        way = way_of(client, self._session)
+        self._way = self._way or way
+        if way != self._way:
+            raise environment_changed(self._way, way)
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
@@ -279,23 +275,11 @@ _fresh_lock = _FreshLock()
 reset_after_fork(_fresh_lock)
 
 
-def _settings(session: Session) -> str:
-    """What the program set in the session itself: a CA bundle, proxies…; of equal ones the same."""
-    given = session.instance_variables().items()
-    variables = [one for one in given if one[0] not in ("region", "profile")]
-    return repr((sorted(variables), client_options(session)))
-
-
 @without_inner_frames  # the key may hold the password of a proxy
 def sts_for(session: Session, role: Role) -> Sts:
-    """STS for *role* as *session* reaches it; one client per region and way of reaching it."""
+    """Return STS for *role* as *session* reaches it; sessions that reach it alike share one."""
     region = sts_region(session, role)
-    key = (
-        region,
-        session.get_config_variable("profile"),
-        _settings(session),
-        *map(os.environ.get, _REACH_VARIABLES),
-    )
+    key = sts_key(session, region)
     with _clients_lock:
         sts = _clients.get(key)
         if sts is None:

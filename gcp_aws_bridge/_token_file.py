@@ -5,21 +5,26 @@ from __future__ import annotations
 import codecs
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
 
 
 @dataclass(frozen=True)
-class TokenFile:
+class TokenFile(EnvironmentBound):
     """A token that something else keeps fresh in a file: a projected Kubernetes volume, say.
 
-    Read anew at each call, since the kubelet replaces it. For clusters whose own OIDC issuer AWS
-    trusts: project a `serviceAccountToken` whose `audience` is the role's.
+    Read again at each call, since the kubelet replaces it. For clusters whose own OIDC issuer AWS
+    trusts: project a `serviceAccountToken` whose `audience` is the role's. A relative path is
+    resolved when a session or credentials are made with it.
 
     Raises:
         ConfigError: The path is none; raised when it is made.
@@ -34,6 +39,10 @@ class TokenFile:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
+
+    def _bound(self) -> Self:
+        """Return a copy that a later `os.chdir` does not point at another file."""
+        return bound(self, path=absolute(os.fspath(self.path)))
 
     @without_inner_frames
     def __call__(self) -> str:

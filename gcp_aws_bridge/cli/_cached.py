@@ -7,35 +7,33 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 
+from gcp_aws_bridge._environment import (
+    absolute,
+    all_variables,
+    aws_files,
+    credentials_file,
+    digest,
+    file_identities,
+    gcloud_file,
+    user,
+)
 from gcp_aws_bridge._file_cache import NAME, FileCache, folders
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.cli import _role_options
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from hashlib import blake2b
+    from collections.abc import Mapping
     from typing import Any
 
     from gcp_aws_bridge._world import World
-else:
-    try:  # hashlib loads OpenSSL, a tenth of a warm answer; CPython's own random.py does as much
-        from _blake2 import blake2b
-    except ImportError:
-        from hashlib import blake2b
 
-# What can change which credentials are asked for, of whom, and how. Whatever else begins so does no
-# harm here: at worst two processes do not share.
-_DECIDING = (
-    *("AWS_", "BOTO", "CLOUDSDK_", "GCE_", "GCP_", "GOOGLE_"),
-    *("APPDATA", "HOME", "REQUESTS_CA_BUNDLE", "USERPROFILE"),
-)
-# Secret, and no matter: the exchange does not use them.
-_SECRET = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
-_SECRET |= {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"}
+# The settings of a role, which a process resolves before it compares requests (`_settings`), and
+# which a command does not read while a file has the answer.
+_ROLE_VARIABLES = ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE")
+_ROLE_PREFIXES = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD")
 
 _FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "AccountId")
 
@@ -100,44 +98,27 @@ def request_key(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     Two processes that could get different ones never have the same: command line, environment,
     settings files, user, host and (in a container) the container, version of the library.
     """
-    deciding = {
-        name: value
-        for name, value in environ.items()
-        if (name.startswith(_DECIDING) or name.lower().endswith("_proxy")) and name not in _SECRET
-    }
-    home = os.path.expanduser("~")
-    gcloud = environ.get("CLOUDSDK_CONFIG") or os.path.join(
-        environ.get("APPDATA") or os.path.join(home, ".config"), "gcloud"
+    role = sorted(
+        item
+        for item in environ.items()
+        if item[0] in _ROLE_VARIABLES or item[0].startswith(_ROLE_PREFIXES)
     )
-    files = [
-        environ.get("AWS_CONFIG_FILE") or os.path.join(home, ".aws", "config"),
-        environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join(home, ".aws", "credentials"),
-        environ.get("GOOGLE_APPLICATION_CREDENTIALS") or "",
-        os.path.join(gcloud, "application_default_credentials.json"),
+    files = file_identities(
+        *aws_files(environ),
+        credentials_file(environ) or "",
+        gcloud_file(environ),
         "/proc/self/ns/pid",  # a home that two containers share is no identity that they share
-    ]
-    request = [__version__, settings, deciding, _identities(files), _who()]
-    return blake2b(json.dumps(request, sort_keys=True).encode(), digest_size=32).hexdigest()
+    )
+    given = sorted(settings.items())
+    if (token_file := settings.get("id_token_file")) is not None:
+        given.append(("", absolute(token_file)))
+    return digest(__version__, given, role, all_variables(environ), files, _who())
 
 
-def _identities(paths: Iterable[str]) -> list[list[int]]:
-    """Of each file, what changes when it is another or has been written."""
-    return [_identity(path) for path in paths]
-
-
-def _identity(path: str) -> list[int]:
-    try:
-        seen = os.stat(path)
-    except (OSError, ValueError):
-        return []
-    written = 0 if path.startswith("/proc/") else seen.st_mtime_ns
-    return [seen.st_dev, seen.st_ino, written, seen.st_size]
-
-
-def _who() -> list[str]:
+def _who() -> tuple[object, ...]:
     if os.name == "nt":
-        return [os.environ.get("COMPUTERNAME", ""), os.environ.get("USERNAME", "")]
-    return [os.uname().nodename, str(os.geteuid())]
+        return os.environ.get("COMPUTERNAME", ""), os.environ.get("USERNAME", "")
+    return os.uname().nodename, user()
 
 
 def _folders(options: argparse.Namespace) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from gcp_aws_bridge._google_auth import gcloud_file
+from gcp_aws_bridge._environment import gcloud_file
 from gcp_aws_bridge._http import Answer
 from gcp_aws_bridge._metadata import looks_like_google
 from gcp_aws_bridge.doctor import machine
@@ -35,7 +35,8 @@ def token_origin(walk: Walk) -> str:
         return f"the file that {_KEY_VARIABLE} names"
     asked = walk.probe
     if asked is not None and not asked.is_google and not looks_like_google():
-        return "gcloud's application-default login" if os.path.isfile(gcloud_file()) else ""
+        has_login = os.path.isfile(gcloud_file(os.environ))
+        return "gcloud's application-default login" if has_login else ""
     return ""
 
 

@@ -45,12 +45,12 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 ORDER = [
     *("_version", "exceptions", "_traceback", "_values", "policy", "_extra", "_pickled", "_names"),
     "_service_account",
-    *("_world", "_fork", "_private_file", "_file_cache"),
+    *("_world", "_fork", "_private_file", "_file_cache", "_environment"),
     *("_credentials", "config", "_settings", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
-    "tokens",
-    *("_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
+    *("_bound_source", "tokens"),
+    *("_wire_logs", "_refusals", "_sts_key", "_sts", "_exchange", "_events", "_refresh"),
     *(
         "_cell_file",
         "_flight",

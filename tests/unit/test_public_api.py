@@ -88,7 +88,11 @@ def test_every_argument_of_a_function_is_documented(name: str) -> None:
 def test_every_setting_of_a_value_is_documented(name: str) -> None:
     kind = getattr(bridge, name)
     doc = inspect.getdoc(kind) or ""
-    fields = [field for field in kind.__dataclass_fields__ if field != "world"]
+    fields = [
+        field
+        for field in kind.__dataclass_fields__
+        if field != "world" and not field.startswith("_")
+    ]
     assert fields
     assert [] == [field for field in fields if f"{field}:" not in doc]
 

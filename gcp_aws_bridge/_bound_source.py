@@ -1,0 +1,81 @@
+"""A token source that keeps the identity that it has where a session or credentials are made.
+
+The sources of this package are bound: to files by absolute path and to a metadata server. A source
+of the user's own may read the environment at each call; it is refused where that made it another
+identity.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._default_source import TokenSource, for_audience
+from gcp_aws_bridge._environment import EnvironmentBound, all_variables, changed, google_variables
+from gcp_aws_bridge._world import World
+from gcp_aws_bridge.exceptions import TokenError
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._environment import Variables
+
+
+class BoundSource(NamedTuple):
+    """A bound source, and what tells it from other sources.
+
+    Args:
+        call: What the exchange asks for a token.
+        source: Equal for equal sources; may have no hash.
+        variables: What the source or its library reads of the environment at each call.
+    """
+
+    call: TokenSource
+    source: object
+    variables: Variables
+
+
+def bound_source(source: TokenSource | None, audience: str, world: World) -> BoundSource:
+    """Bind *source*, or the default source, to the environment as it is now.
+
+    Raises:
+        ConfigError: As `for_audience`.
+    """
+    found: Any = for_audience(source, audience, world)
+    if isinstance(found, EnvironmentBound):
+        found = found._bound()
+        if type(found).__module__.startswith(f"{__package__}."):  # and no subclass of the user's
+            uses = found._uses_google_auth()
+            return BoundSource(found, found, google_variables(os.environ) if uses else ())
+    variables = all_variables(os.environ)
+    return BoundSource(_OfOneIdentity(found, variables), found, variables)
+
+
+class _OfOneIdentity:
+    """A source of the user's own, refused where another environment made it another identity."""
+
+    def __init__(self, source: TokenSource, variables: Variables) -> None:
+        self.__name__ = getattr(source, "__name__", None) or type(source).__name__  # for messages
+        self._source = source
+        self._variables = variables
+        self._identity: tuple[str, str] | None = None
+
+    def __call__(self) -> str:
+        before = all_variables(os.environ)
+        raw = self._source()
+        now = all_variables(os.environ)
+        try:
+            token = _id_token.parse(raw, origin=self.__name__)
+        except TokenError:
+            return raw  # the exchange says what is wrong with it
+        identity = token.issuer, token.subject
+        names = changed(self._variables, before) or changed(self._variables, now)
+        if names and self._identity not in (None, identity):
+            raise TokenError(
+                f"The token source {self.__name__} gave a token of another identity than before, "
+                f"and the environment has changed since the session was made: {names}.",
+                fix="make the session again, or give token_source= a source that does not depend "
+                "on the environment.",
+                error_id="token/environment-changed",
+            )
+        self._identity = identity
+        return raw

@@ -1,0 +1,94 @@
+"""A name for how a botocore session reaches STS: equal where the same server is reached alike."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
+
+from gcp_aws_bridge._botocore_session import client_options
+from gcp_aws_bridge._environment import changed, connection_variables, digest, sts_variables
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._environment import Variables
+
+# What botocore reads of a profile for an STS client, as far as it decides which server is asked
+# (AWS SDKs and Tools reference, "Settings reference"; `tests/unit/test_environment.py` records it).
+_PROFILE_KEYS = (
+    *("endpoint_url", "services", "ignore_configured_endpoint_urls", "sts_regional_endpoints"),
+    *("use_fips_endpoint", "use_dualstack_endpoint", "defaults_mode", "ca_bundle", "data_path"),
+    "api_versions",
+)
+
+
+class StsKey(NamedTuple):
+    """What decides which server is asked, and how; values as digests, as proxies have passwords.
+
+    Args:
+        server: A region or an address.
+        session: Of what the program set in the session, and of the session's profile.
+        variables: Of each variable of the environment.
+    """
+
+    server: str
+    session: str
+    variables: Variables
+
+
+def sts_key(session: Session, region_name: str) -> StsKey:
+    """Return the name for *session* as it is now, in the environment as it is now."""
+    return StsKey(
+        region_name,
+        digest(_settings(session), _profile(session)),
+        _digests(sts_variables(os.environ)),
+    )
+
+
+def way_of(client: Any, session: Session) -> StsKey:
+    """Return which server *client*, which was made just now, asks, and how it reaches it."""
+    return StsKey(
+        client.meta.endpoint_url,
+        digest(session.get_config_variable("ca_bundle")),
+        _digests(connection_variables(os.environ)),
+    )
+
+
+def environment_changed(before: StsKey, now: StsKey) -> ConfigError:
+    """Return the error for a client that would ask another server than was meant."""
+    seen = changed(before.variables, now.variables) or "the profile or a setting of the session"
+    if before.server != now.server:
+        seen = f"{quoted(before.server)} was meant, and botocore would ask {quoted(now.server)}"
+    return ConfigError(
+        "Another STS could be asked than when this session was made, since the environment has "
+        f"changed: {seen}.",
+        fix="make the session again; or change the environment before the first session is made.",
+        error_id="config/environment-changed",
+    )
+
+
+def _digests(variables: Variables) -> Variables:
+    return tuple((name, digest(value)) for name, value in variables)
+
+
+def _settings(session: Session) -> tuple[Any, ...]:
+    """Return what the program set in the session itself: a CA bundle, proxies and the like."""
+    given = session.instance_variables().items()
+    variables = [one for one in given if one[0] not in ("region", "profile")]
+    return sorted(variables), client_options(session)
+
+
+def _profile(session: Session) -> tuple[Any, ...]:
+    """Return what the session has read of its profile.
+
+    Not the names of profile and file: a session that has read a file keeps what it read, whatever
+    the environment names later.
+    """
+    try:
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    except (BotoCoreError, AttributeError, TypeError):  # malformed: making the client says so
+        return ()
+    return *map(profile.get, _PROFILE_KEYS), services.get("sts")
