@@ -12,7 +12,8 @@ What is not evaluated is said, and never taken for a yes.
 
 from .building import build, policy_of, statement_for
 from .decision import Decision, StatementVerdict, evaluate
-from .linting import Finding, lint
+from .findings import Finding
+from .linting import lint
 from .rendering import render
 
 __all__ = [
