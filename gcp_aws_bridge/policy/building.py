@@ -57,6 +57,8 @@ def build(
     """
     _check_text("audience", audience, 255)
     accounts, names = _listed(service_accounts), _listed(subjects)
+    if not isinstance(key_file_emails, Mapping):
+        refuse(f"{quoted(key_file_emails)} is not a mapping.", "map numbers to e-mails.")
     parties = {number: [_number(number)] for number in accounts}
     for number, email in key_file_emails.items():
         parties.setdefault(_number(number), []).append(_email(email))
