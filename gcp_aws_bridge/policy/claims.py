@@ -81,6 +81,19 @@ def read(claims: Mapping[str, Any]) -> Identity:
     )
 
 
+def read_each(claims: Mapping[str, Any]) -> list[Identity]:
+    """Make the keys for each of several audiences of which AWS compares one; else nothing."""
+    identity = read(claims)
+    if not identity.keys[f"{identity.provider.lower()}:aud"].unknown:
+        return []
+    return [read({**claims, "aud": audience, "azp": []}) for audience in _compared(claims)]
+
+
+def _compared(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    party = _texts(claims, "azp") if "azp" in claims else ()
+    return aws_audience(_texts(claims, "aud"), party)[0]
+
+
 def _text(claims: Mapping[str, Any], name: str) -> str:
     found = claims.get(name)
     if not isinstance(found, str) or not found:

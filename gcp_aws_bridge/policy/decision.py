@@ -6,7 +6,7 @@ answer is no), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +102,16 @@ def evaluate(
         ConfigError: The document is no trust policy, or the claims are no ID token's.
     """
     listed = statements(load(document))
-    identity = _claims.read(claims)
+    decision = _decided(listed, _claims.read(claims), account_id)
+    if decision.undetermined:
+        # Which of several audiences AWS compares may make no difference.
+        each = [_decided(listed, one, account_id) for one in _claims.read_each(claims)]
+        if each and len({(one.allowed, one.undetermined) for one in each}) == 1:
+            return each[0]
+    return decision
+
+
+def _decided(listed: Sequence[Statement], identity: Identity, account_id: str | None) -> Decision:
     verdicts = tuple(_verdict(statement, identity, account_id) for statement in listed)
     allows = [verdict.matched for verdict in verdicts if verdict.effect == "Allow"]
     denies = [verdict.matched for verdict in verdicts if verdict.effect == "Deny"]

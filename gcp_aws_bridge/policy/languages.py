@@ -22,7 +22,7 @@ __all__ = [
     "shortest",
 ]
 
-_MOST_STATES = 20_000
+_MOST_WORK = 400_000  # in states that a character is tried on: a fraction of a second
 # Candidates for the characters that no pattern mentions.
 _PRINTABLE = "x0X-." + "".join(map(chr, range(0x20, 0x7F)))
 
@@ -86,20 +86,33 @@ def shortest(wanted: Sequence[Language], unwanted: Sequence[Language]) -> str | 
     languages = [*wanted, *unwanted]
     alphabet = _alphabet(languages)
     start = tuple(_closed(one, {(n, 0) for n in range(len(one))}) for one in languages)
-    queue, seen = deque([(start, "")]), {start}
+    queue, seen, work = deque([(start, "")]), {start}, 0
     while queue:
         states, text = queue.popleft()
         accepted = [_accepts(one, at) for one, at in zip(languages, states, strict=True)]
         if all(accepted[: len(wanted)]) and not any(accepted[len(wanted) :]):
             return text
+        work += len(alphabet) * sum(map(len, states))
         for char in alphabet:
-            after = tuple(_read(one, at, char) for one, at in zip(languages, states, strict=True))
-            if all(after[: len(wanted)]) and after not in seen:
+            after = _read_all(languages, states, char, len(wanted))
+            if after is not None and after not in seen:
                 seen.add(after)
                 queue.append((after, text + char))
-        if len(seen) > _MOST_STATES:
+        if work > _MOST_WORK:
             raise Undecided
     return None
+
+
+def _read_all(
+    languages: Sequence[Language], states: Sequence[_States], char: str, wanted: int
+) -> tuple[_States, ...] | None:
+    """Return the states after *char*; None where one of the first *wanted* has none left."""
+    after: list[_States] = []
+    for one, at in zip(languages, states, strict=True):
+        after.append(_read(one, at, char))
+        if not after[-1] and len(after) <= wanted:
+            return None
+    return tuple(after)
 
 
 def _alphabet(languages: Sequence[Language]) -> list[str]:

@@ -100,7 +100,7 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "everybody may ask, of every provider and every AWS account",
                 f'name the provider: {{"Federated": "{GOOGLE}"}}',
             )
-        elif named and named.problem and not named.malformed:
+        elif named and named.problem and not named.malformed and not _with_saml(statement):
             yield Finding(
                 "principal",
                 "error",
@@ -120,13 +120,26 @@ def _principals(statement: Statement) -> Iterator[Finding]:
             )
 
 
+def _with_saml(statement: Statement) -> bool:
+    """Whether the statement is, or may be, for SAML providers."""
+    return any(matches("sts:assumerolewithsaml", action.lower()) for action in statement.actions)
+
+
 def _actions(statement: Statement) -> Iterator[Finding]:
-    kinds = {kind for kind, _ in statement.principals}
-    if not {"Federated", "*"} & kinds:
-        return
     where = f"Statement[{statement.index}].{'NotAction' if statement.all_but else 'Action'}"
     actions = [action.lower() for action in statement.actions]
     named = any(matches(ACTION.lower(), action) for action in actions)
+    anybody = any(kind in ("Federated", "*") or name == "*" for kind, name in statement.principals)
+    if not anybody and not statement.excepted and ACTION.lower() in actions:
+        yield Finding(
+            "principal",
+            "error",
+            f"Statement[{statement.index}].Principal",
+            "no identity provider is named, so no ID token is admitted",
+            principal_fix(""),
+        )
+    if not any(kind in ("Federated", "*") for kind, _ in statement.principals):
+        return
     if statement.all_but or (named and any("*" in action or "?" in action for action in actions)):
         yield Finding(
             "action-wildcard",
@@ -135,7 +148,7 @@ def _actions(statement: Statement) -> Iterator[Finding]:
             "more is allowed than the exchange of an ID token",
             f'"Action": "{ACTION}"',
         )
-    elif not named and "sts:assumerolewithsaml" not in actions:
+    elif not named and not _with_saml(statement):
         yield Finding(
             "action",
             "error",

@@ -17,9 +17,15 @@ from .findings import BUILD, BUILD_OIDC, Finding, plain, where_of
 from .names import SUBJECT, SUBJECT_WANTED, is_name
 from .possible import Undecided, token_for
 from .principals import GOOGLE, is_cluster
-from .vocabulary import Vocabulary, vocabulary
+from .vocabulary import ONE_ACCOUNT, Vocabulary, vocabulary
 
 __all__ = ["pins"]
+
+# Rules that say of a value or a key that no token has it.
+_NEVER = frozenset(
+    {"absent-key", "audience-in-aud", "email", "empty-list", "literal-wildcard"}
+    | {"not-a-number", "not-a-subject"}
+)
 
 
 def pins(
@@ -32,7 +38,7 @@ def pins(
         denials: The conditions of each Deny statement that applies to its tokens.
     """
     tokens = vocabulary(issuer)
-    pinned: dict[str, Condition] = {}
+    pinned: set[str] = set()
     found: list[Finding] = []
     for condition in statement.conditions:
         prefix, _, name = condition.key.lower().rpartition(":")
@@ -41,29 +47,26 @@ def pins(
         if own and _must_hold(condition):
             found += _values(statement, condition, issuer, name)
             if not condition.has_variable:
-                pinned[name] = condition
+                pinned.add(name)
         elif not condition.values:
             found.append(_empty(statement, condition))
     yield from found
-    yield from _missing(statement, issuer, tokens, set(pinned))
-    blamed = {finding.where for finding in found}
+    yield from _missing(statement, issuer, tokens, pinned)
+    blamed = {finding.where for finding in found if finding.rule in _NEVER}
     yield from _impossible(statement, issuer, tokens, denials, blamed)
-    if issuer == GOOGLE:
-        yield from _two_accounts(statement, pinned)
 
 
 def _missing(
     statement: Statement, issuer: str, tokens: Vocabulary, pinned: set[str]
 ) -> Iterator[Finding]:
     where, shown = f"Statement[{statement.index}].Condition", plain(issuer)
-    build = BUILD if issuer == GOOGLE else BUILD_OIDC
-    theirs = any(
-        one.key.lower().rpartition(":")[0] == issuer.lower() for one in statement.conditions
-    )
-    if not theirs:
-        google = issuer == GOOGLE
+    google = issuer == GOOGLE
+    build = BUILD if google else BUILD_OIDC
+    keys = [one.key.lower() for one in statement.conditions if not _of_request(one.key)]
+    if not any(key.rpartition(":")[0] == issuer.lower() for key in keys):
         whom = "every Google account in the world" if google else f"everybody that {shown} knows"
-        yield Finding("no-condition", "error", where, f"it admits {whom}", build)
+        but = "but for keys that its tokens never have, " if keys else ""
+        yield Finding("no-condition", "error", where, f"{but}it admits {whom}", build)
         return
     for name in sorted({*tokens.pins} - pinned):
         severity, what = tokens.pins[name]
@@ -79,7 +82,7 @@ def _key(
 ) -> Iterator[Finding]:
     key = condition.key.lower()
     prefix, _, name = key.rpartition(":")
-    if key.startswith(("aws:", "sts:")) or not prefix:
+    if _of_request(key) or not prefix:
         return
     if prefix == issuer.lower() and not tokens.closed_to(name):
         return
@@ -91,6 +94,10 @@ def _key(
         f"a token of {plain(issuer)} never has this key{scheme}",
         f"use {', '.join(f'{plain(issuer)}:{name}' for name in tokens.pins)}",
     )
+
+
+def _of_request(key: str) -> bool:
+    return key.lower().startswith(("aws:", "sts:"))
 
 
 def _must_hold(condition: Condition) -> bool:
@@ -123,6 +130,8 @@ def _values(
         message = "a policy variable takes its value from the request, and so pins nothing"
         yield Finding("policy-variable", "error", where, message, whole)
     elif wild and parse(condition.operator).base == "StringLike":
+        if _is_impossible(issuer, condition):
+            return
         message = f"{quoted(wild[0])} admits every other value, now or later, of this form"
         yield Finding("wildcard", "error", where, message, whole)
     elif wild and (name == "sub" or (issuer == GOOGLE and name == "aud")):
@@ -134,6 +143,13 @@ def _values(
         yield from _google_values(where, condition, name)
     elif name == "sub" and is_cluster(issuer):
         yield from _subjects(where, condition)
+
+
+def _is_impossible(issuer: str, condition: Condition) -> bool:
+    try:
+        return token_for(issuer, vocabulary(issuer), [condition]) is None
+    except Undecided:
+        return False
 
 
 def _google_values(where: str, condition: Condition, name: str) -> Iterator[Finding]:
@@ -185,12 +201,15 @@ def _impossible(
     """Say that no token meets all conditions, unless one of those that clash is blamed already."""
     # What IAM has no operator for is a finding already.
     conditions = [one for one in statement.conditions if parse(one.operator).base]
+    whose = f"no token of {plain(issuer)}"
     try:
         if token_for(issuer, tokens, conditions) is None:
-            clash = _clash(issuer, tokens, conditions)
-            places = [where_of(statement, one) for one in clash]
-            if blamed.isdisjoint(places):
-                yield _never(statement, issuer, [where.split(".", 2)[2] for where in places])
+            yield from _never(statement, issuer, tokens, conditions, blamed, "never-matches", whose)
+        elif issuer == GOOGLE and token_for(issuer, ONE_ACCOUNT, conditions) is None:
+            whose = "azp and sub of Google's tokens are of one account, and none"
+            yield from _never(
+                statement, issuer, ONE_ACCOUNT, conditions, blamed, "two-accounts", whose
+            )
         elif token_for(issuer, tokens, conditions, denials) is None:
             yield Finding(
                 "denied",
@@ -203,13 +222,24 @@ def _impossible(
         return
 
 
-def _never(statement: Statement, issuer: str, clash: list[str]) -> Finding:
-    together = "all of " * (len(clash) > 1) + ", ".join(clash)
-    return Finding(
-        "never-matches",
+def _never(
+    statement: Statement,
+    issuer: str,
+    tokens: Vocabulary,
+    conditions: list[Condition],
+    blamed: set[str],
+    rule: str,
+    whose: str,
+) -> Iterator[Finding]:
+    clash = [where_of(statement, one) for one in _clash(issuer, tokens, conditions)]
+    if not blamed.isdisjoint(clash):
+        return
+    names = [where.split(".", 2)[2] for where in clash]
+    yield Finding(
+        rule,
         "error",
         f"Statement[{statement.index}].Condition",
-        f"no token of {plain(issuer)} ever meets {together}",
+        f"{whose} ever meets {'all of ' * (len(names) > 1)}{', '.join(names)}",
         BUILD if issuer == GOOGLE else BUILD_OIDC,
     )
 
@@ -221,20 +251,3 @@ def _clash(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> list
         if token_for(issuer, tokens, fewer) is None:
             conditions = fewer
     return conditions
-
-
-def _two_accounts(statement: Statement, pinned: dict[str, Condition]) -> Iterator[Finding]:
-    """Find numbers of two accounts: AWS compares each by itself, but no token of Google's fits."""
-    if not {"aud", "sub"} <= set(pinned):
-        return
-    parties, subjects = ({*pinned[name].values} for name in ("aud", "sub"))
-    numbers = all(map(NUMBER.__eq__, map(kind_of, parties | subjects)))
-    if parties and subjects and numbers and parties.isdisjoint(subjects):
-        yield Finding(
-            "two-accounts",
-            "error",
-            where_of(statement, pinned["aud"]),
-            f"{quoted(min(parties))} and {quoted(min(subjects))} under {GOOGLE}:sub are two "
-            "accounts; Google makes no token that has the one as azp and the other as sub",
-            "the same number under both",
-        )

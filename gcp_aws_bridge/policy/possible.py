@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import itertools
 import math
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .claims import Identity, Value
 from .conditions import Comparison, comparison
 from .document import Condition
-from .languages import Language, Undecided, of_pattern, of_text, one_of, shortest
+from .languages import (
+    Language,
+    Step,
+    Undecided,
+    of_pattern,
+    of_text,
+    one_of,
+    sequence,
+    shortest,
+)
 from .names import is_name
 from .principals import GOOGLE
 from .vocabulary import Form, Vocabulary
@@ -23,6 +33,10 @@ from .vocabulary import Form, Vocabulary
 __all__ = ["Undecided", "Wanted", "token_for"]
 
 _MOST_CHOICES = 256  # of ways in which every Deny statement is kept from applying
+
+_DIGITS = [Step(frozenset(string.digits)), Step(frozenset(string.digits), skip=True, loop=True)]
+_FRACTION: list[list[Step | str]] = [[], [".", *_DIGITS]]
+_A_NUMBER = one_of(sequence(sign, *_DIGITS, *rest) for sign in ("", "-") for rest in _FRACTION)
 
 
 class Wanted(NamedTuple):
@@ -120,7 +134,10 @@ def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
     shown = shortest(wanted, unwanted)
     if shown is None or not numeric:
         return shown
-    for text in (shown, *_numbers([one for one, _ in numeric])):
+    # What is no number is not compared with one, and so not refused.
+    other = shortest(wanted, [*unwanted, _A_NUMBER])
+    candidates = [] if other is None else [other]
+    for text in (shown, *candidates, *_numbers([one for one, _ in numeric])):
         fits = all(_outcome(one, text) in (inside, None) for one, inside in numeric)
         if fits and shortest([*wanted, of_text(text)], unwanted) is not None:
             return text
@@ -162,4 +179,6 @@ def _claims(
     number = claims.pop("organization_number", None)
     if issuer == GOOGLE and number is not None:
         claims["google"] = {"organization_number": number}
+    if issuer == GOOGLE and token["aud"] == token["sub"]:
+        claims["azp"] = texts["sub"]
     return claims

@@ -70,10 +70,10 @@ def federated(name: str) -> Federated:
         return Federated("", problem="IAM takes no wildcard inside a principal", malformed=True)
     found = _ARN.fullmatch(name)
     if found is None:
-        return Federated("", problem=_problem_of_host(name), malformed=True, instead=_meant(name))
+        return Federated("", "", _problem_of_host(name), malformed=True, instead=_meant(name))
     account, kind, issuer = found.groups()
     if kind == "saml":
-        return Federated("", account)
+        return Federated("", account, "the users of a SAML provider have no ID tokens")
     problem = _problem_of_issuer(issuer)
     meant = _meant(issuer) if problem else ""
     arn = f"{name.removesuffix(issuer)}{meant}" if meant and meant not in BUILT_IN else meant
@@ -119,4 +119,5 @@ def _meant(name: str) -> str:
     for candidate in (f"{host.lower()}{slash}{path}", plain.lower()):
         if candidate in BUILT_IN or is_cluster(candidate):
             return candidate
-    return ""
+    named = federated(plain.lower()) if plain.lower() != name else Federated("")
+    return plain.lower() if is_cluster(named.issuer) and not named.problem else ""

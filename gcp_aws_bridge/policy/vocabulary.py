@@ -18,7 +18,7 @@ from .languages import ANYTHING, Language, Step, one_of, sequence
 from .names import ACCOUNT_EMAIL, ACCOUNT_NUMBER, CLIENT_ID, SUBJECT, SUBJECT_WANTED
 from .principals import AMAZON, COGNITO, FACEBOOK, GOOGLE, is_cluster
 
-__all__ = ["Form", "Pin", "Vocabulary", "vocabulary"]
+__all__ = ["ONE_ACCOUNT", "Form", "Pin", "Vocabulary", "vocabulary"]
 
 _DIGITS = frozenset(string.digits)
 _LOWER = frozenset(string.ascii_lowercase + string.digits)
@@ -112,6 +112,8 @@ _BY_GOOGLE = [
     {"aud": ("azp", form), "oaud": _AUDIENCE, "sub": _SUB} for form in (_NUMBER, _EMAIL, _CLIENT)
 ]
 _BY_GOOGLE += [{"aud": _AUDIENCE, "oaud": _AUDIENCE, "sub": _SUB}]  # a token without azp
+# AWS compares each key by itself; in tokens of Google's, a number in azp is the subject's own.
+_BY_ONE_ACCOUNT = [{**_BY_GOOGLE[0], "aud": _SUB}, *_BY_GOOGLE[1:]]
 _IN_ORGANIZATION = {"google/organization_number": ("organization_number", _ORGANIZATION)}
 
 _REPLAY = "every service that is given an ID token of this account can replay it to AWS"
@@ -138,6 +140,12 @@ _KNOWN = {
         {"app_id": _ANY_APP}, ({"app_id": ("app_id", _ANY), "user_id": ("user_id", _ANY)},)
     ),
 }
+
+
+ONE_ACCOUNT = _KNOWN[GOOGLE]._replace(
+    tokens=(*_BY_ONE_ACCOUNT, *({**token, **_IN_ORGANIZATION} for token in _BY_ONE_ACCOUNT))
+)
+"""Google's tokens, of which none has the number of one account as `azp` and another's as `sub`."""
 
 
 def vocabulary(issuer: str) -> Vocabulary:

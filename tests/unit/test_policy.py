@@ -13,6 +13,7 @@ from unit.servers import failure
 from gcp_aws_bridge import policy
 from gcp_aws_bridge.cli import trust_policy
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.authorized_party import aws_audience, kind_of
 from gcp_aws_bridge.policy.conditions import matches
 from gcp_aws_bridge.policy.rendering import FORMS
 
@@ -266,6 +267,54 @@ def test_a_token_that_asks_for_more_is_not_determined(claim: str) -> None:
 def test_what_are_no_claims(claims: Any, seen: str) -> None:
     call = lambda: policy.evaluate(document(statement()), claims)  # noqa: E731
     failure(ConfigError, "config/claims", call, seen=[seen])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (NUMBER, "number"),
+        ("etl@demo.iam.gserviceaccount.com", "e-mail"),
+        ("etl@web.example.com.iam.gserviceaccount.com", "e-mail"),
+        ("demo@appspot.gserviceaccount.com", "e-mail"),
+        ("123456789012-compute@developer.gserviceaccount.com", "e-mail"),
+        ("32555940559.apps.googleusercontent.com", "OAuth client id"),
+        ("123456789012", ""),
+        ("jane@gmail.com", ""),
+        ("etl@gserviceaccount.com", ""),
+        ("etl@demo.iam.gserviceaccount.com.example", ""),
+        ("etl@demo.iam.gserviceaccount.com\n", ""),
+        (AUDIENCE, ""),
+        ("", ""),
+    ],
+)
+def test_what_azp_can_be(text: str, kind: str) -> None:
+    assert kind == kind_of(text)
+
+
+@pytest.mark.parametrize(
+    ("audiences", "party", "found"),
+    [
+        (["a"], [], (("a",), "aud")),
+        (["a"], ["p"], (("p",), "azp")),
+        (["a", "b"], ["p"], (("p",), "azp")),
+        (["a", "b"], [], (("a", "b"), "aud")),
+    ],
+)
+def test_azp_is_the_audience_where_there_is_one(audiences: Any, party: Any, found: Any) -> None:
+    assert found == aws_audience(audiences, party)
+
+
+def test_a_clusters_azp_is_its_audience() -> None:
+    with_azp = {**OF_CLUSTER, "azp": "client"}
+    members = {"Principal": {"Federated": ARN}}
+    assert verdict(equals(PATH, aud="client"), with_azp, **members)
+    assert verdict(equals(PATH, aud=AUDIENCE), with_azp, **members) is False
+
+
+def test_the_explanation_says_from_where_the_other_azp_comes() -> None:
+    of_key_file = {**CLAIMS, "azp": "etl@demo.iam.gserviceaccount.com"}
+    told = str(policy.evaluate(document(statement(equals(**PINS))), of_key_file))
+    assert "azp is the e-mail in a token of a key file, the number in one of the metadata" in told
 
 
 # -- principals, actions, effects --------------------------------------------------------------
@@ -524,7 +573,118 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Action": "sts:AssumeRole", "Condition": equals(**PINS)}, ["action"]),
         ({"Action": "sts:*", "Condition": equals(**PINS)}, ["action-wildcard"]),
         ({"Action": None, "NotAction": "x", "Condition": equals(**PINS)}, ["action-wildcard"]),
+        # What is pinned by a value that the request chooses, or by none.
+        (
+            {"Condition": equals(**{**PINS, "sub": f"${{{GOOGLE}:sub}}"})},
+            ["missing-sub", "policy-variable"],
+        ),
+        ({"Condition": equals(**{**PINS, "sub": []})}, ["empty-list"]),
+        ({"Condition": {**equals(**PINS), "StringNotEquals": {f"{GOOGLE}:oaud": []}}}, "empty"),
+        ({"Condition": equals(**{**PINS, "sub": SUBJECT})}, ["not-a-number"]),
+        # Conditions that each can hold, and not together.
+        ({"Condition": {**equals(**PINS), "StringNotLike": {f"{GOOGLE}:sub": "1*"}}}, "never"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "true"}}}, "never"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:email": "false"}}}, ["absent-key"]),
+        (
+            {"Condition": {**equals(**PINS), "StringEqualsIgnoreCase": {f"{GOOGLE}:oaud": "x"}}},
+            "never",
+        ),
+        (
+            {"Condition": {**equals(**PINS), "NumericLessThan": {f"{GOOGLE}:sub": NUMBER}}},
+            "never",
+        ),
+        ({"Condition": {**equals(**PINS), **like(sub="2*")}}, ["never-matches", "wildcard"]),
+        ({"Condition": equals(**{**PINS, "sub": OTHER})}, ["two-accounts"]),
+        ({"Condition": equals(**{**PINS, "aud": [OTHER, f"{OTHER[:-1]}9"]})}, ["two-accounts"]),
+        # Keys that IAM does not have, or does not take.
+        ({"Condition": equals(f"https://{GOOGLE}", **PINS)}, ["absent-key"] * 3 + ["no-condition"]),
+        ({"Condition": equals(f"{GOOGLE}/", **PINS)}, ["absent-key"] * 3 + ["no-condition"]),
+        ({"Condition": {"StringEquals": {"sub": NUMBER}}}, ["key-format", "no-condition"]),
+        (
+            {"Condition": {"StringEquals": {f"{GOOGLE}:sub": NUMBER, f"{GOOGLE}:SUB": NUMBER}}},
+            ["duplicate-key", "missing-aud", "missing-oaud"],
+        ),
+        # Principals that name nobody.
+        *(
+            ({"Principal": {"Federated": name}, "Condition": equals(**PINS)}, ["principal"])
+            for name in (
+                f"https://{GOOGLE}",
+                f"{GOOGLE}/",
+                "Accounts.Google.com",
+                f"https://{GOOGLE}/",
+                f"arn:aws:iam::123456789012:oidc-provider/https://{GOOGLE}",
+                f"arn:aws:iam::123456789012:oidc-provider/{GOOGLE}/",
+            )
+        ),
+        *(
+            (
+                {"Principal": {"Federated": name}, "Condition": equals(PATH, aud="x", sub=SUBJECT)},
+                ["principal"],
+            )
+            for name in (
+                PATH,
+                ISSUER,
+                f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}",
+                f"{ARN}/",
+                ARN.upper(),
+                ARN.replace("container", "Container"),
+                f"{ARN[:-1]}*",
+                f"{ARN[:-1]}?",
+                "arn:aws:iam::123456789012:oidc-provider/*",
+                "arn:aws:iam::123456789012:oidc-provider/123456789012",
+                "arn:aws:iam::123456789012:oidc-provider/demo.svc.id.goog",
+                "arn:aws:iam::123456789012:oidc-provider/container.googleapis.com",
+                "arn:aws:iam::ACCOUNT:oidc-provider/x.example.com",
+                "accounts.google.co",
+                "demo.svc.id.goog",
+            )
+        ),
+        ({"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/x"}}, ["principal"]),
+        ({"Principal": {"AWS": "123456789012"}}, ["principal"]),
+        # The other built-in providers.
+        ({"Principal": {"Federated": "cognito-identity.amazonaws.com"}}, ["no-condition"]),
+        ({"Principal": {"Federated": "graph.facebook.com"}}, ["no-condition"]),
+        ({"Principal": {"Federated": "www.amazon.com"}}, ["no-condition"]),
+        (
+            {
+                "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+                "Condition": {
+                    "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "a*"}
+                },
+            },
+            ["missing-aud"],
+        ),
+        (
+            {
+                "Principal": {"Federated": "www.amazon.com"},
+                "Condition": equals("www.amazon.com", user_id="x"),
+            },
+            ["missing-app-id"],
+        ),
+        (
+            {
+                "Principal": {"Federated": "graph.facebook.com"},
+                "Condition": equals("graph.facebook.com", app_id="${aws:userid}"),
+            },
+            ["missing-app-id", "policy-variable"],
+        ),
         # A cluster's own issuer.
+        (
+            {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=NUMBER)},
+            ["not-a-subject"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=EMAIL)},
+            ["not-a-subject"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": like(PATH, aud="x", sub="1042*")},
+            ["never-matches"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(ISSUER, aud="x", sub=SUBJECT)},
+            ["absent-key"] * 2 + ["no-condition"],
+        ),
         ({"Principal": CLUSTER}, ["no-condition"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, sub=SUBJECT)}, ["missing-aud"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, aud=AUDIENCE)}, ["missing-sub"]),
@@ -543,8 +703,9 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
-    if rules == "missing":
-        rules = ["missing-aud", "missing-oaud", "missing-sub"]
+    if isinstance(rules, str):
+        missing = ["missing-aud", "missing-oaud", "missing-sub"]
+        rules = {"missing": missing, "never": ["never-matches"], "empty": ["empty-list"]}[rules]
     found = policy.lint(document(statement(**members)))
     assert rules == sorted(finding.rule for finding in found)
     for finding in found:
@@ -561,6 +722,41 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
         {"Condition": equals(**PINS)},
         {"Condition": like(**PINS)},
         {"Condition": equals(**{**PINS, "aud": "1-x.apps.googleusercontent.com"})},
+        # A key file, alone and beside other sources; of a project of a domain, too.
+        {"Condition": equals(**{**PINS, "aud": EMAIL})},
+        {"Condition": equals(**{**PINS, "aud": [NUMBER, EMAIL]})},
+        {"Condition": equals(**{**PINS, "aud": "etl@web.example.com.iam.gserviceaccount.com"})},
+        {"Condition": equals(**{**PINS, "aud": "123-compute@developer.gserviceaccount.com"})},
+        {"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "false"}}},
+        {
+            "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/x"},
+            "Action": "sts:AssumeRoleWithSAML",
+        },
+        {
+            "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+            "Condition": equals("cognito-identity.amazonaws.com", aud="eu-west-1:x"),
+        },
+        {
+            "Principal": {"Federated": "graph.facebook.com"},
+            "Condition": equals("graph.facebook.com", app_id="1"),
+        },
+        # An issuer with a final slash, and keys that it alone has.
+        {
+            "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/x.auth0.com/"},
+            "Condition": equals("x.auth0.com/", aud="x", sub="auth0|1"),
+        },
+        {
+            "Principal": {
+                "Federated": "arn:aws:iam::123456789012:oidc-provider/"
+                "token.actions.githubusercontent.com"
+            },
+            "Condition": equals(
+                "token.actions.githubusercontent.com",
+                aud="sts.amazonaws.com",
+                sub="repo:acme/etl:ref:refs/heads/main",
+                repository="acme/etl",
+            ),
+        },
         {"Condition": {"ForAnyValue:StringEquals": equals(**PINS)["StringEquals"]}},
         {"Condition": {**equals(**PINS), "Bool": {"aws:SecureTransport": "true"}}},
         {
@@ -575,6 +771,63 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
 )
 def test_where_nothing_is_wrong(members: dict[str, Any]) -> None:
     assert [] == policy.lint(document(statement(**members)))
+
+
+@pytest.mark.parametrize(
+    ("deny", "rules"),
+    [
+        ({"Principal": "*"}, ["denied"]),
+        ({"Condition": {"StringNotEquals": {f"{GOOGLE}:oaud": "another"}}}, ["denied"]),
+        ({"Condition": {"StringNotEquals": {f"{GOOGLE}:oaud": AUDIENCE}}}, []),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, []),
+        ({"Action": "sts:AssumeRole"}, []),
+        ({"Principal": CLUSTER}, []),
+    ],
+)
+def test_an_allow_that_a_deny_takes_back(deny: dict[str, Any], rules: list[str]) -> None:
+    trust = document(statement(equals(**PINS)), statement(**{"Effect": "Deny", **deny}))
+    assert rules == [finding.rule for finding in policy.lint(trust)]
+    assert policy.evaluate(trust, CLAIMS).allowed is (
+        not rules and not policy.evaluate(trust, CLAIMS).undetermined
+    )
+
+
+def test_a_variable_in_a_policy_of_the_old_version_is_text() -> None:
+    trust = {"Statement": statement(equals(**{**PINS, "sub": "${aws:username}"}))}
+    assert ["not-a-number"] == [finding.rule for finding in policy.lint(trust)]
+    decision = policy.evaluate(trust, CLAIMS)
+    assert (False, False) == (decision.allowed, decision.undetermined)
+
+
+def test_the_conditions_that_clash_are_named() -> None:
+    clash = {**equals(**PINS), "StringNotEquals": {f"{GOOGLE}:sub": NUMBER}}
+    [finding] = policy.lint(document(statement(clash)))
+    named = f"StringEquals.{GOOGLE}:sub, StringNotEquals.{GOOGLE}:sub"
+    assert f"no token of {GOOGLE} ever meets all of {named}" == finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        (f"https://{GOOGLE}", GOOGLE),
+        (f"{GOOGLE}/", GOOGLE),
+        ("Accounts.Google.com", GOOGLE),
+        (f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}/", ARN),
+        (ARN.upper(), ARN),
+    ],
+)
+def test_the_principal_that_was_meant_is_named(name: str, instead: str) -> None:
+    finding = policy.lint(document(statement(Principal={"Federated": name})))[0]
+    assert ("principal", f'"Federated": "{instead}"') == (finding.rule, finding.fix)
+
+
+def test_patterns_that_would_take_for_ever_are_given_up() -> None:
+    key = "x.example.com:sub"
+    patterns = {"StringLike": {key: "*a" * 300}, "StringNotLike": {key: "*b" * 300}}
+    patterns["ForAnyValue:StringLike"] = {key: "*ab" * 200}
+    principal = {"Federated": "arn:aws:iam::123456789012:oidc-provider/x.example.com"}
+    found = policy.lint(document(statement(patterns, Principal=principal)))
+    assert "wildcard" in [finding.rule for finding in found]
 
 
 @pytest.mark.parametrize(("count", "severity"), [(6, []), (7, ["warning"]), (40, ["error"])])
@@ -592,6 +845,21 @@ def test_each_service_account_has_a_statement_with_all_three_keys() -> None:
     assert document(
         statement(equals(**PINS)), statement(equals(aud=OTHER, oaud=AUDIENCE, sub=OTHER))
     ) == policy.build(audience=AUDIENCE, service_accounts=(NUMBER, OTHER, NUMBER))
+
+
+def test_an_account_with_a_key_file_is_admitted_by_its_email_and_pinned_by_its_number() -> None:
+    key_file = policy.build(audience=AUDIENCE, key_file_emails={NUMBER: EMAIL})
+    assert document(statement(equals(**{**PINS, "aud": EMAIL}))) == key_file
+    both = policy.build(
+        audience=AUDIENCE, service_accounts=[NUMBER], key_file_emails={NUMBER: EMAIL}
+    )
+    assert document(statement(equals(**{**PINS, "aud": [NUMBER, EMAIL]}))) == both
+    for trust in (key_file, both):
+        assert [] == policy.lint(trust)
+        assert policy.evaluate(trust, {**CLAIMS, "azp": EMAIL}).allowed
+        assert not policy.evaluate(trust, {**CLAIMS, "azp": EMAIL, "sub": OTHER}).allowed
+        assert not policy.evaluate(trust, {**CLAIMS, "azp": EMAIL, "aud": "x"}).allowed
+        assert policy.evaluate(trust, CLAIMS).allowed is (trust is both)
 
 
 def test_a_cluster_has_one_statement_with_its_subjects() -> None:
@@ -631,6 +899,12 @@ OIDC = {"issuer": ISSUER, "subjects": [SUBJECT], "account_id": "123456789012"}
         {"service_accounts": [int(NUMBER)]},
         {"service_accounts": [EMAIL]},
         {"service_accounts": ["123456789012"]},
+        {"key_file_emails": {EMAIL: NUMBER}},
+        {"key_file_emails": {NUMBER: "jane@example.com"}},
+        {"key_file_emails": {NUMBER: None}},
+        {"key_file_emails": {"123456789012": EMAIL}},
+        {"key_file_emails": [NUMBER]},
+        {"key_file_emails": {NUMBER: EMAIL}, **OIDC},
         {"service_accounts": [f"{NUMBER}\n"]},
         {"service_accounts": [NUMBER[:-1] + "\u0663"]},
         {"service_accounts": [str(10**20 + number) for number in range(9)]},
