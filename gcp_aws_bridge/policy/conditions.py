@@ -219,14 +219,15 @@ def _number(text: str) -> Decimal:
 
 def _hint(condition: Condition, value: Value, identity: Identity) -> str:
     """Where what the policy names here belongs instead."""
+    if value.claim == "azp":
+        whys = (why_it_differs(value.texts[0], wanted) for wanted in condition.values)
+        if why := next(filter(None, whys), ""):
+            return f": {why}"
     for key, other in identity.keys.items():
         if other.claim != value.claim and {*condition.values} & {*other.texts} - {*value.texts}:
             return f", which is its {other.claim}: AWS compares that as {key}"
     if value.claim == "sub" and any("@" in wanted for wanted in condition.values):
         return ": sub is the account's number, never its e-mail"
-    if value.claim == "azp":
-        whys = (why_it_differs(value.texts[0], wanted) for wanted in condition.values)
-        return next((f": {why}" for why in whys if why), "")
     return ""
 
 

@@ -199,8 +199,12 @@ def _impossible(
     blamed: set[str],
 ) -> Iterator[Finding]:
     """Say that no token meets all conditions, unless one of those that clash is blamed already."""
-    # What IAM has no operator for is a finding already.
-    conditions = [one for one in statement.conditions if parse(one.operator).base]
+    # Keys and operators that IAM does not have are findings already.
+    conditions = [
+        one
+        for one in statement.conditions
+        if parse(one.operator).base and all(one.key.rpartition(":")[::2])
+    ]
     whose = f"no token of {plain(issuer)}"
     try:
         if token_for(issuer, tokens, conditions) is None:

@@ -134,16 +134,22 @@ def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
     shown = shortest(wanted, unwanted)
     if shown is None or not numeric:
         return shown
+    listed = [one.values for one, inside in asked if inside and _is_list(one)]
     # What is no number is not compared with one, and so not refused.
     other = shortest(wanted, [*unwanted, _A_NUMBER])
-    candidates = [] if other is None else [other]
-    for text in (shown, *candidates, *_numbers([one for one, _ in numeric])):
+    candidates = {shown, *([] if other is None else [other]), *itertools.chain(*listed)}
+    for text in (*sorted(candidates), *_numbers([one for one, _ in numeric])):
         fits = all(_outcome(one, text) in (inside, None) for one, inside in numeric)
         if fits and shortest([*wanted, of_text(text)], unwanted) is not None:
             return text
-    if texts or not form.rule:
+    if not listed and (texts or not form.rule):
         raise Undecided
     return None
+
+
+def _is_list(asked: Comparison) -> bool:
+    """Whether only the values themselves match."""
+    return (asked.kind, asked.test) == ("String", "Equals")
 
 
 def _language(asked: Comparison) -> Language:

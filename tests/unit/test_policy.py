@@ -649,7 +649,7 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
             {
                 "Principal": {"Federated": "cognito-identity.amazonaws.com"},
                 "Condition": {
-                    "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "a*"}
+                    "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "x"}
                 },
             },
             ["missing-aud"],
