@@ -57,6 +57,7 @@ def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_aws_bridge "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    pod.key_file(tmp_path)  # key.json
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", page, re.S)
     assert len(blocks) > 6
@@ -72,7 +73,8 @@ def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
         )
         assert ("", wanted) == (done.stderr, done.stdout if wanted else "")
     assert POLICY == json.loads((tmp_path / "policy.json").read_text())
-    assert [] == policy.lint((tmp_path / "cluster.json").read_text())
+    for name in ("cluster.json", "key-file.json"):
+        assert [] == policy.lint((tmp_path / name).read_text())
     assert (tmp_path / "role.tf").read_text().startswith('resource "aws_iam_role" "etl"')
 
 
