@@ -184,7 +184,7 @@ def _cause_of_refusal(
 
 def _aws_audience(token: IdToken) -> str:
     """What AWS looks for among the client ids of an IAM OIDC provider."""
-    from gcp_aws_bridge.policy.authorized_party import aws_audience
+    from gcp_aws_bridge.policy import aws_audience
 
     party = () if token.authorized_party is None else (token.authorized_party,)
     return aws_audience(token.audience, party)[0][0]

@@ -21,7 +21,7 @@ from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
-from gcp_aws_bridge.policy.authorized_party import aws_audience
+from gcp_aws_bridge.policy import aws_audience
 
 _KEY_ROADS = frozenset({"env", "shared-credentials-file", "config-file"})
 _GOOGLE_PROVIDER = "oidc-provider/accounts.google.com"
@@ -47,7 +47,7 @@ def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Findin
         f"one, and its client ids do not have this token's azp: {error.args[0]}",
         "No such provider: AWS trusts Google without one.",
         f"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn {arn}\n"
-        "or add the token's azp: aws iam add-client-id-to-open-id-connect-provider "
+        "or add azp of the token: aws iam add-client-id-to-open-id-connect-provider "
         f"--open-id-connect-provider-arn {arn} --client-id {shlex.quote(client_id)}",
         "doctor/google-provider",
     )

@@ -17,7 +17,7 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 from .authorized_party import EMAIL, GET_NUMBER, NUMBER, kind_of
 from .claims import read
 from .document import ACTION, SIZE_CEILING, SIZE_QUOTA, VERSION, size
-from .names import AWS_ACCOUNT, PARTITION, SUBJECT, SUBJECT_WANTED, is_name
+from .names import ACCOUNT_ID, PARTITION, SUBJECT, SUBJECT_WANTED, is_name
 from .principals import GOOGLE
 
 # IAM takes a URL of https:// with neither port nor query.
@@ -130,7 +130,7 @@ def _oidc(
             "Google is no issuer with a provider of its own: AWS trusts it without one.",
             "name service accounts, by their numbers.",
         )
-    if not is_name(AWS_ACCOUNT, account_id):
+    if not is_name(ACCOUNT_ID, account_id):
         refuse(
             f"The AWS account is {quoted(account_id)}; it has the provider that the policy names.",
             "give its 12 digits.",

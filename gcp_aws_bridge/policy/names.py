@@ -9,8 +9,8 @@ import re
 
 __all__ = [
     "ACCOUNT_EMAIL",
+    "ACCOUNT_ID",
     "ACCOUNT_NUMBER",
-    "AWS_ACCOUNT",
     "CLIENT_ID",
     "LABEL",
     "PARTITION",
@@ -45,7 +45,7 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 SUBJECT = rf"system:serviceaccount:{LABEL}:(?=.{{1,253}}$){LABEL}(\.{LABEL})*"
 SUBJECT_WANTED = "system:serviceaccount:NAMESPACE:NAME"
 
-AWS_ACCOUNT = r"\d{12}"
+ACCOUNT_ID = r"\d{12}"
 # AWS General Reference, "Amazon Resource Names": aws, aws-cn, aws-us-gov, aws-eusc, aws-iso-b, ...
 PARTITION = r"aws(-[a-z]+){0,2}"
 

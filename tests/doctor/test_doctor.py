@@ -108,7 +108,8 @@ def test_the_client_id_that_is_named_for_googles_own_provider_is_taken(pod: Pod)
     google = "https://accounts.google.com"
     pod.cloud.add_oidc_provider(google, client_ids=("another",))
     cause = diagnose({"arn": ROLE}, botocore.session.Session()).cause
-    assert cause and "doctor/google-provider" == cause.id
+    assert cause is not None
+    assert "doctor/google-provider" == cause.id
     [*_, client_id] = shlex.split(cause.fix)
     assert pod.cloud.service_account.unique_id == client_id  # the token's azp, not its audience
     pod.cloud.add_oidc_provider(google, client_ids=("another", client_id))
