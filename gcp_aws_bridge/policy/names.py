@@ -15,10 +15,12 @@ __all__ = [
     "LABEL",
     "PARTITION",
     "PROJECT",
+    "PROJECT_ID",
     "PROJECT_IN_EMAIL",
     "SUBJECT",
     "SUBJECT_WANTED",
     "is_name",
+    "project_of",
 ]
 
 # Google documents 21 digits (IAM, "Service accounts overview": unique ID). Fewer than 18 are
@@ -32,12 +34,12 @@ CLIENT_ID = r"[\w-]+\.apps\.googleusercontent\.com"
 
 # Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
 # first, no hyphen last.
-_PROJECT_ID = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+PROJECT_ID = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 # App Engine, "Domain-scoped projects": `example.com:my-project`. The e-mails of its accounts have
 # the two parts the other way round: `NAME@my-project.example.com.iam.gserviceaccount.com`.
-PROJECT = rf"({_DOMAIN}:)?{_PROJECT_ID}"
-PROJECT_IN_EMAIL = rf"{_PROJECT_ID}(\.{_DOMAIN})?"
+PROJECT = rf"({_DOMAIN}:)?{PROJECT_ID}"
+PROJECT_IN_EMAIL = rf"{PROJECT_ID}(\.{_DOMAIN})?"
 
 # RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -53,3 +55,10 @@ PARTITION = r"aws(-[a-z]+){0,2}"
 def is_name(rule: str, text: object) -> bool:
     """Return whether *text* as a whole is of the form *rule*, one of this module's."""
     return isinstance(text, str) and re.fullmatch(rule, text, re.ASCII) is not None
+
+
+def project_of(email: str) -> str:
+    """Return the project of a service account, from its e-mail."""
+    named = email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
+    project, _, domain = named.partition(".")
+    return f"{domain}:{project}" if domain else project
