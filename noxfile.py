@@ -108,6 +108,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Trust policies: the library's evaluator beside the emulator's, on 100,000 pairs by chance."""
+    session.install(".[test]")
+    session.run("python", "-m", "tests.differential", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("target", ["metadata", "sts"])
 def fuzz(session: nox.Session, target: str) -> None:
     """A minute each of answers of any bytes at all, guided by coverage. CPython on Linux."""

@@ -170,7 +170,7 @@ def _cause_of_refusal(
     if code == "InvalidIdentityToken":
         fix = (
             "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
-            "Google without one), or add the audience to its client list."
+            f"Google without one), or add {quoted(_aws_audience(token))} to its client ids."
             if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
             else "check that AWS trusts this issuer, and this machine's clock."
         )
@@ -180,6 +180,14 @@ def _cause_of_refusal(
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
     cause, fix, error_id = _cause_in_request(role, code, message, status)
     return cause or (claims if error_id == "exchange/refused" else ""), fix, error_id
+
+
+def _aws_audience(token: IdToken) -> str:
+    """What AWS looks for among the client ids of an IAM OIDC provider."""
+    from gcp_aws_bridge.policy import aws_audience
+
+    party = () if token.authorized_party is None else (token.authorized_party,)
+    return aws_audience(token.audience, party)[0][0]
 
 
 def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:

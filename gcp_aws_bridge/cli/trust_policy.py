@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Far more than any policy or token has.
 _MOST_CHARACTERS = 1_000_000
 _FORMS = ("json", "terraform", "cloudformation")
+_SAID_BY_TOKEN = ("service_account", "key_file", "issuer", "subject", "audience")
 _STATUS = "Exit status: 0 {0}; 2 bad input or wrong usage."
 
 
@@ -44,11 +45,20 @@ def _build(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         action="append",
         default=[],
-        help="a Google service account, by its 21 digits (gcloud iam service-accounts describe "
-        "EMAIL --format='value(uniqueId)'); may be repeated",
+        help="a Google service account whose tokens come from the metadata server or by "
+        "impersonation, by its 21 digits (gcloud iam service-accounts describe EMAIL "
+        "--format='value(uniqueId)'); may be repeated",
     )
     parser.add_argument(
-        "--issuer", metavar="URL", help="a cluster's own OIDC issuer, in place of Google"
+        "--key-file",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a service account's JSON key, whose tokens have the account's e-mail for azp; its "
+        "client_id and client_email are read, and no more; may be repeated",
+    )
+    parser.add_argument(
+        "--issuer", metavar="URL", help="a cluster's own OIDC issuer, instead of Google"
     )
     parser.add_argument(
         "--subject",
@@ -58,7 +68,7 @@ def _build(parser: argparse.ArgumentParser) -> None:
     )
     _account(parser, "the AWS account of the role, with --issuer")
     parser.add_argument(
-        "--partition", default="aws", help="of that account: aws, aws-cn, aws-us-gov"
+        "--partition", default="aws", help="of that account: aws, aws-cn, aws-us-gov, ..."
     )
     parser.add_argument(
         "--audience",
@@ -128,14 +138,16 @@ def _run_build(options: argparse.Namespace) -> int:
         document = policy.build(
             audience=DEFAULT_AUDIENCE if options.audience is None else options.audience,
             service_accounts=options.service_account,
+            key_file_emails=dict(map(_account_of, options.key_file)),
             issuer=options.issuer,
             subjects=options.subject,
             **account,
         )
-    elif options.service_account or options.issuer or options.subject or options.audience:
+    elif any(getattr(options, name) for name in _SAID_BY_TOKEN):
+        others = ", ".join(f"--{name.replace('_', '-')}" for name in _SAID_BY_TOKEN)
         print(
             "gcp-aws-bridge trust-policy build: --token-file says who and for whom; leave out "
-            "--service-account, --issuer, --subject and --audience",
+            f"{others}",
             file=sys.stderr,
         )
         return 2
@@ -178,6 +190,27 @@ def _run_lint(options: argparse.Namespace) -> int:
         for finding in findings:
             print(finding)
     return 1 if findings else 0
+
+
+def _account_of(path: str) -> tuple[str, str]:
+    """Return the number and the e-mail of the account that a key file is of."""
+    from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+    try:
+        key = json.loads(_read(path))
+    except (ValueError, RecursionError):
+        key = None
+    number, email = (
+        key.get(name) if isinstance(key, dict) and key.get("type") == "service_account" else None
+        for name in ("client_id", "client_email")
+    )
+    if not isinstance(number, str) or not isinstance(email, str):
+        raise ConfigError(
+            f"{quoted(path)} is not the JSON key of a service account.",
+            fix="give the file that gcloud iam service-accounts keys create wrote.",
+            error_id="config/input-file",
+        )
+    return number, email
 
 
 def _claims_in(path: str) -> dict[str, Any]:

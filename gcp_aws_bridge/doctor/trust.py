@@ -21,6 +21,7 @@ from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+from gcp_aws_bridge.policy import aws_audience
 
 _KEY_ROADS = frozenset({"env", "shared-credentials-file", "config-file"})
 _GOOGLE_PROVIDER = "oidc-provider/accounts.google.com"
@@ -31,21 +32,23 @@ def explain(walk: Walk, error: ExchangeError) -> Finding | None:
     role, token = left(walk.role), left(walk.token)
     google = token.issuer in GOOGLE_ISSUERS
     if error.error_id == "exchange/invalid-token" and google and "audience" in str(error).lower():
-        return _google_provider(role, error)
+        return _google_provider(role, token, error)
     if error.error_id != "exchange/denied":
         return None
     return _denied(walk, role, token)
 
 
-def _google_provider(role: Role, error: ExchangeError) -> Finding:
+def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Finding:
+    party = () if token.authorized_party is None else (token.authorized_party,)
+    client_id = aws_audience(token.audience, party)[0][0]
     arn = f"arn:{role.partition}:iam::{role.arn.split(':')[4]}:{_GOOGLE_PROVIDER}"
     return _broken(
-        f"The account has an IAM OIDC provider for accounts.google.com, which takes the place of "
-        f"the one built in and does not list this audience: {error.args[0]}",
+        "The account has an IAM OIDC provider for accounts.google.com, which replaces the built-in "
+        f"one, and its client ids do not have this token's azp: {error.args[0]}",
         "No such provider: AWS trusts Google without one.",
         f"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn {arn}\n"
-        "or add the audience: aws iam add-client-id-to-open-id-connect-provider "
-        f"--open-id-connect-provider-arn {arn} --client-id {shlex.quote(role.audience)}",
+        "or add azp of the token: aws iam add-client-id-to-open-id-connect-provider "
+        f"--open-id-connect-provider-arn {arn} --client-id {shlex.quote(client_id)}",
         "doctor/google-provider",
     )
 

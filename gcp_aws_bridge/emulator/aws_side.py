@@ -98,7 +98,8 @@ class AwsSide(Estate):
         """Let an AWS account trust an OIDC issuer, such as a Kubernetes cluster's own.
 
         For `https://accounts.google.com` the account then has a provider of its own instead of
-        the built-in one, and the audience must be among `client_ids`.
+        the built-in one. What AWS looks for among `client_ids` is a token's `azp`, where it has
+        one: the service account's number, or its e-mail in tokens of a key file.
 
         Raises:
             ValueError: The URL does not begin with https://, or there are no client ids.

@@ -1,8 +1,9 @@
 """The Condition element of IAM policies: operators, set qualifiers, missing keys.
 
-Written from the IAM user guide: "IAM JSON policy elements: Condition operators" and "Single-valued
-vs. multivalued context keys". Date and IpAddress operators and policy variables are refused by
-name: an emulator that skipped them would admit what IAM refuses.
+Written from the IAM user guide: "IAM JSON policy elements: Condition operators", "Single-valued vs.
+multivalued context keys" and "Access Analyzer policy check reference" (what IAM refuses). Date and
+IpAddress operators and policy variables are refused by name: an emulator that skipped them would
+admit what IAM refuses.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 __all__ = ["Condition", "Context", "glob", "parse_conditions"]
@@ -75,7 +77,8 @@ class _Presence:
 
 
 def _ignoring_case(value: str, wanted: str) -> bool:
-    return value.casefold() == wanted.casefold()
+    # Character by character: IAM's pages do not say that "ß" is "ss".
+    return value.lower() == wanted.lower()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -95,11 +98,12 @@ def _arn_like(value: str, wanted: str) -> bool:
     return len(values) == len(patterns) == 6 and all(map(_like, values, patterns))
 
 
-def _numeric(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+def _numeric(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[str, str], bool]:
     def test(value: str, wanted: str) -> bool:
         try:
-            return compare(float(value), float(wanted))
-        except ValueError:
+            # Exact: as floats, the numbers of two service accounts may be one.
+            return compare(Decimal(value), Decimal(wanted))
+        except InvalidOperation:
             return False
 
     return test
@@ -127,8 +131,12 @@ _OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
 }
 
 
-def parse_conditions(block: object) -> tuple[Condition, ...]:
+def parse_conditions(block: object, *, variables: bool = True) -> tuple[Condition, ...]:
     """Read a Condition element; every member must hold.
+
+    Args:
+        variables: Whether the policy's Version has policy variables. In an older one `${...}` is
+            text like any other.
 
     Raises:
         ValueError: It is no Condition element, or has an operator that is unknown or that the
@@ -140,12 +148,17 @@ def parse_conditions(block: object) -> tuple[Condition, ...]:
     for name, keys in block.items():
         if not isinstance(keys, dict) or not keys:
             raise ValueError(f"Condition operator {name} needs an object of keys.")
-        found += [_condition(name, key, wanted) for key, wanted in keys.items()]
+        if len({key.lower() for key in keys}) < len(keys):
+            # "Duplicate keys with different case"
+            raise ValueError(f"Condition operator {name} has one key twice: keys have no case.")
+        found += [_condition(name, key, wanted, variables) for key, wanted in keys.items()]
     return tuple(found)
 
 
-def _condition(name: str, key: str, wanted: Any) -> Condition:
-    values = _values(key, wanted)
+def _condition(name: str, key: str, wanted: Any, variables: bool) -> Condition:
+    if not all(key.rpartition(":")[::2]):
+        raise ValueError(f"Condition key {key} is not of the form PREFIX:NAME.")
+    values = _values(key, wanted, variables)
     if name == "Null":
         flags = {value.casefold() for value in values}
         if len(flags) != 1 or not flags <= {"true", "false"}:
@@ -161,7 +174,7 @@ def _condition(name: str, key: str, wanted: Any) -> Condition:
     return _Comparison(test, negated, qualifier, rest != base, key.lower(), values)
 
 
-def _values(key: str, wanted: Any) -> tuple[str, ...]:
+def _values(key: str, wanted: Any, variables: bool) -> tuple[str, ...]:
     items = wanted if isinstance(wanted, list) else [wanted]
     values = []
     for item in items:
@@ -169,7 +182,7 @@ def _values(key: str, wanted: Any) -> tuple[str, ...]:
             item = str(item).lower()
         if not isinstance(item, (str, int, float)):
             raise ValueError(f"Condition key {key} has a value that is not a string: {item!r}.")
-        if "${" in str(item):
+        if variables and "${" in str(item):
             raise ValueError(f"Condition key {key}: the emulator evaluates no policy variables.")
         values.append(str(item))
     return tuple(values)

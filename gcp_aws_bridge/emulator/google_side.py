@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from .estate import DEFAULT_ACCOUNT, Estate
+from .estate import DEFAULT_ACCOUNT, Estate, written
 from .googleiam import GoogleAccount, GoogleIdentity
 from .googlests import GoogleSts
 from .iamcredentials import IamCredentials
 from .identity import ServiceAccount
 from .issuer import DEFAULT_AUDIENCE, Issuer
+from .keyfiles import KeyFiles
 from .mapping import AWS_DEFAULT, AttributeMapping
 from .providers import WorkloadProvider
 
@@ -37,6 +41,26 @@ class GoogleSide(Estate):
         return self._lazily(
             IamCredentials, lambda: IamCredentials(self._iam, self._google, self._now)
         )
+
+    @property
+    def key_files(self) -> KeyFiles:
+        """Google's token endpoint for key files; started when it is first asked for."""
+        return self._lazily(KeyFiles, lambda: KeyFiles(self._iam, self._google, self._now))
+
+    def key_file(
+        self, folder: str | os.PathLike[str], service_account: ServiceAccount | None = None
+    ) -> dict[str, str]:
+        """Write a key file of a service account; return the environment that names it.
+
+        ID tokens that it is exchanged for have the account's e-mail as `azp`, not its number.
+
+        Args:
+            folder: Where `key.json` is written, for its owner alone to read.
+            service_account: Whose key; `None`: the pod's.
+        """
+        key = self.key_files.key_of(service_account or self.service_account)
+        path = written(Path(folder) / "key.json", json.dumps(key))
+        return {"GOOGLE_APPLICATION_CREDENTIALS": path}
 
     @property
     def jwks_uri(self) -> str:

@@ -82,7 +82,15 @@ class IamCredentials(Service):
             ),
             "generateIdToken": (
                 "getOpenIdToken",
-                frozenset({"delegates", "audience", "includeEmail"}),
+                frozenset(
+                    {
+                        "delegates",
+                        "audience",
+                        "includeEmail",
+                        "organizationNumberIncluded",
+                        "useEmailAzp",
+                    }
+                ),
                 self._id_token,
             ),
             "signBlob": ("signBlob", frozenset({"delegates", "payload"}), self._sign_blob),
@@ -175,8 +183,12 @@ class IamCredentials(Service):
         if not isinstance(audience, str) or not audience:
             raise _invalid()
         claims: dict[str, Any] = {}
-        if call.fields.get("includeEmail") is True:
+        if _flag(call.fields, "includeEmail"):
             claims = {"email": call.account.email, "email_verified": True}
+        if _flag(call.fields, "useEmailAzp"):
+            claims["azp"] = call.account.email
+        # Nothing here belongs to an organization: `organizationNumberIncluded` adds nothing.
+        _flag(call.fields, "organizationNumberIncluded")
         if call.remaining_s is not None:
             claims["exp"] = int(call.now.timestamp() + call.remaining_s)
         number = call.account.account.unique_id
@@ -226,6 +238,15 @@ def _fields(body: bytes, names: frozenset[str]) -> Mapping[str, Any]:
 def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
     found = fields.get(name, [])
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise _invalid()
+    return found
+
+
+def _flag(fields: Mapping[str, Any], name: str) -> bool:
+    """Read a truth value; google-auth sends it as text, which Google's JSON reader takes."""
+    found = fields.get(name, False)
+    found = {"true": True, "false": False}.get(found, found) if isinstance(found, str) else found
+    if not isinstance(found, bool):
         raise _invalid()
     return found
 

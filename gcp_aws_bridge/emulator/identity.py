@@ -14,7 +14,8 @@ class ServiceAccount:
 
     Attributes:
         email: Its address; it can be freed and taken again, so no policy should rest on it.
-        unique_id: 21 digits, `sub` and `azp` of its ID tokens; never used twice.
+        unique_id: 21 digits, `sub` of its ID tokens, and `azp` of all but a key file's; never used
+            twice.
         project_id: The project it belongs to.
         project_number: The same project, as a number.
         namespace: Kubernetes namespace of the pod.
@@ -38,16 +39,20 @@ class ServiceAccount:
         """Return an account with this e-mail, and a number that is always the same for it.
 
         Raises:
-            ValueError: The address is not of the form `NAME@PROJECT.iam.gserviceaccount.com`.
+            ValueError: The address is not of the form `NAME@PROJECT.iam.gserviceaccount.com`. A
+                project of a domain, `example.com:web`, is written `web.example.com` there.
         """
         name, _, domain = email.partition("@")
-        project, _, rest = domain.partition(".")
-        if not name or not project or rest != "iam.gserviceaccount.com":
+        project, _, scope = domain.removesuffix(".iam.gserviceaccount.com").partition(".")
+        if not name or not project or not domain.endswith(".iam.gserviceaccount.com"):
             raise ValueError(
                 f"{email!r} is not a service account's e-mail: "
                 "NAME@PROJECT.iam.gserviceaccount.com."
             )
         digits = int(hashlib.sha256(email.encode()).hexdigest(), 16) % 10**20
         return ServiceAccount(
-            email=email, unique_id=f"1{digits:020d}", project_id=project, kubernetes_name=name
+            email=email,
+            unique_id=f"1{digits:020d}",
+            project_id=f"{scope}:{project}" if scope else project,
+            kubernetes_name=name,
         )

@@ -139,13 +139,26 @@ class Issuer:
         key = _private_key(self.url, number)
         return _jwk(self.url, number)["kid"], _signature(data, "RS256", key)
 
+    def private_key(self) -> tuple[str, str]:
+        """Return the current key's id and the key in PEM: for those who may sign themselves."""
+        with self._lock:
+            number = self._current
+        pem = _private_key(self.url, number).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return _jwk(self.url, number)["kid"], pem.decode()
+
     def google_claims(
         self, unique_id: str, audience: str, overrides: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the claims of a service account's ID token.
 
-        `azp` and `sub` are both the account's number (Google Cloud, "Get an ID token": the
-        token's contents). A `None` among the overrides removes a claim.
+        `azp` and `sub` are both the account's number, as in tokens of the metadata server and of
+        the IAM Credentials API (Google Cloud, "Get an ID token": the token's contents); in tokens
+        that a key file is exchanged for, `azp` is the e-mail. A `None` among the overrides removes
+        a claim.
         """
         now = int(self._clock().timestamp())
         claims = {

@@ -16,7 +16,7 @@ from .answers import AwsError
 from .issuer import GOOGLE, Issuer
 from .jws import Jws, decode, is_date, strings
 
-__all__ = ["Provider", "WebIdentity", "verify"]
+__all__ = ["Provider", "WebIdentity", "identify", "verify"]
 
 _NOT_A_JWT = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
@@ -41,7 +41,8 @@ class Provider:
     Attributes:
         issuer: Who signs.
         names: What a trust policy may call it (`Principal.Federated`).
-        client_ids: Audiences that it admits; `None`: any, as for built-in Google.
+        client_ids: What AWS calls the audience must be among them; `None`: it may be anything, as
+            for built-in Google.
     """
 
     issuer: Issuer
@@ -86,6 +87,15 @@ def verify(
         raise _invalid(f"No OpenIDConnect provider found in your account for {issuer_url}")
     _check_signature(jws, provider.issuer)
     _check_times(claims, int(now.timestamp()))
+    return identify(claims, provider)
+
+
+def identify(claims: Mapping[str, Any], provider: Provider) -> WebIdentity:
+    """Return the identity that verified claims describe.
+
+    Raises:
+        AwsError: `InvalidIdentityToken`: the subject or the audience is none that AWS takes.
+    """
     subject = claims.get("sub")
     if not isinstance(subject, str) or len(subject) not in _SUBJECT_LENGTH:
         raise _invalid("Invalid token subject")
@@ -125,18 +135,18 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
 def _audience(claims: Mapping[str, Any], provider: Provider) -> str:
     """Return what AWS calls the audience: `azp` when there is one, else `aud`.
 
-    IAM user guide, "Available keys for AWS OIDC federation": `accounts.google.com:aud`. With a
-    list of client ids (a provider created in the account), `aud` or `azp` must be among them.
+    IAM user guide, "Available keys for AWS OIDC federation": `accounts.google.com:aud`. In the
+    list of client ids of a provider that an account has made, `azp` alone is looked for where there
+    is one: users whose list has the token's `aud`, and not its `azp`, report "Incorrect token
+    audience" (aws/aws-sdk-net#3071).
     """
     audiences, azp = strings(claims.get("aud")), strings(claims.get("azp"))
-    if not audiences:
+    named = azp or audiences
+    if audiences and provider.client_ids is not None:
+        named = tuple(value for value in named if value in provider.client_ids)
+    if not audiences or not named:
         raise _invalid("Incorrect token audience")
-    if provider.client_ids is None:
-        return (azp or audiences)[0]
-    admitted = [value for value in (*azp, *audiences) if value in provider.client_ids]
-    if not admitted:
-        raise _invalid("Incorrect token audience")
-    return azp[0] if azp else admitted[0]
+    return named[0]
 
 
 def _context(

@@ -1,7 +1,8 @@
 """Trust policies: which principal may assume a role, as IAM decides it.
 
 Written from the IAM user guide: "Grammar of the IAM JSON policy language", "AWS JSON policy
-elements: Principal", and "Policy evaluation logic" (an explicit Deny wins; without an Allow the
+elements: Principal", "Access Analyzer policy check reference" ("Invalid federated principal syntax
+in role trust policy") and "Policy evaluation logic" (an explicit Deny wins; without an Allow the
 answer is no). Only what a role's trust policy may hold; anything else is refused when the role is
 made, as IAM's `MalformedPolicyDocument`.
 """
@@ -26,6 +27,13 @@ _AWS_PRINCIPAL = re.compile(
     r"|sts::\d{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+)",
     re.ASCII,
 )
+# "Create a role for OpenID Connect federation": four are built in, others are an account's own.
+_FEDERATED_PRINCIPAL = re.compile(
+    r"accounts\.google\.com|cognito-identity\.amazonaws\.com|graph\.facebook\.com|www\.amazon\.com"
+    r"|arn:aws[\w-]*:iam::\d{12}:(oidc|saml)-provider/[^*?]+",
+    re.ASCII | re.DOTALL,
+)
+_NAMES = {"AWS": _AWS_PRINCIPAL, "Federated": _FEDERATED_PRINCIPAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ class TrustPolicy:
         statements = _listed(loaded.get("Statement", []))
         if not statements:
             raise ValueError("A trust policy needs at least one Statement.")
-        self._statements = tuple(_statement(statement) for statement in statements)
+        variables = loaded.get("Version") == _VERSIONS[0]
+        self._statements = tuple(_statement(statement, variables) for statement in statements)
 
     def allows(self, action: str, principal: Principal, context: Context) -> bool:
         """Tell whether `principal` may do `action` (such as "sts:AssumeRole")."""
@@ -88,7 +97,7 @@ class TrustPolicy:
         return bool(matching) and all(statement.allows for statement in matching)
 
 
-def _statement(raw: object) -> _Statement:
+def _statement(raw: object, variables: bool) -> _Statement:
     if not isinstance(raw, Mapping):
         raise ValueError("Each Statement is a JSON object.")
     if unknown := set(raw) - _MEMBERS:
@@ -102,7 +111,7 @@ def _statement(raw: object) -> _Statement:
         anyone=anyone,
         principals=principals,
         actions=tuple(_action(name) for name in _listed(raw.get("Action", []))) or _no_action(),
-        conditions=parse_conditions(raw.get("Condition", {})),
+        conditions=parse_conditions(raw.get("Condition", {}), variables=variables),
     )
 
 
@@ -118,7 +127,10 @@ def _principals(raw: object) -> tuple[bool, dict[str, frozenset[str]]]:
             raise ValueError(f"Invalid principal in policy: {kind!r}.")
         for name in names:
             # "You cannot use a wildcard to match part of a principal name or ARN."
-            valid = _AWS_PRINCIPAL.fullmatch(name) if kind == "AWS" else name and "*" not in name
+            if kind in _NAMES:
+                valid = bool(_NAMES[kind].fullmatch(name))
+            else:
+                valid = bool(name) and "*" not in name
             if not valid:
                 raise ValueError(f'Invalid principal in policy: "{kind}":"{name}".')
         found[kind] = frozenset(names)

@@ -10,9 +10,11 @@ not run out is not asked here. Rules are those of the IAM user guide; each modul
 What is not evaluated is said, and never taken for a yes.
 """
 
+from .authorized_party import aws_audience as aws_audience
 from .building import build, policy_of, statement_for
 from .decision import Decision, StatementVerdict, evaluate
-from .linting import Finding, lint
+from .findings import Finding
+from .linting import lint
 from .rendering import render
 
 __all__ = [

@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
+from .authorized_party import EMAIL, GET_NUMBER, NUMBER, kind_of
 from .claims import read
-from .document import ACTION, GOOGLE, SIZE_CEILING, SIZE_QUOTA, VERSION, size
+from .document import ACTION, SIZE_CEILING, SIZE_QUOTA, VERSION, size
+from .names import ACCOUNT_ID, PARTITION, SUBJECT, SUBJECT_WANTED, is_name
+from .principals import GOOGLE
 
-# Google documents 21 digits (IAM, "Service accounts overview": unique ID). Fewer than 18 are
-# something else: a project's number has 12.
-NUMBER = re.compile(r"\d{18,24}", re.ASCII)
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_PARTITION = re.compile(r"aws[a-z-]*")
 # IAM takes a URL of https:// with neither port nor query.
 _ISSUER = re.compile(r"https://[a-z0-9.-]+(/[\w.~-]+)*", re.ASCII)
-# RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
-LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_SUBJECT = re.compile(rf"system:serviceaccount:{LABEL}:(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 
 
 def build(
     *,
     audience: str,
     service_accounts: Sequence[str] = (),
+    key_file_emails: Mapping[str, str] = MappingProxyType({}),
     issuer: str | None = None,
     subjects: Sequence[str] = (),
     account_id: str | None = None,
@@ -39,41 +36,48 @@ def build(
 ) -> dict[str, Any]:
     """Write the trust policy for Google service accounts, or for a cluster's own OIDC issuer.
 
-    Each service account has a statement of its own: lists under `:aud` and `:sub` would admit the
-    number of one beside the number of another.
+    Each service account has a statement of its own, and `:sub` pins its number in each: an e-mail
+    can be freed and taken again, a number cannot.
 
     Args:
         audience: What ID tokens are asked for, 1 to 255 printable characters; one of the role's
             own (`aws:123456789012:etl`) is better than a shared one.
-        service_accounts: Their unique ids, 21 digits each.
-        issuer: In their place, a cluster's issuer, an `https://` URL…
-        subjects: …with its `system:serviceaccount:NAMESPACE:NAME`…
-        account_id: …and the AWS account that has an IAM OIDC provider for it, 12 digits.
-        partition: Of that account: `aws`, `aws-cn`, `aws-us-gov`.
+        service_accounts: Unique ids, 21 digits each, of accounts whose tokens come from the
+            metadata server or from the IAM Credentials API (impersonation).
+        key_file_emails: Unique ids and e-mails of accounts whose tokens come from a key file. An
+            account that is in *service_accounts* as well is admitted with tokens of both kinds.
+        issuer: A cluster's issuer, an `https://` URL, if there are no service accounts.
+        subjects: The issuer's `system:serviceaccount:NAMESPACE:NAME`.
+        account_id: The AWS account that has an IAM OIDC provider for the issuer, 12 digits.
+        partition: The partition of that account: `aws`, `aws-cn`, `aws-us-gov`, ...
 
     Raises:
-        ConfigError: Something here is not of this form, or the policy is over the quota of 2,048
+        ConfigError: An argument is not of this form, or the policy is over the quota of 2,048
             characters.
     """
     _check_text("audience", audience, 255)
     accounts, names = _listed(service_accounts), _listed(subjects)
-    if bool(accounts) is bool(names) or bool(issuer) is not bool(names):
+    if not isinstance(key_file_emails, Mapping):
+        refuse(f"{quoted(key_file_emails)} is not a mapping.", "map numbers to e-mails.")
+    parties = {number: [_number(number)] for number in accounts}
+    for number, email in key_file_emails.items():
+        parties.setdefault(_number(number), []).append(_email(email))
+    if bool(parties) is bool(names) or bool(issuer) is not bool(names):
         refuse(
             "A trust policy names Google service accounts, or an issuer and its subjects; here are "
-            f"{len(accounts)} service accounts, {'an' if issuer else 'no'} issuer and {len(names)} "
+            f"{len(parties)} service accounts, {'an' if issuer else 'no'} issuer and {len(names)} "
             "subjects.",
             "give one or the other.",
         )
-    if accounts:
-        return _checked([_google(_number(one), audience, _number(one)) for one in accounts])
+    if parties:
+        return _checked([_google(each, audience, number) for number, each in parties.items()])
     for subject in names:
-        if not _SUBJECT.fullmatch(subject):
+        if not is_name(SUBJECT, subject):
             refuse(
                 f"{quoted(subject)} is not the subject of a Kubernetes service account.",
-                "give system:serviceaccount:NAMESPACE:NAME, of lower-case letters, digits and -.",
+                f"give {SUBJECT_WANTED}, of lower-case letters, digits and -.",
             )
-    one_or_many = names[0] if len(names) == 1 else names
-    return _checked([_oidc(issuer, audience, one_or_many, account_id, partition)])
+    return _checked([_oidc(issuer, audience, _one_or_many(names), account_id, partition)])
 
 
 def statement_for(
@@ -97,7 +101,7 @@ def statement_for(
     for name, pin in pins.items():
         _check_text(f"token's {name}", pin, SIZE_QUOTA)
     if identity.provider == GOOGLE:
-        return _google(pins["aud"], pins["oaud"], pins["sub"])
+        return _google([pins["aud"]], pins["oaud"], pins["sub"])
     return _oidc(claims["iss"], pins["aud"], pins["sub"], account_id, partition)
 
 
@@ -106,11 +110,9 @@ def policy_of(*statements: Mapping[str, Any]) -> dict[str, Any]:
     return {"Version": VERSION, "Statement": [*statements]}
 
 
-def _google(party: str, audience: str, subject: str) -> dict[str, Any]:
-    return _statement(
-        GOOGLE,
-        {f"{GOOGLE}:aud": party, f"{GOOGLE}:oaud": audience, f"{GOOGLE}:sub": subject},
-    )
+def _google(parties: list[str], audience: str, subject: str) -> dict[str, Any]:
+    pins = {"aud": _one_or_many(parties), "oaud": audience, "sub": subject}
+    return _statement(GOOGLE, {f"{GOOGLE}:{name}": value for name, value in pins.items()})
 
 
 def _oidc(
@@ -128,12 +130,12 @@ def _oidc(
             "Google is no issuer with a provider of its own: AWS trusts it without one.",
             "name service accounts, by their numbers.",
         )
-    if not isinstance(account_id, str) or not _ACCOUNT.fullmatch(account_id):
+    if not is_name(ACCOUNT_ID, account_id):
         refuse(
             f"The AWS account is {quoted(account_id)}; it has the provider that the policy names.",
             "give its 12 digits.",
         )
-    if not isinstance(partition, str) or not _PARTITION.fullmatch(partition):
+    if not is_name(PARTITION, partition):
         refuse(f"The partition is {quoted(partition)}.", "give aws, aws-cn or aws-us-gov.")
     return _statement(
         f"arn:{partition}:iam::{account_id}:oidc-provider/{url}",
@@ -167,15 +169,27 @@ def _listed(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))  # each once
 
 
-def _number(account: str) -> str:
-    if not NUMBER.fullmatch(account):
+def _one_or_many(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
+
+
+def _number(account: object) -> str:
+    if not isinstance(account, str) or kind_of(account) != NUMBER:
         refuse(
-            f"{quoted(account)} is not the number of a service account; AWS compares that, and "
-            "never the e-mail.",
-            "give its 21 digits: gcloud iam service-accounts describe EMAIL "
-            "--format='value(uniqueId)'",
+            f"{quoted(account)} is not the number of a service account, which :sub pins.",
+            f"give its 21 digits: {GET_NUMBER}. For tokens of a key file, give the key file or its "
+            "account's e-mail as well.",
         )
     return account
+
+
+def _email(email: object) -> str:
+    if not isinstance(email, str) or kind_of(email) != EMAIL:
+        refuse(
+            f"{quoted(email)} is not the e-mail of a service account, which a key file names.",
+            "give the file's client_email, such as etl@my-project.iam.gserviceaccount.com.",
+        )
+    return email
 
 
 def _check_text(what: str, text: str, most: int) -> None:

@@ -1,9 +1,9 @@
 """The claims of an ID token as the condition keys that IAM makes of them.
 
 Source: IAM user guide, "IAM and AWS STS condition context keys", available keys for AWS OIDC
-federation. For Google, `:aud` is the token's `azp` where it has one, else its `aud`; `:oaud` is
-`aud`, with `azp` or without; `:sub` is `sub`. For an issuer that the account has an IAM OIDC
-provider for, keys start with the issuer's URL without its scheme.
+federation. `:aud` is the token's `azp` where it has one, else its `aud` (`authorized_party`);
+`:sub` is `sub`; Google alone has `:oaud`, which is `aud`, with `azp` or without. For an issuer that
+the account has an IAM OIDC provider for, keys start with the issuer's URL without its scheme.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-from .document import GOOGLE
+from .authorized_party import aws_audience
+from .principals import GOOGLE
 
 _SCHEME = "https://"
 # IAM user guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed
@@ -61,16 +62,16 @@ def read(claims: Mapping[str, Any]) -> Identity:
     provider = issuer.removeprefix(_SCHEME)
     if provider != GOOGLE and (not provider or provider == issuer):
         _refuse(f"iss={quoted(issuer)}, which is no https:// URL")
-    keys = {"sub": Value((subject,), "sub")}
+    keys = {"sub": Value((subject,), "sub"), "aud": Value(*aws_audience(audiences, party))}
     if provider == GOOGLE:
-        keys["aud"] = Value(party, "azp") if party else Value(audiences[:1], "aud")
+        keys["aud"] = keys["aud"]._replace(texts=keys["aud"].texts[:1])
         keys["oaud"] = Value(audiences, "aud")
         google = claims.get("google")
         number = google.get("organization_number") if isinstance(google, Mapping) else None
         if number is not None:
             keys["google/organization_number"] = Value((str(number),), "organization_number")
-    else:
-        keys["aud"] = _audience(audiences, party)
+    elif len(keys["aud"].texts) > 1:
+        keys["aud"] = Value((), "aud", "AWS compares the one that is in the provider's client list")
     if "amr" in claims:
         keys["amr"] = Value(_texts(claims, "amr"), "amr")
     return Identity(
@@ -80,11 +81,17 @@ def read(claims: Mapping[str, Any]) -> Identity:
     )
 
 
-def _audience(audiences: tuple[str, ...], party: tuple[str, ...]) -> Value:
-    """`:aud` of an issuer other than Google: one that the provider's client list has."""
-    if len({*audiences, *party}) == 1:
-        return Value(audiences[:1], "aud")
-    return Value((), "aud", "which of its audiences AWS compares is a matter of the client list")
+def read_each(claims: Mapping[str, Any]) -> list[Identity]:
+    """Make the keys for each of several audiences of which AWS compares one; else nothing."""
+    identity = read(claims)
+    if not identity.keys[f"{identity.provider.lower()}:aud"].unknown:
+        return []
+    return [read({**claims, "aud": audience, "azp": []}) for audience in _compared(claims)]
+
+
+def _compared(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    party = _texts(claims, "azp") if "azp" in claims else ()
+    return aws_audience(_texts(claims, "aud"), party)[0]
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

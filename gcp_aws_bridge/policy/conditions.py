@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 from gcp_aws_bridge.exceptions import quoted
 
+from .authorized_party import why_it_differs
 from .claims import Identity, Value
 from .document import Condition
+from .vocabulary import vocabulary
 
 # True: holds; False: fails; None: not evaluated. And why.
 Verdict = tuple["bool | None", str]
@@ -84,38 +86,75 @@ def parse(name: str) -> Operator:
     return Operator(qualifier, base, rest != base)
 
 
+class Comparison(NamedTuple):
+    """A condition whose outcome depends on the text of one claim.
+
+    Attributes:
+        kind: `String` or `Numeric`.
+        test: The comparison without its `Not`, such as `EqualsIgnoreCase`.
+        values: What the claim is compared with; alternatives.
+    """
+
+    operator: Operator
+    kind: str
+    test: str
+    values: tuple[str, ...]
+
+    def matches(self, text: str, value: str) -> bool:
+        """Return whether *text* matches *value*, `Not` left aside.
+
+        Raises:
+            ArithmeticError: Numbers are compared, and one of the two is none.
+        """
+        if self.kind == "String":
+            return _STRING[self.test](text, value)
+        return _NUMERIC[self.test](_number(text), _number(value))
+
+
 def judge(condition: Condition, identity: Identity) -> Verdict:
     """Say of one condition whether the bearer of the token meets it."""
-    holds, why = _judged(condition, identity)
+    (holds, why), asked = comparison(condition, identity)
+    if asked is not None:
+        holds, why = _compared(asked, condition, identity)
     name = quoted(f"{condition.operator} {condition.key}")[1:-1]  # somebody else's text
     return holds, f"{_WORDS[holds]}: {name}: {why}"
 
 
-def _judged(condition: Condition, identity: Identity) -> Verdict:
+def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Comparison | None]:
+    """Return the verdict, or the comparison that it depends on.
+
+    The verdict is one that does not depend on the text of a claim, only on whether it is there.
+    """
     asked = parse(condition.operator)
     if not asked.base:
-        return None, "IAM has no operator of this name, and would refuse the policy"
-    if any("${" in wanted for wanted in condition.values):
-        return None, "policy variables are not evaluated here"
+        return (False, "IAM has no operator of this name, and refuses the policy"), None
+    if condition.has_variable:
+        return (None, "policy variables are not evaluated here"), None
     if _OTHER_TYPES.fullmatch(asked.base):
-        return None, "no key of an ID token is of this operator's type"
+        return (None, "no key of an ID token is of this operator's type"), None
     value = _look_up(condition.key, identity)
     if value.unknown:
-        return None, value.unknown
+        return (None, value.unknown), None
     if asked.base == "Null":
-        return _null(condition, value)
+        return _null(condition, value), None
     if not value.texts:
-        return _absent(asked)
-    return _compared(asked, condition, value, identity)
+        return _absent(asked), None
+    return (None, ""), Comparison(asked, *_kind(asked.base), condition.values)
 
 
 def _look_up(key: str, identity: Identity) -> Value:
-    found = identity.keys.get(key.lower())
+    name = key.lower()
+    found = identity.keys.get(name)
     if found is not None:
         return found
-    # Keys of an identity provider start with its host; such a request has those of its own only.
-    prefix = key.partition(":")[0]
-    return Value((), "", "" if "." in prefix else "this key is of the request, not of the token")
+    # Global keys and those of STS itself; all others of such a request are its provider's own.
+    if name.startswith(("aws:", "sts:")):
+        return Value((), "", "this key is of the request, not of the token")
+    prefix, _, own = name.rpartition(":")
+    tokens = vocabulary(identity.provider)
+    if prefix == identity.provider.lower() and tokens.open is None and own not in tokens.keys:
+        return Value((), "", "which further claims of this issuer AWS compares is not known here")
+    return Value((), "")
 
 
 def _null(condition: Condition, value: Value) -> Verdict:
@@ -139,32 +178,25 @@ def _absent(asked: Operator) -> Verdict:
     return asked.if_exists or asked.negated, why
 
 
-def _compared(asked: Operator, condition: Condition, value: Value, identity: Identity) -> Verdict:
-    if len(value.texts) > 1 and not asked.qualifier:
+def _compared(asked: Comparison, condition: Condition, identity: Identity) -> Verdict:
+    value = _look_up(condition.key, identity)
+    qualifier, negated = asked.operator.qualifier, asked.operator.negated
+    if len(value.texts) > 1 and not qualifier:
         return None, f"the token has several {value.claim}, and the operator is for one"
-    test = _test(asked)
     try:
         # Lists, not generators: what is no number is found wherever it stands.
         singles = [
-            any([test(text, wanted) for wanted in condition.values]) is not asked.negated
+            any([asked.matches(text, wanted) for wanted in asked.values]) is not negated
             for text in value.texts
         ]
     except ArithmeticError:
         return None, "one side is no number"
-    holds = any(singles) if asked.qualifier == "ForAnyValue" else all(singles)
+    holds = any(singles) if qualifier == "ForAnyValue" else all(singles)
     seen = f"the token's {value.claim} is {_shown(value.texts)}"
     if holds:
         return True, seen
-    wanted = f"the policy wants {'other than ' * asked.negated}{_shown(condition.values)}"
+    wanted = f"the policy wants {'other than ' * negated}{_shown(asked.values)}"
     return False, f"{seen}; {wanted}{_hint(condition, value, identity)}"
-
-
-def _test(asked: Operator) -> Callable[[str, str], bool]:
-    kind, name = _kind(asked.base)
-    if kind == "String":
-        return _STRING[name]
-    number = _NUMERIC[name]
-    return lambda value, wanted: number(_number(value), _number(wanted))
 
 
 def _kind(base: str) -> tuple[str, str]:
@@ -187,11 +219,15 @@ def _number(text: str) -> Decimal:
 
 def _hint(condition: Condition, value: Value, identity: Identity) -> str:
     """Where what the policy names here belongs instead."""
+    if value.claim == "azp":
+        whys = (why_it_differs(value.texts[0], wanted) for wanted in condition.values)
+        if why := next(filter(None, whys), ""):
+            return f": {why}"
     for key, other in identity.keys.items():
         if other.claim != value.claim and {*condition.values} & {*other.texts} - {*value.texts}:
             return f", which is its {other.claim}: AWS compares that as {key}"
-    if value.claim in ("azp", "sub") and any("@" in wanted for wanted in condition.values):
-        return ": AWS compares the account's number, never its e-mail"
+    if value.claim == "sub" and any("@" in wanted for wanted in condition.values):
+        return ": sub is the account's number, never its e-mail"
     return ""
 
 

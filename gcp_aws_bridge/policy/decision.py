@@ -6,7 +6,7 @@ answer is no), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from gcp_aws_bridge.exceptions import quoted
 
 from . import claims as _claims
 from .claims import Identity
-from .conditions import Verdict, judge, matches, parse
-from .document import ACTION, GOOGLE, Statement, load, provider_of, statements
+from .conditions import Verdict, judge, matches
+from .document import ACTION, Statement, load, statements
+from .malformed import faults
+from .principals import GOOGLE, federated
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,20 @@ class Decision:
     Attributes:
         allowed: AWS admits it. False as well where that cannot be told: see `undetermined`.
         statements: What each statement says, in the policy's order.
+        malformed: Why IAM refuses a role with this policy; empty if it does not.
     """
 
     allowed: bool
     statements: tuple[StatementVerdict, ...]
+    malformed: str = ""
 
     @property
     def undetermined(self) -> bool:
         """Whether the answer turns on something that is not evaluated here."""
         matched = {(verdict.effect, verdict.matched) for verdict in self.statements}
-        may_allow = bool({("Allow", True), ("Allow", None)} & matched)
-        return may_allow and not self.allowed and ("Deny", True) not in matched
+        if self.allowed or self.malformed or ("Deny", True) in matched:
+            return False
+        return bool({("Allow", True), ("Allow", None)} & matched)
 
     def __str__(self) -> str:
         lines = [self._summary()]
@@ -69,6 +74,8 @@ class Decision:
         return "\n".join(lines)
 
     def _summary(self) -> str:
+        if self.malformed:
+            return f"Refused: IAM takes no role with such a policy: {self.malformed}."
         if self.allowed:
             return "Admitted."
         if self.undetermined:
@@ -95,17 +102,29 @@ def evaluate(
         ConfigError: The document is no trust policy, or the claims are no ID token's.
     """
     listed = statements(load(document))
-    identity = _claims.read(claims)
+    decision = _decided(listed, _claims.read(claims), account_id)
+    if decision.undetermined:
+        # Which of several audiences AWS compares may make no difference.
+        each = [_decided(listed, one, account_id) for one in _claims.read_each(claims)]
+        if each and len({(one.allowed, one.undetermined) for one in each}) == 1:
+            return each[0]
+    return decision
+
+
+def _decided(listed: Sequence[Statement], identity: Identity, account_id: str | None) -> Decision:
     verdicts = tuple(_verdict(statement, identity, account_id) for statement in listed)
     allows = [verdict.matched for verdict in verdicts if verdict.effect == "Allow"]
     denies = [verdict.matched for verdict in verdicts if verdict.effect == "Deny"]
     allowed = True in allows and all(one is False for one in denies)
-    return Decision(allowed and not any(map(_prohibited, listed)), verdicts)
-
-
-def _prohibited(statement: Statement) -> bool:
-    """Whether IAM would refuse the whole policy for it: then no other statement counts either."""
-    return statement.excepted or not all(parse(c.operator).base for c in statement.conditions)
+    malformed = next(
+        (
+            f"Statement[{one.index}].{fault.where}: {fault.problem}"
+            for one in listed
+            for fault in faults(one)
+        ),
+        "",
+    )
+    return Decision(allowed and not malformed, verdicts, malformed)
 
 
 def _verdict(statement: Statement, identity: Identity, account_id: str | None) -> StatementVerdict:
@@ -130,28 +149,46 @@ def _all(holds: Iterable[bool | None]) -> bool | None:
 
 def _principal(statement: Statement, identity: Identity, account_id: str | None) -> Verdict:
     if statement.excepted:
-        return None, "not evaluated: NotPrincipal, which IAM prohibits in a trust policy"
-    why = f"Principal does not name {quoted(identity.provider)}"
-    unsure = ""
+        return False, "fails: NotPrincipal, which IAM prohibits in a trust policy"
+    found: list[Verdict] = []
     for kind, name in statement.principals:
         if kind == "*":
             return True, "holds: Principal is everybody"
         if kind == "AWS" and name == "*":
-            unsure = 'Principal {"AWS": "*"}, of which IAM does not say that it names such bearers'
+            why = 'Principal {"AWS": "*"}, of which IAM does not say that it names such bearers'
+            found.append((None, f"not evaluated: {why}"))
         if kind == "Federated":
-            issuer, account = provider_of(name)
-            if issuer != identity.provider:
-                unsure = unsure or ("a wildcard in Federated" if "*" in name else "")
-            elif account and account_id not in (None, account):
-                why = f"Principal names the provider of account {account}, not of {account_id}"
-            elif account and issuer == GOOGLE:
-                unsure = (
-                    "Principal is an OIDC provider for Google: it names such bearers only where "
-                    f"the account has made one; {GOOGLE} needs none"
-                )
-            else:
-                return True, f"holds: Principal names {quoted(name)}"
-    return (None, f"not evaluated: {unsure}") if unsure else (False, f"fails: {why}")
+            found.append(_federated(name, identity, account_id))
+    for wanted in (True, None):
+        for holds, why in found:
+            if holds is wanted:
+                return holds, why
+    reasons = [why for _, why in found if why]
+    return False, reasons[-1] if reasons else f"fails: {_unnamed(identity)}"
+
+
+def _unnamed(identity: Identity) -> str:
+    return f"Principal does not name {quoted(identity.provider)}"
+
+
+def _federated(name: str, identity: Identity, account_id: str | None) -> Verdict:
+    """Say whether one `Federated` principal names the bearer of the token."""
+    named = federated(name)
+    if name == "*":
+        return None, "not evaluated: a wildcard in Federated"
+    if named.problem:
+        return False, f"fails: Principal {quoted(name)}: {named.problem}"
+    if named.issuer != identity.provider:
+        return False, f"fails: {_unnamed(identity)}"
+    if named.account and account_id not in (None, named.account):
+        account = f"account {named.account}, not of {account_id}"
+        return False, f"fails: Principal names the provider of {account}"
+    if named.account and named.issuer == GOOGLE:
+        return None, (
+            "not evaluated: Principal is an OIDC provider for Google: it names such bearers only "
+            f"where the account has made one; {GOOGLE} needs none"
+        )
+    return True, f"holds: Principal names {quoted(name)}"
 
 
 def _action(statement: Statement) -> Verdict:

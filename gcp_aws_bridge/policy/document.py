@@ -8,7 +8,6 @@ to 8,192 at most; white space does not count).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
@@ -16,23 +15,33 @@ from typing import Any, NamedTuple, NoReturn
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
-GOOGLE = "accounts.google.com"
 VERSION = "2012-10-17"
 SIZE_QUOTA, SIZE_CEILING = 2048, 8192
 
 _VERSIONS = (VERSION, "2008-10-17")
 _KINDS = ("AWS", "Federated", "Service", "CanonicalUser")
 _MEMBERS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition")
-_PROVIDER_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):oidc-provider/(.+)", re.ASCII | re.DOTALL)
 
 
 class Condition(NamedTuple):
-    """One key under one operator. `values` are alternatives; `unquoted`: one was a number."""
+    """One key under one operator.
+
+    Attributes:
+        values: Alternatives.
+        unquoted: One of them was a number.
+        variables: Whether IAM takes `${...}` in them for a policy variable.
+    """
 
     operator: str
     key: str
     values: tuple[str, ...]
     unquoted: bool = False
+    variables: bool = True
+
+    @property
+    def has_variable(self) -> bool:
+        """Whether some value depends on the request."""
+        return self.variables and any("${" in value for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ def statements(document: Mapping[str, Any]) -> tuple[Statement, ...]:
     listed = listed if isinstance(listed, list) else [listed]
     if not listed:
         _refuse("it has no Statement")
-    return tuple(_statement(f"Statement[{index}]", index, raw) for index, raw in enumerate(listed))
+    # "If you don't set the Version to 2012-10-17 or later, variables like ${aws:username} are
+    # treated as literal strings" (Access Analyzer policy check reference).
+    variables = document.get("Version") == VERSION
+    return tuple(_statement(index, raw, variables) for index, raw in enumerate(listed))
 
 
 def size(document: Mapping[str, Any]) -> int:
@@ -96,18 +108,8 @@ def size(document: Mapping[str, Any]) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
-def provider_of(name: str) -> tuple[str, str]:
-    """The issuer, without its scheme, and the account of a Federated principal that is OIDC's.
-
-    `accounts.google.com` is in every account: its account is empty. Two empty texts: not OIDC.
-    """
-    if name == GOOGLE:
-        return GOOGLE, ""
-    found = _PROVIDER_ARN.fullmatch(name)
-    return (found[2], found[1]) if found else ("", "")
-
-
-def _statement(where: str, index: int, raw: object) -> Statement:
+def _statement(index: int, raw: object, variables: bool) -> Statement:
+    where = f"Statement[{index}]"
     if not isinstance(raw, dict):
         _refuse(f"{where} is not an object")
     if unknown := set(raw) - {*_MEMBERS}:
@@ -127,7 +129,7 @@ def _statement(where: str, index: int, raw: object) -> Statement:
         excepted=principal == "NotPrincipal",
         actions=_texts(f"{action} of {where}", raw[action]),
         all_but=action == "NotAction",
-        conditions=tuple(_conditions(f"Condition of {where}", raw.get("Condition", {}))),
+        conditions=tuple(_conditions(f"Condition of {where}", raw.get("Condition", {}), variables)),
     )
 
 
@@ -155,7 +157,7 @@ def _texts(where: str, raw: object) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _conditions(where: str, raw: object) -> list[Condition]:
+def _conditions(where: str, raw: object, variables: bool) -> list[Condition]:
     if not isinstance(raw, dict):
         _refuse(f"{where} is not an object of operators")
     found = []
@@ -167,7 +169,8 @@ def _conditions(where: str, raw: object) -> list[Condition]:
             if not all(isinstance(one, (str, int, float)) for one in values):
                 _refuse(f"{quoted(key)} in {where} has a value that is not a text")
             unquoted = any(type(one) in (int, float) for one in values)
-            found.append(Condition(operator, key, tuple(map(_text, values)), unquoted))
+            texts = tuple(map(_text, values))
+            found.append(Condition(operator, key, texts, unquoted, variables))
     return found
 
 

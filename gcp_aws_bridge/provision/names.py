@@ -10,13 +10,10 @@ import re
 from typing import NamedTuple
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
-from gcp_aws_bridge.policy.building import LABEL
+from gcp_aws_bridge.policy.names import ACCOUNT_ID, LABEL, PROJECT, PROJECT_ID, PROJECT_IN_EMAIL
 
 __all__ = ["RULES", "Rule", "checked"]
 
-# Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
-# first, no hyphen last. Projects of old with a domain ("example.com:web") are not taken.
-_PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _POOL = r"(?!gcp-)[a-z0-9-]{4,32}"
 _POOL_WANTED = "4 to 32 of a-z, 0-9 and -; gcp- is Google's own"
 
@@ -38,8 +35,10 @@ class Rule(NamedTuple):
 
 
 RULES = {
+    # A project of a domain ("example.com:web") is not taken here: the name of its workload identity
+    # pool is not documented. A service account may be of such a project.
     "project": Rule(
-        _PROJECT, 30, "6 to 30 of a-z, 0-9 and -, a letter first, no - last", "my-project"
+        PROJECT_ID, 30, "6 to 30 of a-z, 0-9 and -, a letter first, no - last", "my-project"
     ),
     # GKE API, projects.locations.clusters: "lowercase letters, numbers, and hyphens. Maximum 40
     # characters. Starts with a letter. Ends with a number or a letter."
@@ -57,8 +56,8 @@ RULES = {
     # IAM API, projects.serviceAccounts.create: account ids of 6 to 30. The default accounts of
     # Compute Engine and App Engine are shared by all of a project, and so not taken.
     "gsa": Rule(
-        rf"[a-z]([a-z0-9-]{{4,28}})[a-z0-9]@{_PROJECT}\.iam\.gserviceaccount\.com",
-        86,
+        rf"[a-z]([a-z0-9-]{{4,28}})[a-z0-9]@{PROJECT_IN_EMAIL}\.iam\.gserviceaccount\.com",
+        340,
         "NAME@PROJECT.iam.gserviceaccount.com, NAME 6 to 30 of a-z, 0-9 and -, a letter first",
         "etl-runner@my-project.iam.gserviceaccount.com",
     ),
@@ -66,7 +65,7 @@ RULES = {
     "service": Rule(
         r"[a-z]([a-z0-9-]*[a-z0-9])?", 49, "up to 49 of a-z, 0-9 and -, a letter first", "reports"
     ),
-    "aws-account": Rule(r"\d{12}", 12, "12 digits", "123456789012"),
+    "aws-account": Rule(ACCOUNT_ID, 12, "12 digits", "123456789012"),
     # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-].
     "role": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
     # The same, Path: 1 to 512 of `/`, or of ! to ~ between two of them; less what quotes.
@@ -91,7 +90,7 @@ RULES = {
     "project-number": Rule(r"[1-9]\d{5,18}", 19, "a project's number", "123456789012"),
     # IAM API, projects.roles: predefined roles, and those of a project or an organization.
     "grant": Rule(
-        rf"((projects/{_PROJECT}|organizations/\d+)/)?roles/[\w.]{{3,64}}",
+        rf"((projects/{PROJECT}|organizations/\d+)/)?roles/[\w.]{{3,64}}",
         128,
         "roles/NAME, projects/PROJECT/roles/NAME or organizations/NUMBER/roles/NAME",
         "roles/pubsub.publisher",

@@ -9,6 +9,7 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy import build
+from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.provision.names import checked
 
 __all__ = [
@@ -98,7 +99,7 @@ class Workload:
     @property
     def gsa_project(self) -> str:
         """The project that the Google service account is in; it need not be the workload's."""
-        return self.gsa.partition("@")[2].partition(".")[0]
+        return project_of(self.gsa)
 
     @property
     def pool(self) -> str:

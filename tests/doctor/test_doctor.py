@@ -104,6 +104,18 @@ def test_further_roles_are_walked_and_named(pod: Pod, capsys: pytest.CaptureFixt
     assert "AWS says: arn:aws:sts::210987654321:assumed-role/target/" in out
 
 
+def test_the_client_id_that_is_named_for_googles_own_provider_is_taken(pod: Pod) -> None:
+    google = "https://accounts.google.com"
+    pod.cloud.add_oidc_provider(google, client_ids=("another",))
+    cause = diagnose({"arn": ROLE}, botocore.session.Session()).cause
+    assert cause is not None
+    assert "doctor/google-provider" == cause.id
+    [*_, client_id] = shlex.split(cause.fix)
+    assert pod.cloud.service_account.unique_id == client_id  # the token's azp, not its audience
+    pod.cloud.add_oidc_provider(google, client_ids=("another", client_id))
+    assert diagnose({"arn": ROLE}, botocore.session.Session()).cause is None
+
+
 def test_a_token_that_no_policy_can_name_gets_no_policy(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import policy
 from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError, TokenError
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
+AUDIENCE = "sts.amazonaws.com"
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,27 @@ def test_an_oidc_provider_for_google_in_the_account_is_recognised(pod: Emulator)
         getattr(error, "code", ""),
     )
     assert "delete the IAM OIDC provider for accounts.google.com" in error.fix
+    # The other repair that it names, as it names it.
+    [client_id] = re.findall(r'or add "(.+?)" to its client ids', error.fix)
+    pod.add_oidc_provider("https://accounts.google.com", client_ids=("another", client_id))
+    registry.clear()
+    assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+
+
+def test_the_statement_for_a_key_files_token_admits_it(pod: Emulator, tmp_path: Path) -> None:
+    account = pod.service_account
+    pod.add_role(ROLE, policy.build(audience=AUDIENCE, service_accounts=[account.unique_id]))
+    key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
+    source = bridge.GoogleCredentials(key_file=key_file)
+    error = failure(token_source=source)
+    assert ("exchange/denied", True) == (error.error_id, f'azp="{account.email}"' in str(error))
+    statement = json.loads(error.fix[error.fix.index("{") :])
+    built = policy.build(audience=AUDIENCE, key_file_emails={account.unique_id: account.email})
+    assert built == {"Version": "2012-10-17", "Statement": [statement]}
+    assert [] == policy.lint(built)
+    pod.add_role(ROLE, built)
+    registry.clear()
+    assert bridge.credentials(ROLE, token_source=source).access_key.startswith("ASIA")
 
 
 def test_duration_over_the_roles_maximum(pod: Emulator) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
 from gcp_aws_bridge.emulator import Emulator
 
@@ -56,6 +57,7 @@ def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_aws_bridge "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    pod.key_file(tmp_path)  # key.json
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", page, re.S)
     assert len(blocks) > 6
@@ -71,7 +73,8 @@ def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
         )
         assert ("", wanted) == (done.stderr, done.stdout if wanted else "")
     assert POLICY == json.loads((tmp_path / "policy.json").read_text())
-    assert [] == policy.lint((tmp_path / "cluster.json").read_text())
+    for name in ("cluster.json", "key-file.json"):
+        assert [] == policy.lint((tmp_path / name).read_text())
     assert (tmp_path / "role.tf").read_text().startswith('resource "aws_iam_role" "etl"')
 
 
@@ -84,9 +87,11 @@ def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 def test_the_page_has_every_rule() -> None:
-    source = Path(policy.lint.__code__.co_filename).read_text(encoding="utf-8")
-    rules = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
-    rules |= {"missing-aud", "missing-oaud", "missing-sub"}
+    folder = Path(policy.lint.__code__.co_filename).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
+    rules = set(re.findall(r'(?:Finding|Fault)\(\s*"([a-z-]+)"', source))
+    rules |= {"missing-aud", "missing-oaud", "missing-sub", "missing-app-id"}
+    rules |= {"never-matches", "two-accounts"}
     page = PAGE.read_text(encoding="utf-8")
     table = page[page.index("| rule |") : page.index("## In continuous")]
     rows = " ".join(re.findall(r"^\| (`.+?`) \|", table, re.M))
@@ -103,6 +108,22 @@ def test_what_it_writes_from_a_token_admits_that_token(pod: Emulator, tmp_path: 
     pod.add_role(ROLE, built.stdout)
     checked = run("check", "-", "--token", str(tmp_path / "token"), stdin=built.stdout)
     assert (0, "Admitted.") == (checked.returncode, checked.stdout.splitlines()[0])
+
+
+def test_what_it_writes_from_a_key_file_admits_that_key_file(pod: Emulator, tmp_path: Path) -> None:
+    key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
+    built = run("build", "--key-file", key_file, "--audience", AUDIENCE)
+    assert (0, "") == (built.returncode, built.stderr)
+    account = pod.service_account
+    both = run("build", "--key-file", key_file, "--service-account", account.unique_id)
+    [pins] = json.loads(both.stdout)["Statement"][0]["Condition"].values()
+    assert [account.unique_id, account.email] == pins["accounts.google.com:aud"]
+    source = bridge.GoogleCredentials(key_file=key_file)
+    pod.add_role(ROLE, built.stdout)
+    credentials = bridge.credentials(ROLE, audience=AUDIENCE, token_source=source)
+    assert credentials.access_key.startswith("ASIA")
+    secret = json.loads(Path(key_file).read_text())["private_key"].splitlines()[1]
+    assert secret not in built.stdout + both.stdout
 
 
 # -- exit statuses -----------------------------------------------------------------------------
@@ -146,6 +167,15 @@ def test_lint(files: Path) -> None:
     ("arguments", "stdin", "error_id"),
     [
         (["lint", "-"], "not JSON", "config/trust-policy"),
+        (["build", "--key-file", "-"], "not JSON", "config/input-file"),
+        (["build", "--key-file", "-"], "[]", "config/input-file"),
+        (["build", "--key-file", "-"], '{"type": "authorized_user"}', "config/input-file"),
+        (["build", "--key-file", "-"], '{"type": "service_account"}', "config/input-file"),
+        (
+            ["build", "--key-file", "-"],
+            '{"type": "service_account", "client_id": "1", "client_email": "a@b.c"}',
+            "config/trust-policy-value",
+        ),
         (["lint", "-"], '{"Version": "2012-10-17"}', "config/trust-policy"),
         (["lint", "-"], b"\xff\xfe{}", "config/input-file"),
         (["lint", "-"], "[" * 100_000, "config/trust-policy"),

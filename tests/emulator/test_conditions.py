@@ -49,6 +49,9 @@ def holds(operator: str, wanted: object, *present: str, key: str = KEY) -> bool:
         ("NumericGreaterThan", "12", "9", False),
         ("NumericGreaterThanEquals", "9", "12", True),
         ("NumericEquals", "12", "twelve", False),
+        # Exact: as floats, these are one number.
+        ("NumericEquals", "104203741234567890123", "104203741234567890124", False),
+        ("StringEqualsIgnoreCase", "stra\u00dfe", "STRASSE", False),
         ("Bool", True, "true", True),
         ("Bool", "false", "true", False),
         ("ArnEquals", ARN, ARN, True),
@@ -126,12 +129,12 @@ def test_keys_have_no_case():
 
 
 def test_every_member_is_a_condition():
-    block = {"StringEquals": {"a": "1", "b": "2"}, "StringLike": {"c": "3*"}}
+    block = {"StringEquals": {"k:a": "1", "k:b": "2"}, "StringLike": {"k:c": "3*"}}
     conditions = parse_conditions(block)
     assert len(conditions) == 3
-    context = {"a": ("1",), "b": ("2",), "c": ("34",)}
+    context = {"k:a": ("1",), "k:b": ("2",), "k:c": ("34",)}
     assert [condition.holds(context) for condition in conditions] == [True] * 3
-    assert [c.holds({**context, "b": ("x",)}) for c in conditions] == [True, False, True]
+    assert [c.holds({**context, "k:b": ("x",)}) for c in conditions] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +151,10 @@ def test_every_member_is_a_condition():
         {"StringEquals": {KEY: None}},
         {"StringEquals": {KEY: "${aws:username}"}},
         {"Null": {KEY: "maybe"}},
+        {"StringEquals": {"sub": "a"}},
+        {"StringEquals": {":sub": "a"}},
+        {"StringEquals": {"accounts.google.com:": "a"}},
+        {"StringEquals": {KEY: "a", KEY.upper(): "a"}},
         {"Null": {KEY: ["true", "false"]}},
         ["StringEquals"],
     ],
@@ -155,3 +162,10 @@ def test_every_member_is_a_condition():
 def test_what_cannot_be_evaluated_is_refused(block):
     with pytest.raises(ValueError, match=r"Condition|Null"):
         parse_conditions(block)
+
+
+def test_a_variable_is_text_in_a_policy_of_the_old_version():
+    block = {"StringEquals": {KEY: "${aws:username}"}}
+    [condition] = parse_conditions(block, variables=False)
+    assert condition.holds({KEY: ("${aws:username}",)})
+    assert not condition.holds({KEY: ("etl",)})

@@ -189,6 +189,10 @@ class TestServiceAccount:
         assert re.fullmatch(r"1\d{20}", ServiceAccount().unique_id)
         assert (account.project_id, account.workload_pool) == ("p1", "p1.svc.id.goog")
 
+    def test_named_knows_projects_of_a_domain(self):
+        account = ServiceAccount.named("etl@web.example.com.iam.gserviceaccount.com")
+        assert account.project_id == "example.com:web"
+
     @pytest.mark.parametrize("email", ["", "a", "a@b", "@p.iam.gserviceaccount.com", "a@gmail.com"])
     def test_named_wants_an_accounts_email(self, email):
         with pytest.raises(ValueError, match="is not a service account's e-mail"):

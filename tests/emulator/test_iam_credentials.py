@@ -285,6 +285,24 @@ class TestIdToken:
         plain = call(federated(), "generateIdToken", audience="https://a")[1]["token"]
         assert "email" not in jwt.decode(plain, verify=False)
 
+    @pytest.mark.parametrize(
+        ("flag", "azp"),
+        [(True, "email"), ("true", "email"), (False, "number"), ("false", "number")],
+    )
+    def test_azp_is_the_email_where_that_is_asked_for(
+        self, emulator, provider, federated, call, flag, azp
+    ):
+        made = emulator.add_google_service_account(APP, [provider.principal("me")])
+        asked = {"audience": "https://a", "useEmailAzp": flag, "organizationNumberIncluded": flag}
+        claims = jwt.decode(call(federated(), "generateIdToken", **asked)[1]["token"], verify=False)
+        number = made.account.unique_id
+        assert (claims["azp"], claims["sub"]) == (APP if azp == "email" else number, number)
+
+    @pytest.mark.parametrize("flag", [1, "yes", [], 0])
+    def test_a_flag_is_a_truth_value(self, emulator, provider, federated, call, flag):
+        emulator.add_google_service_account(APP, [provider.principal("me")])
+        assert call(federated(), "generateIdToken", audience="a", useEmailAzp=flag)[0] == 400
+
     def test_needs_an_audience_and_the_permission(self, emulator, provider, federated, call):
         emulator.add_google_service_account(APP, [provider.principal("me")])
         assert call(federated(), "generateIdToken")[0] == 400

@@ -251,11 +251,47 @@ class TestOwnProvider:
         emulator.add_role(ROLE, self.trust(provider))
         assert exchange(provider.mint()).message.startswith("No OpenIDConnect provider found")
 
-    def test_google_as_a_provider_wants_its_audience_registered(self, emulator, exchange):
-        emulator.add_oidc_provider("https://accounts.google.com", client_ids=("other",))
-        refused(exchange(emulator.mint()), "InvalidIdentityToken", "Incorrect token audience")
-        emulator.add_oidc_provider("https://accounts.google.com")
-        assert exchange(emulator.mint()).status == 200
+    @pytest.mark.parametrize(
+        ("azp", "client_ids", "taken"),
+        [
+            ("number", ("number",), True),
+            ("number", ("sts.amazonaws.com",), False),  # the token's aud: azp alone is looked for
+            ("number", ("etl@demo-project.iam.gserviceaccount.com",), False),
+            ("etl@demo-project.iam.gserviceaccount.com", ("number",), False),
+            ("etl@demo-project.iam.gserviceaccount.com", ("sts.amazonaws.com",), False),
+            (
+                "etl@demo-project.iam.gserviceaccount.com",
+                ("etl@demo-project.iam.gserviceaccount.com", "number"),
+                True,
+            ),
+            (None, ("sts.amazonaws.com",), True),
+            (None, ("number",), False),
+        ],
+    )
+    def test_the_client_ids_of_a_provider_for_google_have_the_azp(
+        self, emulator, exchange, azp, client_ids, taken
+    ):
+        number = emulator.service_account.unique_id
+        named = tuple(number if one == "number" else one for one in client_ids)
+        emulator.add_oidc_provider("https://accounts.google.com", client_ids=named)
+        trust = emulator.trust_policy_for()["Statement"][0]
+        trust["Condition"] = {"StringEquals": {"accounts.google.com:sub": number}}
+        emulator.add_role(ROLE, {"Version": "2012-10-17", "Statement": [trust]})
+        token = emulator.mint(azp=number if azp == "number" else azp)
+        if taken:
+            assert exchange(token).status == 200
+        else:
+            refused(exchange(token), "InvalidIdentityToken", "Incorrect token audience")
+
+    def test_a_clusters_azp_goes_before_its_aud(self, emulator, exchange):
+        provider = emulator.add_oidc_provider(CLUSTER, client_ids=("client",))
+        emulator.add_role(ROLE, self.trust(provider, audience="client"))
+        assert exchange(provider.mint(azp="client")).status == 200
+        refused(
+            exchange(provider.mint("client", azp="other")),
+            "InvalidIdentityToken",
+            "Incorrect token audience",
+        )
 
     @pytest.mark.parametrize("url", ["http://x.example", "x.example", "https://"])
     def test_it_must_be_https(self, emulator, url):

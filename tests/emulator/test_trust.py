@@ -129,7 +129,7 @@ class TestWidelyCopied:
         assert not admits(policy(equals(sub=NUMBER), Principal={"Federated": arn}))
 
     def test_a_provider_arn_for_google_matches_once_it_exists(self, emulator, admits):
-        provider = emulator.add_oidc_provider(f"https://{GOOGLE}", client_ids=(AUDIENCE,))
+        provider = emulator.add_oidc_provider(f"https://{GOOGLE}", client_ids=(NUMBER,))
         document = policy(equals(sub=NUMBER), Principal={"Federated": provider.arn})
         assert admits(document)
 
@@ -240,6 +240,16 @@ class TestEvaluation:
         policy(Principal=GOOGLE),
         policy(Principal={"federated": GOOGLE}),
         policy(Principal={"Federated": "*"}),
+        policy(Principal={"Federated": f"https://{GOOGLE}"}),
+        policy(Principal={"Federated": f"{GOOGLE}/"}),
+        policy(Principal={"Federated": GOOGLE.upper()}),
+        policy(Principal={"Federated": "accounts.google.co"}),
+        policy(Principal={"Federated": "container.googleapis.com/v1/projects/p"}),
+        policy(Principal={"Federated": "arn:aws:iam::123456789012:oidc-provider/x.example?"}),
+        policy(Principal={"Federated": "arn:aws:iam::123456789012:oidc-provider/"}),
+        policy(Principal={"Federated": "arn:aws:iam::12345:oidc-provider/x.example"}),
+        policy({"StringEquals": {"sub": NUMBER}}),
+        policy({"StringEquals": {f"{GOOGLE}:sub": NUMBER, f"{GOOGLE}:SUB": NUMBER}}),
         policy(Principal={"Federated": 7}),
         policy(Principal={"AWS": "arn:aws:iam::123456789012:role/*"}),
         policy(Principal={"AWS": "12345"}),

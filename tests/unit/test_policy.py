@@ -13,6 +13,7 @@ from unit.servers import failure
 from gcp_aws_bridge import policy
 from gcp_aws_bridge.cli import trust_policy
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.authorized_party import aws_audience, kind_of
 from gcp_aws_bridge.policy.conditions import matches
 from gcp_aws_bridge.policy.rendering import FORMS
 
@@ -107,18 +108,18 @@ def verdict(condition: Any, claims: Any = CLAIMS, **members: Any) -> bool | None
         ("ForAnyValue:IpAddressIfExists", "10.0.0.0/8", None),
         ("StringEquals", "${aws:username}", None),
         ("StringNotEquals", [OTHER, "${*}"], None),
-        # No operators of IAM's.
-        ("StringContains", NUMBER, None),
-        ("stringequals", NUMBER, None),
-        ("String", NUMBER, None),
-        ("NullIfExists", "true", None),
-        ("ForAnyValue:Null", "true", None),
-        ("ForSomeValues:StringEquals", NUMBER, None),
-        (":StringEquals", NUMBER, None),
-        ("NumericLike", NUMBER, None),
-        ("NumericNotLessThan", "1", None),
-        ("StringNot", NUMBER, None),
-        ("", NUMBER, None),
+        # No operators of IAM's: it refuses the policy.
+        ("StringContains", NUMBER, False),
+        ("stringequals", NUMBER, False),
+        ("String", NUMBER, False),
+        ("NullIfExists", "true", False),
+        ("ForAnyValue:Null", "true", False),
+        ("ForSomeValues:StringEquals", NUMBER, False),
+        (":StringEquals", NUMBER, False),
+        ("NumericLike", NUMBER, False),
+        ("NumericNotLessThan", "1", False),
+        ("StringNot", NUMBER, False),
+        ("", NUMBER, False),
     ],
 )
 def test_operators_on_a_key_that_is_there(operator: str, wanted: Any, holds: bool | None) -> None:
@@ -268,6 +269,54 @@ def test_what_are_no_claims(claims: Any, seen: str) -> None:
     failure(ConfigError, "config/claims", call, seen=[seen])
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (NUMBER, "number"),
+        ("etl@demo.iam.gserviceaccount.com", "e-mail"),
+        ("etl@web.example.com.iam.gserviceaccount.com", "e-mail"),
+        ("demo@appspot.gserviceaccount.com", "e-mail"),
+        ("123456789012-compute@developer.gserviceaccount.com", "e-mail"),
+        ("32555940559.apps.googleusercontent.com", "OAuth client id"),
+        ("123456789012", ""),
+        ("jane@gmail.com", ""),
+        ("etl@gserviceaccount.com", ""),
+        ("etl@demo.iam.gserviceaccount.com.example", ""),
+        ("etl@demo.iam.gserviceaccount.com\n", ""),
+        (AUDIENCE, ""),
+        ("", ""),
+    ],
+)
+def test_what_azp_can_be(text: str, kind: str) -> None:
+    assert kind == kind_of(text)
+
+
+@pytest.mark.parametrize(
+    ("audiences", "party", "found"),
+    [
+        (["a"], [], (("a",), "aud")),
+        (["a"], ["p"], (("p",), "azp")),
+        (["a", "b"], ["p"], (("p",), "azp")),
+        (["a", "b"], [], (("a", "b"), "aud")),
+    ],
+)
+def test_azp_is_the_audience_where_there_is_one(audiences: Any, party: Any, found: Any) -> None:
+    assert found == aws_audience(audiences, party)
+
+
+def test_a_clusters_azp_is_its_audience() -> None:
+    with_azp = {**OF_CLUSTER, "azp": "client"}
+    members = {"Principal": {"Federated": ARN}}
+    assert verdict(equals(PATH, aud="client"), with_azp, **members)
+    assert verdict(equals(PATH, aud=AUDIENCE), with_azp, **members) is False
+
+
+def test_the_explanation_says_from_where_the_other_azp_comes() -> None:
+    of_key_file = {**CLAIMS, "azp": "etl@demo.iam.gserviceaccount.com"}
+    told = str(policy.evaluate(document(statement(equals(**PINS))), of_key_file))
+    assert "azp is the e-mail in a token of a key file, the number in one of the metadata" in told
+
+
 # -- principals, actions, effects --------------------------------------------------------------
 
 
@@ -289,7 +338,7 @@ def test_what_are_no_claims(claims: Any, seen: str) -> None:
         ({"Federated": ARN}, OF_CLUSTER, True),
         ({"Federated": ARN.replace("aws", "aws-cn", 1)}, OF_CLUSTER, True),
         ({"Federated": f"{ARN}2"}, OF_CLUSTER, False),
-        ({"Federated": ARN[:-1] + "*"}, OF_CLUSTER, None),
+        ({"Federated": ARN[:-1] + "*"}, OF_CLUSTER, False),
         ({"Federated": ARN.replace("123456789012", "")}, OF_CLUSTER, False),
         ({"Federated": PATH}, OF_CLUSTER, False),
     ],
@@ -320,7 +369,8 @@ def test_the_provider_is_of_the_roles_account(account_id: str | None, allowed: b
 def test_a_policy_that_iam_would_refuse_admits_nobody(members: Any, effect: str) -> None:
     prohibited = statement(**{**members, "Effect": effect})
     decision = policy.evaluate(document(prohibited, statement()), CLAIMS)
-    assert (False, True) == (decision.allowed, decision.undetermined)
+    assert (False, False) == (decision.allowed, decision.undetermined)
+    assert str(decision).startswith("Refused: IAM takes no role with such a policy: Statement[0].")
 
 
 @pytest.mark.parametrize(
@@ -377,7 +427,7 @@ def test_the_explanation_names_each_condition_seen_and_wanted() -> None:
     trust = document(statement(equals(aud=AUDIENCE, oaud="x", sub="a@b.c"), Sid="etl"))
     fails = "  fails: StringEquals accounts.google.com"
     swapped = "which is its aud: AWS compares that as accounts.google.com:oaud"
-    email = "AWS compares the account's number, never its e-mail"
+    email = "sub is the account's number, never its e-mail"
     assert [
         "Refused: no statement allows it.",
         'Statement[0] "etl" (Allow) does not apply:',
@@ -497,7 +547,7 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
             ["audience-in-aud", "missing-oaud", "missing-sub"],
         ),
         ({"Condition": equals(**{**PINS, "aud": AUDIENCE})}, ["audience-in-aud"]),
-        ({"Condition": equals(**{**PINS, "aud": EMAIL})}, ["email"]),
+        ({"Condition": equals(**{**PINS, "aud": "jane@example.com"})}, ["email"]),
         ({"Condition": equals(**{**PINS, "sub": EMAIL})}, ["email"]),
         ({"Condition": equals(**PINS), "Principal": GOOGLE_ARN}, ["google-provider-arn"]),
         ({"Condition": like(**{**PINS, "sub": "*"})}, ["wildcard"]),
@@ -523,7 +573,118 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Action": "sts:AssumeRole", "Condition": equals(**PINS)}, ["action"]),
         ({"Action": "sts:*", "Condition": equals(**PINS)}, ["action-wildcard"]),
         ({"Action": None, "NotAction": "x", "Condition": equals(**PINS)}, ["action-wildcard"]),
+        # What is pinned by a value that the request chooses, or by none.
+        (
+            {"Condition": equals(**{**PINS, "sub": f"${{{GOOGLE}:sub}}"})},
+            ["missing-sub", "policy-variable"],
+        ),
+        ({"Condition": equals(**{**PINS, "sub": []})}, ["empty-list"]),
+        ({"Condition": {**equals(**PINS), "StringNotEquals": {f"{GOOGLE}:oaud": []}}}, "empty"),
+        ({"Condition": equals(**{**PINS, "sub": SUBJECT})}, ["not-a-number"]),
+        # Conditions that each can hold, and not together.
+        ({"Condition": {**equals(**PINS), "StringNotLike": {f"{GOOGLE}:sub": "1*"}}}, "never"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "true"}}}, "never"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:email": "false"}}}, ["absent-key"]),
+        (
+            {"Condition": {**equals(**PINS), "StringEqualsIgnoreCase": {f"{GOOGLE}:oaud": "x"}}},
+            "never",
+        ),
+        (
+            {"Condition": {**equals(**PINS), "NumericLessThan": {f"{GOOGLE}:sub": NUMBER}}},
+            "never",
+        ),
+        ({"Condition": {**equals(**PINS), **like(sub="2*")}}, ["never-matches", "wildcard"]),
+        ({"Condition": equals(**{**PINS, "sub": OTHER})}, ["two-accounts"]),
+        ({"Condition": equals(**{**PINS, "aud": [OTHER, f"{OTHER[:-1]}9"]})}, ["two-accounts"]),
+        # Keys that IAM does not have, or does not take.
+        ({"Condition": equals(f"https://{GOOGLE}", **PINS)}, ["absent-key"] * 3 + ["no-condition"]),
+        ({"Condition": equals(f"{GOOGLE}/", **PINS)}, ["absent-key"] * 3 + ["no-condition"]),
+        ({"Condition": {"StringEquals": {"sub": NUMBER}}}, ["key-format", "no-condition"]),
+        (
+            {"Condition": {"StringEquals": {f"{GOOGLE}:sub": NUMBER, f"{GOOGLE}:SUB": NUMBER}}},
+            ["duplicate-key", "missing-aud", "missing-oaud"],
+        ),
+        # Principals that name nobody.
+        *(
+            ({"Principal": {"Federated": name}, "Condition": equals(**PINS)}, ["principal"])
+            for name in (
+                f"https://{GOOGLE}",
+                f"{GOOGLE}/",
+                "Accounts.Google.com",
+                f"https://{GOOGLE}/",
+                f"arn:aws:iam::123456789012:oidc-provider/https://{GOOGLE}",
+                f"arn:aws:iam::123456789012:oidc-provider/{GOOGLE}/",
+            )
+        ),
+        *(
+            (
+                {"Principal": {"Federated": name}, "Condition": equals(PATH, aud="x", sub=SUBJECT)},
+                ["principal"],
+            )
+            for name in (
+                PATH,
+                ISSUER,
+                f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}",
+                f"{ARN}/",
+                ARN.upper(),
+                ARN.replace("container", "Container"),
+                f"{ARN[:-1]}*",
+                f"{ARN[:-1]}?",
+                "arn:aws:iam::123456789012:oidc-provider/*",
+                "arn:aws:iam::123456789012:oidc-provider/123456789012",
+                "arn:aws:iam::123456789012:oidc-provider/demo.svc.id.goog",
+                "arn:aws:iam::123456789012:oidc-provider/container.googleapis.com",
+                "arn:aws:iam::ACCOUNT:oidc-provider/x.example.com",
+                "accounts.google.co",
+                "demo.svc.id.goog",
+            )
+        ),
+        ({"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/x"}}, ["principal"]),
+        ({"Principal": {"AWS": "123456789012"}}, ["principal"]),
+        # The other built-in providers.
+        ({"Principal": {"Federated": "cognito-identity.amazonaws.com"}}, ["no-condition"]),
+        ({"Principal": {"Federated": "graph.facebook.com"}}, ["no-condition"]),
+        ({"Principal": {"Federated": "www.amazon.com"}}, ["no-condition"]),
+        (
+            {
+                "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+                "Condition": {
+                    "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "x"}
+                },
+            },
+            ["missing-aud"],
+        ),
+        (
+            {
+                "Principal": {"Federated": "www.amazon.com"},
+                "Condition": equals("www.amazon.com", user_id="x"),
+            },
+            ["missing-app-id"],
+        ),
+        (
+            {
+                "Principal": {"Federated": "graph.facebook.com"},
+                "Condition": equals("graph.facebook.com", app_id="${aws:userid}"),
+            },
+            ["missing-app-id", "policy-variable"],
+        ),
         # A cluster's own issuer.
+        (
+            {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=NUMBER)},
+            ["not-a-subject"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=EMAIL)},
+            ["not-a-subject"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": like(PATH, aud="x", sub="1042*")},
+            ["never-matches"],
+        ),
+        (
+            {"Principal": CLUSTER, "Condition": equals(ISSUER, aud="x", sub=SUBJECT)},
+            ["absent-key"] * 2 + ["no-condition"],
+        ),
         ({"Principal": CLUSTER}, ["no-condition"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, sub=SUBJECT)}, ["missing-aud"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, aud=AUDIENCE)}, ["missing-sub"]),
@@ -542,8 +703,9 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
-    if rules == "missing":
-        rules = ["missing-aud", "missing-oaud", "missing-sub"]
+    if isinstance(rules, str):
+        missing = ["missing-aud", "missing-oaud", "missing-sub"]
+        rules = {"missing": missing, "never": ["never-matches"], "empty": ["empty-list"]}[rules]
     found = policy.lint(document(statement(**members)))
     assert rules == sorted(finding.rule for finding in found)
     for finding in found:
@@ -560,13 +722,48 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
         {"Condition": equals(**PINS)},
         {"Condition": like(**PINS)},
         {"Condition": equals(**{**PINS, "aud": "1-x.apps.googleusercontent.com"})},
+        # A key file, alone and beside other sources; of a project of a domain, too.
+        {"Condition": equals(**{**PINS, "aud": EMAIL})},
+        {"Condition": equals(**{**PINS, "aud": [NUMBER, EMAIL]})},
+        {"Condition": equals(**{**PINS, "aud": "etl@web.example.com.iam.gserviceaccount.com"})},
+        {"Condition": equals(**{**PINS, "aud": "123-compute@developer.gserviceaccount.com"})},
+        {"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "false"}}},
+        {
+            "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/x"},
+            "Action": "sts:AssumeRoleWithSAML",
+        },
+        {
+            "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+            "Condition": equals("cognito-identity.amazonaws.com", aud="eu-west-1:x"),
+        },
+        {
+            "Principal": {"Federated": "graph.facebook.com"},
+            "Condition": equals("graph.facebook.com", app_id="1"),
+        },
+        # An issuer with a final slash, and keys that it alone has.
+        {
+            "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/x.auth0.com/"},
+            "Condition": equals("x.auth0.com/", aud="x", sub="auth0|1"),
+        },
+        {
+            "Principal": {
+                "Federated": "arn:aws:iam::123456789012:oidc-provider/"
+                "token.actions.githubusercontent.com"
+            },
+            "Condition": equals(
+                "token.actions.githubusercontent.com",
+                aud="sts.amazonaws.com",
+                sub="repo:acme/etl:ref:refs/heads/main",
+                repository="acme/etl",
+            ),
+        },
         {"Condition": {"ForAnyValue:StringEquals": equals(**PINS)["StringEquals"]}},
         {"Condition": {**equals(**PINS), "Bool": {"aws:SecureTransport": "true"}}},
         {
             "Condition": equals(**PINS),
             "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
         },
-        {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, "y"])},
+        {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, f"{SUBJECT}-2"])},
         {"Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
         {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
         {"Effect": "Deny", "Principal": "*", "Action": "*"},
@@ -574,6 +771,63 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
 )
 def test_where_nothing_is_wrong(members: dict[str, Any]) -> None:
     assert [] == policy.lint(document(statement(**members)))
+
+
+@pytest.mark.parametrize(
+    ("deny", "rules"),
+    [
+        ({"Principal": "*"}, ["denied"]),
+        ({"Condition": {"StringNotEquals": {f"{GOOGLE}:oaud": "another"}}}, ["denied"]),
+        ({"Condition": {"StringNotEquals": {f"{GOOGLE}:oaud": AUDIENCE}}}, []),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, []),
+        ({"Action": "sts:AssumeRole"}, []),
+        ({"Principal": CLUSTER}, []),
+    ],
+)
+def test_an_allow_that_a_deny_takes_back(deny: dict[str, Any], rules: list[str]) -> None:
+    trust = document(statement(equals(**PINS)), statement(**{"Effect": "Deny", **deny}))
+    assert rules == [finding.rule for finding in policy.lint(trust)]
+    assert policy.evaluate(trust, CLAIMS).allowed is (
+        not rules and not policy.evaluate(trust, CLAIMS).undetermined
+    )
+
+
+def test_a_variable_in_a_policy_of_the_old_version_is_text() -> None:
+    trust = {"Statement": statement(equals(**{**PINS, "sub": "${aws:username}"}))}
+    assert ["not-a-number"] == [finding.rule for finding in policy.lint(trust)]
+    decision = policy.evaluate(trust, CLAIMS)
+    assert (False, False) == (decision.allowed, decision.undetermined)
+
+
+def test_the_conditions_that_clash_are_named() -> None:
+    clash = {**equals(**PINS), "StringNotEquals": {f"{GOOGLE}:sub": NUMBER}}
+    [finding] = policy.lint(document(statement(clash)))
+    named = f"StringEquals.{GOOGLE}:sub, StringNotEquals.{GOOGLE}:sub"
+    assert f"no token of {GOOGLE} ever meets all of {named}" == finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        (f"https://{GOOGLE}", GOOGLE),
+        (f"{GOOGLE}/", GOOGLE),
+        ("Accounts.Google.com", GOOGLE),
+        (f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}/", ARN),
+        (ARN.upper(), ARN),
+    ],
+)
+def test_the_principal_that_was_meant_is_named(name: str, instead: str) -> None:
+    finding = policy.lint(document(statement(Principal={"Federated": name})))[0]
+    assert ("principal", f'"Federated": "{instead}"') == (finding.rule, finding.fix)
+
+
+def test_patterns_that_would_take_for_ever_are_given_up() -> None:
+    key = "x.example.com:sub"
+    patterns = {"StringLike": {key: "*a" * 300}, "StringNotLike": {key: "*b" * 300}}
+    patterns["ForAnyValue:StringLike"] = {key: "*ab" * 200}
+    principal = {"Federated": "arn:aws:iam::123456789012:oidc-provider/x.example.com"}
+    found = policy.lint(document(statement(patterns, Principal=principal)))
+    assert "wildcard" in [finding.rule for finding in found]
 
 
 @pytest.mark.parametrize(("count", "severity"), [(6, []), (7, ["warning"]), (40, ["error"])])
@@ -591,6 +845,21 @@ def test_each_service_account_has_a_statement_with_all_three_keys() -> None:
     assert document(
         statement(equals(**PINS)), statement(equals(aud=OTHER, oaud=AUDIENCE, sub=OTHER))
     ) == policy.build(audience=AUDIENCE, service_accounts=(NUMBER, OTHER, NUMBER))
+
+
+def test_an_account_with_a_key_file_is_admitted_by_its_email_and_pinned_by_its_number() -> None:
+    key_file = policy.build(audience=AUDIENCE, key_file_emails={NUMBER: EMAIL})
+    assert document(statement(equals(**{**PINS, "aud": EMAIL}))) == key_file
+    both = policy.build(
+        audience=AUDIENCE, service_accounts=[NUMBER], key_file_emails={NUMBER: EMAIL}
+    )
+    assert document(statement(equals(**{**PINS, "aud": [NUMBER, EMAIL]}))) == both
+    for trust in (key_file, both):
+        assert [] == policy.lint(trust)
+        assert policy.evaluate(trust, {**CLAIMS, "azp": EMAIL}).allowed
+        assert not policy.evaluate(trust, {**CLAIMS, "azp": EMAIL, "sub": OTHER}).allowed
+        assert not policy.evaluate(trust, {**CLAIMS, "azp": EMAIL, "aud": "x"}).allowed
+        assert policy.evaluate(trust, CLAIMS).allowed is (trust is both)
 
 
 def test_a_cluster_has_one_statement_with_its_subjects() -> None:
@@ -630,6 +899,12 @@ OIDC = {"issuer": ISSUER, "subjects": [SUBJECT], "account_id": "123456789012"}
         {"service_accounts": [int(NUMBER)]},
         {"service_accounts": [EMAIL]},
         {"service_accounts": ["123456789012"]},
+        {"key_file_emails": {EMAIL: NUMBER}},
+        {"key_file_emails": {NUMBER: "jane@example.com"}},
+        {"key_file_emails": {NUMBER: None}},
+        {"key_file_emails": {"123456789012": EMAIL}},
+        {"key_file_emails": [NUMBER]},
+        {"key_file_emails": {NUMBER: EMAIL}, **OIDC},
         {"service_accounts": [f"{NUMBER}\n"]},
         {"service_accounts": [NUMBER[:-1] + "\u0663"]},
         {"service_accounts": [str(10**20 + number) for number in range(9)]},

@@ -486,3 +486,20 @@ def test_the_order_and_the_lists_of_one_of_a_policy_do_not_matter() -> None:
 
 def test_names_is_what_the_plan_checks_by() -> None:
     assert plan.checked is names.checked
+
+
+@pytest.mark.parametrize(
+    ("gsa", "project"),
+    [
+        ("etl-runner@my-project.iam.gserviceaccount.com", "my-project"),
+        ("etl-runner@my-project.example.com.iam.gserviceaccount.com", "example.com:my-project"),
+        (
+            "etl-runner@my-project.corp.example.co.uk.iam.gserviceaccount.com",
+            "corp.example.co.uk:my-project",
+        ),
+    ],
+)
+def test_a_service_account_of_a_domains_project(gsa: str, project: str) -> None:
+    assert gsa == checked("gsa", gsa)
+    at = Workload("cloud-run", project="web-project", location="europe-west1", service="a", gsa=gsa)
+    assert project == at.gsa_project

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import cel
+from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import AwsRole
 
@@ -120,7 +121,7 @@ class Federation:
     @property
     def gsa_project(self) -> str:
         """The project that the Google service account is in."""
-        return self.gsa.partition("@")[2].partition(".")[0]
+        return project_of(self.gsa)
 
 
 @dataclass(frozen=True)

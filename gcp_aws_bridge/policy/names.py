@@ -1,0 +1,64 @@
+"""What the clouds take for a name, as regular expressions for the whole name, in ASCII.
+
+Sources are named at each rule. `provision/names` and the trust policies share these.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "ACCOUNT_EMAIL",
+    "ACCOUNT_ID",
+    "ACCOUNT_NUMBER",
+    "CLIENT_ID",
+    "LABEL",
+    "PARTITION",
+    "PROJECT",
+    "PROJECT_ID",
+    "PROJECT_IN_EMAIL",
+    "SUBJECT",
+    "SUBJECT_WANTED",
+    "is_name",
+    "project_of",
+]
+
+# Google documents 21 digits (IAM, "Service accounts overview": unique ID). Fewer than 18 are
+# something else: a project's number has 12.
+ACCOUNT_NUMBER = r"\d{18,24}"
+# IAM, "Types of service accounts": those of users end with `PROJECT.iam.gserviceaccount.com`, the
+# default ones with `developer.` and `appspot.gserviceaccount.com`, Google's own with others.
+ACCOUNT_EMAIL = r"[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.gserviceaccount\.com"
+# Google Identity, "Setting up OAuth 2.0": the id of an OAuth client.
+CLIENT_ID = r"[\w-]+\.apps\.googleusercontent\.com"
+
+# Resource Manager, "Creating and managing projects": 6 to 30 of a-z 0-9 and hyphens, a letter
+# first, no hyphen last.
+PROJECT_ID = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+# App Engine, "Domain-scoped projects": `example.com:my-project`. The e-mails of its accounts have
+# the two parts the other way round: `NAME@my-project.example.com.iam.gserviceaccount.com`.
+PROJECT = rf"({_DOMAIN}:)?{PROJECT_ID}"
+PROJECT_IN_EMAIL = rf"{PROJECT_ID}(\.{_DOMAIN})?"
+
+# RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# Kubernetes, "Managing Service Accounts": the subject of a projected token.
+SUBJECT = rf"system:serviceaccount:{LABEL}:(?=.{{1,253}}$){LABEL}(\.{LABEL})*"
+SUBJECT_WANTED = "system:serviceaccount:NAMESPACE:NAME"
+
+ACCOUNT_ID = r"\d{12}"
+# AWS General Reference, "Amazon Resource Names": aws, aws-cn, aws-us-gov, aws-eusc, aws-iso-b, ...
+PARTITION = r"aws(-[a-z]+){0,2}"
+
+
+def is_name(rule: str, text: object) -> bool:
+    """Return whether *text* as a whole is of the form *rule*, one of this module's."""
+    return isinstance(text, str) and re.fullmatch(rule, text, re.ASCII) is not None
+
+
+def project_of(email: str) -> str:
+    """Return the project of a service account, from its e-mail."""
+    named = email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
+    project, _, domain = named.partition(".")
+    return f"{domain}:{project}" if domain else project

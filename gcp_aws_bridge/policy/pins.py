@@ -1,0 +1,257 @@
+"""What is wrong with the conditions of a statement for the tokens of one issuer.
+
+Two kinds: keys that nothing pins, which admit too many, and conditions that no token of the issuer
+meets, one by one or all together. `vocabulary` says what those tokens hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gcp_aws_bridge.exceptions import quoted
+
+from .authorized_party import GET_NUMBER, NUMBER, kind_of
+from .conditions import parse
+from .document import Condition, Statement
+from .findings import BUILD, BUILD_OIDC, Finding, plain, where_of
+from .names import SUBJECT, SUBJECT_WANTED, is_name
+from .possible import Undecided, token_for
+from .principals import GOOGLE, is_cluster
+from .vocabulary import ONE_ACCOUNT, Vocabulary, vocabulary
+
+__all__ = ["pins"]
+
+# Rules that say of a value or a key that no token has it.
+_NEVER = frozenset(
+    {"absent-key", "audience-in-aud", "email", "empty-list", "literal-wildcard"}
+    | {"not-a-number", "not-a-subject"}
+)
+
+
+def pins(
+    statement: Statement, issuer: str, denials: Sequence[Sequence[Condition]]
+) -> Iterator[Finding]:
+    """Find what the conditions leave open or make impossible for tokens of *issuer*.
+
+    Args:
+        issuer: Its URL without the scheme.
+        denials: The conditions of each Deny statement that applies to its tokens.
+    """
+    tokens = vocabulary(issuer)
+    pinned: set[str] = set()
+    found: list[Finding] = []
+    for condition in statement.conditions:
+        prefix, _, name = condition.key.lower().rpartition(":")
+        own = prefix == issuer.lower()
+        found += _key(statement, condition, issuer, tokens)
+        if own and _must_hold(condition):
+            found += _values(statement, condition, issuer, name)
+            if not condition.has_variable:
+                pinned.add(name)
+        elif not condition.values:
+            found.append(_empty(statement, condition))
+    yield from found
+    yield from _missing(statement, issuer, tokens, pinned)
+    blamed = {finding.where for finding in found if finding.rule in _NEVER}
+    yield from _impossible(statement, issuer, tokens, denials, blamed)
+
+
+def _missing(
+    statement: Statement, issuer: str, tokens: Vocabulary, pinned: set[str]
+) -> Iterator[Finding]:
+    where, shown = f"Statement[{statement.index}].Condition", plain(issuer)
+    google = issuer == GOOGLE
+    build = BUILD if google else BUILD_OIDC
+    keys = [one.key.lower() for one in statement.conditions if not _of_request(one.key)]
+    if not any(key.rpartition(":")[0] == issuer.lower() for key in keys):
+        whom = "every Google account in the world" if google else f"everybody that {shown} knows"
+        but = "but for keys that its tokens never have, " if keys else ""
+        yield Finding("no-condition", "error", where, f"{but}it admits {whom}", build)
+        return
+    for name in sorted({*tokens.pins} - pinned):
+        severity, what = tokens.pins[name]
+        missing = f"no condition that must hold on {shown}:{name}: {what}"
+        fix = (
+            build if {*tokens.pins} <= {"aud", "oaud", "sub"} else f"StringEquals on {shown}:{name}"
+        )
+        yield Finding(f"missing-{name.replace('_', '-')}", severity, where, missing, fix)
+
+
+def _key(
+    statement: Statement, condition: Condition, issuer: str, tokens: Vocabulary
+) -> Iterator[Finding]:
+    key = condition.key.lower()
+    prefix, _, name = key.rpartition(":")
+    if _of_request(key) or not prefix:
+        return
+    if prefix == issuer.lower() and not tokens.closed_to(name):
+        return
+    scheme = " (names of keys have no scheme)" if "://" in prefix else ""
+    yield Finding(
+        "absent-key",
+        "error",
+        where_of(statement, condition),
+        f"a token of {plain(issuer)} never has this key{scheme}",
+        f"use {', '.join(f'{plain(issuer)}:{name}' for name in tokens.pins)}",
+    )
+
+
+def _of_request(key: str) -> bool:
+    return key.lower().startswith(("aws:", "sts:"))
+
+
+def _must_hold(condition: Condition) -> bool:
+    """Whether a token that lacks the key, or has another value, is turned away."""
+    asked = parse(condition.operator)
+    weak = asked.if_exists or asked.negated or asked.qualifier == "ForAllValues"
+    return asked.base.startswith("String") and not weak
+
+
+def _empty(statement: Statement, condition: Condition) -> Finding:
+    always = parse(condition.operator).negated
+    return Finding(
+        "empty-list",
+        "error",
+        where_of(statement, condition),
+        f"an empty list: the condition {'holds of every' if always else 'never holds of a'} value",
+        "write the values, or leave the key out",
+    )
+
+
+def _values(
+    statement: Statement, condition: Condition, issuer: str, name: str
+) -> Iterator[Finding]:
+    where = where_of(statement, condition)
+    whole = "StringEquals, with each value in full"
+    wild = [value for value in condition.values if "*" in value or "?" in value]
+    if not condition.values:
+        yield _empty(statement, condition)
+    elif condition.has_variable:
+        message = "a policy variable takes its value from the request, and so pins nothing"
+        yield Finding("policy-variable", "error", where, message, whole)
+    elif wild and parse(condition.operator).base == "StringLike":
+        if _is_impossible(issuer, condition):
+            return
+        message = f"{quoted(wild[0])} admits every other value, now or later, of this form"
+        yield Finding("wildcard", "error", where, message, whole)
+    elif wild and (name == "sub" or (issuer == GOOGLE and name == "aud")):
+        message = (
+            f"{plain(condition.operator)} takes {quoted(wild[0])} to the letter: it never matches"
+        )
+        yield Finding("literal-wildcard", "error", where, message, whole)
+    elif issuer == GOOGLE and name in ("aud", "sub"):
+        yield from _google_values(where, condition, name)
+    elif name == "sub" and is_cluster(issuer):
+        yield from _subjects(where, condition)
+
+
+def _is_impossible(issuer: str, condition: Condition) -> bool:
+    try:
+        return token_for(issuer, vocabulary(issuer), [condition]) is None
+    except Undecided:
+        return False
+
+
+def _google_values(where: str, condition: Condition, name: str) -> Iterator[Finding]:
+    number = f"the number: {GET_NUMBER}"
+    for value in condition.values:
+        kind = kind_of(value)
+        if kind == NUMBER or (name == "aud" and kind):
+            continue
+        if "@" in value:
+            message = (
+                f"{quoted(value)} never matches: "
+                + ("azp may be the e-mail of a service account, " if name == "aud" else "")
+                + ("and this is none" if name == "aud" else "sub is the account's number")
+            )
+            yield Finding("email", "error", where, message, number)
+        elif name == "aud":
+            message = (
+                f"{quoted(value)} matches no service account's token: AWS compares the token's "
+                "azp with this, the account's number or, of a key file, its e-mail"
+            )
+            fix = f"the audience belongs into {GOOGLE}:oaud; here {number}"
+            yield Finding("audience-in-aud", "error", where, message, fix)
+        else:
+            message = (
+                f"{quoted(value)} never matches: it is no service account's number, of 21 digits"
+            )
+            yield Finding("not-a-number", "error", where, message, number)
+
+
+def _subjects(where: str, condition: Condition) -> Iterator[Finding]:
+    for value in condition.values:
+        if not is_name(SUBJECT, value):
+            yield Finding(
+                "not-a-subject",
+                "error",
+                where,
+                f"{quoted(value)} never matches: a cluster's tokens have {SUBJECT_WANTED}",
+                f"{SUBJECT_WANTED}; a Google service account's number goes with {GOOGLE}",
+            )
+
+
+def _impossible(
+    statement: Statement,
+    issuer: str,
+    tokens: Vocabulary,
+    denials: Sequence[Sequence[Condition]],
+    blamed: set[str],
+) -> Iterator[Finding]:
+    """Say that no token meets all conditions, unless one of those that clash is blamed already."""
+    # Keys and operators that IAM does not have are findings already.
+    conditions = [
+        one
+        for one in statement.conditions
+        if parse(one.operator).base and all(one.key.rpartition(":")[::2])
+    ]
+    whose = f"no token of {plain(issuer)}"
+    try:
+        if token_for(issuer, tokens, conditions) is None:
+            yield from _never(statement, issuer, tokens, conditions, blamed, "never-matches", whose)
+        elif issuer == GOOGLE and token_for(issuer, ONE_ACCOUNT, conditions) is None:
+            whose = "azp and sub of Google's tokens are of one account, and none"
+            yield from _never(
+                statement, issuer, ONE_ACCOUNT, conditions, blamed, "two-accounts", whose
+            )
+        elif token_for(issuer, tokens, conditions, denials) is None:
+            yield Finding(
+                "denied",
+                "error",
+                f"Statement[{statement.index}]",
+                "a Deny statement of this policy refuses everybody whom this one admits",
+                "narrow the Deny statement, or remove it",
+            )
+    except Undecided:
+        return
+
+
+def _never(
+    statement: Statement,
+    issuer: str,
+    tokens: Vocabulary,
+    conditions: list[Condition],
+    blamed: set[str],
+    rule: str,
+    whose: str,
+) -> Iterator[Finding]:
+    clash = [where_of(statement, one) for one in _clash(issuer, tokens, conditions)]
+    if not blamed.isdisjoint(clash):
+        return
+    names = [where.split(".", 2)[2] for where in clash]
+    yield Finding(
+        rule,
+        "error",
+        f"Statement[{statement.index}].Condition",
+        f"{whose} ever meets {'all of ' * (len(names) > 1)}{', '.join(names)}",
+        BUILD if issuer == GOOGLE else BUILD_OIDC,
+    )
+
+
+def _clash(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> list[Condition]:
+    """Return some of *conditions* that no token meets, of which none can be left out."""
+    for one in list(conditions):
+        fewer = [other for other in conditions if other is not one]
+        if token_for(issuer, tokens, fewer) is None:
+            conditions = fewer
+    return conditions

@@ -1,0 +1,32 @@
+"""`policy/` beside the emulator; `python -m tests.differential` compares far more pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from gcp_aws_bridge.emulator import conditions
+
+from .compare import compared
+from .pairs import Maker
+
+
+def test_both_evaluators_agree_on_pairs_made_by_chance() -> None:
+    found = compared(3_000, seed=16)
+    assert [] == found.disagreements
+    # The pairs are worth comparing: there are many of each outcome.
+    assert all(found.outcomes[each] > 200 for each in ("admitted", "refused", "malformed"))
+
+
+def test_a_seed_always_makes_the_same_pairs() -> None:
+    assert Maker(7).pair() == Maker(7).pair()
+    assert Maker(7).pair() != Maker(8).pair()
+
+
+def test_a_wrong_evaluator_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = conditions._Comparison._holds_without_key
+
+    def wrong(self: conditions._Comparison) -> bool:
+        return self.if_exists or (right(self) and self.qualifier != "ForAllValues")
+
+    monkeypatch.setattr(conditions._Comparison, "_holds_without_key", wrong)
+    assert compared(1_000, seed=16).disagreements
