@@ -26,7 +26,8 @@ def direct(session: Session) -> Session:
 
     For sessions that this library makes: botocore's own providers ask STS, too.
     """
-    session.register(_EVENT, _send_directly, unique_id=_UNIQUE_ID)
+    handler: Any = _send_directly  # the one event whose handlers answer
+    session.register(_EVENT, handler, unique_id=_UNIQUE_ID)
     return session
 
 

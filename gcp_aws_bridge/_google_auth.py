@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
@@ -82,7 +82,8 @@ class GoogleCredentials(EnvironmentBound):
 
     def __repr__(self) -> str:
         held = "" if self.credentials is None else f"credentials={name_of(self.credentials)}, "
-        settings = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:])
+        shown = [one.name for one in fields(self)[1:] if one.repr]
+        settings = (f"{name}={getattr(self, name)!r}" for name in shown)
         return f"GoogleCredentials({held}{', '.join(settings)})"
 
     def __copy__(self) -> GoogleCredentials:
@@ -201,7 +202,7 @@ def _from_metadata_server(server: MetadataServer) -> Any:
 
     from google.auth.credentials import Credentials
 
-    class OfMetadataServer(Credentials):  # type: ignore[misc]
+    class OfMetadataServer(Credentials):
         def refresh(self, request: Any) -> None:
             self.token, life_s = server._access_token(_SCOPES)
             # google-auth compares it with a naive UTC clock.

@@ -13,7 +13,6 @@ from typing import Any
 
 from google.auth.aws import AwsSecurityCredentials
 
-from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 from gcp_aws_bridge.google._environment import AwsEnvironment

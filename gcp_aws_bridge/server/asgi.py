@@ -123,36 +123,39 @@ def application(
         except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log the error
             _errors.error("%s failed: %s", quoted(request.path), _named(without_frames(error)))
             answer = refusal(500, "InternalError", f"{type(error).__name__}; the log says more")
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [
-                    (b"content-type", answer.content_type.encode()),
-                    (b"content-length", b"%d" % len(answer.body)),
-                    (b"cache-control", b"no-store"),
-                    (b"x-content-type-options", b"nosniff"),
-                    *answer.headers,
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": answer.body})
-        if answer.status == 200 and not log_all:
-            return
-        _log.info(
-            "%s",
-            json.dumps(
-                {
-                    "method": request.method,
-                    "path": quoted(request.path)[1:-1],
-                    "status": answer.status,
-                    "ms": round((world.monotonic() - started_s) * 1000, 1),
-                    "client": (scope.get("client") or ("",))[0],
-                }
-            ),
-        )
+        await _send(answer, send)
+        if answer.status != 200 or log_all:
+            _log_access(request, answer, scope, world.monotonic() - started_s)
 
     return app
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                (b"content-type", answer.content_type.encode()),
+                (b"content-length", b"%d" % len(answer.body)),
+                (b"cache-control", b"no-store"),
+                (b"x-content-type-options", b"nosniff"),
+                *answer.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _log_access(request: Request, answer: Answer, scope: Message, seconds: float) -> None:
+    line = {
+        "method": request.method,
+        "path": quoted(request.path)[1:-1],
+        "status": answer.status,
+        "ms": round(seconds * 1000, 1),
+        "client": (scope.get("client") or ("",))[0],
+    }
+    _log.info("%s", json.dumps(line))
 
 
 def _named(error: BaseException) -> str:
