@@ -82,9 +82,8 @@ class GoogleCredentials(EnvironmentBound):
 
     def __repr__(self) -> str:
         held = "" if self.credentials is None else f"credentials={name_of(self.credentials)}, "
-        shown = [one.name for one in fields(self)[1:] if one.repr]
-        settings = (f"{name}={getattr(self, name)!r}" for name in shown)
-        return f"GoogleCredentials({held}{', '.join(settings)})"
+        shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:] if one.repr)
+        return f"GoogleCredentials({held}{', '.join(shown)})"
 
     def __copy__(self) -> GoogleCredentials:
         return self  # which is immutable; and within a process a secret may be

@@ -112,22 +112,30 @@ def application(
         started_s = world.monotonic()
         headers = {name: value for name, value in scope["headers"]}
         request = Request(scope["method"], scope["path"], headers, scope["query_string"])
-        target = scope.get("raw_path") or scope["path"].encode()  # optional in ASGI
-        try:
-            if problem := ambiguous.in_request(target, scope["headers"]):
-                answer = refusal(400, "BadRequest", problem)
-            else:
-                answer = _guard(request, hosts) or await handle(request)
-        except asyncio.CancelledError:  # by the server, which ends: this task does no more
-            answer = refusal(503, "Stopping", "this endpoint ends")
-        except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log the error
-            _errors.error("%s failed: %s", quoted(request.path), _named(without_frames(error)))
-            answer = refusal(500, "InternalError", f"{type(error).__name__}; the log says more")
+        answer = await _answer(request, scope, handle, hosts)
         await _send(answer, send)
         if answer.status != 200 or log_all:
             _log_access(request, answer, scope, world.monotonic() - started_s)
 
     return app
+
+
+async def _answer(
+    request: Request,
+    scope: Message,
+    handle: Callable[[Request], Awaitable[Answer]],
+    hosts: frozenset[str] | None,
+) -> Answer:
+    target = scope.get("raw_path") or scope["path"].encode()  # optional in ASGI
+    try:
+        if problem := ambiguous.in_request(target, scope["headers"]):
+            return refusal(400, "BadRequest", problem)
+        return _guard(request, hosts) or await handle(request)
+    except asyncio.CancelledError:  # by the server, which ends: this task does no more
+        return refusal(503, "Stopping", "this endpoint ends")
+    except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log the error
+        _errors.error("%s failed: %s", quoted(request.path), _named(without_frames(error)))
+        return refusal(500, "InternalError", f"{type(error).__name__}; the log says more")
 
 
 async def _send(answer: Answer, send: Send) -> None:
