@@ -12,6 +12,7 @@ import botocore.session
 import google.auth.iam
 import pytest
 from environments import (
+    IRRELEVANT,
     ROLE,
     Site,
     access_key,
@@ -91,49 +92,6 @@ def recording(site: Site, monkeypatch: pytest.MonkeyPatch) -> Recording:
     return made
 
 
-# Variables that are read and decide neither identity nor address, each with the reason.
-IRRELEVANT = {
-    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "how long a server is waited for"),
-    **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "what is logged, or sent as a trace"),
-    **dict.fromkeys(("AWS_SDK_UA_APP_ID", "AWS_EXECUTION_ENV"), "the User-Agent header"),
-    **dict.fromkeys(("AWS_LAMBDA_FUNCTION_NAME",), "whether a trace header is sent"),
-    **dict.fromkeys(
-        ("AWS_CSM_ENABLED", "AWS_CSM_CLIENT_ID"), "client-side monitoring, to loopback"
-    ),
-    **dict.fromkeys(
-        (
-            "AWS_DISABLE_HOST_PREFIX_INJECTION",
-            "AWS_DISABLE_REQUEST_COMPRESSION",
-            "AWS_REQUEST_CHECKSUM_CALCULATION",
-            "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES",
-            "AWS_RESPONSE_CHECKSUM_VALIDATION",
-            "BOTOCORE_TCP_KEEPALIVE",
-        ),
-        "the form of a request",
-    ),
-    **dict.fromkeys(
-        (
-            "AWS_AUTH_SCHEME_PREFERENCE",
-            "AWS_SIGV4A_SIGNING_REGION_SET",
-            "AWS_BEARER_TOKEN_STS",
-            "BOTO_DISABLE_CRT",
-        ),
-        "how a request is signed, and STS takes one way",
-    ),
-    **dict.fromkeys(
-        (
-            "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH",
-            "AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS",
-            "AWS_S3_USE_ARN_REGION",
-            "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT",
-        ),
-        "S3 alone",
-    ),
-    **dict.fromkeys(("AWS_NEW_RETRIES_2026", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"), "retries"),
-    **dict.fromkeys(("BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER",), "a header for the proxy"),
-    **dict.fromkeys(("PATH", "TMPDIR", "TEMP", "TMP", "LANG", "LANGUAGE", "LC_ALL"), "the system"),
-    "PYTEST_CURRENT_TEST": "the test's own",
-}
 READERS_OF_ALL = {
     "urllib.request",
     "gcp_aws_bridge._environment",
