@@ -172,7 +172,7 @@ class BridgeCredentials(CellView):
         mine, now_s = self._reading, self._cell.monotonic()
         if now_s >= getattr(mine, "until_s", now_s) or self._cell.peek() is None:
             mine.whole, mine.until_s = self.get_frozen_credentials(), now_s + _STEADY_S
-        return mine.whole
+        return mine.whole  # type: ignore[no-any-return]
 
     # Read-only, where botocore's can be set: a view is not written to.
     access_key: Any = _part("access_key")
