@@ -13,7 +13,6 @@ from botocore.session import Session
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.metadata import Probe
@@ -112,7 +111,7 @@ def begun(call: Callable[[], _T], world: World) -> Future[_T]:
         try:
             future.set_result(call())
         except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-            future.set_exception(without_frames(error))
+            future.set_exception(error)
 
     world.spawn(work)
     return future
