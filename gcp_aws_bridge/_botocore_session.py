@@ -12,6 +12,7 @@ from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
+from gcp_aws_bridge._botocore_internals import resolved_credentials, set_resolved_credentials
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -73,19 +74,24 @@ def found_anew(session: Session) -> Any:
 
     botocore would keep those for ever. Nothing is taken from a session that other threads use.
     """
-    found = getattr(session, "_credentials", None)  # botocore has no public way to ask
+    found = resolved_credentials(session)
     if found is None:
         found = session.get_component("credential_provider").load_credentials()
         if isinstance(found, RefreshableCredentials):
-            vars(session)["_credentials"] = found
+            set_resolved_credentials(session, found)
     return found
 
 
 def forget_resolved(session: Session, *, given_too: bool = False) -> None:
     """Have the session walk its chain again; keys that it was given stay, unless *given_too*."""
-    resolved = getattr(session, "_credentials", None)  # botocore has no public way to ask
-    if resolved is not None and (given_too or resolved.method != "explicit"):
-        vars(session)["_credentials"] = None
+    if given_too or has_resolved(session):
+        set_resolved_credentials(session, None)
+
+
+def has_resolved(session: Session) -> bool:
+    """Return whether the session holds credentials that its chain found."""
+    resolved = resolved_credentials(session)
+    return resolved is not None and resolved.method != "explicit"
 
 
 def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Role | None:

@@ -45,7 +45,7 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 ORDER = [
     *("_version", "exceptions", "policy", "_extra", "_pickled"),
     *("_world", "_fork", "_private_file", "_file_cache"),
-    *("_credentials", "config", "_settings", "_botocore_session"),
+    *("_credentials", "config", "_settings", "_botocore_internals", "_botocore_session"),
     *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
     "tokens",
     *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
@@ -229,7 +229,7 @@ GOOGLE_AUTH = {
     [
         ("google", {"_google_auth", *GOOGLE_AUTH}),
         ("boto3", {"_boto3", "_session"}),
-        ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
+        ("aiobotocore", {"_aiobotocore", "aio"}),
         ("http", {"_http"}),
         ("requests", set()),
         ("urllib3", set()),
