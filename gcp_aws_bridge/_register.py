@@ -128,15 +128,18 @@ class ChainHook:
         if isinstance(earlier, ChainHook):
             earlier._detach()
         self._original = {name: getattr(self._components, name) for name in self._SHADOWED}
+        self._before = {**vars(self._components)}
         vars(self._components).update({name: getattr(self, name) for name in self._SHADOWED})
         self._is_attached = True
 
     def _detach(self) -> None:
+        """Restore what was there; a hook that was put around this one stays, and finds it idle."""
         self._is_attached = False
+        attributes = vars(self._components)
         for name in self._SHADOWED:
-            # Something else may have been put around this hook.
-            if vars(self._components).get(name) == getattr(self, name):
-                del vars(self._components)[name]
+            if attributes[name] == getattr(self, name):
+                del attributes[name]
+                attributes.update({name: self._before[name]} if name in self._before else {})
 
     def get_component(self, name: str) -> Any:
         component = self._original["get_component"](name)
