@@ -99,13 +99,13 @@ class Scenario:
         with _every_session(way), _logged() as lines:
             try:
                 session, inner = self.session()
-                inner.register("before-send", lambda request, **_: answer(request, urls))
-                self._use(session, inner, found)
+                self.use(session, inner, found, urls)
             except Exception as error:  # noqa: BLE001 - each provider has its own
                 found["error"] = type(error), str(error)
         return found | {"log": lines}
 
-    def _use(self, session: Any, inner: Any, found: dict[str, Any]) -> None:
+    def use(self, session: Any, inner: Any, found: dict[str, Any], urls: list[str]) -> None:
+        inner.register("before-send", lambda request, **_: answer(request, urls))
         if self.first == "credentials":
             found["first"] = type(session.get_credentials())
         elif self.first == "component":

@@ -62,7 +62,8 @@ def main() -> int:
 
 def _start(folder: Path, paths: list[str], way: str, written: Path) -> subprocess.Popen[str]:
     plugins = ["-p", "outcomes", "-o", f"cache_dir={written / way}.cache"]
-    command = [sys.executable, "-m", "pytest", "-q", *plugins, *paths]
+    both = ["--http-backend=all"] if folder.name.startswith("aiobotocore") else []
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *both, *paths]
     return subprocess.Popen(
         command,
         cwd=folder,
