@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from gcp_aws_bridge._botocore_internals import set_expiration
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._request import Request
@@ -86,7 +87,7 @@ class CellView(RefreshableCredentials):
                 self._request.role.account_id,
             )
             self._view = (current, frozen)
-            self._expiry_time = current.expiration  # read by many, though it is not public
+            set_expiration(self, current.expiration)
         return frozen
 
     def reject(self, access_key: str) -> bool:

@@ -12,6 +12,7 @@ from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
+from gcp_aws_bridge._boto3_internals import botocore_session_in
 from gcp_aws_bridge._botocore_internals import resolved_credentials, set_resolved_credentials
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config import Role
@@ -54,7 +55,7 @@ def client_options(session: Session) -> dict[str, Any]:
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
     """The botocore session inside a boto3 one; with *asynchronous*, aiobotocore's in aioboto3's."""
-    inner = getattr(session, "_session", session)  # boto3 gives it no public name
+    inner = botocore_session_in(session)
     if isinstance(inner, Session) and is_asynchronous(inner) is asynchronous:
         return inner
     wanted, elsewhere = (

@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcp_aws_bridge._google_auth_internals import token_uri
 from gcp_aws_bridge._metadata import MetadataServer
 from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._token_file import path_text
@@ -26,8 +27,6 @@ from gcp_aws_bridge.exceptions import (
 )
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-# RFC 7523 token endpoint of Google ("Using OAuth 2.0 for Server to Server Applications").
-_TOKEN_URI = "https://oauth2.googleapis.com/token"
 # What google-auth's readers raise over a file with something else in it.
 _MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
 _filtering = threading.Lock()
@@ -200,7 +199,7 @@ def _for_id_tokens(source: Any, audience: str) -> Any:
         return service_account.IDTokenCredentials(
             source.signer,
             source.service_account_email,
-            getattr(source, "_token_uri", _TOKEN_URI),  # it has no public name there
+            token_uri(source),
             audience,
         )
     if type(source).__module__.startswith("google.auth.compute_engine"):

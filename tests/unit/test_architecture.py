@@ -45,8 +45,10 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 ORDER = [
     *("_version", "exceptions", "policy", "_extra", "_pickled"),
     *("_world", "_fork", "_private_file", "_file_cache"),
-    *("_credentials", "config", "_settings", "_botocore_internals", "_botocore_session"),
-    *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
+    *("_credentials", "config", "_settings"),
+    *("_botocore_internals", "_boto3_internals", "_botocore_session"),
+    *("_id_token", "_http", "_metadata", "_token_file"),
+    *("_google_auth_internals", "_google_auth", "_default_source"),
     "tokens",
     *("_endpoint", "_wire_logs", "_refusals", "_sts", "_exchange", "_events", "_refresh"),
     *(
