@@ -165,6 +165,24 @@ def airflow(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("library", ["botocore[crt]", "botocore[crt]==1.40.0", "aiobotocore"])
+def upstream(session: nox.Session, library: str) -> None:
+    """Tests of botocore and aiobotocore: the same outcomes with this library in every session."""
+    session.install(".", library, *GROUPS["upstream"])
+    name, _, oldest = library.replace("[crt]", "").partition("==")
+    installed = f"from importlib.metadata import version; print(version('{name}'))"
+    version = oldest or session.run("python", "-c", installed, silent=True).strip()
+    folder = _own_folder(session)
+    # Its tests are in the source distribution only.
+    download = ["download", "--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
+    session.run("python", "-m", "pip", *download, f"{name}=={version}")
+    [sdist] = folder.glob("*.tar.gz")
+    source = _unpacked(session, sdist)
+    compare = [*_loopback_only(), "python", "-m", "tests.upstream", str(source)]
+    session.run(*compare, external=True)
+
+
+@nox.session
 def clients(session: nox.Session) -> None:
     """Programs that others wrote, by every road of the command line, across a refresh."""
     session.install(".[test]", *GROUPS["clients"])

@@ -66,6 +66,7 @@ class AioGoogleWebIdentityProvider(GoogleWebIdentityProvider):
         with self.chained():
             if request := self.request():
                 await request.cell().get_async()
+                watch(self.session)
                 return AioBridgeCredentials(request)
         return None
 

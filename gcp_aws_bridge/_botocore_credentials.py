@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from gcp_aws_bridge._botocore_internals import set_expiration
 from gcp_aws_bridge._cell import Cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
@@ -159,12 +160,12 @@ class CellView(RefreshableCredentials):
         self._cell.warm_up()
 
     def _frozen(self, current: AwsCredentials) -> FrozenCredentials:
-        # No local variable holds the frozen set, here and in `_steady`: crash reporters look into
+        # No local variable holds the frozen set, here and in `_read`: crash reporters look into
         # tuples.
         view = self._view
         if view.of is not current:
             view = self._view = self._viewed(current)
-            self._expiry_time = current.expiration  # read by many, though it is not public
+            set_expiration(self, current.expiration)
         return view.frozen  # type: ignore[no-any-return]
 
     @without_inner_frames

@@ -13,6 +13,8 @@ from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
+from gcp_aws_bridge._boto3_internals import botocore_session_in
+from gcp_aws_bridge._botocore_internals import resolved_credentials, set_resolved_credentials
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -71,7 +73,7 @@ def client_options(session: Session) -> dict[str, Any]:
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
     """The botocore session inside a boto3 one; with *asynchronous*, aiobotocore's in aioboto3's."""
-    inner = getattr(session, "_session", session)  # boto3 gives it no public name
+    inner = botocore_session_in(session)
     if isinstance(inner, Session) and is_asynchronous(inner) is asynchronous:
         return inner
     wanted, elsewhere = (
@@ -91,19 +93,24 @@ def found_anew(session: Session) -> Any:
 
     botocore would keep those for ever. Nothing is taken from a session that other threads use.
     """
-    found = getattr(session, "_credentials", None)  # botocore has no public way to ask
+    found = resolved_credentials(session)
     if found is None:
         found = session.get_component("credential_provider").load_credentials()
         if isinstance(found, RefreshableCredentials):
-            vars(session)["_credentials"] = found
+            set_resolved_credentials(session, found)
     return found
 
 
 def forget_resolved(session: Session, *, given_too: bool = False) -> None:
     """Have the session walk its chain again; keys that it was given stay, unless *given_too*."""
-    resolved = getattr(session, "_credentials", None)  # botocore has no public way to ask
-    if resolved is not None and (given_too or resolved.method != "explicit"):
-        vars(session)["_credentials"] = None
+    if given_too or has_resolved(session):
+        set_resolved_credentials(session, None)
+
+
+def has_resolved(session: Session) -> bool:
+    """Return whether the session holds credentials that its chain found."""
+    resolved = resolved_credentials(session)
+    return resolved is not None and resolved.method != "explicit"
 
 
 @without_inner_frames  # the environment and the profile may hold keys

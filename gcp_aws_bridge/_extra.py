@@ -1,4 +1,4 @@
-"""An SDK that is not installed, or too old, in the words of who has to install it."""
+"""A library that is not installed, too old or too new: what to install instead."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
-from gcp_aws_bridge.exceptions import MissingExtra
+from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 
 
 @contextmanager
@@ -52,6 +53,31 @@ def need(what: str, modules: Sequence[str], error_id: str) -> None:
             fix=f"pip install 'gcp-aws-bridge[{error_id.partition('-')[2]}]'",
             error_id=error_id,
         )
+
+
+def internal(library: str, owner: Any, name: str) -> Any:
+    """Return the attribute *name* of *owner*, which *library* may rename in any release.
+
+    Raises:
+        ConfigError: It has no such attribute.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise renamed(library, owner, name) from None
+
+
+def renamed(library: str, owner: Any, name: str) -> ConfigError:
+    """Return the error that *library* does not use the attribute *name* of *owner* any more."""
+    from importlib.metadata import version
+
+    where = getattr(owner, "__name__", type(owner).__name__)
+    return ConfigError(
+        f"{library} {version(library)} has no {where}.{name}, which this release of "
+        "gcp-aws-bridge uses.",
+        fix=f"upgrade gcp-aws-bridge, or install an older {library}.",
+        error_id="config/internals",
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
+from gcp_aws_bridge._google_auth_internals import token_uri
 from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import as_settings, not_pickled
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-# RFC 7523 token endpoint of Google ("Using OAuth 2.0 for Server to Server Applications").
-_TOKEN_URI = "https://oauth2.googleapis.com/token"
 # What google-auth's readers raise over a file with something else in it.
 _MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
 _filtering = threading.Lock()
@@ -253,7 +252,7 @@ def _for_id_tokens(source: Any, audience: str, metadata_host: str) -> Any:
         return service_account.IDTokenCredentials(
             source.signer,
             source.service_account_email,
-            getattr(source, "_token_uri", _TOKEN_URI),  # it has no public name there
+            token_uri(source),
             audience,
         )
     if type(source).__module__.startswith("google.auth.compute_engine"):

@@ -13,6 +13,7 @@ from gcp_aws_bridge._botocore_credentials import METHOD, BridgeCredentials, Cell
 from gcp_aws_bridge._botocore_session import role_for
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._metadata import looks_like_google
+from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
@@ -66,6 +67,7 @@ class GoogleWebIdentityProvider(CredentialProvider):
         with self.chained():
             if request := self.request():
                 request.cell().get()  # now, since only now can the chain still go on
+                watch(self.session)
                 return BridgeCredentials(request)
         return None
 

@@ -8,22 +8,26 @@ from collections.abc import Callable
 from typing import Any
 
 import botocore
-from botocore.credentials import CredentialResolver, create_credential_resolver
+from botocore.credentials import CredentialResolver
+from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_credentials import METHOD
+from gcp_aws_bridge._botocore_internals import components
 from gcp_aws_bridge._botocore_session import (
     botocore_session_of,
     forget_resolved,
+    has_resolved,
     is_asynchronous,
+    role_for,
 )
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
-from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import MissingExtra
+from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 
 _log = logging.getLogger("gcp_aws_bridge")
+_CHAIN = "credential_provider"  # botocore's name of the component
 
 
 def register(
@@ -39,8 +43,7 @@ def register(
         role: A role or its ARN. None: environment and profile say.
         token_source: None: what this machine has.
     """
-    botocore_session = botocore_session_of(session)
-    add_provider(GoogleWebIdentityProvider(botocore_session, checked(role), token_source))
+    add_provider(botocore_session_of(session), role, token_source)
 
 
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
@@ -59,16 +62,11 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     role = checked(role)
 
     def initializer(session: Session) -> None:
-        def chain() -> CredentialResolver:
-            # Late, since boto3 sets the profile after it made the session.
-            region, (new_chain, kind) = session.get_config_variable("region"), _kinds(session)
-            resolver: CredentialResolver = new_chain(session, region_name=region)
-            if kind is not None:
-                _insert(resolver, kind(session, role, token_source))
-            return resolver
-
-        session.lazy_register_component("credential_provider", chain)
-        watch(session)
+        try:
+            ChainHook(session, role, token_source).attach()
+        except ConfigError as error:
+            # The session may be a third party's, which did not ask for this library.
+            _log.warning("install() leaves a session alone: %s", error)
 
     uninstall()
     _installed.append(initializer)
@@ -87,12 +85,14 @@ def uninstall() -> None:
 _installed: list[Callable[[Session], None]] = []
 
 
-def add_provider(provider: GoogleWebIdentityProvider) -> None:
-    """Put *provider* into its session's chain, which is walked anew."""
-    session = provider.session
-    _insert(session.get_component("credential_provider"), provider)
-    forget_resolved(session)
-    watch(session)
+def add_provider(
+    session: Session, role: Role | str | None, token_source: TokenSource | None
+) -> None:
+    """Add the provider to the chain of *session*, and let the next client walk that chain."""
+    hook = ChainHook(session, checked(role), token_source)
+    hook.attach()
+    if has_resolved(session) and hook.has_role():
+        forget_resolved(session)
 
 
 def checked(role: Role | str | None) -> Role | str | None:
@@ -102,30 +102,103 @@ def checked(role: Role | str | None) -> Role | str | None:
     return role
 
 
-def _kinds(session: Session) -> tuple[Callable[..., Any], type[GoogleWebIdentityProvider] | None]:
-    """What makes the chain of a session like this one, and our link in it, if there is one."""
-    if not is_asynchronous(session):
-        return create_credential_resolver, GoogleWebIdentityProvider
-    import aiobotocore.credentials  # has made the session
+class ChainHook:
+    """Adds the provider to the credential chain of one session, once a role applies to it.
 
-    new_chain: Callable[..., Any] = aiobotocore.credentials.create_credential_resolver
+    Until then the chain is exactly botocore's: made by botocore's own code, when botocore needs it
+    and with the region of the client that needs it. The role is looked up each time the chain is
+    asked for, because the environment may name one later.
+    """
+
+    _SHADOWED = ("get_component", "register_component", "lazy_register_component")
+
+    def __init__(
+        self, session: Session, role: Role | str | None, token_source: TokenSource | None
+    ) -> None:
+        self._session = session
+        self._role = role
+        self._token_source = token_source
+        self._components = components(session)
+        self._changed: list[CredentialResolver] = []
+        self._is_attached = False
+
+    def attach(self) -> None:
+        """Take the place of an earlier hook, if any."""
+        earlier = getattr(self._components.get_component, "__self__", None)
+        if isinstance(earlier, ChainHook):
+            earlier._detach()
+        self._original = {name: getattr(self._components, name) for name in self._SHADOWED}
+        self._before = {**vars(self._components)}
+        vars(self._components).update({name: getattr(self, name) for name in self._SHADOWED})
+        self._is_attached = True
+
+    def _detach(self) -> None:
+        """Restore what was there; a hook that was put around this one stays, and finds it idle."""
+        self._is_attached = False
+        attributes = vars(self._components)
+        for name in self._SHADOWED:
+            if attributes[name] == getattr(self, name):
+                del attributes[name]
+                attributes.update({name: self._before[name]} if name in self._before else {})
+
+    def get_component(self, name: str) -> Any:
+        component = self._original["get_component"](name)
+        if name == _CHAIN and self._is_attached and self._is_unchanged(component):
+            self._change(component)
+        return component
+
+    def register_component(self, name: str, component: Any) -> None:
+        """A chain that is registered by hand is used as it is."""
+        if name == _CHAIN:
+            self._detach()
+        self._original["register_component"](name, component)
+
+    def lazy_register_component(self, name: str, factory: Callable[[], Any]) -> None:
+        if name == _CHAIN:
+            self._detach()
+        self._original["lazy_register_component"](name, factory)
+
+    def has_role(self) -> bool:
+        """Return whether a role is configured, or settings of one are malformed."""
+        if self._role is not None:
+            return True
+        try:
+            return role_for(self._session, None) is not None
+        except ConfigError:
+            return True  # the provider raises it, where botocore expects errors
+        except BotoCoreError:
+            return False  # no profile, or no file that can be read: botocore's own error to raise
+
+    def _is_unchanged(self, resolver: CredentialResolver) -> bool:
+        # A chain is changed once: the provider may be removed from it by hand.
+        return not any(changed is resolver for changed in self._changed)
+
+    def _change(self, resolver: CredentialResolver) -> None:
+        if not self.has_role():
+            return
+        kind = _kind_for(self._session)
+        if kind is not None:
+            _insert(resolver, kind(self._session, self._role, self._token_source))
+        self._changed.append(resolver)
+
+
+def _kind_for(session: Session) -> type[GoogleWebIdentityProvider] | None:
+    """Return the provider's class for a session like this one; None if there is none."""
+    if not is_asynchronous(session):
+        return GoogleWebIdentityProvider
     try:
         from gcp_aws_bridge._aiobotocore import AioGoogleWebIdentityProvider
     except MissingExtra as error:
-        # Nobody asked for this session: one that has keys of its own goes on with them.
+        # `install()` also reaches sessions of third parties: one that has keys goes on with them.
         _log.warning("a session of aiobotocore is left alone: %s", error)
-        return new_chain, None
-    return new_chain, AioGoogleWebIdentityProvider
+        return None
+    return AioGoogleWebIdentityProvider
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:
-    if any(other.METHOD == METHOD for other in resolver.providers):
-        resolver.remove(METHOD)
-    # Without `env` a profile was named (botocore leaves it out then), and that comes first.
-    names = [str(other.METHOD) for other in resolver.providers]
-    if "env" in names:
-        resolver.insert_after("env", provider)
-    elif names:
-        resolver.insert_before(names[0], provider)
-    else:
-        resolver.providers.append(provider)
+    # A new list, assigned at once: another thread may be walking the old one, or be here too.
+    providers = [other for other in resolver.providers if other.METHOD != METHOD]
+    # botocore leaves `env` out where a profile was named, and a named profile comes first.
+    after_env = [at + 1 for at, other in enumerate(providers) if other.METHOD == "env"]
+    at = after_env[0] if after_env else 0
+    resolver.providers = [*providers[:at], provider, *providers[at:]]

@@ -7,13 +7,18 @@ anew with other credentials, once. All sessions that share the credentials get t
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from typing import Any
 
 from botocore.model import OperationModel
 from botocore.session import Session
 
+from gcp_aws_bridge._botocore_internals import unwrapped
 from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge.exceptions import ConfigError
+
+_log = logging.getLogger("gcp_aws_bridge")
 
 # IAM user guide and API reference, "Common errors": the key or its session token is over or not
 # known. What is said of the signature, the time or the permissions is no fault of the key.
@@ -79,7 +84,12 @@ def _signing_key(signature: str | bytes) -> str | None:
 
 def _can_be_sent_again(body: Any) -> bool:
     """Whether botocore can rewind it; a stream that cannot would turn one error into another."""
-    stream = getattr(body, "_raw", body)  # botocore wraps what it sends with a trailing checksum
+    try:
+        stream = unwrapped(body)
+    except ConfigError as error:
+        # The caller gets the service's error, which says more than this one.
+        _log.warning("a rejected request is not signed again: %s", error)
+        return False
     if not hasattr(stream, "read"):
         return True
     if inspect.iscoroutinefunction(getattr(stream, "seek", None)):

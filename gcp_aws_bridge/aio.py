@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._aiobotocore import (
     AioBridgeCredentials,
-    AioGoogleWebIdentityProvider,
     BridgeAioSession,
 )
 from gcp_aws_bridge._botocore_session import botocore_session_of
 from gcp_aws_bridge._default_source import TokenSource
-from gcp_aws_bridge._register import add_provider, checked
+from gcp_aws_bridge._register import add_provider
 from gcp_aws_bridge.config import Role
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def register(
         token_source: None: what this machine has.
     """
     inner = botocore_session_of(session, asynchronous=True)
-    add_provider(AioGoogleWebIdentityProvider(inner, checked(role), token_source))
+    add_provider(inner, role, token_source)
 
 
 def credentials(

@@ -13,6 +13,11 @@ from typing import Any
 from google.auth import credentials, crypt, exceptions
 
 from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._google_auth_internals import (
+    set_quota_project,
+    set_scopes,
+    set_universe_domain,
+)
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
@@ -50,8 +55,8 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         super().__init__()
         self._identity = identity
         self._cell = cell
-        self._quota_project_id = quota_project_id
-        self._universe_domain = identity.federation.universe_domain
+        set_quota_project(self, quota_project_id)
+        set_universe_domain(self, identity.federation.universe_domain)
 
     @property
     def token(self) -> str | None:
@@ -195,13 +200,12 @@ class Credentials(_Refreshed, credentials.Scoped):
     ) -> None:
         chosen = tuple(scopes.split() if isinstance(scopes, str) else scopes)
         super().__init__(identity, identity.access(tuple(sorted({*chosen}))), quota_project_id)
-        self._scopes: list[str] = list(chosen)  # where google-auth's `scopes` looks
-        self._default_scopes = None  # and `default_scopes`; its constructor is not called
+        set_scopes(self, list(chosen))
 
     @property
     def requires_scopes(self) -> bool:
         """Whether a client must say what it needs, which is where no scopes at all were given."""
-        return not self._scopes
+        return not self.scopes
 
     def with_scopes(
         self, scopes: Sequence[str] | None, default_scopes: Sequence[str] | None = None
@@ -212,8 +216,8 @@ class Credentials(_Refreshed, credentials.Scoped):
     def _settings(self) -> dict[str, Any]:
         return {
             "identity": self._identity,
-            "scopes": tuple(self._scopes),
-            "quota_project_id": self._quota_project_id,
+            "scopes": tuple(self.scopes),
+            "quota_project_id": self.quota_project_id,
         }
 
 
@@ -268,7 +272,7 @@ class IDTokenCredentials(_Refreshed):
         return {
             "identity": self._identity,
             "target_audience": self._target_audience,
-            "quota_project_id": self._quota_project_id,
+            "quota_project_id": self.quota_project_id,
         }
 
 

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-import botocore.credentials
 import botocore.utils
 
+from gcp_aws_bridge._botocore_internals import replace_clock
 from gcp_aws_bridge._world import REAL, World
 
 # Past the end of all credentials: STS gives twelve hours at most (DurationSeconds, AWS STS API
@@ -156,12 +156,8 @@ def botocore_too(put: SetAttribute) -> None:
     """
     this_pod = object()
 
-    def remaining_s(keys: Any) -> float:
-        if _pods.setdefault(keys._access_key, this_pod) is not this_pod:
-            return -1.0
-        left: timedelta = keys._expiry_time - TIME.now()
-        return left.total_seconds()
+    def is_of_an_earlier_pod(access_key: str) -> bool:
+        return _pods.setdefault(access_key, this_pod) is not this_pod
 
-    put(botocore.credentials, "_local_now", TIME.now)
-    put(botocore.credentials.RefreshableCredentials, "_seconds_remaining", remaining_s)
+    replace_clock(put, TIME.now, is_of_an_earlier_pod)
     put(botocore.utils.ContainerMetadataFetcher, "SLEEP_TIME", 0)

@@ -46,9 +46,11 @@ ORDER = [
     *("_version", "exceptions", "_traceback", "_values", "policy", "_extra", "_pickled", "_names"),
     "_service_account",
     *("_world", "_fork", "_private_file", "_file_cache", "_environment"),
-    *("_credentials", "config", "_settings", "_botocore_session"),
+    *("_credentials", "config", "_settings"),
+    *("_botocore_internals", "_boto3_internals", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
-    *("_id_token", "_http", "_metadata", "_token_file", "_google_auth", "_default_source"),
+    *("_id_token", "_http", "_metadata", "_token_file"),
+    *("_google_auth_internals", "_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
     *("_wire_logs", "_refusals", "_sts_key", "_sts", "_exchange", "_events", "_refresh"),
     *(
@@ -231,7 +233,7 @@ GOOGLE_AUTH = {
     [
         ("google", {"_google_auth", "_google_connection", *GOOGLE_AUTH}),
         ("boto3", {"_boto3", "_session"}),
-        ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
+        ("aiobotocore", {"_aiobotocore", "aio"}),
         ("http", {"_http"}),
         ("requests", {"_google_connection"}),
         ("urllib3", set()),

@@ -1,0 +1,102 @@
+"""Every name of botocore that is used here and is not public.
+
+botocore may rename one in any release. Each is used in this module only, so that a rename is one
+error that says so, and a test finds it before a release is supported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import botocore.credentials
+from botocore.credentials import RefreshableCredentials
+from botocore.httpchecksum import AwsChunkedWrapper
+from botocore.session import Session
+
+from gcp_aws_bridge._extra import internal
+
+
+def components(session: Session) -> Any:
+    """Return the locator from which *session* and its methods get their components.
+
+    `Session.get_component` is public, but `Session.get_credentials` does not call it.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    return internal("botocore", session, "_components")
+
+
+def resolved_credentials(session: Session) -> Any:
+    """Return the credentials that *session* holds, or None if its chain was not walked yet.
+
+    `Session.get_credentials` is public, but it walks the chain.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    return internal("botocore", session, "_credentials")
+
+
+def set_resolved_credentials(session: Session, credentials: Any) -> None:
+    """Have *session* hold *credentials*; with None, it walks its chain again when asked for them.
+
+    `Session.set_credentials` is public, but it takes only keys that do not expire.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    resolved_credentials(session)
+    vars(session)["_credentials"] = credentials
+
+
+def set_expiration(credentials: RefreshableCredentials, expiration: datetime) -> None:
+    """Set when *credentials* expire, which other libraries read there.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    internal("botocore", credentials, "_expiry_time")
+    vars(credentials)["_expiry_time"] = expiration
+
+
+def unwrapped(body: Any) -> Any:
+    """Return the body of a request without botocore's wrapper that adds a trailing checksum.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    return internal("botocore", body, "_raw") if isinstance(body, AwsChunkedWrapper) else body
+
+
+def replace_clock(
+    put: Callable[[Any, str, object], None],
+    now: Callable[[], datetime],
+    is_revoked: Callable[[str], bool],
+) -> None:
+    """Have botocore's refreshable credentials expire by another clock.
+
+    Args:
+        put: Like `setattr`; the caller restores what it replaced.
+        is_revoked: Whether the access key is to be replaced whatever the clock says.
+
+    Raises:
+        ConfigError: This release of botocore has another name for one of them.
+    """
+
+    def seconds_remaining(keys: Any) -> float:
+        if is_revoked(internal("botocore", keys, "_access_key")):
+            return -1.0
+        left: float = (internal("botocore", keys, "_expiry_time") - now()).total_seconds()
+        return left
+
+    replacements: list[tuple[Any, str, object]] = [
+        (botocore.credentials, "_local_now", now),
+        (RefreshableCredentials, "_seconds_remaining", seconds_remaining),
+    ]
+    for owner, name, _ in replacements:
+        internal("botocore", owner, name)
+    for replacement in replacements:
+        put(*replacement)

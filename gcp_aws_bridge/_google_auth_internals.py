@@ -1,0 +1,57 @@
+"""Every attribute of google-auth that is used here and is not public; see `_botocore_internals`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gcp_aws_bridge._extra import internal, renamed
+
+
+def token_uri(credentials: Any) -> str:
+    """Return where a service account's credentials exchange their assertion for a token.
+
+    Raises:
+        ConfigError: This release of google-auth has another name for it.
+    """
+    return str(internal("google-auth", credentials, "_token_uri"))
+
+
+def set_quota_project(credentials: Any, quota_project_id: str | None) -> None:
+    """Set what `quota_project_id` of google-auth's base class returns; it has no setter.
+
+    Raises:
+        ConfigError: This release of google-auth has another name for it.
+    """
+    _set(credentials, "_quota_project_id", "quota_project_id", quota_project_id)
+
+
+def set_universe_domain(credentials: Any, universe_domain: str) -> None:
+    """Set what `universe_domain` of google-auth's base class returns; it has no setter.
+
+    Raises:
+        ConfigError: This release of google-auth has another name for it.
+    """
+    _set(credentials, "_universe_domain", "universe_domain", universe_domain)
+
+
+def set_scopes(credentials: Any, scopes: Sequence[str]) -> None:
+    """Set what `scopes` and `default_scopes` of google-auth's base class return.
+
+    They have no setters, and google-auth's constructors do not call each other.
+
+    Raises:
+        ConfigError: This release of google-auth has another name for one of them.
+    """
+    _set(credentials, "_scopes", "scopes", scopes)
+    _set(credentials, "_default_scopes", "default_scopes", None)
+
+
+def _set(credentials: Any, name: str, public: str, value: object) -> None:
+    setattr(credentials, name, value)
+    try:
+        is_read = getattr(credentials, public) == value
+    except AttributeError:
+        is_read = False
+    if not is_read:
+        raise renamed("google-auth", credentials, name)
