@@ -6,12 +6,13 @@ error that says so, and a test finds it before a release is supported.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import botocore.credentials
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
 from botocore.httpchecksum import AwsChunkedWrapper
 from botocore.session import Session
 
@@ -60,6 +61,27 @@ def set_expiration(credentials: RefreshableCredentials, expiration: datetime) ->
     """
     internal("botocore", credentials, "_expiry_time")
     vars(credentials)["_expiry_time"] = expiration
+
+
+def unlock(credentials: Any, wait_s: float) -> None:
+    """Replace the refresh locks of *credentials*, and of those that they are made from.
+
+    Args:
+        wait_s: How long to wait for each lock before it is replaced.
+
+    Raises:
+        ConfigError: This release of botocore has another name for one of the attributes.
+    """
+    while isinstance(credentials, RefreshableCredentials):
+        lock = internal("botocore", credentials, "_refresh_lock")
+        if lock.acquire(timeout=wait_s):
+            lock.release()
+        else:
+            vars(credentials)["_refresh_lock"] = threading.Lock()
+        refresher = getattr(internal("botocore", credentials, "_refresh_using"), "__self__", None)
+        if not isinstance(refresher, AssumeRoleCredentialFetcher):
+            return
+        credentials = internal("botocore", refresher, "_source_credentials")
 
 
 def unwrapped(body: Any) -> Any:

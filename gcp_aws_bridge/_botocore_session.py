@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
 from typing import Any
 
 from botocore.config import Config
@@ -14,7 +13,11 @@ from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
 from gcp_aws_bridge._boto3_internals import botocore_session_in
-from gcp_aws_bridge._botocore_internals import resolved_credentials, set_resolved_credentials
+from gcp_aws_bridge._botocore_internals import (
+    resolved_credentials,
+    set_resolved_credentials,
+    unlock,
+)
 from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -156,7 +159,7 @@ class UnlockedAfterFork:
     """
 
     def __init__(self, session: Any) -> None:
-        self._session = getattr(session, "_session", session)  # boto3 gives it no public name
+        self._session = botocore_session_in(session)
         self._process = _IMPORTED_IN
         reset_after_fork(self)
 
@@ -174,13 +177,5 @@ class UnlockedAfterFork:
 
     def _replace(self, wait_s: float) -> None:
         self._process = os.getpid()
-        found = getattr(self._session, "_credentials", None)
-        while isinstance(found, RefreshableCredentials):
-            credentials: Any = found  # botocore has no public names for what is read here
-            lock = credentials._refresh_lock
-            if lock.acquire(timeout=wait_s):
-                lock.release()
-            else:
-                credentials._refresh_lock = threading.Lock()
-            refresher = getattr(credentials._refresh_using, "__self__", None)
-            found = getattr(refresher, "_source_credentials", None)  # of an assumed role
+        if isinstance(self._session, Session):
+            unlock(resolved_credentials(self._session), wait_s)

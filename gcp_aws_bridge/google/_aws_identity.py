@@ -110,14 +110,15 @@ def _session_of(process: int, environment: AwsEnvironment) -> Any:
     )
     from botocore.session import Session
 
+    from gcp_aws_bridge._botocore_connection import direct
+
     config_file, credentials_file = environment.files
-    session = Session(
-        {
-            "profile": (None, None, environment.profile, None),
-            "config_file": (None, None, config_file, None),
-            "credentials_file": (None, None, credentials_file, None),
-        }
-    )
+    settings: Any = {
+        "profile": (None, None, environment.profile, None),
+        "config_file": (None, None, config_file, None),
+        "credentials_file": (None, None, credentials_file, None),
+    }
+    session = direct(Session(settings))
     variables: Any = environment.variables()
     profile = environment.profile or "default"
 

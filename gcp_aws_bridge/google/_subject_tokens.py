@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import quote
 
@@ -59,6 +59,7 @@ class OfAws:
     """
 
     session: Any = None
+    _locks: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.session is not None:
@@ -73,7 +74,7 @@ class OfAws:
     def identity(self, environment: AwsEnvironment | None = None) -> AwsIdentity:
         """Return whose keys sign: the session's, or those that *environment* names (None: now)."""
         if self.session is not None:
-            self._locks.ensure()  # type: ignore[attr-defined]
+            self._locks.ensure()
         return AwsIdentity(self.session, environment)
 
     def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
@@ -82,7 +83,8 @@ class OfAws:
 
     def __repr__(self) -> str:
         """Return the settings: fsspec identifies file systems by how their arguments print."""
-        others = "".join(f", {one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:])
+        shown = [one.name for one in fields(self)[1:] if one.repr]
+        others = "".join(f", {name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__qualname__}(session={name_of(self.session)}{others})"
 
 

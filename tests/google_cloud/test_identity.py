@@ -117,9 +117,13 @@ def named_by(make: Any) -> set[str]:
 def test_each_setting_has_two_values_here() -> None:
     assert named_by(google.credentials) | named_by(google.id_token_credentials) == {*SETTINGS}
     assert {one.name for one in fields(google.Federation)} == {*FEDERATION}
-    assert {one.name for one in fields(google.SignedRequest)} == {"session"}
+    assert given(google.SignedRequest) == {"session"}
     needs_outbound()
-    assert {one.name for one in fields(google.OutboundToken)} == {"session", "audience"}
+    assert given(google.OutboundToken) == {"session", "audience"}
+
+
+def given(kind: Any) -> set[str]:
+    return {one.name for one in fields(kind) if one.init}
 
 
 @pytest.mark.parametrize("base", [ACCESS, ID_TOKEN], ids=["access", "id token"])

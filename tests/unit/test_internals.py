@@ -43,6 +43,7 @@ PYTHONS = {
     "_replace": "namedtuple",
     "_ActionsContainer": "argparse, in annotations, which are never evaluated",
     "_ArgumentGroup": "argparse, in annotations, which are never evaluated",
+    "_getframe": "sys, documented; where the parts of credentials are read",
     "_blake2": "hashlib is used where it is missing",
     "_proxy": "the end of the names of environment variables",
 }
@@ -198,6 +199,23 @@ def test_expiration_is_when_botocore_refreshes() -> None:
     assert keys.refresh_needed()
 
 
+def test_locks_that_botocore_holds_while_it_refreshes_are_replaced() -> None:
+    source = refreshable()
+    fetcher = botocore.credentials.AssumeRoleCredentialFetcher(lambda: None, source, "arn", {})
+    keys = botocore.credentials.RefreshableCredentials(
+        "AKIAOLD", "x", "y", LATER, fetcher.fetch_credentials, "method"
+    )
+    held = []
+    for credentials in (keys, source):
+        lock: Any = vars(credentials)["_refresh_lock"]
+        assert lock.acquire(timeout=0)
+        held.append(lock)
+    _botocore_internals.unlock(keys, wait_s=0)
+    for credentials, former in zip((keys, source), held, strict=True):
+        assert vars(credentials)["_refresh_lock"] is not former
+        assert vars(credentials)["_refresh_lock"].acquire(timeout=0)
+
+
 def test_body_in_the_wrapper_for_checksums_is_found() -> None:
     body = io.BytesIO(b"body")
     wrapper = botocore.httpchecksum.AwsChunkedWrapper(body)
@@ -268,6 +286,12 @@ def test_token_uri_of_a_service_account_is_found() -> None:
 # -- where a release has renamed one -----------------------------------------------------------
 
 
+def without(name: str) -> botocore.credentials.RefreshableCredentials:
+    keys = refreshable()
+    del vars(keys)[name]
+    return keys
+
+
 class Renamed:
     __module__ = "boto3.session"
 
@@ -284,6 +308,14 @@ class Renamed:
         (
             lambda it: _botocore_internals.set_expiration(it, LATER),
             r"botocore \d.* has no Renamed\._expiry_time",
+        ),
+        (
+            lambda it: _botocore_internals.unlock(without("_refresh_lock"), 0),
+            r"botocore \d.* has no RefreshableCredentials\._refresh_lock",
+        ),
+        (
+            lambda it: _botocore_internals.unlock(without("_refresh_using"), 0),
+            r"botocore \d.* has no RefreshableCredentials\._refresh_using",
         ),
         (_boto3_internals.botocore_session_in, r"boto3 \d.* has no Renamed\._session"),
         (_google_auth_internals.token_uri, r"google-auth \d.* has no Renamed\._token_uri"),
