@@ -37,6 +37,7 @@ def register(
 
     Again on the same session replaces what was registered. Clients that exist keep what they have;
     the next client gets its credentials through the new chain, unless the session was given keys.
+    Until a role is configured, the session stays exactly as it is without this library.
 
     Args:
         session: A boto3 or botocore session.
@@ -50,7 +51,8 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     """Register on every session made from now on, third-party code's too, and boto3's default one.
 
     Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too, where
-    it is not too old; else a warning says so, and they are left alone.
+    it is not too old; else a warning says so, and they are left alone. A session for which no role
+    is configured stays exactly as it is without this library.
 
     Args:
         role: A role or its ARN. None: the environment and each session's profile say.
