@@ -33,6 +33,7 @@ _PARTS = 3  # access key, secret key, session token
 _PAUSE_S, _LONG_PAUSE_S = 1.0, 60.0
 # Bounds on what a thread or task remembers: sets that it reads by turns, and places of one signer.
 _MAX_READINGS, _MAX_PLACES = 8, 32
+_MAX_REPEATS = 8  # reads in a row at one place: no signer, but a loop that waits for another key
 _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
@@ -78,7 +79,7 @@ class Read(NamedTuple):
 class Reading:
     """How far a thread or task has read the parts of one set. Not changed once it is made."""
 
-    __slots__ = ("at_s", "kept", "last", "of", "places", "whole")
+    __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "whole")
 
     def __init__(
         self, cell: Cell[AwsCredentials], kept: Kept, whole: FrozenCredentials, read: Read
@@ -86,7 +87,7 @@ class Reading:
         self.of = weakref.ref(cell)
         self.kept, self.whole = kept, whole
         self.places: tuple[Read, ...] = (read,)
-        self.last, self.at_s = read, cell.monotonic()
+        self.last, self.repeats, self.at_s = read, 0, cell.monotonic()
 
     def after(self, read: Read, now_s: float) -> Reading:
         """Return this reading with one more read of the same set."""
@@ -95,6 +96,7 @@ class Reading:
             after.places = (read,)  # the next request, perhaps: it can have this set as well
         elif read not in self.places:
             after.places = (*self.places, read)[-_MAX_PLACES:]
+        after.repeats = self.repeats + 1 if read == self.last else 0
         after.last, after.at_s = read, now_s
         return after
 
@@ -107,7 +109,10 @@ class Reading:
         """
         is_back, pause_s = read in self.places, now_s - self.at_s
         if read == self.last:  # also in code that reads one part alone, for a log
-            return pause_s >= _LONG_PAUSE_S and (self._is_whole() or self.places == (read,))
+            long_ago = pause_s >= _LONG_PAUSE_S
+            return self.repeats >= _MAX_REPEATS or (
+                long_ago and (self._is_whole() or self.places == (read,))
+            )
         if read.part == self.last.part and not is_back:
             return False
         return self._is_whole() and (is_back or pause_s >= _PAUSE_S)

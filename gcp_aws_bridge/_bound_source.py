@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._default_source import TokenSource, for_audience
 from gcp_aws_bridge._environment import EnvironmentBound, all_variables, changed, google_variables
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import TokenError
 
@@ -34,6 +35,7 @@ class BoundSource(NamedTuple):
     variables: Variables
 
 
+@without_inner_frames  # the environment may hold keys
 def bound_source(source: TokenSource | None, audience: str, world: World) -> BoundSource:
     """Bind *source*, or the default source, to the environment as it is now.
 

@@ -20,6 +20,7 @@ from gcp_aws_bridge._environment import PROFILE_VARIABLES, aws_files, file_ident
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._settings import given
+from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -153,6 +154,7 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
     return found
 
 
+@without_inner_frames  # the environment may hold keys
 def shared_session() -> Session:
     """Return the session that is shared by all requests which are given none.
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_session import client_options
+from gcp_aws_bridge._endpoint import is_plain_http
 from gcp_aws_bridge._environment import changed, connection_variables, digest, sts_variables
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -49,8 +50,11 @@ def sts_key(session: Session, region_name: str) -> StsKey:
 
 def way_of(client: Any, session: Session) -> StsKey:
     """Return which server *client*, which was made just now, asks, and how it reaches it."""
+    url = client.meta.endpoint_url
+    if is_plain_http(url):  # to this machine, without a proxy and without certificates
+        return StsKey(url, "", ())
     return StsKey(
-        client.meta.endpoint_url,
+        url,
         digest(session.get_config_variable("ca_bundle")),
         _digests(connection_variables(os.environ)),
     )
