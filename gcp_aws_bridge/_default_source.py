@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._metadata import MetadataServer, looks_like_google
 from gcp_aws_bridge._pickled import as_settings
-from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
 TokenSource = Callable[[], str]

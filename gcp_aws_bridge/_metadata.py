@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge import _http, _id_token
+from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
 from gcp_aws_bridge._pickled import as_settings
-from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.model import OperationModel
 from botocore.session import Session
 
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 
 # IAM user guide and API reference, "Common errors": the key or its session token is over or not
 # known. What is said of the signature, the time or the permissions is no fault of the key.

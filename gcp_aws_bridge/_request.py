@@ -11,12 +11,12 @@ import botocore.session
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_session import role_for
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.sharing import PROFILE_VARIABLES
 from gcp_aws_bridge._cells import shared_cell
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._pickled import not_pickled
-from gcp_aws_bridge._registry import PROFILE_VARIABLES
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
@@ -76,7 +76,7 @@ class Request:
         role = _required(session, role_arn, **settings)
         return cls(role, token_source, session, is_own=is_own)
 
-    def cell(self) -> Cell[AwsCredentials]:
+    def cell(self) -> CredentialCache[AwsCredentials]:
         """The one that equal requests share."""
         return shared_cell(self.token_source, self.role, self.session)
 

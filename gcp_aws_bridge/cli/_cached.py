@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hashlib import blake2b
     from typing import Any
 
-    from gcp_aws_bridge._world import World
+    from gcp_aws_bridge._cache.clock import World
 else:
     try:  # hashlib loads OpenSSL, a tenth of a warm answer; CPython's own random.py does as much
         from _blake2 import blake2b
@@ -56,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def credentials(options: argparse.Namespace, *, world: World | None = None) -> dict[str, str]:
-    """The credentials of the role in *options*, in AWS's own words: `_cell_file.aws_json`.
+    """The credentials of the role in *options*, in AWS's own words: `persistence.aws_json`.
 
     Raises:
         BridgeError: None are valid, and none were to be had.
@@ -67,7 +67,7 @@ def credentials(options: argparse.Namespace, *, world: World | None = None) -> d
         return found
     gc.disable()  # botocore makes much that lives to the end, and the end is near
     try:
-        from gcp_aws_bridge._world import REAL
+        from gcp_aws_bridge._cache.clock import REAL
         from gcp_aws_bridge.cli._renewed import renewed
 
         return renewed(options, cache, key, world or REAL)

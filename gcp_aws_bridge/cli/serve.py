@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served
 from gcp_aws_bridge.exceptions import BridgeError

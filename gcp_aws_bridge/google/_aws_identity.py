@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from google.auth.aws import AwsSecurityCredentials
 
-from gcp_aws_bridge._registry import PROFILE_VARIABLES
+from gcp_aws_bridge._cache.sharing import PROFILE_VARIABLES
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._registry import identity_of, registry
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import identity_of, registry
 from gcp_aws_bridge.exceptions import ExchangeError, TokenError
 from gcp_aws_bridge.google import _exchange
 from gcp_aws_bridge.google._aws_identity import Environment
@@ -51,7 +51,7 @@ class Identity:
         decides = isinstance(self.source, OfAws) and self.source.session is None
         return Environment.now() if decides else None
 
-    def access(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
+    def access(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
         """Access tokens: of the service account, or where there is none of this identity itself."""
         if self.federation.service_account is None:
             return self._federated(scopes)
@@ -63,7 +63,7 @@ class Identity:
 
         return self._impersonated(("access", scopes), make)
 
-    def id_token(self, target_audience: str) -> Cell[GoogleToken]:
+    def id_token(self, target_audience: str) -> CredentialCache[GoogleToken]:
         """ID tokens of the service account."""
 
         def make(world: World) -> Impersonating:
@@ -94,7 +94,7 @@ class Identity:
 
         return bytes(self._as_federated(ask))
 
-    def _federated(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
+    def _federated(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
         """Those of this identity itself, shared by whomever it acts as."""
         federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
 
@@ -111,7 +111,7 @@ class Identity:
 
     def _impersonated(
         self, what: Hashable, of_world: Callable[[World], Impersonating]
-    ) -> Cell[GoogleToken]:
+    ) -> CredentialCache[GoogleToken]:
         def fetching(world: World) -> Callable[[], GoogleToken]:
             ask = of_world(world)
             return lambda: self._as_federated(ask)
@@ -123,14 +123,14 @@ class Identity:
         federation: Federation,
         what: Hashable,
         of_world: Callable[[World], Callable[[], GoogleToken]],
-    ) -> Cell[GoogleToken]:
+    ) -> CredentialCache[GoogleToken]:
         whose, now = self._whose, self._named()
         if whose and now and whose.is_still(now):
             whose = now  # by whose keys it would be exchanged
         who = (federation, identity_of(self.source), identity_of(self.request), whose)
         key = (who, what)
 
-        def make(world: World) -> Cell[GoogleToken]:
+        def make(world: World) -> CredentialCache[GoogleToken]:
             fetch = of_world(world)
 
             def of_the_same() -> GoogleToken:
@@ -141,9 +141,9 @@ class Identity:
                     registry.drop(key)  # by other keys: not for who names the former ones again
                 return fetch()
 
-            return Cell(of_the_same, label=federation.label, world=world)
+            return CredentialCache(of_the_same, label=federation.label, world=world)
 
-        return registry.cell(key, make)
+        return registry.cache_for(key, make)
 
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
         """What *ask* gets with the token of the federated identity."""

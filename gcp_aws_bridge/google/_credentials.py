@@ -12,7 +12,7 @@ from typing import Any
 
 from google.auth import credentials, crypt, exceptions
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google._cells import Identity
@@ -34,7 +34,7 @@ class _Renewed(credentials.CredentialsWithQuotaProject):
     """
 
     def __init__(
-        self, identity: Identity, cell: Cell[GoogleToken], quota_project_id: str | None
+        self, identity: Identity, cell: CredentialCache[GoogleToken], quota_project_id: str | None
     ) -> None:
         super().__init__()
         self._identity = identity

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
-from gcp_aws_bridge._world import Clock
+from gcp_aws_bridge._cache.clock import Clock
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.exceptions import quoted
 
 Message = MutableMapping[str, Any]

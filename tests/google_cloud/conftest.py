@@ -10,9 +10,9 @@ import pytest
 from fakes import Journey
 
 from gcp_aws_bridge import google
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._request import _shared_session
-from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

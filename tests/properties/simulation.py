@@ -18,9 +18,9 @@ from fakes import START, credentials, is_whole
 from properties.scheduler import Lock, Scheduler, Task
 
 from gcp_aws_bridge import _cell, _events, _renewal
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.policy import Failure, Kept, RefreshPolicy, Rejections
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import Failure, Kept, RefreshPolicy, Rejections
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import BridgeError
 
 # What docs/explanation/refresh.md promises, in seconds and shares of a life.
@@ -194,7 +194,7 @@ class Judge:
             # What the parent's flight brought was on its way to be kept; it is not in the child.
             self.failure, self.rejected = self._before
             self._newest = None
-        failure = self._world.cell._failure
+        failure = self._world.cell.snapshot.failure
         if self.failure is not None and (failure is None or failure.retry_at_s != self.failure[1]):
             self.failure = self._before[0]  # the parent's was on its way to be noted
 
@@ -226,7 +226,7 @@ class Judge:
         self._must(not still_bad, "rejected credentials were given out, untried others")
 
     def _current(self) -> int | None:
-        kept = self._world.cell._kept
+        kept = self._world.cell.snapshot.kept
         return None if kept is None else _number(kept.credentials)
 
     def _servable(self, number: int) -> bool:
@@ -278,7 +278,7 @@ class Simulation:
         policy = _Watched()
         policy.judge = self.judge
         world = World(self._clock, lambda: self.now_s, self._sleep, lambda: self.luck, self._spawn)
-        self.cell = _cell.Cell(self._fetch, label="role", policy=policy, world=world)
+        self.cell = _cell.CredentialCache(self._fetch, label="role", policy=policy, world=world)
 
     def close(self) -> None:
         self.scheduler.close()

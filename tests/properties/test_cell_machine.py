@@ -78,7 +78,7 @@ class CellMachine(RuleBasedStateMachine):
     @precondition(_has_room)
     @rule(number=_PICK, current=st.booleans())
     def reject(self, number: int, current: bool) -> None:
-        kept = self.world.cell._kept
+        kept = self.world.cell.snapshot.kept
         key = f"ASIA{number:016d}"
         if current and kept is not None:
             key = kept.credentials.access_key_id

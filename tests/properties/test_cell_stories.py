@@ -89,7 +89,7 @@ def test_a_forked_child_gets_what_was_rejected_where_there_is_nothing_else(
     world: Simulation,
 ) -> None:
     have_credentials(world, age_s=HOUR_S / 2 + 1200)
-    rejected = world.cell._kept
+    rejected = world.cell.snapshot.kept
     assert rejected is not None
     get(world)
     world.settle()
