@@ -19,6 +19,7 @@ from gcp_aws_bridge._cache.state import Action, Decision, Snapshot
 
 _SERVED = (Action.SERVE, Action.REFRESH)
 _LINGER = (Action.LINGER, Action.REFRESH_AND_LINGER)
+_BEGIN = (Action.RUN, Action.REFRESH_AND_LINGER)
 
 
 class Step(NamedTuple):
@@ -128,57 +129,63 @@ class CredentialCache(Refresher[P]):
         while True:
             snapshot, now, (action, until_s) = self._decide(at_least_s)
             pending, now_s = snapshot.attempt, now.monotonic_s
-            if attempt and attempt.credentials and attempt.credentials.expiration > now.wall:
-                return attempt.credentials  # not expired: the machine did not sleep meanwhile
             if action is Action.REFRESH:
                 self._start(snapshot, now)
-            # A finalizer, a signal handler, or a token source that uses these very credentials.
-            is_runner = pending is not None and pending.runner == threading.get_ident()
-            if action in _SERVED or (is_runner and snapshot.remaining_s(now) > 0):
-                assert snapshot.kept is not None  # noqa: S101 - for the type checker
-                found: P = snapshot.kept.credentials
+            found = self._found(snapshot, now, action, attempt)
+            if found is not None:
                 return found
             if action not in _LINGER:
-                self._raise_what_is_known(snapshot, action, attempt, is_runner=is_runner)
                 if now_s >= deadline_s:
                     raise too_slow(self.label, self._policy.wait_s)
                 deadline_s = min(deadline_s, now_s + self._policy.wait_s)
             queued = pending is not None and pending.runner is None
-            takes_over = action is Action.TAKE_OVER and can_run and not queued
-            if takes_over or action in (Action.RUN, Action.REFRESH_AND_LINGER):
-                attempt = self._begin(snapshot, now)
-                own = can_run and action is not Action.REFRESH_AND_LINGER
-                rejected = snapshot.kept is not None and snapshot.kept.rejected
-                if attempt and (own or not self._submit(attempt, True, can_run and rejected)):
-                    yield Step(attempt, None)
-            elif queued and can_run and action is not Action.LINGER:
+            if can_run and queued and action not in _LINGER:
                 attempt = pending
                 yield Step(pending, None)
+            elif action in _BEGIN or (action is Action.TAKE_OVER and can_run):
+                attempt = self._begin(snapshot, now)
+                if attempt and self._is_own(attempt, snapshot, action, can_run=can_run):
+                    yield Step(attempt, None)
             else:
                 if queued:
                     self._submit(pending, True)  # before those for which no caller waits
                 attempt = pending
                 yield Step(pending, min(until_s, deadline_s) - now_s)
 
-    def _raise_what_is_known(
-        self,
-        snapshot: Snapshot,
-        action: Action,
-        attempt: RefreshAttempt[P] | None,
-        *,
-        is_runner: bool,
-    ) -> None:
-        """Raise where the answer to a caller who finds nothing valid is known.
+    def _found(
+        self, snapshot: Snapshot, now: Instant, action: Action, attempt: RefreshAttempt[P] | None
+    ) -> P | None:
+        """Return what the caller gets now, if anything; raise where the error is known.
 
-        Each caller gets a copy: threads must not share a traceback.
+        Each caller gets a copy of the error: threads must not share a traceback.
         """
+        if attempt and attempt.credentials and attempt.credentials.expiration > now.wall:
+            return attempt.credentials  # not expired: the machine did not sleep meanwhile
+        kept, pending = snapshot.kept, snapshot.attempt
+        # A finalizer, a signal handler, or a token source that uses these very credentials.
+        is_runner = pending is not None and pending.runner == threading.get_ident()
+        if kept and (action in _SERVED or (is_runner and kept.remaining_s(now) > 0)):
+            found: P = kept.credentials
+            return found
+        if action in _LINGER:
+            return None
         error = attempt and attempt.error
-        if action is Action.RAISE and error is None and snapshot.failure:
-            error = snapshot.failure.error
+        if action is Action.RAISE and snapshot.failure:
+            error = error or snapshot.failure.error
         if error:
             raise copy.copy(error) from error.__cause__
         if is_runner:
             raise needs_itself(self.label)
+        return None
+
+    def _is_own(
+        self, attempt: RefreshAttempt[P], snapshot: Snapshot, action: Action, *, can_run: bool
+    ) -> bool:
+        """Return whether the caller makes *attempt*; else submit it to a thread."""
+        if can_run and action is not Action.REFRESH_AND_LINGER:
+            return True
+        rejected = snapshot.kept is not None and snapshot.kept.rejected
+        return not self._submit(attempt, True, or_run=can_run and rejected)
 
     def _decide(self, at_least_s: float = 0.0) -> tuple[Snapshot, Instant, Decision]:
         """Return what a caller gets now; give up a pending attempt that has timed out."""

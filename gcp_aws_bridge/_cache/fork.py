@@ -1,4 +1,4 @@
-"""Values that a forked child must not inherit: locks, threads that exist in the parent only, sockets.
+"""Values that a forked child must not inherit: locks, sockets, threads of the parent.
 
 The process id is compared whenever such a value is used. `os.register_at_fork` is not enough:
 uWSGI, by default, and C code that calls fork(2) do not run Python's hooks.

@@ -7,6 +7,7 @@ for. A thread ends when there is nothing left to do.
 from __future__ import annotations
 
 import contextvars
+import functools
 import heapq
 import itertools
 import threading
@@ -69,7 +70,7 @@ class Workers:
             try:
                 state.error = None
                 state.busy[worker] = _NO_WORK_YET
-                self._world.spawn(lambda: self._run(state, worker))
+                self._world.spawn(functools.partial(self._run, state, worker))
             except RuntimeError as error:
                 state.busy.pop(worker, None)
                 state.error = error
