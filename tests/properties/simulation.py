@@ -35,7 +35,7 @@ REQUESTS = 4
 BETWEEN_REJECTIONS_S = 30.0
 LONGEST_WAIT_S = 90.0
 STALLED_S = 3.0  # then a waiting thread makes an attempt of its own
-UNFINISHED = 3
+UNFINISHED, UNFINISHED_PAUSE_S = 3, 900.0  # beyond so many, one more in that time
 ENDING_S, ENDING_SHARE, ENDING_WAIT_S = 600.0, 0.3, 1.0
 REJECTED_WAIT_S = 3.0
 
@@ -149,8 +149,11 @@ class Judge:
         if old.attempt is not None:
             stalled = now_s >= self.attempts[old.attempt].began_s + STALLED_S - EPSILON_S
             self._must(stalled, "two attempts at once")
-            self._must(len(new.unfinished) <= UNFINISHED, "too many attempts that never end")
-        self.attempts[new.attempt] = Request(now_s)
+            crowded = len(old.unfinished) >= UNFINISHED
+            pause_s = now_s - old.unfinished[-1].started_s if crowded else float("inf")
+            self._must(pause_s >= UNFINISHED_PAUSE_S, "too many attempts that never end")
+        # The caller may have been stopped since it read the clock.
+        self.attempts[new.attempt] = Request(new.attempt.started_s)
         if self._is_late or old.attempt is not None:
             return
         number = self._current()
