@@ -6,6 +6,7 @@ It has no rules of its own: `state` decides what a caller gets, and this class d
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import threading
 from collections.abc import Generator
@@ -57,7 +58,9 @@ class CredentialCache(Refresher[P]):
             while True:
                 step = next(steps)
                 if step.wait_s is None:
-                    self._run(step.attempt)
+                    # In a context of its own: CPython may crash where a finalizer sets a variable
+                    # of the context in which the interrupted code is about to set one.
+                    contextvars.copy_context().run(self._run, step.attempt)
                 else:
                     step.attempt.wait(step.wait_s)
         except StopIteration as end:
@@ -131,18 +134,19 @@ class CredentialCache(Refresher[P]):
             pending, now_s = snapshot.attempt, now.monotonic_s
             if action is Action.REFRESH:
                 self._start(snapshot, now)
-            found = self._found(snapshot, now, action, attempt)
+            nested = self._nested(snapshot)
+            found = self._found(snapshot, now, action, attempt, nested=bool(nested))
             if found is not None:
                 return found
+            if nested > 1 or (nested and not can_run):
+                raise needs_itself(self.label)
             if action not in _LINGER:
-                if now_s >= deadline_s:
-                    raise too_slow(self.label, self._policy.wait_s)
-                deadline_s = min(deadline_s, now_s + self._policy.wait_s)
+                deadline_s = self._deadline_s(deadline_s, now_s)
             queued = pending is not None and pending.runner is None
             if can_run and queued and action not in _LINGER:
                 attempt = pending
                 yield Step(pending, None)
-            elif action in _BEGIN or (action is Action.TAKE_OVER and can_run):
+            elif nested or action in _BEGIN or (action is Action.TAKE_OVER and can_run):
                 attempt = self._begin(snapshot, now)
                 if attempt and self._is_own(attempt, snapshot, action, can_run=can_run):
                     yield Step(attempt, None)
@@ -152,8 +156,20 @@ class CredentialCache(Refresher[P]):
                 attempt = pending
                 yield Step(pending, min(until_s, deadline_s) - now_s)
 
+    def _deadline_s(self, deadline_s: float, now_s: float) -> float:
+        """Return when a caller with nothing valid stops waiting, which begins now at the latest."""
+        if now_s >= deadline_s:
+            raise too_slow(self.label, self._policy.wait_s)
+        return min(deadline_s, now_s + self._policy.wait_s)
+
     def _found(
-        self, snapshot: Snapshot, now: Instant, action: Action, attempt: RefreshAttempt[P] | None
+        self,
+        snapshot: Snapshot,
+        now: Instant,
+        action: Action,
+        attempt: RefreshAttempt[P] | None,
+        *,
+        nested: bool,
     ) -> P | None:
         """Return what the caller gets now, if anything; raise where the error is known.
 
@@ -161,22 +177,28 @@ class CredentialCache(Refresher[P]):
         """
         if attempt and attempt.credentials and attempt.credentials.expiration > now.wall:
             return attempt.credentials  # not expired: the machine did not sleep meanwhile
-        kept, pending = snapshot.kept, snapshot.attempt
-        # A finalizer, a signal handler, or a token source that uses these very credentials.
-        is_runner = pending is not None and pending.runner == threading.get_ident()
-        if kept and (action in _SERVED or (is_runner and kept.remaining_s(now) > 0)):
+        kept = snapshot.kept
+        if kept and (action in _SERVED or (nested and kept.remaining_s(now) > 0)):
             found: P = kept.credentials
             return found
-        if action in _LINGER:
-            return None
         error = attempt and attempt.error
         if action is Action.RAISE and snapshot.failure:
             error = error or snapshot.failure.error
-        if error:
+        if error and action not in _LINGER:
             raise copy.copy(error) from error.__cause__
-        if is_runner:
-            raise needs_itself(self.label)
         return None
+
+    def _nested(self, snapshot: Snapshot) -> int:
+        """Return how many attempts the calling thread is making just now.
+
+        One: a finalizer or a signal handler interrupts the attempt, and may make one of its own; or
+        the token source uses the credentials that it helps to get, and two tell that.
+        """
+        pending = (snapshot.attempt, *snapshot.unfinished)
+        if all(attempt is None or attempt.runner is None for attempt in pending):
+            return 0
+        me = threading.get_ident()
+        return sum(attempt is not None and attempt.runner == me for attempt in pending)
 
     def _is_own(
         self, attempt: RefreshAttempt[P], snapshot: Snapshot, action: Action, *, can_run: bool
