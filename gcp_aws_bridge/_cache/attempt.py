@@ -21,7 +21,6 @@ class RefreshAttempt(Generic[P]):
 
     Attributes:
         started_s: By the monotonic clock.
-        runner: Identifies the thread that makes the exchange; None before it starts.
         requests: Number of exchanges that were tried.
         credentials, error: The result; both None where it was interrupted.
         done: Whether there is a result.
@@ -30,21 +29,23 @@ class RefreshAttempt(Generic[P]):
     def __init__(self, label: str, started_s: float) -> None:
         self.label = label
         self.started_s = started_s
-        self.runner: int | None = None
         self.requests = 0
         self.failed: list[str] = []  # error ids of the requests that were tried again
         self.credentials: P | None = None
         self.error: BridgeError | None = None
         self.done = False
-        self._claimed = threading.Lock()
+        self._claims: dict[None, tuple[int]] = {}
         self._waiters: list[Callable[[], object]] = []
 
     def claim(self) -> bool:
         """Return whether the calling thread is the one to make the exchange."""
-        if not self._claimed.acquire(blocking=False):
-            return False
-        self.runner = threading.get_ident()
-        return True
+        claim = (threading.get_ident(),)
+        return self._claims.setdefault(None, claim) is claim  # atomic, see `atomic`
+
+    @property
+    def runner(self) -> int | None:
+        """Identifies the thread that makes the exchange; None before it starts."""
+        return self._claims[None][0] if self._claims else None
 
     def fetch(
         self,
