@@ -23,14 +23,19 @@ with extra("aio", "aiobotocore", "2.24.2"):
 class AioBridgeCredentials(CellView, AioRefreshableCredentials):
     """aiobotocore credentials that are a view of a cell: each read is of one whole, valid set."""
 
-    async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override]
-        """One whole, immutable set; blocks no event loop.
+    async def get_frozen_credentials(  # type: ignore[override]
+        self, at_least: float = 0.0
+    ) -> ReadOnlyCredentials:
+        """Return one whole, immutable set; never block the event loop.
+
+        Args:
+            at_least: For how many seconds the caller needs them, as for threads.
 
         Raises:
-            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+            CredentialRetrievalError: There is none; the `BridgeError` is its `__cause__`.
         """
         try:
-            return self._frozen(await self._cell.get_async())
+            return self._frozen(await self._cell.get_async(at_least))
         except BridgeError as error:
             raise for_botocore(error) from error
 

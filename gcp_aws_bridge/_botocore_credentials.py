@@ -127,14 +127,18 @@ class BridgeCredentials(CellView):
         super().__init__(request)
         self._reading = threading.local()
 
-    def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """One whole, immutable set.
+    def get_frozen_credentials(self, at_least: float = 0.0) -> ReadOnlyCredentials:
+        """Return one whole, immutable set.
+
+        Args:
+            at_least: For how many seconds the caller needs them, for what outlives a request. At
+                most 90 % of the session's life are asked for.
 
         Raises:
-            CredentialRetrievalError: None is to be had; the `BridgeError` is its `__cause__`.
+            CredentialRetrievalError: There is none; the `BridgeError` is its `__cause__`.
         """
         try:
-            return self._frozen(self._cell.get())
+            return self._frozen(self._cell.get(at_least))
         except BridgeError as error:
             raise for_botocore(error) from error
 

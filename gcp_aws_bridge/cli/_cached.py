@@ -53,6 +53,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="make an exchange at each call, keep nothing"
     )
+    parser.add_argument(
+        "--at-least",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="make an exchange if the credentials kept are valid for less; up to 90 %% of "
+        "--duration-seconds (default: what is valid will do)",
+    )
 
 
 def credentials(options: argparse.Namespace, *, world: World | None = None) -> dict[str, str]:
@@ -63,7 +71,7 @@ def credentials(options: argparse.Namespace, *, world: World | None = None) -> d
     """
     cache = FileCache(*_folders(options), **_clocks(world))
     key = request_key(_role_options.given(options), os.environ)
-    if (found := _fresh(cache, key)) is not None:
+    if not options.at_least and (found := _fresh(cache, key)) is not None:
         return found
     gc.disable()  # botocore makes much that lives to the end, and the end is near
     try:

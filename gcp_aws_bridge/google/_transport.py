@@ -14,6 +14,7 @@ from typing import Any
 
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge.google._certificates import adapter
 
 with extra("google", "requests", "2.20"):
     from google.auth.exceptions import TransportError
@@ -36,6 +37,14 @@ def _of_ours() -> Mapping[str, Any]:
     return {**_OF_REQUESTS, "auth": _as_it_is, "proxies": {"http": ""}}
 
 
+def _own() -> Request:
+    """Return a transport for one exchange, which reads no certificates again."""
+    made = Request()
+    if (mounted := adapter()) is not None:
+        made.session.mount("https://", mounted)
+    return made
+
+
 class Transport:
     """google-auth's `Request`, for one exchange; remembers of an answer what errors leave out.
 
@@ -52,7 +61,7 @@ class Transport:
         self, request: Callable[..., Any] | None = None, timeout_s: float = _TIMEOUT_S
     ) -> None:
         self._timeout_s = timeout_s
-        self._ours = Request() if request is None else None
+        self._ours = _own() if request is None else None
         self._request: Any = request or self._ours
         self._options = _of_ours() if self._ours else _options_of(request)
         self.status = 0

@@ -261,7 +261,7 @@ GOOGLE_AUTH = {
         ("boto3", {"_boto3", "_session"}),
         ("aiobotocore", {"_aiobotocore", "_register", "aio"}),
         ("http", {"_bounded_answer", "_http"}),
-        ("requests", set()),
+        ("requests", {"google._certificates"}),
         ("urllib3", set()),
         ("cachetools", set()),
         ("uvicorn", {"server.running"}),
