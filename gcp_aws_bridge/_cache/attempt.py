@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -178,8 +179,12 @@ def no_thread(label: str, error: RuntimeError) -> ExchangeError:
     )
 
 
-def unexpected(label: str, error: BaseException) -> ExchangeError:
+def unexpected(label: str, error: BaseException) -> BridgeError:
     """Return the error of an exchange that ended in an error of another kind."""
+    if isinstance(error, RecursionError):
+        for patcher in ("gevent", "eventlet"):
+            if patcher in sys.modules:
+                return patched_late(label, patcher)
     made = ExchangeError(
         f"{label}: the exchange ended in {type(error).__name__}.",
         fix="see the cause below it in the traceback, and report it.",
@@ -189,6 +194,20 @@ def unexpected(label: str, error: BaseException) -> ExchangeError:
     )
     made.__cause__ = error
     return made
+
+
+def patched_late(label: str, patcher: str) -> ConfigError:
+    """Return the error of a process whose ssl was replaced while it was in use.
+
+    See: gevent issue 1016, boto3 issue 4061.
+    """
+    return ConfigError(
+        f"{label}: ssl calls itself without end, as it does where {patcher} patches it after it "
+        "was imported.",
+        fix=f"patch first, before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, "
+        "leave out --preload, or patch in the first lines of its configuration file.",
+        error_id="config/patched-late",
+    )
 
 
 def without_frames(error: BridgeError) -> BridgeError:

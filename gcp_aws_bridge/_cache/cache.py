@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from gcp_aws_bridge._cache import state
 from gcp_aws_bridge._cache.attempt import RefreshAttempt, needs_itself, too_slow
+from gcp_aws_bridge._cache.fork import is_uwsgi_master
 from gcp_aws_bridge._cache.policy import Instant
 from gcp_aws_bridge._cache.refresher import P, Refresher
 from gcp_aws_bridge._cache.state import Action, Decision, Snapshot
@@ -101,7 +102,7 @@ class CredentialCache(Refresher[P]):
         if self.peek() is not None:
             return True
         snapshot, now, decision = self._decide()
-        if decision.action is Action.RUN:
+        if decision.action is Action.RUN and not is_uwsgi_master():
             self._start(snapshot, now)
         if within_s and (attempt := self.snapshot.attempt) is not None:
             attempt.wait(within_s)

@@ -7,11 +7,22 @@ uWSGI, by default, and C code that calls fork(2) do not run Python's hooks.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def is_uwsgi_master() -> bool:
+    """Return whether this is the process that uWSGI forks its workers from.
+
+    CPython does not survive fork(2) of C while another thread waits for the interpreter's lock:
+    the child would wait for ever. So no thread is started here ahead of need.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and getattr(uwsgi, "worker_id", lambda: 1)() == 0
 
 
 class PerProcess(Generic[T]):

@@ -6,7 +6,6 @@ for. A thread ends when there is nothing left to do.
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import heapq
 import itertools
@@ -15,6 +14,7 @@ from collections.abc import Callable
 
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.fork import PerProcess
+from gcp_aws_bridge._cache.tracing import untraced
 
 Work = Callable[[], None]
 # STS answers in tenths of a second: 16 threads refresh the credentials of 70,000 tenants in half
@@ -42,7 +42,7 @@ class Workers:
     def submit(self, work: Work, *, waited_for: bool, expires_s: float) -> None:
         """Run *work* in a thread, soon.
 
-        It runs in an empty context: a refresh that many callers use belongs to the trace of none.
+        It belongs to the trace of no caller: a refresh is made for many.
 
         Args:
             work: Safe to call twice.
@@ -96,7 +96,7 @@ class Workers:
                 except IndexError:
                     break
                 state.busy[worker] = self._world.monotonic()
-                contextvars.Context().run(work)
+                untraced(work)
         finally:
             state.busy.pop(worker, None)
             if state.queue:  # added just before this thread was out of the count

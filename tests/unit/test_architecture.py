@@ -67,7 +67,7 @@ ORDER = [
 # The same, within the credential cache.
 CACHE_ORDER = [
     *("atomic", "clock", "fork", "recently_used", "policy", "events", "state", "attempt"),
-    *("workers", "refresher", "cache", "sharing", "persistence"),
+    *("tracing", "workers", "refresher", "cache", "sharing", "persistence"),
 ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 from fakes import START, Fetches, ManualWorld, credentials, eventually, is_whole
@@ -250,6 +252,18 @@ def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+@pytest.mark.parametrize("patcher", ["gevent", "eventlet"])
+def test_ssl_that_was_patched_too_late_is_named(
+    cell: CredentialCache, fetches: Fetches, monkeypatch: pytest.MonkeyPatch, patcher: str
+) -> None:
+    for name in ("gevent", "eventlet"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, patcher, ModuleType(patcher))
+    fetches.failing = RecursionError()
+    with pytest.raises(ConfigError, match=rf"{patcher} patches it after .*\[config/patched-late\]"):
+        cell.get()
+
+
 def test_outage_is_warned_of_once_with_the_time_that_is_left(
     cell: CredentialCache, fetches: Fetches, world: ManualWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -367,6 +381,22 @@ def test_without_threads_who_has_nothing_does_the_work(
     cell: CredentialCache, world: ManualWorld
 ) -> None:
     cell._workers = Workers(world.world._replace(spawn=no_thread))
+    assert 1 == number(cell.get())
+
+
+@pytest.mark.parametrize(("worker", "fetched"), [(0, 0), (1, 1)], ids=["master", "worker"])
+def test_a_head_start_is_left_to_uwsgis_workers(
+    cell: CredentialCache,
+    fetches: Fetches,
+    monkeypatch: pytest.MonkeyPatch,
+    worker: int,
+    fetched: int,
+) -> None:
+    uwsgi = ModuleType("uwsgi")
+    uwsgi.worker_id = lambda: worker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    cell.warm_up()
+    assert fetched == fetches.count
     assert 1 == number(cell.get())
 
 

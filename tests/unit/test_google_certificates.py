@@ -1,4 +1,4 @@
-"""Certificates are read once a process for all exchanges with Google, and again when they change."""
+"""Certificates are read once a process for exchanges with Google, and again when they change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Forks as uWSGI does by default: by fork(2) of C, so that no hook of Python's is run.
 
-The child says what it got. Threads of the parent wait in system calls by then: CPython itself does not
-survive such a fork while another thread waits for its interpreter lock.
+The child says what it got. Threads of the parent wait in system calls by then: CPython itself does
+not survive such a fork while another thread waits for its interpreter lock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def in_child(work: Callable[[], Any]) -> Any:
         begun = time.monotonic()
         try:
             said = work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to the parent
             said = repr(error)
         os.write(writing, json.dumps([said, time.monotonic() - begun]).encode())
         os._exit(0)
