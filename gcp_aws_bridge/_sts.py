@@ -60,6 +60,7 @@ _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
+    max_pool_connections=32,  # refreshes in the background have 16 threads, and callers their own
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
 )

@@ -217,9 +217,13 @@ class RefreshPolicy(NamedTuple):
         )
 
     def is_ending(self, kept: Kept, now: Instant) -> bool:
-        """Return whether so little life is left that a caller waits briefly for more."""
-        left_s = kept.remaining_s(now) + self.mandatory_window_s
-        return left_s < min(self.ending_s, self.ending_share * kept.life_s)
+        """Return whether so little life is left that a caller waits briefly for more.
+
+        In the last second it does not: after the wait there would be nothing to serve.
+        """
+        left_s = kept.remaining_s(now)
+        most_s = min(self.ending_s, self.ending_share * kept.life_s) - self.mandatory_window_s
+        return self.ending_wait_s < left_s < most_s
 
     def retry_after_s(self, attempt: int, jitter: float) -> float:
         """Return the pause after the n-th request of one attempt, while a caller waits for it."""

@@ -13,7 +13,8 @@ from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge._extra import extra
 
 with extra("google", "requests", "2.20"):
-    from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+    from requests.adapters import HTTPAdapter
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 _Key = tuple[str, int, int, int]
 _contexts: PerProcess[dict[_Key, ssl.SSLContext]] = PerProcess(dict)
@@ -58,8 +59,10 @@ def _context() -> ssl.SSLContext:
     contexts = _contexts.get()
     found = contexts.get(key)
     if found is None:
-        where = {"capath" if os.path.isdir(path) else "cafile": path}
-        made = ssl.create_default_context(**where)
+        folder = os.path.isdir(path)
+        made = ssl.create_default_context(
+            cafile=None if folder else path, capath=path if folder else None
+        )
         contexts.clear()  # an earlier one is no longer asked for
         found = contexts.setdefault(key, made)
     return found

@@ -170,7 +170,7 @@ class Judge:
         number = _number(kept.credentials)
         if old.kept is not None and old.kept.credentials is kept.credentials:
             if kept.rejected:
-                self._believed(number, old)
+                self._believed(number, old, new)
             else:
                 self.rejected = None  # nothing better came
             return
@@ -178,13 +178,15 @@ class Judge:
         self.failed_s, self.rejected = None, None
         self.take_note()
 
-    def _believed(self, number: int, old: Snapshot) -> None:
+    def _believed(self, number: int, old: Snapshot, new: Snapshot) -> None:
         now_s = self._world.now_s
         often = now_s < self._believed_s + BETWEEN_REJECTIONS_S - EPSILON_S
         self._must(not often, "believed too often")
         soon = old.failure is not None and now_s < old.failure.remembered_until_s
         self._must(not soon, "believed too soon")
-        self._believed_s, self.rejected = now_s, number
+        # Counted from when the caller read the clock: it may have been stopped since.
+        self._believed_s = new.rejections.believed_from_s - BETWEEN_REJECTIONS_S
+        self.rejected = number
         self._refused.add(number)
         for call in self.calls:
             call.never_rejected = False
