@@ -142,7 +142,9 @@ class Judge:
         if new.kept is not old.kept and new.kept is not None:
             self._kept(old, new, new.kept)
         if new.failure is not old.failure and new.failure is not None:
-            self._is_late, self.failed_s, self.rejected = False, self._world.now_s, None
+            # Counted from when the attempt ended: its thread may have been stopped since.
+            self.failed_s = new.failure.retry_at_s - new.failure.pause_s
+            self._is_late, self.rejected = False, None
 
     def _attempt_starts(self, old: Snapshot, new: Snapshot) -> None:
         now, now_s = self._world.now, self._world.now_s
