@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gcp_aws_bridge import exceptions
+    from gcp_aws_bridge._cache.events import Event, on_event
     from gcp_aws_bridge._credentials import AwsCredentials
-    from gcp_aws_bridge._events import Event, on_event
     from gcp_aws_bridge._register import install, register, uninstall
     from gcp_aws_bridge._session import credentials, session
     from gcp_aws_bridge.config import Role
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AwsCredentials": "_credentials",
     "DefaultSource": "_default_source",
-    "Event": "_events",
+    "Event": "_cache.events",
     "GoogleCredentials": "_google_auth",
     "MetadataServer": "_metadata",
     "Role": "config",
@@ -60,7 +60,7 @@ _HOME = {
     "TokenSource": "_default_source",
     "credentials": "_session",
     "install": "_register",
-    "on_event": "_events",
+    "on_event": "_cache.events",
     "register": "_register",
     "session": "_session",
     "uninstall": "_register",

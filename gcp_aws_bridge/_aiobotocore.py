@@ -27,15 +27,20 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
     read by a task each.
     """
 
-    async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override]
+    async def get_frozen_credentials(  # type: ignore[override]
+        self, at_least: float = 0.0
+    ) -> ReadOnlyCredentials:
         """Return one whole, immutable set, without blocking the event loop.
+
+        Args:
+            at_least: For how many seconds the caller needs them, as for threads.
 
         Raises:
             CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
                 its `__cause__`.
         """
         try:
-            return self._frozen(await self._cell.get_async())
+            return self._frozen(await self._cell.get_async(at_least))
         except BridgeError as error:
             raise for_botocore(error) from error
 

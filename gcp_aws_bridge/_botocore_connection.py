@@ -13,6 +13,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
+from gcp_aws_bridge._bounded_answer import bound
 from gcp_aws_bridge._endpoint import is_confidential, is_plain_http, require_https
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -73,6 +74,7 @@ def _send_directly(request: Any, *, timeout: Any = _TIMEOUT_S, **_: Any) -> Any:
         return None
     require_https(request.url)
     session = URLLib3Session(timeout=timeout)
+    bound(session)
     try:
         return session.send(request)
     finally:

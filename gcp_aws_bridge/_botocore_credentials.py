@@ -13,10 +13,10 @@ from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from gcp_aws_bridge._botocore_internals import set_expiration
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.policy import Kept
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
-from gcp_aws_bridge._refresh import Kept
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
@@ -82,7 +82,7 @@ class Reading:
     __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "whole")
 
     def __init__(
-        self, cell: Cell[AwsCredentials], kept: Kept, whole: FrozenCredentials, read: Read
+        self, cell: CredentialCache[Any], kept: Kept, whole: FrozenCredentials, read: Read
     ) -> None:
         self.of = weakref.ref(cell)
         self.kept, self.whole = kept, whole
@@ -252,15 +252,19 @@ class BridgeCredentials(CellView):
     is rejected between two reads is not continued.
     """
 
-    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+    def get_frozen_credentials(self, at_least: float = 0.0) -> ReadOnlyCredentials:
         """Return one whole, immutable set.
+
+        Args:
+            at_least: For how many seconds the caller needs them, for what outlives a request. At
+                most 90 % of the session's life are asked for.
 
         Raises:
             CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
                 its `__cause__`.
         """
         try:
-            return self._frozen(self._cell.get())
+            return self._frozen(self._cell.get(at_least))
         except BridgeError as error:
             raise for_botocore(error) from error
 

@@ -14,6 +14,7 @@ from typing import Any
 import botocore.credentials
 from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
 from botocore.httpchecksum import AwsChunkedWrapper
+from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 
 from gcp_aws_bridge._extra import internal
@@ -82,6 +83,27 @@ def unlock(credentials: Any, wait_s: float) -> None:
         if not isinstance(refresher, AssumeRoleCredentialFetcher):
             return
         credentials = internal("botocore", refresher, "_source_credentials")
+
+
+def http_session_of(client: Any) -> URLLib3Session:
+    """Return what sends the requests of *client*; botocore has no setting for it.
+
+    Raises:
+        ConfigError: This release of botocore has another name for it.
+    """
+    session: URLLib3Session = internal("botocore", client, "_endpoint").http_session
+    return session
+
+
+def set_pool_classes(session: URLLib3Session, classes: dict[str, Any]) -> None:
+    """Set the classes of connection pools, by scheme, for direct connections and for proxies.
+
+    Raises:
+        ConfigError: This release of botocore has another name for one of the attributes.
+    """
+    internal("botocore", session, "_pool_classes_by_scheme")
+    vars(session)["_pool_classes_by_scheme"] = classes
+    internal("botocore", session, "_manager").pool_classes_by_scheme = classes
 
 
 def unwrapped(body: Any) -> Any:

@@ -11,10 +11,10 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._default_source import TokenSource, for_audience
 from gcp_aws_bridge._environment import EnvironmentBound, all_variables, changed, google_variables
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import TokenError
 
 if TYPE_CHECKING:

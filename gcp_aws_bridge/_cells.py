@@ -8,15 +8,15 @@ from dataclasses import replace
 from botocore.session import Session
 
 from gcp_aws_bridge._bound_source import bound_source
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import identity_of, registry
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._environment import digest, user
 from gcp_aws_bridge._exchange import exchange
-from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._sts import sts_for
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 
 # Not part of a source's settings: the clock, and google-auth credentials, which hold a secret.
@@ -55,20 +55,20 @@ class BoundExchange:
         bound = [(name, value) for name, value in settings if name not in _NO_SETTING]
         return digest(bound, self._source.variables, self._role, self._sts.key, user())[:16]
 
-    def cell(self) -> Cell[AwsCredentials]:
+    def cell(self) -> CredentialCache[AwsCredentials]:
         """Return the cached credentials that equal requests share."""
         source, role, sts = self._source.call, self._role, self._sts
 
-        def make(world: World) -> Cell[AwsCredentials]:
+        def make(world: World) -> CredentialCache[AwsCredentials]:
             @without_inner_frames  # *source* is the user's, and its repr may show a secret
             def fetch() -> AwsCredentials:
                 return exchange(source, role, sts, clock=world.clock)
 
-            return Cell(
+            return CredentialCache(
                 fetch,
                 label=role.arn,
                 session_name=role.session_name,
                 world=world,
             )
 
-        return registry.cell(self.key, make)
+        return registry.cache_for(self.key, make)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._environment import EnvironmentBound, bound
 from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer, looks_like_google
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._cache.clock import Clock, utc_now
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._sts import Sts
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import Clock, utc_now
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 
@@ -24,7 +24,7 @@ def exchange(
 ) -> AwsCredentials:
     """Trade one ID token for AWS credentials, through every hop of *role*.
 
-    Calls *source* exactly once. Does not cache and does not retry: `Cell` does both.
+    Calls *source* exactly once. Does not cache and does not retry: the credential cache does both.
 
     Args:
         source: Called for a token whose audience the role's trust policy allows.

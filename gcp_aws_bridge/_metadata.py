@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge import _environment, _http, _id_token
+from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import REAL, World, backoff_s
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 

@@ -15,7 +15,7 @@ from botocore.model import OperationModel
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_internals import unwrapped
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.exceptions import ConfigError
 
 _log = logging.getLogger("gcp_aws_bridge")

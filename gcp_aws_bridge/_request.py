@@ -12,7 +12,7 @@ from botocore.session import Session
 
 from gcp_aws_bridge._botocore_connection import direct
 from gcp_aws_bridge._botocore_session import role_for
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cells import BoundExchange
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
@@ -82,7 +82,7 @@ class Request:
         role = _required(session, role_arn, **settings)
         return cls(role, token_source, session, is_own=is_own)
 
-    def cell(self) -> Cell[AwsCredentials]:
+    def cell(self) -> CredentialCache[AwsCredentials]:
         """Return the cached credentials that equal requests share."""
         return self._exchange.cell()
 

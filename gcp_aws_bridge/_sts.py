@@ -19,13 +19,15 @@ import botocore.parsers
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
-from cachetools import LRUCache
 
 from gcp_aws_bridge._botocore_connection import keep_confidential
+from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
+from gcp_aws_bridge._bounded_answer import bound
+from gcp_aws_bridge._cache.fork import PerProcess, ProcessLock
+from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import sts_region
-from gcp_aws_bridge._fork import reset_after_fork
 from gcp_aws_bridge._http import http_date
 from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge._sts_key import StsKey, environment_changed, sts_key, way_of
@@ -37,10 +39,11 @@ from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
-# are counted in one place, the cell, which knows whether anybody waits.
+# are counted in one place, the credential cache, which knows whether anybody waits.
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
+    max_pool_connections=32,  # refreshes in the background have 16 threads, and callers their own
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
 )
@@ -82,20 +85,21 @@ class Sts:
         self._session = session
         self._config = config
         self._answer = _Answer()
-        self._lock = threading.Lock()  # client creation is not thread-safe
-        self._unsigned: Any = None
-        reset_after_fork(self)
+        self._lock = ProcessLock()  # client creation is not thread-safe
+        # The parent goes on using its sockets; two processes on one TLS connection break both.
+        self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
         # At once, in the caller's thread and before other threads share the session; and so that
         # a wrong endpoint is an error where the session is made, not in the first request.
-        self._unsigned = self._client(config.merge(_UNSIGNED))
+        self._clients.get()
         now = sts_key(session, region_name)
         if now != self.key:  # by another thread, meanwhile
             raise environment_changed(self.key, now)
 
-    def after_fork_in_child(self) -> None:
-        # The parent goes on using its sockets; two processes on one TLS connection break both.
-        self._lock = threading.Lock()
-        self._unsigned = None
+    @property
+    def _unsigned(self) -> Any:
+        """The client of this process that signs nothing."""
+        with self._lock:
+            return self._clients.get()
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
         """The first hop. One request, unsigned, not retried.
@@ -103,10 +107,7 @@ class Sts:
         Raises:
             ExchangeError: STS refused, was not reached, or answered something unusable.
         """
-        with self._lock:
-            if self._unsigned is None:
-                self._unsigned = self._client(self._config.merge(_UNSIGNED))
-            client = self._unsigned
+        client = self._unsigned
 
         def refusal(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._refusals import refused_token  # loaded where STS says no
@@ -183,6 +184,7 @@ class Sts:
         self._way = self._way or way
         if way != self._way:
             raise environment_changed(self._way, way)
+        bound(http_session_of(client))
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
@@ -258,21 +260,9 @@ def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
     return credentials
 
 
-_clients: LRUCache[Any, Sts] = LRUCache(maxsize=64)
-atexit.register(_clients.clear)  # as the cells that hold them (`_cells`)
-_clients_lock = threading.RLock()
-
-
-class _FreshLock:
-    """Another thread may have held the registry's lock when this process was forked."""
-
-    def after_fork_in_child(self) -> None:
-        global _clients_lock
-        _clients_lock = threading.RLock()
-
-
-_fresh_lock = _FreshLock()
-reset_after_fork(_fresh_lock)
+_clients: RecentlyUsed[Sts] = RecentlyUsed(64)
+atexit.register(_clients.clear)  # as the caches that hold them (`_cells`)
+_clients_lock = ProcessLock()  # client creation is not thread-safe, and sessions are shared
 
 
 @without_inner_frames  # the key may hold the password of a proxy
@@ -281,7 +271,4 @@ def sts_for(session: Session, role: Role) -> Sts:
     region = sts_region(session, role)
     key = sts_key(session, region)
     with _clients_lock:
-        sts = _clients.get(key)
-        if sts is None:
-            sts = _clients[key] = Sts(synchronous(session), region)
-        return sts
+        return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
+from gcp_aws_bridge._cache.clock import World, utc_now
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._world import World, utc_now
 
 # A session policy that IAM takes.
 POLICY = {

@@ -20,8 +20,8 @@ import pytest
 
 import gcp_aws_bridge
 from gcp_aws_bridge import _botocore_credentials, _id_token, _sts, exceptions
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._registry import registry
 from gcp_aws_bridge.google import _exchange, _subject_tokens
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken
@@ -71,8 +71,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     result = yield
     watch.look_at_files()
-    for cell in list(registry._alive):
-        watch.look(f"{cell!r} {vars(cell)!r}", "repr of a cell")
+    for cache in list(registry._alive.values()):
+        watch.look(f"{cache!r} {vars(cache)!r} {cache.snapshot!r}", "repr of a credential cache")
     if watch.leaks:
         pytest.fail(f"A secret was seen in: {', '.join(sorted(set(watch.leaks)))}")
     return result

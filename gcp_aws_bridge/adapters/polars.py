@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gcp_aws_bridge._cache.clock import utc_now
+from gcp_aws_bridge._cache.policy import POLICY
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._refresh import POLICY
 from gcp_aws_bridge._request import Rendering
-from gcp_aws_bridge._world import utc_now
 
 with extra("polars", "polars", "1.33.1"):
     import polars  # noqa: F401 - so that it is missed here

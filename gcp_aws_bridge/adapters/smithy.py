@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge._request import Rendering
@@ -36,7 +36,7 @@ __all__ = ["CredentialsResolver"]
 class _Identity(AWSCredentialsIdentity):
     """One whole set; its end is the real one, but who keeps it asks again when there is another."""
 
-    def __init__(self, credentials: AwsCredentials, cell: Cell[AwsCredentials]) -> None:
+    def __init__(self, credentials: AwsCredentials, cell: CredentialCache[AwsCredentials]) -> None:
         super().__init__(
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,

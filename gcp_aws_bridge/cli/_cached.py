@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from gcp_aws_bridge._world import World
+    from gcp_aws_bridge._cache.clock import World
 
 # The settings of a role, which a process resolves before it compares requests (`_settings`), and
 # which a command does not read while a file has the answer.
@@ -51,21 +51,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="make an exchange at each call, keep nothing"
     )
+    parser.add_argument(
+        "--at-least",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="make an exchange if the credentials kept are valid for less; up to 90 %% of "
+        "--duration-seconds (default: what is valid will do)",
+    )
 
 
 def credentials(options: argparse.Namespace, *, world: World | None = None) -> dict[str, str]:
-    """The credentials of the role in *options*, in AWS's own words: `_cell_file.aws_json`.
+    """The credentials of the role in *options*, in AWS's own words: `persistence.aws_json`.
 
     Raises:
         BridgeError: None are valid, and none were to be had.
     """
     cache = FileCache(*_folders(options), **_clocks(world))
     key = request_key(_role_options.given(options), os.environ)
-    if (found := _fresh(cache, key)) is not None:
+    if not options.at_least and (found := _fresh(cache, key)) is not None:
         return found
     gc.disable()  # botocore makes much that lives to the end, and the end is near
     try:
-        from gcp_aws_bridge._world import REAL
+        from gcp_aws_bridge._cache.clock import REAL
         from gcp_aws_bridge.cli._renewed import renewed
 
         return renewed(options, cache, key, world or REAL)

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import argparse
 
-from gcp_aws_bridge import _cell_file
+from gcp_aws_bridge._cache import persistence
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.policy import POLICY, Instant, Kept
+from gcp_aws_bridge._cache.state import Credentials, credentials_of
 from gcp_aws_bridge._file_cache import FileCache
-from gcp_aws_bridge._refresh import POLICY, Kept
-from gcp_aws_bridge._world import World
 
-# While credentials are valid: whoever runs a command does not wait for an STS that hangs.
+# While credentials are valid, a command does not wait for an STS that hangs.
 _PATIENCE_S = 3.0
 
 
 def renewed(
     options: argparse.Namespace, cache: FileCache, key: str, world: World
 ) -> dict[str, str]:
-    """Credentials that are fresh, or still valid where no others are to be had.
+    """Return credentials that are fresh, or still valid if the exchange fails.
 
     Raises:
-        BridgeError: Neither.
+        BridgeError: There are neither.
     """
-    valid = _valid(cache, key, world)
+    at_least_s = options.at_least
+    valid = _valid(cache, key, world, at_least_s)
     with cache.lock(key, wait_s=0 if valid else POLICY.wait_s) as alone:
-        memory = _cell_file.load(cache.read(key) or {}, world)
-        if memory.kept and memory.kept.is_fresh(world.clock(), world.monotonic()):
-            return _cell_file.aws_json(memory.kept.credentials)  # another process was faster
+        memory = persistence.load(cache.read(key) or {}, world)
+        now = Instant(world.clock(), world.monotonic())
+        if credentials_of(memory.kept, now, at_least_s=at_least_s) is Credentials.FRESH:
+            assert memory.kept is not None  # noqa: S101 - for the type checker
+            return persistence.aws_json(memory.kept.credentials)  # another process was faster
         failure, now_s = memory.failure, world.monotonic()
         if valid and (not alone or (failure and now_s < failure.retry_at_s)):
-            return _cell_file.aws_json(valid.credentials)
+            return persistence.aws_json(valid.credentials)
         if not valid and failure and now_s < failure.remembered_until_s:
             raise failure.error
         # botocore comes with these: who makes the exchange pays for it, not all who wait here.
-        from gcp_aws_bridge._registry import registry
+        from gcp_aws_bridge._cache.sharing import registry
         from gcp_aws_bridge.cli._role_options import cell_of
 
         registry.world = world
@@ -40,11 +44,12 @@ def renewed(
         cell.recall(memory)
         try:
             cell.refresh(within_s=_PATIENCE_S)
-            return _cell_file.aws_json(cell.get())
+            return persistence.aws_json(cell.get(at_least_s))
         finally:
-            cache.write(key, _cell_file.dump(cell.memory, world))
+            cache.write(key, persistence.dump(cell.memory, world))
 
 
-def _valid(cache: FileCache, key: str, world: World) -> Kept | None:
-    kept = _cell_file.load(cache.read(key) or {}, world).kept
-    return kept if kept and kept.remaining_s(world.clock(), world.monotonic()) > 0 else None
+def _valid(cache: FileCache, key: str, world: World, at_least_s: float) -> Kept | None:
+    kept = persistence.load(cache.read(key) or {}, world).kept
+    now = Instant(world.clock(), world.monotonic())
+    return None if credentials_of(kept, now, POLICY, at_least_s) is Credentials.NONE else kept

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import botocore.session
 
-    from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge._cache.cache import CredentialCache
     from gcp_aws_bridge._credentials import AwsCredentials
     from gcp_aws_bridge._default_source import TokenSource
     from gcp_aws_bridge.config import Role
@@ -96,7 +96,9 @@ def source_of(options: argparse.Namespace) -> TokenSource | None:
     return None
 
 
-def cell_of(options: argparse.Namespace, role_arn: str | None) -> tuple[Cell[AwsCredentials], Role]:
+def cell_of(
+    options: argparse.Namespace, role_arn: str | None
+) -> tuple[CredentialCache[AwsCredentials], Role]:
     """The cell of *role_arn*, or of the configured role, with the settings in *options*.
 
     Raises:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge import _private_file
-from gcp_aws_bridge._events import Event, on_event
+from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._extra import need
 from gcp_aws_bridge._file_cache import NAME
 from gcp_aws_bridge.cli import _role_options
@@ -21,7 +21,7 @@ from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge._cache.cache import CredentialCache
     from gcp_aws_bridge.server.asgi import Answer, Request
     from gcp_aws_bridge.server.endpoint import Served
 
@@ -88,7 +88,7 @@ def add_status(parser: argparse._ActionsContainer) -> None:
 def served(
     options: argparse.Namespace,
     handle: Callable[[Request], Awaitable[Answer]],
-    cells: Mapping[str, Cell[Any]],
+    cells: Mapping[str, CredentialCache[Any]],
     hosts: frozenset[str] | None = None,
 ) -> Iterator[tuple[threading.Event, list[str]]]:
     """Serve what *handle* answers and, where *options* say so, how *cells* are.

@@ -74,8 +74,8 @@ def _start_clouds(
 
 def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
     import gcp_aws_bridge as bridge
-    from gcp_aws_bridge._registry import registry
-    from gcp_aws_bridge._world import World
+    from gcp_aws_bridge._cache.clock import World
+    from gcp_aws_bridge._cache.sharing import registry
 
     registry.world = World(clock=clock)
     # The outage at the end is a step of its own; what the library warns of it would come beside.
@@ -150,7 +150,7 @@ class _TravellingClock:
         self._ahead = timedelta()
 
     def __call__(self) -> datetime:
-        from gcp_aws_bridge._world import utc_now
+        from gcp_aws_bridge._cache.clock import utc_now
 
         return utc_now() + self._ahead
 

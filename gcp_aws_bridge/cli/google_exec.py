@@ -9,16 +9,15 @@ import argparse
 import contextlib
 import os
 from collections.abc import Mapping
-from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge import _private_file
 from gcp_aws_bridge.cli import _child, _google_serving
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
-from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge._cell import Cell
+    from gcp_aws_bridge._cache.cache import CredentialCache
 
 # What SDKs look at before the metadata server, or in its place ("Application Default Credentials";
 # gcloud topic configurations: auth/…; Terraform's provider: "Authentication Configuration").
@@ -79,14 +78,13 @@ def run(options: argparse.Namespace) -> int:
         return _child.run(command, environment, "google-exec")
 
 
-def _head_start(cell: Cell[Any]) -> None:
-    """Have the first attempt over, which loads botocore, before anybody asks.
+def _head_start(cell: CredentialCache[Any]) -> None:
+    """Wait for the first attempt, which loads botocore, before the command starts.
 
-    JavaScript's library asks once whether there is a server; after three seconds there is none.
+    Google's library for JavaScript asks once whether there is a metadata server, and takes one that
+    does not answer within three seconds for absent. An error is logged, and told to each client.
     """
-    with contextlib.suppress(BridgeError):  # said on stderr, and to each who asks
-        if flight := cell.join():
-            wait([flight], _HEAD_START_S)
+    cell.warm_up(within_s=_HEAD_START_S)
 
 
 def _folders(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served, token_file
 from gcp_aws_bridge.exceptions import BridgeError

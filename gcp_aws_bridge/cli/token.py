@@ -18,8 +18,8 @@ from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 
 if TYPE_CHECKING:
+    from gcp_aws_bridge._cache.clock import World
     from gcp_aws_bridge._id_token import IdToken
-    from gcp_aws_bridge._world import World
 
 _log = logging.getLogger("gcp_aws_bridge")
 # Asked again after half of what is left of it, and no sooner: the metadata server caches tokens
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print, write, or go on writing."""
-    from gcp_aws_bridge._world import REAL
+    from gcp_aws_bridge._cache.clock import REAL
 
     if options.watch and not options.file:
         print("gcp-aws-bridge token: --watch needs --file", file=sys.stderr)
@@ -119,7 +119,7 @@ class _Keeper:
 
     def watch(self, token: IdToken, wait: Callable[[float], bool]) -> None:
         """Replace the file ahead of its token's end, until *wait* says to stop."""
-        from gcp_aws_bridge._refresh import POLICY, Failure
+        from gcp_aws_bridge._cache.policy import POLICY, Failure
 
         failure: Failure | None = None
         world = self._world

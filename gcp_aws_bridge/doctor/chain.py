@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from botocore.session import Session
 
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._default_source import TokenSource
-from gcp_aws_bridge._world import REAL, World
 from gcp_aws_bridge.doctor import exchange, identity, place, reach, settings
 from gcp_aws_bridge.doctor.report import Finding, Report
 from gcp_aws_bridge.doctor.walk import Walk, Way, begun

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge import _http
+from gcp_aws_bridge._cache.clock import World, backoff_s
 from gcp_aws_bridge._metadata import is_googles, look_up, looks_like_google, metadata_host
-from gcp_aws_bridge._world import World, backoff_s
 from gcp_aws_bridge.exceptions import ConfigError
 
 _ROOT = "/computeMetadata/v1/"

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.session import Session
 
+from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.sts import AskedSts

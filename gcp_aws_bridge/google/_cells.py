@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import identity_of, registry
 from gcp_aws_bridge._names import name_of
-from gcp_aws_bridge._registry import identity_of, registry
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
 from gcp_aws_bridge.google._aws_identity import forget_sessions
@@ -93,7 +93,7 @@ class Identity:
             self._current = environment
         return token
 
-    def access(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
+    def access(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
         """Access tokens: of the service account, or where there is none of this identity itself."""
         if self.federation.service_account is None:
             return self._federated(scopes)
@@ -105,7 +105,7 @@ class Identity:
 
         return self._impersonated(("access", scopes), make)
 
-    def id_token(self, target_audience: str) -> Cell[GoogleToken]:
+    def id_token(self, target_audience: str) -> CredentialCache[GoogleToken]:
         """ID tokens of the service account."""
 
         def make(world: World) -> Impersonating:
@@ -136,7 +136,7 @@ class Identity:
 
         return bytes(self._as_federated(ask))
 
-    def _federated(self, scopes: tuple[str, ...]) -> Cell[GoogleToken]:
+    def _federated(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
         """Those of this identity itself, shared by whomever it acts as."""
         federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
 
@@ -154,7 +154,7 @@ class Identity:
 
     def _impersonated(
         self, what: Hashable, of_world: Callable[[World], Impersonating]
-    ) -> Cell[GoogleToken]:
+    ) -> CredentialCache[GoogleToken]:
         def fetching(world: World) -> Callable[[], GoogleToken]:
             ask = of_world(world)
 
@@ -172,13 +172,13 @@ class Identity:
         federation: Federation,
         what: Hashable,
         of_world: Callable[[World], Callable[[], GoogleToken]],
-    ) -> Cell[GoogleToken]:
+    ) -> CredentialCache[GoogleToken]:
         who = (federation, identity_of(self.source), identity_of(self.request), self._made_for)
 
-        def make(world: World) -> Cell[GoogleToken]:
-            return Cell(of_world(world), label=federation.label, world=world)
+        def make(world: World) -> CredentialCache[GoogleToken]:
+            return CredentialCache(of_world(world), label=federation.label, world=world)
 
-        return registry.cell((who, what), make)
+        return registry.cache_for((who, what), make)
 
     @without_inner_frames
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.auth import credentials, crypt, exceptions
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._google_auth_internals import (
     set_quota_project,
     set_scopes,
@@ -50,7 +50,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     """
 
     def __init__(
-        self, identity: Identity, cell: Cell[GoogleToken], quota_project_id: str | None
+        self, identity: Identity, cell: CredentialCache[GoogleToken], quota_project_id: str | None
     ) -> None:
         super().__init__()
         self._identity = identity

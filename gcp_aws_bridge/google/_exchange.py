@@ -14,9 +14,9 @@ from typing import Any
 from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
+from gcp_aws_bridge._cache.clock import Clock
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
-from gcp_aws_bridge._world import Clock
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource

@@ -14,6 +14,7 @@ from typing import Any
 
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge.google._certificates import adapter
 
 with extra("google", "requests", "2.20"):
     from google.auth.exceptions import TransportError
@@ -23,6 +24,14 @@ with extra("google", "requests", "2.20"):
 
 # The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
 _TIMEOUT_S = 10.0
+
+
+def _own() -> Request:
+    """Return a transport for one exchange, which reads no certificates again."""
+    made = Request()
+    if (mounted := adapter()) is not None:
+        made.session.mount("https://", mounted)
+    return made
 
 
 class Transport:
@@ -41,7 +50,7 @@ class Transport:
         self, request: Callable[..., Any] | None = None, timeout_s: float = _TIMEOUT_S
     ) -> None:
         self._timeout_s = timeout_s
-        self._ours = Request() if request is None else None
+        self._ours = _own() if request is None else None
         self._request: Any = request or self._ours
         self.status = 0
         self._date: str | None = None

@@ -6,8 +6,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._cell_file import aws_json
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.persistence import aws_json
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenUnavailable
@@ -21,7 +21,7 @@ class Served(NamedTuple):
     """One role, and what keeps its credentials fresh."""
 
     role: Role
-    cell: Cell[AwsCredentials]
+    cell: CredentialCache[AwsCredentials]
 
 
 def endpoint(

@@ -20,8 +20,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.server.asgi import Answer, Request
 from gcp_aws_bridge.server.endpoint import status_of
@@ -61,8 +61,8 @@ class Account(NamedTuple):
     project_id: str
     project_number: str
     universe_domain: str
-    access: Callable[[tuple[str, ...]], Cell[Any]]
-    id_token: Callable[[str], Cell[Any]] | None
+    access: Callable[[tuple[str, ...]], CredentialCache[Any]]
+    id_token: Callable[[str], CredentialCache[Any]] | None
 
 
 def metadata(account: Account, world: World = REAL) -> Callable[[Request], Awaitable[Answer]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._events import Event
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.events import Event
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.server.asgi import Answer, Request, refusal
 
@@ -24,7 +24,7 @@ class Metrics:
         cells: What is served, by name. Their labels are the `role` of the metrics.
     """
 
-    def __init__(self, cells: Mapping[str, Cell[Any]]) -> None:
+    def __init__(self, cells: Mapping[str, CredentialCache[Any]]) -> None:
         self._registry = registry = CollectorRegistry()
         self._answers = Counter(
             "gcp_aws_bridge_answers", "Requests answered.", ["path", "status"], registry=registry
@@ -76,7 +76,7 @@ class Metrics:
 
 
 def status(
-    cells: Mapping[str, Cell[Any]], metrics: Metrics
+    cells: Mapping[str, CredentialCache[Any]], metrics: Metrics
 ) -> Callable[[Request], Awaitable[Answer]]:
     """`/healthz`: the server runs. `/readyz`: each cell has valid credentials. `/metrics`."""
 

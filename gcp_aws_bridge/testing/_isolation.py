@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import botocore
 
-from gcp_aws_bridge import _events, _register, _request, _sts
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge import _register, _request, _sts
+from gcp_aws_bridge._cache import events
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.testing._simulated import WORLD
 
 # Whatever would lead a client past the emulator, or change what it asks for.
@@ -89,14 +90,15 @@ def isolated() -> Iterator[None]:
 
 @contextmanager
 def _nothing_shared() -> Iterator[None]:
-    world, listeners, installed = registry.world, _events._listeners, [*_register._installed]
+    world, listeners, installed = registry.world, events._listeners, [*_register._installed]
+    events._listeners = dict(listeners)
     boto3_session = _swap_default_session(None)
     forget()
     registry.world = WORLD
     try:
         yield
     finally:
-        registry.world, _events._listeners = world, listeners
+        registry.world, events._listeners = world, listeners
         if installed != _register._installed:
             _register.uninstall()
             for initializer in installed:
@@ -109,8 +111,7 @@ def _nothing_shared() -> Iterator[None]:
 def forget() -> None:
     """Drop what equal requests share: cells, STS clients, the session that has no owner."""
     registry.clear()
-    with _sts._clients_lock:
-        _sts._clients.clear()
+    _sts._clients.clear()
     _request._shared_session.cache_clear()
     if (aws_identity := sys.modules.get("gcp_aws_bridge.google._aws_identity")) is not None:
         aws_identity.forget_sessions()

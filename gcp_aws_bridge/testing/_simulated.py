@@ -15,7 +15,7 @@ from typing import Any
 import botocore.utils
 
 from gcp_aws_bridge._botocore_internals import replace_clock
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
 
 # Past the end of all credentials: STS gives twelve hours at most (DurationSeconds, AWS STS API
 # reference, AssumeRoleWithWebIdentity), and Google's tokens live for one.

@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 from fakes import Journey, eventually
 
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from fakes import eventually
 
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 
 from .conftest import ROLE, Pod, needs
 
@@ -37,8 +37,8 @@ def going_by(file: str) -> Any:
         from datetime import timedelta
         from pathlib import Path
 
-        from gcp_aws_bridge._registry import registry
-        from gcp_aws_bridge._world import World, utc_now
+        from gcp_aws_bridge._cache.clock import World, utc_now
+        from gcp_aws_bridge._cache.sharing import registry
 
         def ahead_s() -> float:
             return float(Path(file).read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.exceptions import ExchangeError
 
 from .conftest import ROLE, Pod, needs

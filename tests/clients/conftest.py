@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod
 

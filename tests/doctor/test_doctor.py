@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcp_aws_bridge import _metadata
-from gcp_aws_bridge._world import REAL
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge.cli import doctor, main
 from gcp_aws_bridge.doctor import Finding, Report, chain, diagnose, machine
 from gcp_aws_bridge.doctor.identity import link_commands

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._world import REAL
 from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.doctor.google import LINKS, commands, diagnose
 from gcp_aws_bridge.doctor.google.walk import Walk

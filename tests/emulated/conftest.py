@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from fakes import Journey
 
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod
 

@@ -12,7 +12,7 @@ from botocore.credentials import ReadOnlyCredentials
 from fakes import ManualWorld
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

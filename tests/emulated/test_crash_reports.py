@@ -24,9 +24,9 @@ from crash_reports import KINDS, Secrets
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import cli
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._request import Request
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 from gcp_aws_bridge.server.asgi import application

@@ -19,7 +19,7 @@ from botocore.exceptions import CredentialRetrievalError
 from environments import IRRELEVANT
 from fakes import Journey, eventually
 
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _cached, credential_process, main
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import ExchangeError

@@ -37,7 +37,8 @@ ELSEWHERE = {
     ("docs/how-to/trust-policy.md", "python"): "tests/emulated/test_trust_policy.py",
     ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
 }
-PYTHON = ("airflow", "cluster-issuer", "migrate", "role-chaining", "set-up", "tenants")
+PYTHON = ("airflow", "cluster-issuer", "migrate", "presigned-urls", "role-chaining", "set-up")
+PYTHON += ("tenants",)
 SHELL = (
     "airflow",
     "async",

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World, utc_now
+from gcp_aws_bridge import _sts
+from gcp_aws_bridge._cache.clock import World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -96,9 +97,14 @@ def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
 
 
 def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
-    credentials = bridge.credentials(ROLE)
-    with registry._lock, credentials._cell._lock:
-        assert in_child(lambda: bridge.credentials(ROLE).access_key).startswith("ASIA")
+    bridge.credentials(ROLE)
+    [sts] = _sts._clients.values()
+
+    def exchange() -> str:
+        return bridge.credentials(ROLE, role_session_name="child").access_key
+
+    with _sts._clients_lock, sts._lock:
+        assert in_child(exchange).startswith("ASIA")
 
 
 def test_a_child_refreshes_what_it_inherited(pod: Emulator) -> None:

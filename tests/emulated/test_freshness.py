@@ -14,8 +14,8 @@ from fakes import POLICY, Journey
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -33,7 +33,7 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 def landed(credentials: BridgeCredentials) -> bool:
     """No attempt is under way: time must not jump while one is."""
-    return soon(lambda: credentials._cell._flight is None)
+    return soon(lambda: credentials._cell.snapshot.attempt is None)
 
 
 def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) -> None:
@@ -172,10 +172,10 @@ def test_botocore_takes_it_for_its_own_refreshable_credentials(pod: Emulator) ->
 
 
 def test_memory_of_many_session_policies_is_bounded(pod: Emulator) -> None:
-    from gcp_aws_bridge._registry import MAX_CELLS
+    from gcp_aws_bridge._cache.sharing import MAX_CACHES
 
     kept = bridge.credentials(ROLE, policy=POLICY)
-    for number in range(MAX_CELLS + 100):
+    for number in range(MAX_CACHES + 100):
         bridge.credentials(ROLE, policy={**POLICY, "Id": str(number)})
-    assert MAX_CELLS == len(registry._cells)
+    assert MAX_CACHES == len(registry._caches.values())
     assert kept.access_key.startswith("ASIA")  # out of the registry, and still at work

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source check
 
 @pytest.fixture(autouse=True)
 def nobody_listens_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gcp_aws_bridge._events._listeners", ())
+    monkeypatch.setattr("gcp_aws_bridge._cache.events._listeners", {})
 
 
 def run(page: str, number: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from fakes import eventually
 
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

@@ -26,7 +26,7 @@ from unit.servers import failure
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import doctor
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError
 

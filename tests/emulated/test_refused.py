@@ -13,8 +13,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError, TokenError
 

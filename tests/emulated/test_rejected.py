@@ -17,7 +17,7 @@ from botocore.httpchecksum import AwsChunkedWrapper
 from fakes import Journey, eventually
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._rejected import _can_be_sent_again
 from gcp_aws_bridge.emulator import Emulator, Fault
 

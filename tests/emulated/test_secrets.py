@@ -10,7 +10,7 @@ import pytest
 from fakes import eventually
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -90,7 +90,7 @@ def test_no_repr_has_a_secret(pod: Emulator) -> None:
     assert credentials is not None
     frozen = credentials.get_frozen_credentials()
     cell = credentials._cell  # type: ignore[attr-defined]
-    held = [session, credentials, frozen, cell, cell._kept, cell.get(), cell._fetch]
+    held = [session, credentials, frozen, cell, cell.snapshot.kept, cell.get(), cell._fetch]
     text = " ".join(map(repr, held)) + f"{frozen}" + str(cell.get())
     assert [] == [secret[:12] for secret in secrets_of(pod, frozen) if secret in text]
 

@@ -6,22 +6,20 @@ The caller is this thread; the refresh behind its back runs when the drive says 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import CredentialRetrievalError
-from fakes import ManualWorld, eventually
+from fakes import ManualWorld
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._flight import Flight
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
 
 from . import waits
-from .outcomes import JITTER, NEXT_ATTEMPT_S, UNDER_WAY, Life, Outcome, Row, Server, Situation
+from .outcomes import JITTER, NEXT_ATTEMPT_S, Life, Outcome, Row, Server, Situation
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 
@@ -37,14 +35,12 @@ class Drive:
         self._row: Row | None = None
         self._life = Life.LASTS
         self._down = contextlib.ExitStack()
-        self._threads: list[threading.Thread] = []
-        self._flights: list[Flight] = []  # that were waited for, since the fault is there
 
     @contextlib.contextmanager
     def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
         """Let the library live in this world until the end of the block."""
         self.pod.clock = lambda: self.time.now
-        registry.world = self.time.world._replace(spawn=self._spawn)
+        registry.world = self.time.world
         waits.install(self, patch)
         stop = bridge.on_event(self.events.append)
         try:
@@ -53,12 +49,7 @@ class Drive:
             stop()
             self._row = None
             self._down.close()
-            if self._threads:
-                self.pod.sts.stop()  # a drip between two bytes would not hear of a reset
-                self.pod.sts.start()
             self.pod.reset()
-            for thread in self._threads:
-                thread.join(10)
 
     # A cell.
 
@@ -98,10 +89,6 @@ class Drive:
         self.time.hold = True
         assert old == credentials.get_frozen_credentials().access_key
         assert started_s == self.seconds()
-        if self._row.never_ends:
-            eventually(lambda: self.asked[Server.STS] == 1)
-            assert old == credentials.get_frozen_credentials().access_key
-            return UNDER_WAY
         while True:
             error = self._attempt()
             outcome = self._outcome(error, started_s)
@@ -163,7 +150,7 @@ class Drive:
             self._down.enter_context(service.down())
         else:
             service.inject(row.fault, times=None if life is Life.LASTS else 1)
-        self._row, self._life, self._flights = row, life, []
+        self._row, self._life = row, life
 
     def wire(self, server: Server) -> str:
         """How the answer to the request that is under way is delivered: `Fault.wire`."""
@@ -172,16 +159,6 @@ class Drive:
             return "whole"
         spoilt = self._life is Life.LASTS or self.asked[server] <= 1
         return row.fault.wire if spoilt else "whole"
-
-    def drips_to(self, flight: Flight) -> bool:
-        """Whether STS has begun an answer to this exchange that does not end."""
-        if self._row is None or not self._row.never_ends:
-            return False
-        if flight not in self._flights:
-            self._flights.append(flight)
-        before = self._flights.index(flight)
-        spoilt = self._life is Life.LASTS or before == 0
-        return spoilt and len(self.pod.sts.requests) > before
 
     @contextlib.contextmanager
     def request(self, server: Server) -> Iterator[None]:
@@ -192,14 +169,6 @@ class Drive:
         finally:
             if self._row is not None and self._row.server is server and self._life is Life.PASSES:
                 self._down.close()
-
-    def _spawn(self, work: Callable[[], None]) -> None:
-        if self._row is None or not self._row.never_ends:
-            return self.time.world.spawn(work)
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return None
 
 
 def _cause(raised: CredentialRetrievalError) -> BridgeError:

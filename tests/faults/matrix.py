@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from gcp_aws_bridge.emulator import Fault
 
 from .outcomes import (
-    UNDER_WAY,
     Outcomes,
     Row,
     Server,
@@ -85,10 +84,10 @@ _STS = {
         served(2, 11.5),
     ),
     "drips, a byte a second": Outcomes(
-        failed("exchange/timeout", 1, 90.0),
-        failed("exchange/timeout", 1, 90.0),
-        UNDER_WAY,
-        UNDER_WAY,
+        failed("exchange/unreachable", 4, 81.7),
+        served(2, 20.3),
+        failed("exchange/unreachable", 1, 20.0),
+        served(2, 21.5),
     ),
     "302 to elsewhere": refused("exchange/garbage"),
     "307 to elsewhere": refused("exchange/garbage"),

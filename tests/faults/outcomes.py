@@ -44,10 +44,6 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-# A refresh that neither succeeds nor fails; another starts when nobody would wait for it any more.
-UNDER_WAY = Outcome("", "under way", 1, 0.0)
-
-
 class Outcomes(NamedTuple):
     """Of one fault. With nothing valid it makes no difference whether it ever was otherwise."""
 
@@ -70,11 +66,6 @@ class Row(NamedTuple):
     name: str
     fault: Fault | None
     outcomes: Outcomes
-
-    @property
-    def never_ends(self) -> bool:
-        """The library bounds an answer of STS by the time between two bytes only."""
-        return self.server is Server.STS and self.fault is not None and self.fault.wire == "drip"
 
 
 def served(asked: int = 1, seconds: float = 0.0) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .matrix import CODE_ROWS, METADATA_ROWS, PERSISTENT, STS_ROWS
-from .outcomes import UNDER_WAY, Life, Outcome, Row, Situation
+from .outcomes import Life, Outcome, Row, Situation
 
 _INTRO = """\
 # Faults
@@ -83,8 +83,6 @@ def _line(row: Row) -> str:
 
 
 def _cell(outcome: Outcome, good: str) -> str:
-    if outcome == UNDER_WAY:
-        return "goes on while it drips; another after 90 s"
     what = f"`{outcome.error_id}`" if outcome.error_id else good
     many = f"{outcome.asked} request{'s' if outcome.asked > 1 else ''}"
     when = f", {outcome.seconds:g} s" if outcome.seconds else ""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 
 import pytest
 from botocore.exceptions import CredentialRetrievalError
-from fakes import START, ManualWorld, credentials, eventually
+from fakes import START, ManualWorld, credentials
 
 import gcp_aws_bridge as bridge
 from faults import matrix
 from faults.drive import ROLE, Drive
-from faults.outcomes import UNDER_WAY, Life, Row, Server, Situation
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._refresh import POLICY
+from faults.outcomes import Life, Row, Server
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.policy import POLICY
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -77,29 +78,12 @@ def test_timeout_on_the_side_of_sts_is_tried_again(drive: Drive) -> None:
 # -- an exchange that does not end -------------------------------------------------------------
 
 
-def test_whoever_comes_after_a_wait_in_vain_is_served(drive: Drive) -> None:
-    assert DRIP.outcomes.passes == drive.run(DRIP, Situation.FIRST, Life.PASSES)
+def test_caller_after_an_answer_that_does_not_end_is_served(drive: Drive) -> None:
+    drive.spoil(DRIP, Life.LASTS)
+    assert DRIP.outcomes.lasts == drive.ask(bridge.credentials(ROLE))
+    drive.spoil(ROWS[Server.STS, "another content type"], Life.PASSES)
+    drive.time.advance(15)  # the longest that an error is remembered
     assert "" == drive.ask(bridge.credentials(ROLE)).error_id
-
-
-def test_refresh_that_does_not_end_costs_nobody_what_can_be_had(drive: Drive) -> None:
-    assert UNDER_WAY == drive.run(DRIP, Situation.VALID, Life.PASSES)
-    drive.time.advance(3600)  # STS has long been well again
-    assert "" == drive.ask(bridge.credentials(ROLE)).error_id
-
-
-def test_refresh_that_does_not_end_is_followed_by_another_in_time(
-    drive: Drive,
-) -> None:
-    assert UNDER_WAY == drive.run(DRIP, Situation.VALID, Life.PASSES)
-    old = bridge.credentials(ROLE).access_key
-    drive.time.advance(POLICY.wait_s - 1)
-    assert old == bridge.credentials(ROLE).access_key
-    assert 1 == drive.asked[Server.STS]
-    drive.time.advance(3)  # the longest pause after it was given up
-    assert old == bridge.credentials(ROLE).access_key  # who starts it does not wait for it
-    eventually(lambda: bridge.credentials(ROLE).access_key != old)
-    assert 2 == drive.asked[Server.STS]
 
 
 def test_exchange_that_was_given_up_does_not_replace_a_later_one() -> None:
@@ -109,11 +93,11 @@ def test_exchange_that_was_given_up_does_not_replace_a_later_one() -> None:
         credentials(1, START + timedelta(hours=1)),
     ]
     world = manual.world._replace(monotonic=time.monotonic)
-    cell = Cell(lambda: answers.pop(0), policy=POLICY._replace(wait_s=0.01), world=world)
+    cell = CredentialCache(lambda: answers.pop(0), policy=POLICY._replace(wait_s=0.01), world=world)
     manual.hold = True
     with pytest.raises(BridgeError, match="exchange/timeout"):
-        cell.get()
+        asyncio.run(cell.get_async())
     manual.hold = False
     later = cell.get()
-    manual.release()  # the one that was given up lands after all
+    manual.release()  # the one that was given up succeeds after all
     assert later == cell.get()

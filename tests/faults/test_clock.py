@@ -11,8 +11,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from faults.drive import ROLE
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World, utc_now
+from gcp_aws_bridge._cache.clock import World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import BridgeError
 

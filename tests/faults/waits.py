@@ -7,8 +7,6 @@ no test.
 
 from __future__ import annotations
 
-from concurrent.futures import TimeoutError as FutureTimeout
-from concurrent.futures import wait
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -16,8 +14,7 @@ import pytest
 import urllib3
 from fakes import ManualWorld
 
-from gcp_aws_bridge import _http, _sts
-from gcp_aws_bridge._flight import Flight
+from gcp_aws_bridge import _bounded_answer, _http, _sts
 
 from .outcomes import DRIP_S_PER_BYTE, Server
 
@@ -31,14 +28,13 @@ class Watched(Protocol):
 
     def request(self, server: Server) -> AbstractContextManager[None]: ...
     def wire(self, server: Server) -> str: ...
-    def drips_to(self, flight: Flight) -> bool: ...
 
 
 def install(drive: Watched, patch: pytest.MonkeyPatch) -> None:
     """Count every request and shorten every wait, until *patch* is undone."""
     _metadata(drive, patch)
     _sts_client(drive, patch)
-    _flight(drive, patch)
+    _sts_answers(drive, patch)
 
 
 def _metadata(drive: Watched, patch: pytest.MonkeyPatch) -> None:
@@ -83,21 +79,29 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
             try:
                 return urlopen(pool, *args, **kwargs)
             except urllib3.exceptions.ReadTimeoutError:
-                drive.time.advance(_sts.CONFIG.read_timeout)  # type: ignore[attr-defined]
+                if drive.wire(Server.STS) == "hang":
+                    drive.time.advance(_sts.CONFIG.read_timeout)  # type: ignore[attr-defined]
                 raise
 
     patch.setattr(urllib3.HTTPConnectionPool, "urlopen", counted)
 
 
-def _flight(drive: Watched, patch: pytest.MonkeyPatch) -> None:
-    """Who waits for an exchange that never ends."""
-    result = Flight.result
+def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
+    """Answers that drip: each byte takes its time by the clock of *drive*."""
 
-    def patient(flight: Flight, timeout: float) -> Any:
-        while not wait([flight], _MOMENT_S).done:
-            if drive.drips_to(flight):  # else it has not come so far yet, on a busy machine
-                drive.time.advance(timeout)
-                raise FutureTimeout
-        return result(flight, timeout)
+    class Reader(_bounded_answer._BoundedReader):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self._stop_s = drive.time.world.monotonic() + _bounded_answer.ANSWER_S
 
-    patch.setattr(Flight, "result", patient)
+        def left_s(self) -> float:
+            return self._stop_s - drive.time.world.monotonic()
+
+        def readinto(self, buffer: Any) -> int | None:
+            read = super().readinto(buffer)
+            if drive.wire(Server.STS) == "drip" and read:
+                # Never past the deadline: how many bytes came at once is chance.
+                drive.time.advance(min(read * DRIP_S_PER_BYTE, self.left_s()))
+            return read
+
+    patch.setattr(_bounded_answer, "_BoundedReader", Reader)

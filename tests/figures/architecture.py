@@ -19,7 +19,7 @@ _PARTS = {
     "_credentials": "request",
     "_id_token": "tokens",
     "_endpoint": "exchange",
-    "_events": "cell",
+    "_cells": "cell",
     "_botocore_credentials": "renderings",
 }
 _HEADINGS = {
@@ -27,7 +27,7 @@ _HEADINGS = {
     "request": "The request: a role, its settings",
     "tokens": "Token sources: () → ID token",
     "exchange": "The exchange: token in, credentials out",
-    "cell": "The cell keeps them fresh",
+    "cell": "The credential cache keeps them fresh",
     "renderings": "Renderings",
 }
 _COLUMNS = {  # of a part, from left to right: where it begins and ends
@@ -64,7 +64,9 @@ _GAP, _WIDTH, _CHARACTER = 22.0, 563.0, 7.5
 
 def part_of(module: str) -> str:
     """The part that a module is of; of the package itself, the renderings that it promises."""
-    first = module.removeprefix(NAME).lstrip(".").partition(".")[0]
+    first, _, inner = module.removeprefix(NAME).lstrip(".").partition(".")
+    if first == "_cache":  # what of it all stand on, and the cache itself
+        return "ground" if inner in ("clock", "fork", "recently_used") else "cell"
     if first in ("", "__main__"):
         return "renderings"
     if first not in ORDER or first == "policy":

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+from gcp_aws_bridge._cache.policy import POLICY, Failure, Kept, RefreshPolicy
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import POLICY, Failure, Kept, RefreshPolicy
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0

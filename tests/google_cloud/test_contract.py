@@ -22,7 +22,7 @@ from google.auth.transport.requests import Request
 from urllib3 import PoolManager
 
 from gcp_aws_bridge import _id_token, google
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 

@@ -12,9 +12,9 @@ import pytest
 from crash_reports import KINDS, Secrets
 
 from gcp_aws_bridge import cli, google
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._traceback import without_frames
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 
 from .conftest import Workload, needs_outbound

@@ -17,7 +17,7 @@ from google.auth.compute_engine import _metadata
 from google.auth.transport.requests import Request
 
 from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _parser
 from gcp_aws_bridge.cli._google_serving import account_of, project_of
 from gcp_aws_bridge.server.asgi import application

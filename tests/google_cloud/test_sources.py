@@ -26,7 +26,7 @@ from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
 
 from gcp_aws_bridge import TokenFile, _botocore_session, google
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 from gcp_aws_bridge.google._aws_identity import AwsIdentity

@@ -8,8 +8,8 @@ import pytest
 from integration.seaweed import binary, seaweedfs
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL
+from gcp_aws_bridge._cache.clock import REAL
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 
 

@@ -16,8 +16,8 @@ from fakes import Journey
 from integration.seaweed import AUDIENCE, OTHERS_ROLE, ROLE
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL, World, utc_now
+from gcp_aws_bridge._cache.clock import REAL, World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ExchangeError
 

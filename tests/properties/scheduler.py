@@ -1,8 +1,8 @@
 """Threads that run one at a time, each until it says so: what happens next is the test's choice.
 
 A task is a real thread, so that the code under test runs unchanged. It stops wherever it reads the
-wall clock, asks for a lock, waits or sleeps; between two stops nothing else runs. The same choices
-give the same run, which is what lets hypothesis shrink one.
+wall clock, replaces a snapshot, waits or sleeps; between two stops nothing else runs. The same
+choices give the same run, which is what lets hypothesis shrink one.
 """
 
 from __future__ import annotations
@@ -101,18 +101,3 @@ class Scheduler:
             task.error = error
         task.done = True
         self._back.release()
-
-
-class Lock:
-    """`threading.Lock` for tasks; asking for it is a stop, whether it is free or not."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._held = False
-
-    def __enter__(self) -> None:
-        self._scheduler.stop_here(lambda: not self._held)
-        self._held = True
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._held = False

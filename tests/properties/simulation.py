@@ -1,62 +1,69 @@
-"""A cell among callers, clocks, failures and forks that a test arranges, and what it is held to.
+"""A credential cache among callers, clocks, failures and forks that a test arranges, and its judge.
 
-The rules are written down a second time here, from the documentation, in `Judge`: of the code
-under test it reads only which set of credentials is the current one.
+The rules are written down a second time here, from the documentation, in `Judge`. Of the code under
+test it reads only the snapshots that replace each other, at the moment when they do.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 import pytest
 from fakes import START, credentials, is_whole
-from properties.scheduler import Lock, Scheduler, Task
+from properties.scheduler import Scheduler, Task
 
-from gcp_aws_bridge import _cell, _events, _renewal
+from gcp_aws_bridge._cache import events, fork, refresher
+from gcp_aws_bridge._cache.atomic import Atomic
+from gcp_aws_bridge._cache.attempt import RefreshAttempt
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.policy import Kept, RefreshPolicy
+from gcp_aws_bridge._cache.state import Snapshot
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import Failure, Kept, RefreshPolicy, Rejections
-from gcp_aws_bridge._world import World
 from gcp_aws_bridge.exceptions import BridgeError
 
 # What docs/explanation/refresh.md promises, in seconds and shares of a life.
-NOT_GIVEN_OUT_S = 10.0
+NOT_RETURNED_S = 10.0
 EARLIEST = 0.35
-BETWEEN_FLIGHTS_S = 1.0  # after one that failed
-BETWEEN_ATTEMPTS_S = 0.2  # of one flight
-ATTEMPTS = 4
+BETWEEN_ATTEMPTS_S = 1.0  # after one that failed
+BETWEEN_REQUESTS_S = 0.2  # of one attempt
+REQUESTS = 4
 BETWEEN_REJECTIONS_S = 30.0
 LONGEST_WAIT_S = 90.0
+STALLED_S = 3.0  # then a waiting thread makes an attempt of its own
+UNFINISHED, UNFINISHED_PAUSE_S = 3, 900.0  # beyond so many, one more in that time
+ENDING_S, ENDING_SHARE, ENDING_WAIT_S = 600.0, 0.3, 1.0
+REJECTED_WAIT_S = 3.0
 
-Landing = tuple[float, float, float]  # one that failed: when, next try, remembered until
-Threads = Literal["to be had", "none left", "interrupted"]
+Threads = Literal["available", "none left", "interrupted"]
 Answer = float | BaseException  # a life in seconds, or what goes wrong
+EPSILON_S = 1e-6
 
 
 class Value(NamedTuple):
-    """One set of credentials, with the instants when they came."""
+    """One set of credentials, with the instants when they were obtained."""
 
     expiration: datetime
     obtained: datetime
     obtained_s: float
 
-    def _life_s(self) -> float:
+    def life_s(self) -> float:
         return (self.expiration - self.obtained).total_seconds()
 
-    def servable(self, now: datetime, now_s: float) -> bool:
+    def left_s(self, now: datetime, now_s: float) -> float:
         """By both clocks."""
         left_s = (self.expiration - now).total_seconds()
-        left_s = min(left_s, self.obtained_s + self._life_s() - now_s)
-        return left_s > NOT_GIVEN_OUT_S
+        return min(left_s, self.obtained_s + self.life_s() - now_s)
 
     def due(self, now: datetime, now_s: float) -> bool:
         """By either clock."""
         age_s = max((now - self.obtained).total_seconds(), now_s - self.obtained_s)
-        return age_s >= min(EARLIEST * self._life_s(), self._life_s() - NOT_GIVEN_OUT_S) - 1e-6
+        life_s = self.life_s()
+        return age_s >= min(EARLIEST * life_s, life_s - NOT_RETURNED_S) - EPSILON_S
 
 
 class Call:
@@ -64,12 +71,24 @@ class Call:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.may_get: set[int] = set()  # were good at some instant of the call
-        self.always_servable = True  # something was good at every instant
-        self.never_rejected = True  # … and no service had refused it
+        self.may_get: set[int] = set()  # were valid at some instant of the call
+        self.always_servable = True  # something was valid at every instant
+        self.never_rejected = True  # … and no service had rejected it
+        self.never_ending = True  # … and it had more than 10 minutes of life left
         self.had_to_go: int | None = None  # the set that had been rejected before
-        self.flies_itself = False  # no thread was to be had: the caller did the work
+        self.last_before = 0  # the newest set before
+        self.makes_attempt = False  # in its own thread
+        self.is_interrupted = False
         self.task: Task | None = None
+
+
+class Request:
+    """What the judge knows of an attempt."""
+
+    def __init__(self, began_s: float) -> None:
+        self.began_s = began_s
+        self.seen, self.last_s = 0, 0.0
+        self.answer: Answer | None = None  # to its last request
 
 
 class Judge:
@@ -78,16 +97,14 @@ class Judge:
     def __init__(self, world: Simulation) -> None:
         self._world = world
         self.values: dict[int, Value] = {}
-        self.flights: list[Any] = []
+        self.attempts: dict[RefreshAttempt[Any], Request] = {}
         self.calls: list[Call] = []
         self.errors: list[BaseException] = []
-        self.failure: Landing | None = None
+        self.failed_s: float | None = None  # of the last attempt, where none succeeded since
         self.rejected: int | None = None
-        self._newest: int | None = None
-        self._before: tuple[Landing | None, int | None] = (None, None)
         self._refused: set[int] = set()  # by a service, ever
         self._believed_s = float("-inf")
-        self._late_landing = False
+        self._is_late = False  # a late result replaced what the rules are about
         self.verdict = ""
 
     def _must(self, holds: bool, otherwise: str) -> None:
@@ -101,104 +118,110 @@ class Judge:
     def call_starts(self, call: Call) -> None:
         self.calls.append(call)
         call.had_to_go = self.rejected
+        call.last_before = max(self.values, default=0)
         call.never_rejected = self._current() not in self._refused
         self.take_note()
 
     def take_note(self) -> None:
-        """Note for every call what may be given out now."""
+        """Note for every call what may be returned now."""
         number = self._current()
-        good = number is not None and self._servable(number)
-        good_ones = {n for n in (number, self._newest) if n is not None and self._servable(n)}
+        valid = number is not None and self._servable(number)
         for call in self.calls:
-            call.always_servable &= good
-            call.may_get |= good_ones
+            call.always_servable &= valid
+            call.never_ending &= valid and not self._is_ending(number)
+            # Of attempts beside each other, a caller gets what its own attempt brought.
+            theirs = {n for n in self.values if n == number or n > call.last_before}
+            call.may_get |= {n for n in theirs if self._servable(n)}
 
-    def flight_starts(self, flight: Any) -> None:
-        alive = [other for other in self.flights if not (other.done() or self.is_lost(other))]
-        self._must(not alive, "two exchanges are in flight")
-        self.flights.append(flight)
-        if self._late_landing:
+    def changed(self, old: Snapshot, new: Snapshot) -> None:
+        """One snapshot replaced another."""
+        if new.pid != old.pid:
             return
+        if new.attempt is not old.attempt and new.attempt is not None:
+            self._attempt_starts(old, new)
+        if new.kept is not old.kept and new.kept is not None:
+            self._kept(old, new, new.kept)
+        if new.failure is not old.failure and new.failure is not None:
+            # Counted from when the attempt ended: its thread may have been stopped since.
+            self.failed_s = new.failure.retry_at_s - new.failure.pause_s
+            self._is_late, self.rejected = False, None
+
+    def _attempt_starts(self, old: Snapshot, new: Snapshot) -> None:
         now, now_s = self._world.now, self._world.now_s
+        if old.attempt is not None:
+            stalled = now_s >= self.attempts[old.attempt].began_s + STALLED_S - EPSILON_S
+            self._must(stalled, "two attempts at once")
+            crowded = len(old.unfinished) >= UNFINISHED
+            pause_s = now_s - old.unfinished[-1].started_s if crowded else float("inf")
+            self._must(pause_s >= UNFINISHED_PAUSE_S, "too many attempts that never end")
+        # The caller may have been stopped since it read the clock.
+        self.attempts[new.attempt] = Request(new.attempt.started_s)
+        if self._is_late or old.attempt is not None:
+            return
         number = self._current()
-        good = number is not None and self._servable(number) and self.rejected is None
-        if self.failure is not None:
-            failed_s, next_s, _ = self.failure
-            self._must(now_s >= failed_s + BETWEEN_FLIGHTS_S - 1e-6, "asked again too soon")
-            self._must(not good or now_s >= next_s, "did not back off")
+        valid = number is not None and self._servable(number) and self.rejected is None
+        if self.failed_s is not None and old.failure is not None:
+            soon = now_s < self.failed_s + BETWEEN_ATTEMPTS_S - EPSILON_S
+            timed_out = old.failure.error.error_id == "exchange/timeout"
+            self._must(not soon or timed_out, "asked again too soon")
+            self._must(not valid or now_s >= old.failure.retry_at_s, "did not back off")
         elif number is not None and number not in self._refused:
-            self._must(self.values[number].due(now, now_s), "renewed without need")
+            self._must(self.values[number].due(now, now_s), "refreshed without need")
 
-    def attempt_starts(self, flight: Any) -> None:
-        now_s = self._world.now_s
-        flight.attempts_seen += 1
-        if flight.attempts_seen > 1:
-            self._must(flight.attempts_seen <= ATTEMPTS, "too many attempts")
-            self._must(now_s >= flight.last_attempt_s + BETWEEN_ATTEMPTS_S - 1e-6, "no pause")
-            self._must(isinstance(flight.answer, BridgeError), "tried a refusal again")
-            self._must(flight.answer.retryable, "tried a refusal again")
-        flight.last_attempt_s, flight.answer = now_s, None
-
-    def kept(self, given: AwsCredentials, obtained: datetime, obtained_s: float) -> None:
-        number = _number(given)
-        self.values[number] = Value(given.expiration, obtained, obtained_s)
-        self._landed()
-        self._newest = number
-        self._before = (self.failure, self.rejected)
-        self.failure, self.rejected = None, None
+    def _kept(self, old: Snapshot, new: Snapshot, kept: Kept) -> None:
+        number = _number(kept.credentials)
+        if old.kept is not None and old.kept.credentials is kept.credentials:
+            if kept.rejected:
+                self._believed(number, old, new)
+            else:
+                self.rejected = None  # nothing better came
+            return
+        self._is_late = new.attempt is old.attempt  # it had been given up or taken over from
+        self.failed_s, self.rejected = None, None
         self.take_note()
 
-    def failed(self, failure: Failure) -> None:
-        self._landed()
-        self._before = (self.failure, self.rejected)
-        self.failure = (self._world.now_s, failure.retry_at_s, failure.remembered_until_s)
-        self.rejected = None
-
-    def believed(self, now_s: float) -> None:
-        self._must(now_s >= self._believed_s + BETWEEN_REJECTIONS_S - 1e-6, "believed too often")
-        self._must(self.failure is None or now_s >= self.failure[2], "believed too soon")
-        self._believed_s = now_s
-        self.rejected = self._current()
-        self._refused |= {self.rejected or 0}
+    def _believed(self, number: int, old: Snapshot, new: Snapshot) -> None:
+        now_s = self._world.now_s
+        often = now_s < self._believed_s + BETWEEN_REJECTIONS_S - EPSILON_S
+        self._must(not often, "believed too often")
+        soon = old.failure is not None and now_s < old.failure.remembered_until_s
+        self._must(not soon, "believed too soon")
+        # Counted from when the caller read the clock: it may have been stopped since.
+        self._believed_s = new.rejections.believed_from_s - BETWEEN_REJECTIONS_S
+        self.rejected = number
+        self._refused.add(number)
         for call in self.calls:
             call.never_rejected = False
 
-    def is_lost(self, flight: Any) -> bool:
-        """Whether another may start beside it: nobody waits, or would wait so long."""
-        return flight.given_up or self._world.now_s >= flight.began_s + LONGEST_WAIT_S
+    def request_starts(self, attempt: RefreshAttempt[Any]) -> None:
+        known, now_s = self.attempts[attempt], self._world.now_s
+        known.seen += 1
+        if known.seen > 1:
+            self._must(known.seen <= REQUESTS, "too many requests")
+            self._must(now_s >= known.last_s + BETWEEN_REQUESTS_S - EPSILON_S, "no pause")
+            self._must(isinstance(known.answer, BridgeError), "tried a refusal again")
+            self._must(known.answer.retryable, "tried a refusal again")  # type: ignore[union-attr]
+        known.last_s, known.answer = now_s, None
 
-    def stops_waiting(self, flight: Any) -> None:
-        """A caller does. With what was rejected there is something to go on with, soon."""
-        if self._world.now_s >= flight.began_s + LONGEST_WAIT_S:
-            self.gives_up(flight)
-        else:
-            self._must(self._current() in self._refused, "did not wait long enough")
-            self.rejected = None
-
-    def gives_up(self, flight: Any) -> None:
-        """Nobody waits for it any more: what was rejected is all there is."""
-        flight.given_up = True
-        self.rejected = None
-
-    def waits(self, task: Task | None) -> None:
+    def waits(self, task: Task | None, attempt: RefreshAttempt[Any], until_s: float) -> None:
+        began_s = self.attempts[attempt].began_s
         for call in self.calls:
-            if call.task is task:
-                self._must(call.kind == "get", f"{call.kind} waited")
-                spared = call.always_servable and call.never_rejected
-                self._must(not spared, "a caller waited though something was valid")
+            if call.task is not task:
+                continue
+            self._must(call.kind == "get", f"{call.kind} waited")
+            if not call.always_servable:
+                self._must(until_s <= self._world.now_s + LONGEST_WAIT_S + EPSILON_S, "waits long")
+            elif not call.never_rejected:
+                self._must(until_s <= began_s + REJECTED_WAIT_S + EPSILON_S, "waits long: rejected")
+            else:
+                self._must(not call.never_ending, "a caller waited though something was valid")
+                self._must(until_s <= began_s + ENDING_WAIT_S + EPSILON_S, "waits long: ending")
 
     def forked(self) -> None:
-        """The child has what is kept, and neither threads nor flights."""
-        self.calls, self.flights = [], []
-        if self._newest != self._current():
-            # What the parent's flight brought was on its way to be kept; it is not in the child.
-            self.failure, self.rejected = self._before
-            self._newest = None
-        failure = self._world.cell._failure
-        if self.failure is not None and (failure is None or failure.retry_at_s != self.failure[1]):
-            self.failure = self._before[0]  # the parent's was on its way to be noted
+        """The child has what is kept, and neither threads nor attempts."""
+        self.calls, self.attempts = [], {}
 
-    # What a call came to.
+    # How a call ended.
 
     def call_ends(self, call: Call) -> None:
         assert call.task is not None
@@ -206,7 +229,8 @@ class Judge:
         self.calls.remove(call)
         error, value = call.task.error, call.task.value
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            self._must(call.flies_itself, "an interrupt that was not this caller's")
+            mine = call.makes_attempt or call.is_interrupted
+            self._must(mine, "an interrupt that was not this caller's")
         elif error is not None:
             self._must(isinstance(error, BridgeError), f"{error!r} got out")
             self._must("get" == call.kind, f"{call.kind} raised")
@@ -216,76 +240,77 @@ class Judge:
         elif isinstance(value, AwsCredentials):
             self._may_be_given(call, value)
         else:
-            self._must("get" != call.kind, "get gave nothing")
+            self._must("get" != call.kind, "get returned nothing")
 
     def _may_be_given(self, call: Call, value: AwsCredentials) -> None:
         number = _number(value)
         assert is_whole(value)
-        self._must(number in call.may_get, "expired credentials were given out")
+        self._must(number in call.may_get, "expired credentials were returned")
         still_bad = number == call.had_to_go == self.rejected
-        self._must(not still_bad, "rejected credentials were given out, untried others")
+        self._must(not still_bad or self._is_in_vain(), "rejected credentials were returned")
+
+    def _is_in_vain(self) -> bool:
+        """Whether to wait for other credentials has been in vain."""
+        snapshot, now_s = self._world.cache.snapshot, self._world.now_s
+        if len(snapshot.unfinished) >= UNFINISHED:
+            return True
+        pending = snapshot.attempt
+        return pending is not None and now_s >= pending.started_s + REJECTED_WAIT_S - EPSILON_S
 
     def _current(self) -> int | None:
-        kept = self._world.cell._kept
+        kept = self._world.cache._snapshots.read().kept
         return None if kept is None else _number(kept.credentials)
 
     def _servable(self, number: int) -> bool:
-        return self.values[number].servable(self._world.now, self._world.now_s)
+        left_s = self.values[number].left_s(self._world.now, self._world.now_s)
+        return left_s > NOT_RETURNED_S
 
-    def _landed(self) -> None:
-        """Until the next, what a flight that was given up brings late leaves all open."""
-        mine = [flight for flight in self.flights if flight.runner == threading.get_ident()]
-        landing = mine[-1] if mine else None  # a thread's number is used again
-        self._late_landing = landing is None or self.is_lost(landing)
+    def _is_ending(self, number: int | None) -> bool:
+        value = self.values[number or 0]
+        left_s = value.left_s(self._world.now, self._world.now_s)
+        return left_s < min(ENDING_S, ENDING_SHARE * value.life_s())
 
 
 class _Watched(RefreshPolicy):
-    """The policy as it is, telling the judge what the cell decides by it."""
+    """The default policy, which tells the judge when credentials were obtained."""
 
     judge: Judge
 
-    def keep(self, credentials: AwsCredentials, *when: Any) -> Kept:
-        self.judge.kept(credentials, *when[:2])
+    def keep(self, credentials: AwsCredentials, *when: Any) -> Kept:  # type: ignore[override]
+        self.judge.values[_number(credentials)] = Value(credentials.expiration, *when[:2])
         return super().keep(credentials, *when)
-
-    def fail(self, *seen: Any, **left: Any) -> Failure:
-        failure = super().fail(*seen, **left)
-        self.judge.failed(failure)
-        return failure
-
-    def reject(self, previous: Rejections, now_s: float, jitter: float) -> Rejections:
-        self.judge.believed(now_s)
-        return super().reject(previous, now_s, jitter)
 
 
 class Simulation:
-    """The world of one cell. `close()` it."""
+    """The world of one credential cache. `close()` it."""
 
     def __init__(self) -> None:
         self.now, self.now_s = START, 1000.0
         self.luck = 0.0
-        self.threads: Threads = "to be had"
-        self.asking: list[Any] = []  # flights with a request that is not answered
+        self.pid = 1
+        self.threads: Threads = "available"
+        self.asking: list[Request] = []  # requests that are not answered
         self.scheduler = Scheduler()
         self._numbers = 0
         self._patch = pytest.MonkeyPatch()
-        lock = SimpleNamespace(Lock=lambda: Lock(self.scheduler), get_ident=threading.get_ident)
-        for module in (_cell, _renewal):
-            self._patch.setattr(module, "threading", lock)
-        self._patch.setattr(_events._log, "disabled", True)
-        self._patch.setattr(_renewal, "Flight", self._flight_class())
+        process = SimpleNamespace(getpid=lambda: self.pid)
+        for module in (refresher, fork):
+            self._patch.setattr(module, "os", process)
+        self._patch.setattr(events._log, "disabled", True)
+        self._patch.setattr(refresher, "Atomic", self._atomic_class())
+        self._patch.setattr(RefreshAttempt, "wait", lambda *given: self._wait(*given))
         self.judge = Judge(self)
         policy = _Watched()
         policy.judge = self.judge
         world = World(self._clock, lambda: self.now_s, self._sleep, lambda: self.luck, self._spawn)
-        self.cell = _cell.Cell(self._fetch, label="role", policy=policy, world=world)
+        self.cache = CredentialCache(self._fetch, label="role", policy=policy, world=world)
 
     def close(self) -> None:
         self.scheduler.close()
         self._patch.undo()
 
     def call(self, kind: str, work: Callable[[], Any]) -> Call:
-        """Somebody calls the cell; they have not got anywhere yet."""
+        """A caller uses the cache, and has not got anywhere yet."""
         call = Call(kind)
         self.judge.call_starts(call)
         call.task = self.scheduler.start(work)
@@ -306,7 +331,7 @@ class Simulation:
             self.step(task)
 
     def settle(self) -> None:
-        """Everybody runs to where they wait for something."""
+        """All tasks run to where they wait for something."""
         while ready := [task for task in self.scheduler.tasks if task.ready]:
             self.run(ready[0])
 
@@ -317,19 +342,23 @@ class Simulation:
         self.judge.take_note()
 
     def publishing(self) -> bool:
-        """Whether credentials have been answered that the cell has not seen yet."""
+        """Whether credentials have been answered that the cache has not seen yet."""
         return any(
-            isinstance(flight.answer, float) and not flight.done() for flight in self.judge.flights
+            isinstance(known.answer, float) and not attempt.done
+            for attempt, known in self.judge.attempts.items()
         )
 
     def fork(self) -> None:
-        """Go on as the child, where of all threads only the one that forked is alive."""
+        """Go on as the child, where of all threads only the one that forked is alive.
+
+        No hook of Python's is run: the process id is all that changes.
+        """
         self.scheduler.abandon_all()
         self.asking = []
+        self.pid += 1
         self.judge.forked()
-        self.cell.after_fork_in_child()
 
-    # The world as the cell sees it.
+    # The world as the cache sees it.
 
     def _clock(self) -> datetime:
         self.scheduler.stop_here()
@@ -340,47 +369,51 @@ class Simulation:
         self.scheduler.stop_here(lambda: self.now_s >= until)
 
     def _spawn(self, work: Callable[[], None]) -> None:
-        if self.threads == "to be had":
+        if self.threads == "available":
             self.scheduler.start(work)
             return
-        for call in self.judge.calls:
-            call.flies_itself |= call.task is self.scheduler._current
         if self.threads == "interrupted":
-            self.judge.gives_up(self.judge.flights[-1])
+            for call in self.judge.calls:
+                call.is_interrupted |= call.task is self.scheduler._current
             raise KeyboardInterrupt
         raise RuntimeError("can't start new thread")
 
     def _fetch(self) -> AwsCredentials:
-        flight = next(f for f in reversed(self.judge.flights) if f.runner == threading.get_ident())
-        self.judge.attempt_starts(flight)
-        self.asking.append(flight)
-        self.scheduler.stop_here(lambda: flight.answer is not None)
-        if not isinstance(flight.answer, float):
-            raise flight.answer
+        mine = [a for a in self.judge.attempts if a.runner == threading.get_ident() and not a.done]
+        attempt = mine[-1]
+        for call in self.judge.calls:
+            call.makes_attempt |= call.task is self.scheduler._current
+        self.judge.request_starts(attempt)
+        known = self.judge.attempts[attempt]
+        self.asking.append(known)
+        self.scheduler.stop_here(lambda: known.answer is not None)
+        if not isinstance(known.answer, float):
+            assert known.answer is not None
+            raise known.answer
         self._numbers += 1
-        return credentials(self._numbers, self.now + timedelta(seconds=flight.answer))
+        return credentials(self._numbers, self.now + timedelta(seconds=known.answer))
 
-    def _flight_class(world) -> type:
-        class Flight(_renewal.Flight):
-            def __init__(self, label: str, started_s: float) -> None:
-                super().__init__(label, started_s)
-                self.began_s = world.now_s
-                self.given_up = False  # nobody waits for it any more
-                self.attempts_seen, self.last_attempt_s = 0, 0.0
-                self.answer: Answer | None = None  # to its last request
-                world.judge.flight_starts(self)
+    def _wait(self, attempt: RefreshAttempt[Any], timeout_s: float) -> None:
+        """As `RefreshAttempt.wait`, for whom the scheduler lets others run."""
+        woken: list[bool] = []
+        until_s = self.now_s + max(0.0, timeout_s)
+        attempt._when_done(lambda: woken.append(True))
+        if not attempt.done:
+            self.judge.waits(self.scheduler._current, attempt, until_s)
+        self.scheduler.stop_here(lambda: bool(woken) or self.now_s >= until_s)
 
-            def result(self, timeout: float | None = None) -> AwsCredentials:
-                until = world.now_s + (float("inf") if timeout is None else timeout)
-                if not self.done():
-                    world.judge.waits(world.scheduler._current)
-                world.scheduler.stop_here(lambda: self.done() or world.now_s >= until)
-                if not self.done():
-                    world.judge.stops_waiting(self)
-                    raise FutureTimeout
-                return super().result(0)
+    def _atomic_class(world) -> type:
+        class Watched(Atomic[Snapshot]):
+            __slots__ = ()
 
-        return Flight
+            def replace(self, old: Snapshot, new: Snapshot) -> bool:
+                world.scheduler.stop_here()  # others may be faster
+                replaced = super().replace(old, new)
+                if replaced:
+                    world.judge.changed(old, new)
+                return replaced
+
+        return Watched
 
 
 def _number(value: AwsCredentials) -> int:

@@ -17,8 +17,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL, World, utc_now
+from gcp_aws_bridge._cache.clock import REAL, World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLES = [f"arn:aws:iam::123456789012:role/soak-{number}" for number in range(4)]
@@ -184,7 +184,7 @@ def live(
 
 def _asking() -> bool:
     """Whether an exchange is under way."""
-    return any(cell._flight is not None for cell in list(registry._cells.values()))
+    return any(cache.snapshot.attempt is not None for cache in registry._caches.values())
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._flight import Flight
+from gcp_aws_bridge._cache.attempt import RefreshAttempt
 from gcp_aws_bridge.testing import GkePod
 from soak.day import ROLES, live
 
@@ -19,7 +19,7 @@ def test_two_hours_with_faults_that_nobody_notices(gke_pod: GkePod) -> None:
 
 def test_what_is_avoidable_is_counted(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> None:
     """The soak can fail: credentials that nobody renews end in errors."""
-    monkeypatch.setattr(Flight, "fly", lambda *_: _refuse())
+    monkeypatch.setattr(RefreshAttempt, "fetch", lambda *_: _refuse())
     report = live(gke_pod.cloud, hours=0.5, seed=3)
     assert not report.is_clean
 

@@ -19,8 +19,9 @@ import botocore
 import pytest
 from botocore import credentials, utils
 
-from gcp_aws_bridge import _events, _register, _request, _sts
-from gcp_aws_bridge._registry import registry
+from gcp_aws_bridge import _register, _request, _sts
+from gcp_aws_bridge._cache import events
+from gcp_aws_bridge._cache.sharing import registry
 
 pytest_plugins = ["gcp_aws_bridge.testing"]
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -45,10 +46,10 @@ def state():
     return {
         "environment": {n: v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"},
         "world": registry.world,
-        "cells": len(registry._cells),
-        "clients": len(_sts._clients),
+        "cells": len(registry._caches.values()),
+        "clients": len(_sts._clients.values()),
         "session": _request._shared_session.cache_info().currsize,
-        "listeners": _events._listeners,
+        "listeners": dict(events._listeners),
         "installed": list(_register._installed),
         "initializers": list(botocore._INITIALIZERS) if hasattr(botocore, "_INITIALIZERS") else 0,
         "default session": boto3 and boto3.DEFAULT_SESSION,

@@ -14,8 +14,8 @@ from botocore.utils import ContainerMetadataFetcher
 from google.auth.exceptions import GoogleAuthError
 
 from gcp_aws_bridge import google
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL
+from gcp_aws_bridge._cache.clock import REAL
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Fault, GoogleIdentity
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.testing import EksPod

@@ -12,8 +12,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import testing
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import REAL
+from gcp_aws_bridge._cache.clock import REAL
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Fault, ServiceAccount
 from gcp_aws_bridge.testing import GkePod
 from gcp_aws_bridge.testing import gke_pod as entered

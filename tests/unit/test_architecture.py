@@ -25,11 +25,15 @@ SOURCES = {
     ): path.read_text(encoding="utf-8")
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+CACHE = sorted(name for name in SOURCES if name.startswith(f"{NAME}._cache"))
 CORE = sorted(
     name
     for name in SOURCES
-    if re.fullmatch(rf"{NAME}\.(?!__)\w+", name)
-    and not (PACKAGE / name.rpartition(".")[2]).is_dir()
+    if name in CACHE
+    or (
+        re.fullmatch(rf"{NAME}\.(?!__)\w+", name)
+        and not (PACKAGE / name.rpartition(".")[2]).is_dir()
+    )
 )
 EMULATOR = sorted(name for name in SOURCES if name.startswith(f"{NAME}.emulator"))
 GOOGLE = sorted(name for name in SOURCES if name.startswith(f"{NAME}.google"))
@@ -44,21 +48,15 @@ ADAPTERS = sorted(name for name in SOURCES if name.startswith(f"{NAME}.adapters"
 # The order of the table on that page: what a module may import stands before it.
 ORDER = [
     *("_version", "exceptions", "_traceback", "_values", "policy", "_extra", "_pickled", "_names"),
-    "_service_account",
-    *("_world", "_fork", "_private_file", "_file_cache", "_environment"),
-    *("_credentials", "config", "_settings"),
-    *("_botocore_internals", "_boto3_internals", "_botocore_session"),
+    *("_service_account", "_private_file", "_file_cache", "_environment"),
+    *("_credentials", "_cache", "config", "_settings"),
+    *("_botocore_internals", "_bounded_answer", "_boto3_internals", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
     *("_id_token", "_http", "_metadata", "_token_file"),
     *("_google_auth_internals", "_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
-    *("_wire_logs", "_refusals", "_sts_key", "_sts", "_exchange", "_events", "_refresh"),
+    *("_wire_logs", "_refusals", "_sts_key", "_sts", "_exchange"),
     *(
-        "_cell_file",
-        "_flight",
-        "_renewal",
-        "_cell",
-        "_registry",
         "_cells",
         "_request",
         "_botocore_credentials",
@@ -66,6 +64,13 @@ ORDER = [
         "_provider",
     ),
     *("_aiobotocore", "_register", "_boto3", "_session", "aio"),
+]
+
+
+# The same, within the credential cache.
+CACHE_ORDER = [
+    *("atomic", "clock", "fork", "recently_used", "policy", "events", "state", "attempt"),
+    *("tracing", "workers", "refresher", "cache", "sharing", "persistence"),
 ]
 
 
@@ -140,17 +145,41 @@ def test_the_page_has_the_order_in_its_table() -> None:
     rows = re.findall(r"^\| `(\w+)/?` \|", PAGE.read_text(encoding="utf-8"), re.M)
     packages = ["google", "adapters", "server", "doctor", "provision", "cli", "emulator"]
     assert [*ORDER, *packages, "testing"] == rows
+    inner = re.findall(r"^\| `_cache/(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M)
+    assert CACHE_ORDER == inner
 
 
 def test_the_order_has_every_module() -> None:
-    assert sorted([*CORE, f"{NAME}.policy"]) == sorted(f"{NAME}.{name}" for name in ORDER)
+    modules = [*({*CORE} - {*CACHE}), f"{NAME}.policy", f"{NAME}._cache"]
+    assert sorted(modules) == sorted(f"{NAME}.{name}" for name in ORDER)
+    inner = [f"{NAME}._cache", *(f"{NAME}._cache.{name}" for name in CACHE_ORDER)]
+    assert sorted(inner) == CACHE
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_a_module_imports_only_what_stands_above_it(name: str) -> None:
     above = {f"{NAME}.{other}" for other in ORDER[: ORDER.index(name)]}
+    above |= {*CACHE} if f"{NAME}._cache" in above else set()
     other = {found for found in imports_of(f"{NAME}.{name}") if f"{NAME}.{name}." not in found}
     assert set() == other - above
+
+
+@pytest.mark.parametrize("name", CACHE_ORDER)
+def test_the_cache_imports_errors_values_and_what_stands_above(name: str) -> None:
+    above = {f"{NAME}._cache.{other}" for other in CACHE_ORDER[: CACHE_ORDER.index(name)]}
+    above |= {f"{NAME}.{one}" for one in ("_cache", "exceptions", "_traceback", "_credentials")}
+    assert imports_of(f"{NAME}._cache.{name}") <= above
+
+
+@pytest.mark.parametrize("name", ["atomic", "policy", "state"])
+def test_what_decides_about_refreshes_has_no_clock_threads_or_logs(name: str) -> None:
+    found = {
+        alias.name
+        for node in ast.walk(parsed(SOURCES[f"{NAME}._cache.{name}"]))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert found <= {"enum"}
 
 
 @pytest.mark.parametrize("name", SERVER)
@@ -204,7 +233,7 @@ def test_the_emulator_imports_nothing_but_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}.__main__"])
 def test_the_root_imports_no_emulator(name: str) -> None:
-    assert {f"{NAME}.cli"} >= imports_of(name) - {f"{NAME}.{core}" for core in ORDER}
+    assert {f"{NAME}.cli"} >= imports_of(name) - {f"{NAME}.{core}" for core in ORDER} - {*CACHE}
 
 
 def test_the_command_line_and_the_test_kit_alone_use_both() -> None:
@@ -234,10 +263,10 @@ GOOGLE_AUTH = {
         ("google", {"_google_auth", "_google_connection", *GOOGLE_AUTH}),
         ("boto3", {"_boto3", "_session"}),
         ("aiobotocore", {"_aiobotocore", "aio"}),
-        ("http", {"_http"}),
-        ("requests", {"_google_connection"}),
+        ("http", {"_bounded_answer", "_http"}),
+        ("requests", {"_google_connection", "google._certificates"}),
         ("urllib3", set()),
-        ("cachetools", {"_sts", "_registry"}),
+        ("cachetools", set()),
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),
         ("ruamel", {"cli._from_pod"}),
@@ -386,7 +415,7 @@ LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *TESTING, NA
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
-        f"{NAME}._world": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],
+        f"{NAME}._cache.clock": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],
         # In default arguments: a command that answers at once does without datetime.
         f"{NAME}._file_cache": ["time.monotonic", "time.sleep", "time.time"],
     }

@@ -10,7 +10,7 @@ import pytest
 from fakes import Fetches, ManualWorld
 
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge.config import Role
 
 MINUTES = 60
@@ -23,7 +23,7 @@ def time() -> ManualWorld:
 
 @pytest.fixture
 def credentials(time: ManualWorld) -> BridgeCredentials:
-    cell = Cell(Fetches(time), world=time.world)
+    cell = CredentialCache(Fetches(time), world=time.world)
     role = Role("arn:aws:iam::123456789012:role/etl")
     wanted: Any = SimpleNamespace(role=role, cell=lambda: cell)
     return BridgeCredentials(wanted)

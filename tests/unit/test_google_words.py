@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gcp_aws_bridge import google
-from gcp_aws_bridge._world import utc_now
+from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge.google import Federation, _refusals
 from gcp_aws_bridge.google._transport import Transport
 

@@ -17,6 +17,9 @@ import botocore.credentials
 import botocore.httpchecksum
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 from google.auth import credentials as google_credentials
 from google.oauth2 import service_account
 
@@ -216,6 +219,22 @@ def test_locks_that_botocore_holds_while_it_refreshes_are_replaced() -> None:
         assert vars(credentials)["_refresh_lock"].acquire(timeout=0)
 
 
+def test_pool_classes_are_those_of_the_clients_connections() -> None:
+    class Pool:
+        def __init__(self, host: str, **_: Any) -> None:
+            raise LookupError(f"a pool for {host}")
+
+    session = botocore.session.Session()
+    client = session.create_client("sts", "us-east-1", config=Config(proxies={}))
+    classes: dict[str, Any] = {"http": Pool, "https": Pool}
+    http_session = _botocore_internals.http_session_of(client)
+    _botocore_internals.set_pool_classes(http_session, classes)
+    for url in ("https://sts.us-east-1.amazonaws.com/", "http://127.0.0.1/"):
+        with pytest.raises(HTTPClientError, match="a pool for"):
+            http_session.send(AWSRequest("GET", url).prepare())
+    client.close()
+
+
 def test_body_in_the_wrapper_for_checksums_is_found() -> None:
     body = io.BytesIO(b"body")
     wrapper = botocore.httpchecksum.AwsChunkedWrapper(body)
@@ -308,6 +327,11 @@ class Renamed:
         (
             lambda it: _botocore_internals.set_expiration(it, LATER),
             r"botocore \d.* has no Renamed\._expiry_time",
+        ),
+        (_botocore_internals.http_session_of, r"botocore \d.* has no Renamed\._endpoint"),
+        (
+            lambda it: _botocore_internals.set_pool_classes(it, {}),
+            r"botocore \d.* has no Renamed\._pool_classes_by_scheme",
         ),
         (
             lambda it: _botocore_internals.unlock(without("_refresh_lock"), 0),

@@ -20,7 +20,7 @@ from fakes import Fetches, ManualWorld
 
 from gcp_aws_bridge import _botocore_credentials
 from gcp_aws_bridge._botocore_credentials import BridgeCredentials
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge.config import Role
 
 MINUTES = 60
@@ -60,7 +60,7 @@ def time() -> ManualWorld:
 
 
 def made(time: ManualWorld, kind: Any = BridgeCredentials) -> Any:
-    cell = Cell(Fetches(time), world=time.world)
+    cell = CredentialCache(Fetches(time), world=time.world)
     role = Role("arn:aws:iam::123456789012:role/etl")
     wanted: Any = SimpleNamespace(role=role, cell=lambda: cell)
     return kind(wanted)

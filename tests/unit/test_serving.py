@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from fakes import Fetches, ManualWorld
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._events import on_event
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.events import on_event
 from gcp_aws_bridge.cli._serving import Outages
 from gcp_aws_bridge.exceptions import ExchangeError
 
@@ -24,7 +24,7 @@ class Serving:
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._world = ManualWorld()
         self._fetches = Fetches(self._world)
-        self._cell = Cell(self._fetches, label=ROLE, world=self._world.world)
+        self._cell = CredentialCache(self._fetches, label=ROLE, world=self._world.world)
         self._caplog = caplog
 
     def lines(self, minutes: int, failing: ExchangeError | None = None) -> list[str]:

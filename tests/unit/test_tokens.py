@@ -19,8 +19,8 @@ from fakes import ManualWorld
 from unit.servers import AUDIENCE, Server, answer, failure, id_token
 
 from gcp_aws_bridge import _google_auth, tokens
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._default_source import for_audience
-from gcp_aws_bridge._world import REAL
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable
 from gcp_aws_bridge.tokens import DefaultSource, GoogleCredentials, MetadataServer, TokenFile
 

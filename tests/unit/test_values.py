@@ -19,8 +19,8 @@ import yaml
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import _http
 from gcp_aws_bridge._botocore_credentials import FrozenCredentials, _View
+from gcp_aws_bridge._cache.policy import POLICY, Memory
 from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge._refresh import POLICY, Kept, Memory
 from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.doctor.google.walk import Keys
 from gcp_aws_bridge.google._exchange import GoogleToken
@@ -208,4 +208,3 @@ def test_constructors_name_what_they_take() -> None:
     assert ["access_key_id", "secret_access_key", "session_token", "expiration", "account_id"] == [
         *inspect.signature(bridge.AwsCredentials).parameters
     ]
-    assert isinstance(Kept(CREDENTIALS, END, END, 0.0, 0.0), tuple)  # and holds what shows nothing

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.session import Session
 
-from gcp_aws_bridge._world import REAL, World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.doctor import reach
 from gcp_aws_bridge.doctor.chain import DEFAULT_TIMEOUT_S, Link, Watcher, walked
 from gcp_aws_bridge.doctor.google import aws, exchange, settings, ways

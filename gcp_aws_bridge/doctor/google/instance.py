@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from botocore.session import Session
 
 from gcp_aws_bridge import _http
-from gcp_aws_bridge._world import World
+from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge.doctor.metadata import printable
 
 _ADDRESS = "169.254.169.254"

@@ -27,8 +27,8 @@ Ask = Callable[[], Awaitable[Any]]
 
 async def bridge(clock: RunningClock) -> Ask:
     from gcp_aws_bridge import aio
-    from gcp_aws_bridge._registry import registry
-    from gcp_aws_bridge._world import World
+    from gcp_aws_bridge._cache.clock import World
+    from gcp_aws_bridge._cache.sharing import registry
 
     registry.world = World(clock=clock.now, monotonic=clock.monotonic)
     return frozen(aio.credentials(os.environ["AWS_ROLE_ARN"]))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import MAX_CELLS
+from gcp_aws_bridge._cache.sharing import MAX_CACHES
 
 CHECKPOINTS = [int(number) for number in sys.argv[1:]]
 ROLE = os.environ["AWS_ROLE_ARN"]
@@ -33,4 +33,4 @@ for number in range(1, CHECKPOINTS[-1] + 1):
     if number in CHECKPOINTS:
         resident[str(number)] = resident_mb()
 took_s = time.perf_counter() - started
-print(json.dumps({"resident_mb": resident, "took_s": took_s, "max_cells": MAX_CELLS}))
+print(json.dumps({"resident_mb": resident, "took_s": took_s, "max_cells": MAX_CACHES}))

@@ -74,7 +74,7 @@ class SteppedClock:
 def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
     """The contender's credentials, fetched once by now, going by *clock* from here on."""
     if contender == "bridge":
-        from gcp_aws_bridge._registry import registry
+        from gcp_aws_bridge._cache.sharing import registry
 
         registry.world = _world(clock)
     elif isinstance(clock, SteppedClock):
@@ -87,7 +87,7 @@ def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
 
 
 def _world(clock: RunningClock | SteppedClock) -> Any:
-    from gcp_aws_bridge._world import World
+    from gcp_aws_bridge._cache.clock import World
 
     if isinstance(clock, RunningClock):
         return World(clock=clock.now, monotonic=clock.monotonic)

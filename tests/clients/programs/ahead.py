@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from gcp_aws_bridge import _world
+from gcp_aws_bridge._cache import clock
 
 
 def ahead_s() -> float:
@@ -18,8 +18,8 @@ def ahead_s() -> float:
 
 
 # Before any other module takes it for its own.
-_world.REAL = _world.World(
-    clock=lambda: _world.utc_now() + timedelta(seconds=ahead_s()),
+clock.REAL = clock.World(
+    clock=lambda: clock.utc_now() + timedelta(seconds=ahead_s()),
     monotonic=lambda: time.monotonic() + ahead_s(),
 )
 

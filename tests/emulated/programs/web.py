@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._registry import registry
-from gcp_aws_bridge._world import World, utc_now
+from gcp_aws_bridge._cache.clock import World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
 
 
 def ahead_s() -> float:

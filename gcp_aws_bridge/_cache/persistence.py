@@ -1,8 +1,8 @@
-"""What a cell remembers, as a document: for processes that live shorter than credentials do.
+"""What a credential cache knows, as a document: for processes that end before credentials do.
 
-Invariant: one process takes up where another left off. The credentials, when they are due and the
-back-off after a failure go along; the rules are the cell's own. Instants are of the wall clock, the
-only one that two processes share.
+Invariant: one process goes on from where another ended. The credentials, when their refresh is due
+and the back-off after a failure are in the document; the rules are the cache's own. Instants are
+of the wall clock, the only clock that two processes share.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from gcp_aws_bridge import exceptions
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.policy import Failure, Instant, Kept, Memory
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import Failure, Kept, Memory
-from gcp_aws_bridge._world import World
 
 _FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 
 
 def dump(memory: Memory, world: World) -> dict[str, Any]:
-    """*memory*, for JSON. Holds secrets where it holds credentials."""
+    """Return *memory* for JSON. Holds secrets where it holds credentials."""
     now, now_s = world.clock().timestamp(), world.monotonic()
     document: dict[str, Any] = {}
     if memory.kept is not None:
@@ -29,6 +29,7 @@ def dump(memory: Memory, world: World) -> dict[str, Any]:
         document["credentials"] = aws_json(kept.credentials)
         document["advisory_at"] = kept.advisory_at.timestamp()
         document["mandatory_at"] = kept.mandatory_at.timestamp()
+        document["life_s"] = kept.life_s
     if memory.failure is not None:
         failure = memory.failure
         document["failure"] = {
@@ -42,7 +43,7 @@ def dump(memory: Memory, world: World) -> dict[str, Any]:
 
 
 def load(document: Mapping[str, Any], world: World) -> Memory:
-    """The other way; nothing remembered where *document* is not one of ours."""
+    """Return what *document* says; an empty memory where `dump` did not write it."""
     now, now_s = world.clock(), world.monotonic()
     try:
         return Memory(_kept(document, now, now_s), _failure(document, now.timestamp(), now_s))
@@ -51,7 +52,7 @@ def load(document: Mapping[str, Any], world: World) -> Memory:
 
 
 def aws_json(credentials: AwsCredentials) -> dict[str, str]:
-    """As AWS spells it (SDKs and Tools reference, "Process credential provider")."""
+    """Return AWS's form (SDKs and Tools reference, "Process credential provider")."""
     return {
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
@@ -72,12 +73,15 @@ def _kept(document: Mapping[str, Any], now: datetime, now_s: float) -> Kept | No
     account_id = found["AccountId"]
     if not all(isinstance(part, str) and part for part in parts) or not isinstance(account_id, str):
         raise ValueError("not credentials")
+
+    def instant(at: datetime, limit: datetime) -> Instant:
+        return Instant(min(at, limit), now_s + (at - now) / timedelta(seconds=1))
+
     return Kept(
         AwsCredentials(key_id, secret, token, expiration, account_id),
-        advisory_at=min(advisory_at, mandatory_at),
-        mandatory_at=min(mandatory_at, expiration),
-        advisory_s=now_s + (advisory_at - now) / timedelta(seconds=1),
-        mandatory_s=now_s + (mandatory_at - now) / timedelta(seconds=1),
+        advisory=instant(advisory_at, mandatory_at),
+        mandatory=instant(mandatory_at, expiration),
+        life_s=float(document["life_s"]),
     )
 
 

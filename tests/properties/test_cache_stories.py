@@ -1,17 +1,17 @@
-"""Stories of the kind that test_cell_machine.py tells by the thousand: those worth a name."""
+"""Stories of the kind that test_cache_machine.py tells by the thousand: those worth a name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from properties.simulation import LONGEST_WAIT_S, Answer, Call, Simulation
+from properties.simulation import LONGEST_WAIT_S, REJECTED_WAIT_S, Answer, Call, Simulation
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0
-WALL_CLOCK, LOCK = 1, 2  # how many steps `get` and `peek` take to stop there
+WALL_CLOCK, REPLACE = 1, 3  # how many steps `get` takes to stop there, where something is kept
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def world() -> Iterator[Simulation]:
 
 def get(world: Simulation, *, steps: int | None = None) -> Call:
     """Somebody asks for credentials, and comes as far as that."""
-    call = world.call("get", world.cell.get)
+    call = world.call("get", world.cache.get)
     assert call.task is not None
     if steps is None:
         world.run(call.task)
@@ -61,7 +61,7 @@ def test_callers_on_their_way_to_a_refresh_that_fails_do_not_each_try_again(
     world: Simulation,
 ) -> None:
     have_credentials(world, age_s=HOUR_S / 2 + 1200)
-    late = [get(world, steps=LOCK) for _ in range(3)]
+    late = [get(world, steps=REPLACE) for _ in range(3)]
     get(world)
     (flight,) = [task for task in world.scheduler.tasks if task not in [c.task for c in late]]
     world.run(flight)
@@ -89,25 +89,25 @@ def test_a_forked_child_gets_what_was_rejected_where_there_is_nothing_else(
     world: Simulation,
 ) -> None:
     have_credentials(world, age_s=HOUR_S / 2 + 1200)
-    rejected = world.cell._kept
+    rejected = world.cache.snapshot.kept
     assert rejected is not None
     get(world)
     world.settle()
-    world.call("reject", lambda: world.cell.reject(rejected.credentials.access_key_id))
+    world.call("reject", lambda: world.cache.reject(rejected.credentials.access_key_id))
     world.settle()
     world.asking.pop().answer = refused()
     (flight,) = world.scheduler.tasks
-    while world.judge.failure is None:
+    while world.judge.failed_s is None:
         world.step(flight)
     world.fork()  # between the failure and its end
     assert rejected.credentials == result(get(world))
 
 
-def test_who_is_late_to_give_up_gets_what_was_rejected_again(world: Simulation) -> None:
+def test_caller_who_waits_while_it_is_rejected_again_gets_it_3_s_later(world: Simulation) -> None:
     kept = have_credentials(world, age_s=0)
 
     def reject() -> None:
-        call = world.call("reject", lambda: world.cell.reject(kept.access_key_id))
+        call = world.call("reject", lambda: world.cache.reject(kept.access_key_id))
         assert call.task is not None
         world.run(call.task)
 
@@ -118,5 +118,8 @@ def test_who_is_late_to_give_up_gets_what_was_rejected_again(world: Simulation) 
     world.run(first.task)
     assert kept == result(first)
     reject()
+    world.run(second.task)
+    assert not second.task.done
+    world.move(wall_s=REJECTED_WAIT_S, monotonic_s=REJECTED_WAIT_S)
     world.run(second.task)
     assert kept == result(second)

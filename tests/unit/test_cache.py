@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 from fakes import START, Fetches, ManualWorld, credentials, eventually, is_whole
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.policy import Memory, RefreshPolicy
+from gcp_aws_bridge._cache.workers import Workers
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import RefreshPolicy
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -31,8 +35,8 @@ def fetches(world: ManualWorld) -> Fetches:
 
 
 @pytest.fixture
-def cell(world: ManualWorld, fetches: Fetches) -> Cell:
-    return Cell(fetches, label=ROLE, world=world.world)
+def cell(world: ManualWorld, fetches: Fetches) -> CredentialCache:
+    return CredentialCache(fetches, label=ROLE, world=world.world)
 
 
 def refused() -> ExchangeError:
@@ -52,17 +56,19 @@ def number(credentials: AwsCredentials | None) -> int:
 # -- serving -----------------------------------------------------------------------------------
 
 
-def test_nothing_is_fetched_before_it_is_asked_for(cell: Cell, fetches: Fetches) -> None:
+def test_nothing_is_fetched_before_it_is_asked_for(cell: CredentialCache, fetches: Fetches) -> None:
     assert (None, 0) == (cell.peek(), fetches.count)
 
 
-def test_first_caller_fetches_and_the_next_share_it(cell: Cell, fetches: Fetches) -> None:
+def test_first_caller_fetches_and_the_next_share_it(
+    cell: CredentialCache, fetches: Fetches
+) -> None:
     assert [1, 1, 1] == [number(cell.get()) for _ in range(3)]
     assert 1 == fetches.count
 
 
 def test_refresh_goes_on_behind_the_caller_who_finds_it_due(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     world.hold = True
@@ -76,7 +82,9 @@ def test_refresh_goes_on_behind_the_caller_who_finds_it_due(
     assert 2 == fetches.count
 
 
-def test_peek_starts_a_due_refresh_and_never_waits(cell: Cell, world: ManualWorld) -> None:
+def test_peek_starts_a_due_refresh_and_never_waits(
+    cell: CredentialCache, world: ManualWorld
+) -> None:
     cell.get()
     world.hold = True
     world.advance(30 * 60)
@@ -87,13 +95,17 @@ def test_peek_starts_a_due_refresh_and_never_waits(cell: Cell, world: ManualWorl
     world.release()
 
 
-def test_after_the_end_a_caller_waits_for_fresh_ones(cell: Cell, world: ManualWorld) -> None:
+def test_after_the_end_a_caller_waits_for_fresh_ones(
+    cell: CredentialCache, world: ManualWorld
+) -> None:
     cell.get()
     world.advance(2 * 3600)  # a laptop that was closed, a quiet night
     assert 2 == number(cell.get())
 
 
-def test_a_wall_clock_that_steps_back_keeps_what_is_valid(cell: Cell, world: ManualWorld) -> None:
+def test_a_wall_clock_that_steps_back_keeps_what_is_valid(
+    cell: CredentialCache, world: ManualWorld
+) -> None:
     cell.get()
     world.set_wall_clock(START - timedelta(minutes=3))
     assert 1 == number(cell.get())
@@ -103,7 +115,7 @@ def test_a_wall_clock_that_steps_back_keeps_what_is_valid(cell: Cell, world: Man
 
 
 def test_failed_refresh_is_invisible_while_credentials_live(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     fetches.failing = refused()
@@ -113,7 +125,7 @@ def test_failed_refresh_is_invisible_while_credentials_live(
 
 
 def seconds_of_attempts(
-    cell: Cell, fetches: Fetches, world: ManualWorld, seconds: int
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld, seconds: int
 ) -> list[int]:
     """When a caller who comes every second sets an attempt off."""
     tries = []
@@ -127,7 +139,7 @@ def seconds_of_attempts(
 
 
 def test_refresh_backs_off_for_as_long_as_it_fails(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     fetches.failing = unreachable()
@@ -139,7 +151,7 @@ def test_refresh_backs_off_for_as_long_as_it_fails(
 
 
 def test_refresh_takes_its_time_while_there_is_some_and_tries_often_in_the_last_minutes(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     fetches.failing = unreachable()
@@ -152,7 +164,7 @@ def test_refresh_takes_its_time_while_there_is_some_and_tries_often_in_the_last_
 
 
 def test_background_attempt_is_not_repeated_at_once(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     fetches.failing = unreachable()
@@ -162,7 +174,7 @@ def test_background_attempt_is_not_repeated_at_once(
 
 
 def test_recovery_is_seen_within_a_minute_when_minutes_are_left(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     fetches.failing = unreachable()
@@ -179,7 +191,7 @@ def test_recovery_is_seen_within_a_minute_when_minutes_are_left(
 
 
 def test_retryable_failure_is_retried_while_a_caller_waits(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = unreachable()
     with pytest.raises(ExchangeError, match="STS is away"):
@@ -197,10 +209,12 @@ def test_retry_that_succeeds_serves_the_caller(world: ManualWorld) -> None:
         fetches.failing = next(answers)
         return fetches()
 
-    assert 3 == number(Cell(flaky, world=world.world).get())
+    assert 3 == number(CredentialCache(flaky, world=world.world).get())
 
 
-def test_refusal_is_not_retried(cell: Cell, fetches: Fetches, world: ManualWorld) -> None:
+def test_refusal_is_not_retried(
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
+) -> None:
     fetches.failing = refused()
     with pytest.raises(ExchangeError):
         cell.get()
@@ -208,7 +222,7 @@ def test_refusal_is_not_retried(cell: Cell, fetches: Fetches, world: ManualWorld
 
 
 def test_failure_is_remembered_for_a_moment(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = refused()
     for _ in range(1000):
@@ -221,14 +235,16 @@ def test_failure_is_remembered_for_a_moment(
     assert 2 == fetches.count
 
 
-def test_a_missing_source_is_an_error_of_its_own_kind(cell: Cell, fetches: Fetches) -> None:
+def test_a_missing_source_is_an_error_of_its_own_kind(
+    cell: CredentialCache, fetches: Fetches
+) -> None:
     fetches.failing = TokenUnavailable("no metadata server")
     with pytest.raises(TokenUnavailable, match="no metadata server"):
         cell.get()
 
 
 def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
-    cell: Cell, fetches: Fetches
+    cell: CredentialCache, fetches: Fetches
 ) -> None:
     fetches.failing = ZeroDivisionError()
     with pytest.raises(ExchangeError, match=r"ended in ZeroDivisionError") as caught:
@@ -236,8 +252,20 @@ def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+@pytest.mark.parametrize("patcher", ["gevent", "eventlet"])
+def test_ssl_that_was_patched_too_late_is_named(
+    cell: CredentialCache, fetches: Fetches, monkeypatch: pytest.MonkeyPatch, patcher: str
+) -> None:
+    for name in ("gevent", "eventlet"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, patcher, ModuleType(patcher))
+    fetches.failing = RecursionError()
+    with pytest.raises(ConfigError, match=rf"{patcher} patches it after .*\[config/patched-late\]"):
+        cell.get()
+
+
 def test_outage_is_warned_of_once_with_the_time_that_is_left(
-    cell: Cell, fetches: Fetches, world: ManualWorld, caplog: pytest.LogCaptureFixture
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "gcp_aws_bridge")
     cell.get()
@@ -252,7 +280,7 @@ def test_outage_is_warned_of_once_with_the_time_that_is_left(
 
 
 def test_those_who_fail_together_do_not_share_one_exception_object(
-    cell: Cell, fetches: Fetches
+    cell: CredentialCache, fetches: Fetches
 ) -> None:
     fetches.failing = refused()
     seen = []
@@ -276,7 +304,7 @@ def test_many_who_find_nothing_share_one_exchange() -> None:
         everybody_waits.wait(10)
         return fetches()
 
-    cell = Cell(slow)  # real threads
+    cell = CredentialCache(slow)  # real threads
     fetches.world.now = cell._clock()
     got: list[AwsCredentials] = []
     threads = [threading.Thread(target=lambda: got.append(cell.get())) for _ in range(50)]
@@ -292,9 +320,9 @@ def test_many_who_find_nothing_share_one_exchange() -> None:
 def test_a_caller_does_not_wait_for_ever(world: ManualWorld, fetches: Fetches) -> None:
     world.hold = True  # a source that never returns
     real = world.world._replace(monotonic=time.monotonic)
-    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
+    cell = CredentialCache(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
     with pytest.raises(ExchangeError, match="no answer within"):
-        cell.get()
+        asyncio.run(cell.get_async())
     world.release()
     assert 1 == number(cell.get())
 
@@ -304,9 +332,9 @@ def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
 ) -> None:
     world.hold = True
     real = world.world._replace(monotonic=time.monotonic)
-    cell = Cell(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
+    cell = CredentialCache(fetches, label=ROLE, policy=RefreshPolicy(wait_s=0.01), world=real)
     with pytest.raises(ExchangeError, match="no answer within"):
-        cell.get()
+        asyncio.run(cell.get_async())
     world.hold = False
     assert 1 == number(cell.get())
     world.release()  # the late one brings nothing that lasts longer
@@ -314,7 +342,7 @@ def test_a_source_that_hangs_is_given_up_and_another_attempt_is_made(
 
 
 def test_who_gives_up_early_says_after_how_long_and_the_pause_counts_from_then(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     world.advance(40 * 60)
@@ -336,21 +364,39 @@ def no_thread(work: object) -> None:
 
 
 def test_without_threads_what_is_valid_is_served_and_nobody_works_for_it(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     world.advance(40 * 60)
-    cell._world = world.world._replace(spawn=no_thread)
+    cell._workers = Workers(world.world._replace(spawn=no_thread))
     assert [1, 1] == [number(cell.get()), number(cell.get())]
     assert 1 == fetches.count
-    cell._world = world.world
+    cell._workers = Workers(world.world)
     world.advance(2)  # a failure like any other: it is tried again
     cell.get()
     assert 2 == number(cell.get())
 
 
-def test_without_threads_who_has_nothing_does_the_work(cell: Cell, world: ManualWorld) -> None:
-    cell._world = world.world._replace(spawn=no_thread)
+def test_without_threads_who_has_nothing_does_the_work(
+    cell: CredentialCache, world: ManualWorld
+) -> None:
+    cell._workers = Workers(world.world._replace(spawn=no_thread))
+    assert 1 == number(cell.get())
+
+
+@pytest.mark.parametrize(("worker", "fetched"), [(0, 0), (1, 1)], ids=["master", "worker"])
+def test_a_head_start_is_left_to_uwsgis_workers(
+    cell: CredentialCache,
+    fetches: Fetches,
+    monkeypatch: pytest.MonkeyPatch,
+    worker: int,
+    fetched: int,
+) -> None:
+    uwsgi = ModuleType("uwsgi")
+    uwsgi.worker_id = lambda: worker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    cell.warm_up()
+    assert fetched == fetches.count
     assert 1 == number(cell.get())
 
 
@@ -386,22 +432,22 @@ def test_an_interrupt_while_the_thread_starts_strands_nobody(
 
     counted: list[int] = []
     interrupted = Interrupted(world, after_it_started=after_it_started)
-    cell = Cell(fetch, world=world.world._replace(spawn=interrupted.spawn))
+    cell = CredentialCache(fetch, world=world.world._replace(spawn=interrupted.spawn))
     found: list[AwsCredentials] = []
     others = [threading.Thread(target=lambda: found.append(cell.get())) for _ in range(2)]
 
     def join() -> None:
-        eventually(lambda: cell._flight is not None)
+        eventually(lambda: cell.snapshot.attempt is not None)
         for other in others:
             other.start()
-        eventually(lambda: len(getattr(cell._flight, "_condition")._waiters) >= 2)  # noqa: B009
+        eventually(lambda: len(getattr(cell.snapshot.attempt, "_waiters", ())) >= 1)
         interrupted.joined.set()
         answered.set()
 
     joining = threading.Thread(target=join)
     joining.start()
     with pytest.raises(KeyboardInterrupt):
-        cell.get()
+        cell.warm_up()
     for thread in (joining, *others):
         thread.join(10)
     assert [2, 1] == [len(found), len(counted)]
@@ -412,8 +458,8 @@ def test_a_source_that_needs_its_own_credentials_is_told_so(world: ManualWorld) 
     def circular() -> AwsCredentials:
         return cell.get()
 
-    cell = Cell(circular, label=ROLE, world=world.world)
-    with pytest.raises(ConfigError, match="uses these very credentials"):
+    cell = CredentialCache(circular, label=ROLE, world=world.world)
+    with pytest.raises(ConfigError, match="uses the credentials that it helps"):
         cell.get()
 
 
@@ -421,10 +467,10 @@ def test_an_interrupt_in_the_exchange_strands_nobody(world: ManualWorld) -> None
     def interrupted() -> AwsCredentials:
         raise KeyboardInterrupt
 
-    cell = Cell(interrupted, world=world.world)
+    cell = CredentialCache(interrupted, world=world.world)
     with pytest.raises(KeyboardInterrupt):
         cell.get()
-    assert cell._flight is None
+    assert cell.snapshot.attempt is None
 
 
 # -- an exchange that does not end -------------------------------------------------------------
@@ -439,7 +485,7 @@ class Stuck:
         self.free = threading.Event()
         self.threads: list[threading.Thread] = []
         world = self.manual.world._replace(spawn=self._spawn, monotonic=self._monotonic)
-        self.cell = Cell(self._fetch, world=world, policy=RefreshPolicy(**policy))  # type: ignore[arg-type]
+        self.cell = CredentialCache(self._fetch, world=world, policy=RefreshPolicy(**policy))  # type: ignore[arg-type]
 
     def _monotonic(self) -> float:
         return self.manual.world.monotonic() + time.monotonic()
@@ -478,7 +524,7 @@ def test_with_nothing_valid_there_is_one_in_a_quarter_of_an_hour() -> None:
     stuck = Stuck(wait_s=0.01)
     for _ in range(3600 // 5):
         with pytest.raises(ExchangeError):
-            stuck.cell.get()
+            asyncio.run(stuck.cell.get_async())
         stuck.manual.advance(5)
     assert 3 + 3600 / 900 == pytest.approx(stuck.count, abs=1)
     stuck.free.set()
@@ -493,7 +539,7 @@ def test_who_comes_late_waits_for_the_next_one() -> None:
 
     def wait() -> None:
         try:
-            stuck.cell.get()
+            asyncio.run(stuck.cell.get_async())
         except ExchangeError as error:
             first.append(error)
 
@@ -516,14 +562,14 @@ def test_who_waits_for_others_in_vain_goes_on_with_what_was_rejected_soon() -> N
     stuck.free.clear()
     assert stuck.cell.reject(old.access_key_id)
     assert old is stuck.cell.get()
-    assert stuck.cell._flight is not None  # which goes on
+    assert stuck.cell.snapshot.attempt is not None  # which goes on
     stuck.free.set()
     eventually(lambda: stuck.cell.get() is not old)
     assert 2 == stuck.count
 
 
 def test_a_rejection_in_an_outage_costs_one_attempt(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     key = cell.get().access_key_id
     fetches.failing = unreachable()
@@ -533,7 +579,7 @@ def test_a_rejection_in_an_outage_costs_one_attempt(
 
 
 def test_what_was_refused_is_replaced_within_a_minute_of_the_end_of_an_outage(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     world.jitter = 1.0
     key = cell.get().access_key_id
@@ -553,7 +599,7 @@ def test_what_was_refused_is_replaced_within_a_minute_of_the_end_of_an_outage(
 
 
 def test_a_failure_of_last_night_takes_nothing_from_todays_attempts(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cell.get()
     world.advance(40 * 60)
@@ -566,7 +612,9 @@ def test_a_failure_of_last_night_takes_nothing_from_todays_attempts(
     assert 4 == fetches.count
 
 
-def test_an_error_class_of_somebody_elses_is_copied_whole(cell: Cell, fetches: Fetches) -> None:
+def test_an_error_class_of_somebody_elses_is_copied_whole(
+    cell: CredentialCache, fetches: Fetches
+) -> None:
     class VaultError(TokenError):
         def __init__(self, path: str, status: int) -> None:
             super().__init__(f"vault {path}: HTTP {status}")
@@ -576,26 +624,26 @@ def test_an_error_class_of_somebody_elses_is_copied_whole(cell: Cell, fetches: F
     fetches.failing = VaultError("x", 403)
     cell.reject(key)
     assert 1 == number(cell.get())
-    cell._kept = None
+    cell.recall(Memory())
     with pytest.raises(VaultError, match="vault x: HTTP 403") as caught:
         cell.get()
     assert 403 == caught.value.status
 
 
-def test_an_error_that_is_kept_keeps_no_frames(cell: Cell, fetches: Fetches) -> None:
+def test_an_error_that_is_kept_keeps_no_frames(cell: CredentialCache, fetches: Fetches) -> None:
     try:
         raise ValueError("what was handled")
     except ValueError:
         fetches.failing = unreachable()
     with pytest.raises(ExchangeError):
         cell.get()
-    assert cell._failure is not None
-    kept = cell._failure.error
+    assert cell.snapshot.failure is not None
+    kept = cell.snapshot.failure.error
     assert (None, None) == (kept.__traceback__, kept.__context__)
 
 
 def test_a_token_source_that_says_so_is_asked_again(
-    cell: Cell, fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = TokenError("a network's fault", retryable=True)
     with pytest.raises(TokenError):

@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 from fakes import START, credentials
 
-from gcp_aws_bridge._refresh import Failure, RefreshPolicy, RefreshStatus
+from gcp_aws_bridge._cache.policy import Failure, Instant, RefreshPolicy
+from gcp_aws_bridge._cache.state import Credentials, credentials_of
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR = timedelta(hours=1)
@@ -26,45 +27,47 @@ def test_credentials_are_given_out_until_their_last_seconds() -> None:
 @pytest.mark.parametrize(
     ("minutes", "status"),
     [
-        (0, RefreshStatus.NOT_NEEDED),
-        (20.9, RefreshStatus.NOT_NEEDED),
-        (21, RefreshStatus.ADVISORY),
-        (59.8, RefreshStatus.ADVISORY),
-        (59.84, RefreshStatus.MANDATORY),
-        (61, RefreshStatus.MANDATORY),
+        (0, Credentials.FRESH),
+        (20.9, Credentials.FRESH),
+        (21, Credentials.STALE),
+        (49.9, Credentials.STALE),
+        (50.1, Credentials.ENDING),
+        (59.8, Credentials.ENDING),
+        (59.84, Credentials.NONE),
+        (61, Credentials.NONE),
     ],
 )
-def test_status_follows_the_clock(minutes: float, status: RefreshStatus) -> None:
+def test_status_follows_the_clock(minutes: float, status: Credentials) -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
-    assert status is kept.status(START + timedelta(minutes=minutes), minutes * 60)
+    assert status is credentials_of(kept, Instant(START + timedelta(minutes=minutes), minutes * 60))
 
 
 def test_credentials_shorter_than_the_last_seconds_are_never_given_out() -> None:
     end = START + timedelta(seconds=5)
     kept = POLICY.keep(credentials(1, end), START, 0.0, 0.0)
-    assert RefreshStatus.MANDATORY is kept.status(START, 0.0)
+    assert Credentials.NONE is credentials_of(kept, Instant(START, 0.0))
 
 
 def test_a_wall_clock_that_is_set_back_gives_no_second_life() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 100.0, 0.0)
     yesterday = START - timedelta(days=1)
-    assert RefreshStatus.NOT_NEEDED is kept.status(yesterday, 100.0 + 1259)
-    assert RefreshStatus.ADVISORY is kept.status(yesterday, 100.0 + 1260)
-    assert RefreshStatus.MANDATORY is kept.status(yesterday, 100.0 + 3590)
-    assert 1590.0 == kept.remaining_s(yesterday, 100.0 + 2000)
+    assert Credentials.FRESH is credentials_of(kept, Instant(yesterday, 100.0 + 1259))
+    assert Credentials.STALE is credentials_of(kept, Instant(yesterday, 100.0 + 1260))
+    assert Credentials.NONE is credentials_of(kept, Instant(yesterday, 100.0 + 3590))
+    assert 1590.0 == kept.remaining_s(Instant(yesterday, 100.0 + 2000))
 
 
 def test_a_machine_that_slept_finds_them_gone_though_its_monotonic_clock_stood_still() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 100.0, 0.0)
-    assert RefreshStatus.MANDATORY is kept.status(START + timedelta(hours=2), 100.0)
-    assert 0.0 == kept.remaining_s(START + timedelta(hours=2), 100.0)
+    assert Credentials.NONE is credentials_of(kept, Instant(START + timedelta(hours=2), 100.0))
+    assert 0.0 == kept.remaining_s(Instant(START + timedelta(hours=2), 100.0))
 
 
 def test_rejected_ones_are_not_given_out_until_reprieved() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
-    assert RefreshStatus.MANDATORY is kept.as_rejected().status(START, 0.0)
-    assert RefreshStatus.ADVISORY is kept.as_rejected().reprieved().status(START, 0.0)
-    assert not kept.as_rejected().is_fresh(START, 0.0)
+    assert Credentials.REJECTED is credentials_of(kept.as_rejected(), Instant(START, 0.0))
+    assert Credentials.STALE is credentials_of(kept.as_rejected().reprieved(), Instant(START, 0.0))
+    assert not kept.as_rejected().is_fresh(Instant(START, 0.0))
 
 
 def pauses(*, remaining_s: float, failures: int = 10) -> list[float]:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from fakes import credentials, turns
 
-from gcp_aws_bridge._cell import Cell
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import utc_now
+from gcp_aws_bridge._cache.policy import POLICY
 from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refresh import POLICY
-from gcp_aws_bridge._world import utc_now
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 
@@ -43,8 +43,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def cell(gate: Gate) -> Cell:
-    return Cell(gate)
+def cell(gate: Gate) -> CredentialCache:
+    return CredentialCache(gate)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -61,7 +61,7 @@ def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return result
 
 
-def test_tasks_and_threads_share_one_attempt(cell: Cell, gate: Gate) -> None:
+def test_tasks_and_threads_share_one_attempt(cell: CredentialCache, gate: Gate) -> None:
     beside: list[AwsCredentials] = []
     thread = threading.Thread(target=lambda: beside.append(cell.get()))
 
@@ -78,7 +78,9 @@ def test_tasks_and_threads_share_one_attempt(cell: Cell, gate: Gate) -> None:
     assert (1, {*beside}) == (gate.count, {*found})
 
 
-def test_what_is_valid_is_given_without_a_turn_of_the_loop(cell: Cell, gate: Gate) -> None:
+def test_what_is_valid_is_given_without_a_turn_of_the_loop(
+    cell: CredentialCache, gate: Gate
+) -> None:
     gate.open.set()
     expected = cell.get()
     waiting = cell.get_async()
@@ -87,7 +89,7 @@ def test_what_is_valid_is_given_without_a_turn_of_the_loop(cell: Cell, gate: Gat
     assert expected is caught.value.value
 
 
-def test_a_task_that_is_cancelled_cancels_nobody_else(cell: Cell, gate: Gate) -> None:
+def test_a_task_that_is_cancelled_cancels_nobody_else(cell: CredentialCache, gate: Gate) -> None:
     async def main() -> AwsCredentials:
         one, other = (asyncio.ensure_future(cell.get_async()) for _ in range(2))
         await turns(gate.asked.is_set)
@@ -101,7 +103,7 @@ def test_a_task_that_is_cancelled_cancels_nobody_else(cell: Cell, gate: Gate) ->
     assert 1 == gate.count
 
 
-def test_each_task_has_the_error_as_its_own(cell: Cell, gate: Gate) -> None:
+def test_each_task_has_the_error_as_its_own(cell: CredentialCache, gate: Gate) -> None:
     gate.failing = ExchangeError("no", code="AccessDenied")
     gate.open.set()
 
@@ -114,7 +116,9 @@ def test_each_task_has_the_error_as_its_own(cell: Cell, gate: Gate) -> None:
     assert 20 == len({id(error) for error in errors})
 
 
-def test_a_loop_that_is_closed_before_it_lands_is_no_trouble(cell: Cell, gate: Gate) -> None:
+def test_a_loop_that_is_closed_before_it_lands_is_no_trouble(
+    cell: CredentialCache, gate: Gate
+) -> None:
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(cell.get_async(), 0.01)
@@ -124,7 +128,7 @@ def test_a_loop_that_is_closed_before_it_lands_is_no_trouble(cell: Cell, gate: G
     assert 1 == int(cell.get().access_key_id[4:])
 
 
-def test_several_loops_wait_for_one_attempt(cell: Cell, gate: Gate) -> None:
+def test_several_loops_wait_for_one_attempt(cell: CredentialCache, gate: Gate) -> None:
     found: list[AwsCredentials] = []
     threads = [
         threading.Thread(target=lambda: found.append(asyncio.run(cell.get_async())))
@@ -140,7 +144,7 @@ def test_several_loops_wait_for_one_attempt(cell: Cell, gate: Gate) -> None:
 
 
 def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
-    cell = Cell(gate, policy=POLICY._replace(wait_s=0.05))
+    cell = CredentialCache(gate, policy=POLICY._replace(wait_s=0.05))
 
     async def main() -> None:
         with pytest.raises(ExchangeError, match="no answer within"):
@@ -152,17 +156,17 @@ def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
 
 @pytest.mark.parametrize("turn", range(4))
 def test_a_cancellation_that_comes_as_it_lands_is_not_lost(
-    cell: Cell, gate: Gate, turn: int
+    cell: CredentialCache, gate: Gate, turn: int
 ) -> None:
     """Python 3.10 and 3.11: `asyncio.wait_for` would swallow it."""
 
     async def main() -> None:
         task = asyncio.create_task(cell.get_async())
         await turns(gate.asked.is_set)
-        flight = cell.join()
-        assert flight is not None
+        attempt = cell.snapshot.attempt
         gate.open.set()
-        flight.result(30)  # and the loop stands still: it has yet to hear of it
+        attempt.wait(30)  # and the loop stands still: it has not heard of it yet
+        assert attempt.done
         for _ in range(turn):
             await asyncio.sleep(0)
         if task.cancel():
@@ -176,6 +180,6 @@ def test_a_source_that_awaits_its_own_credentials_is_told_so_at_once() -> None:
     def circular() -> AwsCredentials:
         return asyncio.run(cell.get_async())
 
-    cell = Cell(circular, policy=POLICY._replace(wait_s=30.0))
+    cell = CredentialCache(circular, policy=POLICY._replace(wait_s=30.0))
     with pytest.raises(BridgeError, match=r"config/circular"):
         run(cell.get_async)

@@ -7,10 +7,8 @@ for a rejection and for the first failure of an outage, DEBUG for those that fol
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Literal, NamedTuple
 
 from gcp_aws_bridge.exceptions import BridgeError
@@ -55,28 +53,25 @@ class Event(NamedTuple):
 
 Listener = Callable[[Event], object]
 
-_lock = threading.Lock()
-_listeners: tuple[Listener, ...] = ()  # replaced as a whole: emit reads it without a lock
+# Added and removed in one call each, without a lock: see `atomic`.
+_listeners: dict[object, Listener] = {}
 
 
 def on_event(listener: Listener) -> Callable[[], None]:
-    """Have *listener* called with each `Event` of this process from now on.
+    """Call *listener* with each `Event` of this process from now on.
 
-    It is called in the thread that exchanged, after those who waited were served; it should be
-    quick. What it raises is logged and goes no further. A forked child keeps its listeners.
+    It is called in the thread that made the exchange, after all waiters were served; it should be
+    quick. An exception that it raises is logged and goes no further. A forked child keeps its
+    listeners.
 
     Returns:
         A function that ends it.
     """
-    global _listeners
-    registered = partial(listener)  # one of its own, however often a listener is given
-    with _lock:
-        _listeners = (*_listeners, registered)
+    registration = object()  # its own, however often a listener is given
+    _listeners[registration] = listener
 
     def stop() -> None:
-        global _listeners
-        with _lock:
-            _listeners = tuple(other for other in _listeners if other is not registered)
+        _listeners.pop(registration, None)
 
     return stop
 
@@ -107,7 +102,7 @@ def emit(event: Event) -> None:
             "%s: a service refused these credentials as expired or invalid; asking for others",
             event.label,
         )
-    for listener in _listeners:
+    for listener in [*_listeners.values()]:
         try:
             listener(event)
         except Exception:  # noqa: BLE001, PERF203 - one listener's fault is not another's

@@ -1,20 +1,21 @@
-"""Whatever happens, in whatever order: nothing expired, one exchange, nobody forgotten.
+"""Any events in any order: nothing expired is returned, one exchange at a time, all callers return.
 
 Hypothesis writes the stories: callers that stop between any two of their steps, clocks that jump,
-answers of every kind, interrupts, threads that cannot be had, forks. `Judge` says what must hold.
+answers of every kind, interrupts, threads that cannot be started, forks. `Judge` says what must
+hold.
 
-The bound on requests. After a flight that failed the next one starts 1 s later at the earliest, and
-while something valid lasts after the drawn back-off; after one that brought credentials, when 35 %
-of their life are over by either clock, or a service refused them (believed every 30 s at most). A
-flight has one request, and up to four, 0.2 s apart, only while somebody waits: never more than 4
-in 1.6 s however many callers there are, and 1 a second in the background; far fewer on average.
+The bound on requests. After an attempt that failed the next one starts 1 s later at the earliest,
+and while something valid lasts after the drawn back-off; after one that succeeded, when 35 % of the
+life are over by either clock, or a service rejected the credentials (believed every 30 s at most).
+An attempt has one request, and up to four, 0.2 s apart, only while a caller has nothing valid. A
+caller that waited for 3 s makes one more attempt, three at most beside the first.
 """
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from properties.simulation import LONGEST_WAIT_S, Answer, Simulation, Threads
+from properties.simulation import LONGEST_WAIT_S, REJECTED_WAIT_S, Answer, Simulation, Threads
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
@@ -39,7 +40,7 @@ def _trouble() -> st.SearchStrategy[BaseException]:
     ).map(lambda make: make())
 
 
-class CellMachine(RuleBasedStateMachine):
+class CacheMachine(RuleBasedStateMachine):
     """Rules are what the world may do; the end of a story checks that it can always end well."""
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class CellMachine(RuleBasedStateMachine):
     @precondition(_has_room)
     @rule(kind=st.sampled_from(["get", "get", "get", "peek", "warm_up"]), at_once=st.booleans())
     def call(self, kind: str, at_once: bool) -> None:
-        call = self.world.call(kind, getattr(self.world.cell, kind))
+        call = self.world.call(kind, getattr(self.world.cache, kind))
         if at_once and call.task is not None:
             self.world.run(call.task)
 
@@ -70,7 +71,7 @@ class CellMachine(RuleBasedStateMachine):
     def callers_come_together(self, steps: int) -> None:
         """As many as there may be, each as far as that: to the same clock, or the same lock."""
         for _ in range(_CALLERS - len(self.world.judge.calls)):
-            task = self.world.call("get", self.world.cell.get).task
+            task = self.world.call("get", self.world.cache.get).task
             for _ in range(steps):
                 if task is not None and task.ready:
                     self.world.step(task)
@@ -78,11 +79,11 @@ class CellMachine(RuleBasedStateMachine):
     @precondition(_has_room)
     @rule(number=_PICK, current=st.booleans())
     def reject(self, number: int, current: bool) -> None:
-        kept = self.world.cell._kept
+        kept = self.world.cache.snapshot.kept
         key = f"ASIA{number:016d}"
         if current and kept is not None:
             key = kept.credentials.access_key_id
-        self.world.call("reject", lambda: self.world.cell.reject(key))
+        self.world.call("reject", lambda: self.world.cache.reject(key))
 
     @precondition(lambda self: any(task.ready for task in self.world.scheduler.tasks))
     @rule(pick=_PICK, steps=st.sampled_from([1, 1, 2, 3, 100]))
@@ -137,7 +138,7 @@ class CellMachine(RuleBasedStateMachine):
     def chance_changes(self, luck: float) -> None:
         self.world.luck = luck
 
-    @rule(threads=st.sampled_from(["to be had", "to be had", "none left", "interrupted"]))
+    @rule(threads=st.sampled_from(["available", "available", "none left", "interrupted"]))
     def threads_change(self, threads: Threads) -> None:
         self.world.threads = threads
 
@@ -150,33 +151,33 @@ class CellMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self._nobody_waits_for_ever()
-            self._every_flight_lands()
+            self._every_attempt_ends()
             self._the_next_caller_is_served()
         finally:
             self.world.close()
 
     def _nobody_waits_for_ever(self) -> None:
-        """With no answer at all, a caller waits for one flight at most, and no longer."""
+        """With no answer at all, a caller waits for one attempt at most, and no longer."""
         world = self.world
-        world.threads = "to be had"
-        world.settle()
-        world.move(wall_s=LONGEST_WAIT_S, monotonic_s=LONGEST_WAIT_S)
-        world.settle()
-        waiting = [call.kind for call in world.judge.calls if not call.flies_itself]
+        world.threads = "available"
+        for wait_s in (0.0, REJECTED_WAIT_S, LONGEST_WAIT_S):  # the short wait may come before
+            world.move(wall_s=wait_s, monotonic_s=wait_s)
+            world.settle()
+        waiting = [call.kind for call in world.judge.calls if not call.makes_attempt]
         assert [] == waiting, "lost waiters"
 
-    def _every_flight_lands(self) -> None:
+    def _every_attempt_ends(self) -> None:
         world = self.world
         while world.asking or world.scheduler.tasks:
             self._all_are_answered()
             world.move(wall_s=5, monotonic_s=5)
             world.settle()
-        assert all(flight.done() or flight.given_up for flight in world.judge.flights)
+        assert all(attempt.done for attempt in world.judge.attempts)
 
     def _the_next_caller_is_served(self) -> None:
         world = self.world
         world.move(wall_s=2, monotonic_s=2)  # what is remembered of a failure
-        call = world.call("get", world.cell.get)
+        call = world.call("get", world.cache.get)
         world.settle()
         self._all_are_answered()
         world.settle()
@@ -184,9 +185,9 @@ class CellMachine(RuleBasedStateMachine):
         assert isinstance(call.task.value, AwsCredentials)
 
     def _all_are_answered(self) -> None:
-        for flight in self.world.asking:
-            flight.answer = 3600.0
+        for request in self.world.asking:
+            request.answer = 3600.0
         self.world.asking = []
 
 
-TestCell = CellMachine.TestCase
+TestCache = CacheMachine.TestCase

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from fakes import START, Fetches, ManualWorld
 
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._events import Event, on_event
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge.exceptions import ExchangeError
 
 ARN = "arn:aws:iam::123456789012:role/etl"
@@ -27,8 +27,8 @@ def fetches(world: ManualWorld) -> Fetches:
 
 
 @pytest.fixture
-def cell(fetches: Fetches, world: ManualWorld) -> Cell:
-    return Cell(fetches, label=ARN, session_name="pod-7", world=world.world)
+def cell(fetches: Fetches, world: ManualWorld) -> CredentialCache:
+    return CredentialCache(fetches, label=ARN, session_name="pod-7", world=world.world)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def events() -> Iterator[list[Event]]:
 
 
 def test_an_exchange_is_told_with_what_it_brought(
-    cell: Cell, events: list[Event], fetches: Fetches
+    cell: CredentialCache, events: list[Event], fetches: Fetches
 ) -> None:
     [first, second] = [cell.get(), cell.get()]
     assert first is second
@@ -57,7 +57,7 @@ def test_an_exchange_is_told_with_what_it_brought(
 
 
 def test_a_failure_is_told_once_with_all_its_attempts(
-    cell: Cell, events: list[Event], fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, events: list[Event], fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = DOWN
     with pytest.raises(ExchangeError):
@@ -67,7 +67,7 @@ def test_a_failure_is_told_once_with_all_its_attempts(
 
 
 def test_a_failure_behind_the_callers_back_tells_what_is_left(
-    cell: Cell, events: list[Event], fetches: Fetches, world: ManualWorld
+    cell: CredentialCache, events: list[Event], fetches: Fetches, world: ManualWorld
 ) -> None:
     end = cell.get().expiration
     world.advance(40 * 60)
@@ -76,7 +76,9 @@ def test_a_failure_behind_the_callers_back_tells_what_is_left(
     assert Event("failed", ARN, "pod-7", 1, 0.0, 1190.0, end, DOWN, 1, 1.0) == events[-1]
 
 
-def test_a_fault_of_a_source_is_told_too(cell: Cell, events: list[Event], fetches: Fetches) -> None:
+def test_a_fault_of_a_source_is_told_too(
+    cell: CredentialCache, events: list[Event], fetches: Fetches
+) -> None:
     fetches.failing = ZeroDivisionError()
     with pytest.raises(ExchangeError):
         cell.get()
@@ -85,13 +87,17 @@ def test_a_fault_of_a_source_is_told_too(cell: Cell, events: list[Event], fetche
     assert ("failed", "exchange/unexpected") == (event.kind, event.error.error_id)
 
 
-def test_a_rejection_is_told_before_the_exchange_it_brings(cell: Cell, events: list[Event]) -> None:
+def test_a_rejection_is_told_before_the_exchange_it_brings(
+    cell: CredentialCache, events: list[Event]
+) -> None:
     assert cell.reject(cell.get().access_key_id)
     cell.get()
     assert ["exchanged", "rejected", "exchanged"] == [event.kind for event in events]
 
 
-def test_an_exchange_is_one_line_at_info(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exchange_is_one_line_at_info(
+    cell: CredentialCache, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     cell.get()
     end = START.replace(hour=START.hour + 1).isoformat()
@@ -100,7 +106,7 @@ def test_an_exchange_is_one_line_at_info(cell: Cell, caplog: pytest.LogCaptureFi
 
 
 def test_a_listener_that_raises_harms_nobody(
-    cell: Cell, events: list[Event], caplog: pytest.LogCaptureFixture
+    cell: CredentialCache, events: list[Event], caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(event: Event) -> None:
         raise ZeroDivisionError
@@ -116,7 +122,7 @@ def test_a_listener_that_raises_harms_nobody(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_who_has_stopped_is_told_nothing_more(cell: Cell) -> None:
+def test_who_has_stopped_is_told_nothing_more(cell: CredentialCache) -> None:
     told: list[Event] = []
     stop = on_event(told.append)
     stop()
@@ -125,7 +131,7 @@ def test_who_has_stopped_is_told_nothing_more(cell: Cell) -> None:
     assert [] == told
 
 
-def test_each_registration_ends_for_itself(cell: Cell) -> None:
+def test_each_registration_ends_for_itself(cell: CredentialCache) -> None:
     told: list[Event] = []
     first, second = on_event(told.append), on_event(told.append)
     first()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from fakes import START, Fetches, ManualWorld, credentials
 
-from gcp_aws_bridge import _cell_file
-from gcp_aws_bridge._cell import Cell
-from gcp_aws_bridge._refresh import Memory
+from gcp_aws_bridge._cache import persistence
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.policy import Memory
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenUnavailable
 
 REFUSED = ExchangeError(
@@ -30,13 +30,13 @@ class Process:
 
     def run(self) -> str:
         """One process: the key that it got."""
-        cell = Cell(self.fetches, world=self.manual.world)
-        cell.recall(_cell_file.load(self.document, self.manual.world))
+        cell = CredentialCache(self.fetches, world=self.manual.world)
+        cell.recall(persistence.load(self.document, self.manual.world))
         try:
             cell.peek()
             return cell.get().access_key_id[-1]
         finally:
-            self.document = json.loads(json.dumps(_cell_file.dump(cell.memory, self.manual.world)))
+            self.document = json.loads(json.dumps(persistence.dump(cell.memory, self.manual.world)))
             self.manual._monotonic = 7 * self.manual._monotonic % 1000  # another boot, another zero
 
 
@@ -105,7 +105,7 @@ def test_errors_are_whole_on_the_other_side(process: Process, error: Exception) 
     for _ in range(2):
         with pytest.raises(type(error)):
             process.run()
-    memory = _cell_file.load(process.document, process.manual.world)
+    memory = persistence.load(process.document, process.manual.world)
     assert memory.failure is not None
     loaded = memory.failure.error
     assert (type(error), error.args, vars(error)) == (type(loaded), loaded.args, vars(loaded))
@@ -113,7 +113,7 @@ def test_errors_are_whole_on_the_other_side(process: Process, error: Exception) 
 
 def test_nothing_is_a_document_too() -> None:
     world = ManualWorld().world
-    assert Memory() == _cell_file.load(_cell_file.dump(Memory(), world), world)
+    assert Memory() == persistence.load(persistence.dump(Memory(), world), world)
 
 
 def spoilt() -> list[Any]:
@@ -147,8 +147,8 @@ def test_a_spoilt_document_never_is_another_error_and_never_half_of_credentials(
     document: dict[str, Any],
 ) -> None:
     manual = ManualWorld(START + timedelta(seconds=3000))
-    memory = _cell_file.load(document, manual.world)
-    cell = Cell(Fetches(manual), world=manual.world)
+    memory = persistence.load(document, manual.world)
+    cell = CredentialCache(Fetches(manual), world=manual.world)
     cell.recall(memory)
     got = cell.get()
     parts = (got.access_key_id, got.secret_access_key, got.session_token)
@@ -157,7 +157,7 @@ def test_a_spoilt_document_never_is_another_error_and_never_half_of_credentials(
 
 
 def test_aws_spells_it_so() -> None:
-    found = _cell_file.aws_json(credentials(1, START).__replace__(account_id="123456789012"))
+    found = persistence.aws_json(credentials(1, START).__replace__(account_id="123456789012"))
     assert {
         "AccessKeyId": "ASIA0000000000000001",
         "SecretAccessKey": "secret-1",

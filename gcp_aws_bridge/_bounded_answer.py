@@ -1,0 +1,82 @@
+"""A time limit for a whole HTTP answer of botocore's client, which bounds the time between bytes.
+
+A caller makes the exchange in its own thread: no answer may hold it for ever, one byte at a time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+from typing import Any
+
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
+from botocore.httpsession import URLLib3Session
+
+from gcp_aws_bridge._botocore_internals import set_pool_classes
+from gcp_aws_bridge._cache.clock import REAL
+
+# From the end of the request to the last byte. STS answers in tenths of a second.
+ANSWER_S = 20.0
+
+
+class _BoundedReader(io.RawIOBase):
+    """Lets each read of *sock* take what is left of the time."""
+
+    def __init__(self, raw: Any, sock: socket.socket) -> None:
+        self._raw, self._sock = raw, sock
+        self._pause_s = sock.gettimeout()
+        self._stop_s = REAL.monotonic() + ANSWER_S
+
+    def readable(self) -> bool:
+        return True
+
+    def left_s(self) -> float:
+        return self._stop_s - REAL.monotonic()
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self.left_s()
+        if left_s <= 0:
+            raise TimeoutError(f"the answer was not complete after {ANSWER_S:.0f} s")
+        self._sock.settimeout(left_s if self._pause_s is None else min(left_s, self._pause_s))
+        try:
+            read: int | None = self._raw.readinto(buffer)
+            return read
+        finally:
+            self._sock.settimeout(self._pause_s)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
+
+
+class _Connection(AWSHTTPConnection):
+    response_class = _BoundedResponse  # type: ignore[assignment]
+
+
+class _SecureConnection(AWSHTTPSConnection):
+    response_class = _BoundedResponse  # type: ignore[assignment]
+
+
+class _Pool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(AWSHTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+def bound(session: URLLib3Session) -> None:
+    """Limit each answer to `ANSWER_S` seconds; *session* has made no connection yet."""
+    set_pool_classes(session, {"http": _Pool, "https": _SecurePool})

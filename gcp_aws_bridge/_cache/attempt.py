@@ -1,0 +1,214 @@
+"""One attempt to get credentials: the thread that makes it, the callers who wait, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from gcp_aws_bridge._credentials import Perishable
+from gcp_aws_bridge._traceback import without_frames
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
+
+P = TypeVar("P", bound=Perishable)
+
+
+class RefreshAttempt(Generic[P]):
+    """One exchange, its repeated requests included, and all callers who wait for it.
+
+    No lock is shared between threads, see `atomic`: a waiter has a latch of its own, which the
+    thread that ends the attempt opens.
+
+    Attributes:
+        started_s: By the monotonic clock.
+        requests: Number of exchanges that were tried.
+        credentials, error: The result; both None where it was interrupted.
+        done: Whether there is a result.
+    """
+
+    def __init__(self, label: str, started_s: float) -> None:
+        self.label = label
+        self.started_s = started_s
+        self.requests = 0
+        self.failed: list[str] = []  # error ids of the requests that were tried again
+        self.credentials: P | None = None
+        self.error: BridgeError | None = None
+        self.done = False
+        self._claims: dict[None, tuple[int]] = {}
+        self._waiters: list[Callable[[], object]] = []
+
+    def claim(self) -> bool:
+        """Return whether the calling thread is the one to make the exchange."""
+        claim = (threading.get_ident(),)
+        return self._claims.setdefault(None, claim) is claim  # atomic, see `atomic`
+
+    @property
+    def runner(self) -> int | None:
+        """Identifies the thread that makes the exchange; None before it starts."""
+        return self._claims[None][0] if self._claims else None
+
+    def fetch(
+        self,
+        fetch: Callable[[], P],
+        most: int,
+        waited_for: Callable[[], bool],
+        pause: Callable[[int], None],
+    ) -> P:
+        """Call *fetch*, up to *most* times while that may help and a caller has nothing else.
+
+        Raises:
+            BridgeError: The error of the last call.
+        """
+        while True:
+            self.requests += 1
+            try:
+                return fetch()
+            except BridgeError as error:
+                if not (error.retryable and self.requests < most and waited_for()):
+                    raise
+                self.failed.append(error.error_id)
+            pause(self.requests)
+
+    def end(self, credentials: P | None = None, error: BridgeError | None = None) -> None:
+        """Set the result, unless there is one, and wake all waiters."""
+        if not self.done:
+            self.credentials, self.error = credentials, error
+            self.done = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have all waiters look again at what they can get."""
+        while self._waiters:
+            with contextlib.suppress(IndexError):  # another thread ends it, too
+                self._waiters.pop()()
+
+    def _when_done(self, wake: Callable[[], object]) -> None:
+        self._waiters.append(wake)
+        if self.done:  # perhaps since before that line
+            wake()
+
+    def wait(self, timeout_s: float) -> None:
+        """Block until the attempt has ended, *timeout_s* seconds at most."""
+        latch = threading.Lock()
+        latch.acquire()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # it is open already
+                latch.release()
+
+        self._when_done(wake)
+        latch.acquire(timeout=max(0.0, timeout_s))
+
+    async def wait_async(self, timeout_s: float) -> None:
+        """Suspend this task until the attempt has ended, *timeout_s* seconds at most."""
+        import asyncio  # a program that has tasks has it
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            await self._wait_under_trio(timeout_s)
+            return
+        ended = asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # that loop is closed
+                loop.call_soon_threadsafe(ended.set)
+
+        self._when_done(wake)
+        # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes as it ends.
+        late = loop.call_later(max(0.0, timeout_s), ended.set)
+        try:
+            await ended.wait()
+        finally:
+            late.cancel()
+
+    async def _wait_under_trio(self, timeout_s: float) -> None:
+        """As `wait_async`, under trio, where aiobotocore runs by anyio and httpx."""
+        try:
+            from anyio import CapacityLimiter
+            from anyio.to_thread import run_sync
+
+            # A limiter of its own: waiting tasks take no thread that the program counts on.
+            alone = CapacityLimiter(1)
+            await run_sync(self.wait, timeout_s, abandon_on_cancel=True, limiter=alone)
+        except (ImportError, RuntimeError) as error:
+            raise no_loop(self.label, error) from None
+
+
+def too_slow(label: str, waited_s: float) -> ExchangeError:
+    """Return the error of a caller who stops waiting; the attempt may still succeed."""
+    return ExchangeError(
+        f"{label}: no answer within {waited_s:.0f} s.",
+        fix="look at what the token source waits for; the metadata server and STS have "
+        "time-outs of their own.",
+        error_id="exchange/timeout",
+        code="Timeout",
+        retryable=True,
+    )
+
+
+def needs_itself(label: str) -> ConfigError:
+    """Return the error of a thread that would wait for itself."""
+    return ConfigError(
+        f"The token source for {label} uses the credentials that it helps to get.",
+        fix="give the session that the token source uses credentials of its own.",
+        error_id="config/circular",
+    )
+
+
+def no_loop(label: str, error: Exception) -> ConfigError:
+    """Return the error of a coroutine that no known event loop runs."""
+    return ConfigError(
+        f"{label}: no event loop of asyncio or anyio is running ({error}).",
+        fix="await it in a task of one; without one, use gcp_aws_bridge.session and .credentials, "
+        "which are for threads.",
+        error_id="config/no-loop",
+    )
+
+
+def no_thread(label: str, error: RuntimeError) -> ExchangeError:
+    """Return the error of an exchange in the background for which no thread can be started."""
+    return ExchangeError(
+        f"{label}: no thread can be started for the exchange ({error}).",
+        fix="raise the limit of threads (ulimit -u, the cgroup's pids.max); at the end of the "
+        "interpreter, get credentials before. A thread needs none: it makes the exchange itself.",
+        error_id="exchange/no-thread",
+        code="NoThread",
+        retryable=True,
+    )
+
+
+def unexpected(label: str, error: BaseException) -> BridgeError:
+    """Return the error of an exchange that ended in an error of another kind.
+
+    Its cause is *error* without frames, which may hold secrets: the cache remembers the result.
+    """
+    if isinstance(error, RecursionError):
+        for patcher in ("gevent", "eventlet"):
+            if patcher in sys.modules:
+                return patched_late(label, patcher)
+    made = ExchangeError(
+        f"{label}: the exchange ended in {type(error).__name__}.",
+        fix="see the cause above it in the traceback, and report it.",
+        error_id="exchange/unexpected",
+        code=type(error).__name__,
+        retryable=True,
+    )
+    made.__cause__ = without_frames(error, kept=True)
+    return made
+
+
+def patched_late(label: str, patcher: str) -> ConfigError:
+    """Return the error of a process whose ssl was replaced while it was in use.
+
+    See: gevent issue 1016, boto3 issue 4061.
+    """
+    return ConfigError(
+        f"{label}: ssl calls itself without end, as it does where {patcher} patches it after it "
+        "was imported.",
+        fix=f"patch first, before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, "
+        "leave out --preload, or patch in the first lines of its configuration file.",
+        error_id="config/patched-late",
+    )

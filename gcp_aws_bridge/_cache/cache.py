@@ -1,0 +1,225 @@
+"""The credential cache: one value kept fresh for any number of threads and tasks.
+
+It has no rules of its own: `state` decides what a caller gets, and this class does it. Invariant:
+`get` never returns credentials that are expired by either clock.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import threading
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from gcp_aws_bridge._cache import state
+from gcp_aws_bridge._cache.attempt import RefreshAttempt, needs_itself, too_slow
+from gcp_aws_bridge._cache.fork import is_uwsgi_master
+from gcp_aws_bridge._cache.policy import Instant, Kept
+from gcp_aws_bridge._cache.refresher import P, Refresher
+from gcp_aws_bridge._cache.state import Action, Decision, Snapshot
+
+_SERVED = (Action.SERVE, Action.REFRESH)
+_LINGER = (Action.LINGER, Action.REFRESH_AND_LINGER)
+_BEGIN = (Action.RUN, Action.REFRESH_AND_LINGER)
+
+
+class Step(NamedTuple):
+    """What a caller does before it asks again: make the attempt, or wait for it."""
+
+    attempt: RefreshAttempt[Any]
+    wait_s: float | None  # None: make it
+
+
+class CredentialCache(Refresher[P]):
+    """Keeps one value fresh: what callers get from a `Refresher`, and how they wait."""
+
+    def get(self, at_least_s: float = 0.0) -> P:
+        """Return valid credentials. Waits only where there are none, or few seconds are left.
+
+        With nothing valid the exchange is made in the calling thread, unless one is under way.
+
+        Args:
+            at_least_s: For how long the caller needs them.
+
+        Raises:
+            BridgeError: No credentials are valid, and the exchange failed.
+        """
+        kept = self._snapshots.newest.kept  # the hot path
+        if (
+            kept is not None
+            and self._clock() < kept.advisory_at
+            and self.monotonic() < kept.advisory_s
+            and not at_least_s
+        ):
+            found: P = kept.credentials
+            return found
+        steps = self._steps(at_least_s, can_run=True)
+        try:
+            while True:
+                step = next(steps)
+                if step.wait_s is None:
+                    # In a context of its own: CPython may crash where a finalizer sets a variable
+                    # of the context in which the interrupted code is about to set one.
+                    contextvars.copy_context().run(self._run, step.attempt)
+                else:
+                    step.attempt.wait(step.wait_s)
+        except StopIteration as end:
+            found = end.value
+            return found
+
+    async def get_async(self, at_least_s: float = 0.0) -> P:
+        """As `get`, for a task of an event loop: never blocks it, and waits for the same attempt.
+
+        A task that is cancelled while it waits cancels no other caller.
+        """
+        steps = self._steps(at_least_s, can_run=False)
+        try:
+            while True:
+                step = next(steps)
+                await step.attempt.wait_async(step.wait_s or 0.0)
+        except StopIteration as end:
+            found: P = end.value
+            return found
+
+    def peek(self) -> P | None:
+        """Return valid credentials without waiting, or None. Starts a refresh that is due."""
+        snapshot, now, decision = self._decide()
+        kept, action = snapshot.kept, decision.action
+        if action in (Action.REFRESH, Action.REFRESH_AND_LINGER):
+            self._start(snapshot, now)
+        if kept is None or kept.remaining_s(now) <= 0 or (kept.rejected and action in _LINGER):
+            return None
+        found: P = kept.credentials
+        return found
+
+    def is_valid(self, kept: Kept) -> bool:
+        """Return whether *kept*, once part of `memory`, is neither expired nor rejected."""
+        rejected = kept.rejected or kept.credentials.public_id == self._rejected_id
+        return not rejected and kept.remaining_s(self._now()) > 0
+
+    def warm_up(self, *, within_s: float = 0.0) -> bool:
+        """Start an exchange that is due; return whether credentials were valid. Never raises.
+
+        Args:
+            within_s: With nothing valid, how long to wait for the exchange.
+        """
+        if self.peek() is not None:
+            return True
+        snapshot, now, decision = self._decide()
+        if decision.action is Action.RUN and not is_uwsgi_master():
+            self._start(snapshot, now)
+        if within_s and (attempt := self.snapshot.attempt) is not None:
+            attempt.wait(within_s)
+        return False
+
+    def refresh(self, *, within_s: float) -> None:
+        """Start a refresh that is due, wait up to *within_s* seconds for it, then give it up.
+
+        For a process that ends soon. Does nothing where nothing is valid: `get` waits for that.
+        """
+        self.peek()
+        attempt = self.snapshot.attempt
+        if attempt is not None:
+            attempt.wait(within_s)
+            if not attempt.done:
+                self._give_up(attempt)
+
+    # What a caller does, one step after the other.
+
+    def _steps(self, at_least_s: float, *, can_run: bool) -> Generator[Step, None, P]:
+        """Yield what the caller is to do, then return credentials; threads and tasks drive it.
+
+        Args:
+            can_run: The caller can make an exchange itself; a task would block its event loop.
+        """
+        deadline_s = float("inf")
+        attempt: RefreshAttempt[P] | None = None  # the one that this caller made or waited for
+        while True:
+            snapshot, now, (action, until_s) = self._decide(at_least_s)
+            pending, now_s = snapshot.attempt, now.monotonic_s
+            if action is Action.REFRESH:
+                self._start(snapshot, now)
+            nested = self._nested(snapshot)
+            found = self._found(snapshot, now, action, attempt, nested=bool(nested))
+            if found is not None:
+                return found
+            if nested > 1 or (nested and not can_run):
+                raise needs_itself(self.label)
+            if action not in _LINGER:
+                deadline_s = self._deadline_s(deadline_s, now_s)
+            queued = pending is not None and pending.runner is None
+            if can_run and queued and action not in _LINGER:
+                attempt = pending
+                yield Step(pending, None)
+            elif nested or action in _BEGIN or (action is Action.TAKE_OVER and can_run):
+                attempt = self._begin(snapshot, now)
+                if attempt and self._is_own(attempt, snapshot, action, can_run=can_run):
+                    yield Step(attempt, None)
+            else:
+                if queued:
+                    self._submit(pending, True)  # before those for which no caller waits
+                attempt = pending
+                yield Step(pending, min(until_s, deadline_s) - now_s)
+
+    def _deadline_s(self, deadline_s: float, now_s: float) -> float:
+        """Return when a caller with nothing valid stops waiting, which begins now at the latest."""
+        if now_s >= deadline_s:
+            raise too_slow(self.label, self._policy.wait_s)
+        return min(deadline_s, now_s + self._policy.wait_s)
+
+    def _found(
+        self,
+        snapshot: Snapshot,
+        now: Instant,
+        action: Action,
+        attempt: RefreshAttempt[P] | None,
+        *,
+        nested: bool,
+    ) -> P | None:
+        """Return what the caller gets now, if anything; raise where the error is known.
+
+        Each caller gets a copy of the error: threads must not share a traceback.
+        """
+        if attempt and attempt.credentials and attempt.credentials.expiration > now.wall:
+            return attempt.credentials  # not expired: the machine did not sleep meanwhile
+        kept = snapshot.kept
+        if kept and (action in _SERVED or (nested and kept.remaining_s(now) > 0)):
+            found: P = kept.credentials
+            return found
+        error = attempt and attempt.error
+        if action is Action.RAISE and snapshot.failure:
+            error = error or snapshot.failure.error
+        if error and action not in _LINGER:
+            raise copy.copy(error) from error.__cause__
+        return None
+
+    def _nested(self, snapshot: Snapshot) -> int:
+        """Return how many attempts the calling thread is making just now.
+
+        One: a finalizer or a signal handler interrupts the attempt, and may make one of its own; or
+        the token source uses the credentials that it helps to get, and two tell that.
+        """
+        pending = (snapshot.attempt, *snapshot.unfinished)
+        if all(attempt is None or attempt.runner is None for attempt in pending):
+            return 0
+        me = threading.get_ident()
+        return sum(attempt is not None and attempt.runner == me for attempt in pending)
+
+    def _is_own(
+        self, attempt: RefreshAttempt[P], snapshot: Snapshot, action: Action, *, can_run: bool
+    ) -> bool:
+        """Return whether the caller makes *attempt*; else submit it to a thread."""
+        if can_run and action is not Action.REFRESH_AND_LINGER:
+            return True
+        rejected = snapshot.kept is not None and snapshot.kept.rejected
+        return not self._submit(attempt, True, or_run=can_run and rejected)
+
+    def _decide(self, at_least_s: float = 0.0) -> tuple[Snapshot, Instant, Decision]:
+        """Return what a caller gets now; give up a pending attempt that has timed out."""
+        while True:
+            snapshot, now = self.snapshot, self._now()
+            decision = state.decide(snapshot, now, self._policy, at_least_s)
+            if decision.action is not Action.TIME_OUT:
+                return snapshot, now, decision
+            self._give_up(snapshot.attempt)

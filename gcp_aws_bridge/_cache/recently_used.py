@@ -1,0 +1,46 @@
+"""A bounded mapping that threads share without a lock."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class RecentlyUsed(Generic[T]):
+    """The values that were used last, by key. Thread-safe without a lock, see `atomic`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value of *key*, which *make* makes where there is none.
+
+        Two threads may both call *make* at the same time, and then get the same value.
+        """
+        found = self._values.get(key)
+        if found is None:
+            found = self._values.setdefault(key, make())
+            while len(self._values) > self._most:
+                with contextlib.suppress(KeyError):  # another thread was faster
+                    self._values.popitem(last=False)
+        else:
+            with contextlib.suppress(KeyError):  # dropped just now
+                self._values.move_to_end(key)
+        return found
+
+    def drop(self, key: Hashable) -> None:
+        """Have the next call for *key* make a new value."""
+        self._values.pop(key, None)
+
+    def clear(self) -> None:
+        """Drop all values."""
+        self._values.clear()
+
+    def values(self) -> list[T]:
+        """Return all values, the one that was used last at the end."""
+        return list(self._values.values())
