@@ -309,32 +309,39 @@ def test_an_error_that_the_caller_is_handling_stays_as_it_is(secrets: Secrets) -
 # -- where else an error can go ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, RuntimeError])
+INTERRUPTS = [KeyboardInterrupt, SystemExit]
+
+
+@pytest.mark.parametrize("kind", INTERRUPTS)
+def test_a_caller_that_is_interrupted_shows_no_secret(
+    secrets: Secrets, kind: type[BaseException]
+) -> None:
+    made = bridge.credentials(ROLE, botocore_session=hooked("after-call.sts", raising(kind)))
+    error = crash_reports.raised(made.get_frozen_credentials)
+    assert_shows_nothing(error, made, secrets)
+    assert kind is type(error)
+
+
+@pytest.mark.parametrize("kind", [*INTERRUPTS, RuntimeError])
 def test_a_thread_that_is_interrupted_shows_no_secret(
     secrets: Secrets, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[BaseException] = []
-    over = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_value))
+    made = bridge.credentials(ROLE, botocore_session=hooked("after-call.sts", raising(kind)))
+    assert not made._cell.warm_up(within_s=30)
+    error = made._cell.memory.failure and made._cell.memory.failure.error
+    assert_shows_nothing(error, made, secrets)
+    assert error is not None
+    assert isinstance(error.__cause__, kind)
+    assert [] == [leak for one in seen for leak in crash_reports.leaks(one, secrets)]
 
-    def excepthook(args: Any) -> None:
-        seen.append(args.exc_value)
-        over.set()
 
-    monkeypatch.setattr(threading, "excepthook", excepthook)
-
+def raising(kind: type[BaseException]) -> Callable[..., None]:
     def hook(parsed: dict[str, Any], **_: Any) -> None:
         raise kind("apm")
 
-    made = bridge.credentials(ROLE, botocore_session=hooked("after-call.sts", hook))
-    error = crash_reports.raised(made.get_frozen_credentials)
-    assert_shows_nothing(error, made, secrets)
-    assert error is not None
-    assert error.__cause__ is not None
-    assert isinstance(error.__cause__.__cause__, kind)
-    if kind is KeyboardInterrupt:  # what threading shows; it ends in silence at SystemExit
-        assert over.wait(30)
-        assert [] == crash_reports.leaks(seen[0], secrets)
-        assert KeyboardInterrupt is type(seen[0])
+    return hook
 
 
 def test_a_task_that_waits_gets_an_error_without_secrets(secrets: Secrets) -> None:

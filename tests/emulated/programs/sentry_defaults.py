@@ -48,7 +48,7 @@ try:
         use(botocore.credentials.ReadOnlyCredentials(*made.get_frozen_credentials()))
     else:
         made.get_frozen_credentials()
-except Exception as error:  # noqa: BLE001 - as the program of a user does
+except BaseException as error:  # noqa: BLE001 - as the program of a user does
     sentry_sdk.capture_exception(error)
 sentry_sdk.flush(0)
 print(json.dumps(events, default=str))
