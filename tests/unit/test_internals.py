@@ -221,7 +221,7 @@ def test_locks_that_botocore_holds_while_it_refreshes_are_replaced() -> None:
 
 def test_pool_classes_are_those_of_the_clients_connections() -> None:
     class Pool:
-        def __init__(self, host: str, **_: Any) -> None:
+        def __init__(self, host: str, port: int, **_: Any) -> None:
             raise LookupError(f"a pool for {host}")
 
     session = botocore.session.Session()
