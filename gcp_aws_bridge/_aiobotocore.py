@@ -54,11 +54,11 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
         return await self._read(read_of("token"))
 
     async def _read(self, read: Read) -> Any:
-        whole = self._set_for(read)
-        if whole is None:
+        view = self._set_for(read)
+        if view is None:
             await self.get_frozen_credentials()
-            whole = self._begin(read, self._cell.memory.kept)
-        return getattr(whole, read.part)
+            view = self._begin(read, self._cell.memory.kept)
+        return getattr(view.frozen, read.part)
 
     async def get_account_id(self) -> Any:
         return self.account_id

@@ -79,13 +79,11 @@ class Read(NamedTuple):
 class Reading:
     """How far a thread or task has read the parts of one set. Not changed once it is made."""
 
-    __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "whole")
+    __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "view")
 
-    def __init__(
-        self, cell: CredentialCache[Any], kept: Kept, whole: FrozenCredentials, read: Read
-    ) -> None:
+    def __init__(self, cell: CredentialCache[Any], kept: Kept, view: _View, read: Read) -> None:
         self.of = weakref.ref(cell)
-        self.kept, self.whole = kept, whole
+        self.kept, self.view = kept, view
         self.places: tuple[Read, ...] = (read,)
         self.last, self.repeats, self.at_s = read, 0, cell.monotonic()
 
@@ -165,13 +163,19 @@ class CellView(RefreshableCredentials):
         self._cell.warm_up()
 
     def _frozen(self, current: AwsCredentials) -> FrozenCredentials:
-        # No local variable holds the frozen set, here and in `_read`: crash reporters look into
-        # tuples.
+        view = self._view
+        if view.of is not current:
+            view = self._view_of(current)
+        return view.frozen  # type: ignore[no-any-return]
+
+    def _view_of(self, current: AwsCredentials) -> _View:
+        # No local variable holds the frozen set, here and in what handles readings: crash reporters
+        # look into tuples.
         view = self._view
         if view.of is not current:
             view = self._view = self._viewed(current)
             set_expiration(self, current.expiration)
-        return view.frozen  # type: ignore[no-any-return]
+        return view
 
     @without_inner_frames
     def _viewed(self, current: AwsCredentials) -> _View:
@@ -195,7 +199,7 @@ class CellView(RefreshableCredentials):
         _readings.set(self._other_readings())  # this thread or task does not go on with it
         return self._cell.reject(access_key)
 
-    def _set_for(self, read: Read) -> FrozenCredentials | None:
+    def _set_for(self, read: Read) -> _View | None:
         """Return the set that *read* is of, or None if the caller must wait for credentials."""
         cell = self._cell
         kept, now_s = cell.memory.kept, cell.monotonic()
@@ -205,13 +209,13 @@ class CellView(RefreshableCredentials):
             return self._remember(reading.after(read, now_s))
         return self._begin(read, kept) if kept and cell.is_valid(kept) else None
 
-    def _begin(self, read: Read, kept: Kept | None) -> FrozenCredentials:
+    def _begin(self, read: Read, kept: Kept | None) -> _View:
         assert kept is not None  # noqa: S101 - for the type checker: the caller has waited for it
-        return self._remember(Reading(self._cell, kept, self._frozen(kept.credentials), read))
+        return self._remember(Reading(self._cell, kept, self._view_of(kept.credentials), read))
 
-    def _remember(self, reading: Reading) -> FrozenCredentials:
+    def _remember(self, reading: Reading) -> _View:
         _readings.set((reading, *self._other_readings()))
-        return reading.whole
+        return reading.view
 
     def _other_readings(self) -> tuple[Reading, ...]:
         others = [one for one in _readings.get() if one.of() not in (None, self._cell)]
@@ -269,11 +273,11 @@ class BridgeCredentials(CellView):
             raise for_botocore(error) from error
 
     def _read(self, read: Read) -> Any:
-        whole = self._set_for(read)
-        if whole is None:
+        view = self._set_for(read)
+        if view is None:
             self.get_frozen_credentials()
-            whole = self._begin(read, self._cell.memory.kept)
-        return getattr(whole, read.part)
+            view = self._begin(read, self._cell.memory.kept)
+        return getattr(view.frozen, read.part)
 
     # Read-only, where botocore's can be set: a view is not written to.
     access_key: Any = _part("access_key")

@@ -241,6 +241,8 @@ def _made_of(kind: Any, text: str, members: Sequence[BaseException]) -> BaseExce
         builtin = next(one for one in kind.__mro__ if one.__module__ == "builtins")
         made = builtin.__new__(own, text)
         made.args = (text,)
+        if isinstance(made, SyntaxError):
+            made.msg = text  # tracebacks print it instead of the text
     return made
 
 

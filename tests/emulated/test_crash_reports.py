@@ -82,6 +82,45 @@ def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
     assert failures > 50
 
 
+async def read_parts_as_a_task() -> None:
+    pytest.importorskip("aiobotocore")
+    from gcp_aws_bridge import aio
+
+    made = aio.credentials(ROLE)
+    await made.get_access_key()
+    await made.get_secret_key()
+
+
+def read_parts() -> None:
+    made = bridge.credentials(ROLE)
+    assert made.access_key
+    assert made.secret_key
+
+
+# Of coroutines that an interrupted event loop leaves.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("in_this_thread")
+@pytest.mark.parametrize(
+    "read", [read_parts, lambda: asyncio.run(read_parts_as_a_task())], ids=["sync", "async"]
+)
+@pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt])
+def test_no_step_of_reading_parts_that_fails_shows_a_secret(
+    secrets: Secrets, read: Callable[[], None], kind: Any
+) -> None:
+    def of_the_parts(path: str) -> bool:
+        return Path(path).name in ("_aiobotocore.py", "_botocore_credentials.py")
+
+    read()
+    registry.clear()  # so that a set is begun
+    steps = crash_reports.steps(read, of_the_parts)
+    assert len(steps) > 15
+    for step in steps:
+        registry.clear()
+        error = crash_reports.failing_at(step, kind, read)
+        if error is not None:
+            assert [] == crash_reports.leaks(error, secrets), step
+
+
 # Of connections that are opened and never closed, since the error comes first.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

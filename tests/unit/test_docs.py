@@ -165,6 +165,14 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_attack_on_the_security_page_names_a_test() -> None:
+    page = (ROOT / "docs/explanation/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `(tests/\S+\.py)::(\w+)` \|$", page, re.MULTILINE)
+    assert len(named) > 20
+    for file, name in named:
+        assert re.search(rf"def {name}\(", (ROOT / file).read_text(encoding="utf-8")), name
+
+
 def test_no_placeholder_is_left() -> None:
     for page in PAGES:
         assert not re.search(r"@@|TODO|TBD|FIXME", page.read_text(encoding="utf-8")), page.name

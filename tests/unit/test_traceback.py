@@ -150,6 +150,12 @@ def test_type_and_text_stay_and_no_secret_does(make: Callable[[], BaseException]
     assert str(after) == str(again) == str(carried)
 
 
+def test_traceback_of_a_syntax_error_shows_its_text() -> None:
+    after = without_frames(SyntaxError(f"invalid {TOKEN}", ("plugin.py", 1, 1, TOKEN, 1, 2)))
+    shown = traceback.format_exception_only(type(after), after)[-1]
+    assert "SyntaxError: invalid [redacted] (plugin.py, line 1)\n" == shown
+
+
 def test_no_subclass_of_a_users_class_is_announced() -> None:
     without_frames(Registered(TOKEN))
     assert [] == Registered.found
