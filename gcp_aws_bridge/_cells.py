@@ -24,7 +24,7 @@ _NO_SETTING = ("world", "credentials")
 
 
 class BoundExchange:
-    """What is asked, of whom and by whom, as the environment says it when this is made.
+    """An exchange whose identity and servers the environment decides when this is made.
 
     Everything that could make the credentials those of another identity, or have another server
     asked, is either kept here or part of `key`.

@@ -1,7 +1,7 @@
 """Two small clouds on loopback in which an environment's identity and address are visible.
 
 The access key that a session gets says whose ID token was traded, and at which STS:
-`ASIA-A-AT-one-7`. Neither cloud checks anything: which of them is asked, and by whom, is the
+`ASIA-A-AT-one-7`. Neither cloud checks anything: which cloud is asked, by which identity, is the
 library's doing.
 """
 
@@ -139,7 +139,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        if self.path.endswith(":generateIdToken"):  # whom it is shown to is whose token it is
+        if self.path.endswith(":generateIdToken"):  # the token belongs to the caller
             self._send(json.dumps({"token": id_token(self.headers["Authorization"][-3:])}))
         elif self.path.endswith(":generateAccessToken"):
             bearer = self.headers["Authorization"]

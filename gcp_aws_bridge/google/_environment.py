@@ -192,7 +192,7 @@ def _places(found: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _container(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what says which container asks whom, where a container's address is given."""
+    """Return what identifies the container and its credentials endpoint, if there is one."""
     if not any(each in found for each in _URIS):
         return []
     values = [(each, found[each]) for each in (*_URIS, _AUTHORIZATION_FILE) if each in found]
@@ -212,7 +212,7 @@ def _read(path: str) -> str:
 
 
 def _of_token(text: str) -> str:
-    """Return a digest of whom an authorization token is for.
+    """Return a digest of the identity that an authorization token names.
 
     Of a Kubernetes token, which is replaced about once an hour, all claims count but those of its
     time; of any other token, the whole text.

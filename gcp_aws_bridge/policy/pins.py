@@ -64,9 +64,9 @@ def _missing(
     build = BUILD if google else BUILD_OIDC
     keys = [one.key.lower() for one in statement.conditions if not _of_request(one.key)]
     if not any(key.rpartition(":")[0] == issuer.lower() for key in keys):
-        whom = "every Google account in the world" if google else f"everybody that {shown} knows"
+        admitted = "every Google account" if google else f"every identity that {shown} knows"
         but = "but for keys that its tokens never have, " if keys else ""
-        yield Finding("no-condition", "error", where, f"{but}it admits {whom}", build)
+        yield Finding("no-condition", "error", where, f"{but}it admits {admitted}", build)
         return
     for name in sorted({*tokens.pins} - pinned):
         severity, what = tokens.pins[name]
@@ -219,7 +219,7 @@ def _impossible(
                 "denied",
                 "error",
                 f"Statement[{statement.index}]",
-                "a Deny statement of this policy refuses everybody whom this one admits",
+                "a Deny statement of this policy refuses every identity that this one admits",
                 "narrow the Deny statement, or remove it",
             )
     except Undecided:

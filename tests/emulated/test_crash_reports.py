@@ -52,7 +52,7 @@ def in_this_thread(pod: Emulator) -> None:
     registry.world = World(spawn=lambda work: work(), sleep=lambda seconds: None)
 
 
-def anew() -> Any:
+def made_again() -> Any:
     registry.clear()
     return bridge.credentials(ROLE, chain=[TARGET])
 
@@ -62,7 +62,7 @@ def ask(made: Any) -> Callable[[], Any]:
 
 
 def ask_anew() -> None:
-    anew().get_frozen_credentials()
+    made_again().get_frozen_credentials()
 
 
 @pytest.mark.usefixtures("in_this_thread")
@@ -73,7 +73,7 @@ def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
     assert len(steps) > 150
     failures = 0
     for step in steps:
-        made = anew()
+        made = made_again()
         error = crash_reports.failing_at(step, kind, ask(made))
         if error is not None:
             failures += 1
@@ -133,7 +133,7 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) 
     steps = crash_reports.steps(ask_anew, of_others)
     assert len(steps) > 500
     for step in steps[:: len(steps) // 150]:
-        made = anew()
+        made = made_again()
         error = crash_reports.failing_at(step, RuntimeError, ask(made))
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step

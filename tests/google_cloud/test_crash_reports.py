@@ -69,16 +69,16 @@ def test_no_step_that_fails_shows_a_secret(
 ) -> None:
     make, ask = WAYS[way]
 
-    def anew() -> Any:
+    def made_again() -> Any:
         registry.clear()
         return make(in_this_thread)
 
-    ask(anew())
-    steps = crash_reports.steps(lambda: ask(anew()))
+    ask(made_again())
+    steps = crash_reports.steps(lambda: ask(made_again()))
     assert len(steps) > 100
     failures = 0
     for step in steps[KINDS.index(kind) % 3 :: 3]:  # every step fails in two or three ways
-        made = anew()
+        made = made_again()
         error = crash_reports.failing_at(step, kind, lambda made=made: ask(made))  # type: ignore[misc]
         if error is not None:
             failures += 1
@@ -99,15 +99,15 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(
     def of_others(path: str) -> bool:
         return any(f"/{name}/" in path for name in ("google", "requests", "urllib3", "json"))
 
-    def anew() -> Any:
+    def made_again() -> Any:
         registry.clear()
         return make(in_this_thread)
 
-    ask(anew())
-    steps = crash_reports.steps(lambda: ask(anew()), of_others)
+    ask(made_again())
+    steps = crash_reports.steps(lambda: ask(made_again()), of_others)
     assert len(steps) > 100
     for step in steps[:: len(steps) // 80]:
-        made = anew()
+        made = made_again()
         error = crash_reports.failing_at(step, RuntimeError, lambda made=made: ask(made))  # type: ignore[misc]
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step

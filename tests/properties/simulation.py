@@ -394,7 +394,7 @@ class Simulation:
         return credentials(self._numbers, self.now + timedelta(seconds=known.answer))
 
     def _wait(self, attempt: RefreshAttempt[Any], timeout_s: float) -> None:
-        """As `RefreshAttempt.wait`, for whom the scheduler lets others run."""
+        """As `RefreshAttempt.wait`, while the scheduler lets other threads run."""
         woken: list[bool] = []
         until_s = self.now_s + max(0.0, timeout_s)
         attempt._when_done(lambda: woken.append(True))

@@ -1,7 +1,7 @@
 """Requests that differ only by the environment: never shared where identity or address differ.
 
 The oracle knows no list of variables: what an environment gives is seen by asking in it with
-nothing shared, at two clouds that show whose token came, and to whom.
+nothing shared, at two clouds that show whose token came, and to which cloud.
 """
 
 from __future__ import annotations
