@@ -146,7 +146,7 @@ def _links(error: BaseException) -> tuple[BaseException | None, BaseException | 
 
 def _unlinked(error: BaseException) -> BaseException:
     error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
+    return BaseException.with_traceback(error, None)  # a class of the user's may override it
 
 
 def _is_plain(error: BaseException) -> bool:

@@ -156,6 +156,21 @@ def test_traceback_of_a_syntax_error_shows_its_text() -> None:
     assert "SyntaxError: invalid [redacted] (plugin.py, line 1)\n" == shown
 
 
+class KeepsItsTraceback(Exception):
+    def with_traceback(self, _: object) -> KeepsItsTraceback:
+        return self
+
+
+def test_a_class_that_overrides_with_traceback_keeps_no_frames() -> None:
+    def with_a_token() -> None:
+        token = TOKEN
+        raise KeepsItsTraceback(len(token))
+
+    after = without_frames(caught(with_a_token))
+    assert isinstance(after, KeepsItsTraceback)
+    assert after.__traceback__ is None
+
+
 def test_no_subclass_of_a_users_class_is_announced() -> None:
     without_frames(Registered(TOKEN))
     assert [] == Registered.found
