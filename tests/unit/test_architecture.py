@@ -266,7 +266,6 @@ GOOGLE_AUTH = {
         ("http", {"_bounded_answer", "_http"}),
         ("requests", {"_google_connection", "google._certificates"}),
         ("urllib3", set()),
-        ("cachetools", set()),
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),
         ("ruamel", {"cli._from_pod"}),

@@ -211,7 +211,7 @@ def loaded() -> dict[str, set[str]]:
         (
             "sources",
             "gcp_aws_bridge._google_auth",
-            ["botocore", "cachetools", "urllib3", "gcp_aws_bridge._sts"],
+            ["botocore", "urllib3", "gcp_aws_bridge._sts"],
         ),
         ("all", "gcp_aws_bridge._session", ["boto3", "gcp_aws_bridge.cli"]),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gcp_aws_bridge
 
-PACKAGES = ("boto3", "botocore", "google-auth", "requests", "urllib3", "cachetools")
+PACKAGES = ("boto3", "botocore", "google-auth", "requests", "urllib3")
 OF_SOME_ROWS = ("aiobotocore", "awscli", "uvicorn", "h11", "prometheus-client")
 
 
