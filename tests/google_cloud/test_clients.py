@@ -83,7 +83,7 @@ def test_a_client_goes_on_through_a_refresh_and_an_outage(
     url, bearers = buckets
     one = client(url, workload.credentials())
     list(one.list_buckets())
-    with workload.cloud.google_sts.down():
+    with workload.cloud.google_sts.down(), workload.cloud.iam_credentials.down():
         journey.travel(minutes=59)
         list(one.list_buckets())
     assert 1 == len(set(bearers.tokens))

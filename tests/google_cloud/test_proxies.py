@@ -292,7 +292,7 @@ def test_proxy_that_would_decrypt_https_gets_nothing(
         # The fix of the message: without that option, the proxy is asked for a tunnel.
         assert "use_forwarding_for_https" in error.fix
         assert exchange(False)
-        assert ["CONNECT"] == [line.split()[0] for line in secured.request_lines]
+        assert {"CONNECT"} == {line.split()[0] for line in secured.request_lines}
 
 
 def test_token_of_aws_is_not_asked_of_a_proxy_that_would_decrypt(
