@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,7 +45,9 @@ def need(what: str, modules: Sequence[str], error_id: str) -> None:
     Raises:
         MissingExtra: One of them is not there.
     """
-    missing = [name for name in modules if not importlib.util.find_spec(name)]
+    from importlib.util import find_spec  # as long to load as all of this module
+
+    missing = [name for name in modules if not find_spec(name)]
     if missing:
         raise MissingExtra(
             f"{what} needs {' and '.join(missing)}, not installed here.",

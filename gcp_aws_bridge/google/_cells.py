@@ -84,7 +84,7 @@ class Identity:
         if environment is None:
             return self.source(audience)
         source: Any = self.source
-        token: SubjectToken = source.prove(audience, source.identity(environment))
+        token: SubjectToken = source._token_of(audience, source._identity(environment))
         # Programs that botocore starts read the environment themselves. Keys are of one reading.
         if environment.keys is None and not environment.is_same(AwsEnvironment.now()):
             forget_sessions()

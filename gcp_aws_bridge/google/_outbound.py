@@ -52,7 +52,7 @@ class OutboundToken(OfAws):
     audience: str | None = None
 
     @without_inner_frames
-    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
+    def _token_of(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         token = _web_identity_token(identity, self.audience or f"https:{audience}")
         return SubjectToken(token, JWT)
 

@@ -69,15 +69,15 @@ class OfAws:
 
     def __call__(self, audience: str) -> SubjectToken:
         """Return a subject token for the provider *audience*."""
-        return self.prove(audience, self.identity())
+        return self._token_of(audience, self._identity())
 
-    def identity(self, environment: AwsEnvironment | None = None) -> AwsIdentity:
+    def _identity(self, environment: AwsEnvironment | None = None) -> AwsIdentity:
         """Return whose keys sign: the session's, or those that *environment* names (None: now)."""
         if self.session is not None:
             self._locks.ensure()
         return AwsIdentity(self.session, environment)
 
-    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
+    def _token_of(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         """Return a subject token of *identity* for the provider *audience*."""
         raise NotImplementedError
 
@@ -103,7 +103,7 @@ class SignedRequest(OfAws):
     """
 
     @without_inner_frames
-    def prove(self, audience: str, identity: AwsIdentity) -> SubjectToken:
+    def _token_of(self, audience: str, identity: AwsIdentity) -> SubjectToken:
         region = identity.region()
         keys = identity.keys()
         try:
