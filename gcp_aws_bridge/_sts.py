@@ -80,7 +80,9 @@ class Sts:
 
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
-        self.key = sts_key(session, region_name)  # equal where the same server is reached alike
+        self.key: StsKey = sts_key(
+            session, region_name
+        )  # equal where the same server is reached alike
         self._way: StsKey | None = None
         self._session = session
         self._config = config

@@ -43,6 +43,14 @@ class Kept:
         "rejected",
         "was_rejected",
     )
+    credentials: Any
+    advisory_at: datetime
+    advisory_s: float
+    mandatory_at: datetime
+    mandatory_s: float
+    life_s: float
+    rejected: bool
+    was_rejected: bool
 
     def __init__(
         self,

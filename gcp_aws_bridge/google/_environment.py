@@ -63,8 +63,12 @@ class AwsEnvironment:
         self._variables = found
         key_id, secret = found.get(_KEY_ID), found.get(_SECRET)
         token = next((found[each] for each in _SESSION_TOKENS if found.get(each)), None)
-        self.keys = (key_id, secret, token) if key_id and secret else None
-        self.name = ((_KEY_ID, key_id),) if key_id else (*_places(found), *_container(found))
+        self.keys: tuple[str, str, str | None] | None = (
+            (key_id, secret, token) if key_id and secret else None
+        )
+        self.name: tuple[tuple[str, str], ...] = (
+            ((_KEY_ID, key_id),) if key_id else (*_places(found), *_container(found))
+        )
 
     @classmethod
     @without_inner_frames  # the environment may hold keys

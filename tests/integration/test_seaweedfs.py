@@ -17,6 +17,7 @@ from integration.seaweed import AUDIENCE, OTHERS_ROLE, ROLE
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.clock import REAL, World, utc_now
+from gcp_aws_bridge._cache.policy import Instant, Kept, Memory
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ExchangeError
@@ -143,8 +144,14 @@ def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, sp
     client = session.client("s3")
     client.create_bucket(Bucket=bucket)
     held: Any = session.get_credentials()
-    kept = held._cell._kept
+    kept = held._cell.memory.kept
     wrong = kept.credentials.__replace__(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
-    held._cell._kept = kept._replace(credentials=wrong)
+    spoilt_kept = Kept(
+        wrong,
+        advisory=Instant(kept.advisory_at, kept.advisory_s),
+        mandatory=Instant(kept.mandatory_at, kept.mandatory_s),
+        life_s=kept.life_s,
+    )
+    held._cell.recall(Memory(spoilt_kept))
     assert bucket == client.list_objects_v2(Bucket=bucket)["Name"]
-    assert wrong is not held._cell._kept.credentials
+    assert wrong is not held._cell.memory.kept.credentials
