@@ -104,7 +104,8 @@ def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
         says.answer = said
         with only_our_errors():
             given = sts.assume_role_with_web_identity(token, ROLE)
-            assert all(isinstance(part, str) and part for part in given[:3])
+            parts = (given.access_key_id, given.secret_access_key, given.session_token)
+    assert all(isinstance(part, str) and part for part in parts)
             assert isinstance(given.expiration, datetime)
             assert given.expiration.astimezone(timezone.utc) is not None
 
