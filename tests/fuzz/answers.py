@@ -105,7 +105,7 @@ def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
         with only_our_errors():
             given = sts.assume_role_with_web_identity(token, ROLE)
             parts = (given.access_key_id, given.secret_access_key, given.session_token)
-    assert all(isinstance(part, str) and part for part in parts)
+            assert all(isinstance(part, str) and part for part in parts)
             assert isinstance(given.expiration, datetime)
             assert given.expiration.astimezone(timezone.utc) is not None
 
