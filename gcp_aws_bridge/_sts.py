@@ -24,7 +24,7 @@ from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._bounded_answer import bound
-from gcp_aws_bridge._cache.fork import PerProcess, ProcessLock
+from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import sts_region
@@ -87,7 +87,7 @@ class Sts:
         self._session = session
         self._config = config
         self._answer = _Answer()
-        self._lock = ProcessLock()  # client creation is not thread-safe
+        self._lock = process_lock()  # client creation is not thread-safe
         # The parent goes on using its sockets; two processes on one TLS connection break both.
         self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
         # At once, in the caller's thread and before other threads share the session; and so that
@@ -100,7 +100,7 @@ class Sts:
     @property
     def _unsigned(self) -> Any:
         """The client of this process that signs nothing."""
-        with self._lock:
+        with self._lock.get():
             return self._clients.get()
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
@@ -155,7 +155,7 @@ class Sts:
             )
 
     def _signing(self, credentials: AwsCredentials) -> Any:
-        with self._lock:
+        with self._lock.get():
             return self._client(
                 self._config,
                 aws_access_key_id=credentials.access_key_id,
@@ -264,7 +264,7 @@ def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
 
 _clients: RecentlyUsed[Sts] = RecentlyUsed(64)
 atexit.register(_clients.clear)  # as the caches that hold them (`_cells`)
-_clients_lock = ProcessLock()  # client creation is not thread-safe, and sessions are shared
+_clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
 
 
 @without_inner_frames  # the key may hold the password of a proxy
@@ -272,5 +272,5 @@ def sts_for(session: Session, role: Role) -> Sts:
     """Return STS for *role* as *session* reaches it; sessions that reach it alike share one."""
     region = sts_region(session, role)
     key = sts_key(session, region)
-    with _clients_lock:
+    with _clients_lock.get():
         return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))

@@ -47,19 +47,11 @@ class PerProcess(Generic[T]):
         return found
 
 
-class ProcessLock:
-    """A re-entrant lock that a forked child finds free.
+def process_lock() -> PerProcess[threading.RLock]:
+    """Return a lock that a forked child finds free; use it as `with lock.get():`.
 
     Re-entrant, since a finalizer or a signal handler may need it in the thread that holds it.
+    Entered directly: a `KeyboardInterrupt` between a method that takes the lock and the block that
+    would release it would leave it taken, and every other thread would wait for ever.
     """
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = PerProcess(threading.RLock)
-
-    def __enter__(self) -> None:
-        self._lock.get().acquire()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._lock.get().release()
+    return PerProcess(threading.RLock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -16,7 +17,7 @@ from fakes import Fetches, ManualWorld, is_whole
 import gcp_aws_bridge._cache as package
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.events import on_event
-from gcp_aws_bridge._cache.fork import ProcessLock
+from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._cache.policy import RefreshPolicy
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._credentials import AwsCredentials
@@ -117,34 +118,64 @@ def test_a_handler_at_each_bytecode_of_what_is_shared() -> None:
         for name in "abc":
             values.get_or_make(name, lambda name=name: name)  # type: ignore[misc]
         told: list[object] = []
-        lock = ProcessLock()
+        lock = process_lock()
         stops = []
 
         def interrupt() -> None:
             values.get_or_make("d", lambda: "d")  # noqa: B023
             stops.append(on_event(told.append))  # noqa: B023
-            with lock:  # noqa: B023
+            with lock.get():  # noqa: B023
                 values.get_or_make("e", lambda: "e")  # noqa: B023
 
         def work() -> None:
             stops.append(on_event(told.append))  # noqa: B023
-            with lock:  # noqa: B023
+            with lock.get():  # noqa: B023
                 assert "f" == values.get_or_make("f", lambda: "f")  # noqa: B023
             assert "a" == values.get_or_make("a", lambda: "a")  # noqa: B023
 
         reached = interrupted_at(opcode, work, interrupt)
         assert len(values.values()) <= 3
         assert (1 + reached) == len(stops)
-        with threading.Lock():
-            free = threading.Thread(target=lambda: lock.__enter__() or lock.__exit__())  # noqa: B023
-            free.start()
-            free.join(10)
-            assert not free.is_alive()
+        assert is_free(lock)
         for stop in stops:
             stop()
         if not reached:
             break
     assert opcode > 20
+
+
+def test_an_interrupt_at_any_bytecode_of_taking_the_lock_leaves_it_to_other_threads() -> None:
+    opcode, is_reached = 0, True
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    while is_reached:
+        opcode += 1
+        lock = process_lock()
+
+        def work() -> None:
+            with lock.get():  # noqa: B023
+                len("what the lock protects")
+
+        with contextlib.suppress(KeyboardInterrupt):
+            is_reached = interrupted_at(opcode, work, interrupt)
+        assert is_free(lock), opcode
+    assert opcode > 10
+
+
+def is_free(lock: PerProcess[Any]) -> bool:
+    taken: list[bool] = []
+
+    def take() -> None:
+        if lock.get().acquire(timeout=1):
+            taken.append(True)
+            lock.get().release()
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+    return bool(taken)
 
 
 class Upload:
