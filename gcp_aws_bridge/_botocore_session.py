@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import weakref
 from typing import Any
 
 from botocore.config import Config
@@ -19,6 +18,7 @@ from gcp_aws_bridge._botocore_internals import (
     set_resolved_credentials,
     unlock,
 )
+from gcp_aws_bridge._cache.fork import reset_after_fork
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
@@ -161,7 +161,7 @@ class UnlockedAfterFork:
     def __init__(self, session: Any) -> None:
         self._session = botocore_session_in(session)
         self._process = _IMPORTED_IN
-        _unlocked.add(self)
+        reset_after_fork(self)
 
     def after_fork_in_child(self) -> None:
         """Replace the locks: no other thread is there that could hold one."""
@@ -179,15 +179,3 @@ class UnlockedAfterFork:
         self._process = os.getpid()
         if isinstance(self._session, Session):
             unlock(resolved_credentials(self._session), wait_s)
-
-
-_unlocked: weakref.WeakSet[UnlockedAfterFork] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for one in list(_unlocked):
-        one.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork_in_child)
