@@ -18,7 +18,7 @@ from gcp_aws_bridge._botocore_internals import (
     set_resolved_credentials,
     unlock,
 )
-from gcp_aws_bridge._cache.fork import reset_after_fork
+from gcp_aws_bridge._cache.fork_hook import reset_after_fork
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role

@@ -9,18 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
-
-
-class ForkAware(Protocol):
-    """An object with locks, threads or sockets."""
-
-    def after_fork_in_child(self) -> None:
-        """Replace what a child must not use."""
 
 
 def is_uwsgi_master() -> bool:
@@ -63,24 +55,3 @@ def process_lock() -> PerProcess[threading.RLock]:
     would release it would leave it taken, and every other thread would wait for ever.
     """
     return PerProcess(threading.RLock)
-
-
-_fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
-
-
-def reset_after_fork(thing: ForkAware) -> None:
-    """Have `thing.after_fork_in_child()` called in children whose fork runs Python's hooks.
-
-    Registered in this module, which imports little: what is registered with the interpreter keeps
-    the globals of its module alive to the end, and the last garbage collection looks through them.
-    """
-    _fork_aware.add(thing)
-
-
-def _in_child() -> None:
-    for thing in list(_fork_aware):
-        thing.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_in_child)

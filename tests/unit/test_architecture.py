@@ -69,7 +69,17 @@ ORDER = [
 
 # The same, within the credential cache.
 CACHE_ORDER = [
-    *("atomic", "clock", "fork", "recently_used", "policy", "events", "state", "attempt"),
+    *(
+        "atomic",
+        "clock",
+        "fork_hook",
+        "fork",
+        "recently_used",
+        "policy",
+        "events",
+        "state",
+        "attempt",
+    ),
     *("tracing", "workers", "refresher", "cache", "sharing", "persistence"),
 ]
 
