@@ -1,7 +1,7 @@
 """What is replaced at once in a forked child, where the fork runs Python's hooks.
 
 A module of its own that imports little: what is registered with the interpreter keeps the globals
-of its module alive to the end, and the last garbage collection looks through all that they refer to.
+of its module alive to the end, and the last garbage collection looks through them.
 """
 
 from __future__ import annotations
