@@ -103,7 +103,7 @@ def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
     def exchange() -> str:
         return bridge.credentials(ROLE, role_session_name="child").access_key
 
-    with _sts._clients_lock, sts._lock:
+    with _sts._clients_lock.get(), sts._lock.get():
         assert in_child(exchange).startswith("ASIA")
 
 

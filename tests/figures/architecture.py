@@ -18,13 +18,13 @@ _PARTS = {
     "_version": "ground",
     "_credentials": "request",
     "_id_token": "tokens",
-    "_endpoint": "exchange",
+    "_wire_logs": "exchange",
     "_cells": "cell",
     "_botocore_credentials": "renderings",
 }
 _HEADINGS = {
     "ground": "What all stand on",
-    "request": "The request: a role, its settings",
+    "request": "The request: a role, its settings, its connections",
     "tokens": "Token sources: () → ID token",
     "exchange": "The exchange: token in, credentials out",
     "cell": "The credential cache keeps them fresh",
@@ -66,7 +66,7 @@ def part_of(module: str) -> str:
     """The part that a module is of; of the package itself, the renderings that it promises."""
     first, _, inner = module.removeprefix(NAME).lstrip(".").partition(".")
     if first == "_cache":  # what of it all stand on, and the cache itself
-        return "ground" if inner in ("clock", "fork", "recently_used") else "cell"
+        return "ground" if inner in ("clock", "fork", "fork_hook", "recently_used") else "cell"
     if first in ("", "__main__"):
         return "renderings"
     if first not in ORDER or first == "policy":

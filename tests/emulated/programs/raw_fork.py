@@ -80,7 +80,7 @@ def locks_that_are_held() -> Any:
     held = threading.Event()
 
     def hold() -> None:
-        with _sts._clients_lock, sts._lock:
+        with _sts._clients_lock.get(), sts._lock.get():
             held.set()
             os.read(never, 1)
 
