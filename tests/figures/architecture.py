@@ -24,7 +24,7 @@ _PARTS = {
 }
 _HEADINGS = {
     "ground": "What all stand on",
-    "request": "The request: a role, its settings, its connections",
+    "request": "The request and its connections",
     "tokens": "Token sources: () → ID token",
     "exchange": "The exchange: token in, credentials out",
     "cell": "The credential cache keeps them fresh",
