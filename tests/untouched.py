@@ -1,4 +1,4 @@
-"""What a session without a role of ours does: its chain, what it asks of whom, what it logs.
+"""What a session without a role of ours does: its chain, its requests, its log.
 
 `Scenario.seen(way)` runs one session in one way, so that ways can be compared. Answers come from
 a listener of botocore's own event `before-send`; no socket is opened.

@@ -33,10 +33,6 @@ class RecentlyUsed(Generic[T]):
                 self._values.move_to_end(key)
         return found
 
-    def drop(self, key: Hashable) -> None:
-        """Have the next call for *key* make a new value."""
-        self._values.pop(key, None)
-
     def clear(self) -> None:
         """Drop all values."""
         self._values.clear()

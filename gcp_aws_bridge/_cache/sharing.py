@@ -28,7 +28,6 @@ class Registry:
         self._alive: weakref.WeakValueDictionary[int, CredentialCache[Any]]
         self._alive = weakref.WeakValueDictionary()
         self.clear = self._caches.clear
-        self.drop = self._caches.drop
 
     def cache_for(
         self, key: Hashable, make: Callable[[World], CredentialCache[Any]]

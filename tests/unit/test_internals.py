@@ -127,7 +127,7 @@ def test_private_names_are_found(source: str, names: set[str]) -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_private_names_of_other_libraries_are_used_in_their_own_modules_only(name: str) -> None:
-    # `exports` of the package itself are names of modules: they are ours, whoever has the same.
+    # `exports` of the package itself are names of modules: they are ours.
     found = foreign(SOURCES[name]) if name not in {*HOLDERS, "__init__"} else set()
     assert set() == found
 
