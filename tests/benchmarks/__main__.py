@@ -26,6 +26,7 @@ from . import (
     signing,
     simultaneous,
     tasks,
+    tenants,
 )
 from .processes import Bench, ProgramFailed, bench
 from .report import Line, Verdict, table
@@ -42,6 +43,7 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "outage": outage.measure,
     "imports": imports.measure,
     "memory": memory.measure,
+    "tenants": tenants.measure,
     "credential-process": credential_process.measure,
     "simultaneous": simultaneous.measure,
     "serve": serve.measure,

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple
 from .peers.control import Control
 
 PEERS = Path(__file__).with_name("peers")
-_TIMEOUT_S = 300
+_TIMEOUT_S = 900
 
 
 class ProgramFailed(Exception):

@@ -36,16 +36,39 @@ src="../figures/fleet-12h-light.svg">
 
 - **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
   round on no wave is above 1.5 times the mean.
-- **An outage that credentials outlive** ends without a herd. After two quick retries a pod waits
-  for up to three quarters of what is left beyond the last ten minutes, so a fleet comes back over
-  as long as its credentials still last, not in a second. Nobody notices: every request is signed
-  with what is valid. The longer the outage beside the life of the credentials, the steeper that
-  must be.
-- **An outage that they do not outlive** is another matter. After an hour every pod's credentials of
-  one hour have ended, and callers are failing. Each pod then asks about every eight seconds, and is
-  back within fifteen once STS is. That is a peak, and on purpose: to keep it at three times the
-  mean the last pods would have to go without for ten minutes more. Those who would rather have no
-  gap at all ask for longer credentials (`duration_seconds`: twelve hours where the role says so).
+- **An outage that is shorter than the life of the credentials** ends without a burst. After two
+  quick retries a pod waits for up to three quarters of the time that its credentials have left
+  beyond the last ten minutes. So a fleet comes back over as long as its credentials last, not in a
+  second, and every request in the meantime is signed with valid credentials. The longer the outage
+  is compared with the life of the credentials, the steeper the return.
+- **An outage that is longer** is different. After an hour all credentials of one hour have expired,
+  and callers get errors. Each pod then asks about every eight seconds, and has credentials within
+  fifteen seconds once STS is back. That peak is intended: to keep it at three times the mean, the
+  last pods would be without credentials for ten more minutes. To have no gap at all, ask for longer
+  credentials (`duration_seconds`: up to twelve hours, if the role allows it).
+
+## STS quotas
+
+AWS allows 600 requests per second for each account and region, by default, for `AssumeRole` and the
+other STS actions that are signed ([IAM and STS quotas](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)). It publishes no number
+for `AssumeRoleWithWebIdentity`, which is not signed; take the same number, and look for
+`Throttling` errors in CloudTrail.
+
+- **Steady rate**: each set of credentials is refreshed once in half of its life, on average. That
+  is *pods x roles in use / 1,800* requests per second for credentials of one hour: one request per
+  second for 1,800 pods with one role each. A [chain](../how-to/role-chaining.md) adds an
+  `AssumeRole` for each further role, in the account of the role before it.
+- **Many tenants in a process** ([tenants](../how-to/tenants.md)) share 16 threads for refreshes in
+  the background. With an STS that answers in 400 ms, a process sends 40 requests per second at
+  most, however many tenants are due: 10,000 tenants take about four and a half minutes, of the 21
+  minutes or more that their credentials have left. Fifteen such processes that refresh at the same
+  moment reach 600 requests per second. Beyond that, use longer credentials, fewer tenants in a
+  process, or a region of STS for each group of processes.
+- **The first credentials** are not limited: each thread that asks for a tenant makes its own
+  request. Limit the threads, or create the sessions of the most active tenants at the start, one
+  after the other.
+- **Throttling** counts as a failed refresh: the pod goes on with the credentials that it has, and
+  tries again after a pause, as in an outage.
 """
 
 

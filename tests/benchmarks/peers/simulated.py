@@ -74,9 +74,7 @@ class SteppedClock:
 def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
     """The contender's credentials, fetched once by now, going by *clock* from here on."""
     if contender == "bridge":
-        from gcp_aws_bridge._cache.sharing import registry
-
-        registry.world = _world(clock)
+        use(clock)
     elif isinstance(clock, SteppedClock):
         _let_botocore_sleep_by(clock)
     credentials = make_credentials(contender)
@@ -84,6 +82,13 @@ def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
         credentials._time_fetcher = clock.now  # `create_from_metadata` does not take it
     credentials.get_frozen_credentials()
     return credentials
+
+
+def use(clock: RunningClock | SteppedClock) -> None:
+    """Have the library's credential caches go by *clock*, those made from here on."""
+    from gcp_aws_bridge._cache.sharing import registry
+
+    registry.world = _world(clock)
 
 
 def _world(clock: RunningClock | SteppedClock) -> Any:

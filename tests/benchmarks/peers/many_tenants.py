@@ -1,0 +1,85 @@
+"""Refreshes of many tenants that are all due at once: `many_tenants.py TENANTS`.
+
+Each tenant has a session policy of its own. When all have credentials, the clock jumps to minute 40
+of their hour, when every refresh is due, and STS takes 400 ms from there on. One thread goes on
+reading the credentials of all tenants in turn, until all have been replaced.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+from simulated import RunningClock, connect, use
+
+import gcp_aws_bridge as bridge
+
+STS_LATENCY_S = 0.4
+ROLE = os.environ["AWS_ROLE_ARN"]
+
+
+def policy(number: int) -> dict[str, object]:
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::tenant-{number}/*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def usage() -> tuple[int, int]:
+    """Return the numbers of threads and of sockets of this process."""
+    sockets = 0
+    for descriptor in os.scandir("/proc/self/fd"):
+        try:
+            sockets += Path(descriptor.path).readlink().name.startswith("socket:")
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return threading.active_count(), sockets
+
+
+clouds = connect()
+clock = RunningClock(clouds)
+use(clock)
+credentials = [bridge.credentials(ROLE, policy=policy(n)) for n in range(int(sys.argv[1]))]
+end = clock.now() + timedelta(hours=1)  # of the credentials that end first
+first = [held.get_frozen_credentials().access_key for held in credentials]
+
+before, most = usage(), usage()
+requests = clouds("counts")["sts"]
+clouds("sts_latency", seconds=STS_LATENCY_S)
+clock.jump(timedelta(minutes=40))
+started = time.perf_counter()
+pending = set(range(len(credentials)))
+longest_s, expired, answers_by_second = 0.0, 0, Counter[int]()
+while pending:
+    for number, held in enumerate(credentials):
+        asked = time.perf_counter()
+        frozen = held.get_frozen_credentials()
+        answered = time.perf_counter()
+        longest_s = max(longest_s, answered - asked)
+        if frozen.access_key == first[number]:
+            expired += clock.now() >= end
+        elif number in pending:
+            pending.discard(number)
+            answers_by_second[int(answered - started)] += 1
+        if number % 500 == 0:
+            most = tuple(map(max, most, usage()))
+    time.sleep(0.01)
+took_s = time.perf_counter() - started
+clouds("sts_latency", seconds=0.0)
+
+print(
+    json.dumps(
+        {
+            "tenants": len(credentials),
+            "threads_more": most[0] - before[0],
+            "sockets_more": most[1] - before[1],
+            "longest_read_ms": longest_s * 1000,
+            "expired": expired,
+            "exchanges": clouds("counts")["sts"] - requests,
+            "busiest_second": max(answers_by_second.values()),
+            "took_s": took_s,
+        }
+    )
+)
