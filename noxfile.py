@@ -56,16 +56,23 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite, on each Python, from the wheel: no source is near."""
-    session.install(f"{_away_from_source(session)}[test]", "pytest-xdist")
+    """All tests, on each Python, from the wheel: no source is near."""
+    session.install(f"{_away_from_source(session)}[test]")
     session.run("python", "tests/installed.py")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "--suite=all", *session.posargs)
+
+
+@nox.session
+def everything(session: nox.Session) -> None:
+    """All tests; `-- --suite=rest` for those that `pytest` without arguments leaves out."""
+    session.install(".[test]")
+    session.run("pytest", *(session.posargs or ["--suite=all"]))
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """The suite on the oldest Python and the oldest dependencies that pyproject.toml promises."""
-    session.install(f"{_away_from_source(session)}[test]", "pytest-xdist")
+    session.install(f"{_away_from_source(session)}[test]")
     oldest = [
         requirement.replace(">=", "==")
         for requirement in PROJECT["project"]["dependencies"]

@@ -13,7 +13,7 @@ import pytest
 
 from gcp_aws_bridge.emulator import Emulator
 
-pytest_plugins = ["gcp_aws_bridge.testing", "pytester", "secrecy"]
+pytest_plugins = ["gcp_aws_bridge.testing", "pytester", "secrecy", "suite"]
 
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 

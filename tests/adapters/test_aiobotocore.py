@@ -88,6 +88,7 @@ class Gate:
 # -- by every road, on every loop --------------------------------------------------------------
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("road", ROADS)
 def test_goes_on_through_a_refresh_and_an_end(pod: Pod, road: Any, loop: Any) -> None:
@@ -291,6 +292,7 @@ def test_without_an_event_loop_the_error_says_what_there_is_instead(pod: Pod) ->
 # -- errors ------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("road", ROADS)
 def test_a_refusal_is_aiobotocores_own_error_with_our_message(pod: Pod, road: Any) -> None:
     pod.cloud.remove_role(ROLE)

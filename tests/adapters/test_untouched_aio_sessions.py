@@ -42,6 +42,7 @@ def of_aiobotocore(profile: str | None) -> tuple[Any, Any]:
     return session, session
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_same_chain_requests_credentials_errors_and_log(
     profile: str, home: Path, monkeypatch: pytest.MonkeyPatch

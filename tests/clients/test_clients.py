@@ -199,6 +199,7 @@ def test_one_command_of_the_aws_cli_goes_on_across_a_refresh(
 # -- what they say when the role is refused ----------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "program",
     [

@@ -53,6 +53,7 @@ def proxied(pod: Pod) -> Iterator[list[str]]:
     server.server_close()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "program",
     ["arrow.py", "delta.py", "rclone.py", "rust.py"],

@@ -105,6 +105,7 @@ SOUND = {
 }
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("kind", SOUND)
 def test_all_is_well_in_a_process_of_its_own(kind: str, at: Workload) -> None:
     SOUND[kind](at)

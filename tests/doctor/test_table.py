@@ -45,6 +45,7 @@ def test_a_directory_says_what_is_wrong(case: Case) -> None:
     assert "|" not in case.title + case.words
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("case", ALL, ids=named)
 def test_the_cause_is_named_first(
     case: Case,

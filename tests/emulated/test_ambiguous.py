@@ -120,6 +120,7 @@ HEADERS = [
 ]
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("lines", HEADERS, ids=repr)
 def test_ambiguous_headers_are_refused(raw: Raw, lines: tuple[str, ...]) -> None:
     refused(raw, raw.head(PATH, *lines))
@@ -151,6 +152,7 @@ TARGETS = [
 ]
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("target", TARGETS, ids=repr)
 def test_ambiguous_targets_are_refused(raw: Raw, target: str) -> None:
     refused(raw, raw.head(target, AUTHORIZED))
@@ -220,6 +222,7 @@ def test_nothing_is_smuggled_behind_a_refused_request(raw: Raw) -> None:
     assert b"SecretAccessKey" not in said
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("lines", "status"),
     [

@@ -65,6 +65,7 @@ def ask_anew() -> None:
     made_again().get_frozen_credentials()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
@@ -98,6 +99,7 @@ def read_parts() -> None:
 
 
 # Of coroutines that an interrupted event loop leaves.
+@pytest.mark.sampled(5)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize(
@@ -122,6 +124,7 @@ def test_no_step_of_reading_parts_that_fails_shows_a_secret(
 
 
 # Of connections that are opened and never closed, since the error comes first.
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("in_this_thread")
@@ -159,6 +162,7 @@ def keys_around(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     return secrets
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "make",
     [
@@ -268,6 +272,7 @@ def assert_shows_nothing(error: BaseException | None, made: Any, secrets: Secret
     assert not crash_reports.remembered(made._cell, secrets)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("make", ERRORS, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("inline", [True, False], ids=["here", "in a thread"])
 def test_a_source_that_raises_shows_no_token(
@@ -296,6 +301,7 @@ def test_a_source_that_raises_shows_no_token(
         assert WITH_FIELDS.format("[redacted]") == str(inner)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("event", ["before-parameter-build", "before-send", "before-parse"])
 @pytest.mark.parametrize("name", ["AssumeRoleWithWebIdentity", "AssumeRole"])
 def test_a_hook_that_raises_shows_no_secret(secrets: Secrets, event: str, name: str) -> None:
@@ -422,6 +428,7 @@ def test_a_token_file_that_holds_a_broken_token_shows_none_of_it(
 # -- the command line and the servers ----------------------------------------------------------
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "command",
     [
@@ -529,6 +536,7 @@ def test_an_answer_that_cannot_be_sent_shows_no_secret(
 # -- Sentry as it is set up by default, in a program of its own --------------------------------
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("mode", ["source", "hook", "interrupt", "values"])
 def test_sentry_with_its_defaults_sends_no_secret(
     secrets: Secrets, pod: Emulator, mode: str
@@ -545,6 +553,7 @@ def test_sentry_with_its_defaults_sends_no_secret(
     assert not secrets.in_text(events)
 
 
+@pytest.mark.exhaustive
 def test_without_local_variables_sentry_sends_no_frozen_set_of_botocores(
     secrets: Secrets, pod: Emulator
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_failure_says_whether_to_ask_again(
     assert "Fix: " in answer.body["message"]
 
 
+@pytest.mark.sampled(3)
 def test_boto3_shows_the_failure(
     pod: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_boto3_shows_the_failure(
 # -- who gets nothing --------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "token", [None, "", "wrong", "\xff\xfe", "Bearer x", "x" * 10_000], ids=str
 )
@@ -200,6 +202,7 @@ def test_a_rotated_token_is_taken_once_more_and_no_longer(client: Client) -> Non
     assert [401, 200] == [client.get(Authorization=first).status, client.get().status]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "path",
     [
@@ -216,12 +219,14 @@ def test_a_question_mark_changes_nothing(client: Client) -> None:
     assert ROLE == client.get(f"{PATH}?role=other").body["RoleArn"]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "10.0.0.7", "bridge.internal"])
 def test_a_name_that_cannot_be_a_strangers_is_answered(client: Client, host: str) -> None:
     for spelled in (host, f"{host}:{client.port}", host.upper()):
         assert 200 == client.get(Host=spelled).status
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "", ":"],
@@ -256,6 +261,7 @@ def test_what_was_forwarded_gets_nothing(client: Client) -> None:
     assert 401 == client.get(X_Forwarded_For="10.0.0.1").status
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH"])
 def test_only_get_is_answered(client: Client, method: str) -> None:
     assert 405 == client.get(method=method).status
@@ -277,6 +283,7 @@ def until_closed(connection: socket.socket) -> bytes:
     return answer
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "sent",
     [

@@ -72,6 +72,7 @@ def test_a_program_that_knows_nothing_of_us_is_the_role(pod: Emulator) -> None:
     assert ("container-role", True) == (method, "assumed-role/etl" in arn)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "environ",
     [
@@ -175,6 +176,7 @@ def test_a_boto_file_of_gsutils_is_not_in_the_way(home: Path) -> None:
     assert done.stdout.startswith("container-role"), done.stderr
 
 
+@pytest.mark.sampled(4)
 @posix
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)]
@@ -202,6 +204,7 @@ def test_the_commands_own_options_are_its_own() -> None:
     assert f"{words}\n" == done.stdout
 
 
+@pytest.mark.sampled(4)
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_signals_are_handed_on(name: str) -> None:
@@ -395,6 +398,7 @@ def test_serves_what_it_says_until_it_is_told_to_stop(
     assert 3 == len(lines)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("flags", [[], ["--quiet"]], ids=str)
 def test_a_refusal_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
     pod.remove_role(ROLE)

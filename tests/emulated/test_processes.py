@@ -28,6 +28,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 HANGS_S = 20  # STS, in the tests that end before it answers
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_pool_of_workers(pod: Emulator, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():

@@ -112,6 +112,7 @@ def of_registered() -> Any:
 PLACES = [of_credentials, of_chain, of_session, of_registered]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.parametrize("configure", WAYS, ids=lambda way: way.__name__)
 def test_proxy_sees_nothing_of_plain_http_to_loopback(
@@ -162,6 +163,7 @@ def test_proxy_that_is_set_after_the_client_was_made_sees_nothing(
     assert proxy.saw_nothing
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -238,6 +240,7 @@ def forwarding(proxies: dict[str, str] | None, authority: str, flag: object = Tr
     return session
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("chain", [(), (SECOND,)], ids=["role", "chain"])
 @pytest.mark.parametrize("by", ["config", "environment"])
 def test_proxy_that_would_decrypt_https_gets_nothing(

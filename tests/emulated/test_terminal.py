@@ -24,6 +24,7 @@ COLOUR = re.compile(r"\033\[[0-9;]*m")
 SPINNING = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
 
 
+@pytest.mark.exhaustive
 def test_the_demo_shows_what_it_waits_for_then_what_it_cost() -> None:
     with on_terminal(DEMO) as run:
         run.until("\r\033[K  ⠋ Amazon S3 (moto)")
@@ -81,6 +82,7 @@ def test_a_narrow_terminal_breaks_what_the_doctor_says_and_no_command(
     assert piped.stdout.split() == " ".join(written).split()
 
 
+@pytest.mark.exhaustive
 def test_a_narrow_terminal_breaks_the_demo_between_words() -> None:
     with on_terminal(DEMO, columns=44) as run:
         assert 0 == run.end()

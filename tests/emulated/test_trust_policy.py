@@ -163,6 +163,7 @@ def test_lint(files: Path) -> None:
     )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("arguments", "stdin", "error_id"),
     [

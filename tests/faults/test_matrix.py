@@ -33,6 +33,7 @@ def _cells() -> list[object]:
     ]
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize(("row", "situation", "life"), _cells())
 def test_fault(drive: Drive, row: Row, situation: Situation, life: Life) -> None:
     assert row.outcomes.of(situation, life) == drive.run(row, situation, life)

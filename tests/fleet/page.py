@@ -50,9 +50,9 @@ src="../figures/fleet-12h-light.svg">
 ## STS quotas
 
 AWS allows 600 requests per second for each account and region, by default, for `AssumeRole` and the
-other STS actions that are signed ([IAM and STS quotas](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)). It publishes no number
-for `AssumeRoleWithWebIdentity`, which is not signed; take the same number, and look for
-`Throttling` errors in CloudTrail.
+other STS actions that are signed ([IAM and STS quotas]). It publishes no number for
+`AssumeRoleWithWebIdentity`, which is not signed; take the same number, and look for `Throttling`
+errors in CloudTrail.
 
 - **Steady rate**: each set of credentials is refreshed once in half of its life, on average. That
   is *pods x roles in use / 1,800* requests per second for credentials of one hour: one request per
@@ -69,6 +69,8 @@ for `AssumeRoleWithWebIdentity`, which is not signed; take the same number, and 
   after the other.
 - **Throttling** counts as a failed refresh: the pod goes on with the credentials that it has, and
   tries again after a pause, as in an outage.
+
+[IAM and STS quotas]: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
 

@@ -62,6 +62,7 @@ WAYS: dict[str, tuple[Callable[[Workload], Any], Callable[[Any], None]]] = {
 }
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_no_step_that_fails_shows_a_secret(
@@ -88,6 +89,7 @@ def test_no_step_that_fails_shows_a_secret(
 
 
 # Of connections that are opened and never closed, since the error comes first.
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("way", WAYS)
@@ -137,6 +139,7 @@ def test_no_setting_that_is_wrong_shows_a_key(
     assert [] == crash_reports.reports(error, secrets)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_outbound_token_that_fails_shows_no_secret(
     in_this_thread: Workload, secrets: Secrets, kind: Any

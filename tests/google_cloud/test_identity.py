@@ -330,6 +330,7 @@ def whose(workload: Workload, credentials: Any) -> str:
     return str(workload.whose(credentials)).rpartition("/")[2]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("how", ["token", "file", "files"])
 @pytest.mark.parametrize("kind", ["opaque", "of Kubernetes"])
 @pytest.mark.parametrize("source", ["signed-request", "outbound"])
@@ -439,6 +440,7 @@ PRINCIPALS: dict[str, Any] = {
 }
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("before", PRINCIPALS)
 @pytest.mark.parametrize("after", PRINCIPALS)
 def test_other_keys_are_taken_up_only_if_aws_says_that_they_are_of_the_same_principal(
@@ -638,6 +640,7 @@ def put_back() -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("two", "lines"),
     [

@@ -232,6 +232,7 @@ def test_a_program_of_node_reads_it(pod: Workload, file: str) -> None:
 # -- what google-exec sees to -------------------------------------------------------------------
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "environ",
     [
@@ -268,6 +269,7 @@ def test_no_proxy_stands_between(pod: Workload) -> None:
     assert "a.example,127.0.0.1 a.example,127.0.0.1\n" == done.stdout
 
 
+@pytest.mark.exhaustive
 @needs_gcloud
 def test_gcloud_is_not_whoever_logged_in_before(pod: Workload, tmp_path: Path) -> None:
     token = tmp_path / "token"

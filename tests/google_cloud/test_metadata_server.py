@@ -357,6 +357,7 @@ def test_a_refusal_is_400_with_what_mends_it(workload: Workload) -> None:
 # -- requests that two readers may understand differently ----------------------------------------
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "lines",
     [

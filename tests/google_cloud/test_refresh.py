@@ -148,6 +148,7 @@ def test_nothing_valid_is_asked_for_once(workload: Workload) -> None:
 # -- google-auth's own transports -----------------------------------------------------------------
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("width", [1, 20])
 def test_the_asynchronous_session_gets_past_each_refusal(
     workload: Workload, journey: Journey, api: str, width: int

@@ -1,4 +1,5 @@
-"""How hard hypothesis tries: `quick` with every run of the suite, `thorough` where time is given.
+"""How hard hypothesis tries: `quick` with all tests, `selection` with the
+selection of them, `thorough` where time is given.
 
 `HYPOTHESIS_PROFILE=thorough python -m pytest tests/properties` looks for examples not seen before.
 """
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "quick", max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
 )
+# For the selection of tests that runs by default, see tests/suite.py.
+settings.register_profile("selection", settings.get_profile("quick"), max_examples=40)
 settings.register_profile(
     "thorough",
     max_examples=3000,

@@ -109,6 +109,7 @@ def alone(site: Site, environ: Environment, source: Any) -> Any:
         forget()
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @settings(max_examples=settings.default.max_examples // 15)  # of real exchanges
 @given(first=ENVIRONMENTS, second=ENVIRONMENTS, noise=IRRELEVANT)

@@ -202,6 +202,7 @@ def _cases(
     return _claims.flatmap(about)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)  # hundreds of requests
 @settings(max_examples=settings().max_examples * 3)
 @given(case=_cases(_statement))

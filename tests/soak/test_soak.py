@@ -8,6 +8,7 @@ from gcp_aws_bridge.testing import GkePod
 from soak.day import ROLES, live
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("error")
 def test_two_hours_with_faults_that_nobody_notices(gke_pod: GkePod) -> None:
     report = live(gke_pod.cloud, hours=2, seed=3)

@@ -242,11 +242,13 @@ def test_no_pod():
 CARELESS_OUTCOMES = {"passed": 27, "failed": 2, "errors": 2}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_leaks_in_any_order(inner: Inner, seed: int) -> None:
     inner(CARELESS, f"--shuffle={seed}").assert_outcomes(**CARELESS_OUTCOMES)
 
 
+@pytest.mark.exhaustive
 def test_nothing_leaks_under_xdist(inner: Inner) -> None:
     pytest.importorskip("xdist")
     done = inner(CARELESS, "-p", "xdist", "-n", "2")
@@ -373,6 +375,7 @@ def test_afterwards():
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_beside_moto(inner: Inner, seed: int) -> None:
     inner(MOTO, f"--shuffle={seed}").assert_outcomes(passed=11)
@@ -423,6 +426,7 @@ async def test_a_refresh(pod, turn):
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("plugin", ["anyio", "asyncio"])
 def test_asynchronous_tests(inner: Inner, plugin: str) -> None:
     options = ["-p", plugin]

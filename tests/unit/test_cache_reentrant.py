@@ -86,6 +86,7 @@ CASES: dict[str, tuple[float | None, Callable[[Machine], Any]]] = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("case", CASES)
 def test_a_signal_handler_at_each_bytecode_gets_credentials(case: str) -> None:
     minutes, work = CASES[case]

@@ -310,6 +310,7 @@ def light() -> Iterator[None]:
         yield
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.usefixtures("iam", "light")
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("case", [name for name in CASES if name != "endpoints of files ignored"])

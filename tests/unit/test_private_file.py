@@ -223,6 +223,7 @@ def exchange_before_each_call(
             return
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("exchange", BY_LINKS, ids=named)
 @pytest.mark.parametrize("operate", OPERATIONS[:3], ids=named)
 def test_a_cache_folder_that_is_exchanged_at_any_call_leads_nowhere_else(
@@ -408,6 +409,7 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "number",
     [errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.ENOENT, errno.ELOOP, errno.EEXIST],

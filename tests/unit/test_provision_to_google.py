@@ -397,6 +397,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cel, "literal", lambda value: f"'{value}'")
 
 
+@pytest.mark.sampled(7)
 @needs_bash
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("value", NASTY)

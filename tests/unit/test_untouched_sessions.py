@@ -53,6 +53,7 @@ def methods(session: Any) -> list[str]:
     return [one.METHOD for one in session.get_component("credential_provider").providers]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_same_chain_requests_credentials_errors_and_log(
     profile: str, home: Path, monkeypatch: pytest.MonkeyPatch

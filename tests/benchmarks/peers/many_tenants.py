@@ -29,13 +29,15 @@ def policy(number: int) -> dict[str, object]:
 
 def usage() -> tuple[int, int]:
     """Return the numbers of threads and of sockets of this process."""
-    sockets = 0
-    for descriptor in os.scandir("/proc/self/fd"):
-        try:
-            sockets += Path(descriptor.path).readlink().name.startswith("socket:")
-        except FileNotFoundError:  # closed meanwhile
-            continue
-    return threading.active_count(), sockets
+    descriptors = [descriptor.path for descriptor in os.scandir("/proc/self/fd")]
+    return threading.active_count(), sum(map(is_socket, descriptors))
+
+
+def is_socket(descriptor: str) -> bool:
+    try:
+        return Path(descriptor).readlink().name.startswith("socket:")
+    except FileNotFoundError:  # closed meanwhile
+        return False
 
 
 clouds = connect()
