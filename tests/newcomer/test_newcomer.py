@@ -98,7 +98,7 @@ def test_the_demonstration_runs_to_its_end(run: Run) -> None:
     assert "✗" not in shown
 
 
-@pytest.mark.parametrize("block", [0, 1], ids=["what people write today", "the line"])
+@pytest.mark.parametrize("block", [0, 1], ids=["the line", "what it replaces"])
 def test_the_examples_of_the_readme_give_the_role(run: Run, gke_pod: Emulator, block: int) -> None:
     gke_pod.add_role(ROLE)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
