@@ -1,4 +1,4 @@
-"""A cell as aiobotocore sees it: as botocore does, but that whoever waits is a task."""
+"""aiobotocore counterpart of `_botocore_credentials` and `_provider`: a task waits, no thread."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ with extra("aio", "aiobotocore", "2.24.2"):
 
 
 class AioBridgeCredentials(CellView, AioRefreshableCredentials):
-    """aiobotocore credentials that are always valid; as `BridgeCredentials`, but for tasks.
+    """aiobotocore credentials that are always valid and consistent: `BridgeCredentials` for tasks.
 
-    Parts that one task awaits one by one are of one set; those that `asyncio.gather` awaits are
-    read by a task each.
+    Parts that one task awaits one by one belong to one set. With `asyncio.gather`, each part is
+    read by a task of its own.
     """
 
     async def get_frozen_credentials(  # type: ignore[override]
         self, at_least: float = 0.0
     ) -> ReadOnlyCredentials:
-        """Return one whole, immutable set, without blocking the event loop.
+        """Return one complete, immutable set of credentials without blocking the event loop.
 
         Args:
-            at_least: For how many seconds the caller needs them, as for threads.
+            at_least: Seconds for which the caller needs them, as for threads.
 
         Raises:
-            CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
-                its `__cause__`.
+            CredentialRetrievalError: No credentials are valid, and the exchange failed. Its
+                `__cause__` is the `BridgeError`.
         """
         try:
             return self._frozen(await self._cell.get_async(at_least))
@@ -65,7 +65,7 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
 
 
 class AioGoogleWebIdentityProvider(GoogleWebIdentityProvider):
-    """The same link in aiobotocore's chain."""
+    """The provider for aiobotocore's chain."""
 
     async def load(self) -> AioBridgeCredentials | None:  # type: ignore[override]
         with self.chained():
@@ -77,16 +77,16 @@ class AioGoogleWebIdentityProvider(GoogleWebIdentityProvider):
 
 
 class _AioGiven(Given):
-    """The same chain of one link."""
+    """The only provider of an asynchronous session."""
 
     async def load(self) -> CellView:  # type: ignore[override]
         return super().load()
 
 
 class BridgeAioSession(AioSession):
-    """An `AioSession` for a role; pickles as its settings, and is printed as them.
+    """An `AioSession` for a role. Its pickle and its `repr` are its settings.
 
-    fsspec takes file systems for the same whose arguments print the same.
+    fsspec shares one file system between arguments whose `repr` is the same.
     """
 
     def __init__(
@@ -113,5 +113,5 @@ class BridgeAioSession(AioSession):
         return f"<aiobotocore session of {self._request!r}, region {self._region_name}>"
 
     def __dask_tokenize__(self) -> str:
-        """Return the same for Dask, which would go by the pickle."""
+        """Return the same for Dask, which would use the pickle."""
         return repr(self)

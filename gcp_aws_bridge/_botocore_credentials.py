@@ -1,4 +1,4 @@
-"""A cell as botocore sees it: its own types, its own errors, none of its refreshing."""
+"""A credential cache as botocore's `RefreshableCredentials`, without botocore's refreshing."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 METHOD = "google-web-identity"
 _PARTS = 3  # access key, secret key, session token
-# After such a pause, code that has read all parts of a set is signing another request; after a long
-# one, also code that reads at the same place again.
+# Code that has read all parts of a set, and then pauses for this long, signs another request. After
+# the long pause this is also assumed of code that reads at the same place again.
 _PAUSE_S, _LONG_PAUSE_S = 1.0, 60.0
-# Bounds on what a thread or task remembers: sets that it reads by turns, and places of one signer.
+# Bounds on what a thread or task remembers: sets that it reads in turn, and places of one signer.
 _MAX_READINGS, _MAX_PLACES = 8, 32
-_MAX_REPEATS = 8  # reads in a row at one place: no signer, but a loop that waits for another key
+_MAX_REPEATS = 8  # in a row at one place: this is a loop that waits for another key, not a signer
 _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
 def for_botocore(error: BridgeError) -> CredentialRetrievalError:
-    """What boto3 users catch already, with our message."""
+    """Return the error that boto3 users catch already, with the message of *error*."""
     return CredentialRetrievalError(provider=METHOD, error_msg=str(error))
 
 
 class FrozenCredentials(ReadOnlyCredentials):
-    """botocore's own value, but that its `repr` shows no secret.
+    """botocore's own value, with a `repr` that shows no secret.
 
-    botocore unpacks it, so it must stay a tuple: what walks its items finds the secrets.
+    botocore unpacks it, so it must stay a tuple: code that walks its items finds the secrets.
     """
 
     __slots__ = ()
@@ -57,7 +57,7 @@ class FrozenCredentials(ReadOnlyCredentials):
 
 
 class _View(SecretValue):
-    """A set in both forms. An object, since crash reporters show what is in a tuple."""
+    """One set of credentials in both forms. No tuple: crash reporters show the items of one."""
 
     __slots__ = ("frozen", "of")
 
@@ -77,7 +77,7 @@ class Read(NamedTuple):
 
 
 class Reading:
-    """How far a thread or task has read the parts of one set. Not changed once it is made."""
+    """How far a thread or task has read the parts of one set of credentials. Immutable."""
 
     __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "view")
 
@@ -88,10 +88,10 @@ class Reading:
         self.last, self.repeats, self.at_s = read, 0, cell.monotonic()
 
     def after(self, read: Read, now_s: float) -> Reading:
-        """Return this reading with one more read of the same set."""
+        """Return a reading with one more read of the same set."""
         after = copy.copy(self)
         if self._is_whole() and now_s - self.at_s >= _LONG_PAUSE_S:
-            after.places = (read,)  # the next request, perhaps: it can have this set as well
+            after.places = (read,)  # perhaps the next request, which can use this set as well
         elif read not in self.places:
             after.places = (*self.places, read)[-_MAX_PLACES:]
         after.repeats = self.repeats + 1 if read == self.last else 0
@@ -101,12 +101,12 @@ class Reading:
     def is_over(self, read: Read, now_s: float) -> bool:
         """Return whether *read* belongs to the next request.
 
-        Signers read the parts in any order, and some of them twice: a check, then the use. The next
-        request begins when all parts were read, and the code is back at a place where it was, or
-        goes on after a pause.
+        Signers read the parts in any order, and some parts twice (to check, then to use them). The
+        next request begins when all parts have been read and the code is at a place where it read
+        before, or continues after a pause.
         """
         is_back, pause_s = read in self.places, now_s - self.at_s
-        if read == self.last:  # also in code that reads one part alone, for a log
+        if read == self.last:  # also in code that reads a single part, for a log
             long_ago = pause_s >= _LONG_PAUSE_S
             return self.repeats >= _MAX_REPEATS or (
                 long_ago and (self._is_whole() or self.places == (read,))
@@ -124,10 +124,10 @@ _readings: ContextVar[tuple[Reading, ...]] = ContextVar("gcp_aws_bridge_readings
 
 
 class CellView(RefreshableCredentials):
-    """What botocore's view of a cell and aiobotocore's have in common: all but the waiting.
+    """What the credentials for botocore and for aiobotocore share: everything but the waiting.
 
-    A `RefreshableCredentials` for whoever asks with `isinstance`; of its machinery (windows, lock,
-    refresh in the caller's thread) nothing is used.
+    A `RefreshableCredentials` for code that checks with `isinstance`. Nothing of its machinery is
+    used: neither its refresh windows nor its lock, and no refresh in the caller's thread.
     """
 
     def __init__(self, request: Request) -> None:
@@ -145,21 +145,21 @@ class CellView(RefreshableCredentials):
         token_source: TokenSource | None = None,
         **settings: Any,
     ) -> Self:
-        """Make those of a role, reached as a session without settings of its own does."""
+        """Make credentials for a role, with an STS client of the session that all calls share."""
         return cls(Request.of(role_arn, token_source, **settings))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._request.pickled(self.wanted)
 
     def __copy__(self) -> Self:
-        return self  # a view, which is not written to
+        return self  # it is immutable for its users
 
     @staticmethod
     def _never() -> dict[str, Any]:
-        raise NotImplementedError("the cell refreshes, not botocore")
+        raise NotImplementedError("the credential cache refreshes, not botocore")
 
     def warm_up(self) -> None:
-        """Have the first credentials on their way; neither waits nor raises."""
+        """Start fetching credentials in the background. Never blocks or raises."""
         self._cell.warm_up()
 
     def _frozen(self, current: AwsCredentials) -> FrozenCredentials:
@@ -188,19 +188,19 @@ class CellView(RefreshableCredentials):
         return _View(current, frozen)
 
     def reject(self, access_key: str) -> bool:
-        """Tell that a service refused *access_key* (`ExpiredToken`, `InvalidToken`…).
+        """Report that a service rejected *access_key* (`ExpiredToken`, `InvalidToken`…).
 
-        Clients of a session tell by themselves; this is for signers of one's own. Whoever asks
-        next gets other credentials, unless none are to be had.
+        Clients of a session do this by themselves; call it from a signer of your own. The next
+        caller gets other credentials, if there are any.
 
         Returns:
-            Whether signing again is worth while.
+            Whether it is worth signing the request again.
         """
-        _readings.set(self._other_readings())  # this thread or task does not go on with it
+        _readings.set(self._other_readings())  # this thread or task does not continue to read it
         return self._cell.reject(access_key)
 
     def _set_for(self, read: Read) -> _View | None:
-        """Return the set that *read* is of, or None if the caller must wait for credentials."""
+        """Return the set that *read* belongs to, or None if the caller must wait."""
         cell = self._cell
         kept, now_s = cell.memory.kept, cell.monotonic()
         cell.peek()  # starts a refresh that is due
@@ -221,11 +221,11 @@ class CellView(RefreshableCredentials):
         others = [one for one in _readings.get() if one.of() not in (None, self._cell)]
         return tuple(others[: _MAX_READINGS - 1])
 
-    # Known from the ARN: endpoint rules, which ask for it first, need no exchange.
+    # Known from the ARN, so that endpoint rules, which read it first, need no exchange.
     account_id: Any = property(lambda self: self._request.role.account_id)
 
     def refresh_needed(self, refresh_in: float | None = None) -> bool:
-        """Never by botocore."""
+        """Return False: the credential cache refreshes, not botocore."""
         return False
 
     def __repr__(self) -> str:
@@ -246,26 +246,26 @@ def _part(name: str) -> property:
 
 
 class BridgeCredentials(CellView):
-    """botocore credentials that are always valid: each read is of one whole set.
+    """botocore credentials that are always valid and consistent.
 
-    Pass `get_frozen_credentials()` to code that signs, where you can: it is one set by itself.
+    Pass `get_frozen_credentials()` to code that signs, where you can: it is one consistent set.
 
     Code that reads `access_key`, `secret_key` and `token` one by one, as botocore's signers do,
-    gets the parts of one set for each request, in whatever order it reads them, with pauses of up
-    to a minute. Each thread, and each asyncio task, has its own set for that. A set that expires or
-    is rejected between two reads is not continued.
+    gets parts of one set for each request, in any order, with pauses of up to a minute. Each thread
+    and each asyncio task reads its own set. Where a set expires or is rejected between two reads,
+    the next read returns a part of another set.
     """
 
     def get_frozen_credentials(self, at_least: float = 0.0) -> ReadOnlyCredentials:
-        """Return one whole, immutable set.
+        """Return one complete, immutable set of credentials.
 
         Args:
-            at_least: For how many seconds the caller needs them, for what outlives a request. At
-                most 90 % of the session's life are asked for.
+            at_least: Seconds for which the caller needs them: for a presigned URL, or other things
+                that outlive a request. Counts as 90 % of the session's life at most.
 
         Raises:
-            CredentialRetrievalError: None is valid and none could be fetched; the `BridgeError` is
-                its `__cause__`.
+            CredentialRetrievalError: No credentials are valid, and the exchange failed. Its
+                `__cause__` is the `BridgeError`.
         """
         try:
             return self._frozen(self._cell.get(at_least))
@@ -279,7 +279,7 @@ class BridgeCredentials(CellView):
             view = self._begin(read, self._cell.memory.kept)
         return getattr(view.frozen, read.part)
 
-    # Read-only, where botocore's can be set: a view is not written to.
+    # Read-only: botocore's own attributes can be set.
     access_key: Any = _part("access_key")
     secret_key: Any = _part("secret_key")
     token: Any = _part("token")

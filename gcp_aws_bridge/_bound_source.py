@@ -1,8 +1,8 @@
-"""A token source that keeps the identity that it has where a session or credentials are made.
+"""A token source that keeps the identity that it had when a session or credentials were made.
 
-The sources of this package are bound: to files by absolute path and to a metadata server. A source
-of the user's own may read the environment at each call; it is refused where that made it another
-identity.
+The sources of this package are bound to files by their absolute paths, and to a metadata server. A
+source of the user's own may read the environment with each call; where the environment has changed
+and the token names another identity, that is an error.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def bound_source(source: TokenSource | None, audience: str, world: World) -> Bou
 
 
 class _OfOneIdentity:
-    """A source of the user's own, refused where another environment made it another identity."""
+    """A source of the user's own whose identity must not change with the environment."""
 
     def __init__(self, source: TokenSource, variables: Variables) -> None:
         self.__name__ = getattr(source, "__name__", None) or type(source).__name__  # for messages

@@ -35,7 +35,7 @@ class BoundExchange:
 
     def __init__(self, source: TokenSource | None, role: Role, session: Session) -> None:
         self._source = bound_source(source, role.audience, registry.world)
-        # The host's name is part of what is asked.
+        # The default session name contains the host's name, which is read now.
         self._role = replace(role, role_session_name=role.session_name)
         self._sts = sts_for(session, role)
         self.key: Hashable = (

@@ -1,4 +1,4 @@
-"""The link of botocore's credential chain where a Google identity becomes AWS credentials."""
+"""The provider in botocore's credential chain that exchanges Google ID tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 class Given(CredentialProvider):
-    """A chain of one link: these credentials."""
+    """The only provider of a session: returns the credentials that it was made with."""
 
     METHOD = METHOD
     CANONICAL_NAME = "customGoogleWebIdentityGiven"
@@ -32,17 +32,17 @@ class Given(CredentialProvider):
         self._given = given
 
     def load(self) -> CellView:
-        # A client is being made, which takes botocore longer than the exchange takes the network.
+        # botocore is making a client, which takes longer than the exchange does.
         self._given.warm_up()
         return self._given
 
 
 class GoogleWebIdentityProvider(CredentialProvider):
-    """The place in botocore's chain where a Google identity becomes AWS credentials.
+    """Provider that exchanges a Google ID token for AWS credentials.
 
     Args:
-        session: Whose settings and STS endpoint are used.
-        role: None: environment and profile say, each time they are asked.
+        session: Its settings and its STS endpoint are used.
+        role: None: the environment and the profile name it; they are read with each request.
     """
 
     METHOD = METHOD
@@ -59,20 +59,20 @@ class GoogleWebIdentityProvider(CredentialProvider):
         self._source = token_source
 
     def load(self) -> BridgeCredentials | None:
-        """Credentials; None where no role is configured or this machine has no Google identity.
+        """Return credentials, or None without a role or without a Google identity.
 
         Raises:
-            CredentialRetrievalError: There is a Google identity, and it was refused.
+            CredentialRetrievalError: There is a Google identity, and the exchange failed.
         """
         with self.chained():
             if request := self.request():
-                request.cell().get()  # now, since only now can the chain still go on
+                request.cell().get()  # now: later, botocore cannot ask the next provider
                 watch(self.session)
                 return BridgeCredentials(request)
         return None
 
     def request(self) -> Request | None:
-        """What is wanted of this session; None where no role is configured."""
+        """Return which credentials this session needs, or None if no role is configured."""
         role = role_for(self.session, self._role)
         if role is None:
             _log.debug("no role is configured for %s: next provider", METHOD)
@@ -81,11 +81,11 @@ class GoogleWebIdentityProvider(CredentialProvider):
 
     @contextmanager
     def chained(self) -> Iterator[None]:
-        """Errors as a chain takes them; left without one where the next provider is to be asked."""
+        """Convert errors for botocore's chain; suppress those that let the chain continue."""
         try:
             yield
         except TokenUnavailable as error:
-            # Falling through is a laptop's way; a pod that has lost its identity wants to know.
+            # Falling through is expected on a laptop; in a pod it signals a misconfiguration.
             level = logging.WARNING if looks_like_google() else logging.DEBUG
             _log.log(level, "no Google identity here: next provider. %s", error)
         except BridgeError as error:

@@ -1,7 +1,7 @@
-"""What a service says of credentials that are valid by our clocks, and what is done about it.
+"""A service rejects credentials that are valid by the local clocks: replace them and retry once.
 
-A revoked session, or a machine whose clock lies: the service refuses, and the request is signed
-anew with other credentials, once. All sessions that share the credentials get the new ones.
+The role session may have been revoked, or the clock of this machine may be wrong. All sessions that
+share the credentials get the new ones.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gcp_aws_bridge.exceptions import ConfigError
 
 _log = logging.getLogger("gcp_aws_bridge")
 
-# IAM user guide and API reference, "Common errors": the key or its session token is over or not
-# known. What is said of the signature, the time or the permissions is no fault of the key.
+# IAM user guide and API reference, "Common errors": the key or its session token has expired or is
+# not known. Errors about the signature, the time or the permissions are not the key's fault.
 _REJECTED = frozenset(
     {
         "ExpiredToken",
@@ -39,7 +39,7 @@ _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 
 
 def watch(session: Session) -> None:
-    """Have clients that *session* makes from now on tell of credentials that were rejected."""
+    """Have clients that *session* makes from now on report rejected credentials."""
     # The signer listens to the service's own event, which comes before one for all services.
     session.register("request-created", _note_signature, unique_id="gcp-aws-bridge-signed")
     look: Any = _look_at_answer  # the one event whose listeners answer
@@ -54,7 +54,7 @@ def _note_signature(**event: Any) -> None:
 
 
 def _look_at_answer(**event: Any) -> int | None:
-    """What botocore asks after each attempt: seconds until the next one, None for no other."""
+    """Return the seconds until botocore's next attempt, or None to leave the decision to others."""
     response, request_dict = event["response"], event["request_dict"]
     code = "" if response is None else response[1].get("Error", {}).get("Code")
     if code not in _REJECTED or code in _own_errors(event["operation"]):
@@ -70,10 +70,10 @@ def _look_at_answer(**event: Any) -> int | None:
 
 
 def _own_errors(operation: OperationModel) -> set[str]:
-    """Codes that *operation* has for what it was given: a task's token, say, that has ended."""
+    """Return codes that *operation* uses for its arguments, such as an expired task token."""
     shapes: list[Any] = operation.error_shapes
     modelled = {shape.error_code or shape.name for shape in shapes}
-    return modelled - {"UnrecognizedClientException"}  # where a model has this, it is of the key
+    return modelled - {"UnrecognizedClientException"}  # a model that lists it means the key
 
 
 def _signing_key(signature: str | bytes) -> str | None:
@@ -83,16 +83,16 @@ def _signing_key(signature: str | bytes) -> str | None:
 
 
 def _can_be_sent_again(body: Any) -> bool:
-    """Whether botocore can rewind it; a stream that cannot would turn one error into another."""
+    """Return whether botocore can rewind *body*; retrying another one would hide the error."""
     try:
         stream = unwrapped(body)
     except ConfigError as error:
-        # The caller gets the service's error, which says more than this one.
+        # The caller gets the service's error, which is more useful than this one.
         _log.warning("a rejected request is not signed again: %s", error)
         return False
     if not hasattr(stream, "read"):
         return True
     if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
-        return False  # aiofiles and its like: aiobotocore calls it, but does not await it
+        return False  # aiofiles and similar: aiobotocore calls it without awaiting it
     seekable = getattr(stream, "seekable", None)
     return bool(seekable()) if callable(seekable) else hasattr(stream, "seek")

@@ -1,4 +1,4 @@
-"""Which credentials are wanted: what every rendering is made of, and what it pickles as."""
+"""Which credentials are wanted: what every adapter is made of, and what it pickles as."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """A role, whose token is traded for its credentials, and how STS is reached.
+    """A role, the token source for it, and the session that reaches STS.
 
-    Bound to the environment in which it is made; unpickled elsewhere, to the environment there.
+    Bound to the environment in which it is made; after unpickling, to the environment there.
 
     Args:
-        token_source: None: what this machine has.
-        session: botocore's or aiobotocore's, with the region, profile and proxies that reach STS.
-        is_own: The session was the user's: what is made of it cannot be made again elsewhere.
+        token_source: None: the source that this machine has.
+        session: botocore's or aiobotocore's, with the region, profile and proxies for STS.
+        is_own: The user passed the session, so the request cannot be made again elsewhere.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Request:
         is_own: bool = False,
         **settings: Unpack[RoleSettings],
     ) -> Request:
-        """Read what is wanted from arguments, environment and profile.
+        """Make a request from arguments, environment and profile.
 
         Raises:
             ConfigError: No role is configured, or a setting is malformed.
@@ -87,28 +87,27 @@ class Request:
         return self._exchange.cell()
 
     def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
-        """What `__reduce__` returns for what `make(role, token_source=…, **more)` made."""
+        """Return the result of `__reduce__` for an object made by `make(role, token_source=…)`."""
         if self.is_own:
             raise not_pickled(
-                "What is made with a botocore_session of your own",
-                "leave botocore_session out, or make it in the process that uses it.",
+                "An object made with a botocore_session of your own",
+                "leave botocore_session out, or make the object in the process that uses it.",
             )
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
-        """Print the same for equal requests only, since fsspec tells file systems apart by it."""
+        """Return the same text for equal requests only: fsspec identifies file systems by it."""
         source = self.token_source
         given = "" if source is None else f", token_source={name_of(source)}"
         return f"{self.role!r}{given}, environment={self._exchange.environment}"
 
 
 class Rendering:
-    """Credentials in the form that one SDK asks for them; pickles as settings.
+    """Base class of adapters: credentials for another SDK, which pickle as settings.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings
-            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`,
-            `policy_arns`).
+        role_arn: As for `gcp_aws_bridge.session`, like *token_source* and the settings (`audience`,
+            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -131,7 +130,7 @@ class Rendering:
         return f"{type(self).__qualname__}({self._request!r})"
 
     def __dask_tokenize__(self) -> str:
-        """Return the same for Dask, which would go by the pickle."""
+        """Return the same for Dask, which would use the pickle."""
         return repr(self)
 
 
@@ -156,10 +155,10 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
 
 @without_inner_frames  # the environment may hold keys
 def shared_session() -> Session:
-    """Return the session that is shared by all requests which are given none.
+    """Return the session that all requests without a session of their own share.
 
-    It is another one where the environment names another profile or other files, or where these
-    have been written, since botocore reads them once.
+    It is a new one if the environment names another profile or other files, or if these files have
+    been written since: botocore reads them once.
     """
     environ = os.environ
     return _shared_session(

@@ -1,4 +1,4 @@
-"""The one line: a boto3 session, or credentials for any other signer, from a role's ARN."""
+"""`session()` and `credentials()`: from a role's ARN to a boto3 session, or to any signer."""
 
 from __future__ import annotations
 
@@ -37,25 +37,26 @@ def session(
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
 ) -> boto3.Session:
-    """Make a boto3 session whose clients trade this machine's Google ID token for AWS credentials.
+    """Make a boto3 session whose clients exchange this machine's Google ID token for credentials.
 
-    Asks no network itself: the exchange starts in the background when the first client is made,
-    is waited for when the first request is signed, and comes again, in the background, ahead of
-    expiry. Equal roles share it, however many sessions there are. The session has these
-    credentials or an error; it never falls through to others.
+    Makes no request itself. The exchange starts in the background when the first client is made;
+    the first request waits for it. It is repeated in the background before the credentials expire.
+    Sessions with equal roles share it. The session has these credentials or an error: it never
+    falls through to other providers.
 
     Args:
-        role_arn: The role, or a `Role` in place of all the settings here. None: the environment or
-            the profile says (see docs/reference/settings.md).
-        audience: What the ID token is asked for. Default: `sts.amazonaws.com`.
-        role_session_name: Shows in CloudTrail. Default: the pod's or host's name.
+        role_arn: The role, or a `Role` instead of all settings here. None: the role is named by the
+            environment or the profile (see docs/reference/settings.md).
+        audience: The audience of the ID token. Default: `sts.amazonaws.com`.
+        role_session_name: Shows in CloudTrail. Default: the name of the pod or host.
         duration_seconds: 900 to 43200; at most 3600 with a chain. Default: 3600.
-        region_name: Of the session, and of STS where it lies in the role's partition.
-        chain: Roles to assume one after the other from the first, by ARN.
+        region_name: The region of the session, and of STS if it lies in the role's partition.
+        chain: ARNs of roles to assume, each with the credentials of the one before.
         policy: A session policy, JSON text or a mapping; it narrows what the last role allows.
-        policy_arns: Up to 10 managed policies, to the same effect.
-        token_source: Any `() -> str` that returns an ID token. Default: what this machine has.
-        botocore_session: One to build on. Default: a new one.
+        policy_arns: Up to 10 managed policies, which narrow it too.
+        token_source: Any `() -> str` that returns an ID token. Default: the source that this
+            machine has.
+        botocore_session: A session to build on. Default: a new one.
 
     Raises:
         ConfigError: No role is configured, a setting is malformed, or boto3 is not installed.
@@ -90,16 +91,16 @@ def credentials(
     botocore_session: botocore.session.Session | None = None,
     **settings: Unpack[RoleSettings],
 ) -> BridgeCredentials:
-    """Make botocore credentials that renew themselves, for any SigV4 signer.
+    """Make botocore credentials that refresh themselves, for any SigV4 signer.
 
-    For what takes credentials and not a session: opensearch-py, requests-aws4auth, signers of
-    one's own. Asks no network until they are first used.
+    For code that takes credentials and not a session: opensearch-py, requests-aws4auth, signers of
+    your own. Makes no request until the credentials are first used.
 
     Args:
-        role_arn: As for `session`, and so are *token_source* and the settings (`audience`,
+        role_arn: As for `session`, like *token_source* and the settings (`audience`,
             `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
-        botocore_session: Whose region, profile and proxy settings reach STS. Default: one that
-            all calls share.
+        botocore_session: The session whose region, profile and proxy settings reach STS. Default:
+            a session that all calls share.
 
     Raises:
         ConfigError: As for `session`.

@@ -1,4 +1,4 @@
-"""A name for how a botocore session reaches STS: equal where the same server is reached alike."""
+"""A key for how a botocore session reaches STS: equal keys mean the same server and connection."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _PROFILE_KEYS = (
 
 
 class StsKey(NamedTuple):
-    """What decides which server is asked, and how; values as digests, as proxies have passwords.
+    """What decides which server is asked, and how. Digests only: proxy URLs contain passwords.
 
     Args:
         server: A region or an address.
-        session: Of what the program set in the session, and of the session's profile.
-        variables: Of each variable of the environment.
+        session: Digest of the settings of the session and of its profile.
+        variables: Name and digest of each variable of the environment.
     """
 
     server: str
@@ -40,7 +40,7 @@ class StsKey(NamedTuple):
 
 
 def sts_key(session: Session, region_name: str) -> StsKey:
-    """Return the name for *session* as it is now, in the environment as it is now."""
+    """Return the key of *session* with its settings and the environment of now."""
     return StsKey(
         region_name,
         digest(_settings(session), _profile(session)),
@@ -49,7 +49,7 @@ def sts_key(session: Session, region_name: str) -> StsKey:
 
 
 def way_of(client: Any, session: Session) -> StsKey:
-    """Return which server *client*, which was made just now, asks, and how it reaches it."""
+    """Return the key of the server that *client* asks, and of how it reaches it."""
     url = client.meta.endpoint_url
     if is_plain_http(url):  # to this machine, without a proxy and without certificates
         return StsKey(url, "", ())
@@ -61,7 +61,7 @@ def way_of(client: Any, session: Session) -> StsKey:
 
 
 def environment_changed(before: StsKey, now: StsKey) -> ConfigError:
-    """Return the error for a client that would ask another server than was meant."""
+    """Return the error for a client that would ask another server than at first."""
     seen = changed(before.variables, now.variables) or "the profile or a setting of the session"
     if before.server != now.server:
         seen = f"{quoted(before.server)} was meant, and botocore would ask {quoted(now.server)}"
