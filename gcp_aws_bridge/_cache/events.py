@@ -25,18 +25,19 @@ class Event(NamedTuple):
     """Something that happened to one set of credentials. Holds no secret.
 
     Attributes:
-        kind: `exchanged`: fresh credentials are there. `failed`: an exchange ended without; the
-            ones in use, if any, stay. `rejected`: a service refused those in use as expired or
-            invalid, and was believed.
-        label: Which credentials: the role's ARN.
+        kind: `exchanged`: there are fresh credentials. `failed`: an exchange failed; the current
+            credentials, if any, stay in use. `rejected`: a service rejected the current credentials
+            as expired or invalid, and they are replaced.
+        label: Names the credentials: the role's ARN.
         session_name: The role session's name.
-        attempts: How many requests the exchange took; 0 for a rejection.
-        failures: How many exchanges failed in a row, this one included.
-        retry_in_s: Seconds until the next one may start, where this one failed.
-        seconds: How long the exchange took, pauses between attempts included.
-        remaining_s: Seconds for which what is now in use stays good; 0.0 where there is nothing.
-        expiration: The end of what is now in use, aware UTC.
-        error: Why it failed; `error.error_id` and `getattr(error, "code", "")` make good labels.
+        attempts: Number of requests that the exchange took; 0 for a rejection.
+        failures: Number of exchanges that failed in a row, this one included.
+        retry_in_s: Seconds until the next exchange may start, after a failure.
+        seconds: Duration of the exchange, pauses between requests included.
+        remaining_s: Seconds for which the current credentials stay valid; 0.0 without any.
+        expiration: Expiration of the current credentials, aware UTC.
+        error: The reason of a failure; `error.error_id` and `getattr(error, "code", "")` make good
+            labels.
     """
 
     kind: Kind
@@ -60,14 +61,14 @@ _listeners: dict[object, Listener] = {}
 def on_event(listener: Listener) -> Callable[[], None]:
     """Call *listener* with each `Event` of this process from now on.
 
-    It is called in the thread that made the exchange, after all waiters were served; it should be
-    quick. An exception that it raises is logged and goes no further. A forked child keeps its
+    It is called in the thread that made the exchange, after all waiters have their result; it should
+    be quick. An exception that it raises is logged and not propagated. A forked child keeps its
     listeners.
 
     Returns:
-        A function that ends it.
+        A function that removes the listener.
     """
-    registration = object()  # its own, however often a listener is given
+    registration = object()  # one for each call, also with the same listener
     _listeners[registration] = listener
 
     def stop() -> None:
@@ -88,10 +89,10 @@ def emit(event: Event) -> None:
             event.seconds * 1000,
         )
     elif event.kind == "failed" and event.remaining_s > 0:
-        # At WARNING once an outage: nobody has noticed. Where somebody has, the error tells them.
+        # WARNING once for each outage: no caller has noticed it. A caller that has gets the error.
         _log.log(
             logging.WARNING if event.failures == 1 else logging.DEBUG,
-            "%s: refresh failed; those in use are good for %.0f s more, next try in %.0f s: %s",
+            "%s: refresh failed; the current credentials are valid for %.0f s more, next attempt in %.0f s: %s",
             event.label,
             event.remaining_s,
             event.retry_in_s,
@@ -99,11 +100,11 @@ def emit(event: Event) -> None:
         )
     elif event.kind == "rejected":
         _log.warning(
-            "%s: a service refused these credentials as expired or invalid; asking for others",
+            "%s: a service rejected these credentials as expired or invalid; getting new ones",
             event.label,
         )
     for listener in [*_listeners.values()]:
         try:
             listener(event)
-        except Exception:  # noqa: BLE001, PERF203 - one listener's fault is not another's
+        except Exception:  # noqa: BLE001, PERF203 - one listener must not affect another
             _log.exception("A listener of gcp_aws_bridge.on_event raised")

@@ -294,5 +294,5 @@ def test_it_is_logged_once_without_the_key(
     with caplog.at_level(logging.WARNING):
         client.get_caller_identity()
     [record] = caplog.records
-    assert "a service refused these credentials as expired or invalid" in record.getMessage()
+    assert "a service rejected these credentials as expired or invalid" in record.getMessage()
     assert "ASIA" not in caplog.text
