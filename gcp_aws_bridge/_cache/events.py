@@ -61,7 +61,7 @@ _listeners: dict[object, Listener] = {}
 def on_event(listener: Listener) -> Callable[[], None]:
     """Call *listener* with each `Event` of this process from now on.
 
-    It is called in the thread that made the exchange, after all waiters have their result; it should
+    It is called in the thread that made the exchange, after all waiters have been served; it should
     be quick. An exception that it raises is logged and not propagated. A forked child keeps its
     listeners.
 
@@ -92,7 +92,7 @@ def emit(event: Event) -> None:
         # WARNING once for each outage: no caller has noticed it. A caller that has gets the error.
         _log.log(
             logging.WARNING if event.failures == 1 else logging.DEBUG,
-            "%s: refresh failed; the current credentials are valid for %.0f s more, next attempt in %.0f s: %s",
+            "%s: refresh failed; current credentials valid for %.0f s, next attempt in %.0f s: %s",
             event.label,
             event.remaining_s,
             event.retry_in_s,

@@ -276,7 +276,7 @@ def test_outage_is_warned_of_once_with_the_time_that_is_left(
         world.advance(1)
     [record] = caplog.records
     assert logging.WARNING == record.levelno
-    assert f"{ROLE}: refresh failed; the current credentials are valid for 1790 s more" in record.getMessage()
+    assert f"{ROLE}: refresh failed; current credentials valid for 1790 s" in record.getMessage()
 
 
 def test_those_who_fail_together_do_not_share_one_exception_object(

@@ -55,7 +55,7 @@ def test_a_refusal_is_said_once_with_its_fix(serving: Serving) -> None:
 def test_an_outage_that_begins_behind_the_callers_is_one_line_too(serving: Serving) -> None:
     assert [] == serving.lines(20)
     [line] = serving.lines(120, AWAY)
-    assert f"{ROLE}: refresh failed; the current credentials are valid for" in line
+    assert f"{ROLE}: refresh failed; current credentials valid for" in line
     assert [f"{ROLE}: that is over; good for 3590 s"] == serving.lines(1)
 
 
