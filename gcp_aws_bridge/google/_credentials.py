@@ -210,7 +210,8 @@ class Credentials(_Refreshed, credentials.Scoped):
 
     def _valid(self) -> GoogleToken:
         if not self.scopes:
-            raise _as_googles(_arguments.no_scopes())
+            error = _arguments.no_scopes()
+            raise _as_googles(error) from error
         return super()._valid()
 
     def with_scopes(

@@ -590,15 +590,16 @@ def test_what_aws_sts_refuses_is_not_asked_again(workload: Workload, journey: Jo
     ],
 )
 def test_a_region_that_is_none_is_named_and_nothing_is_signed_for_its_address(
-    workload: Workload, monkeypatch: pytest.MonkeyPatch, region: str
+    workload: Workload, journey: Journey, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, region)
     error = refused(workload.credentials())
     assert ("config/google-aws-region", False) == (error.error_id, error.retryable)
     assert (0, 0) == workload.asked
-    monkeypatch.setenv("AWS_REGION", "us-east-1")  # the fix
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # the fix
+        monkeypatch.setenv(name, "us-east-1")
+    journey.travel(minutes=10)
     assert ACCOUNT == workload.whose(workload.credentials())
 
 
