@@ -38,8 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted.
+        The exit status: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted, 141 the reader of
+        standard output went away.
     """
+    from gcp_aws_bridge.cli._streams import guarded
+
+    return guarded(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     # The last collection finds what the end of the process frees anyway; with botocore loaded it
     # is a sixth of a short command's time.
     atexit.register(gc.freeze)

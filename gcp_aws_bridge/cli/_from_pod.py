@@ -1,4 +1,4 @@
-"""`setup --from-pod`: a manifest with a recipe in, the one without out."""
+"""`setup --from-pod`: rewrite a manifest with a recipe to one without."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _IN_THE_CODE = (
 
 
 def run(path: str, put: Callable[[dict[str, str]], None]) -> int:
-    """Rewrite *path*; 0 where something was rewritten and all of it was understood, else 1."""
+    """Rewrite *path*.
+
+    Returns:
+        0 if something was rewritten and nothing of the recipe is left, else 1.
+    """
     with extra("setup", "ruamel.yaml", "0.18.0"):
         from ruamel.yaml import YAML
 
@@ -38,7 +42,7 @@ def run(path: str, put: Callable[[dict[str, str]], None]) -> int:
         out = StringIO()
         yaml.dump_all(result.documents, out)
         put({Path(path).name: out.getvalue()})
-        lost = _comments(text) - _comments(out.getvalue())
+        lost = _comments(yaml, text) - _comments(yaml, out.getvalue())
         result.left += [f"A comment went with what it was beside: {quoted(one)}" for one in lost]
     _report(result)
     return 0 if result.done and not result.left else 1
@@ -69,6 +73,18 @@ def _documents(yaml: Any, text: str, path: str) -> list[Any]:
         ) from None
 
 
-def _comments(text: str) -> set[str]:
-    """Lines that are comments, and nothing else."""
-    return {line.strip() for line in text.splitlines() if line.strip().startswith("#")}
+def _comments(yaml: Any, text: str) -> set[str]:
+    """Return the lines of a manifest that are YAML comments and nothing else.
+
+    A line with "#" inside a block of text, such as the first one of a script, is no comment.
+    """
+    from ruamel.yaml.tokens import ScalarToken
+
+    lines = text.splitlines()
+    inside: set[int] = set()
+    for token in yaml.scan(text):
+        if isinstance(token, ScalarToken):
+            ends = token.end_mark.line + (token.style in ("'", '"'))
+            inside.update(range(token.start_mark.line + 1, ends))
+    found = {line.strip() for at, line in enumerate(lines) if at not in inside}
+    return {line for line in found if line.startswith("#")}

@@ -17,6 +17,7 @@ from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._extra import need
 from gcp_aws_bridge._file_cache import NAME
 from gcp_aws_bridge.cli import _role_options
+from gcp_aws_bridge.cli._shells import SHELLS, default_shell
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -82,6 +83,12 @@ def add_status(parser: argparse._ActionsContainer) -> None:
         "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
     )
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    parser.add_argument(
+        "--shell",
+        choices=sorted(SHELLS),
+        default=default_shell(),
+        help="form of the variables on standard output (default: %(default)s)",
+    )
 
 
 @contextlib.contextmanager
@@ -139,8 +146,13 @@ def token_file() -> Iterator[str]:
         _private_file.discard_folder(folder)
 
 
+def announce(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
+    """Print the variables that a client needs, so that its shell can evaluate them."""
+    print(SHELLS[options.shell](variables), flush=True)
+
+
 def hint(text: str, urls: Sequence[str] = ()) -> None:
-    """To whoever looks on, with where the status is: standard output is for programs."""
+    """Print *text* and where the status is for people: standard output is for programs."""
     status = [f"Status: {url}/healthz, {url}/readyz, {url}/metrics" for url in urls[1:]]
     print(text, *status, sep="\n", file=sys.stderr, flush=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ __all__ = ["HELP", "configure", "run"]
 HELP = "run both clouds emulated, for tests and trying out"
 
 _DEFAULT_ROLE = "arn:aws:iam::123456789012:role/etl"
+_PERSON, _LOGIN = "dev@example.com", timedelta(hours=12)
 _DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
 
@@ -51,6 +53,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the pod's Google service account, NAME@PROJECT.iam.gserviceaccount.com",
     )
     parser.add_argument(
+        "--chain",
+        action="append",
+        default=[],
+        metavar="ARN",
+        help="a role behind those: the first one may assume it, and so may those named before it; "
+        "may be repeated",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--laptop",
+        metavar="FOLDER",
+        help="print the environment of a machine in neither cloud: application-default credentials "
+        "in FOLDER impersonate the service account",
+    )
+    where.add_argument(
         "--on-aws",
         metavar="FOLDER",
         help="the other direction: print the environment of a program on EC2 that has the first "
@@ -82,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         policy = cloud.trust_policy_for_service("ec2.amazonaws.com") if args.on_aws else None
         for arn in roles:
             cloud.add_role(arn, policy, audience=args.audience)
+        _add_chain(cloud, roles[0], args.chain)
     except ValueError as error:
         return _fail(str(error), 2)
     try:
@@ -90,13 +108,15 @@ def run(args: argparse.Namespace) -> int:
         return _fail(f"cannot serve the ports asked for: {error}", 1)
     try:
         with told_to_stop() as stop:
-            environ, who = (
-                _on_aws(cloud, roles[0], Path(args.on_aws))
-                if args.on_aws
-                else _in_gke(cloud, roles, args.audience)
-            )
+            if args.on_aws:
+                environ, who = _on_aws(cloud, roles[0], Path(args.on_aws))
+            elif args.laptop:
+                environ, who = _on_laptop(cloud, roles, args.audience, Path(args.laptop))
+            else:
+                environ, who = _in_gke(cloud, roles, args.audience)
             print(SHELLS[args.shell](environ), flush=True)
-            _hint(f"{who}\nSet the variables above in another terminal. Ctrl-C stops.")
+            behind = f"\nBehind {roles[0]}: {', '.join(args.chain)}." if args.chain else ""
+            _hint(f"{who}{behind}\nSet the variables above in another terminal. Ctrl-C stops.")
             # Not `stop.wait()`: on Windows, Ctrl-C does not interrupt a wait without an end.
             while not stop.wait(0.5):
                 pass
@@ -105,6 +125,19 @@ def run(args: argparse.Namespace) -> int:
     finally:
         cloud.stop()
     return 0
+
+
+def _add_chain(cloud: Emulator, first: str, chain: list[str]) -> None:
+    """Add the roles of *chain*, each for the roles before it.
+
+    Raises:
+        ValueError: One of them is no ARN of a role.
+    """
+    before = [first]
+    for arn in chain:
+        statement = {"Effect": "Allow", "Principal": {"AWS": before}, "Action": "sts:AssumeRole"}
+        cloud.add_role(arn, {"Version": "2012-10-17", "Statement": [statement]})
+        before = [*before, arn]
 
 
 def _in_gke(cloud: Emulator, roles: list[str], audience: str) -> tuple[dict[str, str], str]:
@@ -122,6 +155,32 @@ def _in_gke(cloud: Emulator, roles: list[str], audience: str) -> tuple[dict[str,
         f"Metadata server: {cloud.metadata.url}   AWS STS: {cloud.sts.url}\n"
         f"{cloud.service_account.email} may assume {', '.join(roles)} with a token for {audience}."
     )
+
+
+def _on_laptop(
+    cloud: Emulator, roles: list[str], audience: str, folder: Path
+) -> tuple[dict[str, str], str]:
+    """Return the environment of a machine that only has application-default credentials.
+
+    They are of the kind that names where the service account is impersonated: the addresses for
+    a person's own login are fixed in Google's libraries.
+    """
+    found, who = _in_gke(cloud, roles, audience)
+    provider = cloud.add_google_provider_for_oidc("https://login.example.com", pool="people")
+    email = cloud.service_account.email
+    cloud.add_google_service_account(email, [provider.principal(_PERSON)])
+    ends = int((cloud.clock() + _LOGIN).timestamp())
+    folder.mkdir(parents=True, exist_ok=True)
+    login = (folder / "login").resolve()
+    login.write_text(provider.mint(_PERSON, exp=ends), "utf-8")
+    file = cloud.external_account(provider, email, source="file", file=login)
+    path = folder / "application_default_credentials.json"
+    path.write_text(json.dumps(file, indent=2), "utf-8")
+    for name in [name for name in found if name.startswith("GCE_METADATA_")]:
+        del found[name]
+    found["GOOGLE_APPLICATION_CREDENTIALS"] = str(path.resolve())
+    found["GOOGLE_CLOUD_PROJECT"] = cloud.service_account.project_id
+    return found, f"{_PERSON} may act as {email}.\n{who}"
 
 
 def _on_aws(cloud: Emulator, role: str, folder: Path) -> tuple[dict[str, str], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gcp_aws_bridge.cli import _google_serving
-from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, served
+from gcp_aws_bridge.cli._serving import add_status, announce, hint, need_extra, served
 
 _PORT = 9913
 
@@ -34,8 +34,7 @@ def run(options: argparse.Namespace) -> int:
     account = _google_serving.account_of(options)
     cells = {account.email: account.access(account.scopes)}
     with served(options, metadata(account), cells) as (stop, urls):
-        for name, value in _google_serving.variables(urls[0]).items():
-            print(f"{name}={value}", flush=True)
+        announce(options, _google_serving.variables(urls[0]))
         hint(f"Serving {account.email}; set the variables above for a client.", urls)
         while not stop.wait(0.5):  # not one long wait: on Windows, Ctrl-C does not interrupt it
             pass

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import logging
 import os
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._serving import add_status, hint, need_extra, roles_of, served, token_file
+from gcp_aws_bridge.cli._serving import (
+    add_status,
+    announce,
+    hint,
+    need_extra,
+    roles_of,
+    served,
+    token_file,
+)
 from gcp_aws_bridge.exceptions import BridgeError
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.authorization import Authorization
 
 _PORT = 9911
+_OF_CONTAINERS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
+_ONLY = (
+    "over plain HTTP, AWS SDKs ask loopback, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23] only."
+)
 _ROTATION_S, _SOON_S = 3600.0, 60.0
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -76,14 +90,34 @@ def run(options: argparse.Namespace) -> int:
         authorization = Authorization(path)
         handle = endpoint(roles, authorization)
         stop, urls = stack.enter_context(served(options, handle, cells, hosts))
-        print(f"AWS_CONTAINER_CREDENTIALS_FULL_URI={urls[0]}{PATH}")
-        print(f"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={authorization.path}", flush=True)
-        hint(
-            f"Serving {', '.join(roles)}; set the variables above for a client. Ctrl-C stops.",
-            urls,
-        )
+        url, warning = _for_clients(urls[0])
+        variables = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}{PATH}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(authorization.path),
+        }
+        announce(options, variables)
+        serving = f"Serving {', '.join(roles)}; set the variables above for a client."
+        hint(f"{serving} Ctrl-C stops.{warning}", urls)
         _rotate_until(stop, authorization, REAL)
     return 0
+
+
+def _for_clients(url: str) -> tuple[str, str]:
+    """Return the address that an SDK on this machine takes, and a warning about all others.
+
+    See: AWS SDKs and Tools reference, "Container credential provider": plain HTTP is taken from
+    loopback and from the addresses of ECS and EKS alone.
+    """
+    host = ipaddress.ip_address(urlsplit(url).hostname or "")
+    if host.is_loopback or str(host) in _OF_CONTAINERS:
+        return url, ""
+    if not host.is_unspecified:
+        return url, f"\nNo AWS SDK takes {url}: {_ONLY} Give --host 127.0.0.1."
+    here = "127.0.0.1" if host.version == 4 else "[::1]"
+    return f"http://{here}:{urlsplit(url).port}", (
+        f"\nThe address is the one for this machine: {_ONLY} A container takes it in the same "
+        "network: docker run --network=container:NAME or host, or the same pod."
+    )
 
 
 def _rotate_until(stop: threading.Event, authorization: Authorization, world: World) -> None:

@@ -178,9 +178,10 @@ def _next_step(form: str, folder: str, plan: AnyPlan) -> str:
     from shlex import quote
 
     from gcp_aws_bridge.cli._setup_renderings import has_manifests
+    from gcp_aws_bridge.provision.blocks import applied
 
     path = {one: quote(os.path.join(folder, name)) for one, name in _FILES.items()}
-    apply = f"kubectl apply -f {path['kubernetes']}"
+    apply = applied(plan.workload.namespace, path["kubernetes"])
     if form == "shell":
         return f"bash {path['shell']}"
     if form == "kubernetes":

@@ -30,6 +30,16 @@ FindSigner = Callable[[SignedRequest, datetime, "str | None"], Key]
 # Action=GetCallerIdentity&Version=2011-06-15. Regional endpoints are also supported."
 _URL = re.compile(r"https://sts(?:\.([a-z]{2,}(?:-[a-z]+)+-\d))?\.amazonaws\.com/?\?([^#]*)")
 _QUERY = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]
+# AWS General Reference, "AWS STS endpoints", of the partitions that have theirs at amazonaws.com.
+_REGIONS = frozenset(
+    """
+    af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1
+    ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5
+    ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1
+    eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1
+    mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-west-1 us-west-2
+    """.split()  # noqa: SIM905 - one region in each line is no easier to compare
+)
 # The global endpoint takes signatures for this region (AWS General Reference, STS endpoints).
 _GLOBAL_REGION = "us-east-1"
 _TARGET = "x-goog-cloud-target-resource"
@@ -65,16 +75,18 @@ def aws_assertion(
     """
     url, headers = _signed_request(subject_token)
     match = _URL.fullmatch(url)
-    if match is None or sorted(parse_qsl(match[2], keep_blank_values=True)) != _QUERY:
+    region = match[1] if match else None
+    query = parse_qsl(match[2], keep_blank_values=True) if match else []
+    if sorted(query) != _QUERY or (region and region not in _REGIONS):
         raise _malformed("the URL is not that of GetCallerIdentity at AWS STS.")
     host = url.partition("://")[2].partition("?")[0].rstrip("/")
     if headers["host"] != host:
         raise _malformed("the host header is not the URL's.")
     if headers[_TARGET].removeprefix("https:") != provider.audience:
         raise _malformed(f"{_TARGET} is not the audience.")
-    request = SignedRequest("POST", "/", match[2], headers, b"")
+    request = SignedRequest("POST", "/", url.partition("?")[2], headers, b"")
     try:
-        caller = find_signer(request, now, match[1] or _GLOBAL_REGION).caller
+        caller = find_signer(request, now, region or _GLOBAL_REGION).caller
     except AwsError as error:
         raise OAuthError(
             "invalid_grant",

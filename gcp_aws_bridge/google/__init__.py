@@ -83,7 +83,7 @@ def credentials(
         audience: The workload identity pool's provider, or a `Federation` in place of all that
             it says. None: GCP_AWS_BRIDGE_GOOGLE_AUDIENCE, else the credential configuration file
             that GOOGLE_APPLICATION_CREDENTIALS names.
-        scopes: Of the access token. With none, each client asks for its own.
+        scopes: Scopes of the access token: URLs. With none, each client adds its own.
         service_account: The e-mail of the service account to act as. None: the environment's
             GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, or the federated identity itself.
         source: `"signed-request"`, `"token-file"`, `"outbound"`, a `SignedRequest`, an
@@ -96,7 +96,8 @@ def credentials(
         request: A `google.auth.transport.Request` that reaches Google. Default: by requests.
 
     Raises:
-        ConfigError: No audience is configured, or a setting is malformed.
+        ConfigError: No audience is configured, a setting is malformed, or an argument has a wrong
+            type.
     """
     identity, quota_project_id = _identity(audience, **settings)
     signs = identity.federation.service_account is not None
@@ -151,5 +152,6 @@ def _identity(
             audience=audience, service_account=service_account, lifetime_s=lifetime_s
         )
     chosen = choose(source, session, federation, document)
-    quota_project_id = quota_project_id or document.get("quota_project_id")
+    if quota_project_id is None or quota_project_id == "":
+        quota_project_id = document.get("quota_project_id")
     return Identity(federation, chosen, request), quota_project_id

@@ -12,7 +12,7 @@ from gcp_aws_bridge._cache.sharing import identity_of, registry
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ExchangeError
-from gcp_aws_bridge.google import _exchange
+from gcp_aws_bridge.google import _arguments, _exchange
 from gcp_aws_bridge.google._aws_identity import forget_sessions
 from gcp_aws_bridge.google._environment import AwsEnvironment, changed, digest
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
@@ -37,6 +37,7 @@ class Identity:
     def __init__(
         self, federation: Federation, source: SubjectTokenSource, request: Any = None
     ) -> None:
+        _arguments.require_callable("request", request, "a google.auth.transport.Request")
         self.federation = federation
         self.source = source
         self.request = request

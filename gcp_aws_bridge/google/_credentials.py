@@ -21,6 +21,7 @@ from gcp_aws_bridge._google_auth_internals import (
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
+from gcp_aws_bridge.google import _arguments
 from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._exchange import GoogleToken
 
@@ -55,7 +56,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         super().__init__()
         self._identity = identity
         self._cell = cell
-        set_quota_project(self, quota_project_id)
+        set_quota_project(self, _arguments.quota_project(quota_project_id))
         set_universe_domain(self, identity.federation.universe_domain)
 
     @property
@@ -198,14 +199,20 @@ class Credentials(_Refreshed, credentials.Scoped):
     def __init__(
         self, identity: Identity, scopes: Sequence[str] = (), quota_project_id: str | None = None
     ) -> None:
-        chosen = tuple(scopes.split() if isinstance(scopes, str) else scopes)
+        chosen = _arguments.scopes_of(scopes)
         super().__init__(identity, identity.access(tuple(sorted({*chosen}))), quota_project_id)
         set_scopes(self, list(chosen))
 
     @property
     def requires_scopes(self) -> bool:
-        """Whether a client must say what it needs, which is where no scopes at all were given."""
+        """Whether a client must add scopes, because none were given."""
         return not self.scopes
+
+    def _valid(self) -> GoogleToken:
+        if not self.scopes:
+            error = _arguments.no_scopes()
+            raise _as_googles(error) from error
+        return super()._valid()
 
     def with_scopes(
         self, scopes: Sequence[str] | None, default_scopes: Sequence[str] | None = None
@@ -238,9 +245,16 @@ class SigningCredentials(Credentials, credentials.Signing):
         """Sign by the IAM Credentials API, a request each time.
 
         Needs roles/iam.serviceAccountTokenCreator on the service account. Errors as of `refresh`.
+
+        Args:
+            message: Bytes, or a string, which is signed as UTF-8.
+
+        Raises:
+            ConfigError: *message* is neither.
         """
+        payload = _arguments.message_of(message)
         try:
-            return self._identity.sign(message)
+            return self._identity.sign(payload)
         except BridgeError as error:
             raise _as_googles(error) from error
 
@@ -261,8 +275,11 @@ class IDTokenCredentials(_Refreshed):
     def __init__(
         self, identity: Identity, target_audience: str, quota_project_id: str | None = None
     ) -> None:
-        super().__init__(identity, identity.id_token(target_audience), quota_project_id)
-        self._target_audience = target_audience
+        audience = _arguments.text_of(
+            "target_audience", target_audience, "https://orders.a.run.app"
+        )
+        super().__init__(identity, identity.id_token(audience), quota_project_id)
+        self._target_audience = audience
 
     def with_target_audience(self, target_audience: str) -> Any:
         """The same for another service."""

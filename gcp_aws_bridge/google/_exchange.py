@@ -19,7 +19,7 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource
+from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource, region_of
 from gcp_aws_bridge.google._transport import Transport
 
 # RFC 8693, section 2.1 and 3.
@@ -87,7 +87,8 @@ def federated(
     except google_exceptions.OAuthError as error:
         from gcp_aws_bridge.google import _refusals  # loaded where Google says no
 
-        raise _refusals.exchange(federation, error, transport, clock()) from None
+        asked = _refusals.Asked(scopes=scopes, region=region_of(subject))
+        raise _refusals.exchange(federation, error, transport, clock(), asked) from None
     except BridgeError:  # ConfigError is a ValueError, too
         raise
     except (google_exceptions.TransportError, *_UNUSABLE) as error:
@@ -182,9 +183,11 @@ def impersonate(
     try:
         answer = transport.post(url, bearer, body)
         if transport.status != 200:
-            from gcp_aws_bridge.google import _refusals
+            from gcp_aws_bridge.google._impersonation_refusals import impersonation
+            from gcp_aws_bridge.google._refusals import Asked
 
-            raise _refusals.impersonation(federation, method, answer, transport)
+            asked = Asked(scopes=tuple(body.get("scope", ())))
+            raise impersonation(federation, method, answer, transport, asked)
         return read(answer)
     except BridgeError:
         raise
@@ -193,12 +196,14 @@ def impersonate(
 
 
 def _no_answer(federation: Federation, error: Exception, transport: Transport) -> ExchangeError:
-    """None at all, or none of Google's."""
-    from gcp_aws_bridge.google import _refusals
+    """Return the error for an answer that did not come, or is not Google's."""
+    from gcp_aws_bridge.google import _unreached
 
     if isinstance(error, google_exceptions.TransportError):
-        return _refusals.not_reached(federation, error)
-    return _refusals.not_from_google(federation, error, transport.status)
+        return _unreached.not_reached(federation, error)
+    if not transport.status:
+        return _unreached.not_sent(federation, error)
+    return _unreached.not_from_google(federation, error, transport.status)
 
 
 def _lasting(

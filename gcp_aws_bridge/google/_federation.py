@@ -217,10 +217,13 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `Federation` that a credential configuration says.
+    """Return the fields of a `Federation` that a credential configuration contains.
+
+    The file is trusted with them: they decide where tokens are sent, `universe_domain` as much as
+    the addresses. `Federation` checks the form of each.
 
     Raises:
-        ConfigError: It asks for what is not done here.
+        ConfigError: It asks for something that is not supported.
     """
     where = "GOOGLE_APPLICATION_CREDENTIALS"
     if "workforcePools" in str(document.get("audience")):

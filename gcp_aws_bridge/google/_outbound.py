@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,17 @@ from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._sts import CONFIG
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
-from gcp_aws_bridge.exceptions import ConfigError, TokenError, quoted
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, quoted
+from gcp_aws_bridge.google._arguments import text_of
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
-from gcp_aws_bridge.google._subject_tokens import JWT, OfAws, SubjectToken
+from gcp_aws_bridge.google._subject_tokens import JWT, OfAws, SubjectToken, region_for
 
-# Traded at once, so the shortest that a slow network allows: 60 to 3600 s, 300 by default (AWS STS
-# API reference, GetWebIdentityToken).
-_LIFE_S = 300
+# AWS STS API reference, GetWebIdentityToken: 60 to 3600 s, 300 by default. Google's access token
+# ends with this token, so that the longest is asked for. AWS refuses one that would outlive the
+# session of the keys, and does not say when that ends: then the next shorter one is asked for.
+_LIVES_S = (3600, 1800, 900, 300, 120)
+_OUTLIVES_SESSION = "SessionDurationEscalationException"
+_LONGEST_AUDIENCE = 1000  # characters; the same reference
 _REFUSALS = {
     "OutboundWebIdentityFederationDisabledException": (
         "token/outbound-disabled",
@@ -25,6 +30,10 @@ _REFUSALS = {
             "aws iam enable-outbound-web-identity-federation, once for the account; or use an AWS "
             'provider and source="signed-request".'
         ),
+    ),
+    _OUTLIVES_SESSION: (
+        "token/outbound-session",
+        "get fresh AWS keys: the session of these ends within two minutes.",
     ),
     "AccessDenied": (
         "token/outbound-denied",
@@ -38,11 +47,12 @@ class OutboundToken(OfAws):
     """An OIDC token that AWS signs for its roles: `sts:GetWebIdentityToken`.
 
     For a provider whose issuer is the account's own. The account must have outbound identity
-    federation enabled, and the role must be allowed the action.
+    federation enabled, and the role must be allowed the action. The token lives for an hour, or
+    until the session of the AWS keys ends; without a service account, Google's token ends with it.
 
     Args:
         session: As for `SignedRequest`.
-        audience: What it is asked for. None: the provider's own.
+        audience: Audience of the token. None: the provider's own.
 
     Raises:
         ConfigError: botocore is too old to know it.
@@ -50,6 +60,11 @@ class OutboundToken(OfAws):
     """
 
     audience: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.audience is not None:
+            text_of("audience", self.audience, "https://example.com", _LONGEST_AUDIENCE)
 
     @without_inner_frames
     def _token_of(self, audience: str, identity: AwsIdentity) -> SubjectToken:
@@ -68,12 +83,14 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
     try:
         client = identity.session().create_client(
             "sts",
-            region_name=identity.region(),
+            region_name=region_for(identity),
             config=CONFIG,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
             aws_session_token=token,
         )
+    except BridgeError:  # ConfigError is a ValueError, too
+        raise
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise refused(error) from None
     keep_confidential(client)
@@ -88,8 +105,7 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
         ) from None
     try:
         with wire_logs_silenced():
-            answer = ask(Audience=[audience], SigningAlgorithm="RS256", DurationSeconds=_LIFE_S)
-        return str(answer["WebIdentityToken"])
+            return str(_longest(ask, audience)["WebIdentityToken"])
     except botocore.exceptions.ClientError as error:
         raise _refused(error) from None
     except (botocore.exceptions.BotoCoreError, KeyError, TypeError) as error:
@@ -98,8 +114,22 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
         client.close()
 
 
+def _longest(ask: Callable[..., Any], audience: str) -> Any:
+    """Return AWS's answer for the longest life that the session of the keys allows."""
+    for life_s in _LIVES_S:
+        try:
+            return ask(Audience=[audience], SigningAlgorithm="RS256", DurationSeconds=life_s)
+        except botocore.exceptions.ClientError as error:  # noqa: PERF203 - mostly the first
+            if _code(error) != _OUTLIVES_SESSION or life_s == _LIVES_S[-1]:
+                raise
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _refused(error: botocore.exceptions.ClientError) -> TokenError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = _code(error)
     if code not in _REFUSALS:
         return refused(error)
     error_id, fix = _REFUSALS[code]

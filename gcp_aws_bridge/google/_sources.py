@@ -50,15 +50,16 @@ def chosen(
         ConfigError: There is no such source, or it takes what is not here.
     """
     why = "it was asked for"
-    if not given and (given := os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")):
-        why = "GCP_AWS_BRIDGE_GOOGLE_SOURCE says so"
-    if isinstance(given, str) and given:
+    given = None if given == "" else given
+    if given is None and (named := os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")):
+        given, why = named, "GCP_AWS_BRIDGE_GOOGLE_SOURCE says so"
+    if isinstance(given, str):
         return _named(given, session), why
     if isinstance(given, OfAws):
         return given, why
-    if callable(given):
+    if callable(given) and not isinstance(given, type):  # SignedRequest() was meant
         return _oidc(given), why
-    if given:
+    if given is not None:
         raise unknown(given)
     return _of_document(document, session) if document else _found(federation, session)
 
@@ -167,9 +168,9 @@ def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectToke
 
 
 def unknown(given: object) -> ConfigError:
-    """What was given is no source."""
+    """Return the error for a *source* that is none."""
     return ConfigError(
-        f"{quoted(given)} ({type(given).__name__}) is no source of a subject token.",
+        f"The source {quoted(given)} ({type(given).__name__}) is no source of a subject token.",
         fix=f"give one of {', '.join(_NAMES)}, or a callable that returns an OIDC token.",
         error_id="config/google-source",
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
@@ -18,6 +18,7 @@ from google.auth.exceptions import GoogleAuthError
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._environment import AwsEnvironment
 
@@ -28,7 +29,9 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 # the rest: google-auth's own credentials add that header to a request which is signed already, so
 # that whoever was shown it could name another provider.
 _CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
-_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")  # botocore.utils.validate_region_name
+# Every region of AWS so far has this form ("us-gov-west-1"; AWS General Reference, "Service
+# endpoints"). A zone ("us-east-1a") or a misspelt region has no STS that Google could ask.
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
 _FOR = "x-goog-cloud-target-resource"
 
 
@@ -63,8 +66,9 @@ class OfAws:
 
     def __post_init__(self) -> None:
         if self.session is not None:
-            from gcp_aws_bridge._botocore_session import UnlockedAfterFork
+            from gcp_aws_bridge._botocore_session import UnlockedAfterFork, botocore_session_of
 
+            botocore_session_of(self.session)
             object.__setattr__(self, "_locks", UnlockedAfterFork(self.session))
 
     def __call__(self, audience: str) -> SubjectToken:
@@ -98,21 +102,44 @@ class SignedRequest(OfAws):
         session: boto3's or botocore's, whose credentials sign. None: what the environment says.
 
     Raises:
+        ConfigError: The configured region is no name of a region.
         TokenUnavailable: There is no AWS identity here.
         TokenError: botocore could not get its keys.
     """
 
     @without_inner_frames
     def _token_of(self, audience: str, identity: AwsIdentity) -> SubjectToken:
-        region = identity.region()
+        region = region_for(identity)
         keys = identity.keys()
         try:
-            if not _REGION.fullmatch(region):
-                raise ValueError("the region's name is malformed")
             signed = aws.RequestSigner(region).get_request_options(
                 keys, _CALLER.format(region), "POST", additional_headers={_FOR: audience}
             )
-        except (GoogleAuthError, ValueError) as error:  # a region that makes no address
+        except (GoogleAuthError, ValueError) as error:
             raise refused(error) from None
         headers = [{"key": name, "value": value} for name, value in signed["headers"].items()]
         return SubjectToken(quote(json.dumps({**signed, "headers": headers})), SIGNED_REQUEST)
+
+
+def region_for(identity: AwsIdentity) -> str:
+    """Return the region whose STS is asked about *identity*.
+
+    Raises:
+        ConfigError: What is configured is no name of a region.
+    """
+    region = identity.region()
+    if _REGION.fullmatch(region) is None:
+        raise ConfigError(
+            f"{quoted(region)} is not the name of an AWS region, so there is no AWS STS to ask.",
+            fix="set AWS_REGION and AWS_DEFAULT_REGION, or region in the profile: us-east-1, say.",
+            error_id="config/google-aws-region",
+        )
+    return region
+
+
+def region_of(token: SubjectToken) -> str:
+    """Return the AWS region that a signed request is for; empty for any other token."""
+    if token.type != SIGNED_REQUEST:
+        return ""
+    host = json.loads(unquote(token.value))["url"].partition("//sts.")[2]
+    return str(host.partition(".")[0])

@@ -11,6 +11,17 @@ from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 __all__ = ["google_account", "head", "permissions", "providers", "services"]
 
 
+def applied(namespace: str, manifests: str = "kubernetes.yaml") -> str:
+    """Return the shell command that follows: kubectl applies the manifests, in a namespace.
+
+    Args:
+        manifests: Path of the file, quoted for a shell.
+    """
+    # The manifests have no Namespace: deleting them would delete everything else in it.
+    there = f"kubectl get namespace {namespace} >/dev/null 2>&1"
+    return f"{{ {there} || kubectl create namespace {namespace}; }} && kubectl apply -f {manifests}"
+
+
 def head(title: str, *notes: str, aws: str = "6.0") -> str:
     """The comment at the top, and which providers it takes."""
     comment = "".join(f"# {line}\n" for line in (title, *notes))

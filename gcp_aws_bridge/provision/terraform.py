@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gcp_aws_bridge.provision.blocks import (
+    applied,
     google_account,
     head,
     permissions,
@@ -51,7 +52,7 @@ def _head(plan: Plan) -> str:
     return head(
         "Lets a workload on Google Cloud assume a role in AWS.",
         f"What there is already, `terraform import` takes in.{before}",
-        "Then: kubectl apply -f kubernetes.yaml"
+        f"Then: {applied(at.namespace)}"
         if at.in_cluster
         else "Then let the workload run as that account, with the variables of the output.",
     )

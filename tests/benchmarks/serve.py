@@ -26,7 +26,7 @@ def measure(bench: Bench) -> list[Line]:
     bench.clouds("shortest_life", seconds=_LIFE_S)
     bench.clouds("sts_latency", seconds=_STS_LATENCY_S)
     # As users start it: with a line in the log for each request.
-    serve = ["gcp-aws-bridge", "serve", "--port", "0", "--duration-seconds", "900"]
+    serve = ["gcp-aws-bridge", "serve", "--port=0", "--shell=dotenv", "--duration-seconds=900"]
     ours = _loaded(bench, serve, seconds)
     refreshes = ours["keys"] - 1
     if not refreshes and not bench.quick:

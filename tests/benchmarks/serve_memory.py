@@ -27,7 +27,7 @@ def measure(bench: Bench) -> list[Line]:
 
 def _both(bench: Bench) -> dict[str, dict[str, float]]:
     bare = [sys.executable, str(PEERS / "sts_client.py")]
-    serve = ["gcp-aws-bridge", "serve", "--port", "0"]
+    serve = ["gcp-aws-bridge", "serve", "--port", "0", "--shell", "dotenv"]
     with (
         bench.beside(bare, variables=1) as (bare_pid, _),
         bench.beside(serve, variables=2) as (pid, variables),

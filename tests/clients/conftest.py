@@ -75,7 +75,7 @@ class Pod:
     def serving(self, bridge: list[str], *options: str) -> Iterator[dict[str, str]]:
         """The variables of a `serve` that runs beside the program."""
         file = str(self.folder / "authorization")
-        serve = ["serve", "--port=0", "--quiet", f"--token-file={file}", *options]
+        serve = ["serve", "--port=0", "--quiet", "--shell=dotenv", f"--token-file={file}", *options]
         with self.running(*bridge, *serve) as process:
             assert process.stdout is not None
             lines = [process.stdout.readline().strip() for _ in range(2)]

@@ -67,6 +67,9 @@ NOT_RUN = {
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
+    "docs/how-to/role-chaining.md": [
+        "serves until it is told to stop; tests/emulated/test_printed.py runs it"
+    ],
     "docs/how-to/set-up-google.md": [
         "needs both clouds; tests/clients/test_setup_to_google.py runs it",
         "needs both clouds",

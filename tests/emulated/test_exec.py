@@ -361,7 +361,7 @@ def test_without_the_server_extra_it_says_what_to_install(
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """`serve`, and the variables that it printed."""
-    with started("serve", "--port", "0", *arguments) as process:
+    with started("serve", "--port", "0", "--shell", "dotenv", *arguments) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]
         yield process, dict(line.strip().split("=", 1) for line in lines)

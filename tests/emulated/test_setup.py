@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -182,6 +183,12 @@ def test_json_is_of_check_alone() -> None:
 # -- files -----------------------------------------------------------------------------------------
 
 
+APPLIED = (
+    "{{ kubectl get namespace data >/dev/null 2>&1 || kubectl create namespace data; }} "
+    "&& kubectl apply -f {1}"
+)
+
+
 @pytest.mark.parametrize(
     ("form", "files", "then"),
     [
@@ -189,9 +196,9 @@ def test_json_is_of_check_alone() -> None:
         (
             "terraform",
             ["kubernetes.yaml", "main.tf"],
-            "terraform -chdir={0} init && terraform -chdir={0} apply && kubectl apply -f {1}",
+            f"terraform -chdir={{0}} init && terraform -chdir={{0}} apply && {APPLIED}",
         ),
-        ("kubernetes", ["kubernetes.yaml"], "kubectl apply -f {1}"),
+        ("kubernetes", ["kubernetes.yaml"], APPLIED),
     ],
 )
 def test_files_are_what_would_be_printed(
@@ -418,6 +425,71 @@ def test_what_is_left_is_said_and_is_status_1(tmp_path: Path) -> None:
     done = run(f"--from-pod={file}")
     assert (1, "") == (done.returncode, done.stdout)
     assert "left: Pod etl: which audience update asks a token for" in done.stderr
+
+
+SCRIPTED = """\
+# About the pod.
+kind: Pod
+metadata: {name: etl}
+spec:
+  volumes: [{name: aws, configMap: {name: aws}}]
+  containers:
+    - name: etl
+      env:
+        - {name: AWS_CONFIG_FILE, value: /aws/config}
+        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
+        - {name: GCP_OAUTH_AUD, value: "103456789012345678901"}
+      volumeMounts: [{name: aws, mountPath: /aws}]
+---
+kind: ConfigMap
+metadata: {name: aws}
+data:
+  config: |
+    [default]
+    credential_process = /aws/credentials.sh
+    # the profile of the script
+    [profile script]
+  credentials.sh: |
+    #!/bin/bash
+    # From the wiki.
+    jwt_token=$(curl -sH "Metadata-Flavor: Google" "http://metadata/computeMetadata/v1/instance/service-accounts/default/identity?audience=$GCP_OAUTH_AUD&format=full&licenses=FALSE")
+    credentials=$(aws sts assume-role-with-web-identity --profile script --role-arn $AWS_ROLE_ARN --role-session-name $GCP_OAUTH_AUD --web-identity-token $jwt_token | jq '.Credentials' | jq '.Version=1')
+    echo $credentials
+"""  # noqa: E501
+
+
+def test_lines_of_a_script_that_is_gone_are_no_lost_comments(tmp_path: Path) -> None:
+    file = tmp_path / "etl.yaml"
+    file.write_text(SCRIPTED)
+    done = run(f"--from-pod={file}")
+    assert ("# About the pod.", "") == (
+        done.stdout.partition("\n")[0],
+        done.stderr.partition("left:")[1],
+    )
+    assert 0 == done.returncode, done.stderr
+    file.write_text(SCRIPTED.replace("kind: ConfigMap", "# Ours.\nkind: ConfigMap"))
+    done = run(f"--from-pod={file}")
+    assert (1, True) == (done.returncode, '"# Ours."' in done.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell")
+def test_the_next_step_makes_the_namespace_once(tmp_path: Path) -> None:
+    """In the order printed, with a kubectl that knows which namespaces there are."""
+    (tmp_path / "kubectl").write_text(
+        '#!/bin/sh\necho "$@" >> log\n'
+        'case "$1" in get) test -e "$3" ;; create) touch "$3" ;; *) test -e data ;; esac\n'
+    )
+    (tmp_path / "terraform").write_text('#!/bin/sh\necho terraform "$2" >> log\n')
+    for name in ("kubectl", "terraform"):
+        (tmp_path / name).chmod(0o755)
+    done = run(*GKE, "--format=terraform", f"--output={tmp_path / 'out'}")
+    [then] = re.findall("^Read it, then: (.*)$", done.stderr, re.M)
+    for _ in range(2):
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        subprocess.run(["sh", "-c", then], cwd=tmp_path, env={"PATH": path}, check=True)
+    said = [line.split()[:2] for line in (tmp_path / "log").read_text().splitlines()]
+    first = [["terraform", "init"], ["terraform", "apply"], ["get", "namespace"]]
+    assert [*first, ["create", "namespace"], ["apply", "-f"], *first, ["apply", "-f"]] == said
 
 
 def test_nothing_to_rewrite_is_said(tmp_path: Path) -> None:

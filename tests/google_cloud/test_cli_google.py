@@ -151,7 +151,7 @@ def test_a_refusal_is_said_with_what_mends_it(run: Callable[..., Any], provider:
     other = ACCOUNT.replace("publisher", "another")
     status, out, err = run("google-token", "--service-account", other)
     assert (1, "") == (status, out)
-    assert "[exchange/google-impersonation]" in err
+    assert "[exchange/google-account]" in err
 
 
 # -- google-token --executable ------------------------------------------------------------------

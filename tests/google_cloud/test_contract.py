@@ -287,8 +287,6 @@ def test_whatever_answers_ends_in_an_error_of_ours(
     getattr(workload.cloud, service).inject(fault, times=None)
     if service == "iam_credentials" and error_id == "exchange/clock":
         error_id = "exchange/google-answer"
-    if service == "iam_credentials" and fault.label == "status 403":
-        error_id = "exchange/google-impersonation"
     with pytest.raises(exceptions.GoogleAuthError) as caught:
         bearer(workload.credentials())
     error: Any = caught.value.__cause__

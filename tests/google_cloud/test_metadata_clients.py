@@ -363,7 +363,7 @@ def test_the_status_is_the_commands(pod: Workload) -> None:
 @contextmanager
 def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """A `google-serve` that runs until the end of the block, and what it tells a client."""
-    command = [*BRIDGE, "google-serve", "--port=0", *options]
+    command = [*BRIDGE, "google-serve", "--port=0", "--shell=dotenv", *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout is not None

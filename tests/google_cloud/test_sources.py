@@ -574,16 +574,33 @@ def test_what_aws_sts_refuses_is_not_asked_again(workload: Workload, journey: Jo
 
 
 @pytest.mark.parametrize(
-    "region", ["[", "evil.example/", "evil.example#", "evil.example?", "a@evil.example", "a b", "é"]
+    "region",
+    [
+        *("[", "evil.example/", "evil.example#", "evil.example?", "a@evil.example", "a b", "é"),
+        *(
+            "us-east-1a",
+            "US-EAST-1",
+            "useast1",
+            "us-east-1 ",
+            "us_east_1",
+            "aws-global",
+            "-1",
+            "a" * 99,
+        ),
+    ],
 )
 def test_a_region_that_is_none_is_named_and_nothing_is_signed_for_its_address(
-    workload: Workload, monkeypatch: pytest.MonkeyPatch, region: str
+    workload: Workload, journey: Journey, monkeypatch: pytest.MonkeyPatch, region: str
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, region)
     error = refused(workload.credentials())
-    assert ("token/aws-refused", False) == (error.error_id, error.retryable)
+    assert ("config/google-aws-region", False) == (error.error_id, error.retryable)
     assert (0, 0) == workload.asked
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # the fix
+        monkeypatch.setenv(name, "us-east-1")
+    journey.travel(minutes=10)
+    assert ACCOUNT == workload.whose(workload.credentials())
 
 
 @pytest.mark.parametrize("missing", ["profile", "program"])
@@ -608,7 +625,7 @@ def test_an_aws_identity_that_is_set_up_wrongly_is_named_and_not_tried_again(
         ("keys", "exchange/google-aws"),
         ("kind", "exchange/google-token"),
         ("binding", "exchange/google-impersonation"),
-        ("account", "exchange/google-impersonation"),
+        ("account", "exchange/google-account"),
     ],
 )
 def test_each_refusal_of_googles_says_what_to_do(

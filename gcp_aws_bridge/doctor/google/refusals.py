@@ -23,20 +23,38 @@ from gcp_aws_bridge.policy.cel import LONGEST_SUBJECT
 _Explanation = Callable[[Walk, Finding], Finding]
 
 
+# What may be wrong with the subject token, and Google's words say what.
+_OF_SUBJECT_TOKEN = frozenset(
+    {
+        "exchange/google-aws",
+        "exchange/google-aws-region",
+        "exchange/google-token",
+        "exchange/google-unknown",
+    }
+)
+
+
 def exchange(walk: Walk, error: ExchangeError) -> Finding:
-    """The token endpoint refused the subject token, or was not reached."""
+    """Explain why the token endpoint refused the subject token, or was not reached."""
     found = Finding.of("exchange", error)
-    # Google's own words, before what the library makes of them.
-    said = found.seen.partition(": ")[2].lower()
-    if found.id in ("exchange/google-aws", "exchange/google-token"):
-        if error.retryable:
-            return _passing(found)
-        explain = next((it for sign, it in _SIGNS if re.search(sign, said)), None)
-        return (explain or _by_kind)(walk, found)
+    if found.id in _OF_SUBJECT_TOKEN:
+        said = _words(found)
+        explain = next((it for sign, it in _SIGNS if re.search(sign, said)), _by_kind)
+        return explain(walk, found)
     return _BY_ID.get(found.id, _as_it_is)(walk, found)
 
 
-def _passing(found: Finding) -> Finding:
+def _refused(found: Finding) -> str:
+    """Return what was refused, in Google's own words, without the cause that the library adds."""
+    return f"{found.seen} ".rpartition('". ')[0] + '".'
+
+
+def _words(found: Finding) -> str:
+    """Return Google's code and words alone, in lower case."""
+    return _refused(found).partition(": ")[2].lower()
+
+
+def _passing(walk: Walk, found: Finding) -> Finding:
     fix = "wait, and try again: the library does; https://status.cloud.google.com"
     return replace(found, wanted="An answer a little later.", fix=fix)
 
@@ -46,14 +64,9 @@ def _as_it_is(walk: Walk, found: Finding) -> Finding:
 
 
 def _by_kind(walk: Walk, found: Finding) -> Finding:
-    """By what Google complains of, where it says nothing that is known here."""
-    of_aws, signed = found.id == "exchange/google-aws", isinstance(walk.source, SignedRequest)
-    if of_aws and signed:
-        # "AWS request has invalid format", as users have it: that is no matter of whose it is.
-        return found if "invalid format" in found.seen.lower() else _other_account(walk, found)
-    # A token that is no good as a signed request, or a signed request as a token.
-    other = of_aws or (signed and re.search(r"id token|\bjwt\b", found.seen, re.IGNORECASE))
-    return _kind(walk, found) if other else found
+    """Compare what Google complains of with what it was shown; else nothing is known."""
+    about = r"id token|\bjwt\b" if isinstance(walk.source, SignedRequest) else r"\baws\b"
+    return _kind(walk, found) if re.search(about, _words(found)) else found
 
 
 def _condition(walk: Walk, found: Finding) -> Finding:
@@ -97,7 +110,7 @@ def _kind(walk: Walk, found: Finding) -> Finding:
     other = "OIDC" if signed else "AWS"
     return replace(
         found,
-        seen=f"{found.seen} The provider is of the other kind: it is of {other}, and was shown "
+        seen=f"{_refused(found)} The provider is of the other kind: it is of {other}, and got "
         + ("a signed request." if signed else "an OIDC token."),
         wanted="A provider of the kind that the source is for.",
         fix=f"{commands.describe(walk)}\n"
@@ -114,9 +127,11 @@ def _other_account(walk: Walk, found: Finding) -> Finding:
     account = walk.caller.split(":")[4] if walk.caller else ""
     if not account:
         return found
+    others = {*re.findall(r"\b\d{12}\b", _words(found), re.ASCII)} - {account}
+    of_other = f" The provider is of account {others.pop()}." if len(others) == 1 else ""
     return replace(
         found,
-        seen=f"{found.seen} The keys are of account {account}, and AWS takes them.",
+        seen=f"{_refused(found)} The keys are of account {account}, and AWS takes them.{of_other}",
         wanted=f"A provider of the AWS account {account}.",
         fix=f"{commands.describe(walk, 'aws.accountId')}\n"
         f"{commands.update(walk, 'account-id', account)}\n"
@@ -140,7 +155,7 @@ def _audience(walk: Walk, found: Finding) -> Finding:
     wanted = left(walk.federation).pool_audience
     return replace(
         found,
-        seen=f"{found.seen} The token's is {quoted(audience)}.",
+        seen=f"{_refused(found)} The token's is {quoted(audience)}.",
         wanted=f"A token for {wanted}, or a provider that allows the token's audience.",
         fix=f"{commands.describe(walk, 'oidc.allowedAudiences')}\n"
         f"project the serviceAccountToken with audience: {wanted}\n"
@@ -153,8 +168,8 @@ def _issuer(walk: Walk, found: Finding) -> Finding:
     issuer = printable(walk.token.issuer) if walk.token else "ISSUER"
     return replace(
         found,
-        seen=f"{found.seen} The token is of {quoted(issuer, 2048)}: another cluster or account "
-        "than the provider's.",
+        seen=f"{_refused(found)} The token is of {quoted(issuer, 2048)}: another cluster or "
+        "account than the provider's.",
         wanted="A provider of that issuer.",
         fix=f"{commands.describe(walk, 'oidc.issuerUri')}\n"
         f"{commands.update(walk, 'issuer-uri', issuer)}\nor name the provider of this cluster",
@@ -166,8 +181,8 @@ def _issuer_keys(walk: Walk, found: Finding) -> Finding:
     issuer = (printable(walk.token.issuer) if walk.token else "ISSUER").rstrip("/")
     return replace(
         found,
-        seen=f"{found.seen} Google has no key of the issuer's that signed the token: it does not "
-        "reach the issuer, or the issuer has others by now.",
+        seen=f"{_refused(found)} Google has no key of the issuer's that signed the token: it does "
+        "not reach the issuer, or the issuer has others by now.",
         wanted="An issuer whose keys Google can read, or keys that were given to the provider.",
         fix=f"curl -s {shlex.quote(f'{issuer}/.well-known/openid-configuration')}\n"
         "where that is not public: kubectl get --raw /openid/v1/jwks > jwks.json\n"
@@ -179,7 +194,7 @@ def _issuer_keys(walk: Walk, found: Finding) -> Finding:
 def _stale(walk: Walk, found: Finding) -> Finding:
     return replace(
         found,
-        seen=f"{found.seen} The token is past its end, or from the future, by Google's clock.",
+        seen=f"{_refused(found)} The token is past its end, or from the future, by Google's clock.",
         wanted="A fresh token, and clocks that agree.",
         fix="date -u\nlet what writes the token file write it anew (the kubelet does)",
         id="doctor/google-stale",
@@ -196,24 +211,37 @@ _SIGNS: tuple[tuple[str, _Explanation], ...] = (
     ("stale to sign-in", _stale),
 )
 _BY_ID: dict[str, _Explanation] = {
+    "exchange/google-aws-account": _other_account,
     "exchange/google-condition": _condition,
     "exchange/google-subject": _subject,
     "exchange/google-provider": _provider,
+    "exchange/google-unavailable": _passing,
 }
 
 
+# What the library says of the IAM Credentials API, which has more names in it here.
+_OF_ACCOUNT = frozenset(
+    {
+        "exchange/google-account",
+        "exchange/google-api",
+        "exchange/google-impersonation",
+        "exchange/google-lifetime",
+        "exchange/google-perimeter",
+    }
+)
+
+
 def account(walk: Walk, error: ExchangeError) -> Finding:
-    """The IAM Credentials API refused, or was not reached."""
+    """Explain why the IAM Credentials API refused, or was not reached."""
     found = Finding.of("account", error)
-    if found.id != "exchange/google-impersonation":
+    if found.id == "exchange/google-unavailable":
+        return _passing(walk, found)
+    if found.id not in _OF_ACCOUNT:
         return found
-    if error.retryable and error.code != "UNAUTHENTICATED":
-        return _passing(found)
     for sign, finding_id, seen, wanted, fix in _of_account(walk):
         if re.search(sign, found.seen, re.IGNORECASE):
-            return replace(
-                found, seen=f"{found.seen} {seen}", wanted=wanted, fix=fix, id=finding_id
-            )
+            seen = f"{_refused(found)} {seen}"
+            return replace(found, seen=seen, wanted=wanted, fix=fix, id=finding_id)
     return found
 
 

@@ -64,7 +64,7 @@ def _head(plan: Plan) -> str:
     return blocks.head(
         "Lets a workload on AWS call Google Cloud.",
         "What there is already, `terraform import` takes in: the pool, that roles share, too.",
-        "Then: kubectl apply -f kubernetes.yaml"
+        f"Then: {blocks.applied(plan.workload.namespace)}"
         if plan.workload.in_cluster
         else "Then let the workload run as that role, with the variables of the output.",
         aws="6.26" if outbound else "6.0",  # its first with that setting

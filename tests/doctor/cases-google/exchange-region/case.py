@@ -6,7 +6,7 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-aws"
+NAMED = "exchange/google-aws-region"
 SAYS = "RegionDisabledException"
 
 
