@@ -57,7 +57,7 @@ class Estate:
         self._google = Issuer(GOOGLE, self._now)
         self._cluster = Issuer(EKS_ISSUER, self._now)
         self.metadata: Metadata = Metadata(
-            self.service_account, self._google, self._now, metadata_port
+            self.service_account, self._google, self._iam, self._now, metadata_port
         )
         self.metadata.linked = linked
         self.sts: STS = STS(self._accounts, self._google, self._now, sts_port)
