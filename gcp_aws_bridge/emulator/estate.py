@@ -52,7 +52,7 @@ class Estate:
         self._first_clock = clock
         self._service_account = service_account or ServiceAccount()
         self._linked = linked
-        self._accounts = Accounts()
+        self._accounts = Accounts(self._now)
         self._iam = GoogleIam()
         self._google = Issuer(GOOGLE, self._now)
         self._cluster = Issuer(EKS_ISSUER, self._now)
