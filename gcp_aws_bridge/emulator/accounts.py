@@ -1,7 +1,7 @@
-"""What AWS accounts hold here: roles, users, OIDC providers, and the keys that STS has issued.
+"""What AWS accounts hold here: roles, users, their permissions, OIDC providers, and issued keys.
 
-There are no permissions policies: a caller may ask for every role, and the role's trust policy
-alone decides. Shapes of identifiers follow the IAM user guide, "IAM identifiers".
+Shapes of identifiers follow the IAM user guide, "IAM identifiers"; limits are those of "IAM and AWS
+STS quotas".
 """
 
 from __future__ import annotations
@@ -11,64 +11,48 @@ import hashlib
 import re
 import secrets
 import threading
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .callers import Caller, Key, Session
+from .clock import Clock
 from .issuer import Issuer
+from .permissions import Permissions
+from .policies import PolicyError
 from .tokens import Provider
-from .trust import Principal, TrustPolicy
+from .trust import TrustPolicy
 
-__all__ = ["Accounts", "Caller", "Key", "Role", "role_arn_parts"]
+__all__ = ["Accounts", "Caller", "Key", "Role", "Session", "role_arn_parts"]
 
 _ROLE_ARN = re.compile(
     r"arn:(?P<partition>aws[\w-]*):iam::(?P<account>\d{12}):role/"
-    r"(?P<path>[\x21-\x7e]*/)?(?P<name>[\w+=,.@-]{1,64})",
+    r"(?P<path>[\x21-\x7e]{0,510}/)?(?P<name>[\w+=,.@-]{1,64})",
     re.ASCII,
 )
+_LONGEST_DESCRIPTION = 1000
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An IAM role."""
+    """An IAM role.
+
+    Attributes:
+        trusted: Unique ids of the users and roles that the trust policy names: IAM keeps these
+            instead of the ARNs (IAM user guide, Principal).
+    """
 
     arn: str
     trust_policy: TrustPolicy = field(repr=False)
+    trusted: Mapping[str, str] = field(repr=False)
     max_session_duration: int
     description: str
     unique_id: str
     account: str
     partition: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who signed a request: a user, or a session of a role."""
-
-    arn: str
-    user_id: str
-    account: str
-    partition: str
-    role_arn: str | None = None
-    source_identity: str | None = None
-
-    @property
-    def principal(self) -> Principal:
-        """The names that a trust policy may have for this caller (IAM user guide, Principal)."""
-        names = {"*", self.account, f"arn:{self.partition}:iam::{self.account}:root", self.arn}
-        return Principal("AWS", frozenset(names | ({self.role_arn} if self.role_arn else set())))
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An access key. Its repr shows neither secret nor token."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(repr=False)
-    expiration: datetime | None
-    caller: Caller
 
 
 def role_arn_parts(arn: str) -> re.Match[str] | None:
@@ -79,7 +63,8 @@ def role_arn_parts(arn: str) -> re.Match[str] | None:
 class Accounts:
     """Everything the emulated AWS remembers. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self.clear()
 
@@ -87,6 +72,9 @@ class Accounts:
         """Forget it all."""
         with self._lock:
             self._roles: dict[str, Role] = {}
+            self._users: dict[str, str] = {}
+            self._policies: dict[str, list[Permissions]] = {}
+            self._deleted: Counter[str] = Counter()
             self._keys: dict[str, Key] = {}
             self._providers: dict[tuple[str, str], Provider] = {}
             self._outbound: dict[str, Issuer] = {}
@@ -94,10 +82,10 @@ class Accounts:
     def add_role(
         self, arn: str, trust_policy: TrustPolicy, max_session_duration: int, description: str
     ) -> Role:
-        """Make a role, or replace the one of this ARN.
+        """Make a role, or replace the trust policy of the one of this ARN.
 
         Raises:
-            ValueError: The ARN is not a role's, or the duration is out of bounds.
+            ValueError: IAM would refuse it.
         """
         parts = role_arn_parts(arn)
         if parts is None:
@@ -107,28 +95,64 @@ class Accounts:
             raise ValueError(
                 f"max_session_duration is {max_session_duration}; a role's is 3600 to 43200."
             )
-        role = Role(
-            arn=arn,
-            trust_policy=trust_policy,
-            max_session_duration=max_session_duration,
-            description=description,
-            unique_id=_stable_id("AROA", arn),
-            account=parts["account"],
-            partition=parts["partition"],
-            name=parts["name"],
-        )
+        if len(description) > _LONGEST_DESCRIPTION:
+            raise ValueError(f"A role's description has at most {_LONGEST_DESCRIPTION} characters.")
         with self._lock:
+            self._check_name(arn)
+            role = Role(
+                arn=arn,
+                trust_policy=trust_policy,
+                trusted={name: self._unique_id(name) for name in trust_policy.entities},
+                max_session_duration=max_session_duration,
+                description=description,
+                unique_id=_stable_id("AROA", arn, self._deleted[arn]),
+                account=parts["account"],
+                partition=parts["partition"],
+                name=parts["name"],
+            )
             self._roles[arn] = role
         return role
 
+    def _check_name(self, arn: str) -> None:
+        """ "Names of ... roles ... must be unique within the account", whatever their case."""
+        for other in self._roles:
+            if other != arn and _role_name(other) == _role_name(arn):
+                raise ValueError(f"EntityAlreadyExists: there is a role of this name: {other}")
+
+    def _unique_id(self, arn: str) -> str:
+        """Return the unique id of a user or a role that a trust policy names."""
+        role = self._roles.get(arn)
+        found = self._users.get(arn) if role is None else role.unique_id
+        if found is None:
+            raise PolicyError(f'Invalid principal in policy: "AWS":"{arn}"')
+        return found
+
     def remove_role(self, arn: str) -> None:
-        """Delete a role.
+        """Delete a role and its policies.
 
         Raises:
             KeyError: There is none of this ARN.
         """
         with self._lock:
             del self._roles[arn]
+            self._policies.pop(arn, None)
+            self._deleted[arn] += 1
+
+    def attach_policy(self, arn: str, policy: Permissions) -> None:
+        """Give a user or a role one more identity-based policy.
+
+        Raises:
+            ValueError: There is no such user or role.
+        """
+        with self._lock:
+            if arn not in self._roles and arn not in self._users:
+                raise ValueError(f"NoSuchEntity: there is no user or role {arn}")
+            self._policies.setdefault(arn, []).append(policy)
+
+    def policies(self, arn: str) -> tuple[Permissions, ...]:
+        """Return the identity-based policies of a user or a role."""
+        with self._lock:
+            return tuple(self._policies.get(arn, ()))
 
     def role(self, arn: str) -> Role | None:
         """Return the role of this ARN."""
@@ -157,27 +181,38 @@ class Accounts:
 
     def add_user(self, arn: str, account: str) -> Key:
         """Make a user with a long-term access key."""
-        caller = Caller(arn, _stable_id("AIDA", arn), account, arn.split(":")[1])
-        key = Key(_key_id("AKIA"), _secret(), None, None, caller)
+        user_id = _stable_id("AIDA", arn)
+        key = Key(
+            _key_id("AKIA"), _secret(), None, None, Caller(arn, user_id, account, arn.split(":")[1])
+        )
         with self._lock:
+            self._users[arn] = user_id
             self._keys[key.access_key_id] = key
         return key
 
     def issue(
-        self, role: Role, session_name: str, expiration: datetime, source_identity: str | None
+        self, role: Role, session_name: str, expiration: datetime, session: Session | None = None
     ) -> Key:
         """Issue temporary credentials of a role."""
-        caller = Caller(
-            arn=f"arn:{role.partition}:sts::{role.account}:assumed-role/{role.name}/{session_name}",
-            user_id=f"{role.unique_id}:{session_name}",
-            account=role.account,
-            partition=role.partition,
-            role_arn=role.arn,
-            source_identity=source_identity,
+        return self.issue_to(
+            Caller(
+                arn=f"arn:{role.partition}:sts::{role.account}"
+                f":assumed-role/{role.name}/{session_name}",
+                user_id=f"{role.unique_id}:{session_name}",
+                account=role.account,
+                partition=role.partition,
+                role_arn=role.arn,
+                session=session or Session(),
+            ),
+            expiration,
         )
+
+    def issue_to(self, caller: Caller, expiration: datetime) -> Key:
+        """Issue temporary credentials."""
         # AWS's tokens are opaque, begin with this, and must be expected to grow.
         token = "IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(480)).decode()
-        key = Key(_key_id("ASIA"), _secret(), token, expiration, caller)
+        token = token.ljust(caller.session.token_size, "=")
+        key = Key(_key_id("ASIA"), _secret(), token, expiration, caller, self._clock())
         with self._lock:
             self._keys[key.access_key_id] = key
         return key
@@ -207,7 +242,12 @@ def _secret() -> str:
     return base64.b64encode(secrets.token_bytes(30)).decode()
 
 
-def _stable_id(prefix: str, name: str) -> str:
-    """Return a unique id of 21 characters that is always the same for a name."""
-    digest = hashlib.sha256(name.encode()).digest()
+def _role_name(arn: str) -> tuple[str, str]:
+    """Return what must be unique: the account, with its partition, and the name without a path."""
+    return arn.partition(":role/")[0], arn.rpartition("/")[2].lower()
+
+
+def _stable_id(prefix: str, name: str, generation: int = 0) -> str:
+    """Return a unique id of 21 characters that is always the same for a name and a generation."""
+    digest = hashlib.sha256(f"{name}{generation or ''}".encode()).digest()
     return prefix + "".join(_ID_ALPHABET[byte % 32] for byte in digest[:17])

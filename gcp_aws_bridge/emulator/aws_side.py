@@ -12,10 +12,14 @@ from .discovery import OidcProvider
 from .estate import DEFAULT_ACCOUNT, EKS_ISSUER, REGION, Estate, loopback_exceptions
 from .identity import ServiceAccount
 from .issuer import DEFAULT_AUDIENCE, GOOGLE
+from .permissions import Permissions
 from .tokens import Provider
 from .trust import TrustPolicy
 
 __all__ = ["AwsSide"]
+
+_LONGEST_ID = 255
+_MOST_CLIENT_IDS = 100
 
 
 class AwsSide(Estate):
@@ -40,11 +44,39 @@ class AwsSide(Estate):
             description: For the reader.
 
         Raises:
-            ValueError: IAM would refuse this, or the policy needs something that the emulator
-                does not evaluate.
+            ValueError: IAM would refuse this: the message begins with the code that IAM answers
+                with, such as `MalformedPolicyDocument` or `LimitExceeded`. Users and roles that
+                the policy names must exist.
         """
         policy = self.trust_policy_for(audience) if trust_policy is None else trust_policy
         return self._accounts.add_role(arn, TrustPolicy(policy), max_session_duration, description)
+
+    def allow(self, arn: str, *actions: str, on: str = "*") -> None:
+        """Give a user or a role permissions, by one more identity-based policy.
+
+            cloud.allow(first, "sts:AssumeRole", on=second)
+
+        Without any, a role cannot assume one in another account, or one that trusts its account
+        rather than the role itself; nor can it have a web identity token of AWS.
+
+        Args:
+            arn: The user's or the role's.
+            actions: Such as `sts:AssumeRole`.
+            on: The ARN of what they are allowed on.
+
+        Raises:
+            ValueError: There is no such user or role, or IAM would refuse the policy.
+        """
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": on}
+        self.attach_policy(arn, {"Version": "2012-10-17", "Statement": [statement]})
+
+    def attach_policy(self, arn: str, policy: Mapping[str, Any] | str) -> None:
+        """Give a user or a role one more identity-based policy, which may also deny.
+
+        Raises:
+            ValueError: There is no such user or role, or IAM would refuse the policy.
+        """
+        self._accounts.attach_policy(arn, Permissions(policy))
 
     def remove_role(self, arn: str) -> None:
         """Delete a role. Sessions that it has given out stay good, as at AWS.
@@ -102,11 +134,19 @@ class AwsSide(Estate):
         one: the service account's number, or its e-mail in tokens of a key file.
 
         Raises:
-            ValueError: The URL does not begin with https://, or there are no client ids.
+            ValueError: IAM would refuse the URL, or the client ids are none or too many.
         """
         scheme, _, name = issuer_url.partition("://")
         if scheme != "https" or not name or not client_ids:
             raise ValueError("An OIDC provider needs an https:// URL and client ids.")
+        # IAM API reference, CreateOpenIDConnectProvider: "path components are allowed but query
+        # parameters are not"; a URL and each client id have at most 255 characters.
+        if "?" in name or len(issuer_url) > _LONGEST_ID:
+            raise ValueError(f"IAM takes no OIDC provider of this URL: {issuer_url!r}")
+        if len(client_ids) > _MOST_CLIENT_IDS:
+            raise ValueError(f"LimitExceeded: an OIDC provider has at most {_MOST_CLIENT_IDS} ids.")
+        if not all(0 < len(client_id) <= _LONGEST_ID for client_id in client_ids):
+            raise ValueError(f"A client id has 1 to {_LONGEST_ID} characters.")
         arn = f"arn:aws:iam::{account}:oidc-provider/{name}"
         names = {arn}
         if issuer_url == GOOGLE:

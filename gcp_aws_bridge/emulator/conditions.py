@@ -1,25 +1,29 @@
-"""The Condition element of IAM policies: operators, set qualifiers, missing keys.
+"""The Condition element of IAM policies: set qualifiers, missing keys, policy variables.
 
 Written from the IAM user guide: "IAM JSON policy elements: Condition operators", "Single-valued vs.
-multivalued context keys" and "Access Analyzer policy check reference" (what IAM refuses). Date and
-IpAddress operators and policy variables are refused by name: an emulator that skipped them would
-admit what IAM refuses.
+multivalued context keys", "IAM policy elements: Variables and tags" and "Access Analyzer policy
+check reference" (what IAM refuses). `operators` compares single values.
 """
 
 from __future__ import annotations
 
-import functools
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-__all__ = ["Condition", "Context", "glob", "parse_conditions"]
+from .operators import OPERATORS, Operator
+
+__all__ = ["Condition", "Context", "expand", "parse_conditions"]
 
 Context = Mapping[str, "tuple[str, ...]"]
 """Values by condition key. Keys are in lower case, because IAM ignores theirs."""
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+# "surround the default value with single quotes, and separate the variable text and the default
+# value with a comma and space"
+_DEFAULT = re.compile(r"([^,]*), '(.*)'")
+_SPECIAL = ("*", "?", "$")
 
 
 class Condition(Protocol):
@@ -34,35 +38,42 @@ class Condition(Protocol):
 class _Comparison:
     """One key under one operator. `values` are alternatives."""
 
-    test: Callable[[str, str], bool]
-    negated: bool
+    operator: Operator
     qualifier: str
     if_exists: bool
     key: str
     values: tuple[str, ...]
+    variables: bool
 
     def holds(self, context: Context) -> bool:
         present = context.get(self.key, ())
-        if not present:
-            return self._holds_without_key()
-        if self.qualifier == "ForAllValues":
-            return all(self._single(value) for value in present)
-        if self.qualifier == "ForAnyValue":
-            return any(self._single(value) for value in present)
-        # A list under a single-valued operator: any value may match; none may, when negated.
-        combine = all if self.negated else any
-        return combine(self._single(value) for value in present)
-
-    def _holds_without_key(self) -> bool:
-        # "If the key ... is not present in the request context, the values do not match and the
-        # condition is false. If the policy condition requires that the key is not matched ...
-        # the condition is true." ForAllValues is true, ForAnyValue false, of an empty set.
-        if self.qualifier == "ForAllValues" or self.if_exists:
+        # "If the key is not present, evaluate the condition element as true."
+        if not present and (self.if_exists or self.qualifier == "ForAllValues"):
             return True
-        return self.negated and not self.qualifier
+        values = self._expanded(context)
+        if values is None:
+            # "If AWS cannot resolve a variable, this might cause the entire statement to be
+            # invalid": such a statement does not apply here.
+            return False
+        if not present:
+            # "the values do not match and the condition is false. If the policy condition requires
+            # that the key is not matched ... the condition is true."
+            return self.operator.negated and not self.qualifier
+        results = [self._single(value, values) for value in present]
+        if self.qualifier:
+            return all(results) if self.qualifier == "ForAllValues" else any(results)
+        # A list under a single-valued operator: any value may match; none may, when negated.
+        return all(results) if self.operator.negated else any(results)
 
-    def _single(self, value: str) -> bool:
-        return any(self.test(value, wanted) for wanted in self.values) is not self.negated
+    def _expanded(self, context: Context) -> list[str] | None:
+        if not self.variables:
+            return list(self.values)
+        found = [expand(value, context, self.operator.wildcards) for value in self.values]
+        return None if None in found else [value for value in found if value is not None]
+
+    def _single(self, value: str, values: list[str]) -> bool:
+        matches = any(self.operator.test(value, wanted) for wanted in values)
+        return matches is not self.operator.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,59 +87,39 @@ class _Presence:
         return (not context.get(self.key)) is self.absent
 
 
-def _ignoring_case(value: str, wanted: str) -> bool:
-    # Character by character: IAM's pages do not say that "ß" is "ss".
-    return value.lower() == wanted.lower()
+def expand(text: str, context: Context, wildcards: bool) -> str | None:
+    """Replace policy variables by values of the request.
+
+    Args:
+        text: With `${KEY}`, `${KEY, 'DEFAULT'}`, `${*}`, `${?}` and `${$}`.
+        context: The request's.
+        wildcards: Whether the result is a pattern. Then characters of a value stand for
+            themselves: no page of IAM says that a value's `*` matches anything.
+
+    Returns:
+        The text; `None` where a variable has no value, or several.
+    """
+    missing = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal missing
+        name = match[1]
+        if name in _SPECIAL:
+            return match[0] if wildcards else name
+        default = _DEFAULT.fullmatch(name)
+        found = context.get((default[1] if default else name).lower(), ())
+        if len(found) != 1:
+            missing = missing or default is None
+            return default[2] if default else ""
+        return literal(found[0]) if wildcards else found[0]
+
+    replaced = _VARIABLE.sub(value, text)
+    return None if missing else replaced
 
 
-@functools.lru_cache(maxsize=1024)
-def glob(wanted: str) -> re.Pattern[str]:
-    """Compile a pattern with `*` and `?`; nothing else is special."""
-    parts = [{"*": ".*", "?": "."}.get(char) or re.escape(char) for char in wanted]
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def _like(value: str, wanted: str) -> bool:
-    return glob(wanted).fullmatch(value) is not None
-
-
-def _arn_like(value: str, wanted: str) -> bool:
-    """Compare each of an ARN's six parts by itself: a wildcard does not cross a colon."""
-    values, patterns = value.split(":", 5), wanted.split(":", 5)
-    return len(values) == len(patterns) == 6 and all(map(_like, values, patterns))
-
-
-def _numeric(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[str, str], bool]:
-    def test(value: str, wanted: str) -> bool:
-        try:
-            # Exact: as floats, the numbers of two service accounts may be one.
-            return compare(Decimal(value), Decimal(wanted))
-        except InvalidOperation:
-            return False
-
-    return test
-
-
-# Operator -> test of one value against one alternative, and whether the result is negated.
-_OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
-    "StringEquals": (operator.eq, False),
-    "StringNotEquals": (operator.eq, True),
-    "StringEqualsIgnoreCase": (_ignoring_case, False),
-    "StringNotEqualsIgnoreCase": (_ignoring_case, True),
-    "StringLike": (_like, False),
-    "StringNotLike": (_like, True),
-    "ArnEquals": (_arn_like, False),
-    "ArnLike": (_arn_like, False),
-    "ArnNotEquals": (_arn_like, True),
-    "ArnNotLike": (_arn_like, True),
-    "NumericEquals": (_numeric(operator.eq), False),
-    "NumericNotEquals": (_numeric(operator.eq), True),
-    "NumericLessThan": (_numeric(operator.lt), False),
-    "NumericLessThanEquals": (_numeric(operator.le), False),
-    "NumericGreaterThan": (_numeric(operator.gt), False),
-    "NumericGreaterThanEquals": (_numeric(operator.ge), False),
-    "Bool": (_ignoring_case, False),
-}
+def literal(text: str) -> str:
+    """Return a pattern that matches this text alone."""
+    return "".join(f"${{{char}}}" if char in _SPECIAL else char for char in text)
 
 
 def parse_conditions(block: object, *, variables: bool = True) -> tuple[Condition, ...]:
@@ -139,8 +130,7 @@ def parse_conditions(block: object, *, variables: bool = True) -> tuple[Conditio
             text like any other.
 
     Raises:
-        ValueError: It is no Condition element, or has an operator that is unknown or that the
-            emulator does not evaluate.
+        ValueError: It is no Condition element, or has an operator that IAM does not have.
     """
     if not isinstance(block, dict):
         raise ValueError("Condition must be an object of operators.")
@@ -158,7 +148,7 @@ def parse_conditions(block: object, *, variables: bool = True) -> tuple[Conditio
 def _condition(name: str, key: str, wanted: Any, variables: bool) -> Condition:
     if not all(key.rpartition(":")[::2]):
         raise ValueError(f"Condition key {key} is not of the form PREFIX:NAME.")
-    values = _values(key, wanted, variables)
+    values = _values(key, wanted)
     if name == "Null":
         flags = {value.casefold() for value in values}
         if len(flags) != 1 or not flags <= {"true", "false"}:
@@ -167,14 +157,17 @@ def _condition(name: str, key: str, wanted: Any, variables: bool) -> Condition:
     qualifier, colon, rest = name.partition(":")
     if not colon:
         qualifier, rest = "", name
-    base = rest.removesuffix("IfExists")
-    if qualifier not in ("", "ForAllValues", "ForAnyValue") or base not in _OPERATORS:
-        raise ValueError(f"Condition operator {name} is not one that the emulator evaluates.")
-    test, negated = _OPERATORS[base]
-    return _Comparison(test, negated, qualifier, rest != base, key.lower(), values)
+    operator = OPERATORS.get(rest.removesuffix("IfExists"))
+    if qualifier not in ("", "ForAllValues", "ForAnyValue") or operator is None:
+        raise ValueError(f"Invalid Condition type : {name}")
+    if operator.wildcards and not variables:
+        values = tuple(value.replace("$", "${$}") for value in values)
+    expands = variables and operator.variables and any("${" in value for value in values)
+    if_exists = rest.endswith("IfExists")
+    return _Comparison(operator, qualifier, if_exists, key.lower(), values, expands)
 
 
-def _values(key: str, wanted: Any, variables: bool) -> tuple[str, ...]:
+def _values(key: str, wanted: Any) -> tuple[str, ...]:
     items = wanted if isinstance(wanted, list) else [wanted]
     values = []
     for item in items:
@@ -182,7 +175,5 @@ def _values(key: str, wanted: Any, variables: bool) -> tuple[str, ...]:
             item = str(item).lower()
         if not isinstance(item, (str, int, float)):
             raise ValueError(f"Condition key {key} has a value that is not a string: {item!r}.")
-        if variables and "${" in str(item):
-            raise ValueError(f"Condition key {key}: the emulator evaluates no policy variables.")
         values.append(str(item))
     return tuple(values)

@@ -158,9 +158,9 @@ class PodIdentityAgent(Service):
 
         def assume() -> Key:
             session_name = "-".join((*parts, str(uuid.uuid4())))
-            expiration = self._clock() + _LIFETIME
+            now = self._clock()
             return assume_for_workload(
-                self._accounts, role_arn, POD_AUDIENCE, session_name, expiration, tags
+                self._accounts, role_arn, POD_AUDIENCE, session_name, now + _LIFETIME, tags, now=now
             )
 
         return _credentials(self._cached((role_arn, *tags.values()), assume))
@@ -199,12 +199,9 @@ class PodIdentityAgent(Service):
             return _refused(401, "Unauthorized")
 
         def assume() -> Key:
+            now, name = self._clock(), number.replace("-", "")
             return assume_for_workload(
-                self._accounts,
-                task.role_arn,
-                _TASK_SERVICE,
-                number.replace("-", ""),
-                self._clock() + _LIFETIME,
+                self._accounts, task.role_arn, _TASK_SERVICE, name, now + _LIFETIME, now=now
             )
 
         return _credentials(self._cached((number,), assume), RoleArn=task.role_arn)

@@ -52,12 +52,12 @@ class Estate:
         self._first_clock = clock
         self._service_account = service_account or ServiceAccount()
         self._linked = linked
-        self._accounts = Accounts()
+        self._accounts = Accounts(self._now)
         self._iam = GoogleIam()
         self._google = Issuer(GOOGLE, self._now)
         self._cluster = Issuer(EKS_ISSUER, self._now)
         self.metadata: Metadata = Metadata(
-            self.service_account, self._google, self._now, metadata_port
+            self.service_account, self._google, self._iam, self._now, metadata_port
         )
         self.metadata.linked = linked
         self.sts: STS = STS(self._accounts, self._google, self._now, sts_port)

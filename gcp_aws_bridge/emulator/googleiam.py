@@ -16,23 +16,25 @@ from .identity import ServiceAccount
 from .issuer import Issuer
 from .providers import WorkloadProvider
 
-__all__ = ["CLOUD_PLATFORM", "GoogleAccount", "GoogleIam", "GoogleIdentity"]
+__all__ = ["CLOUD_PLATFORM", "GoogleAccount", "GoogleIam", "GoogleIdentity", "of_pod"]
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
+# IAM, "Principal identifiers"; a cluster's pool is `PROJECT.svc.id.goog` (GKE, "About Workload
+# Identity Federation for GKE"), which has an older form for one Kubernetes service account.
+_POOL = r"iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9.:-]+"
 _MEMBER = re.compile(
-    r"principal://iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/"
-    r"[a-z0-9-]+/subject/.+"
-    r"|principalSet://iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/"
-    r"[a-z0-9-]+/(\*|group/.+|attribute\.[a-z0-9_]+/.+)"
+    rf"principal://{_POOL}/subject/.+"
+    rf"|principalSet://{_POOL}/(\*|group/.+|attribute\.[a-z0-9_]+/.+)"
     r"|serviceAccount:[^@\s]+@[^@\s]+"
+    r"|serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]"
 )
 
 # What each role holds (IAM, "IAM roles and permissions index"), of what is asked here.
 _PERMISSIONS = {
     "roles/iam.workloadIdentityUser": frozenset({"getAccessToken", "getOpenIdToken"}),
     "roles/iam.serviceAccountTokenCreator": frozenset(
-        {"getAccessToken", "getOpenIdToken", "signBlob", "implicitDelegation"}
+        {"getAccessToken", "getOpenIdToken", "signBlob", "signJwt", "implicitDelegation"}
     ),
 }
 
@@ -60,6 +62,27 @@ class GoogleIdentity:
         """Every name that an allow policy could have for this identity."""
         name = f"serviceAccount:{self.email}" if self.principal is None else self.principal
         return self.principal_sets | {name}
+
+
+def of_pod(
+    account: ServiceAccount, linked: bool, scopes: frozenset[str], expiration: datetime
+) -> GoogleIdentity:
+    """Return the identity of a pod's own access tokens.
+
+    A pod that is linked acts as its Google service account, any other as itself (GKE, "About
+    Workload Identity Federation for GKE").
+    """
+    if linked:
+        return GoogleIdentity(None, account.email, scopes, expiration)
+    project = f"iam.googleapis.com/projects/{account.project_number}/locations/global"
+    pool = f"{project}/workloadIdentityPools/{account.workload_pool}"
+    namespace, name = account.namespace, account.kubernetes_name
+    sets = {
+        f"principalSet://{pool}/*",
+        f"serviceAccount:{account.workload_pool}[{namespace}/{name}]",
+    }
+    principal = f"principal://{pool}/subject/ns/{namespace}/sa/{name}"
+    return GoogleIdentity(principal, None, scopes, expiration, frozenset(sets))
 
 
 @dataclass(frozen=True, slots=True)

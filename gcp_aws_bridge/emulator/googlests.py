@@ -39,6 +39,8 @@ _SCOPE = re.compile(r"https://www\.googleapis\.com/auth/[\w./-]+|openid|email|pr
 
 # "A federated access token lives one hour"; one for an OIDC token not longer than that, users find.
 _LIFETIME_S = 3600
+# REST reference, `options`.
+_OPTIONS_LIMIT = 4096
 # IAM reference, `attributeMapping`.
 _SUBJECT_LIMIT = 127
 _ATTRIBUTES_LIMIT = 8192
@@ -141,6 +143,8 @@ def _check(asked: Mapping[str, str]) -> None:
     for name in ("subject_token", "subject_token_type"):
         if not asked.get(name):
             raise _invalid(name, "It is required.")
+    if len(asked.get("options", "")) > _OPTIONS_LIMIT:
+        raise _invalid("options", f"Its size must not exceed {_OPTIONS_LIMIT} characters.")
     scopes = asked.get("scope", "").split()
     if not scopes or not all(_SCOPE.fullmatch(scope) for scope in scopes):
         raise OAuthError("invalid_scope", "Some requested scopes were invalid.")

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
+from . import jws
 from .clock import Clock, iso
 from .faults import Fault
 from .googleiam import CLOUD_PLATFORM, GoogleAccount, GoogleIam, GoogleIdentity
@@ -28,10 +29,12 @@ __all__ = ["IamCredentials"]
 
 # "The `-` wildcard character is required; replacing it with a project ID is invalid."
 _PATH = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):(\w+)")
+_DELEGATE = re.compile(r"projects/-/serviceAccounts/([^/:]+)")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _SCOPE = re.compile(r"https://www\.googleapis\.com/auth/[\w./-]+|openid|email|profile")
 _IAM_SCOPES = frozenset({CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"})
 _DEFAULT_LIFETIME = "3600s"
+_LONGEST_JWT_S = 43200
 _RPC_PREFIX = "google.iam.credentials.v1.IAMCredentials."
 
 
@@ -94,6 +97,7 @@ class IamCredentials(Service):
                 self._id_token,
             ),
             "signBlob": ("signBlob", frozenset({"delegates", "payload"}), self._sign_blob),
+            "signJwt": ("signJwt", frozenset({"delegates", "payload"}), self._sign_jwt),
         }
 
     def has(self, fault: Fault) -> bool:
@@ -119,7 +123,10 @@ class IamCredentials(Service):
         fields = _fields(request.body, names)
         account = self._account(match[1])
         for delegate in _texts(fields, "delegates"):
-            between = self._account(delegate.rpartition("/")[2])
+            name = _DELEGATE.fullmatch(delegate)
+            if name is None:
+                raise _invalid()
+            between = self._account(name[1])
             caller = _acting_as(between, "implicitDelegation", caller, now)
         _acting_as(account, permission, caller, now)
         return method(_Call(account, fields, now, remaining_s))
@@ -196,11 +203,28 @@ class IamCredentials(Service):
 
     def _sign_blob(self, call: _Call) -> object:
         try:
-            payload = base64.b64decode(call.fields.get("payload", ""), validate=True)
-        except (binascii.Error, ValueError, TypeError):
+            payload = base64.b64decode(call.fields["payload"], validate=True)
+        except (LookupError, binascii.Error, ValueError, TypeError):
             raise _invalid() from None
         key_id, signature = call.account.issuer.sign_bytes(payload)
         return {"keyId": key_id, "signedBlob": base64.b64encode(signature).decode()}
+
+    def _sign_jwt(self, call: _Call) -> object:
+        try:
+            claims = json.loads(call.fields["payload"])
+        except (LookupError, ValueError, TypeError, RecursionError):
+            raise _invalid() from None
+        if not isinstance(claims, dict):
+            raise _invalid()
+        # "it must be an integer timestamp that is not in the past and no more than 12 hours in the
+        # future."
+        now = call.now.timestamp()
+        ends: Any = claims.get("exp")
+        whole = isinstance(ends, int) and not isinstance(ends, bool)
+        if "exp" in claims and not (whole and int(now) <= ends <= now + _LONGEST_JWT_S):
+            raise _invalid()
+        token = call.account.issuer.sign(claims)
+        return {"keyId": jws.decode(token).header["kid"], "signedJwt": token}
 
 
 def _acting_as(

@@ -176,7 +176,7 @@ class Imds(Service):
                 or kept[1].expiration - now <= _FRESH_MARGIN
             ):
                 key = assume_for_workload(
-                    self._accounts, role_arn, _SERVICE, self.instance_id, now + _LIFETIME
+                    self._accounts, role_arn, _SERVICE, self.instance_id, now + _LIFETIME, now=now
                 )
                 self._kept = (role_arn, key)
                 return key

@@ -8,7 +8,6 @@ Federation for GKE"); words that no document gives are those that users of GKE r
 from __future__ import annotations
 
 import json
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 
 from .clock import Clock
 from .faults import Fault
+from .googleiam import GoogleIam, of_pod
 from .identity import ServiceAccount
 from .issuer import LIFETIME_S, Issuer
 from .requestlog import Recorded
@@ -74,12 +74,18 @@ class Metadata(Service):
     """
 
     def __init__(
-        self, account: ServiceAccount, google: Issuer, clock: Clock, port: int = 0
+        self,
+        account: ServiceAccount,
+        google: Issuer,
+        iam: GoogleIam,
+        clock: Clock,
+        port: int = 0,
     ) -> None:
         super().__init__(clock, port)
         self.linked = True
         self._account = account
         self._google = google
+        self._iam = iam
         self._cache_lock = threading.Lock()
         self._cache: dict[tuple[str, ...], _Cached] = {}
 
@@ -109,6 +115,10 @@ class Metadata(Service):
         if request.headers.get("X-Forwarded-For") is not None:
             return _error(403, "Request contains the header X-Forwarded-For")
         if request.headers.get("Metadata-Flavor") != "Google":
+            # Google's Go library asks for the root without it, to tell where it runs
+            # (cloud.google.com/go/compute/metadata, testOnGCE).
+            if request.path in ("", "/") and request.method in ("GET", "HEAD"):
+                return Reply(200, "".join(f"{name}/\n" for name in self._tree()).encode())
             return _error(403, 'Missing required header "Metadata-Flavor": "Google"')
         if request.method not in ("GET", "HEAD"):
             return _error(405, "Method Not Allowed")
@@ -188,10 +198,14 @@ class Metadata(Service):
         return Reply(200, found.value.encode())
 
     def _token(self, question: _Question) -> Reply:
-        def mint(expires: datetime) -> str:
-            return f"ya29.{secrets.token_urlsafe(120)}"
+        scopes = question.param("scopes")
 
-        found = self._cached(("token", question.param("scopes")), mint, question.remaining_s)
+        def mint(expires: datetime) -> str:
+            asked = frozenset(scopes.split(",") if scopes else _SCOPES)
+            return self._iam.issue(of_pod(self._account, self.linked, asked, expires))
+
+        key = ("token", self._email(), scopes)
+        found = self._cached(key, mint, question.remaining_s)
         remaining_s = int((found.expires - self._clock()).total_seconds())
         return _json(
             {"access_token": found.value, "expires_in": remaining_s, "token_type": "Bearer"}

@@ -17,48 +17,43 @@ from .accounts import Key
 from .answers import AwsError
 from .clock import iso
 from .issuer import Issuer
+from .parameters import read_tags
 
-__all__ = ["web_identity_token"]
+__all__ = ["TokenRequest", "read_request", "web_identity_token"]
 
 _NAMESPACE = "https://sts.amazonaws.com/"
 _AUDIENCES = range(1, 11)
 _AUDIENCE_LENGTH = range(1, 1001)
 _DURATION_S = range(60, 3601)
 _DEFAULT_DURATION_S = 300
-_TAGS = range(51)
-_TAG_KEY = re.compile(r"Tags\.member\.(\d{1,4})\.Key", re.ASCII)
 _AUDIENCE = re.compile(r"Audience\.member\.(\d{1,4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class TokenRequest:
+    """The parameters of a request, checked."""
+
     audiences: list[str]
+    algorithm: str
     duration_s: int
     tags: Mapping[str, str]
 
 
 def web_identity_token(
-    params: Mapping[str, str], key: Key, issuer: Issuer | None, region: str, now: datetime
+    asked: TokenRequest, key: Key, issuer: Issuer, region: str, now: datetime
 ) -> tuple[str, datetime]:
     """Return a token for the caller, and its end.
 
     Args:
-        params: The request's.
+        asked: The request.
         key: What it was signed with.
-        issuer: The account's; `None` where the federation is not enabled.
+        issuer: The account's.
         region: That the request was signed for.
         now: The present instant.
 
     Raises:
         AwsError: STS would refuse this.
     """
-    asked = _read(params)
-    if issuer is None:
-        raise AwsError(
-            "OutboundWebIdentityFederationDisabledException",
-            "Outbound web identity federation is disabled for this account.",
-            403,
-        )
     expiration = now.replace(microsecond=0) + timedelta(seconds=asked.duration_s)
     if key.expiration is not None and expiration > key.expiration:
         raise AwsError(
@@ -90,7 +85,12 @@ def web_identity_token(
     return issuer.sign(claims), expiration
 
 
-def _read(params: Mapping[str, str]) -> _Asked:
+def read_request(params: Mapping[str, str]) -> TokenRequest:
+    """Check the parameters of a request.
+
+    Raises:
+        AwsError: `ValidationError`.
+    """
     listed = {int(m[1]): params[m[0]] for m in map(_AUDIENCE.fullmatch, params) if m}
     audiences = [listed[number] for number in sorted(listed)]
     if len(audiences) not in _AUDIENCES or any(
@@ -105,14 +105,7 @@ def _read(params: Mapping[str, str]) -> _Asked:
     duration = params.get("DurationSeconds", str(_DEFAULT_DURATION_S))
     if not re.fullmatch(r"\d{1,5}", duration, re.ASCII) or int(duration) not in _DURATION_S:
         raise _invalid("durationSeconds", "a number between 60 and 3600")
-    tags = {
-        params[m[0]]: params.get(f"Tags.member.{m[1]}.Value", "")
-        for m in map(_TAG_KEY.fullmatch, params)
-        if m
-    }
-    if len(tags) not in _TAGS:
-        raise _invalid("tags", "at most 50 items")
-    return _Asked(audiences, int(duration), tags)
+    return TokenRequest(audiences, algorithm, int(duration), read_tags(params))
 
 
 def _invalid(member: str, wanted: str) -> AwsError:

@@ -1,217 +1,239 @@
-"""Checks of request parameters, before STS looks at any token: lengths, patterns, bounds.
+"""Parameters of STS actions: their bounds, session policies and session tags.
 
-Bounds are those of the AWS STS API reference for AssumeRole and AssumeRoleWithWebIdentity; the
-wording is that of the validation which every AWS Query API shares.
+Bounds are those of the AWS STS API reference, one table for each action; an action's own checks of
+tokens and callers come afterwards.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .accounts import role_arn_parts
 from .answers import AwsError
+from .permissions import Permissions
+from .policies import PolicyError
+from .validation import Rule, invalid, members, validate
 
-__all__ = ["RoleRequest", "read_assume_role", "read_web_identity"]
+__all__ = ["RULES", "Narrowing", "RoleRequest", "narrowing", "read_role", "read_tags"]
 
-# The default of `DurationSeconds`, in both actions.
+# The default of `DurationSeconds` where a role is assumed.
 _DEFAULT_DURATION_S = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRequest:
-    """A request for a role, its parameters checked. Its repr shows no token.
-
-    `packed_size` is the session policies' share of their limit, in per cent; `None` without any.
-    """
-
-    role_arn: str
-    account: str
-    session_name: str
-    duration_s: int
-    packed_size: int | None
-    source_identity: str | None = None
-    external_id: str | None = None
-    tagged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What the API reference says of one parameter."""
-
-    name: str
-    required: bool = False
-    least: int = 0
-    most: int | None = None
-    pattern: str | None = None
-    integer: bool = False
-    secret: bool = False
-
 
 _NAME = r"[\w+=,.@-]*"
 _ARN = (
     r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD"
     r"\U00010000-\U0010FFFF]+"
 )
-_COMMON = (
-    _Rule("RoleArn", required=True, least=20, most=2048, pattern=_ARN),
-    _Rule("RoleSessionName", required=True, least=2, most=64, pattern=_NAME),
-    _Rule("DurationSeconds", least=900, most=43200, integer=True),
+_POLICY = Rule("Policy", least=1, most=2048, pattern=r"[\u0009\u000A\u000D\u0020-\u00FF]+")
+_TOKEN_SIZE = Rule("MinimumSessionTokenSize", least=0, most=4096, integer=True)
+_LONG_DURATION = Rule("DurationSeconds", least=900, most=129600, integer=True)
+_MFA = (
+    Rule("SerialNumber", least=9, most=256, pattern=r"[\w+=/:,.@-]*"),
+    Rule("TokenCode", least=6, most=6, pattern=r"[\d]*"),
 )
-_WEB_IDENTITY = (
-    *_COMMON,
-    _Rule("WebIdentityToken", required=True, least=4, most=20000, secret=True),
-    _Rule("ProviderId", least=4, most=2048),
-    _Rule("Policy", least=1, most=2048, pattern=r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+_ROLE = (
+    Rule("RoleArn", required=True, least=20, most=2048, pattern=_ARN),
+    Rule("RoleSessionName", required=True, least=2, most=64, pattern=_NAME),
+    Rule("DurationSeconds", least=900, most=43200, integer=True),
+    # AssumeRole's reference has no bound for `Policy` but "can't exceed 2,048 characters".
+    _POLICY,
+    _TOKEN_SIZE,
 )
-_ASSUME_ROLE = (
-    *_COMMON,
-    # AssumeRole's own limit is on the packed size; its plain text may have 2,048 too.
-    _Rule("Policy", least=1, most=2048, pattern=r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
-    _Rule("ExternalId", least=2, most=1224, pattern=r"[\w+=,.@:\/-]*"),
-    _Rule("SourceIdentity", least=2, most=64, pattern=_NAME),
-)
+RULES: dict[str, tuple[Rule, ...]] = {
+    "AssumeRole": (
+        *_ROLE,
+        Rule("ExternalId", least=2, most=1224, pattern=r"[\w+=,.@:\/-]*"),
+        Rule("SourceIdentity", least=2, most=64, pattern=_NAME),
+        *_MFA,
+    ),
+    "AssumeRoleWithWebIdentity": (
+        *_ROLE,
+        Rule("WebIdentityToken", required=True, least=4, most=20000, secret=True),
+        Rule("ProviderId", least=4, most=2048),
+    ),
+    "DecodeAuthorizationMessage": (Rule("EncodedMessage", required=True, least=1, most=10240),),
+    "GetAccessKeyInfo": (Rule("AccessKeyId", required=True, least=16, most=128, pattern=r"[\w]*"),),
+    "GetFederationToken": (
+        Rule("Name", required=True, least=2, most=32, pattern=_NAME),
+        _POLICY,
+        _LONG_DURATION,
+        _TOKEN_SIZE,
+    ),
+    "GetSessionToken": (_LONG_DURATION, *_MFA, _TOKEN_SIZE),
+}
+
 # "You can pass ... up to 10 managed policy ARNs"; "up to 50 session tags".
 _MOST_POLICY_ARNS = 10
+_MOST_TAGS = 50
 _POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\x21-\x7e]+", re.ASCII)
 _PLAIN_TEXT_LIMIT = 2048
+# Tag keys have 128 characters, values 256 (API reference, Tag).
+_TAG_CHARACTERS = r"[\w\s_.:/=+\-@]"
+_TAG_KEY = re.compile(rf"{_TAG_CHARACTERS}{{1,128}}")
+_TAG_VALUE = re.compile(rf"{_TAG_CHARACTERS}{{0,256}}")
+
+_ADMINISTRATOR = Permissions(
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+)
+"""AWS's managed policy AdministratorAccess. The emulator knows the content of no other."""
+
+_NOTHING = Permissions(
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"*","Resource":"*"}}'
+)
 
 
-def read_web_identity(params: Mapping[str, str]) -> RoleRequest:
-    """Check AssumeRoleWithWebIdentity's parameters; the token is left to `tokens`.
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What a request says of the session's permissions.
+
+    Attributes:
+        policies: The session policies; `None` without any.
+        tags: The session tags.
+        transitive: The keys of those that chained sessions inherit.
+        packed_size: The session policies' share of their limit, in per cent; `None` where neither
+            policies nor tags are passed.
+        token_size: The least size of the session token.
+    """
+
+    policies: tuple[Permissions, ...] | None
+    tags: Mapping[str, str]
+    transitive: frozenset[str]
+    packed_size: int | None
+    token_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRequest:
+    """A request for a role, its parameters checked. Its repr shows no token."""
+
+    role_arn: str
+    account: str
+    session_name: str
+    duration_s: int
+    narrowing: Narrowing = field(repr=False)
+    source_identity: str | None = None
+    external_id: str | None = None
+
+
+def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
+    """Check the parameters of an action that assumes a role; the token is left to `tokens`.
 
     Raises:
         AwsError: `ValidationError`, `MalformedInput`, `MalformedPolicyDocument` or
             `PackedPolicyTooLarge`.
     """
-    _validate(params, _WEB_IDENTITY)
-    if "ProviderId" in params:
+    validate(params, RULES[action])
+    if "ProviderId" in params and action == "AssumeRoleWithWebIdentity":
         # "Specify this value only for OAuth 2.0 access tokens."
-        raise _invalid("Provided Token is not a valid OAuth 2.0 access token")
-    return _request(params, "Request ARN is invalid")
-
-
-def read_assume_role(params: Mapping[str, str]) -> RoleRequest:
-    """Check AssumeRole's parameters.
-
-    Raises:
-        AwsError: `ValidationError`, `MalformedInput`, `MalformedPolicyDocument` or
-            `PackedPolicyTooLarge`.
-    """
-    _validate(params, _ASSUME_ROLE)
-    return _request(params, f"{params['RoleArn']} is invalid")
-
-
-def _request(params: Mapping[str, str], not_an_arn: str) -> RoleRequest:
+        raise invalid("Provided Token is not a valid OAuth 2.0 access token")
     arn = role_arn_parts(params["RoleArn"])
     if arn is None:
-        raise _invalid(not_an_arn)
+        unsigned = action == "AssumeRoleWithWebIdentity"
+        raise invalid("Request ARN is invalid" if unsigned else f"{params['RoleArn']} is invalid")
     return RoleRequest(
         role_arn=arn[0],
         account=arn["account"],
         session_name=params["RoleSessionName"],
         duration_s=int(params.get("DurationSeconds", _DEFAULT_DURATION_S)),
-        packed_size=_packed_size(params),
+        narrowing=narrowing(params, tagging=action == "AssumeRole"),
         source_identity=params.get("SourceIdentity"),
         external_id=params.get("ExternalId"),
-        tagged=any(name.startswith("Tags.member.") for name in params),
     )
 
 
-def _validate(params: Mapping[str, str], rules: tuple[_Rule, ...]) -> None:
-    """Check every parameter; report all that fail at once, as AWS does."""
-    failures = []
-    for rule in rules:
-        value = params.get(rule.name)
-        if value is None:
-            if rule.required:
-                failures.append(_failure(rule, "null", "must not be null"))
-            continue
-        if rule.integer and not re.fullmatch(r"[+-]?\d{1,10}", value, re.ASCII):
-            raise AwsError("MalformedInput", f"{rule.name} is not an integer")
-        shown = "" if rule.secret else f"'{value}'"
-        failures += [_failure(rule, shown, wrong) for wrong in _broken(rule, value)]
-    if failures:
-        plural = "s" if len(failures) > 1 else ""
-        raise _invalid(f"{len(failures)} validation error{plural} detected: {'; '.join(failures)}")
+def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
+    """Read session policies and session tags.
 
+    Args:
+        params: The request's parameters.
+        tagging: Whether the action takes tags.
 
-def _failure(rule: _Rule, shown: str, wrong: str) -> str:
-    member = rule.name[0].lower() + rule.name[1:]
-    value = f"Value {shown} at" if shown else "Value at"
-    return f"{value} '{member}' failed to satisfy constraint: Member {wrong}"
-
-
-def _broken(rule: _Rule, value: str) -> list[str]:
-    size, what = (int(value), "value") if rule.integer else (len(value), "length")
-    wrong = []
-    if rule.most is not None and size > rule.most:
-        wrong.append(f"must have {what} less than or equal to {rule.most}")
-    if size < rule.least:
-        wrong.append(f"must have {what} greater than or equal to {rule.least}")
-    if rule.pattern is not None and not re.fullmatch(rule.pattern, value, re.ASCII):
-        wrong.append(f"must satisfy regular expression pattern: {rule.pattern}")
-    return wrong
-
-
-def _packed_size(params: Mapping[str, str]) -> int | None:
-    """Check the session policies, and return the share of their limit that they use.
-
-    What AWS packs, and how, is not documented: this is the plain text's share.
+    Raises:
+        AwsError: One of them is malformed, or they are too many.
     """
-    policy = params.get("Policy")
-    arns = _members(params, "PolicyArns")
-    if policy is not None:
-        _check_policy(policy)
-    if len(arns) > _MOST_POLICY_ARNS:
-        raise _invalid(
-            "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {_MOST_POLICY_ARNS}"
-        )
+    arns = members(params, "PolicyArns", "arn")
+    policies = _policies(params.get("Policy"), arns)
+    tags = read_tags(params) if tagging else {}
+    transitive = _transitive(params, tags) if tagging else frozenset()
+    if policies is None and not tags:
+        packed_size = None
+    else:
+        # What AWS packs, and how, is not documented: this is the policies' share as plain text.
+        plain = len(params.get("Policy", "")) + sum(map(len, arns))
+        packed_size = max(1, plain * 100 // _PLAIN_TEXT_LIMIT)
+        if packed_size > 100:
+            raise AwsError(
+                "PackedPolicyTooLarge",
+                f"Packed policy consumes {packed_size}% of allotted space, please use smaller "
+                "policy.",
+            )
+    token_size = int(params.get("MinimumSessionTokenSize", 0))
+    return Narrowing(policies, tags, transitive, packed_size, token_size)
+
+
+def _policies(inline: str | None, arns: list[str]) -> tuple[Permissions, ...] | None:
+    _check_count("policyArns", arns, _MOST_POLICY_ARNS)
     for arn in arns:
         if not _POLICY_ARN.fullmatch(arn):
-            raise _invalid(f"The specified value for PolicyArns is invalid: {arn}")
-    if policy is None and not arns:
+            raise invalid(f"The specified value for PolicyArns is invalid: {arn}")
+    if inline is None and not arns:
         return None
-    percent = max(1, (len(policy or "") + sum(map(len, arns))) * 100 // _PLAIN_TEXT_LIMIT)
-    if percent > 100:
+    found = [
+        _ADMINISTRATOR if arn.endswith(":aws:policy/AdministratorAccess") else _NOTHING
+        for arn in arns
+    ]
+    if inline is not None:
+        try:
+            found.append(Permissions(inline))
+        except PolicyError as error:
+            raise AwsError(error.code, error.message) from None
+    return tuple(found)
+
+
+def read_tags(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a request (IAM user guide, "Pass session tags in AWS STS").
+
+    Raises:
+        AwsError: They are too many, or one of them is malformed.
+    """
+    names = members(params, "Tags", "Key")
+    values = members(params, "Tags", "Value")
+    _check_count("tags", names, _MOST_TAGS)
+    if len(values) != len(names):
+        raise invalid("Each session tag has a key and a value.")
+    for name, value in zip(names, values, strict=True):
+        # "You cannot ... use keys that start with aws:", whatever its case.
+        if not _TAG_KEY.fullmatch(name) or name.lower().startswith("aws:"):
+            raise invalid(f"Session tag key {name!r} is not valid.")
+        if not _TAG_VALUE.fullmatch(value):
+            raise invalid(f"The value of session tag {name!r} is not valid.")
+    # "Tag key-value pairs are not case sensitive, but case is preserved."
+    if len({name.lower() for name in names}) < len(names):
         raise AwsError(
-            "PackedPolicyTooLarge",
-            f"Packed policy consumes {percent}% of allotted space, please use smaller policy.",
+            "InvalidParameterValue",
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
         )
-    return percent
+    return dict(zip(names, values, strict=True))
 
 
-def _check_policy(policy: str) -> None:
-    try:
-        document = json.loads(policy)
-    except (ValueError, RecursionError):
-        raise _malformed("This policy contains invalid Json") from None
-    statements = document.get("Statement") if isinstance(document, dict) else None
-    listed = statements if isinstance(statements, list) and statements else [statements]
-    for statement in listed:
-        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise _malformed("Syntax errors in policy.")
-        if not {"Action", "NotAction"} & statement.keys():
-            raise _malformed("Policy statement must contain actions.")
-        if not {"Resource", "NotResource"} & statement.keys():
-            raise _malformed("Policy statement must contain resources.")
-        if {"Principal", "NotPrincipal"} & statement.keys():
-            raise _malformed("Policy document should not specify a principal.")
+def _transitive(params: Mapping[str, str], tags: Mapping[str, str]) -> frozenset[str]:
+    pattern = re.compile(r"TransitiveTagKeys\.member\.\d{1,4}", re.ASCII)
+    keys = [value for name, value in params.items() if pattern.fullmatch(name)]
+    _check_count("transitiveTagKeys", keys, _MOST_TAGS)
+    passed = {name.lower() for name in tags}
+    if any(key.lower() not in passed for key in keys):
+        raise AwsError(
+            "InvalidParameterValue",
+            "The specified transitive tag key must be included in the requested tags.",
+        )
+    return frozenset(key.lower() for key in keys)
 
 
-def _members(params: Mapping[str, str], name: str) -> list[str]:
-    """Return a list of structures' `arn` members, in order (Query protocol: `.member.N`)."""
-    pattern = re.compile(rf"{name}\.member\.(\d{{1,4}})\.arn", re.ASCII)
-    found = {int(m[1]): value for key, value in params.items() if (m := pattern.fullmatch(key))}
-    return [found[number] for number in sorted(found)]
-
-
-def _malformed(message: str) -> AwsError:
-    return AwsError("MalformedPolicyDocument", message)
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationError", message)
+def _check_count(member: str, items: list[str], most: int) -> None:
+    if len(items) > most:
+        raise invalid(
+            f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {most}"
+        )

@@ -23,6 +23,7 @@ class Recorded:
         headers: By name, whatever its case.
         params: Query and form parameters together; of a repeated one, the first.
         at: When it arrived, by the clouds' clock.
+        peer: The address that it came from.
         status: HTTP status of the answer; `None` while there is none, or if none was given.
     """
 
@@ -33,6 +34,7 @@ class Recorded:
     params: dict[str, str]
     at: datetime
     body: bytes = field(repr=False, default=b"")
+    peer: str = "127.0.0.1"
     status: int | None = None
 
     @property

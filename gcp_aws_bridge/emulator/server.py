@@ -53,6 +53,7 @@ class Arrival:
     target: str = field(repr=False)
     headers: Message = field(repr=False)
     body: bytes = field(repr=False)
+    peer: str = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         if body is None:
             self.close_connection = True
             return
-        outcome = self._listener.application(Arrival(self.command, self.path, self.headers, body))
+        arrival = Arrival(self.command, self.path, self.headers, body, self.client_address[0])
+        outcome = self._listener.application(arrival)
         try:
             self._deliver(outcome)
         except OSError:  # the client went away, or the listener was closed meanwhile

@@ -212,6 +212,7 @@ class Service:
             params=dict(reversed(pairs)),
             at=self._clock(),
             body=arrival.body,
+            peer=arrival.peer,
         )
         self.requests.append(request)
         return request

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from .accounts import Accounts, Key
+from .accounts import Accounts, Key, Session
 from .answers import AwsError
+from .requestcontext import of_service, of_tags
 from .trust import Principal
 
 __all__ = ["assume_for_workload"]
@@ -23,6 +24,8 @@ def assume_for_workload(
     session_name: str,
     expiration: datetime,
     tags: Mapping[str, str] | None = None,
+    *,
+    now: datetime,
 ) -> Key:
     """Return credentials of a role that a service has assumed.
 
@@ -32,16 +35,20 @@ def assume_for_workload(
         service: The service's principal, such as `ec2.amazonaws.com`.
         session_name: Of the session that CloudTrail shows.
         expiration: The session's end.
-        tags: Session tags; with them the policy must allow `sts:TagSession` as well.
+        tags: Session tags, which chained sessions inherit; with them the policy must allow
+            `sts:TagSession` as well.
+        now: The present instant.
 
     Raises:
         AwsError: `AccessDenied`; also where there is no such role, so as not to tell.
     """
     role = accounts.role(role_arn)
     actions = ("sts:AssumeRole", "sts:TagSession") if tags else ("sts:AssumeRole",)
-    context = {f"aws:requesttag/{name}".lower(): (value,) for name, value in (tags or {}).items()}
-    context["aws:sourceaccount"] = (role.account if role else "",)
-    context["sts:rolesessionname"] = (session_name,)
+    context = {
+        **of_service(service, role.account if role else "", now),
+        **of_tags(tags or {}),
+        "sts:rolesessionname": (session_name,),
+    }
     principal = Principal("Service", frozenset({service}))
     denied = [
         action
@@ -54,4 +61,6 @@ def assume_for_workload(
             f"User: {service} is not authorized to perform: {denied[0]} on resource: {role_arn}",
             403,
         )
-    return accounts.issue(role, session_name, expiration.replace(microsecond=0), None)
+    # "All of the session tags that are added by EKS Pod Identity are transitive" (EKS user guide).
+    session = Session(tags=tags or {}, transitive=frozenset(map(str.lower, tags or {})))
+    return accounts.issue(role, session_name, expiration.replace(microsecond=0), session)

@@ -1,8 +1,8 @@
-"""Verification of AWS Signature Version 4, in the Authorization header.
+"""Verification of AWS Signature Version 4, in the Authorization header or in the query.
 
 Written from the IAM user guide, "AWS Signature Version 4 for API requests": "Create a signed AWS
-API request" and "Troubleshoot Signature Version 4 signing", whose messages these are. Presigned
-URLs (the signature in the query) are not taken.
+API request", "Authentication methods" (query string) and "Troubleshoot Signature Version 4
+signing", whose messages these are.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.message import Message
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from .accounts import Key
 from .answers import AwsError
@@ -28,6 +28,17 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z")
 # "Don't encode any of the unreserved characters that RFC 3986 defines."
 _UNRESERVED = "-_.~"
+_QUERY_SIGNATURE = "X-Amz-Signature"
+# The Authorization header's parameters, as a presigned URL has them.
+_IN_QUERY = {
+    "Credential": "X-Amz-Credential",
+    "SignedHeaders": "X-Amz-SignedHeaders",
+    "Signature": _QUERY_SIGNATURE,
+}
+# "presigned STS urls are valid for 15 minutes after timestamp in x-amz-date", whatever
+# X-Amz-Expires says (AWS CLI, eks/get_token.py; aws-iam-authenticator, pkg/token).
+_PRESIGNED_S = 900.0
+_LONGEST_EXPIRES_S = 604800
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,9 @@ class _Authorization:
     terminator: str
     signed_headers: tuple[str, ...]
     signature: str = field(repr=False)
+    amz_date: str
+    token: str = field(repr=False)
+    presigned: bool
 
     @property
     def scope(self) -> str:
@@ -78,19 +92,13 @@ def verify(
     Raises:
         AwsError: With the code and the words that AWS has for what is wrong.
     """
-    header = request.headers.get("Authorization")
-    if header is None:
-        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
-    authorization = _parse(header)
-    amz_date = request.headers.get("X-Amz-Date", "")
-    if not _AMZ_DATE.fullmatch(amz_date):
-        raise _incomplete("Authorization header requires existence of a valid 'X-Amz-Date' header.")
+    authorization = _authorization(request)
+    amz_date = authorization.amz_date
     _check_scope(authorization, service, region, amz_date)
     _check_signed_headers(authorization, request.headers)
-    _check_date(amz_date, now, max_skew_s)
+    _check_date(amz_date, now, max_skew_s, _PRESIGNED_S if authorization.presigned else 0.0)
     key = find_key(authorization.access_key_id)
-    token = request.headers.get("X-Amz-Security-Token")
-    if key is None or not _same(key.session_token or "", token or ""):
+    if key is None or not _same(key.session_token or "", authorization.token):
         raise AwsError(
             "InvalidClientTokenId", "The security token included in the request is invalid.", 403
         )
@@ -105,12 +113,52 @@ def verify(
     return key
 
 
-def region_of(headers: Message) -> str:
+def region_of(request: SignedRequest) -> str:
     """Return the region that a request, verified before, was signed for."""
-    return _parse(str(headers["Authorization"])).region
+    return _authorization(request).region
 
 
-def _parse(header: str) -> _Authorization:
+def _authorization(request: SignedRequest) -> _Authorization:
+    header = request.headers.get("Authorization")
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    if header is not None:
+        amz_date = request.headers.get("X-Amz-Date", "")
+        if not _AMZ_DATE.fullmatch(amz_date):
+            raise _incomplete(
+                "Authorization header requires existence of a valid 'X-Amz-Date' header."
+            )
+        return _parse(header, amz_date, request.headers.get("X-Amz-Security-Token") or "")
+    if "X-Amz-Algorithm" not in query:
+        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    return _presigned(query)
+
+
+def _presigned(query: Mapping[str, str]) -> _Authorization:
+    """Read the signature of a presigned URL."""
+    if query["X-Amz-Algorithm"] != _ALGORITHM:
+        raise _incomplete(f"Unsupported AWS 'algorithm': '{query['X-Amz-Algorithm'][:32]}'.")
+    names = [*_IN_QUERY.values(), "X-Amz-Date"]
+    if missing := [name for name in names if not query.get(name)]:
+        raise _incomplete(
+            " ".join(f"AWS query-string parameters must include '{name}'." for name in missing)
+        )
+    if not _AMZ_DATE.fullmatch(query["X-Amz-Date"]):
+        raise _incomplete("X-Amz-Date must be in ISO-8601 'basic format'.")
+    # "The minimum value you can set is 1, and the maximum is 604800 (seven days)."
+    expires = query.get("X-Amz-Expires", "1")
+    if not re.fullmatch(r"\d{1,6}", expires, re.ASCII) or not 1 <= int(expires) <= (
+        _LONGEST_EXPIRES_S
+    ):
+        raise _incomplete("X-Amz-Expires must be a number of seconds between 1 and 604800.")
+    return _read(
+        {name: query[of] for name, of in _IN_QUERY.items()},
+        query["X-Amz-Date"],
+        query.get("X-Amz-Security-Token", ""),
+        presigned=True,
+    )
+
+
+def _parse(header: str, amz_date: str, token: str) -> _Authorization:
     algorithm, _, rest = header.strip().partition(" ")
     if algorithm != _ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm[:32]}'.")
@@ -120,16 +168,22 @@ def _parse(header: str) -> _Authorization:
         raise _incomplete(
             " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         )
+    return _read(given, amz_date, token, presigned=False)
+
+
+def _read(
+    given: Mapping[str, str], amz_date: str, token: str, *, presigned: bool
+) -> _Authorization:
     credential = given["Credential"].split("/")
     if len(credential) != 5:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
             "keyid/date/region/service/term."
         )
-    headers = tuple(given["SignedHeaders"].lower().split(";"))
-    access_key_id, date, region, service, terminator = credential
+    names = tuple(given["SignedHeaders"].lower().split(";"))
+    key_id, date, region, service, end = credential
     return _Authorization(
-        access_key_id, date, region, service, terminator, headers, given["Signature"]
+        key_id, date, region, service, end, names, given["Signature"], amz_date, token, presigned
     )
 
 
@@ -162,13 +216,13 @@ def _check_signed_headers(authorization: _Authorization, headers: Message) -> No
         raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
-def _check_date(amz_date: str, now: datetime, max_skew_s: float) -> None:
+def _check_date(amz_date: str, now: datetime, max_skew_s: float, lives_s: float) -> None:
     try:
         signed = datetime.strptime(amz_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         raise _incomplete("Date must be in ISO-8601 'basic format'.") from None
     off_s = (now - signed).total_seconds()
-    if abs(off_s) <= max_skew_s:
+    if -max_skew_s <= off_s <= max(max_skew_s, lives_s):
         return
     skew = timedelta(seconds=max_skew_s)
     minutes = f"{max_skew_s / 60:g} min."
@@ -220,6 +274,8 @@ def _canonical_query(query: str) -> str:
     pairs = []
     for item in filter(None, query.split("&")):
         name, _, value = item.partition("=")
+        if name == _QUERY_SIGNATURE:  # it covers all parameters but itself
+            continue
         pairs.append(tuple(_encoded(part) for part in (name, value)))
     return "&".join("=".join(pair) for pair in sorted(pairs))
 

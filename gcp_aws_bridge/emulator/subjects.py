@@ -47,6 +47,8 @@ _REQUIRED = ("authorization", "host", "x-amz-date", _TARGET)
 
 # Measured by users: `iat` up to a minute ahead, `exp` up to a minute past.
 _LEEWAY_S = 60
+# "Must be less than 48 hours after iat" (REST reference, `subjectToken`).
+_LONGEST_S = 172800
 
 
 class OAuthError(Exception):
@@ -169,6 +171,7 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
         or not jws.is_date(expires)
         or int(claims["iat"]) > now + _LEEWAY_S
         or int(claims["exp"]) + _LEEWAY_S < now
+        or int(claims["exp"]) - int(claims["iat"]) >= _LONGEST_S
     ):
         raise _refused(f"ID Token issued at {_shown(issued)} is stale to sign-in.")
 

@@ -151,8 +151,10 @@ class Workloads(AwsSide):
         Raises:
             AwsError: The role's trust policy does not admit Lambda.
         """
-        ends = self._now() + _LAMBDA_LIFETIME
-        key = assume_for_workload(self._accounts, role_arn, "lambda.amazonaws.com", function, ends)
+        now, service = self._now(), "lambda.amazonaws.com"
+        key = assume_for_workload(
+            self._accounts, role_arn, service, function, now + _LAMBDA_LIFETIME, now=now
+        )
         return {
             **self._aws_environ(),
             "AWS_LAMBDA_FUNCTION_NAME": function,

@@ -18,7 +18,7 @@ from gcp_aws_bridge.exceptions import quoted
 
 from .authorized_party import why_it_differs
 from .claims import Identity, Value
-from .document import Condition
+from .document import Condition, Statement
 from .vocabulary import vocabulary
 
 # True: holds; False: fails; None: not evaluated. And why.
@@ -60,6 +60,12 @@ def matches(text: str, pattern: str) -> bool:
         else:
             return False
     return not pattern[there:].strip("*")
+
+
+def covers(statement: Statement, action: str) -> bool:
+    """Whether the statement is about *action*. "Action names have no case" (IAM user guide)."""
+    named = any(matches(action.lower(), wanted.lower()) for wanted in statement.actions)
+    return named is not statement.all_but
 
 
 _STRING: dict[str, Callable[[str, str], bool]] = {

@@ -14,7 +14,7 @@ from gcp_aws_bridge.exceptions import quoted
 
 from . import claims as _claims
 from .claims import Identity
-from .conditions import Verdict, judge, matches
+from .conditions import Verdict, covers, judge
 from .document import ACTION, Statement, load, statements
 from .malformed import faults
 from .principals import GOOGLE, federated
@@ -120,7 +120,7 @@ def _decided(listed: Sequence[Statement], identity: Identity, account_id: str | 
         (
             f"Statement[{one.index}].{fault.where}: {fault.problem}"
             for one in listed
-            for fault in faults(one)
+            for fault in faults(one, listed)
         ),
         "",
     )
@@ -192,9 +192,7 @@ def _federated(name: str, identity: Identity, account_id: str | None) -> Verdict
 
 
 def _action(statement: Statement) -> Verdict:
-    # "Action names have no case" (IAM user guide, Action).
-    named = any(matches(ACTION.lower(), action.lower()) for action in statement.actions)
     member = "NotAction" if statement.all_but else "Action"
-    if named is not statement.all_but:
+    if covers(statement, ACTION):
         return True, f"holds: {member} covers {ACTION}"
     return False, f"fails: {member} is {quoted(', '.join(statement.actions))}, not {ACTION}"

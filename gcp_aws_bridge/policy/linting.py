@@ -15,7 +15,7 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 
-from .conditions import matches, parse
+from .conditions import covers, parse
 from .document import (
     ACTION,
     SIZE_CEILING,
@@ -44,7 +44,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
     listed = statements(loaded)
     found = [*_size(loaded)]
     for statement in listed:
-        wrong = list(faults(statement))
+        wrong = list(faults(statement, listed))
         place = f"Statement[{statement.index}]"
         found += [
             Finding(one.rule, "error", f"{place}.{one.where}", one.problem, one.fix)
@@ -122,13 +122,13 @@ def _principals(statement: Statement) -> Iterator[Finding]:
 
 def _with_saml(statement: Statement) -> bool:
     """Whether the statement is, or may be, for SAML providers."""
-    return any(matches("sts:assumerolewithsaml", action.lower()) for action in statement.actions)
+    return covers(statement, "sts:AssumeRoleWithSAML")
 
 
 def _actions(statement: Statement) -> Iterator[Finding]:
     where = f"Statement[{statement.index}].{'NotAction' if statement.all_but else 'Action'}"
     actions = [action.lower() for action in statement.actions]
-    named = any(matches(ACTION.lower(), action) for action in actions)
+    covered = covers(statement, ACTION)
     anybody = any(kind in ("Federated", "*") or name == "*" for kind, name in statement.principals)
     if not anybody and not statement.excepted and ACTION.lower() in actions:
         yield Finding(
@@ -140,7 +140,8 @@ def _actions(statement: Statement) -> Iterator[Finding]:
         )
     if not any(kind in ("Federated", "*") for kind, _ in statement.principals):
         return
-    if statement.all_but or (named and any("*" in action or "?" in action for action in actions)):
+    wild = any("*" in action or "?" in action for action in actions)
+    if covered and (statement.all_but or wild):
         yield Finding(
             "action-wildcard",
             "warning",
@@ -148,12 +149,13 @@ def _actions(statement: Statement) -> Iterator[Finding]:
             "more is allowed than the exchange of an ID token",
             f'"Action": "{ACTION}"',
         )
-    elif not named and not _with_saml(statement):
+    elif not covered and (not _with_saml(statement) or (statement.all_but and _issuers(statement))):
         yield Finding(
             "action",
             "error",
             where,
-            f"{quoted(', '.join(statement.actions))} never covers the exchange of an ID token",
+            f"{where.rpartition('.')[2]} {quoted(', '.join(statement.actions))} never covers the "
+            "exchange of an ID token",
             f'"Action": "{ACTION}"',
         )
 
@@ -186,6 +188,5 @@ def _denials(listed: Sequence[Statement], issuer: str) -> list[tuple[Condition, 
         for one in listed
         if not one.allows
         and (("*", "*") in one.principals or issuer in _issuers(one))
-        and any(matches(ACTION.lower(), action.lower()) for action in one.actions)
-        is not one.all_but
+        and covers(one, ACTION)
     ]

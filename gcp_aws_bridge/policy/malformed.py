@@ -4,21 +4,33 @@ A role with such a policy cannot exist, so none of its statements admits anybody
 guide, "Access Analyzer policy check reference" (errors "Role trust policy syntax error
 notprincipal", "Invalid federated principal syntax in role trust policy", "Unsupported wildcard in
 principal", "Invalid condition operator", "Invalid condition key format", "Duplicate keys with
-different case"); IAM's own "AssumeRole policy may only specify STS AssumeRole actions".
+different case"); "AWS JSON policy elements: Principal" (the forms of AWS principals); IAM's own
+"AssumeRole policy may only specify STS AssumeRole actions", and for which these are the service
+authorization reference of AWS STS: the actions whose resource is a role.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gcp_aws_bridge.exceptions import quoted
 
-from .conditions import parse
+from .conditions import matches, parse
 from .document import ACTION, Statement
+from .names import AWS_PRINCIPAL, is_name
 from .principals import GOOGLE, federated
 
 __all__ = ["Fault", "faults"]
+
+_ROLE_ACTIONS = (
+    "sts:assumerole",
+    "sts:assumerolewithsaml",
+    "sts:assumerolewithwebidentity",
+    "sts:setcontext",
+    "sts:setsourceidentity",
+    "sts:tagsession",
+)
 
 
 class Fault(NamedTuple):
@@ -37,8 +49,17 @@ class Fault(NamedTuple):
     fix: str
 
 
-def faults(statement: Statement) -> Iterator[Fault]:
-    """Find what IAM refuses in a statement."""
+def faults(statement: Statement, listed: Sequence[Statement] = ()) -> Iterator[Fault]:
+    """Find what IAM refuses in a statement.
+
+    Args:
+        statement: The statement.
+        listed: All statements of its policy.
+    """
+    if statement.sid and statement.sid in [one.sid for one in listed[: statement.index]]:
+        # "the Sid value must be unique within a JSON policy" (IAM JSON policy elements: Sid)
+        problem = f"a statement before this one has the Sid {quoted(statement.sid)}"
+        yield Fault("duplicate-sid", "Sid", problem, "give each statement a Sid of its own")
     if statement.excepted:
         yield Fault(
             "not-principal",
@@ -62,6 +83,21 @@ def _principals(statement: Statement) -> Iterator[Fault]:
                 f"{quoted(name)} names nobody: {named.problem}",
                 principal_fix(named.instead),
             )
+        if kind == "AWS" and not is_name(AWS_PRINCIPAL, name):
+            yield Fault(
+                "principal",
+                "Principal",
+                f"{quoted(name)} is no account, user, role or session",
+                "use an account's number or the whole ARN, such as "
+                '"arn:aws:iam::ACCOUNT:role/NAME"',
+            )
+        if kind in ("Service", "CanonicalUser") and "*" in name:
+            yield Fault(
+                "principal",
+                "Principal",
+                f"IAM takes no wildcard in {quoted(name)}",
+                'name the service, such as "ec2.amazonaws.com"',
+            )
 
 
 def principal_fix(instead: str) -> str:
@@ -76,11 +112,11 @@ def principal_fix(instead: str) -> str:
 
 def _actions(statement: Statement) -> Iterator[Fault]:
     for action in () if statement.all_but else statement.actions:
-        if action != "*" and not action.lower().startswith("sts:"):
+        if not any(matches(known, action.lower()) for known in _ROLE_ACTIONS):
             yield Fault(
                 "action",
                 "Action",
-                f"a trust policy takes actions of STS only, not {quoted(action)}",
+                f"a trust policy takes actions on a role only, not {quoted(action)}",
                 f'"Action": "{ACTION}"',
             )
 

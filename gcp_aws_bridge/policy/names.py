@@ -11,6 +11,7 @@ __all__ = [
     "ACCOUNT_EMAIL",
     "ACCOUNT_ID",
     "ACCOUNT_NUMBER",
+    "AWS_PRINCIPAL",
     "CLIENT_ID",
     "LABEL",
     "PARTITION",
@@ -50,6 +51,12 @@ SUBJECT_WANTED = "system:serviceaccount:NAMESPACE:NAME"
 ACCOUNT_ID = r"\d{12}"
 # AWS General Reference, "Amazon Resource Names": aws, aws-cn, aws-us-gov, aws-eusc, aws-iso-b, ...
 PARTITION = r"aws(-[a-z]+){0,2}"
+# IAM user guide, "AWS JSON policy elements: Principal": an account, a user, a role, or a session of
+# a role or of a federated user; everybody; no wildcard inside one of them.
+AWS_PRINCIPAL = (
+    rf"\*|{ACCOUNT_ID}|arn:aws[a-z-]*:(iam::{ACCOUNT_ID}:(root|(role|user)/[\w+=,.@/-]+)"
+    rf"|sts::{ACCOUNT_ID}:(assumed-role/[\w+=,.@-]+|federated-user)/[\w+=,.@-]+)"
+)
 
 
 def is_name(rule: str, text: object) -> bool:

@@ -130,7 +130,7 @@ def _values(
         message = "a policy variable takes its value from the request, and so pins nothing"
         yield Finding("policy-variable", "error", where, message, whole)
     elif wild and parse(condition.operator).base == "StringLike":
-        if _is_impossible(issuer, condition):
+        if _never_met(issuer, vocabulary(issuer), [condition]):
             return
         message = f"{quoted(wild[0])} admits every other value, now or later, of this form"
         yield Finding("wildcard", "error", where, message, whole)
@@ -145,9 +145,10 @@ def _values(
         yield from _subjects(where, condition)
 
 
-def _is_impossible(issuer: str, condition: Condition) -> bool:
+def _never_met(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> bool:
+    """Whether no token meets the conditions; also false where that takes too long to find out."""
     try:
-        return token_for(issuer, vocabulary(issuer), [condition]) is None
+        return token_for(issuer, tokens, conditions) is None
     except Undecided:
         return False
 
@@ -252,6 +253,6 @@ def _clash(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> list
     """Return some of *conditions* that no token meets, of which none can be left out."""
     for one in list(conditions):
         fewer = [other for other in conditions if other is not one]
-        if token_for(issuer, tokens, fewer) is None:
+        if _never_met(issuer, tokens, fewer):
             conditions = fewer
     return conditions

@@ -26,9 +26,11 @@ _STRINGS = ("Equals", "Equals", "Equals", "Like", "EqualsIgnoreCase")
 _NUMERICS = ("Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
 _ODD_OPERATORS = ("Bool", "ArnLike", "DateLessThan", "IpAddress", "StringContains", "stringEquals")
 _ODD_OPERATORS += ("ForSomeValues:StringEquals", "NullIfExists", "NumericLike", "BinaryEquals")
+_ODD_OPERATORS += ("DateEqualsIfExists", "NotIpAddress", "BoolIfExists", "DateNotLessThan")
 _REQUEST_KEYS = ("aws:SourceIp", "sts:RoleSessionName", "aws:FederatedProvider", "saml:aud")
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 _ACTIONS = ("sts:AssumeRole*", "STS:assumerolewithwebidentity", "*", "sts:AssumeRole", "s3:Get*")
+_ACTIONS += ("sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdenity", "sts:?ssume*", "sts*")
 _ACTIONS += (["sts:TagSession", _ACTION], ["sts:AssumeRole", "sts:TagSession"])  # type: ignore[assignment]
 
 
@@ -100,11 +102,14 @@ class Maker:
         odd += ({"Federated": [own, GOOGLE]}, {"Federated": arn(issuer, "210987654321")})
         odd += ({"AWS": ACCOUNT}, {"Federated": arn("p.svc.id.goog")}, {"Federated": issuer})
         odd += ({"Federated": "graph.facebook.com"}, {"AWS": ACCOUNT, "Federated": own})
+        odd += ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/*", "Federated": own}, {"AWS": "*"})
+        odd += ({"AWS": ["12345"], "Federated": own}, {"Service": "*", "Federated": own})
         return {
             "Effect": self.rarely("Allow", "Deny", of=5),
             "Principal": self.rarely({"Federated": own}, *odd),
-            "Action": self.rarely(_ACTION, *_ACTIONS),
+            self.rarely("Action", "NotAction", of=12): self.rarely(_ACTION, *_ACTIONS),
             "Condition": self.condition(issuer, claims),
+            **self.rarely({}, {"Sid": self.one("", "a", "b")}),
         }
 
     def condition(self, issuer: str, claims: dict[str, Any]) -> dict[str, Any]:

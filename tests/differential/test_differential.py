@@ -23,10 +23,11 @@ def test_a_seed_always_makes_the_same_pairs() -> None:
 
 
 def test_a_wrong_evaluator_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = conditions._Comparison._holds_without_key
+    right = conditions._Comparison.holds
 
-    def wrong(self: conditions._Comparison) -> bool:
-        return self.if_exists or (right(self) and self.qualifier != "ForAllValues")
+    def wrong(self: conditions._Comparison, context: conditions.Context) -> bool:
+        absent = not context.get(self.key) and self.qualifier == "ForAllValues"
+        return not absent and right(self, context)
 
-    monkeypatch.setattr(conditions._Comparison, "_holds_without_key", wrong)
+    monkeypatch.setattr(conditions._Comparison, "holds", wrong)
     assert compared(1_000, seed=16).disagreements

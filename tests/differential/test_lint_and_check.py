@@ -18,7 +18,7 @@ from .pairs import GOOGLE, ISSUERS, Maker
 
 # Rules that say of a statement that it admits nobody,
 HOPELESS = {"never-matches", "principal", "action", "denied", "two-accounts"}
-MALFORMED = {"not-principal", "unknown-operator", "key-format", "duplicate-key"}
+MALFORMED = {"not-principal", "unknown-operator", "key-format", "duplicate-key", "duplicate-sid"}
 # and of a value that no token has it.
 VALUES = {"email", "not-a-number", "not-a-subject", "literal-wildcard"}
 # Rules about what may hide that nobody is admitted.

@@ -98,6 +98,7 @@ def test_all_well_is_status_0_and_costs_few_requests(
 def test_further_roles_are_walked_and_named(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [statement]})
+    pod.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
     assert 0 == main(["doctor", "--chain", OTHER])
     out = capsys.readouterr().out
     assert f"ok       hops      {OTHER} assumed until " in out

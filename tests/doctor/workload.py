@@ -131,6 +131,7 @@ class Workload(Machine):
     def outbound(self) -> None:
         """AWS's own token, for a provider of the account's issuer."""
         issuer = self.cloud.enable_outbound_federation()
+        self.cloud.allow(ROLE, "sts:GetWebIdentityToken")
         self.oidc_provider(issuer)
         self.account(self.provider.principal(ROLE))
         self.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="outbound")

@@ -42,6 +42,7 @@ TARGET = "arn:aws:iam::210987654321:role/target"
 def secrets(pod: Emulator) -> Iterator[Secrets]:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.add_role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
+    pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
     with crash_reports.written_down() as found:
         yield found
 

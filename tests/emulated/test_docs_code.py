@@ -120,9 +120,10 @@ def there(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emu
     """What the pages take for granted: a configured pod, roles, a cluster that AWS trusts."""
     monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    [trust] = blocks_of("how-to/role-chaining.md", "json")
+    trust, permissions = blocks_of("how-to/role-chaining.md", "json")
     for reader in READERS:
         pod.add_role(reader, trust.code)
+    pod.attach_policy(ROLE, permissions.code)
     pod.add_role("arn:aws:iam::123456789012:role/tenants")
     return pod
 

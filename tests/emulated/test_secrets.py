@@ -45,6 +45,7 @@ def test_no_log_at_any_level_has_a_secret(
 ) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.add_role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
+    pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
     frozen = bridge.credentials(ROLE, chain=[TARGET]).get_frozen_credentials()
     eventually(lambda: f"gcp_aws_bridge {ROLE}: fresh until" in logged(everything_logged))
     text = logged(everything_logged)

@@ -208,6 +208,8 @@ def trusting(arn: str) -> dict[str, object]:
 def test_further_hops_end_in_the_last_role(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
     pod.add_role(LAST, trusting(TARGET))
+    pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
+    pod.allow(TARGET, "sts:AssumeRole", on=LAST)
     session = bridge.session(ROLE, chain=[TARGET, LAST], role_session_name="me")
     credentials = session.get_credentials()
     assert credentials is not None
@@ -218,6 +220,7 @@ def test_further_hops_end_in_the_last_role(pod: Emulator) -> None:
 
 def test_session_policy_narrows_the_last_hop_alone(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
+    pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
     identity(bridge.session(ROLE, chain=[TARGET], policy=POLICY))
     first, second = pod.sts.requests[:2]
     assert "Policy" not in first.params
@@ -225,7 +228,9 @@ def test_session_policy_narrows_the_last_hop_alone(pod: Emulator) -> None:
 
 
 def test_a_refused_hop_names_both_roles(pod: Emulator) -> None:
-    pod.add_role(TARGET, trusting("arn:aws:iam::123456789012:role/somebody-else"))
+    other = "arn:aws:iam::123456789012:role/somebody-else"
+    pod.add_role(other)
+    pod.add_role(TARGET, trusting(other))
     with pytest.raises(CredentialRetrievalError) as caught:
         identity(bridge.session(ROLE, chain=[TARGET]))
     error = caught.value.__cause__

@@ -60,6 +60,33 @@ def holds(operator: str, wanted: object, *present: str, key: str = KEY) -> bool:
         ("ArnLike", "arn:aws:iam::123456789012:role/e?l", ARN, True),
         ("ArnNotLike", "arn:aws:iam::*:role/*", ARN, False),
         ("ArnNotEquals", "arn:aws:iam::*:user/*", ARN, True),
+        ("NumericEquals", "1_0", "10", False),
+        ("NumericLessThan", "-1", "-2.5", True),
+        ("DateLessThan", "2030-01-01T00:00:00Z", "2029-12-31T23:59:59Z", True),
+        ("DateLessThan", "2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", False),
+        ("DateLessThanEquals", "2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", True),
+        ("DateGreaterThan", "2030", "2030-01-01T00:00:01Z", True),
+        ("DateGreaterThan", "2030-01", "2029-12-31T23:59:59Z", False),
+        ("DateGreaterThanEquals", "2030-01-01", "2030-01-01T00:00:00Z", True),
+        ("DateEquals", "1893456000", "2030-01-01T00:00:00Z", True),
+        ("DateEquals", "2030-01-01T01:30+01:30", "2030-01-01T00:00:00Z", True),
+        ("DateEquals", "2029-12-31T23:00:00-01:00", "2030-01-01T00:00:00Z", True),
+        ("DateEquals", "2030-01-01T00:00:00.5Z", "2030-01-01T00:00:00Z", False),
+        ("DateNotEquals", "2030-01-01", "2030-01-02T00:00:00Z", True),
+        ("DateLessThan", "2030-*", "2029-12-31T23:59:59Z", False),
+        ("DateLessThan", "2030-13-01", "2029-12-31T23:59:59Z", False),
+        ("DateNotEquals", "never", "2029-12-31T23:59:59Z", True),
+        ("IpAddress", "203.0.113.0/24", "203.0.113.7", True),
+        ("IpAddress", "203.0.113.7/24", "203.0.113.250", True),
+        ("IpAddress", "203.0.113.7", "203.0.113.7", True),
+        ("IpAddress", "203.0.113.7", "203.0.113.8", False),
+        ("IpAddress", ["10.0.0.0/8", "2001:DB8::/32"], "2001:db8::1", True),
+        ("IpAddress", "203.0.113.*", "203.0.113.7", False),
+        ("NotIpAddress", "203.0.113.0/24", "203.0.113.7", False),
+        ("NotIpAddress", "203.0.113.0/24", "2001:db8::1", True),
+        ("BinaryEquals", "QmluYXJ5VmFsdWVJbkJhc2U2NA==", "BinaryValueInBase64", True),
+        ("BinaryEquals", "QmluYXJ5VmFsdWVJbkJhc2U2NA==", "binaryvalueinbase64", False),
+        ("BinaryEquals", "not base64!", "not base64!", False),
     ],
 )
 def test_one_value(operator, wanted, present, expected):
@@ -142,14 +169,14 @@ def test_every_member_is_a_condition():
     [
         {"StringEqual": {KEY: "a"}},
         {"stringequals": {KEY: "a"}},
-        {"DateLessThan": {KEY: "2030-01-01T00:00:00Z"}},
-        {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        {"NullIfExists": {KEY: "true"}},
+        {"DateNotLessThan": {KEY: "2030-01-01T00:00:00Z"}},
+        {"NotBinaryEquals": {KEY: "YQ=="}},
         {"ForSomeValues:StringEquals": {KEY: "a"}},
         {"StringEquals": "a"},
         {"StringEquals": {}},
         {"StringEquals": {KEY: {"a": "b"}}},
         {"StringEquals": {KEY: None}},
-        {"StringEquals": {KEY: "${aws:username}"}},
         {"Null": {KEY: "maybe"}},
         {"StringEquals": {"sub": "a"}},
         {"StringEquals": {":sub": "a"}},
@@ -164,8 +191,66 @@ def test_what_cannot_be_evaluated_is_refused(block):
         parse_conditions(block)
 
 
-def test_a_variable_is_text_in_a_policy_of_the_old_version():
-    block = {"StringEquals": {KEY: "${aws:username}"}}
-    [condition] = parse_conditions(block, variables=False)
-    assert condition.holds({KEY: ("${aws:username}",)})
-    assert not condition.holds({KEY: ("etl",)})
+CONTEXT = {
+    KEY: ("etl",),
+    "aws:username": ("etl",),
+    "aws:principaltag/team": ("a*",),
+    "aws:tagkeys": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "present", "expected"),
+    [
+        ("StringEquals", "${aws:username}", "etl", True),
+        ("StringEquals", "${AWS:UserName}", "etl", True),
+        ("StringEquals", "x-${aws:username}-y", "x-etl-y", True),
+        ("StringEquals", "${aws:username}", "ETL", False),
+        ("StringEqualsIgnoreCase", "${aws:username}", "ETL", True),
+        ("StringNotEquals", "${aws:username}", "etl", False),
+        ("StringLike", "${aws:username}-*", "etl-7", True),
+        # What a value holds stands for itself.
+        ("StringLike", "${aws:PrincipalTag/team}", "a*", True),
+        ("StringLike", "${aws:PrincipalTag/team}", "abc", False),
+        ("ArnLike", "arn:aws:iam::*:role/${aws:username}", ARN, True),
+        ("StringLike", "a${*}${?}${$}", "a*?$", True),
+        ("StringLike", "a${*}", "abc", False),
+        ("StringEquals", "a${*}${?}${$}", "a*?$", True),
+        ("StringEquals", "${aws:userid, 'anonymous'}", "anonymous", True),
+        ("StringEquals", "${aws:username, 'anonymous'}", "etl", True),
+        # A variable without a value, or with several, makes the statement one that never applies.
+        ("StringEquals", "${aws:userid}", "", False),
+        ("StringNotEquals", "${aws:userid}", "etl", False),
+        ("StringEquals", ["${aws:userid}", "etl"], "etl", False),
+        ("StringEquals", "${aws:TagKeys}", "a", False),
+        ("StringEquals", "${aws:username", "${aws:username", True),
+        # "You can't use a policy variable with other operators".
+        ("NumericEquals", "${aws:username}", "etl", False),
+        ("Bool", "${aws:username}", "etl", False),
+    ],
+)
+def test_policy_variables(operator, wanted, present, expected):
+    [condition] = parse_conditions({operator: {"k:a": wanted}})
+    assert condition.holds({**CONTEXT, "k:a": (present,)}) is expected
+
+
+def test_variable_without_a_value_is_ignored_where_the_key_may_be_absent():
+    [condition] = parse_conditions({"StringEqualsIfExists": {"k:a": "${aws:userid}"}})
+    assert condition.holds({})
+    [condition] = parse_conditions({"StringNotEquals": {"k:a": "${aws:userid}"}})
+    assert not condition.holds({})
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "present", "expected"),
+    [
+        ("StringEquals", "${aws:username}", "${aws:username}", True),
+        ("StringEquals", "${aws:username}", "etl", False),
+        ("StringLike", "${aws:user*", "${aws:username}", True),
+        ("StringLike", "${*}", "${anything}", True),
+        ("StringLike", "${*}", "*", False),
+    ],
+)
+def test_a_variable_is_text_in_a_policy_of_the_old_version(operator, wanted, present, expected):
+    [condition] = parse_conditions({operator: {"k:a": wanted}}, variables=False)
+    assert condition.holds({**CONTEXT, "k:a": (present,)}) is expected

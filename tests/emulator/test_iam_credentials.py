@@ -18,6 +18,7 @@ from google.auth import jwt
 
 from gcp_aws_bridge.emulator import Fault, ManualClock
 from gcp_aws_bridge.emulator.googleiam import GoogleIdentity
+from gcp_aws_bridge.emulator.jws import decode
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 APP = "app@demo-project.iam.gserviceaccount.com"
@@ -257,7 +258,8 @@ class TestDelegation:
     def test_needs_more_than_workload_identity_user(self, emulator, provider, federated, call):
         emulator.add_google_service_account(HOP, [provider.principal("me")])
         emulator.add_google_service_account(APP, [f"serviceAccount:{HOP}"])
-        denied(call(federated(), delegates=[HOP]), "implicitDelegation")
+        delegates = [f"projects/-/serviceAccounts/{HOP}"]
+        denied(call(federated(), delegates=delegates), "implicitDelegation")
 
     def test_step_by_step_needs_no_more(self, emulator, provider, federated, call):
         emulator.add_google_service_account(HOP, [provider.principal("me")])
@@ -335,10 +337,119 @@ class TestSignBlob:
         emulator.add_google_service_account(APP, [provider.principal("me")])
         denied(call(federated(), "signBlob", payload=""), "signBlob")
 
-    @pytest.mark.parametrize("payload", ["*", 5, ["a"]])
+    @pytest.mark.parametrize("payload", ["*", 5, ["a"], None])
     def test_wants_base64(self, emulator, provider, federated, call, payload):
         emulator.add_google_service_account(APP, token_creators=[provider.principal("me")])
         assert call(federated(), "signBlob", payload=payload)[0] == 400
+
+
+class TestSignJwt:
+    @pytest.fixture
+    def made(self, emulator, provider):
+        return emulator.add_google_service_account(APP, token_creators=[provider.principal("me")])
+
+    def test_is_signed_by_the_accounts_key(self, made, federated, call):
+        claims = {"sub": "jane@example.com", "iat": 313435}
+        body = call(federated(), "signJwt", payload=json.dumps(claims))[1]
+        signed = decode(body["signedJwt"])
+        assert dict(signed.claims) == claims
+        assert signed.header == {"alg": "RS256", "kid": body["keyId"], "typ": "JWT"}
+        assert signed.is_signed_by(made.issuer.verification_key(body["keyId"]))
+
+    def test_needs_token_creator(self, emulator, provider, federated, call):
+        emulator.add_google_service_account(APP, [provider.principal("me")])
+        denied(call(federated(), "signJwt", payload="{}"), "signJwt")
+
+    @pytest.mark.parametrize(
+        ("seconds", "status"),
+        [(0, 200), (43200, 200), (-5, 400), (43205, 400), (0.5, 400), ("soon", 400), (True, 400)],
+    )
+    def test_its_end_is_within_twelve_hours(self, emulator, made, federated, call, seconds, status):
+        emulator.clock = ManualClock()
+        now = int(emulator.clock().timestamp())
+        number = isinstance(seconds, (int, float)) and seconds is not True
+        payload = json.dumps({"exp": now + seconds if number else seconds})
+        assert call(federated(), "signJwt", payload=payload)[0] == status
+
+    @pytest.mark.parametrize("payload", [None, "", "[]", "1", "{", 5, {"sub": "me"}])
+    def test_wants_an_object_as_text(self, made, federated, call, payload):
+        assert call(federated(), "signJwt", payload=payload)[0] == 400
+
+
+class TestPodInGke:
+    """The pod's own access token, from the metadata server."""
+
+    EMAIL = "etl@demo-project.iam.gserviceaccount.com"
+    POOL = (
+        "iam.googleapis.com/projects/123456789012/locations/global"
+        "/workloadIdentityPools/demo-project.svc.id.goog"
+    )
+
+    @pytest.fixture
+    def own(self, metadata):
+        def ask(query=""):
+            answer = metadata(f"instance/service-accounts/default/token{query}")
+            return json.loads(answer.body)["access_token"]
+
+        return ask
+
+    def test_acts_as_an_account_that_lets_it(self, emulator, own, call):
+        emulator.add_google_service_account(APP)
+        denied(call(own()), "getAccessToken")
+        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{self.EMAIL}"])
+        status, body = call(own())
+        assert status == 200
+        assert emulator.google_identity(body["accessToken"]).email == APP
+        assert call(own(), "generateIdToken", audience="a")[0] == 200
+        assert emulator.google_identity(own()).email == self.EMAIL
+
+    def test_needs_a_scope_of_iams(self, emulator, own, call):
+        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{self.EMAIL}"])
+        only = "?scopes=https://www.googleapis.com/auth/devstorage.read_only"
+        assert call(own(only))[1]["error"]["status"] == "PERMISSION_DENIED"
+        both = f"{only},{SCOPE}"
+        assert call(own(both))[0] == 200
+
+    @pytest.mark.parametrize(
+        ("member", "admitted"),
+        [
+            (f"principal://{POOL}/subject/ns/default/sa/etl", True),
+            (f"principal://{POOL}/subject/ns/other/sa/etl", False),
+            (f"principalSet://{POOL}/*", True),
+            ("serviceAccount:demo-project.svc.id.goog[default/etl]", True),
+            ("serviceAccount:demo-project.svc.id.goog[default/other]", False),
+            (f"serviceAccount:{EMAIL}", False),
+        ],
+    )
+    def test_one_that_is_not_linked_is_the_kubernetes_account(
+        self, emulator, own, call, member, admitted
+    ):
+        before = own()
+        emulator.unlink()
+        assert own() != before
+        emulator.add_google_service_account(APP, [member])
+        assert (call(own())[0] == 200) is admitted
+
+    def test_is_forgotten_with_everything(self, emulator, own, call):
+        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{self.EMAIL}"])
+        token = own()
+        emulator.reset()
+        assert call(token)[0] == 401
+
+    def test_ends_when_it_says(self, emulator, own, call):
+        emulator.clock = ManualClock()
+        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{self.EMAIL}"])
+        token = own()
+        emulator.clock.advance(3599)
+        assert call(token)[0] == 200
+        emulator.clock.advance(1)
+        assert call(token)[0] == 401
+
+
+@pytest.mark.parametrize("delegate", [HOP, f"projects/demo/serviceAccounts/{HOP}", "x/", ""])
+def test_a_delegate_has_a_form(emulator, provider, federated, call, delegate):
+    emulator.add_google_service_account(APP, [provider.principal("me")])
+    assert call(federated(), delegates=[delegate])[0] == 400
 
 
 def test_faults_happen(emulator, provider, federated, call):
@@ -352,8 +463,9 @@ def test_faults_happen(emulator, provider, federated, call):
         call(token)
 
 
-def test_other_methods_are_not_there(federated, call):
-    assert call(federated(), "signJwt")[0] == 404
+def test_other_methods_are_not_there(emulator, provider, federated, call):
+    emulator.add_google_service_account(APP, [provider.principal("me")])
+    assert call(federated(), "signWhatever")[0] == 404
 
 
 @pytest.mark.parametrize(

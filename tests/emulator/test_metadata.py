@@ -19,7 +19,9 @@ def claims(token: str) -> dict:
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-@pytest.mark.parametrize("path", ["/", "/computeMetadata/v1/", "/computeMetadata/v1/project/x"])
+@pytest.mark.parametrize(
+    "path", ["/x", "/computeMetadata/", "/computeMetadata/v1/", "/computeMetadata/v1/project/x"]
+)
 @pytest.mark.parametrize("value", [None, "google", "Amazon", "Google "[:-1] + "x", ""])
 def test_without_the_header_403(emulator, raw, path, value):
     headers = {} if value is None else {"Metadata-Flavor": value}
@@ -29,6 +31,14 @@ def test_without_the_header_403(emulator, raw, path, value):
         'Missing required header "Metadata-Flavor": "Google"\n',
     )
     assert answer.headers["Metadata-Flavor"] == "Google"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/", "", "/?recursive=true&alt=json"])
+def test_the_root_is_listed_without_the_header(emulator, raw, method, path):
+    answer = raw(emulator.metadata, path, method=method)
+    assert (answer.status, answer.headers["Metadata-Flavor"]) == (200, "Google")
+    assert answer.text == ("" if method == "HEAD" else "computeMetadata/\n")
 
 
 @pytest.mark.parametrize("value", ["10.0.0.1", ""])

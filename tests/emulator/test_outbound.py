@@ -23,7 +23,8 @@ def asking(client):
 
 
 @pytest.fixture
-def ask(credentials, sts_client):
+def ask(emulator, credentials, sts_client):
+    emulator.allow(ROLE, "sts:GetWebIdentityToken", "sts:TagGetWebIdentityToken")
     client = asking(sts_client(credentials))
 
     def get(**changes):
@@ -71,6 +72,7 @@ def test_a_token_says_who_calls(emulator, ask, credentials):
 def test_a_users_token_has_no_session(emulator, sts_client):
     emulator.enable_outbound_federation()
     key = emulator.add_user("bob")
+    emulator.allow(key.caller.arn, "sts:GetWebIdentityToken")
     client = asking(
         sts_client({"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key})
     )
@@ -121,6 +123,8 @@ def test_a_token_does_not_outlive_the_session(emulator, ask, credentials):
         ({"DurationSeconds": 59}, "'durationSeconds'"),
         ({"DurationSeconds": 3601}, "'durationSeconds'"),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(51)]}, "'tags'"),
+        ({"Tags": [{"Key": "k" * 129, "Value": "v"}]}, "tag key"),
+        ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, "session tag 'k'"),
     ],
 )
 def test_bounds_are_those_of_the_reference(emulator, ask, changes, words):

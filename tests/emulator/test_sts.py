@@ -285,7 +285,8 @@ class TestWebIdentity:
 
 class TestChain:
     @pytest.fixture
-    def caller(self, sts_client, credentials):
+    def caller(self, emulator, sts_client, credentials):
+        emulator.allow(ROLE, "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
         return sts_client(credentials)
 
     @pytest.mark.parametrize(
@@ -321,6 +322,8 @@ class TestChain:
         ],
     )
     def test_principals_that_do_not(self, emulator, caller, principal):
+        emulator.add_role("arn:aws:iam::123456789012:role/other")
+        emulator.add_user("etl")
         emulator.add_role(TARGET, trusting(principal))
         assert refusal(caller.assume_role, RoleArn=TARGET, RoleSessionName="hop") == (
             403,
@@ -352,6 +355,7 @@ class TestChain:
 
     def test_a_user_has_the_roles_own_limit(self, emulator, sts_client):
         key = emulator.add_user("dev")
+        emulator.allow(key.caller.arn, "sts:AssumeRole", on=TARGET)
         emulator.add_role(TARGET, trusting(key.caller.arn), max_session_duration=43200)
         client = sts_client(
             {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
@@ -396,8 +400,8 @@ class TestChain:
         ask = {"RoleArn": last, "RoleSessionName": "end"}
         assert client.assume_role(**ask)["SourceIdentity"] == "alice"
         status, code, message = refusal(client.assume_role, **ask, SourceIdentity="bob")
-        assert (status, code) == (403, "AccessDenied")
-        assert "sts:SetSourceIdentity" in message
+        assert (status, code) == (400, "ValidationError")
+        assert message == "The source identity is already set for this assume role session"
 
     def test_an_invalid_arn(self, caller):
         arn = "arn:aws:iam::123456789012:user/etl"

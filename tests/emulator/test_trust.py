@@ -260,13 +260,55 @@ class TestEvaluation:
         policy(Action=7),
         policy(Resource="*"),
         policy(NotPrincipal={"AWS": "123456789012"}),
+        policy(NotPrincipal={"AWS": "123456789012"}, Principal=None, Effect="Deny"),
         policy({"StringEqualz": {"a": "b"}}),
-        policy({"DateGreaterThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}),
+        policy({"NullIfExists": {f"{GOOGLE}:sub": "true"}}),
+        policy(Principal={"AWS": "arn:aws:iam::123456789012:role/nobody"}),
+        policy(Principal={"AWS": "arn:aws:iam::123456789012:user/nobody"}),
+        policy(Principal={"AWS": ["123456789012", ROLE]}),  # which is about to be made
+        policy(Principal={"AWS": []}),
+        policy(Action="sts:GetCallerIdentity"),
+        policy(Action="sts:AssumeRoleWithWebIdenity"),
+        policy(Action=["sts:AssumeRole", "sts:Get*"]),
+        policy(Action="*:AssumeRole?"),
+        policy(NotAction="sts:TagSession"),  # with Action
+        '{"Version":"2012-10-17","Version":"2012-10-17","Statement":[]}',
+        {"Version": "2012-10-17", "Statement": [policy(Sid="a")["Statement"][0]] * 2},
     ],
 )
 def test_what_iam_would_refuse_is_refused_when_the_role_is_made(emulator, document):
-    with pytest.raises(ValueError, match=r"\w+"):
+    with pytest.raises(ValueError, match=r"^MalformedPolicyDocument: \w+"):
         emulator.add_role(ROLE, document)
+    with pytest.raises(KeyError):
+        emulator.remove_role(ROLE)
+
+
+def of_size(size: int, **dumps: object) -> str:
+    """The JSON of a trust policy that has this many characters without white space."""
+    document = policy(equals(aud=[NUMBER], sub=""))
+    rest = size - len(json.dumps(document, separators=(",", ":")))
+    document["Statement"][0]["Condition"]["StringEquals"][f"{GOOGLE}:sub"] = "1" * rest
+    return json.dumps(document, **dumps)
+
+
+def test_trust_policy_has_a_quota_that_counts_no_white_space(emulator):
+    emulator.add_role(ROLE, of_size(2048, indent=8))
+    with pytest.raises(ValueError, match=r"^LimitExceeded: .*ACLSizePerRole: 2048$"):
+        emulator.add_role(ROLE, of_size(2049))
+
+
+def test_role_names_are_unique_in_an_account_whatever_their_case_and_path(emulator):
+    emulator.add_role(ROLE)
+    for arn in (ROLE.replace("role/", "role/team/"), ROLE.replace("etl", "ETL")):
+        with pytest.raises(ValueError, match=r"^EntityAlreadyExists"):
+            emulator.add_role(arn)
+    emulator.add_role(ROLE.replace("123456789012", "210987654321"))
+
+
+def test_actions_that_are_excepted(emulator, exchange):
+    for excepted, status in (("sts:TagSession", 200), ("sts:AssumeRole*", 403)):
+        emulator.add_role(ROLE, policy(equals(sub=NUMBER), Action=None, NotAction=excepted))
+        assert exchange(emulator.mint()).status == status
 
 
 def test_a_policy_may_be_json_text(emulator, exchange):
@@ -295,3 +337,27 @@ def test_a_role_needs_a_roles_arn(emulator, arn):
 def test_a_role_has_bounds_for_its_sessions(emulator, seconds):
     with pytest.raises(ValueError, match="3600 to 43200"):
         emulator.add_role(ROLE, max_session_duration=seconds)
+
+
+def test_a_description_has_a_limit(emulator):
+    emulator.add_role(ROLE, description="x" * 1000)
+    with pytest.raises(ValueError, match="1000 characters"):
+        emulator.add_role(ROLE, description="x" * 1001)
+
+
+@pytest.mark.parametrize(
+    ("url", "client_ids"),
+    [
+        ("http://cluster.example", ("a",)),
+        ("https://", ("a",)),
+        ("https://cluster.example?a=b", ("a",)),
+        ("https://cluster.example/" + "x" * 232, ("a",)),
+        ("https://cluster.example", ()),
+        ("https://cluster.example", ("",)),
+        ("https://cluster.example", ("a" * 256,)),
+        ("https://cluster.example", tuple(f"id-{n}" for n in range(101))),
+    ],
+)
+def test_oidc_providers_that_iam_would_refuse(emulator, url, client_ids):
+    with pytest.raises(ValueError, match=r"OIDC provider|client id"):
+        emulator.add_oidc_provider(url, client_ids=client_ids)

@@ -54,6 +54,7 @@ class Providers:
     def __init__(self, workload: Workload, patch: pytest.MonkeyPatch) -> None:
         cloud = workload.cloud
         issuer = cloud.enable_outbound_federation()
+        cloud.allow(ROLE, "sts:GetWebIdentityToken")
         self.outbound = cloud.add_google_provider_for_oidc(
             issuer, pool="outbound", attribute_mapping={"google.subject": "assertion.sub"}
         )

@@ -17,7 +17,7 @@ from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 
-from .conftest import Workload, needs_outbound
+from .conftest import ROLE, Workload, needs_outbound
 
 AUDIENCE = "https://orders.example"
 
@@ -147,6 +147,7 @@ def test_an_outbound_token_that_fails_shows_no_secret(
     needs_outbound()
     cloud = in_this_thread.cloud
     cloud.enable_outbound_federation()
+    cloud.allow(ROLE, "sts:GetWebIdentityToken")
     source = google.OutboundToken(audience="https://iam.example")
 
     def ask() -> None:

@@ -186,6 +186,7 @@ def file(
     if request.param == "outbound":
         needs_outbound()
         issuer = pod.cloud.enable_outbound_federation()
+        pod.cloud.allow(ROLE, "sts:GetWebIdentityToken")
         provider = pod.cloud.add_google_provider_for_oidc(issuer, pool="outbound")
         pod.cloud.add_google_service_account(ACCOUNT, [provider.principal(ROLE)])
         monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", provider.audience)

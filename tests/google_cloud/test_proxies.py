@@ -29,7 +29,7 @@ from gcp_aws_bridge import _google_connection, google
 from gcp_aws_bridge.doctor.google import diagnose
 from gcp_aws_bridge.exceptions import ConfigError
 
-from .conftest import ACCOUNT, Workload, needs_outbound
+from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 from .test_sources import (
     ecs_with_a_token,
     irsa,
@@ -76,6 +76,7 @@ def test_proxy_sees_nothing_of_a_token_that_aws_signs(
 ) -> None:
     needs_outbound()
     cloud = workload.cloud
+    cloud.allow(ROLE, "sts:GetWebIdentityToken")
     provider = cloud.add_google_provider_for_oidc(
         cloud.enable_outbound_federation(),
         pool="outbound",

@@ -465,6 +465,7 @@ def test_any_callable_is_a_source(workload: Workload) -> None:
 
 def outbound(workload: Workload) -> None:
     issuer = workload.cloud.enable_outbound_federation()
+    workload.cloud.allow(ROLE, "sts:GetWebIdentityToken")
     provider = workload.cloud.add_google_provider_for_oidc(
         issuer, provider="outbound", attribute_condition=f"assertion.sub == '{ROLE}'"
     )

@@ -517,6 +517,15 @@ def test_a_member_that_hides_another_is_refused() -> None:
     failure(ConfigError, "config/trust-policy", lambda: policy.evaluate(hidden, CLAIMS))
 
 
+def test_statements_with_the_same_sid_are_refused() -> None:
+    one = statement(equals(**PINS), Sid="a")
+    assert ["duplicate-sid"] == [found.rule for found in policy.lint(document(one, one))]
+    assert policy.evaluate(document(one, one), CLAIMS).malformed
+    for other in ("b", ""):
+        listed = document(one, {**one, "Sid": other}, {**one, "Sid": ""})
+        assert "duplicate-sid" not in {found.rule for found in policy.lint(listed)}
+
+
 def test_a_policy_may_be_text_or_mapping_with_one_statement_or_many() -> None:
     one = {"Statement": statement(equals(**PINS))}
     for trust in (one, json.dumps(one), MappingProxyType(one), {"Statement": [one["Statement"]]}):
@@ -573,6 +582,24 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Action": "sts:AssumeRole", "Condition": equals(**PINS)}, ["action"]),
         ({"Action": "sts:*", "Condition": equals(**PINS)}, ["action-wildcard"]),
         ({"Action": None, "NotAction": "x", "Condition": equals(**PINS)}, ["action-wildcard"]),
+        (
+            {
+                "Action": None,
+                "NotAction": "sts:AssumeRoleWithWebIdentity",
+                "Condition": equals(**PINS),
+            },
+            ["action"],
+        ),
+        *(
+            ({"Action": action, "Condition": equals(**PINS)}, ["action"])
+            for action in (
+                "s3:GetObject",
+                "sts:GetCallerIdentity",
+                "sts:AssumeRoleWithWebIdenity",
+                ["sts:AssumeRoleWithWebIdentity", "sts:Get*"],
+                "assumerole",
+            )
+        ),
         # What is pinned by a value that the request chooses, or by none.
         (
             {"Condition": equals(**{**PINS, "sub": f"${{{GOOGLE}:sub}}"})},
@@ -591,6 +618,16 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ),
         (
             {"Condition": {**equals(**PINS), "NumericLessThan": {f"{GOOGLE}:sub": NUMBER}}},
+            "never",
+        ),
+        (
+            {
+                "Condition": {
+                    **equals(**PINS),
+                    "NumericGreaterThan": {f"{GOOGLE}:sub": NUMBER},
+                    "StringNotEquals": {f"{GOOGLE}:sub": "x"},
+                }
+            },
             "never",
         ),
         ({"Condition": {**equals(**PINS), **like(sub="2*")}}, ["never-matches", "wildcard"]),
@@ -641,6 +678,20 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ),
         ({"Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/x"}}, ["principal"]),
         ({"Principal": {"AWS": "123456789012"}}, ["principal"]),
+        *(
+            (
+                {"Principal": {"Federated": GOOGLE, **more}, "Condition": equals(**PINS)},
+                ["principal"],
+            )
+            for more in (
+                {"AWS": "12345"},
+                {"AWS": ["123456789012", "arn:aws:iam::123456789012:role/*"]},
+                {"AWS": "arn:aws:iam::123456789012:group/admins"},
+                {"AWS": "arn:aws:sts::123456789012:assumed-role/etl/*"},
+                {"AWS": "etl"},
+                {"Service": "*.amazonaws.com"},
+            )
+        ),
         # The other built-in providers.
         ({"Principal": {"Federated": "cognito-identity.amazonaws.com"}}, ["no-condition"]),
         ({"Principal": {"Federated": "graph.facebook.com"}}, ["no-condition"]),

@@ -1,0 +1,90 @@
+"""Whether a signed request is allowed, by trust, identity-based and session policies together.
+
+Written from the IAM user guide, "Policy evaluation logic" and "Cross-account policy evaluation
+logic", and from the AWS STS API reference, AssumeRole. There are no permissions boundaries and no
+policies of AWS Organizations here.
+"""
+
+from __future__ import annotations
+
+from .accounts import Accounts, Caller, Role
+from .answers import AwsError
+from .conditions import Context
+from .permissions import allowed, denied
+
+__all__ = ["check", "may_assume", "refused"]
+
+
+def may_assume(
+    accounts: Accounts, caller: Caller, role: Role, action: str, context: Context
+) -> bool:
+    """Tell whether a caller may do an action on a role, such as `sts:AssumeRole`."""
+    names = role.trust_policy.admitted(action, caller.principal(role.trusted), context)
+    if not names or _denied(accounts, caller, action, role.arn, context):
+        return False
+    has_permission = _has_permission(accounts, caller, action, role.arn, context)
+    within_session = _within_session(caller, action, role.arn, context)
+    # "The request is allowed only if both evaluations return a decision of Allow."
+    if (caller.account, caller.partition) != (role.account, role.partition):
+        return has_permission and within_session
+    # "Permissions granted directly to a session are not limited by an implicit deny in an
+    # identity-based policy, a permissions boundary, or session policy"; the same of a user, and of
+    # everybody (Principal element, "IAM role principals").
+    if names & {"*", caller.arn}:
+        return True
+    # "Resource-based policies that grant permissions to an IAM role ARN are limited by an implicit
+    # deny in a ... session policy."
+    if caller.role_arn in names:
+        return within_session
+    # "Attach a policy to the user ... (as long as the role's trust policy trusts the account)."
+    return has_permission and within_session
+
+
+def check(
+    accounts: Accounts, caller: Caller, action: str, context: Context, resource: str = "*"
+) -> None:
+    """Check that a caller has a permission.
+
+    Raises:
+        AwsError: `AccessDenied`.
+    """
+    target = f"arn:{caller.partition}:sts::{caller.account}:{resource}"
+    if (
+        _denied(accounts, caller, action, target, context)
+        or not _has_permission(accounts, caller, action, target, context)
+        or not _within_session(caller, action, target, context)
+    ):
+        raise refused(caller, action, resource)
+
+
+def refused(caller: Caller, action: str, resource: str) -> AwsError:
+    """Return the error of a request that no policy allows."""
+    return AwsError(
+        "AccessDenied",
+        f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}",
+        403,
+    )
+
+
+def _denied(
+    accounts: Accounts, caller: Caller, action: str, resource: str, context: Context
+) -> bool:
+    policies = (*accounts.policies(caller.entity), *(caller.session.policies or ()))
+    return denied(policies, action, resource, context)
+
+
+def _has_permission(
+    accounts: Accounts, caller: Caller, action: str, resource: str, context: Context
+) -> bool:
+    return allowed(accounts.policies(caller.entity), action, resource, context)
+
+
+def _within_session(caller: Caller, action: str, resource: str, context: Context) -> bool:
+    """Tell whether the session policies, if there are any, allow the request.
+
+    "If you do not pass a policy, then the resulting federated user session has no permissions."
+    """
+    policies = caller.session.policies
+    if policies is None:
+        return caller.kind != "FederatedUser"
+    return allowed(policies, action, resource, context)

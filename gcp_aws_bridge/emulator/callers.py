@@ -1,0 +1,90 @@
+"""Who signs requests to AWS: users, sessions of roles, federated users, and their access keys.
+
+Written from the IAM user guide: "AWS JSON policy elements: Principal", "IAM policy elements:
+Variables and tags" and "Session policies".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from .permissions import Permissions
+from .trust import Principal
+
+__all__ = ["Caller", "Key", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What temporary credentials were asked for with.
+
+    Attributes:
+        policies: Session policies; `None` without any.
+        tags: Session tags.
+        transitive: Keys of the tags that chained sessions inherit.
+        source_identity: Set once in a chain.
+        provider: The identity provider, for credentials that a web identity token was given for.
+        token_size: The least size of the session token, in bytes.
+    """
+
+    policies: tuple[Permissions, ...] | None = field(default=None, repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive: frozenset[str] = frozenset()
+    source_identity: str | None = None
+    provider: str | None = None
+    token_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request: a user, a session of a role, or a federated user."""
+
+    arn: str
+    user_id: str
+    account: str
+    partition: str
+    role_arn: str | None = None
+    session: Session = field(default=Session(), repr=False)
+    federated_by: str | None = None
+
+    @property
+    def kind(self) -> Literal["AssumedRole", "FederatedUser", "User"]:
+        """The value of `aws:PrincipalType` (IAM user guide, "Principal key values")."""
+        if self.role_arn is not None:
+            return "AssumedRole"
+        return "User" if self.federated_by is None else "FederatedUser"
+
+    @property
+    def entity(self) -> str:
+        """The ARN of the user or the role whose identity-based policies apply."""
+        return self.role_arn or self.federated_by or self.arn
+
+    def principal(self, trusted: Mapping[str, str]) -> Principal:
+        """Return the names that a trust policy may have for this caller.
+
+        Args:
+            trusted: Unique ids of the users and roles that the policy names. One that was deleted
+                and made again has another id.
+        """
+        own_id = self.user_id.partition(":")[0]
+        names = {"*", self.account, f"arn:{self.partition}:iam::{self.account}:root", self.arn}
+        if self.role_arn:
+            names.add(self.role_arn)
+        return Principal(
+            "AWS", frozenset(name for name in names if trusted.get(name, own_id) == own_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An access key. Its repr shows neither secret nor token."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+    expiration: datetime | None
+    caller: Caller
+    issued: datetime | None = None
