@@ -12,6 +12,7 @@ from botocore.session import Session
 from gcp_aws_bridge._botocore_session import no_profile, role_for
 from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.doctor import earlier
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -31,16 +32,7 @@ def check(walk: Walk) -> Iterator[Finding]:
     walk.role = _role(walk)
     yield Finding(_LINK, "ok", _told(walk, walk.role))
     yield from _ignored(walk)
-    if os.environ.get("AWS_ACCESS_KEY_ID"):
-        yield Finding(
-            _LINK,
-            "warning",
-            "AWS_ACCESS_KEY_ID is set: botocore takes those keys before this role, in sessions "
-            "that register() or install() were used on. session() takes the role.",
-            wanted="No keys where the role is meant to be used.",
-            fix="unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
-            id="doctor/keys-first",
-        )
+    yield from earlier.check(walk.session)
 
 
 def _role(walk: Walk) -> Role:
