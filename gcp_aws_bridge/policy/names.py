@@ -19,6 +19,7 @@ __all__ = [
     "PROJECT_IN_EMAIL",
     "SUBJECT",
     "SUBJECT_WANTED",
+    "email_of",
     "is_name",
     "project_of",
 ]
@@ -55,6 +56,12 @@ PARTITION = r"aws(-[a-z]+){0,2}"
 def is_name(rule: str, text: object) -> bool:
     """Return whether *text* as a whole is of the form *rule*, one of this module's."""
     return isinstance(text, str) and re.fullmatch(rule, text, re.ASCII) is not None
+
+
+def email_of(name: str, project: str) -> str:
+    """Return the e-mail of a project's service account, from its name and the project's id."""
+    domain, _, own = project.rpartition(":")
+    return f"{name}@{own}{'.' * bool(domain)}{domain}.iam.gserviceaccount.com"
 
 
 def project_of(email: str) -> str:
