@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -13,6 +14,7 @@ from gcp_aws_bridge._botocore_session import no_profile, role_for
 from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import earlier
+from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -73,9 +75,17 @@ def _no_role(walk: Walk) -> ConfigError:
         "No role is configured: no --role-arn, no GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN"
         + (" (with --profile, the environment does not count)" if _named(walk) else "")
         + ", no gcp_role_arn in the AWS profile.",
-        fix="export GCP_AWS_BRIDGE_ROLE_ARN=arn:aws:iam::123456789012:role/etl",
+        fix=_set_role(walk),
         error_id="config/no-role",
     )
+
+
+def _set_role(walk: Walk) -> str:
+    arn = "arn:aws:iam::123456789012:role/etl"
+    if not _named(walk):
+        return f"export GCP_AWS_BRIDGE_ROLE_ARN={arn}"
+    profile = shlex.quote(printable(str(walk.session.instance_variables()["profile"])))
+    return f"aws configure set gcp_role_arn {arn} --profile {profile}"
 
 
 def _ignored(walk: Walk) -> Iterator[Finding]:
