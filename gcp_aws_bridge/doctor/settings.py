@@ -58,7 +58,7 @@ def require_readable(session: Session) -> None:
     except botocore.exceptions.BotoCoreError as error:
         raise ConfigError(
             f"botocore cannot read its config file: {quoted(error)}.",
-            fix="mend the file, or set AWS_CONFIG_FILE to another.",
+            fix="correct the file, or set AWS_CONFIG_FILE to another.",
             error_id="doctor/config-file",
         ) from None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .pod import OTHER, PROVIDER, ROLE, Machine, Pod
+from .table import Case
 from .workload import EMAIL, Workload
 from .workload import ROLE as ON_AWS
 
@@ -28,51 +29,51 @@ _LOOKING = re.compile(r"(get|list|describe|logs)(-[\w-]+)?|get-caller-identity")
 # Words after a command, in the same line.
 _PROSE = re.compile(r", (?:or|so|and|once) ")
 
-_NETWORK = "the network is at fault: a firewall, a mesh, a proxy, TLS or a name server"
-_OUTAGE = "a server of Google or AWS is at fault, and passes"
-_PERSON = "a person must sign in or choose, in a browser or a console"
-_UNKNOWN = "only the reader knows which name is meant, so that the fix is a list to choose from"
 # What no test applies: by the id, or by the name of the case.
 NOT_APPLIED = {
     **dict.fromkeys(
         (
-            *("doctor/metadata-blocked", "doctor/metadata-closed", "doctor/metadata-cut"),
-            *("doctor/metadata-forwarded", "token/not-google", "token/metadata-refused"),
-            *("doctor/sts-blocked", "doctor/sts-closed", "doctor/sts-cut", "doctor/sts-dns"),
-            *("doctor/sts-proxy", "doctor/sts-silent", "doctor/sts-tls", "exchange/garbage"),
-            *("exchange/unreachable", "exchange/timeout", "doctor/token-timeout"),
-            *("doctor/google-blocked", "doctor/google-closed", "doctor/google-dns"),
-            *("doctor/google-proxy", "doctor/google-silent", "doctor/google-tls"),
-            *("exchange/google-answer", "exchange/google-unreachable", "doctor/subject-timeout"),
-            *("doctor/pod-identity-agent", "doctor/container-endpoint", "google-exchange-format"),
-            *("doctor/aws-timeout", "identity-refused"),
-        ),
-        _NETWORK,
-    ),
-    **dict.fromkeys(
-        (
-            *("exchange/unavailable", "token/metadata-not-ready", "exchange/google-token"),
-            *("exchange/google-impersonation", "token-empty"),
-        ),
-        _OUTAGE,
-    ),
-    **dict.fromkeys(
-        (
             *("exchange/region", "doctor/aws-signed-out", "doctor/google-perimeter"),
-            *("token/aws-none", "doctor/not-google-cloud", "exchange/google-aws"),
-            "place-laptop-login",
+            *("token/aws-none", "doctor/not-google-cloud", "place-laptop-login"),
         ),
-        _PERSON,
+        "a person must sign in or choose, in a browser, a console or on another machine",
     ),
     **dict.fromkeys(
         (
             *("doctor/no-such-role", "doctor/google-no-account", "exchange/google-provider"),
-            *("token/aws-refused", "config/google-file", "exchange-forged"),
-            *("google-settings-file-executable", "google-exchange-forged"),
+            *("config/google-file", "google-settings-file-executable"),
+            "token-federated-without-account",
         ),
-        _UNKNOWN,
+        "only the reader knows which name is meant, so that the fix is a list to choose from",
+    ),
+    **dict.fromkeys(
+        (
+            *("token/aws-refused", "token/metadata-refused", "doctor/container-endpoint"),
+            *("exchange/refused", "exchange-forged", "google-exchange-forged"),
+            *("google-exchange-format", "doctor/aws-timeout", "exchange/timeout"),
+        ),
+        "the fix is to look at logs, or at what gave the keys or the token",
+    ),
+    **dict.fromkeys(
+        (
+            "doctor/token-timeout",
+            "token/google-unreachable",
+            "sts-tls-expired",
+            "sts-tls-another-host",
+        ),
+        "Google's real servers, or a server's certificate, would have to be changed",
     ),
 }
+
+
+def name_of(case: Case) -> str:
+    """The name of a case, which is one of both directions'."""
+    return f"{'google-' if case.direction.options else ''}{case.name}"
+
+
+def reason(case: Case) -> str:
+    """Why no test applies the fix of this case; empty where one does."""
+    return NOT_APPLIED.get(name_of(case)) or NOT_APPLIED.get(case.named, "")
 
 
 def apply(place: Machine, name: str, finding: Report) -> None:
@@ -82,6 +83,8 @@ def apply(place: Machine, name: str, finding: Report) -> None:
     for line in finding["fix"].splitlines():
         commands.run(line)
     if change is not None:
+        words = _SAYS[name if name in _SAYS else finding["id"]]
+        assert words in finding["fix"], finding["fix"]
         change(place)
     assert commands.changed or change, f"nothing to apply: {finding['fix']}"
 
@@ -203,14 +206,20 @@ class Commands:
             self._place.cloud.add_google_service_account(email, [*held, options["--member"]])
             return
         account = self._place.cloud.service_account
+        member = options["--member"].replace("SUBJECT", "system:serviceaccount:default:etl")
+        if member.startswith("principal://"):
+            self._place.cloud.add_google_service_account(email, [member])
+            return
         pod = f"{account.namespace}/{account.kubernetes_name}"
-        assert f"serviceAccount:{account.workload_pool}[{pod}]" == options["--member"]
+        pools = {account.workload_pool, "demo-project.example.com.svc.id.goog"}
+        assert member in {f"serviceAccount:{pool}[{pod}]" for pool in pools}
+        assert ":" not in options["--project"] or "@demo-project.example.com.iam." in email
         self._bound = email
         self._link()
 
     def _link(self) -> None:
         """Both halves, of one account; a pod that is annotated already lacks the second alone."""
-        linked = self._annotated or self._place.cloud.metadata.linked
+        linked = self._annotated or (self._finding["id"] == "doctor/not-bound")
         if self._bound and linked in (True, self._bound):
             self._place.cloud.metadata.linked = True
             self._place.cloud.metadata.clear_faults()
@@ -273,6 +282,8 @@ _EFFECTS: dict[tuple[str, ...], Callable[[Commands, list[str]], None]] = {
     ("aws", "ec2", "associate-iam-instance-profile"): Commands.instance_profile,
     ("kubectl", "annotate", "serviceaccount"): Commands.annotate,
     ("kubectl", "delete", "pod"): Commands.restart,
+    ("kubectl", "-n", "kube-system", "delete", "pod"): Commands.nothing,
+    ("aws", "iam", "delete-access-key"): Commands.nothing,
     ("kubectl", "-n", "default", "rollout", "restart"): Commands.nothing,
     ("gcloud", "iam", "service-accounts", "add-iam-policy-binding"): Commands.bind,
     ("gcloud", "container", "node-pools", "update"): Commands.node_pool,
@@ -381,7 +392,44 @@ def _to_the_node_of_aws(place: Machine) -> None:
     workload(place).runs_on("eks")
 
 
+def _network(place: Machine) -> None:
+    """The network lets pass what the fix names: firewall, mesh, proxy, name server."""
+    _no_faults(place)
+    _right_sts(place)
+    _without("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "REQUESTS_CA_BUNDLE")(place)
+    _without("AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_REGION")(place)
+    if isinstance(place, Pod):
+        place.metadata_at(f"127.0.0.1:{place.cloud.metadata.port}")
+    else:
+        workload(place).google_at(place.cloud.google_sts.url, place.cloud.iam_credentials.url)
+
+
+def _agent(place: Machine) -> None:
+    _no_faults(place)
+    workload(place).runs_on("eks")
+
+
 _CHANGES: dict[str, Callable[[Machine], None]] = {
+    **dict.fromkeys(
+        (
+            *("doctor/metadata-blocked", "doctor/metadata-closed", "doctor/metadata-cut"),
+            *("doctor/metadata-forwarded", "token/not-google", "exchange/garbage"),
+            *("doctor/sts-blocked", "doctor/sts-closed", "doctor/sts-cut", "doctor/sts-dns"),
+            *("doctor/sts-proxy", "doctor/sts-silent", "doctor/sts-tls", "exchange/unreachable"),
+            *("doctor/google-blocked", "doctor/google-closed", "doctor/google-dns"),
+            *("doctor/google-proxy", "doctor/google-silent", "doctor/google-tls"),
+            *("exchange/google-answer", "exchange/google-unreachable", "doctor/subject-timeout"),
+        ),
+        _network,
+    ),
+    "doctor/pod-identity-agent": _agent,
+    "exchange/unavailable": _no_faults,
+    "exchange-keys-unreachable": _no_faults,
+    "token/metadata-not-ready": _no_faults,
+    "exchange/google-token": _no_faults,
+    "exchange/google-impersonation": _no_faults,
+    "exchange/google-aws": _no_faults,
+    "token-empty": _no_faults,
     "doctor/host-network": lambda place: place.cloud.metadata.clear_faults(),
     "doctor/clock": _clock,
     "doctor/metadata-clock": lambda place: place.cloud.metadata.clear_faults(),
@@ -439,4 +487,86 @@ _CHANGES: dict[str, Callable[[Machine], None]] = {
     )[0],
     "google-settings-source": _variables(GCP_AWS_BRIDGE_GOOGLE_SOURCE="signed-request"),
     "config/google-plain-http": _right_url,
+}
+
+# The words by which a person comes to make that change.
+_SAYS = {
+    "doctor/metadata-blocked": "allow egress to 169.254.169.254/32 port 80",
+    "doctor/metadata-closed": "kubectl -n kube-system delete pod NAME",
+    "doctor/metadata-cut": "keep 169.254.169.254/32 out of the mesh",
+    "doctor/metadata-forwarded": "keep 169.254.169.254/32 out of the mesh",
+    "token/not-google": "take what answers out of the way of 169.254.169.254",
+    "exchange/garbage": "proxies on the way",
+    "doctor/sts-blocked": "allow egress to port 443 of",
+    "doctor/sts-closed": "look at the address (AWS_ENDPOINT_URL_STS) and at the routes",
+    "doctor/sts-cut": "let it pass the firewall or proxy",
+    "doctor/sts-dns": "egress to kube-dns, port 53",
+    "doctor/sts-proxy": "export NO_PROXY=",
+    "doctor/sts-silent": "let it pass the firewall or proxy",
+    "doctor/sts-tls": "AWS_CA_BUNDLE",
+    "exchange/unreachable": "check DNS, egress rules (port 443) and proxy settings",
+    "doctor/google-blocked": "allow egress to port 443 of",
+    "doctor/google-closed": "look at firewalls that read names in TLS",
+    "doctor/google-dns": "egress to kube-dns, port 53",
+    "doctor/google-proxy": "export NO_PROXY=",
+    "doctor/google-silent": "gcp-aws-bridge doctor --timeout 10",
+    "doctor/google-tls": "REQUESTS_CA_BUNDLE",
+    "exchange/google-answer": "look at proxies on the way",
+    "exchange/google-unreachable": "check DNS, egress rules and proxy settings",
+    "doctor/subject-timeout": "gcp-aws-bridge doctor --timeout 10",
+    "doctor/pod-identity-agent": "allow egress to 169.254.170.23/32 port 80",
+    "exchange/unavailable": "look at AWS_ENDPOINT_URL_STS and at proxies on the way",
+    "exchange-keys-unreachable": "wait; it is retried",
+    "token/metadata-not-ready": "gke-metadata-server",
+    "exchange/google-token": "wait, and try again",
+    "exchange/google-impersonation": "wait, and try again",
+    "exchange/google-aws": "aws sts get-caller-identity --region us-east-1",
+    "token-empty": "look at what the source returns",
+    "doctor/host-network": "take hostNetwork: true out of the pod",
+    "doctor/clock": "set the clock by NTP: sudo chronyc makestep",
+    "doctor/metadata-clock": "on the pod's node: date -u; sudo chronyc makestep",
+    "doctor/sts-clock": "let requests pass the proxy that answers from a cache",
+    "doctor/google-clock": "let requests pass the proxy that answers from a cache",
+    "exchange/duration": "ask for less",
+    "hops-duration": "raise the role's maximum session duration",
+    "exchange-cluster-unknown": "check that AWS trusts this issuer",
+    "exchange/hop": "that role as AWS principal in the trust policy of",
+    "doctor/not-the-role": "try again in a minute",
+    "doctor/somebody-else": "look at AWS_ENDPOINT_URL_STS",
+    "doctor/new-pod": "try again in half a minute",
+    "config/metadata-host": "unset it on Google Cloud",
+    "config/role-arn": "give a role ARN such as",
+    "doctor/config-file": "set AWS_CONFIG_FILE to another",
+    "config/duration": "set GCP_AWS_BRIDGE_DURATION_SECONDS to 900 or more",
+    "config/chain-duration": "let the first role do the work itself",
+    "config/profile": "AWS_PROFILE",
+    "settings-no-such-profile": "--profile",
+    "config/session-name": "leave it out",
+    "doctor/web-identity-variables": "set GCP_AWS_BRIDGE_ROLE_ARN",
+    "config/sts-client": "AWS_ENDPOINT_URL_STS",
+    "google-sts-region-of-a-zone": "region",
+    "config/sts-plain-http": "unset AWS_ENDPOINT_URL_STS",
+    "token/audience": "make the audience of the token source and of the role the same",
+    "token/malformed": "look at what the source returns",
+    "token/expired": "let the source give a fresh one",
+    "token/clock": "set the clock right",
+    "token/file-missing": "mount a projected serviceAccountToken volume there",
+    "token/google-file": "correct GOOGLE_APPLICATION_CREDENTIALS",
+    "doctor/google-lifetime": "leave lifetime_s out",
+    "config/google-setting": "give 600 to 43200",
+    "doctor/container-address": "unset AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "doctor/aws-keys": "unset AWS_ACCESS_KEY_ID",
+    "doctor/aws-long-lived-keys": "then take the keys away",
+    "doctor/instance-role": "Role.AssumeRolePolicyDocument",
+    "doctor/subject-audience": "project a serviceAccountToken with audience: https://iam",
+    "doctor/google-stale": "date -u",
+    "doctor/google-issuer-keys": "update-oidc",
+    "google-exchange-signed-request-to-oidc": "--source token-file",
+    "google-exchange-token-to-aws": "--source signed-request",
+    "config/google-audience": "projects",
+    "config/google-none": "set GCP_AWS_BRIDGE_GOOGLE_AUDIENCE",
+    "config/google-service-account": "give NAME@PROJECT.iam.gserviceaccount.com",
+    "google-settings-no-token-file": "set GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE",
+    "google-settings-source": "give one of signed-request",
+    "config/google-plain-http": "give an https:// address, or none",
 }

@@ -19,14 +19,11 @@ from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod
 
 from . import fixing
+from .fixing import name_of as named
 from .pod import Machine
-from .table import DIRECTIONS, PAGE, Case, Direction, cases, page_with_tables
+from .table import COUNTED, COUNTED_END, DIRECTIONS, PAGE, Case, Direction, cases, page_with_tables
 
 ALL = cases()
-
-
-def named(case: Case) -> str:
-    return f"{'google-' if case.direction.options else ''}{case.name}"
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=lambda one: one.cases.name)
@@ -83,7 +80,7 @@ def test_the_cause_is_named_first(
         status,
         report["ok"],
     )
-    if not {case.named, named(case)} & fixing.NOT_APPLIED.keys():
+    if not fixing.reason(case):
         follow(place, case, cause, capsys)
     assert "eyJ" not in said.out
     assert not [secret for secret in secrets_of(gke_pod.cloud) if secret in said.out]
@@ -119,4 +116,6 @@ def test_the_page_has_the_tables_of_these_directories() -> None:
         pytest.skip("not in a source checkout")
     page = PAGE.read_text(encoding="utf-8")
     assert all(one.begin in page and one.end in page for one in DIRECTIONS)
+    assert COUNTED in page
+    assert COUNTED_END in page
     assert page_with_tables(page) == page, "python -m tests.doctor"
