@@ -48,7 +48,7 @@ class DefaultSource(EnvironmentBound):
 
     @without_inner_frames
     def __call__(self) -> str:
-        said_no = []
+        said_no, of_file = [], ""
         where_to_look = (
             "run on Google Cloud with a service account, or pass token_source=: "
             'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com") on a laptop.'
@@ -58,6 +58,8 @@ class DefaultSource(EnvironmentBound):
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
                 said_no.append(f"{name}: {error.args[0]}")
+                # A file that is here, and of a type that gives no ID token, was meant.
+                of_file = of_file or error.fix * (error.error_id == "token/google-kind")
                 if isinstance(source, MetadataServer) and looks_like_google(source._host):
                     where_to_look = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
@@ -66,7 +68,7 @@ class DefaultSource(EnvironmentBound):
                 return token
         raise TokenUnavailable(
             f"No Google identity on this machine. Tried {' Tried '.join(said_no)}",
-            fix=where_to_look,
+            fix=of_file or where_to_look,
             error_id="token/none",
         )
 

@@ -6,37 +6,37 @@ needs three, and may ask for certificate-bound tokens, which AWS cannot use.
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-import warnings
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
+from gcp_aws_bridge._google_auth_errors import UNKNOWN_MEMBER, member, refused
 from gcp_aws_bridge._google_auth_internals import token_uri
+from gcp_aws_bridge._google_files import (
+    SCOPES,
+    from_adc_file,
+    from_key_file,
+    is_external_account,
+    no_id_token,
+)
 from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer
 from gcp_aws_bridge._names import name_of
 from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._service_account import require_service_account
 from gcp_aws_bridge._token_file import path_text
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
     BridgeError,
     ConfigError,
-    TokenError,
     TokenUnavailable,
     quoted,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-# What google-auth's readers raise over a file with something else in it.
-_MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
-_filtering = threading.Lock()
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,12 +102,17 @@ class GoogleCredentials(EnvironmentBound):
                 fix="pip install 'gcp-aws-bridge[google]'",
                 error_id="config/extra-google",
             ) from None
-        request = ConfidentialRequest()
+        request, statuses = ConfidentialRequest(), [None]
+        request.session.hooks["response"].append(
+            lambda answer, *_, **__: statuses.append(answer.status_code)
+        )
+        account, caller = "", ""
         try:
-            minting = self._minting(self.audience or DEFAULT_AUDIENCE, request)
+            minting, account, caller = self._minting(self.audience or DEFAULT_AUDIENCE)
             if isinstance(minting, MetadataServer):
                 return minting()
-            minting.refresh(request)
+            with wire_logs_silenced():  # google-auth's DEBUG log has the ID token and the bearer's
+                minting.refresh(request)
         except TokenUnavailable as error:
             none_here = error.error_id in ("token/metadata-unreachable", "token/not-google")
             if self.credentials is None and none_here:
@@ -116,7 +121,7 @@ class GoogleCredentials(EnvironmentBound):
         except BridgeError:
             raise
         except Exception as error:  # noqa: BLE001 - its transports raise what they like
-            raise _refused(error) from None
+            raise refused(error, account, caller, statuses[-1]) from None
         finally:
             request.session.close()
         return str(minting.token)
@@ -132,62 +137,41 @@ class GoogleCredentials(EnvironmentBound):
     def _uses_google_auth(self) -> bool:
         return True
 
-    def _minting(self, audience: str, request: Any) -> Any:
-        """Google-auth credentials whose `token` is an ID token after `refresh`."""
+    def _minting(self, audience: str) -> tuple[Any, str, str]:
+        """Return what has an ID token after `refresh`, the service account, and who acts as it.
+
+        Asks no network.
+        """
         from google.auth import impersonated_credentials
 
         places = self._environment or GoogleEnvironment.now()
-        source = self._source(places, request)
-        if self.impersonate is not None:
-            require_service_account(self.impersonate)  # google-auth puts it into a URL as it is
-            if isinstance(source, MetadataServer):
-                source = _from_metadata_server(source)
-            source = impersonated_credentials.Credentials(
-                source, target_principal=self.impersonate, target_scopes=_SCOPES
-            )
-        return _for_id_tokens(source, audience, places.metadata_host)
+        source, path = self._source(places)
+        if self.impersonate is None:
+            minting = _for_id_tokens(source, audience, places.metadata_host, path)
+            return minting, getattr(source, "service_account_email", None) or "", UNKNOWN_MEMBER
+        require_service_account(self.impersonate)  # google-auth puts it into a URL as it is
+        if isinstance(source, MetadataServer):
+            source = _from_metadata_server(source)
+        elif type(source).__module__ == "google.oauth2.gdch_credentials":
+            raise no_id_token(source, path)
+        target = impersonated_credentials.Credentials(
+            source, target_principal=self.impersonate, target_scopes=SCOPES
+        )
+        minting = _for_id_tokens(target, audience, places.metadata_host, path)
+        return minting, self.impersonate, member(source)
 
-    def _source(self, places: GoogleEnvironment, request: Any) -> Any:
+    def _source(self, places: GoogleEnvironment) -> tuple[Any, str | None]:
+        """Return google-auth's credentials or the metadata server, and the file that names them."""
         if self.credentials is not None:
-            return self.credentials
+            return self.credentials, None
         if self.key_file is not None:
-            return _from_key_file(os.fspath(self.key_file))
+            return from_key_file(os.fspath(self.key_file)), os.fspath(self.key_file)
         path = places.credentials_file or places.gcloud_file
         if os.path.isfile(path):
-            return _from_adc_file(path, request)
+            return from_adc_file(path), path
         if places.credentials_file is not None:
             raise _none_found(f"the file {quoted(path)} was not found.")
-        return MetadataServer()._bound(places.metadata_host)
-
-
-def _from_adc_file(path: str, request: Any) -> Any:
-    """Load what the file of application-default credentials holds.
-
-    `google.auth.default` would go on to run gcloud for the name of a project, which takes a second
-    or more and is not needed here.
-    """
-    import google.auth
-    import google.auth.exceptions
-
-    info, problem = _read_json(path)
-    if not problem:
-        try:
-            # One at a time: what it changes and puts back is the whole process's.
-            with _filtering, warnings.catch_warnings():
-                # Of a login's quota project, which an ID token has no part in; of files from
-                # strangers, which this one is not.
-                warnings.simplefilter("ignore")
-                return google.auth.load_credentials_from_dict(
-                    info, scopes=_SCOPES, request=request
-                )[0]
-        except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
-            problem = "holds no credentials that google-auth can read"
-    raise TokenError(
-        f"The credentials file {quoted(path)} {problem}.",
-        fix="log in again with gcloud auth application-default login, or correct "
-        "GOOGLE_APPLICATION_CREDENTIALS.",
-        error_id="token/google-file",
-    )
+        return MetadataServer()._bound(places.metadata_host), None
 
 
 def _from_metadata_server(server: MetadataServer) -> Any:
@@ -202,7 +186,7 @@ def _from_metadata_server(server: MetadataServer) -> Any:
 
     class OfMetadataServer(Credentials):
         def refresh(self, request: Any) -> None:
-            self.token, life_s = server._access_token(_SCOPES)
+            self.token, life_s = server._access_token(SCOPES)
             # google-auth compares it with a naive UTC clock.
             self.expiry = server.world.clock().replace(tzinfo=None) + timedelta(seconds=life_s)
 
@@ -218,25 +202,7 @@ def _none_found(seen: str) -> TokenUnavailable:
     )
 
 
-def _refused(error: Exception) -> TokenError:
-    from google.auth.exceptions import GoogleAuthError, TransportError
-
-    passing = (TransportError, OSError)
-    # What google-auth says, and what requests does of a network (OSError), is fit to be shown; of
-    # anything else, which may quote an answer, the type is.
-    said = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
-    return TokenError(
-        f"Google gave no ID token: {said or type(error).__name__}.",
-        fix="for impersonation, grant the caller roles/iam.serviceAccountTokenCreator on "
-        "the service account and enable the IAM Credentials API; for a key, check that it "
-        "is live.",
-        error_id="token/google-refused",
-        # google-auth's own word, on all of its errors; a network's faults pass.
-        retryable=bool(getattr(error, "retryable", False)) or isinstance(error, passing),
-    )
-
-
-def _for_id_tokens(source: Any, audience: str, metadata_host: str) -> Any:
+def _for_id_tokens(source: Any, audience: str, metadata_host: str, path: str | None) -> Any:
     from google.auth import impersonated_credentials
     from google.oauth2 import service_account
 
@@ -255,46 +221,10 @@ def _for_id_tokens(source: Any, audience: str, metadata_host: str) -> Any:
             token_uri(source),
             audience,
         )
+    if is_external_account(source) and source.info.get("service_account_impersonation_url"):
+        from gcp_aws_bridge._federated_id_token import FederatedIdToken
+
+        return FederatedIdToken(source, audience)
     if type(source).__module__.startswith("google.auth.compute_engine"):
         return MetadataServer(audience, source.service_account_email)._bound(metadata_host)
-    raise TokenUnavailable(
-        f"{type(source).__module__}.{type(source).__name__} gives no ID token for an audience of "
-        "choice (a user's login never does).",
-        fix='impersonate a service account: GoogleCredentials(impersonate="sa@project.iam.'
-        'gserviceaccount.com").',
-        error_id="token/google-kind",
-    )
-
-
-def _from_key_file(path: str) -> Any:
-    from google.oauth2 import service_account
-
-    info, problem = _read_json(path)
-    if not problem:
-        try:
-            key = service_account.Credentials.from_service_account_info(info, scopes=_SCOPES)
-            key.sign_bytes(b"")  # a key of another kind shows only when it signs
-        except _MALFORMED:
-            problem = "is not a service account's key"  # a parser's text could show the key
-        else:
-            return key
-    raise TokenError(
-        f"The key file {quoted(path)} {problem}.",
-        fix="point to the JSON key that gcloud iam service-accounts keys create wrote; better, "
-        "use impersonation and no key.",
-        error_id="token/key-file",
-    )
-
-
-def _read_json(path: str) -> tuple[dict[str, Any], str]:
-    """The object in a file, or what is wrong with it."""
-    try:
-        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
-            value = json.load(file)
-    except FileNotFoundError:
-        return {}, "does not exist"
-    except OSError as error:
-        return {}, f"cannot be read ({error.strerror})"
-    except (ValueError, RecursionError):
-        value = None
-    return (value, "") if isinstance(value, dict) else ({}, "is not a JSON object")
+    raise no_id_token(source, path)

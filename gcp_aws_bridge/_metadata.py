@@ -275,7 +275,8 @@ def _somebody_else(host: str, answer: _http.Answer) -> TokenUnavailable:
 
 
 def _refused(answer: _http.Answer) -> TokenError:
-    said = f"The metadata server answered HTTP {answer.status} {quoted(answer.body, 160)}"
+    # Long enough for Google's text of an account that is linked to none, which names the pool.
+    said = f"The metadata server answered HTTP {answer.status} {quoted(answer.body, 240)}"
     if answer.status == 404:
         # GKE: a Kubernetes service account without a linked Google one has no ID token.
         return TokenError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from gcp_aws_bridge._botocore_session import (
     is_asynchronous,
     role_for,
 )
+from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._provider import GoogleWebIdentityProvider
 from gcp_aws_bridge.config import Role
@@ -49,6 +51,10 @@ def register(
 
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
     """Register on every session made from now on, third-party code's too, and boto3's default one.
+
+    Where no role is configured for a session that looks for credentials, one warning for the
+    process names the settings; where keys in the environment come before the role, one message
+    of level INFO says so.
 
     Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too, where
     it is not too old; else a warning says so, and they are left alone. A session for which no role
@@ -177,7 +183,10 @@ class ChainHook:
 
     def _change(self, resolver: CredentialResolver) -> None:
         if not self.has_role():
+            _say_once("no role", lambda: _log.warning(_NO_ROLE, _where_roles_are(self._session)))
             return
+        if os.environ.get("AWS_ACCESS_KEY_ID") and _has_env(resolver):
+            _say_once("keys first", lambda: _log.info(_KEYS_FIRST))
         kind = _kind_for(self._session)
         if kind is not None:
             _insert(resolver, kind(self._session, self._role, self._token_source))
@@ -195,6 +204,43 @@ def _kind_for(session: Session) -> type[GoogleWebIdentityProvider] | None:
         _log.warning("a session of aiobotocore is left alone: %s", error)
         return None
     return AioGoogleWebIdentityProvider
+
+
+# One message of each kind for a process: a forked child is another one.
+_said: PerProcess[dict[str, object]] = PerProcess(dict)
+_NO_ROLE = (
+    "no role is configured for a session, whose AWS credentials come from botocore's own "
+    "providers: %s"
+)
+_KEYS_FIRST = (
+    "AWS_ACCESS_KEY_ID is set: botocore takes the keys in the environment before the configured "
+    "role. To use the role, unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+)
+
+
+def _say_once(what: str, say: Callable[[], None]) -> None:
+    """Call *say* unless this process has said *what* already."""
+    mine = object()
+    if _said.get().setdefault(what, mine) is mine:
+        say()
+
+
+def _where_roles_are(session: Session) -> str:
+    if session.instance_variables().get("profile") is not None:
+        return "set gcp_role_arn in its profile, which was named, or pass a role."
+    if os.environ.get("AWS_ROLE_ARN") and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        return (
+            "AWS_ROLE_ARN is set with AWS_WEB_IDENTITY_TOKEN_FILE, a pair that is left to "
+            "botocore. Set GCP_AWS_BRIDGE_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE."
+        )
+    return (
+        "set GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN in the environment, or gcp_role_arn in the "
+        "AWS profile, or pass a role."
+    )
+
+
+def _has_env(resolver: CredentialResolver) -> bool:
+    return any(provider.METHOD == "env" for provider in resolver.providers)
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from gcp_aws_bridge.cli._setup_files import read, say
 from gcp_aws_bridge.cli._setup_renderings import AnyPlan
-from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.policy.names import email_of
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
 from gcp_aws_bridge.provision.to_google import plan as to_google
@@ -26,7 +27,7 @@ _QUESTIONS = {
     "service": "Instance, service or function",
     "gsa": "Google service account (name or e-mail)",
     "aws-account": "AWS account (12 digits)",
-    "role": "Role in AWS (its name)",
+    "role": "Role in AWS (its name, after its path if it has one)",
     "audience": "Audience of its tokens",
     "policy-arn": "Managed policy that says what the role may do (ARN; empty: none yet)",
     "grant": "What it may do in the Google Cloud project (a role; empty: none yet)",
@@ -51,7 +52,7 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
         ConfigError: Something is missing, is none of what the clouds take, or has no meaning there.
     """
     given = {name: getattr(options, name.replace("-", "_")) for name in _QUESTIONS}
-    platform = given["on"] or "gke"
+    platform, path = given["on"] or "gke", options.role_path
     missing = _missing(platform, given, options)
     if missing and ask is None:
         raise ConfigError(
@@ -62,37 +63,68 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
     if missing and ask is not None:
         platform = given["on"] or _answer("on", "gke", ask)
         for name in _missing(platform, given, options):
+            path = _split_role(given, path)
             default = {"namespace": "default", "gsa": given["ksa"] or given["role"]}.get(name) or ""
             rule = to_google.RULES_OF.get(name, "") if platform in to_google.PLATFORMS else ""
             given[name] = _answer(name, default, ask, given["project"] or "", rule)
     _refuse_what_has_no_meaning(platform, options)
+    path = _split_role(given, path)
     if platform in to_google.PLATFORMS:
         if missing and ask is not None and not given["grant"]:
             given["grant"] = _some("grant", ask)
-        return _to_google(platform, given, options)
+        return _to_google(platform, given, options, path)
     if missing and ask is not None:
         if given["audience"] is None:
             default = own_audience(given["aws-account"], given["role"])
             given["audience"] = _answer("audience", default, ask)
         if options.policy is None and not given["policy-arn"]:
             given["policy-arn"] = _some("policy-arn", ask)
-    return _to_aws(platform, given, options)
+    return _to_aws(platform, given, options, path)
 
 
-def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace) -> Plan:
+def _split_role(given: dict[str, Any], path: str | None) -> str:
+    """Leave the role's name in *given*, and return its path.
+
+    Raises:
+        ConfigError: Two paths are given, and they differ.
+    """
+    before, slash, name = (given["role"] or "").rpartition("/")
+    if not slash:
+        return path or "/"
+    checked("role", given["role"])
+    own = f"/{before}/"
+    if path not in (None, own):
+        raise ConfigError(
+            f"--role has the path {quoted(own)}, and --role-path is {quoted(path)}.",
+            fix="give the path once.",
+            error_id="config/setup-option",
+        )
+    given["role"] = name
+    return own
+
+
+def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace, path: str) -> Plan:
     values = {name: given[name] for name in PLATFORMS[platform]}
     if "gsa" in values:
         values["gsa"] = _e_mail(values["gsa"], values["project"])
     return Plan(
         Workload(platform, **values),
-        _role(given, options, audience=given["audience"] or "", partition=options.partition),
+        _role(
+            given,
+            options,
+            audience=given["audience"] or "",
+            partition=options.partition,
+            path=path,
+        ),
     )
 
 
-def _to_google(platform: str, given: dict[str, Any], options: argparse.Namespace) -> to_google.Plan:
+def _to_google(
+    platform: str, given: dict[str, Any], options: argparse.Namespace, path: str
+) -> to_google.Plan:
     values = {name: given[name] for name in to_google.PLATFORMS[platform]}
     workload = to_google.Workload(platform, given["aws-account"], **values)
-    role = _role(given, options, path=options.role_path or "/") if workload.has_role else None
+    role = _role(given, options, path=path) if workload.has_role else None
     return to_google.Plan(
         workload,
         to_google.Federation(
@@ -127,7 +159,7 @@ def _missing(platform: str, given: dict[str, Any], options: argparse.Namespace) 
     return [name for name in needed if given[name] is None]
 
 
-_IN_AWS_ONLY = ("region", "role-path", "direct", "grant", "pool", "provider", "project-number")
+_IN_AWS_ONLY = ("region", "direct", "grant", "pool", "provider", "project-number")
 
 
 def _refuse_what_has_no_meaning(platform: str, options: argparse.Namespace) -> None:
@@ -178,4 +210,4 @@ def _platform(value: str) -> str:
 
 
 def _e_mail(name: str, project: str) -> str:
-    return name if "@" in name else f"{name}@{project}.iam.gserviceaccount.com"
+    return name if "@" in name else email_of(name, project)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 # As in `provision.plan` and `provision.to_google.plan`, which are imported when they are needed.
 _PLATFORMS = ("gke", "gke-issuer", "compute-engine", "cloud-run", "cloud-functions")
 _ON_AWS = ("eks", "eks-irsa", "eks-issuer", "ec2", "ecs", "lambda", "aws-outbound")
-_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+_PARTITIONS = (
+    *("aws", "aws-cn", "aws-us-gov", "aws-eusc"),
+    *("aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"),
+)
 _FILES = {"shell": "setup.sh", "terraform": "main.tf", "kubernetes": "kubernetes.yaml"}
 
 
@@ -61,8 +64,12 @@ def _add_workload(group: argparse._ArgumentGroup) -> None:
 
 def _add_role(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--aws-account", metavar="ID", help="12 digits")
-    group.add_argument("--role", metavar="NAME", help="the role's name; made where there is none")
-    group.add_argument("--role-path", metavar="/PATH/", help="on AWS: of the role (default: /)")
+    group.add_argument(
+        "--role",
+        metavar="[PATH/]NAME",
+        help="the role's name, after its path if it has one; created if it does not exist",
+    )
+    group.add_argument("--role-path", metavar="/PATH/", help="path of the role (default: /)")
     group.add_argument("--audience", help="of its tokens (default: its own, aws:ACCOUNT:ROLE)")
     group.add_argument(
         "--policy-arn",

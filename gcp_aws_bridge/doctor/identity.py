@@ -18,9 +18,12 @@ from gcp_aws_bridge.doctor.place import token_origin
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.policy.names import email_of, project_of
 
 # What a role that trusts another account says: see `trust`.
 _REFUSALS = ("exchange/denied", "doctor/trust-policy")
+# GKE's 404 for an account that is linked to none: "Gaia id not found for email", and the pool.
+_POOL = re.compile(r"[\w.:-]+\.svc\.id\.goog")
 # How GKE's metadata server reports IAM's refusal to act as the linked account (GKE,
 # "Troubleshoot Workload Identity Federation").
 _NOT_BOUND = re.compile(
@@ -38,7 +41,7 @@ def check_account(walk: Walk) -> Iterator[Finding]:
     elif "@" not in asked.email:
         # GKE, "About Workload Identity Federation": an account that is linked to none has the
         # cluster's workload pool for an e-mail.
-        yield _not_linked(asked)
+        yield _not_linked(asked, asked.email)
     elif machine.in_kubernetes() and asked.is_vms:
         yield _nodes(asked)
     else:
@@ -46,9 +49,9 @@ def check_account(walk: Walk) -> Iterator[Finding]:
 
 
 def _none(asked: Probe) -> Finding:
-    if asked.accounts is None:
+    if asked.accounts is None or (machine.in_kubernetes() and not asked.is_vms):
         return Finding("account", "note", "The metadata server lists no service accounts.")
-    account = f"NAME@{asked.project or 'PROJECT'}.iam.gserviceaccount.com"
+    account = email_of("NAME", asked.project or "PROJECT")
     return Finding(
         "account",
         "broken",
@@ -62,16 +65,16 @@ def _none(asked: Probe) -> Finding:
     )
 
 
-def _not_linked(asked: Probe) -> Finding:
+def _not_linked(asked: Probe, pool: str, link: str = "account") -> Finding:
     account = machine.kubernetes_account()
+    called = f"calls it {quoted(pool)}, and " if pool else ""
     return Finding(
-        "account",
+        link,
         "broken",
         f"The Kubernetes service account{f' {account}' if account else ''} is linked to no Google "
-        f"service account: the metadata server calls it {quoted(asked.email)}, and has no ID "
-        "token for it (404).",
+        f"service account: the metadata server {called}has no ID token for it (404).",
         wanted="A linked Google service account, or the cluster's own issuer in the role's trust.",
-        fix="\n".join(link_commands(asked, account))
+        fix="\n".join(link_commands(asked, account, pool=pool))
         + "\nor, without a Google service account: an IAM OIDC provider for the cluster's issuer, "
         "a projected token, and --id-token-file",
         id="token/no-service-account",
@@ -79,19 +82,29 @@ def _not_linked(asked: Probe) -> Finding:
 
 
 def link_commands(
-    asked: Probe, account: machine.KubernetesAccount | None, email: str = ""
+    asked: Probe, account: machine.KubernetesAccount | None, email: str = "", pool: str = ""
 ) -> tuple[str, str]:
-    """The annotation and the binding that link a Kubernetes service account to a Google one."""
+    """Return the annotation and the binding that link a Kubernetes service account to a Google one.
+
+    Args:
+        asked: What the metadata server told.
+        account: The Kubernetes service account; None where this pod does not know it.
+        email: Of the Google one; empty where it is not known.
+        pool: The workload identity pool, where the metadata server named it.
+    """
     namespace, name = account or ("NAMESPACE", "KSA")
     project = asked.project or "PROJECT"
-    google = shlex.quote(email or f"GSA@{project}.iam.gserviceaccount.com")
-    member = shlex.quote(f"serviceAccount:{project}.svc.id.goog[{namespace}/{name}]")
+    google = shlex.quote(email or email_of("GSA", project))
+    # What the pool of a domain-scoped project is called is not documented.
+    pool = pool or ("WORKLOAD_POOL" if ":" in project else f"{project}.svc.id.goog")
+    member = shlex.quote(f"serviceAccount:{pool}[{namespace}/{name}]")
     annotation = (
         f"kubectl annotate serviceaccount {shlex.quote(name)} -n {shlex.quote(namespace)} "
         f"iam.gke.io/gcp-service-account={google}"
     )
     binding = (
         f"gcloud iam service-accounts add-iam-policy-binding {google} "
+        f"--project={shlex.quote(project_of(email) if email else project)} "
         f"--role=roles/iam.workloadIdentityUser --member={member}"
     )
     return annotation, binding
@@ -178,22 +191,45 @@ def _asked(walk: Walk, role: Role, source: TokenSource) -> _id_token.IdToken:
 
 
 def _not_bound(walk: Walk, error: TokenError) -> Finding | None:
-    if walk.probe is None or token_origin(walk) or not _NOT_BOUND.search(str(error.args[0])):
+    said = str(error.args[0])
+    if walk.probe is None or token_origin(walk):
         return None
+    pool = _POOL.search(said)  # in the place of an account's e-mail
+    if pool or (error.error_id == "token/no-service-account" and not walk.probe.email):
+        return _not_linked(walk.probe, pool[0] if pool else "", "token")
+    if not _NOT_BOUND.search(said):
+        return None
+    whose = quoted(walk.probe.email) if walk.probe.email else "The pod's Google service account"
     return Finding(
         "token",
         "broken",
-        f"{quoted(walk.probe.email)} may not be used by this pod, or there is no such account "
-        f"(Google says the same of both): {error.args[0]}",
+        f"{whose} may not be used by this pod, or there is no such account "
+        f"(Google says the same of both): {said}",
         wanted="roles/iam.workloadIdentityUser on it for the Kubernetes service account.",
-        fix=_binding(walk.probe),
+        fix="\n".join(_binding(walk.probe)),
         id="doctor/not-bound",
     )
 
 
-def _binding(asked: Probe) -> str:
-    _, binding = link_commands(asked, machine.kubernetes_account(), asked.email)
-    return f"gcloud iam service-accounts describe {shlex.quote(asked.email)}\n{binding}"
+def _binding(asked: Probe) -> Iterator[str]:
+    account = machine.kubernetes_account()
+    namespace, name = account or ("NAMESPACE", "KSA")
+    if not asked.email:
+        yield (
+            f"kubectl get serviceaccount {shlex.quote(name)} -n {shlex.quote(namespace)} -o yaml"
+            "   # its annotation iam.gke.io/gcp-service-account"
+        )
+    google = asked.email or email_of("GSA", asked.project or "PROJECT")
+    project = project_of(asked.email) if asked.email else asked.project or "PROJECT"
+    where = f"--project={shlex.quote(project)}"
+    yield f"gcloud iam service-accounts describe {shlex.quote(google)} {where}"
+    if ":" in (asked.project or ""):
+        yield (
+            f"gcloud container clusters describe {shlex.quote(asked.cluster or 'CLUSTER')} "
+            f"--location=LOCATION --project={shlex.quote(asked.project)} "
+            "--format='value(workloadIdentityConfig.workloadPool)'   # the WORKLOAD_POOL below"
+        )
+    yield link_commands(asked, account, asked.email)[1]
 
 
 def _claims(walk: Walk, token: _id_token.IdToken) -> str:

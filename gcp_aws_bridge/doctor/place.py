@@ -21,6 +21,10 @@ _NEW_POD_S = 60.0
 # than STS takes, which is asked meanwhile.
 _CURIOUS_S = 0.8
 _KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+_RESTART_SERVER = (
+    "kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide\n"
+    "kubectl -n kube-system delete pod NAME   # the one of this node, which is created again"
+)
 _ELSEWHERE_FIX = (
     "run it in a pod, instance or service of Google Cloud; on a laptop:\n"
     "gcp-aws-bridge doctor --impersonate NAME@PROJECT.iam.gserviceaccount.com"
@@ -154,7 +158,7 @@ def _unreachable(asked: Probe) -> Finding:
         return _new_pod(seen) or _broken(
             f"{seen} Nothing listens: the node's gke-metadata-server is down or restarting, or "
             "a container without a network of Google's.",
-            "kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide",
+            _RESTART_SERVER,
             "doctor/metadata-closed",
         )
     return _broken(
@@ -197,7 +201,7 @@ def _refused(asked: Probe, answer: Answer, said: str) -> Finding:
     seen = f"{asked.host}, asked {_times(asked.tries)}: {said}."
     return _new_pod(seen) or _broken(
         f"{seen} It is there, and not ready.",
-        "kubectl -n kube-system get pods -l k8s-app=gke-metadata-server -o wide",
+        _RESTART_SERVER,
         "token/metadata-not-ready",
     )
 

@@ -20,6 +20,16 @@ _METADATA_CLOCK: tuple[State, str, str] = (
     "doctor/metadata-clock",
 )
 _CLOCK_FIX = "date -u; timedatectl status\nset the clock by NTP: sudo chronyc makestep"
+_PROXY_CLOCK_FIX = (
+    "compare: curl -sI https://www.google.com | grep -i ^date; date -u\n"
+    "let requests pass the proxy that answers from a cache: NO_PROXY; unset an emulator's address"
+)
+# What to do, where it is not this machine's clock.
+_CLOCK_FIXES = {
+    "doctor/metadata-clock": "on the pod's node: date -u; sudo chronyc makestep",
+    "doctor/sts-clock": _PROXY_CLOCK_FIX,
+    "doctor/google-clock": _PROXY_CLOCK_FIX,
+}
 # What a network error of botocore's means of the way there: id, words, what to do.
 _WAYS = {
     "ConnectTimeoutError": (
@@ -38,12 +48,15 @@ _WAYS = {
     "ReadTimeoutError": (
         "doctor/sts-silent",
         "it takes the connection and says nothing: a proxy or firewall that holds it",
-        "curl -sv --max-time 10 {url}\nwhere it answers later, gcp-aws-bridge doctor --timeout 10",
+        (
+            "curl -sv --max-time 10 {url}\nwhere it answers later, gcp-aws-bridge doctor --timeout "
+            "10\nwhere it does not, let it pass the firewall or proxy: port 443 of {host}"
+        ),
     ),
     "ConnectionClosedError": (
         "doctor/sts-cut",
         "it hangs up without an answer: a firewall that looks at names, or a proxy",
-        "curl -sv --max-time 10 {url}",
+        "curl -sv --max-time 10 {url}\nlet it pass the firewall or proxy: port 443 of {host}",
     ),
 }
 
@@ -190,7 +203,7 @@ def _clock(state: State, seen: str, finding_id: str) -> Finding:
         state,
         seen,
         wanted="All three within five minutes: AWS refuses signatures that are off by more.",
-        fix=_CLOCK_FIX,
+        fix=_CLOCK_FIXES.get(finding_id, _CLOCK_FIX),
         id=finding_id,
         explains=(
             *("exchange/clock", "exchange/expired-token", "exchange/invalid-token"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -12,6 +13,8 @@ from botocore.session import Session
 from gcp_aws_bridge._botocore_session import no_profile, role_for
 from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.doctor import earlier
+from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.walk import Walk
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -31,16 +34,7 @@ def check(walk: Walk) -> Iterator[Finding]:
     walk.role = _role(walk)
     yield Finding(_LINK, "ok", _told(walk, walk.role))
     yield from _ignored(walk)
-    if os.environ.get("AWS_ACCESS_KEY_ID"):
-        yield Finding(
-            _LINK,
-            "warning",
-            "AWS_ACCESS_KEY_ID is set: botocore takes those keys before this role, in sessions "
-            "that register() or install() were used on. session() takes the role.",
-            wanted="No keys where the role is meant to be used.",
-            fix="unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN",
-            id="doctor/keys-first",
-        )
+    yield from earlier.check(walk.session)
 
 
 def _role(walk: Walk) -> Role:
@@ -64,7 +58,7 @@ def require_readable(session: Session) -> None:
     except botocore.exceptions.BotoCoreError as error:
         raise ConfigError(
             f"botocore cannot read its config file: {quoted(error)}.",
-            fix="mend the file, or set AWS_CONFIG_FILE to another.",
+            fix="correct the file, or set AWS_CONFIG_FILE to another.",
             error_id="doctor/config-file",
         ) from None
 
@@ -81,9 +75,17 @@ def _no_role(walk: Walk) -> ConfigError:
         "No role is configured: no --role-arn, no GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN"
         + (" (with --profile, the environment does not count)" if _named(walk) else "")
         + ", no gcp_role_arn in the AWS profile.",
-        fix="export GCP_AWS_BRIDGE_ROLE_ARN=arn:aws:iam::123456789012:role/etl",
+        fix=_set_role(walk),
         error_id="config/no-role",
     )
+
+
+def _set_role(walk: Walk) -> str:
+    arn = "arn:aws:iam::123456789012:role/etl"
+    if not _named(walk):
+        return f"export GCP_AWS_BRIDGE_ROLE_ARN={arn}"
+    profile = shlex.quote(printable(str(walk.session.instance_variables()["profile"])))
+    return f"aws configure set gcp_role_arn {arn} --profile {profile}"
 
 
 def _ignored(walk: Walk) -> Iterator[Finding]:

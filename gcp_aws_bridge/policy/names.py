@@ -20,6 +20,7 @@ __all__ = [
     "PROJECT_IN_EMAIL",
     "SUBJECT",
     "SUBJECT_WANTED",
+    "email_of",
     "is_name",
     "project_of",
 ]
@@ -62,6 +63,12 @@ AWS_PRINCIPAL = (
 def is_name(rule: str, text: object) -> bool:
     """Return whether *text* as a whole is of the form *rule*, one of this module's."""
     return isinstance(text, str) and re.fullmatch(rule, text, re.ASCII) is not None
+
+
+def email_of(name: str, project: str) -> str:
+    """Return the e-mail of a project's service account, from its name and the project's id."""
+    domain, _, own = project.rpartition(":")
+    return f"{name}@{own}{'.' * bool(domain)}{domain}.iam.gserviceaccount.com"
 
 
 def project_of(email: str) -> str:

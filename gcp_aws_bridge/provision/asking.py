@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 
 __all__ = [
@@ -91,8 +92,8 @@ def at(found: Any, *path: str | int) -> Any:
 
 def google_account(ask: Ask, email: str) -> tuple[Finding, str | None]:
     """The Google service account, and its number."""
-    project = email.partition("@")[2].partition(".")[0]
-    answer = ask(["gcloud", "iam", "service-accounts", "describe", email, *of_project(project)])
+    where = of_project(project_of(email))
+    answer = ask(["gcloud", "iam", "service-accounts", "describe", email, *where])
     seen = "disabled" if at(answer.found, "disabled") else "enabled"
     finding = judged(f"Google service account {email}", answer, seen=seen, wanted="enabled")
     return finding, at(answer.found, "uniqueId")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from gcp_aws_bridge.provision.asking import (
     Answer,
@@ -28,13 +28,14 @@ def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
     """Look at one thing after the other, in the order that the script makes them."""
     workload = plan.workload
     number = None
+    pool = workload.pool
     if workload.in_cluster:
-        yield from _cluster(plan, ask)
+        pool = yield from _cluster(plan, ask)
     if workload.gsa:
         finding, number = google_account(ask, workload.gsa)
         yield finding
     if workload.platform == "gke":
-        yield _link(plan, ask)
+        yield _link(plan, ask, pool)
     yield _kubernetes_account(plan, ask) if workload.in_cluster else _runs_as(plan, ask)
     yield from _aws(plan, ask, number)
 
@@ -45,36 +46,42 @@ def _aws(plan: Plan, ask: Ask, number: str | None) -> Iterator[Finding]:
     yield finding
     if not goes_on:
         return
-    yield _provider(plan, ask)
+    yield _provider(plan, ask, number)
     answer = ask([*of_aws("iam", "get-role", region), "--role-name", aws.name])
+    if answer.found:
+        seen = str(at(answer.found, "Role", "Arn") or aws.arn)
+        yield judged(f"ARN of the role {aws.name}", answer, seen=seen, wanted=aws.arn)
     yield _trust(plan, answer, number)
     if answer.found:
         yield from permissions(ask, aws, region)
 
 
-def _cluster(plan: Plan, ask: Ask) -> Iterator[Finding]:
+def _cluster(plan: Plan, ask: Ask) -> Generator[Finding, None, str]:
+    """Look at the cluster; return its workload identity pool."""
     workload = plan.workload
     where = (f"--location={workload.location}", *of_project(workload.project))
     answer = ask(["gcloud", "container", "clusters", "describe", workload.cluster, *where])
     yield judged(f"cluster {workload.cluster}", answer)
     if workload.platform != "gke" or not answer.found:
-        return
+        return workload.pool
     pool = at(answer.found, "workloadIdentityConfig", "workloadPool") or "off"
-    yield judged("Workload Identity in the cluster", answer, seen=pool, wanted=workload.pool)
+    wanted = workload.pool or (pool if pool != "off" else "on")
+    yield judged("Workload Identity in the cluster", answer, seen=pool, wanted=wanted)
     if at(answer.found, "autopilot", "enabled"):
-        return
+        return wanted
     for node_pool in answer.found.get("nodePools") or []:
         what = f"Workload Identity on the nodes of {node_pool.get('name')}"
         mode = at(node_pool, "config", "workloadMetadataConfig", "mode")
         seen = mode or "off: its pods get the identity of the node"
         yield judged(what, answer, seen=seen, wanted="GKE_METADATA")
+    return wanted
 
 
-def _link(plan: Plan, ask: Ask) -> Finding:
+def _link(plan: Plan, ask: Ask, pool: str) -> Finding:
     workload = plan.workload
     command = ["gcloud", "iam", "service-accounts", "get-iam-policy", workload.gsa]
     answer = ask([*command, *of_project(workload.gsa_project)])
-    return bound(answer, workload.member, "roles/iam.workloadIdentityUser", workload.gsa)
+    return bound(answer, workload.member(pool), "roles/iam.workloadIdentityUser", workload.gsa)
 
 
 def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
@@ -118,8 +125,12 @@ def _runs_as(plan: Plan, ask: Ask) -> Finding:
     return judged(f"account of {workload.service}", answer, seen=seen, wanted=workload.gsa)
 
 
-def _provider(plan: Plan, ask: Ask) -> Finding:
-    """The cluster's is needed. Google's own is not, and where it is, it must know the audience."""
+def _provider(plan: Plan, ask: Ask, number: str | None) -> Finding:
+    """Look at the cluster's provider, which is needed, or Google's, which is not.
+
+    One for Google must know `azp` of the tokens, which AWS compares in place of `aud` (see
+    `policy.authorized_party`): the number of the service account.
+    """
     aws = plan.role
     google = bool(plan.workload.gsa)
     arn = plan.provider_arn
@@ -129,17 +140,16 @@ def _provider(plan: Plan, ask: Ask) -> Finding:
     answer = ask([*command, "--open-id-connect-provider-arn", arn])
     if google and answer.absent:
         return Finding("ok", "no IAM OIDC provider of your own for accounts.google.com")
+    what = f"IAM OIDC provider {arn}"
+    if google and number is None and answer.found:
+        return Finding("unknown", what, "the number of the Google service account is not known")
+    needed = str(number) if google else aws.audience
     clients = at(answer.found, "ClientIDList") or []
-    wanted = f"the audience {aws.audience} among them"
+    wanted = f"{needed} among them"
     if google:
-        wanted += ", or no such provider: AWS trusts Google without"
-    seen = f"audiences {', '.join(map(str, clients)) or 'none'}"
-    return judged(
-        f"IAM OIDC provider {arn}",
-        answer,
-        seen=wanted if aws.audience in clients else seen,
-        wanted=wanted,
-    )
+        wanted = f"the account's number {wanted}, or no such provider: AWS trusts Google without"
+    seen = f"client ids {', '.join(map(str, clients)) or 'none'}"
+    return judged(what, answer, seen=wanted if needed in clients else seen, wanted=wanted)
 
 
 def _trust(plan: Plan, answer: Answer, number: str | None) -> Finding:

@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
-from gcp_aws_bridge.policy.names import ACCOUNT_ID, LABEL, PROJECT, PROJECT_ID, PROJECT_IN_EMAIL
+from gcp_aws_bridge.policy.names import ACCOUNT_ID, LABEL, PROJECT, PROJECT_IN_EMAIL
 
 __all__ = ["RULES", "Rule", "checked"]
 
@@ -35,10 +35,12 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    # A project of a domain ("example.com:web") is not taken here: the name of its workload identity
-    # pool is not documented. A service account may be of such a project.
     "project": Rule(
-        PROJECT_ID, 30, "6 to 30 of a-z, 0-9 and -, a letter first, no - last", "my-project"
+        PROJECT,
+        284,
+        "6 to 30 of a-z, 0-9 and -, a letter first, no - last, after the domain of a "
+        "domain-scoped one (example.com:my-project)",
+        "my-project",
     ),
     # GKE API, projects.locations.clusters: "lowercase letters, numbers, and hyphens. Maximum 40
     # characters. Starts with a letter. Ends with a number or a letter."
@@ -66,8 +68,15 @@ RULES = {
         r"[a-z]([a-z0-9-]*[a-z0-9])?", 49, "up to 49 of a-z, 0-9 and -, a letter first", "reports"
     ),
     "aws-account": Rule(ACCOUNT_ID, 12, "12 digits", "123456789012"),
-    # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-].
-    "role": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
+    # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-]; before it, the option may have
+    # the role's path, as ARNs do.
+    "role": Rule(
+        r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}",
+        574,
+        "1 to 64 of letters, digits and _+=,.@-, after the role's path (service-role/etl)",
+        "etl",
+    ),
+    "role-name": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
     # The same, Path: 1 to 512 of `/`, or of ! to ~ between two of them; less what quotes.
     "role-path": Rule(r"/([\w+=,.@-]+/)*", 512, "/, or /NAME/", "/team/"),
     # AWS General Reference, "Service endpoints"; of the partition `aws`, whose STS Google asks.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import build
 from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.provision.names import checked
@@ -46,8 +46,18 @@ _SERVICES = {
     "cloud-run": ["run.googleapis.com"],
     "cloud-functions": ["cloudfunctions.googleapis.com", "run.googleapis.com"],
 }
-# IAM is global; its endpoint in each partition is in this region.
-REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+# IAM is global; its endpoint in each partition is in this region (botocore's endpoints.json; where
+# that has none for IAM, the first region of the partition).
+REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-eusc": "eusc-de-east-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+}
 # IAM and AWS STS quotas: inline policies of a role, all together, without white space.
 _LONGEST_POLICY = 10_240
 
@@ -80,6 +90,13 @@ class Workload:
     def __post_init__(self) -> None:
         for name in PLATFORMS[self.platform]:
             checked(name, getattr(self, name))
+        if self.platform == "gke-issuer" and ":" in self.project:
+            raise ConfigError(
+                f"The issuer of a cluster in the domain-scoped project {quoted(self.project)} "
+                "has a colon in its URL, which no trust policy is written with.",
+                fix="use a Google service account: --on=gke.",
+                error_id="config/setup-option",
+            )
 
     @property
     def in_cluster(self) -> bool:
@@ -103,13 +120,16 @@ class Workload:
 
     @property
     def pool(self) -> str:
-        """The workload identity pool of the cluster's project."""
-        return f"{self.project}.svc.id.goog"
+        """The workload identity pool of the cluster's project; empty where the cluster must say.
 
-    @property
-    def member(self) -> str:
+        GKE, "About Workload Identity Federation": `PROJECT_ID.svc.id.goog`. What that is of a
+        domain-scoped project is not documented.
+        """
+        return "" if ":" in self.project else f"{self.project}.svc.id.goog"
+
+    def member(self, pool: str) -> str:
         """The Kubernetes service account as Google's IAM names it (GKE, "Workload Identity")."""
-        return f"serviceAccount:{self.pool}[{self.namespace}/{self.ksa}]"
+        return f"serviceAccount:{pool}[{self.namespace}/{self.ksa}]"
 
     @property
     def issuer(self) -> str:
@@ -151,7 +171,7 @@ class AwsRole:
 
     def __post_init__(self) -> None:
         checked("aws-account", self.account)
-        checked("role", self.name)
+        checked("role", self.name, "role-name")
         checked("role-path", self.path)
         for arn in self.policy_arns:
             checked("policy-arn", arn)

@@ -55,10 +55,10 @@ def _values(plan: Plan) -> str:
         values |= {"issuer": at.issuer, "provider_arn": plan.provider_arn}
         values |= {"audience": aws.audience}
     if at.platform == "gke":
-        values |= {"pool": at.pool, "member": at.member}
+        values |= {"pool": at.pool, "member": at.member(at.pool)} if at.pool else {"ksa": at.ksa}
     if not at.in_cluster:
         values |= {"service": at.service}
-    values |= {"account": aws.account, "role": aws.name}
+    values |= {"account": aws.account, "role": aws.name, "role_arn": aws.arn}
     return bash.values(values, REGIONS[aws.partition])
 
 
@@ -68,10 +68,15 @@ _WHERE = '"${where[@]}"'
 def _cluster(plan: Plan) -> str:
     at = plan.workload
     linked = at.platform == "gke"
+    turn_on = _POOL if at.pool else _POOL_OF_DOMAIN
     zonal = at.location[-2] == "-"
     make = (
         f'gcloud container clusters create "$cluster" {_WHERE} --num-nodes=1'
-        + (' \\\n    --workload-pool="$pool" --workload-metadata=GKE_METADATA' if linked else "")
+        + (
+            ' \\\n    --workload-pool="$pool" --workload-metadata=GKE_METADATA'
+            if linked and at.pool
+            else ""
+        )
         if zonal
         else f'gcloud container clusters create-auto "$cluster" {_WHERE}'
     )
@@ -85,18 +90,28 @@ if ! gcloud container clusters describe "$cluster" {_WHERE} >/dev/null 2>&1; the
   {make}
 fi
 """
-    return text + (_WORKLOAD_IDENTITY if linked else "")
+    return text + (_WORKLOAD_IDENTITY.replace("<POOL>", turn_on) if linked else "")
 
 
+_POOL = f"""\
+if [ "$(described workloadIdentityConfig.workloadPool)" != "$pool" ]; then
+  gcloud container clusters update "$cluster" {_WHERE} --workload-pool="$pool"
+fi
+"""
+# GKE's documents do not say what the pool of a domain-scoped project is called.
+_POOL_OF_DOMAIN = """\
+pool=$(described workloadIdentityConfig.workloadPool)
+[ -n "$pool" ] || fail "Workload Identity is off in $cluster, and what the workload pool of a" \
+  "domain-scoped project is called is not known here: turn it on in the console, then run this."
+member="serviceAccount:${pool}[$namespace/$ksa]"
+"""
 _WORKLOAD_IDENTITY = f"""
 step "Workload Identity in the cluster, and on its nodes"
 # With it, pods ask Google's metadata server on their node, which knows which account they have.
 described() {{
   gcloud container clusters describe "$cluster" {_WHERE} --format="value($1)"
 }}
-if [ "$(described workloadIdentityConfig.workloadPool)" != "$pool" ]; then
-  gcloud container clusters update "$cluster" {_WHERE} --workload-pool="$pool"
-fi
+<POOL>\
 if [ "$(described autopilot.enabled)" != True ]; then
   # On other nodes, pods get the identity of the node, and half of everything works.
   without=$(gcloud container node-pools list --cluster="$cluster" {_WHERE} \\
@@ -131,6 +146,7 @@ gcloud container clusters get-credentials "$cluster" {_WHERE}
 def _role(plan: Plan) -> str:
     policy = json.dumps(plan.trust_policy(), indent=2)
     number = ""
+    path = f"--path {quote(plan.role.path)} " if plan.role.path != "/" else ""
     if plan.workload.gsa:
         policy = policy.replace(UNKNOWN_NUMBER, "<NUMBER>")
         number = "trust=${trust//<NUMBER>/$number}\n"
@@ -140,12 +156,13 @@ step "The role in AWS, and who may assume it"
 # is the account again), every service that gets this account's tokens could have the role.
 trust={quote(policy)}
 {number}\
-if aws iam get-role --role-name "$role" >/dev/null 2>&1; then
+if seen=$(aws iam get-role --role-name "$role" --query Role.Arn --output text 2>/dev/null); then
+  [ "$seen" = "$role_arn" ] || fail "the role is $seen: give --role with that path."
   printf 'The role exists. Its trust policy until now, which is replaced:\\n' >&2
   aws iam get-role --role-name "$role" --query Role.AssumeRolePolicyDocument --output json >&2
   aws iam update-assume-role-policy --role-name "$role" --policy-document "$trust"
 else
-  aws iam create-role --role-name "$role" --assume-role-policy-document "$trust" \\
+  aws iam create-role --role-name "$role" {path}--assume-role-policy-document "$trust" \\
     --description 'Assumed from Google Cloud; see gcp-aws-bridge' >/dev/null
 fi
 """

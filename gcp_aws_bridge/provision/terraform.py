@@ -58,16 +58,32 @@ def _head(plan: Plan) -> str:
     )
 
 
+_CLUSTER = "data.google_container_cluster.workload"
+
+
 def _link(plan: Plan) -> str:
-    return "# Pods with the Kubernetes service account may act as the Google one.\n" + block(
-        "resource",
-        "google_service_account_iam_member workload_identity",
-        [
-            ("service_account_id", Expression("google_service_account.workload.name")),
-            ("role", "roles/iam.workloadIdentityUser"),
-            ("member", plan.workload.member),
-        ],
+    at = plan.workload
+    cluster = [("name", at.cluster), ("location", at.location), ("project", at.project)]
+    asked = block("data", "google_container_cluster workload", cluster)
+    why = "# The cluster says what the workload identity pool of its domain-scoped project is.\n"
+    return (
+        ("" if at.pool else f"{why}{asked}\n")
+        + "# Pods with the Kubernetes service account may act as the Google one.\n"
+        + block(
+            "resource",
+            "google_service_account_iam_member workload_identity",
+            [
+                ("service_account_id", Expression("google_service_account.workload.name")),
+                ("role", "roles/iam.workloadIdentityUser"),
+                ("member", at.member(at.pool) if at.pool else _member_by_cluster(plan)),
+            ],
+        )
     )
+
+
+def _member_by_cluster(plan: Plan) -> Expression:
+    pool = f"{_CLUSTER}.workload_identity_config[0].workload_pool"
+    return Expression(f'"{plan.workload.member(f"${{{pool}}}")}"')
 
 
 def _role(plan: Plan) -> str:
@@ -81,6 +97,7 @@ def _role(plan: Plan) -> str:
         "aws_iam_role workload",
         [
             ("name", aws.name),
+            *([("path", aws.path)] if aws.path != "/" else []),
             ("description", "Assumed from Google Cloud; see gcp-aws-bridge"),
             ("assume_role_policy", function("jsonencode", _with_number(plan.trust_policy()))),
             *([] if plan.workload.gsa else [_AFTER_PROVIDER]),

@@ -62,6 +62,8 @@ class Direction(NamedTuple):
         return f"<!-- end of the table of {self.cases.name} -->"
 
 
+COUNTED = "<!-- count of set-ups: python -m tests.doctor -->"
+COUNTED_END = "<!-- end of the count of set-ups -->"
 _HERE = Path(__file__).parent
 DIRECTIONS = (
     Direction(_HERE / "cases", _TO_AWS, (), Pod),
@@ -121,14 +123,35 @@ def cases() -> list[Case]:
 
 
 def _lines(direction: Direction) -> Iterator[str]:
+    from . import fixing
+
     all_of_them = [case for case in cases() if case.direction is direction]
     for link, heading in direction.links:
         found = [case for case in all_of_them if case.link == link]
         if found:
-            yield from ("", f"### {heading}", "", "| what is wrong | named first |", "|---|---|")
+            yield from ("", f"### {heading}", "")
+            yield from ("| what is wrong | named first | fix |", "|---|---|---|")
         for case in found:
-            words = " ".join(case.words.split())
-            yield f"| **{case.title}.** {words} | `{case.named}` |"
+            words, fix = " ".join(case.words.split()), fixing.reason(case) and "not applied"
+            yield f"| **{case.title}.** {words} | `{case.named}` | {fix or 'applied'} |"
+
+
+def _counted() -> Iterator[str]:
+    """How many causes are named first, and how many fixes were applied in a test."""
+    from . import fixing
+
+    yield "| direction | set-ups | right cause first | fix applied, next diagnosis well |"
+    yield "|---|---|---|---|"
+    for direction in DIRECTIONS:
+        found = [case for case in cases() if case.direction is direction]
+        applied = [case for case in found if not fixing.reason(case)]
+        name = "from AWS to Google" if direction.options else "from Google to AWS"
+        yield f"| {name} | {len(found)} | {len(found)} | {len(applied)} |"
+    reasons = dict.fromkeys(filter(None, map(fixing.reason, cases())))
+    yield from ("", "No test applies a fix where", "")
+    for why in reasons:
+        ids = sorted({case.named for case in cases() if fixing.reason(case) == why})
+        yield f"- {why}: {', '.join(f'`{one}`' for one in ids)};"
 
 
 def page_with_tables(page: str) -> str:
@@ -138,4 +161,6 @@ def page_with_tables(page: str) -> str:
         _, end, after = rest.partition(direction.end)
         table = "\n".join(_lines(direction))
         page = f"{before}{begin}\n{table}\n\n{end}{after}"
-    return page
+    before, begin, rest = page.partition(COUNTED)
+    _, end, after = rest.partition(COUNTED_END)
+    return f"{before}{begin}\n" + "\n".join(_counted()) + f"\n\n{end}{after}"

@@ -34,6 +34,7 @@ class Workload(Machine):
 
     Attributes:
         provider: Admits `ROLE`; `EMAIL` may be acted as by it.
+        settings: What the provider was made of.
     """
 
     def __init__(
@@ -111,13 +112,15 @@ class Workload(Machine):
             "attribute_mapping": OF_ROLE,
             "attribute_condition": f"assertion.arn.startsWith('{SESSION}/')",
         }
-        self.provider = self.cloud.add_aws_provider(**{**wanted, **settings})
+        self.settings = {**wanted, **settings}
+        self.provider = self.cloud.add_aws_provider(**self.settings)
         self.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=self.provider.audience)
         return self.provider
 
     def oidc_provider(self, issuer: str = "", **settings: Any) -> Any:
         """One of OIDC, of the cluster; the workload's from now on, and `EMAIL` admits its pod."""
         issuer = issuer or self.cloud.eks_issuer_url
+        self.settings = {"issuer": issuer, **settings}
         self.provider = self.cloud.add_google_provider_for_oidc(issuer, **settings)
         self.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=self.provider.audience)
         self.account(self.provider.principal("system:serviceaccount:default:etl"))

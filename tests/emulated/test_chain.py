@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.session
 import pytest
-from botocore.exceptions import CredentialRetrievalError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError, ProfileNotFound
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import _register
+from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -270,3 +277,139 @@ def test_install_loads_nothing_of_boto3_by_itself(
     monkeypatch.delitem(sys.modules, "boto3")
     bridge.install(ROLE)
     assert "boto3" not in sys.modules
+
+
+# -- what install() and register() say ---------------------------------------------------------
+
+KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What this library's logger has said, as in a process that has just started."""
+    monkeypatch.setattr(_register, "_said", PerProcess(dict))
+    caplog.set_level(logging.INFO, "gcp_aws_bridge")
+    return lambda: [
+        (one.levelname, one.getMessage()) for one in caplog.records if one.module == "_register"
+    ]
+
+
+Said = Callable[[], list[tuple[str, str]]]
+
+
+def look_for_credentials(**session: Any) -> None:
+    for _ in range(3):
+        with contextlib.suppress(BotoCoreError):
+            botocore.session.Session(**session).get_credentials()
+
+
+def test_installed_without_a_role_is_a_single_warning_that_names_the_settings(
+    pod: Emulator, said: Said
+) -> None:
+    bridge.install()
+    assert [] == said()
+    look_for_credentials()
+    [(level, text)] = said()
+    assert "WARNING" == level
+    for name in ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN", "gcp_role_arn"):
+        assert name in text
+
+
+@pytest.mark.parametrize("name", ["GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN", "gcp_role_arn"])
+def test_setting_that_the_warning_names_gives_a_role(
+    name: str, pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    if name == "gcp_role_arn":
+        config.write_text(f"[default]\ngcp_role_arn = {ROLE}\n")
+    else:
+        monkeypatch.setenv(name, ROLE)
+    bridge.install()
+    assert OURS == method(botocore.session.Session())
+    assert [] == said()
+
+
+def test_warning_about_a_named_profile_names_no_variable(
+    pod: Emulator, config: Path, said: Said
+) -> None:
+    config.write_text("[profile etl]\nregion = eu-west-1\n")
+    bridge.install()
+    look_for_credentials(profile="etl")
+    [(_, text)] = said()
+    assert "gcp_role_arn" in text
+    assert "AWS_" not in text
+
+
+def test_warning_about_web_identity_variables_says_whose_they_are(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: Said
+) -> None:
+    (tmp_path / "token").write_text(pod.mint())
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    bridge.install()
+    look_for_credentials()
+    [(_, text)] = said()
+    assert "unset AWS_WEB_IDENTITY_TOKEN_FILE" in text
+
+
+@pytest.mark.parametrize("way", ["install", "register"])
+def test_keys_in_the_environment_that_come_first_are_a_single_message(
+    way: str, pod: Emulator, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    sessions = [botocore.session.Session() for _ in range(3)]
+    if way == "install":
+        bridge.install(ROLE)
+        sessions = [botocore.session.Session() for _ in range(3)]
+    for session in sessions:
+        if way == "register":
+            bridge.register(session, ROLE)
+        assert "env" == method(session)
+    [(level, text)] = said()
+    assert "INFO" == level
+    assert KEY not in text
+    assert SECRET not in text
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")  # as the message says
+    bridge.install(ROLE)
+    assert OURS == method(botocore.session.Session())
+
+
+def test_keys_in_the_environment_do_not_come_before_a_named_profile(
+    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n")
+    bridge.install()
+    assert OURS == method(botocore.session.Session(profile="etl"))
+    assert [] == said()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork")
+def test_forked_child_says_it_once_more(pod: Emulator, said: Said) -> None:
+    bridge.install()
+    look_for_credentials()
+    child = os.fork()
+    if child == 0:
+        before = len(said())
+        look_for_credentials()
+        os._exit(len(said()) - before)
+    assert 1 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert 1 == len(said())
+
+
+def test_threads_that_look_at_the_same_time_say_it_once(pod: Emulator, said: Said) -> None:
+    bridge.install()
+    barrier = threading.Barrier(8)
+
+    def look() -> None:
+        session = botocore.session.Session()
+        barrier.wait(timeout=10)
+        session.get_component("credential_provider")
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert 1 == len(said())

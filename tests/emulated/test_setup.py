@@ -14,10 +14,10 @@ from shlex import quote
 
 import pytest
 
-from gcp_aws_bridge.cli import _setup_plan
+from gcp_aws_bridge.cli import _setup_plan, main
 from gcp_aws_bridge.cli.setup import configure
 from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.provision.plan import Plan
+from gcp_aws_bridge.provision.plan import REGIONS, Plan
 from gcp_aws_bridge.provision.to_google import plan as to_google
 
 ruamel = pytest.importorskip("ruamel.yaml")
@@ -41,6 +41,58 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 # -- flags -----------------------------------------------------------------------------------------
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert 0 == main(["setup", "--non-interactive", *arguments])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["shell", "terraform", "kubernetes"])
+def test_role_with_a_path_has_it_in_its_arn_alone(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = printed(capsys, *GKE[:-1], "--role=service-role/etl", f"--format={form}")
+    assert "arn:aws:iam::123456789012:role/service-role/etl" in out
+    assert "aws:123456789012:etl" in out
+    same = printed(capsys, *GKE, "--role-path=/service-role/", f"--format={form}")
+    assert same == out
+
+
+def test_role_with_a_path_on_aws_is_named_without_it_in_sessions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = printed(capsys, *EC2[:-1], "--role=service-role/etl", "--gsa=etl-runner")
+    assert "arn:aws:iam::123456789012:role/service-role/etl" in out
+    assert ":assumed-role/etl" in out
+    assert ":assumed-role/service-role" not in out
+
+
+def test_two_paths_of_a_role_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*GKE[:-1], "--role=service-role/etl", "--role-path=/team/"]
+    assert 1 == main(["setup", "--non-interactive", *arguments])
+    assert "[config/setup-option]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("on", ["gke", "compute-engine", "cloud-run", "ec2"])
+def test_account_of_a_domain_scoped_project_has_its_parts_the_other_way_round(
+    on: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    google = ["--location=europe-west1", "--service=reports"]
+    where = {"gke": GKE[1:], "ec2": EC2[2:]}.get(on, [*google, *GKE[5:]])
+    where = [one for one in where if not one.startswith("--gsa")]
+    out = printed(
+        capsys, f"--on={on}", "--project=example.com:my-project", "--gsa=etl-runner", *where
+    )
+    assert "etl-runner@my-project.example.com.iam.gserviceaccount.com" in out
+    assert "project=example.com:my-project\n" in out
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_partition_is_offered(partition: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, *GKE, f"--partition={partition}")
+    assert f"arn:{partition}:iam::123456789012:role/etl" in out
+    assert f"AWS_DEFAULT_REGION:-{REGIONS[partition]}" in out
 
 
 def test_without_a_terminal_what_is_missing_is_named_by_its_flag() -> None:
@@ -312,7 +364,7 @@ def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
         said = os.read(ours, 10_000).decode()
     os.close(ours)
     assert 0 == process.returncode
-    assert "Role in AWS (its name): " in said
+    assert "Role in AWS (its name, after its path if it has one): " in said
     assert run(*GKE).stdout == out
 
 

@@ -52,10 +52,11 @@ ORDER = [
     *("_credentials", "_cache", "config", "_settings"),
     *("_botocore_internals", "_bounded_answer", "_boto3_internals", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
-    *("_id_token", "_http", "_metadata", "_token_file"),
-    *("_google_auth_internals", "_google_auth", "_default_source"),
+    *("_id_token", "_http", "_metadata", "_token_file", "_wire_logs"),
+    *("_google_auth_internals", "_google_files", "_google_auth_errors", "_federated_id_token"),
+    *("_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
-    *("_wire_logs", "_refusals", "_sts_key", "_sts", "_exchange"),
+    *("_refusals", "_sts_key", "_sts", "_exchange"),
     *(
         "_cells",
         "_request",
@@ -270,11 +271,17 @@ GOOGLE_AUTH = {
 @pytest.mark.parametrize(
     ("library", "modules"),
     [
-        ("google", {"_google_auth", "_google_connection", *GOOGLE_AUTH}),
+        (
+            "google",
+            {
+                *("_google_auth", "_google_auth_errors", "_google_connection", "_google_files"),
+                *GOOGLE_AUTH,
+            },
+        ),
         ("boto3", {"_boto3", "_session"}),
         ("aiobotocore", {"_aiobotocore", "aio"}),
         ("http", {"_bounded_answer", "_http"}),
-        ("requests", {"_google_connection", "google._certificates"}),
+        ("requests", {"_google_auth_errors", "_google_connection", "google._certificates"}),
         ("urllib3", set()),
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),

@@ -216,7 +216,7 @@ def test_a_refused_key_says_what_google_said(key_text: str) -> None:
 def test_a_token_endpoint_that_cannot_be_reached(key_text: str) -> None:
     error = failure(
         TokenError,
-        "token/google-refused",
+        "token/google-unreachable",
         GoogleCredentials(key_file=key_file(key_text)),
         seen=["127.0.0.1", "refused"],
         secrets=key_text.splitlines()[1:3],
@@ -470,12 +470,14 @@ def test_an_iam_api_that_does_not_answer_is_an_error_of_ours(
         )
     else:
         iam.replies[:] = [answer("<html>Bad gateway</html>", 502 if fault == "page" else 200)]
-    failure(
+    error = failure(
         TokenError,
-        "token/google-refused",
+        "token/google-unreachable" if fault == "unreachable" else "token/google-refused",
         GoogleCredentials(impersonate=EMAIL),
         secrets=[ACCESS, "1//refresh-token", "client-secret"],
     )
+    assert error.retryable
+    assert ("serviceAccountTokenCreator" in error.fix) is (fault != "unreachable")
     assert 1 == len(login_server.requests)
 
 
@@ -490,7 +492,7 @@ def test_a_users_login_alone_says_no_and_names_impersonation(
         TokenUnavailable,
         "token/google-kind",
         GoogleCredentials(),
-        seen=["google.oauth2.credentials.Credentials", "a user's login never does"],
+        seen=['login.json"', "authorized_user", "a user's login"],
         secrets=["1//refresh-token", "client-secret"],
     )
     assert 'GoogleCredentials(impersonate="' in error.fix
@@ -592,7 +594,7 @@ def test_gclouds_own_file_is_found() -> None:
         TokenUnavailable,
         "token/google-kind",
         GoogleCredentials(),
-        seen=["google.oauth2.credentials.Credentials"],
+        seen=["application_default_credentials.json", "authorized_user"],
     )
 
 

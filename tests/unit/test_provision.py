@@ -10,6 +10,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,9 +24,11 @@ from tools import (
     run_terraform,
 )
 
+from gcp_aws_bridge._service_account import require_service_account
 from gcp_aws_bridge.cli import setup
 from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.names import email_of, project_of
 from gcp_aws_bridge.provision import names, plan
 from gcp_aws_bridge.provision.asking import Answer
 from gcp_aws_bridge.provision.check import compare
@@ -86,6 +89,11 @@ PLANS = {
     for may in MAY
     for location in ("europe-west1", "europe-west1-b")
 }
+DOMAIN = {"project": "example.com:my-project"}
+DOMAIN_GSA = "etl-runner@my-project.example.com.iam.gserviceaccount.com"
+PLANS["domain-scoped"] = made("gke", **DOMAIN, gsa=DOMAIN_GSA)
+PLANS["domain-scoped, zonal"] = made("gke", "one", "europe-west1-b", **DOMAIN, gsa=DOMAIN_GSA)
+PLANS["path, partition"] = made("gke", path="/service-role/", partition="aws-eusc")
 every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
 in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
 
@@ -206,7 +214,12 @@ def test_the_example_of_a_rule_is_taken(name: str) -> None:
         ("project", "My-project"),
         ("project", "my-project-"),
         ("project", "9projects"),
-        ("project", "example.com:my-project"),
+        ("project", "example.com:"),
+        ("project", ":my-project"),
+        ("project", "example:my-project"),
+        ("project", "example.com:short"),
+        ("project", "example.com:my-project:more"),
+        ("project", "Example.com:my-project"),
         ("cluster", "a" * 41),
         ("cluster", "-prod"),
         ("location", "europe"),
@@ -226,7 +239,10 @@ def test_the_example_of_a_rule_is_taken(name: str) -> None:
         ("aws-account", "١٢٣٤٥٦٧٨٩٠١٢"),
         ("role", "a b"),
         ("role", "é"),
-        ("role", "path/etl"),
+        ("role", "/path/etl"),
+        ("role", "path//etl"),
+        ("role", "path/"),
+        ("role", f"path/{'a' * 65}"),
         ("role", "a" * 65),
         ("audience", "${aws:userid}"),
         ("audience", "*"),
@@ -278,7 +294,7 @@ def test_a_permissions_policy_that_is_too_long_is_refused() -> None:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """No name is checked: what is written is to be safe by its quoting alone."""
-    monkeypatch.setattr(plan, "checked", lambda name, value: value)
+    monkeypatch.setattr(plan, "checked", lambda name, value, rule="": value)
 
 
 @needs_bash
@@ -363,7 +379,10 @@ def test_a_value_arrives_in_yaml_as_it_is(value: str) -> None:
 def answers(it: Plan) -> dict[str, Any]:
     """What the clouds' CLIs say when all is well, by a part of each command."""
     number = "104203741234567890123"
-    binding = {"role": "roles/iam.workloadIdentityUser", "members": [it.workload.member]}
+    binding = {
+        "role": "roles/iam.workloadIdentityUser",
+        "members": [it.workload.member("my-project.svc.id.goog")],
+    }
     linked = {"iam.gke.io/gcp-service-account": GSA}
     nodes = [{"name": "p", "config": {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}}]
     return {
@@ -468,10 +487,17 @@ def test_a_trust_policy_that_admits_more_is_named() -> None:
     assert [("differs", f"trust policy of {it.role.arn}")] == found_by(it, said)
 
 
-def test_a_provider_of_ones_own_for_google_that_knows_the_audience_is_well() -> None:
+def test_provider_for_google_must_know_the_accounts_number_and_not_the_audience() -> None:
     it = made("gke")
-    said = answers(it) | {"get-open-id-connect-provider": {"ClientIDList": [it.role.audience]}}
+    number = answers(it)["service-accounts describe"]["uniqueId"]
+    said = answers(it) | {"get-open-id-connect-provider": {"ClientIDList": [number]}}
     assert [] == found_by(it, said)
+    said["get-open-id-connect-provider"] = {"ClientIDList": [it.role.audience]}
+    [(state, _)] = found_by(it, said)
+    assert "differs" == state
+    said["service-accounts describe"] = Answer(problem="denied")
+    google = "arn:aws:iam::123456789012:oidc-provider/accounts.google.com"
+    assert ("unknown", f"IAM OIDC provider {google}") in found_by(it, said)
 
 
 def test_the_order_and_the_lists_of_one_of_a_policy_do_not_matter() -> None:
@@ -503,3 +529,141 @@ def test_a_service_account_of_a_domains_project(gsa: str, project: str) -> None:
     assert gsa == checked("gsa", gsa)
     at = Workload("cloud-run", project="web-project", location="europe-west1", service="a", gsa=gsa)
     assert project == at.gsa_project
+
+
+# -- domain-scoped projects, partitions, paths -----------------------------------------------------
+
+POOLS = ["my-project.example.com.svc.id.goog", "example.com:my-project.svc.id.goog"]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_pool_of_a_domain_scoped_project_is_what_the_cluster_says(pool: str) -> None:
+    it = made("gke", **DOMAIN, gsa=DOMAIN_GSA)
+    said = answers(it)
+    said["clusters describe"]["workloadIdentityConfig"]["workloadPool"] = pool
+    said["get-iam-policy"]["bindings"][0]["members"] = [f"serviceAccount:{pool}[data/etl]"]
+    linked = {"iam.gke.io/gcp-service-account": DOMAIN_GSA}
+    said["get serviceaccount"] = {"metadata": {"annotations": linked}}
+    assert [] == found_by(it, said)
+    assert [("differs", f"role of serviceAccount:{pool}[data/etl] on {DOMAIN_GSA}")] == found_by(
+        it, said | {"get-iam-policy": {}}
+    )
+    said["clusters describe"]["workloadIdentityConfig"] = {}
+    assert ("differs", "Workload Identity in the cluster") == found_by(it, said)[0]
+
+
+def test_issuer_of_a_domain_scoped_project_is_refused_with_what_works() -> None:
+    with pytest.raises(ConfigError, match="--on=gke") as caught:
+        made("gke-issuer", **DOMAIN)
+    assert "config/setup-option" == caught.value.error_id
+
+
+def test_gcloud_is_asked_about_the_account_in_its_domain_scoped_project() -> None:
+    asked: list[str] = []
+
+    def ask(command: Any) -> Answer:
+        asked.extend(command)
+        return Answer(absent=True)
+
+    assert [*compare(made("gke", **DOMAIN, gsa=DOMAIN_GSA), ask)]
+    projects = {word for word in asked if word.startswith("--project=")}
+    assert {"--project=example.com:my-project"} == projects
+
+
+def run_with_stand_ins(
+    written: str, folder: Path, pool: str
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run a script with programs that write down how they were called."""
+    programs, log = folder / "bin", folder / "log"
+    programs.mkdir(exist_ok=True)
+    log.write_text("")
+    for name in ("gcloud", "kubectl", "aws"):
+        (programs / name).write_text(
+            f"#!{BASH}\nprintf '%s ' \"$@\" >>{log}; echo >>{log}\n"
+            'case "$*" in\n'
+            f"*workloadPool*) printf '%s\\n' '{pool}' ;;\n"
+            "*get-caller-identity*) echo 123456789012 ;;\n"
+            "*autopilot*) echo True ;;\n*Role.Arn*) exit 1 ;;\n*) echo 1234 ;;\nesac\n"
+        )
+        (programs / name).chmod(0o755)
+    environ = {"PATH": f"{programs}:/usr/bin:/bin", "SETUP_PAUSE_S": "0"}
+    done = subprocess.run(
+        [str(BASH)], input=written, capture_output=True, text=True, env=environ, cwd=folder
+    )
+    return done, log.read_text().splitlines()
+
+
+@needs_bash
+@pytest.mark.parametrize("pool", POOLS)
+def test_script_binds_in_the_pool_that_the_cluster_names(pool: str, tmp_path: Path) -> None:
+    written = script(made("gke", location="europe-west1-b", **DOMAIN, gsa=DOMAIN_GSA))
+    _, called = run_with_stand_ins(written, tmp_path, pool)
+    [binding] = [line for line in called if "add-iam-policy-binding" in line]
+    assert f"--member=serviceAccount:{pool}[data/etl]" in binding
+    assert f"{DOMAIN_GSA} --project=example.com:my-project" in binding
+    assert not [line for line in called if "--workload-pool" in line]
+
+
+@needs_bash
+def test_script_stops_where_the_cluster_names_no_pool(tmp_path: Path) -> None:
+    written = script(made("gke", **DOMAIN, gsa=DOMAIN_GSA))
+    done, called = run_with_stand_ins(written, tmp_path, "")
+    assert 1 == done.returncode
+    assert "Workload Identity is off in prod" in done.stderr
+    assert not [line for line in called if "add-iam-policy-binding" in line]
+
+
+def test_terraform_reads_the_pool_of_a_domain_scoped_project_from_the_cluster() -> None:
+    written = terraform(made("gke", **DOMAIN, gsa=DOMAIN_GSA))
+    assert 'data "google_container_cluster" "workload"' in written
+    pool = "${data.google_container_cluster.workload.workload_identity_config[0].workload_pool}"
+    assert f'"serviceAccount:{pool}[data/etl]"' in written
+    assert "svc.id.goog" not in written
+
+
+def test_partitions_and_their_regions_are_those_of_botocore() -> None:
+    data = Path(botocore.__file__).parent / "data/endpoints.json"
+    for partition in json.loads(data.read_text(encoding="utf-8"))["partitions"]:
+        iam = partition["services"].get("iam", {})
+        endpoint = iam.get("endpoints", {}).get(iam.get("partitionEndpoint"), {})
+        first = min(partition["regions"])
+        region = endpoint.get("credentialScope", {}).get("region", first)
+        assert region == REGIONS[partition["partition"]]
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_partition_is_in_every_arn(partition: str, platform: str) -> None:
+    it = made(platform, "nothing", partition=partition, path="/service-role/")
+    arn = f"arn:{partition}:iam::123456789012:role/service-role/e,tl"
+    assert arn == it.role.arn
+    for written in (script(it), terraform(it)):
+        assert arn in written
+        assert REGIONS[partition] in written
+        assert "arn:aws:" not in written or partition == "aws"
+
+
+@needs_bash
+def test_script_creates_the_role_at_its_path(tmp_path: Path) -> None:
+    written = script(made("gke", path="/service-role/"))
+    _, called = run_with_stand_ins(written, tmp_path, "my-project.svc.id.goog")
+    [create] = [line for line in called if "create-role" in line]
+    assert "--role-name e,tl --path /service-role/ --assume" in create
+
+
+def test_role_at_another_path_is_named() -> None:
+    it = made("gke", path="/service-role/")
+    said = answers(it)
+    said["get-role "]["Role"]["Arn"] = "arn:aws:iam::123456789012:role/e,tl"
+    assert [("differs", "ARN of the role e,tl")] == found_by(it, said)
+
+
+@pytest.mark.parametrize("name", ["etl-runner", "a-b-c-d"])
+@pytest.mark.parametrize("project", ["my-project", "example.com:my-project", "a.b.co.uk:my-web-1"])
+def test_email_of_a_projects_account_leads_back_to_the_project(name: str, project: str) -> None:
+    found = email_of(name, project)
+    assert found == checked("gsa", found)
+    assert project == checked("project", project)
+    assert project == project_of(found)
+    require_service_account(found)
+    assert project == ServiceAccount.named(found).project_id

@@ -385,6 +385,7 @@ def test_an_audience_that_is_no_field_is_left_alone(source: Any) -> None:
 # -- DefaultSource -----------------------------------------------------------------------------
 
 LOGIN = "{} gives no ID token (a user's login never does)."
+IMPERSONATE = 'impersonate: GoogleCredentials(impersonate="x@y").'
 
 
 @pytest.fixture
@@ -407,7 +408,9 @@ def google(monkeypatch: pytest.MonkeyPatch) -> list[GoogleCredentials]:
 
     def call(self: GoogleCredentials) -> str:
         asked.append(self)
-        raise TokenUnavailable(LOGIN.format("google"), error_id="token/google-kind")
+        raise TokenUnavailable(
+            LOGIN.format("google"), fix=IMPERSONATE, error_id="token/google-kind"
+        )
 
     monkeypatch.setattr(_google_auth.GoogleCredentials, "__call__", call)
     return asked

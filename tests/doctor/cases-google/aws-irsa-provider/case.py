@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from doctor.workload import Workload
+from doctor.workload import ACCOUNT, Workload
 
 NAMED = "doctor/irsa-provider"
 SAYS = "does not know who signs"
@@ -8,4 +8,4 @@ SAYS = "does not know who signs"
 
 def told(at: Workload) -> None:
     at.runs_on("irsa")
-    at.set(AWS_ROLE_ARN="arn:aws:iam::210987654321:role/etl")
+    del at.cloud._accounts._providers[ACCOUNT, at.cloud.eks_issuer_url]

@@ -1,0 +1,180 @@
+"""Credentials files that google-auth reads: service account keys and application-default ones.
+
+Reading one asks no network: what a file cannot give is known from its type.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from typing import Any
+
+from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
+
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+# What google-auth's readers raise over a file with something else in it.
+_MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
+_filtering = threading.Lock()
+
+_IMPERSONATE = (
+    'impersonate a service account: GoogleCredentials(impersonate="NAME@PROJECT.iam.'
+    'gserviceaccount.com"), or gcp-aws-bridge doctor --impersonate.'
+)
+_IMPERSONATE_IN_FILE = (
+    "write the file with a service account: gcloud iam workload-identity-pools create-cred-config "
+    "PROVIDER --service-account=NAME@PROJECT.iam.gserviceaccount.com, with the other options of "
+    "before; or " + _IMPERSONATE
+)
+# Class of google-auth's credentials -> type in the file ("type"), what it is, what would work.
+_WITHOUT_ID_TOKEN = {
+    "google.oauth2.credentials.Credentials": ("authorized_user", "a user's login", _IMPERSONATE),
+    "google.auth.external_account_authorized_user.Credentials": (
+        "external_account_authorized_user",
+        "a user's login by workforce identity federation",
+        _IMPERSONATE,
+    ),
+    "google.oauth2.gdch_credentials.ServiceAccountCredentials": (
+        "gdch_service_account",
+        "a service account of Google Distributed Cloud, which accounts.google.com does not know",
+        "use a service account of Google Cloud: its key file, or impersonation.",
+    ),
+}
+_EXTERNAL = (
+    "external_account",
+    "workload identity federation without service_account_impersonation_url",
+    _IMPERSONATE_IN_FILE,
+)
+
+
+def no_id_token(credentials: Any, path: str | None) -> TokenUnavailable:
+    """Return the error for google-auth credentials that give no ID token.
+
+    Args:
+        credentials: google-auth's.
+        path: The file that they are from; None if they were passed as an object.
+    """
+    name = f"{type(credentials).__module__}.{type(credentials).__name__}"
+    known = _WITHOUT_ID_TOKEN.get(name)
+    if known is None and is_external_account(credentials):
+        known = _EXTERNAL
+    kind, words, fix = known or ("", "", _IMPERSONATE)
+    seen = f"{name} gives" if path is None or not kind else f"The file {quoted(path)} gives"
+    of_type = f"its type is {kind} ({words})" if kind else "its type is not known here"
+    return TokenUnavailable(
+        f"{seen} no ID token for an audience of choice: {of_type}.",
+        fix=fix,
+        error_id="token/google-kind",
+    )
+
+
+def is_external_account(credentials: Any) -> bool:
+    """Return whether these are google-auth's credentials of workload identity federation."""
+    from google.auth import external_account
+
+    return isinstance(credentials, external_account.Credentials)
+
+
+def from_adc_file(path: str) -> Any:
+    """Load what the file of application-default credentials holds.
+
+    `google.auth.default` would go on to run gcloud for the name of a project, which takes a second
+    or more and is not needed here.
+
+    Raises:
+        TokenError: The file is broken.
+    """
+    import google.auth
+    import google.auth.exceptions
+
+    info, problem = _read_json(path)
+    if not problem:
+        try:
+            # One at a time: what it changes and restores belongs to the whole process.
+            with _filtering, warnings.catch_warnings():
+                # Of a login's quota project, which an ID token has no part in; of files from
+                # strangers, which this one is not.
+                warnings.simplefilter("ignore")
+                return _loaded(info)
+        except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
+            problem = f"{_typed(info)}: google-auth cannot read credentials from it"
+    raise TokenError(
+        f"The credentials file {quoted(path)} {problem}.",
+        fix="log in again with gcloud auth application-default login, or correct "
+        "GOOGLE_APPLICATION_CREDENTIALS. Types that give an ID token: service_account, "
+        "impersonated_service_account, and external_account with "
+        "service_account_impersonation_url.",
+        error_id="token/google-file",
+    )
+
+
+def _typed(info: dict[str, Any]) -> str:
+    if "type" not in info:
+        return 'has no "type"'
+    kind = f"has the type {quoted(info['type'], 60)}"
+    source = info.get("source_credentials")
+    over = source.get("type") if isinstance(source, dict) else None
+    return f"{kind} over {quoted(over, 60)}" if over else kind
+
+
+def _loaded(info: dict[str, Any]) -> Any:
+    import google.auth
+
+    if info.get("type") == "external_account":
+        return _external_account(info)
+    return google.auth.load_credentials_from_dict(info, scopes=SCOPES)[0]
+
+
+def _external_account(info: dict[str, Any]) -> Any:
+    """Return google-auth's credentials of workload identity federation.
+
+    `load_credentials_from_dict` would ask the Resource Manager for the name of the project. The
+    choice between the three classes is google-auth's own (`_get_external_account_credentials`).
+    """
+    from google.auth import aws, identity_pool, pluggable
+
+    kind: Any = identity_pool.Credentials
+    if info.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
+        kind = aws.Credentials
+    elif (info.get("credential_source") or {}).get("executable") is not None:
+        kind = pluggable.Credentials
+    return kind.from_info(info, scopes=SCOPES)
+
+
+def from_key_file(path: str) -> Any:
+    """Load a service account's key.
+
+    Raises:
+        TokenError: The file does not have one.
+    """
+    from google.oauth2 import service_account
+
+    info, problem = _read_json(path)
+    if not problem:
+        try:
+            key = service_account.Credentials.from_service_account_info(info, scopes=SCOPES)
+            key.sign_bytes(b"")  # a key of another kind shows only when it signs
+        except _MALFORMED:
+            problem = "is not a service account's key"  # a parser's text could show the key
+        else:
+            return key
+    raise TokenError(
+        f"The key file {quoted(path)} {problem}.",
+        fix="point to the JSON key that gcloud iam service-accounts keys create wrote; better, "
+        "use impersonation and no key.",
+        error_id="token/key-file",
+    )
+
+
+def _read_json(path: str) -> tuple[dict[str, Any], str]:
+    """Return the object in a file, or what is wrong with it."""
+    try:
+        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
+            value = json.load(file)
+    except FileNotFoundError:
+        return {}, "does not exist"
+    except OSError as error:
+        return {}, f"cannot be read ({error.strerror})"
+    except (ValueError, RecursionError):
+        value = None
+    return (value, "") if isinstance(value, dict) else ({}, "is not a JSON object")

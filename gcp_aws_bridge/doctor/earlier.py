@@ -1,0 +1,157 @@
+"""Identities that SDKs take before the role, so that it is never asked for.
+
+`session()` comes before all of them, and `exec` keeps them from its command. `register()` and
+`install()` come after keys in the environment. An AWS profile with credential_process, and clients
+of `serve`, come after more (botocore's chain, which the AWS SDKs and Tools reference, "Standardized
+credential providers", describes for all SDKs).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import botocore.exceptions
+from botocore.configloader import load_config, raw_config_parse
+from botocore.session import Session
+
+from gcp_aws_bridge.doctor.metadata import printable
+from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.exceptions import quoted
+
+_LINK = "settings"
+_ENVIRONMENT_KEYS = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
+_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token")
+_CONTAINER = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+_OUR_PROGRAMS = ("gcp-aws-bridge", "gcp_aws_bridge")
+
+
+class Earlier(NamedTuple):
+    """One identity that comes first.
+
+    Attributes:
+        method: botocore's name of the provider that takes it.
+        what: In words; no value of a key.
+        fix: What removes it.
+    """
+
+    method: str
+    what: str
+    fix: str
+
+
+def check(session: Session) -> Iterator[Finding]:
+    """Warn about each identity that comes before one of the library's."""
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        yield Finding(
+            _LINK,
+            "warning",
+            "AWS_ACCESS_KEY_ID is set: SDKs take those keys before this role, in sessions that "
+            "register() or install() were used on, in AWS profiles with credential_process and in "
+            "clients of serve. session() and exec take the role.",
+            wanted="No keys where the role is meant to be used.",
+            fix=f"unset {_ENVIRONMENT_KEYS}",
+            id="doctor/keys-first",
+        )
+    order = [one.METHOD for one in session.get_component("credential_provider").providers]
+    profiles = session.full_config.get("profiles", {})
+    for name, profile in profiles.items():
+        command = profile.get("credential_process", "")
+        if isinstance(command, str) and any(ours in command for ours in _OUR_PROGRAMS):
+            what = f"The credential_process of the AWS profile {quoted(name)}"
+            yield from _shadowed(session, name, profile, order, "custom-process", what)
+    if container := next((one for one in _CONTAINER if os.environ.get(one)), None):
+        name = session.get_config_variable("profile") or "default"
+        what = f"The endpoint of {container}"
+        profile = profiles.get(name, {})
+        yield from _shadowed(session, name, profile, order, "container-role", what)
+
+
+def _shadowed(
+    session: Session,
+    name: str,
+    profile: Mapping[str, Any],
+    order: list[str],
+    own: str,
+    what: str,
+) -> Iterator[Finding]:
+    before = order[: order.index(own)] if own in order else order
+    found = [one for one in _identities(session, name, profile) if one.method in before]
+    found.sort(key=lambda one: before.index(one.method))
+    if found:
+        there = " and ".join(one.what for one in found)
+        yield Finding(
+            _LINK,
+            "warning",
+            f"{what} is not asked: SDKs take {there} first.",
+            wanted="One identity where the role is meant to be used.",
+            fix="\n".join(one.fix for one in found),
+            id="doctor/profile-first",
+        )
+
+
+def _identities(session: Session, name: str, profile: Mapping[str, Any]) -> Iterator[Earlier]:
+    """Yield what a profile, and variables that no profile silences, give an SDK."""
+    files = _files(session, name)
+    at_profile = f"of the profile {quoted(name)}"
+
+    def of(method: str, *keys: str) -> Earlier:
+        there = [key for key in keys if key in profile]
+        return Earlier(method, f"{' and '.join(there)} {at_profile}", _remove(there, files))
+
+    if "role_arn" in profile and "web_identity_token_file" in profile:
+        yield of("assume-role-with-web-identity", "role_arn", "web_identity_token_file")
+    elif "role_arn" in profile:
+        yield of("assume-role", "role_arn", "source_profile", "credential_source")
+    if os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and os.environ.get("AWS_ROLE_ARN"):
+        what = "AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN"
+        fix = "unset AWS_WEB_IDENTITY_TOKEN_FILE"
+        yield Earlier("assume-role-with-web-identity", what, fix)
+    if "sso_account_id" in profile or "sso_role_name" in profile:
+        yield of("sso", "sso_account_id", "sso_role_name")
+    for key, method in (("login_session", "login"), ("credential_process", "custom-process")):
+        if key in profile:
+            yield of(method, key)
+    for method, file in zip(("shared-credentials-file", "config-file"), files, strict=True):
+        if "aws_access_key_id" in file.section:
+            there = [key for key in _KEYS if key in file.section]
+            what = f"the keys {at_profile} in {quoted(file.path)}"
+            yield Earlier(method, what, _remove(there, (file,)))
+
+
+class _File(NamedTuple):
+    """A profile in one of the two files; *heading* is its section's."""
+
+    path: str
+    heading: str
+    section: Mapping[str, Any]
+
+
+def _files(session: Session, name: str) -> tuple[_File, _File]:
+    """Return the profile in the shared credentials file, and in the config file."""
+    shared = str(session.get_config_variable("credentials_file"))
+    config = str(session.get_config_variable("config_file"))
+    heading = name if name == "default" else f"profile {shlex.quote(name)}"
+    return (
+        _File(shared, name, _read(raw_config_parse, shared).get(name, {})),
+        _File(config, heading, _read(load_config, config).get("profiles", {}).get(name, {})),
+    )
+
+
+def _read(parse: Callable[[str], Any], path: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = parse(path)
+    except botocore.exceptions.BotoCoreError:
+        return {}
+    return found
+
+
+def _remove(keys: Sequence[str], files: Sequence[_File]) -> str:
+    return "\n".join(
+        f"remove {' and '.join(there)} from [{printable(file.heading)}] in "
+        f"{shlex.quote(printable(file.path))}"
+        for file in files
+        if (there := [key for key in keys if key in file.section])
+    )

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from doctor.pod import ROLE, Pod
+
+NAMED = "doctor/profile-first"
+SAYS = 'the keys of the profile "etl" in'
+
+
+def told(pod: Pod) -> None:
+    pod.aws_config(
+        "[profile etl]\ncredential_process = gcp-aws-bridge credential-process\n"
+        f"gcp_role_arn = {ROLE}\n"
+    )
+    keys = "[etl]\naws_access_key_id = AKIAOLD\naws_secret_access_key = hunter2\n"
+    pod.set(AWS_SHARED_CREDENTIALS_FILE=pod.file("credentials", keys))

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import json
+
+from doctor.pod import Pod
+
+NAMED = "token/google-unreachable"
+SAYS = "iamcredentials.nowhere.invalid"
+
+
+def told(pod: Pod) -> None:
+    pod.elsewhere()
+    provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
+    token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
+    email = pod.cloud.service_account.email
+    document = pod.cloud.external_account(provider, email, source="file", file=token)
+    url = f"https://iamcredentials.nowhere.invalid/v1/projects/-/serviceAccounts/{email}"
+    document["service_account_impersonation_url"] = f"{url}:generateAccessToken"
+    pod.set(GOOGLE_APPLICATION_CREDENTIALS=pod.file("adc.json", json.dumps(document)))

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import json
+
+from doctor.pod import Pod
+
+NAMED = "token/google-kind"
+SAYS = "its type is external_account"
+
+
+def told(pod: Pod) -> None:
+    pod.elsewhere()
+    provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
+    token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
+    document = pod.cloud.external_account(provider, source="file", file=token)
+    pod.set(GOOGLE_APPLICATION_CREDENTIALS=pod.file("adc.json", json.dumps(document)))

@@ -1,0 +1,382 @@
+"""Every error that names a change: made, the next attempt succeeds; or why no test makes it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from fakes import ManualWorld
+from unit.servers import AUDIENCE
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge import _endpoint, policy
+from gcp_aws_bridge._default_source import DefaultSource, for_audience
+from gcp_aws_bridge._google_auth import GoogleCredentials
+from gcp_aws_bridge._token_file import TokenFile
+from gcp_aws_bridge.cli import exec as exec_command
+from gcp_aws_bridge.cli import google_exec, main
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.exceptions import BridgeError
+from gcp_aws_bridge.server.running import Address
+
+from . import fixing
+from .pod import ROLE
+from .table import cases
+
+PAGES = Path(__file__).parents[2] / "docs/reference"
+SETUP = [
+    *("setup", "--non-interactive", "--project=my-project", "--location=europe-west1"),
+    *("--cluster=prod", "--namespace=data", "--ksa=etl", "--gsa=etl-runner"),
+    *("--aws-account=123456789012", "--role=etl"),
+]
+
+ON_CLOUD_RUN = [*SETUP[:4], "--on=cloud-run", "--service=reports", *SETUP[7:]]
+ON_EKS = ["setup", "--on=eks-issuer", *SETUP[1:3], "--region=eu-west-1", "--cluster=prod"]
+ON_EKS += ["--direct", SETUP[-2]]
+
+
+class World:
+    """What an attempt may use: a folder, the environment, emulated clouds."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, cloud: Emulator) -> None:
+        self.folder = folder
+        self.patch = patch
+        self.cloud = cloud
+
+    def file(self, name: str, text: str = "") -> str:
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def set(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self.patch.setenv(name, value)
+
+
+@pytest.fixture
+def world(emulator: Emulator, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path, monkeypatch, emulator)
+    emulator.add_role(ROLE)
+    world.set(**emulator.environ, AWS_CONFIG_FILE=world.file("config"))
+    return world
+
+
+Attempt = Callable[[World], object]
+
+
+def command(*arguments: str) -> Attempt:
+    """A command, which raises what it prints."""
+
+    def run(world: World) -> None:
+        filled = [one.replace("FOLDER", str(world.folder)) for one in arguments]
+        assert 0 == main(filled), "[unknown]"
+
+    return run
+
+
+def fresh(world: World) -> str:
+    return world.cloud.mint(AUDIENCE)
+
+
+def in_file(name: str, text: str, *arguments: str) -> Attempt:
+    def run(world: World) -> None:
+        world.file(name, text)
+        command(*arguments)(world)
+
+    return run
+
+
+def token_file(world: World, mode: int) -> str:
+    path = Path(world.file("token", fresh(world)))
+    path.chmod(mode)
+    return TokenFile(path)()
+
+
+def key_file(world: World, text: str | None) -> str:
+    path = world.cloud.key_file(world.folder)["GOOGLE_APPLICATION_CREDENTIALS"]
+    if text is not None:
+        Path(path).write_text(text)
+    return GoogleCredentials(key_file=path, audience=AUDIENCE)()
+
+
+def default_credentials(world: World, text: str | None) -> str:
+    found = world.cloud.key_file(world.folder)
+    if text is not None:
+        Path(found["GOOGLE_APPLICATION_CREDENTIALS"]).write_text(text)
+    world.set(**found)
+    return GoogleCredentials(audience=AUDIENCE)()
+
+
+def no_credentials(world: World) -> str:
+    world.set(GOOGLE_APPLICATION_CREDENTIALS=str(world.folder / "nowhere.json"))
+    return GoogleCredentials(audience=AUDIENCE)()
+
+
+def without_metadata(world: World) -> None:
+    world.set(GCE_METADATA_HOST="127.0.0.1:1")
+
+
+def config_file(text: str) -> Attempt:
+    def run(world: World) -> None:
+        world.file("config", text)
+        exec_command._need_nothing_in_the_way()
+
+    return run
+
+
+def boto_file(text: str) -> Attempt:
+    def run(world: World) -> None:
+        world.set(BOTO_CONFIG=world.file("boto", text))
+        exec_command._need_nothing_in_the_way()
+
+    return run
+
+
+def region(**changes: Any) -> Attempt:
+    role = Role("arn:aws-iso:iam::123456789012:role/etl", **changes)
+    return lambda world: _endpoint.sts_region(botocore.session.Session(), role)
+
+
+def listening_where_another_does() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        Address("127.0.0.1", taken.getsockname()[1]).bound().close()
+
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+POLICY = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+MANAGED = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+CLAIMS = {
+    "iss": "https://accounts.google.com",
+    "sub": "104203741234567890123",
+    "azp": "104203741234567890123",
+    "aud": AUDIENCE,
+}
+TRUST = json.dumps(policy.build(audience="aws:1:etl", service_accounts=["1" * 21]))
+
+# Id -> what raises it, and the same with the change that its fix names.
+FIXED: dict[str, tuple[Attempt, Attempt]] = {
+    "config/audience": (
+        lambda world: for_audience(GoogleCredentials(audience="a"), "b"),
+        lambda world: for_audience(GoogleCredentials(), "b"),
+    ),
+    "config/boto-config": (boto_file("[Credentials]\naws_access_key_id = x\n"), boto_file("")),
+    "config/claims": (
+        lambda world: policy.evaluate(json.loads(TRUST), {"iss": 5}),
+        lambda world: policy.evaluate(json.loads(TRUST), CLAIMS),
+    ),
+    "config/default-profile": (
+        config_file("[default]\naws_access_key_id = x\n"),
+        config_file("[profile named]\naws_access_key_id = x\n"),
+    ),
+    "config/list": (
+        lambda world: Role(ROLE, chain="arn"),  # type: ignore[arg-type]
+        lambda world: Role(ROLE, chain=["arn:aws:iam::123456789012:role/b"]),
+    ),
+    "config/listen": (
+        lambda world: listening_where_another_does(),
+        lambda world: Address("127.0.0.1", 0).bound().close(),
+    ),
+    "config/path": (
+        lambda world: TokenFile(5),  # type: ignore[arg-type]
+        lambda world: TokenFile(world.folder / "token"),
+    ),
+    "config/pickle": (
+        lambda world: pickle.dumps(GoogleCredentials(object())),
+        lambda world: pickle.dumps(GoogleCredentials(key_file="key.json")),
+    ),
+    "config/policy": (
+        lambda world: Role(ROLE, policy="{"),
+        lambda world: Role(ROLE, policy=POLICY),
+    ),
+    "config/policy-arns": (
+        lambda world: Role(ROLE, policy_arns=["AmazonS3ReadOnlyAccess"]),
+        lambda world: Role(ROLE, policy_arns=[MANAGED]),
+    ),
+    "config/region": (region(), region(region_name="us-iso-east-1")),
+    "config/role-and-settings": (
+        lambda world: bridge.session(Role(ROLE), duration_seconds=900),
+        lambda world: bridge.session(replace(Role(ROLE), duration_seconds=900)),
+    ),
+    "config/session": (
+        lambda world: bridge.register("session", ROLE),
+        lambda world: bridge.register(boto3.Session(), ROLE),
+    ),
+    "config/setup-file": (
+        command(*SETUP, "--policy=FOLDER/none"),
+        in_file("policy.json", json.dumps(POLICY), *SETUP, "--policy=FOLDER/policy.json"),
+    ),
+    "config/setup-format": (
+        command(*ON_CLOUD_RUN, "--format=kubernetes"),
+        command(*ON_CLOUD_RUN),
+    ),
+    "config/setup-missing": (command(*SETUP[:-1]), command(*SETUP)),
+    "config/setup-name": (command(*SETUP[:-1], "--role=a b"), command(*SETUP)),
+    "config/setup-option": (command(*SETUP, "--grant=roles/viewer"), command(*SETUP)),
+    "config/setup-output": (
+        in_file("taken", "", *SETUP, "--output=FOLDER/taken/x"),
+        command(*SETUP, "--output=FOLDER/out"),
+    ),
+    "config/setup-policy": (
+        in_file("policy.json", "{", *SETUP, "--policy=FOLDER/policy.json"),
+        in_file("policy.json", json.dumps(POLICY), *SETUP, "--policy=FOLDER/policy.json"),
+    ),
+    "config/setup-subject": (
+        command(*ON_EKS, f"--namespace={'n' * 60}", f"--ksa={'k' * 60}"),
+        command(*ON_EKS, "--namespace=data", "--ksa=etl"),
+    ),
+    "config/token-source": (
+        lambda world: for_audience("token", AUDIENCE),  # type: ignore[arg-type]
+        lambda world: for_audience(lambda: "token", AUDIENCE),
+    ),
+    "config/input-file": (
+        command("trust-policy", "lint", "FOLDER/none.json"),
+        in_file("policy.json", TRUST, "trust-policy", "lint", "FOLDER/policy.json"),
+    ),
+    "config/trust-policy": (
+        in_file("policy.json", "[]", "trust-policy", "lint", "FOLDER/policy.json"),
+        in_file("policy.json", TRUST, "trust-policy", "lint", "FOLDER/policy.json"),
+    ),
+    "config/trust-policy-value": (
+        lambda world: policy.build(audience="aws:1:etl", service_accounts=["*"]),
+        lambda world: policy.build(audience="aws:1:etl", service_accounts=["1" * 21]),
+    ),
+    "config/google-default-file": (
+        lambda world: google_default(world, '{"type": "authorized_user"}'),
+        lambda world: google_default(world, None),
+    ),
+    "token/file-unreadable": (
+        lambda world: TokenFile(world.folder)(),
+        lambda world: token_file(world, 0o600),
+    ),
+    "token/google-none": (no_credentials, lambda world: default_credentials(world, None)),
+    "token/key-file": (lambda world: key_file(world, "{}"), lambda world: key_file(world, None)),
+    "token/google-file": (
+        lambda world: default_credentials(world, "{"),
+        lambda world: default_credentials(world, None),
+    ),
+    "token/none": (
+        lambda world: (
+            without_metadata(world),
+            DefaultSource(AUDIENCE, world=ManualWorld().world)(),
+        )[1],
+        lambda world: TokenFile(world.file("token", fresh(world)))(),
+    ),
+    "token/metadata-unreachable": (
+        lambda world: (without_metadata(world), bridge.MetadataServer(AUDIENCE, deadline_s=0)())[1],
+        lambda world: TokenFile(world.file("token", fresh(world)))(),
+    ),
+}
+
+
+def google_default(world: World, text: str | None) -> None:
+    folder = world.folder / "gcloud"
+    folder.mkdir(exist_ok=True)
+    world.set(CLOUDSDK_CONFIG=str(folder))
+    path = folder / "application_default_credentials.json"
+    path.unlink(missing_ok=True)
+    if text is not None:
+        path.write_text(text)
+    google_exec._need_no_login_in(str(folder))
+
+
+_PROGRAM = "the program's source text is to be changed, or is run in another way"
+_PACKAGE = "a package is to be installed or upgraded; a session of nox installs each extra"
+_REPORT = "the fix is to report it, or to look at what AWS says of the code"
+# Another test makes the change: its file, and the start of its name.
+ELSEWHERE = {
+    "token/google-kind": (
+        "emulated/test_default_credentials.py",
+        "test_federated_identity_without",
+    ),
+    "exchange/hop": ("doctor/test_table.py", "test_the_cause_is_named_first"),
+}
+NOT_MADE = {
+    **dict.fromkeys(
+        (
+            *("config/circular", "config/no-loop", "config/patched-late", "config/served-twice"),
+            *("config/environment-changed", "token/environment-changed", "token/aws-changed"),
+            *("config/google-proxy-forwarding", "config/sts-proxy-forwarding"),
+            *("config/google-executable", "config/token-on-command-line", "config/token-file"),
+            *("config/setup-manifest", "token/source-raised", "exchange/policy"),
+        ),
+        _PROGRAM,
+    ),
+    **dict.fromkeys(
+        (
+            *("config/extra", "config/extra-boto3", "config/extra-demo", "config/extra-google"),
+            *("config/extra-server", "config/internals", "config/outbound"),
+        ),
+        _PACKAGE,
+    ),
+    **dict.fromkeys(
+        (
+            *("demo/no-refresh", "exchange/unexpected", "exchange/refused", "exchange/no-thread"),
+            *("exchange/clock", "exchange/expired-token", "token/issuer"),
+        ),
+        _REPORT,
+    ),
+}
+
+
+@pytest.mark.parametrize("error_id", FIXED)
+def test_change_that_the_error_names_lets_the_next_attempt_succeed(
+    error_id: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, fixed = FIXED[error_id]
+    try:
+        broken(world)
+    except BridgeError as error:
+        said, fix = error.error_id, error.fix
+    except AssertionError:
+        said, fix = re.findall(r"\[([a-z]+/[a-z0-9-]+)\]", capsys.readouterr().err)[-1], "printed"
+    else:
+        raise AssertionError(f"{error_id} was not raised")
+    assert error_id == said
+    assert fix
+    for name in ("GCE_METADATA_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        world.patch.delenv(name, raising=False)
+    fixed(world)
+
+
+def ids_of(page: str) -> set[str]:
+    text = (PAGES / page).read_text(encoding="utf-8")
+    return set(re.findall(r"^### ([a-z]+/[a-z0-9-]+)$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", ["doctor.md", "errors.md"])
+def test_every_id_has_its_fix_applied_or_a_reason(page: str) -> None:
+    if not PAGES.exists():
+        pytest.skip("not in a source checkout")
+    applied = {case.named for case in cases() if not fixing.reason(case)}
+    known = {*applied, *fixing.NOT_APPLIED, *FIXED, *ELSEWHERE, *NOT_MADE}
+    assert set() == ids_of(page) - known
+    both = {*NOT_MADE} & {*applied, *FIXED, *ELSEWHERE}
+    assert set() == both
+
+
+def test_reasons_are_of_ids_and_cases_that_there_are() -> None:
+    if not PAGES.exists():
+        pytest.skip("not in a source checkout")
+    ids = ids_of("doctor.md") | ids_of("errors.md")
+    names = {fixing.name_of(case) for case in cases()}
+    assert set() == {*fixing.NOT_APPLIED} - ids - names
+    assert set() == {*FIXED, *ELSEWHERE, *NOT_MADE} - ids
+
+
+@pytest.mark.parametrize("error_id", ELSEWHERE)
+def test_other_test_that_makes_the_change_is_there(error_id: str) -> None:
+    file, name = ELSEWHERE[error_id]
+    text = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+    assert f"def {name}" in text
