@@ -57,7 +57,7 @@ class DefaultSource(EnvironmentBound):
             try:
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
-                said_no.append(f"{name}: {error.args[0]}")
+                said_no.append(f"{name}: {error.args[0]} {error.details}".strip())
                 if isinstance(source, MetadataServer) and looks_like_google(source._host):
                     where_to_look = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
@@ -65,9 +65,10 @@ class DefaultSource(EnvironmentBound):
                 _log.debug("ID token from %s", name)
                 return token
         raise TokenUnavailable(
-            f"No Google identity on this machine. Tried {' Tried '.join(said_no)}",
+            "No Google identity on this machine.",
             fix=where_to_look,
             error_id="token/none",
+            details=f"Tried {' Tried '.join(said_no)}",
         )
 
     def _bound(self) -> Self:

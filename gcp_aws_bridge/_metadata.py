@@ -257,9 +257,9 @@ def _gave_up(host: str, seen: _NotYet, *, tries: int, within_s: float) -> Bridge
         )
     return TokenUnavailable(
         said,
-        fix="on Google Cloud, look at the network policy, hostNetwork and the node pool's "
-        "Workload Identity; elsewhere, pass token_source=TokenFile(...) or "
-        'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com").',
+        fix="on Google Cloud, check the network policy, hostNetwork and the node pool's Workload "
+        "Identity; elsewhere, pass token_source=TokenFile(...) or "
+        "GoogleCredentials(impersonate=...).",
         error_id="token/metadata-unreachable",
     )
 
@@ -275,15 +275,17 @@ def _somebody_else(host: str, answer: _http.Answer) -> TokenUnavailable:
 
 
 def _refused(answer: _http.Answer) -> TokenError:
-    said = f"The metadata server answered HTTP {answer.status} {quoted(answer.body, 160)}"
+    said = f"The metadata server answered HTTP {answer.status}"
+    body = f"The answer: {quoted(answer.body, 160)}."
     if answer.status == 404:
         # GKE: a Kubernetes service account without a linked Google one has no ID token.
         return TokenError(
             f"{said}: this workload has no Google service account to give an ID token for.",
             fix="annotate the Kubernetes service account with iam.gke.io/gcp-service-account and "
-            "grant roles/iam.workloadIdentityUser; or trust the cluster's own OIDC issuer in AWS "
-            "and pass token_source=TokenFile(...) with a projected token.",
+            "grant roles/iam.workloadIdentityUser; or pass TokenFile(...) with a projected token "
+            "that AWS trusts.",
             error_id="token/no-service-account",
+            details=body,
         )
     if answer.status in range(300, 400):
         said += " (a redirect, which is not followed)"
@@ -291,4 +293,5 @@ def _refused(answer: _http.Answer) -> TokenError:
         f"{said}; a token was asked for.",
         fix="check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
         error_id="token/metadata-refused",
+        details=body,
     )

@@ -1,4 +1,4 @@
-"""What to say when STS said no: pure functions from what was seen to an `ExchangeError`.
+"""The errors of an exchange that failed: pure functions from what was seen to an `ExchangeError`.
 
 Sources of the codes: AWS STS API reference, "Errors" of AssumeRoleWithWebIdentity and AssumeRole,
 and "Common errors".
@@ -6,13 +6,13 @@ and "Common errors".
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 
-from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, claims_of, skew
+from gcp_aws_bridge import _denied
+from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 # Worth the same request again. IDPCommunicationError: "retry a limited number of times".
 # ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
@@ -37,29 +37,45 @@ RETRYABLE_CODES = frozenset(
 _CLOCK_CODES = frozenset(
     {"ExpiredTokenException", "InvalidIdentityToken", "RequestExpired", "SignatureDoesNotMatch"}
 )
+# Refusals for which the claims of the token are worth a look.
+_SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
+_SHORT = 60  # characters of AWS's own message that the summary has room for
 _GENERIC_FIX = "look the code up in the AWS STS API reference; give AWS support the request id."
 
 
 def refused_token(
     token: IdToken, role: Role, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """STS refused AssumeRoleWithWebIdentity."""
+    """Return the error for a refused AssumeRoleWithWebIdentity."""
+    said = f"AWS answered {code} {quoted(message)}."
+    if code == "AccessDenied":
+        return ExchangeError(
+            f"AWS denied {role.arn} to an ID token of {_denied.issuer_of(token)}.",
+            fix=_denied.checks(token, role),
+            error_id="exchange/denied",
+            code=code,
+            request_id=request_id,
+            retryable=is_retryable(code, status),
+            details=f"{_denied.claims(token)} {said} {_denied.how_to_admit(token, role)}",
+        )
     cause, fix, error_id = _cause_of_refusal(token, role, code, message, status)
-    said = f"Assuming {role.arn} with a Google ID token failed: {code} {quoted(message)}."
+    details = _denied.claims(token) if error_id in _SHOWS_CLAIMS else ""
+    issuer = _denied.issuer_of(token)
     return ExchangeError(
-        f"{said} {cause}".strip(),
+        _failed(role.arn, f"with an ID token of {issuer}", code, message, cause),
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
+        details=_with_message(details, message),
     )
 
 
 def refused_hop(
     role: Role, hop: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """STS refused AssumeRole for `role.chain[hop]`."""
+    """Return the error for a refused AssumeRole of `role.chain[hop]`."""
     arn = role.chain[hop]
     previous_arn = role.chain[hop - 1] if hop else role.arn
     cause, fix, error_id = _cause_in_request(role, code, message, status)
@@ -69,14 +85,14 @@ def refused_hop(
             f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
             f"and that role as AWS principal in the trust policy of {arn}."
         )
-    said = f"Assuming {arn} from {previous_arn} failed: {code} {quoted(message)}."
     return ExchangeError(
-        f"{said} {cause}".strip(),
+        _failed(arn, f"from {previous_arn}", code, message, cause),
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
+        details=_with_message("", message),
     )
 
 
@@ -116,7 +132,7 @@ def not_from_sts(region_name: str, arn: str, error: Exception, status: int) -> E
 
 
 def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
-    """*error*, and that this machine's clock is wrong, where the answer's own `Date` says so."""
+    """Return *error*, or one that blames this machine's clock where the answer's `Date` does."""
     off = skew(now, error.date) if error.date and error.code in _CLOCK_CODES else ""
     if not off:
         return error
@@ -128,6 +144,7 @@ def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
         code=error.code,
         request_id=error.request_id,
         retryable=error.retryable,
+        details=error.details,
     )
 
 
@@ -140,33 +157,20 @@ def _is_overloaded(status: int) -> bool:
     return status == 429 or status >= 500
 
 
-def _how_to_admit(token: IdToken, role: Role) -> str:
-    """What the role's trust policy needs for this token."""
-    from gcp_aws_bridge.policy import statement_for  # a refusal is rare, and its words cost
+def _failed(arn: str, how: str, code: str, message: str, cause: str) -> str:
+    """Return the summary; a message of AWS that is too long for it goes into the details."""
+    said = f" {quoted(message)}" if len(message) <= _SHORT else ""
+    return f"Assuming {arn} {how} failed: {code}{said}. {cause}".strip()
 
-    _, partition, _, _, account_id, _ = role.arn.split(":", 5)
-    needs = f"the trust policy of {role.arn} needs this statement: "
-    if token.issuer not in GOOGLE_ISSUERS:
-        needs = f"AWS must have an IAM OIDC provider of {quoted(token.issuer)}; then {needs}"
-    try:
-        statement = statement_for(claims_of(token), account_id=account_id, partition=partition)
-    except ConfigError as error:  # a token that no policy can name
-        return f"look at the token source: {error.args[0]}"
-    return f"{needs}{json.dumps(statement)}"
+
+def _with_message(details: str, message: str) -> str:
+    said = f"AWS says {quoted(message)}." if len(message) > _SHORT else ""
+    return f"{details} {said}".strip()
 
 
 def _cause_of_refusal(
     token: IdToken, role: Role, code: str, message: str, status: int
 ) -> tuple[str, str, str]:
-    claims = (
-        f"The token has iss={quoted(token.issuer)}, azp={_shown(token.authorized_party)}, "
-        f"aud={_shown(', '.join(token.audience))}, sub={_shown(token.subject)}"
-        + (f" ({quoted(token.email)})" if token.email else "")
-        + "."
-    )
-    if code == "AccessDenied":
-        cause = f"The role's trust policy does not admit it, or there is no such role. {claims}"
-        return cause, _how_to_admit(token, role), "exchange/denied"
     if code == "InvalidIdentityToken":
         fix = (
             "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
@@ -174,12 +178,11 @@ def _cause_of_refusal(
             if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
             else "check that AWS trusts this issuer, and this machine's clock."
         )
-        return claims, fix, "exchange/invalid-token"
+        return "", fix, "exchange/invalid-token"
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
-    cause, fix, error_id = _cause_in_request(role, code, message, status)
-    return cause or (claims if error_id == "exchange/refused" else ""), fix, error_id
+    return _cause_in_request(role, code, message, status)
 
 
 def _aws_audience(token: IdToken) -> str:
@@ -199,13 +202,13 @@ def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple
             "exchange/duration",
         )
     if code in ("MalformedPolicyDocument", "PackedPolicyTooLarge"):
-        return "", "mend or shorten the session policy (policy=, policy_arns=).", "exchange/policy"
+        return (
+            "",
+            "correct or shorten the session policy (policy=, policy_arns=).",
+            "exchange/policy",
+        )
     if code == "RegionDisabledException":
         return "", "enable STS in this region in the IAM console.", "exchange/region"
     if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
     return "", _GENERIC_FIX, "exchange/refused"
-
-
-def _shown(claim: str | None) -> str:
-    return "none" if claim is None else quoted(claim)

@@ -178,13 +178,14 @@ def _asked(walk: Walk, role: Role, source: TokenSource) -> _id_token.IdToken:
 
 
 def _not_bound(walk: Walk, error: TokenError) -> Finding | None:
-    if walk.probe is None or token_origin(walk) or not _NOT_BOUND.search(str(error.args[0])):
+    said = f"{error.args[0]} {error.details}".strip()
+    if walk.probe is None or token_origin(walk) or not _NOT_BOUND.search(said):
         return None
     return Finding(
         "token",
         "broken",
         f"{quoted(walk.probe.email)} may not be used by this pod, or there is no such account "
-        f"(Google says the same of both): {error.args[0]}",
+        f"(Google says the same of both): {said}",
         wanted="roles/iam.workloadIdentityUser on it for the Kubernetes service account.",
         fix=_binding(walk.probe),
         id="doctor/not-bound",
