@@ -42,6 +42,7 @@ class DefaultSource(EnvironmentBound):
     world: World = field(default=REAL, repr=False, compare=False)
     # None: as the environment is at each call.
     _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
+    _deadline_s: float | None = field(default=None, init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
@@ -85,7 +86,9 @@ class DefaultSource(EnvironmentBound):
         if places.credentials_file is not None:
             yield variable, self._from_google_auth()
         server = MetadataServer(self.audience, world=self.world)
-        yield "metadata server", server._bound(places.metadata_host)
+        if self._environment:
+            server = bound(server, _host=places.metadata_host, _deadline_s=self._deadline_s)
+        yield "metadata server", server
         if places.credentials_file is None and os.path.isfile(places.gcloud_file):
             yield "gcloud application-default credentials", self._from_google_auth()
 

@@ -52,7 +52,7 @@ ORDER = [
     *("_credentials", "_cache", "config", "_settings"),
     *("_botocore_internals", "_bounded_answer", "_boto3_internals", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
-    *("_id_token", "_http", "_metadata", "_token_file"),
+    *("_id_token", "_http", "_metadata_errors", "_metadata", "_token_file"),
     *("_google_auth_internals", "_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
     *("_wire_logs", "_denied", "_refusals", "_sts_key", "_sts", "_exchange"),

@@ -47,7 +47,8 @@ def sections(page: str) -> list[str]:
 
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-    for variables, profile_key in _settings._SETTINGS.values():
+    deadline = ((_settings.METADATA_DEADLINE[0],), _settings.METADATA_DEADLINE[1])
+    for variables, profile_key in (*_settings._SETTINGS.values(), deadline):
         for name in (*variables, profile_key):
             assert f"`{name}`" in page
 

@@ -98,7 +98,6 @@ def statement_in(error: ExchangeError) -> Any:
 
 def test_default_audience_is_the_second_suspect_and_no_command_puts_it_into_a_policy() -> None:
     error = refusal("exchange/denied", "AccessDenied")
-    assert (
     assert f'2. the audience: "{AUDIENCE}" is the default, set the role' in error.fix
     assert "GCP_AWS_BRIDGE_AUDIENCE" in error.fix
     assert "and the role has no audience of its own, the trust policy needs" in error.details
