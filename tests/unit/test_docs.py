@@ -121,6 +121,15 @@ def test_every_command_is_documented() -> None:
         assert f"gcp-aws-bridge {name}" in text
 
 
+def test_freezers_find_every_command() -> None:
+    # PyInstaller adds the modules that a compiled module imports by name, executed or not.
+    found = set()
+    for node in ast.walk(parsed(PACKAGE / "cli/__init__.py")):
+        if isinstance(node, ast.ImportFrom) and node.module == "gcp_aws_bridge.cli":
+            found |= {alias.name for alias in node.names}
+    assert {name.replace("-", "_") for name, _ in _COMMANDS} == found
+
+
 def commands(text: str) -> list[list[str]]:
     """The arguments of every command of ours in the blocks of a page."""
     blocks = re.findall(r"```(?:sh|ini|bash|dockerfile)\n(.*?)```", text, re.S)
