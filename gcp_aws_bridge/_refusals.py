@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gcp_aws_bridge import _denied
 from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
+from gcp_aws_bridge._tls import tls_failure
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
@@ -97,36 +98,53 @@ def refused_hop(
 
 
 def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
-    """A network fault of botocore's on the way to STS or back."""
-    # A certificate stays wrong; a handshake that was cut may be whole the next time.
-    tls = type(error).__name__ == "SSLError" and "certificate" in str(error).lower()
-    # What a proxy said to CONNECT, which botocore keeps to itself.
+    """Return the error for a network fault of botocore's on the way to STS or back."""
+    code = type(error).__name__
     inner = str(getattr(error, "kwargs", {}).get("error"))
+    said = f"Assuming {arn} failed. STS in {region_name} was not reached"
+    if code == "SSLError":
+        tls = tls_failure(inner)
+        return ExchangeError(
+            f"{said}, since TLS fails: {tls.seen}.",
+            fix=tls.fix,
+            error_id="exchange/tls",
+            code=code,
+            retryable=tls.passes,
+            details=f"{quoted(str(error), 300)}.",
+        )
+    # What a proxy said to CONNECT, which botocore keeps to itself.
     tunnel = re.search(r"Tunnel connection failed: [\w ]+", inner)
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}"
-        + (f" ({tunnel[0]})." if tunnel else "."),
+        f"{said}: {quoted(str(error), 120)}" + (f" ({tunnel[0]})." if tunnel else "."),
         fix=(
-            "check AWS_CA_BUNDLE and what intercepts TLS on the way."
-            if tls
+            "check HTTPS_PROXY and what the proxy lets pass; NO_PROXY can exclude STS."
+            if code == "ProxyConnectionError"
             else "check DNS, egress rules (port 443) and proxy settings for the STS endpoint."
         ),
         error_id="exchange/unreachable",
-        code=type(error).__name__,
-        retryable=not tls,
+        code=code,
+        retryable=True,
     )
 
 
-def not_from_sts(region_name: str, arn: str, error: Exception, status: int) -> ExchangeError:
-    """An answer that botocore cannot read; of *error*, the type alone: its text quotes it."""
+def not_from_sts(
+    region_name: str, arn: str, error: Exception, status: int, form: str = ""
+) -> ExchangeError:
+    """Return the error for an answer that botocore cannot read.
+
+    Args:
+        error: Only its type is shown, since its text quotes the answer.
+        form: Media type and encoding, as the answer says.
+    """
     overloaded = _is_overloaded(status)
+    said = f", {quoted(form, 60)}" if form else ""
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status} "
-        f"({type(error).__name__}).",
+        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
+        f"{said} ({type(error).__name__}).",
         fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
         error_id="exchange/unavailable" if overloaded else "exchange/garbage",
         code=type(error).__name__,
-        # A redirect or a refusal is somebody's decision; what is cut short may be whole next time.
+        # A redirect or a 4xx is a decision; an answer that was cut short may be whole next time.
         retryable=overloaded or status < 300,
     )
 

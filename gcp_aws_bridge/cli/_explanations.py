@@ -700,6 +700,22 @@ STS is not enabled in this region for the account.
 The exchange did not end in 90 seconds, or in the three that a command with
 valid credentials waits; mostly a token source of one's own that hangs.
 """,
+    "exchange/tls": """\
+STS was reached, and TLS with it fails; the details have OpenSSL's words. It is
+not a matter of DNS or egress rules. By kind:
+
+- The file of trusted certificates cannot be used: `AWS_CA_BUNDLE`,
+  `REQUESTS_CA_BUNDLE` or the profile's `ca_bundle` names a file that is
+  missing, unreadable, or has no certificate (PEM) in it.
+- The certificate is for another name, or its authority is not trusted:
+  something else answers. A proxy that intercepts TLS signs with an authority of
+  its own; if it is yours, name that authority in `AWS_CA_BUNDLE`.
+- The certificate is not valid at this time: compare the clock first.
+- What answers does not speak TLS: a wrong port, or a proxy of plain HTTP.
+- A record arrived damaged (`BAD_RECORD_MAC`), the handshake was refused or cut:
+  a proxy or a firewall on the way, or two processes that use one connection.
+  These are tried again.
+""",
     "exchange/unavailable": """\
 STS, or a proxy before it, throttles or fails (HTTP 429, 5xx). It was retried,
 and is again with the next request.
@@ -712,7 +728,7 @@ notes). Its own frames are left out: they hold the ID token and the keys, which
 crash reporters would send.
 """,
     "exchange/unreachable": """\
-STS was not reached: DNS, egress rules, a proxy, TLS interception.
+STS was not reached: DNS, egress rules or a proxy. For TLS see exchange/tls.
 """,
     "token/audience": """\
 The token is for another audience than the role's. A projected Kubernetes token

@@ -49,17 +49,22 @@ def answering(reply: bytes) -> Iterator[str]:
 
 @contextlib.contextmanager
 def tls(
-    folder: Path, *, host: str = "127.0.0.1", days: int = 1, trusted: bool = False
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    days: int = 1,
+    trusted: bool = False,
+    reply: bytes = b"",
 ) -> Iterator[str]:
     """HTTPS with a certificate for *host* that ends in so many days.
 
-    With *trusted*, the authority is left in `authority.pem` for AWS_CA_BUNDLE; the certificate is
-    its own authority.
+    Each request is answered with *reply*. With *trusted*, the authority is left in `authority.pem`
+    for AWS_CA_BUNDLE; the certificate is its own authority.
     """
     context = server_context(folder, [host], days=days, trusted=trusted)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
+        _served(listener, reply, lambda one: context.wrap_socket(one, server_side=True)),
     ):
         yield f"https://{_address(listener)}"
 

@@ -55,7 +55,7 @@ ORDER = [
     *("_id_token", "_http", "_metadata_errors", "_metadata", "_token_file"),
     *("_google_auth_internals", "_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
-    *("_wire_logs", "_denied", "_refusals", "_sts_key", "_sts", "_exchange"),
+    *("_wire_logs", "_tls", "_denied", "_refusals", "_sts_key", "_sts", "_exchange"),
     *(
         "_cells",
         "_request",
