@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -145,7 +146,7 @@ def _served(
                 connection.settimeout(5)
                 with wrap(connection) as wrapped:
                     if not stopped.is_set():
-                        wrapped.recv(65536)
+                        _read_request(wrapped)
                         wrapped.sendall(reply)
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -157,6 +158,17 @@ def _served(
         with contextlib.suppress(OSError), socket.create_connection(listener.getsockname()):
             pass  # wakes accept()
         thread.join()
+
+
+def _read_request(connection: socket.socket) -> None:
+    """Read all of it: closing with something unread resets the connection under the answer."""
+    seen = b""
+    while more := connection.recv(65536):
+        seen += more
+        head, end, body = seen.partition(b"\r\n\r\n")
+        length = re.search(rb"(?im)^content-length: *(\d+)", head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return
 
 
 def _address(bound: socket.socket) -> str:
