@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import pickle
 import re
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError
@@ -65,6 +70,56 @@ def test_refusal_shows_the_claims_and_a_statement_that_would_admit_them(pod: Emu
     pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
     registry.clear()
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+
+
+def call_of_a_client() -> object:
+    return bridge.session(ROLE).client("sts").get_caller_identity()
+
+
+def call_after_install() -> object:
+    bridge.install(ROLE)
+    try:
+        return boto3.Session().client("sts").get_caller_identity()
+    finally:
+        bridge.uninstall()
+
+
+def call_of_an_async_client() -> object:
+    from gcp_aws_bridge import aio  # aiobotocore is not installed for all tests
+
+    async def call() -> object:
+        async with aio.session(ROLE).create_client("sts") as client:
+            return await client.get_caller_identity()
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize("call", [call_of_a_client, call_after_install, call_of_an_async_client])
+@pytest.mark.parametrize("fault", ["denied", "outage", "no token"])
+def test_message_is_once_in_the_traceback_of_a_client(
+    pod: Emulator, call: Callable[[], Any], fault: str
+) -> None:
+    if call is call_of_an_async_client:
+        pytest.importorskip("aiobotocore")
+    with contextlib.ExitStack() as stack:
+        if fault == "denied":
+            pod.remove_role(ROLE)
+        else:
+            stack.enter_context(pod.sts.down() if fault == "outage" else no_token(pod))
+        with pytest.raises(CredentialRetrievalError) as caught:
+            call()
+    cause = caught.value.__cause__
+    assert isinstance(cause, BridgeError)
+    shown = "".join(traceback.format_exception(caught.value))
+    for part in filter(None, (cause.args[0], cause.fix, cause.details)):
+        assert 1 == shown.count(part)
+    assert f"gcp-aws-bridge explain {cause.error_id}" in shown
+
+
+@contextlib.contextmanager
+def no_token(pod: Emulator) -> Iterator[None]:
+    pod.metadata.inject(Fault.status(403, "denied"), times=None)
+    yield
 
 
 def test_a_refusal_costs_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
