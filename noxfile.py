@@ -331,6 +331,14 @@ def newcomer(session: nox.Session) -> None:
 
 
 @nox.session
+def frozen(session: nox.Session) -> None:
+    """The command line as PyInstaller freezes it, from the wheel."""
+    session.install(f"{_away_from_source(session)}[demo,google,server,testing]", "pyinstaller>=6")
+    session.install("pytest-timeout")
+    session.run("pytest", "tests/frozen", *session.posargs)
+
+
+@nox.session
 def sbom(session: nox.Session) -> None:
     """What the wheel brings along at run time, as CycloneDX: dist/gcp-aws-bridge.cdx.json."""
     _, wheel = _built(session)

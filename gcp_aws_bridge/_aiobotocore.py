@@ -13,7 +13,7 @@ from gcp_aws_bridge._provider import Given, GoogleWebIdentityProvider
 from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import BridgeError
+from gcp_aws_bridge.exceptions import BridgeError, as_cause
 
 with extra("aio", "aiobotocore", "2.24.2"):
     from aiobotocore.credentials import AioCredentialResolver, AioRefreshableCredentials
@@ -42,7 +42,7 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
         try:
             return self._frozen(await self._cell.get_async(at_least))
         except BridgeError as error:
-            raise for_botocore(error) from error
+            raise for_botocore(error) from as_cause(error)
 
     async def get_access_key(self) -> Any:
         return await self._read(read_of("access_key"))

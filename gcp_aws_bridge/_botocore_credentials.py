@@ -21,7 +21,7 @@ from gcp_aws_bridge._request import Request
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import BridgeError
+from gcp_aws_bridge.exceptions import BridgeError, as_cause
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,8 +38,8 @@ _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
 def for_botocore(error: BridgeError) -> CredentialRetrievalError:
-    """Return the error that boto3 users catch already, with the message of *error*."""
-    return CredentialRetrievalError(provider=METHOD, error_msg=str(error))
+    """Return the error that boto3 raises without credentials, with the whole message of *error*."""
+    return CredentialRetrievalError(provider=METHOD, error_msg=error.message)
 
 
 class FrozenCredentials(ReadOnlyCredentials):
@@ -270,7 +270,7 @@ class BridgeCredentials(CellView):
         try:
             return self._frozen(self._cell.get(at_least))
         except BridgeError as error:
-            raise for_botocore(error) from error
+            raise for_botocore(error) from as_cause(error)
 
     def _read(self, read: Read) -> Any:
         view = self._set_for(read)

@@ -12,6 +12,7 @@ from botocore.exceptions import ProfileNotFound
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
+from gcp_aws_bridge import _settings
 from gcp_aws_bridge._boto3_internals import botocore_session_in
 from gcp_aws_bridge._botocore_internals import (
     resolved_credentials,
@@ -19,7 +20,6 @@ from gcp_aws_bridge._botocore_internals import (
     unlock,
 )
 from gcp_aws_bridge._cache.fork_hook import reset_after_fork
-from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -121,13 +121,24 @@ def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Rol
     """The role that arguments, environment and the session's profile ask for together."""
     if isinstance(role, Role):
         return role
-    named_profile = session.instance_variables().get("profile") is not None
-    return resolve(
+    return _settings.resolve(
         {"arn": role, **arguments},
         environ=os.environ,
         profile=_profile(session),
-        named_profile=named_profile,
+        named_profile=_is_named(session),
     )
+
+
+@without_inner_frames
+def metadata_deadline_s(session: Session) -> float | None:
+    """Return the setting of the environment or of the session's profile, or None."""
+    return _settings.metadata_deadline_s(
+        os.environ, _profile(session), named_profile=_is_named(session)
+    )
+
+
+def _is_named(session: Session) -> bool:
+    return session.instance_variables().get("profile") is not None
 
 
 def no_profile(error: ProfileNotFound) -> ConfigError:

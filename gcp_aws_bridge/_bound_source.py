@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._cache.clock import World
-from gcp_aws_bridge._default_source import TokenSource, for_audience
-from gcp_aws_bridge._environment import EnvironmentBound, all_variables, changed, google_variables
+from gcp_aws_bridge._default_source import DefaultSource, TokenSource, for_audience
+from gcp_aws_bridge._environment import (
+    EnvironmentBound,
+    all_variables,
+    bound,
+    changed,
+    google_variables,
+)
+from gcp_aws_bridge._metadata import MetadataServer
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import TokenError
 
@@ -36,8 +43,13 @@ class BoundSource(NamedTuple):
 
 
 @without_inner_frames  # the environment may hold keys
-def bound_source(source: TokenSource | None, audience: str, world: World) -> BoundSource:
+def bound_source(
+    source: TokenSource | None, audience: str, world: World, deadline_s: float | None = None
+) -> BoundSource:
     """Bind *source*, or the default source, to the environment as it is now.
+
+    Args:
+        deadline_s: The setting of how long to wait for a metadata server, if there is one.
 
     Raises:
         ConfigError: As `for_audience`.
@@ -45,6 +57,8 @@ def bound_source(source: TokenSource | None, audience: str, world: World) -> Bou
     found: Any = for_audience(source, audience, world)
     if isinstance(found, EnvironmentBound):
         found = found._bound()
+        if isinstance(found, (DefaultSource, MetadataServer)):
+            found = bound(found, _deadline_s=deadline_s)
         if type(found).__module__.startswith(f"{__package__}."):  # and no subclass of the user's
             uses = found._uses_google_auth()
             return BoundSource(found, found, google_variables(os.environ) if uses else ())

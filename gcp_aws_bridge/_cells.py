@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from botocore.session import Session
 
+from gcp_aws_bridge._botocore_session import metadata_deadline_s
 from gcp_aws_bridge._bound_source import bound_source
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import World
@@ -34,7 +35,9 @@ class BoundExchange:
     """
 
     def __init__(self, source: TokenSource | None, role: Role, session: Session) -> None:
-        self._source = bound_source(source, role.audience, registry.world)
+        self._source = bound_source(
+            source, role.audience, registry.world, metadata_deadline_s(session)
+        )
         # The default session name contains the host's name, which is read now.
         self._role = replace(role, role_session_name=role.session_name)
         self._sts = sts_for(session, role)

@@ -42,6 +42,7 @@ class DefaultSource(EnvironmentBound):
     world: World = field(default=REAL, repr=False, compare=False)
     # None: as the environment is at each call.
     _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
+    _deadline_s: float | None = field(default=None, init=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
@@ -57,7 +58,7 @@ class DefaultSource(EnvironmentBound):
             try:
                 token = source()
             except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
-                said_no.append(f"{name}: {error.args[0]}")
+                said_no.append(f"{name}: {error.args[0]} {error.details}".strip())
                 # A file that is here, and of a type that gives no ID token, was meant.
                 of_file = of_file or error.fix * (error.error_id == "token/google-kind")
                 if isinstance(source, MetadataServer) and looks_like_google(source._host):
@@ -67,9 +68,10 @@ class DefaultSource(EnvironmentBound):
                 _log.debug("ID token from %s", name)
                 return token
         raise TokenUnavailable(
-            f"No Google identity on this machine. Tried {' Tried '.join(said_no)}",
+            "No Google identity on this machine.",
             fix=of_file or where_to_look,
             error_id="token/none",
+            details=f"Tried {' Tried '.join(said_no)}",
         )
 
     def _bound(self) -> Self:
@@ -86,7 +88,9 @@ class DefaultSource(EnvironmentBound):
         if places.credentials_file is not None:
             yield variable, self._from_google_auth()
         server = MetadataServer(self.audience, world=self.world)
-        yield "metadata server", server._bound(places.metadata_host)
+        if self._environment:
+            server = bound(server, _host=places.metadata_host, _deadline_s=self._deadline_s)
+        yield "metadata server", server
         if places.credentials_file is None and os.path.isfile(places.gcloud_file):
             yield "gcloud application-default credentials", self._from_google_auth()
 

@@ -6,6 +6,7 @@ request that follows `http_proxy` or a redirect hands the pod's identity to some
 
 import contextlib
 import http.client
+import re
 import socket
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -23,7 +24,7 @@ class Unreachable(Exception):
 
 
 class InvalidHost(Exception):
-    """What was given as host is neither `host` nor `host:port`."""
+    """What was given as host is neither `host` nor `host:port`; IPv6 addresses have brackets."""
 
 
 class Answer(SecretValue):
@@ -71,6 +72,7 @@ def get(
         Unreachable: No whole answer came.
         InvalidHost: Nothing was asked.
     """
+    _check_host(host)
     try:
         connection = _Connection(host, monotonic() + timeout_s, monotonic)
         with contextlib.closing(connection):
@@ -93,6 +95,20 @@ def get(
         headers={name.lower(): value for name, value in response.getheaders()},
         body=body.decode("utf-8", "replace"),
     )
+
+
+def _check_host(host: str) -> None:
+    """Refuse what http.client would take for another host: of `::1` it makes `:`, port 1."""
+    found = re.fullmatch(r"(?:\[(.+)\]|[\w.-]+)(?::(\d{1,5}))?", host, re.ASCII)
+    if found is None or (found[2] and not 0 < int(found[2]) < 65_536):
+        raise InvalidHost
+    if found[1]:
+        import ipaddress  # few hosts are addresses of IPv6
+
+        try:
+            ipaddress.IPv6Address(found[1])
+        except ValueError:
+            raise InvalidHost from None
 
 
 class _Connection(http.client.HTTPConnection):

@@ -6,7 +6,8 @@ and nothing it redirects to is followed.
 
 Environment: `GCE_METADATA_HOST` (host or host:port; as google-auth), read when a session or
 credentials are made, and at each call of a source that is used alone; `KUBERNETES_SERVICE_HOST` and
-`K_SERVICE` (hints that waiting is worth while), read at each call.
+`K_SERVICE` (hints that waiting is worth while), read at each call;
+`GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`, as the host.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
-from gcp_aws_bridge import _environment, _http, _id_token
+from gcp_aws_bridge import _environment, _http, _id_token, _metadata_errors
 from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
 from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._settings import metadata_deadline_s
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
-from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
+from gcp_aws_bridge.exceptions import TokenError, quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -87,8 +89,9 @@ class MetadataServer(_environment.EnvironmentBound):
     Args:
         audience: None for the role's.
         service_account: `default`, or the e-mail of one that is attached.
-        deadline_s: Seconds to go on trying while the server is not ready. None: 20 where
-            something suggests Google Cloud, else one try of at most 0.8 s.
+        deadline_s: Seconds to go on trying while the server is not ready. None: the setting
+            `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`; without it 20 where something suggests
+            Google Cloud, else one try of at most 0.8 s.
 
     Raises:
         TokenUnavailable: No metadata server of Google's answered in time.
@@ -101,6 +104,7 @@ class MetadataServer(_environment.EnvironmentBound):
     deadline_s: float | None = None
     world: World = field(default=REAL, repr=False, compare=False)
     _host: str | None = field(default=None, init=False, repr=False)  # None: as at each call
+    _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
@@ -136,9 +140,10 @@ class MetadataServer(_environment.EnvironmentBound):
         """Return what *ask* returns for the host and a timeout, retried while it is not ready."""
         monotonic = self.world.monotonic
         host = self._host or metadata_host()
-        patient = self.deadline_s is not None or looks_like_google(self._host)
-        wanted_s = self.deadline_s if self.deadline_s is not None else _PATIENT_S
-        stop = monotonic() + (wanted_s if patient else _IMPATIENT_S)
+        chosen_s = self._chosen_s()
+        patient = chosen_s is not None or looks_like_google(self._host)
+        wanted_s = chosen_s if chosen_s is not None else _PATIENT_S if patient else _IMPATIENT_S
+        stop = monotonic() + wanted_s
         for failures in itertools.count():
             asked = monotonic()
             timeout_s = max(0.05, min(_ATTEMPT_S, stop - asked))
@@ -150,9 +155,18 @@ class MetadataServer(_environment.EnvironmentBound):
                     stop += max(0.0, monotonic() - asked - timeout_s)
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
                 if not patient or monotonic() + pause_s >= stop:
-                    raise _gave_up(host, seen, tries=failures + 1, within_s=wanted_s) from None
+                    tried = failures + 1, wanted_s
+                    raise _metadata_errors.gave_up(
+                        host, str(seen), *tried, answered=seen.answered
+                    ) from None
             self.world.sleep(pause_s)
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def _chosen_s(self) -> float | None:
+        """Return how long to go on trying, where the caller or a setting says."""
+        if self.deadline_s is not None:
+            return self.deadline_s
+        return self._deadline_s if self._host else metadata_deadline_s(os.environ)
 
     def _id_token(self, host: str, timeout_s: float) -> str:
         audience = self.audience or DEFAULT_AUDIENCE
@@ -170,9 +184,9 @@ class MetadataServer(_environment.EnvironmentBound):
             said = f"HTTP {answer.status} {quoted(answer.body, 120)}"
             raise _NotYet(said, answered=is_google)
         if not is_google:
-            raise _somebody_else(host, answer)
+            raise _metadata_errors.not_googles(host, answer)
         if answer.status != 200:
-            raise _refused(answer)
+            raise _metadata_errors.refused(answer)
         return answer
 
     def _checked(self, answer: _http.Answer, audience: str) -> str:
@@ -211,11 +225,7 @@ def look_up(
     try:
         return _http.get(host, path, _FLAVOR, timeout_s=timeout_s, monotonic=monotonic)
     except _http.InvalidHost:
-        raise ConfigError(
-            f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port.",
-            fix="unset it on Google Cloud; an emulator's is 127.0.0.1:PORT, without http://.",
-            error_id="config/metadata-host",
-        ) from None
+        raise _metadata_errors.malformed_host(host) from None
 
 
 def is_googles(answer: _http.Answer) -> bool:
@@ -243,53 +253,3 @@ def looks_like_google(host: str | None = None) -> bool:
     except OSError:
         # A sandbox (gVisor) shows no DMI; in Kubernetes it may well be GKE's.
         return "KUBERNETES_SERVICE_HOST" in os.environ
-
-
-def _gave_up(host: str, seen: _NotYet, *, tries: int, within_s: float) -> BridgeError:
-    times = "once" if tries == 1 else f"{tries} times in {within_s:.0f} s"
-    said = f"The metadata server at {host} was asked {times}: {seen}."
-    if seen.answered:
-        return TokenError(
-            said,
-            fix="it should pass: look at the gke-metadata-server pods of the node and at their "
-            "logs; where a node has many pods, at its load.",
-            error_id="token/metadata-not-ready",
-        )
-    return TokenUnavailable(
-        said,
-        fix="on Google Cloud, look at the network policy, hostNetwork and the node pool's "
-        "Workload Identity; elsewhere, pass token_source=TokenFile(...) or "
-        'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com").',
-        error_id="token/metadata-unreachable",
-    )
-
-
-def _somebody_else(host: str, answer: _http.Answer) -> TokenUnavailable:
-    return TokenUnavailable(
-        f"What answers at {host} is not Google's metadata server: HTTP {answer.status} without "
-        "the header Metadata-Flavor: Google.",
-        fix="look at GCE_METADATA_HOST and at proxies; elsewhere than on Google Cloud, pass "
-        "token_source=GoogleCredentials(...) or TokenFile(...).",
-        error_id="token/not-google",
-    )
-
-
-def _refused(answer: _http.Answer) -> TokenError:
-    # Long enough for Google's text of an account that is linked to none, which names the pool.
-    said = f"The metadata server answered HTTP {answer.status} {quoted(answer.body, 240)}"
-    if answer.status == 404:
-        # GKE: a Kubernetes service account without a linked Google one has no ID token.
-        return TokenError(
-            f"{said}: this workload has no Google service account to give an ID token for.",
-            fix="annotate the Kubernetes service account with iam.gke.io/gcp-service-account and "
-            "grant roles/iam.workloadIdentityUser; or trust the cluster's own OIDC issuer in AWS "
-            "and pass token_source=TokenFile(...) with a projected token.",
-            error_id="token/no-service-account",
-        )
-    if answer.status in range(300, 400):
-        said += " (a redirect, which is not followed)"
-    return TokenError(
-        f"{said}; a token was asked for.",
-        fix="check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
-        error_id="token/metadata-refused",
-    )

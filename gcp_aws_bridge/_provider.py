@@ -16,7 +16,7 @@ from gcp_aws_bridge._metadata import looks_like_google
 from gcp_aws_bridge._rejected import watch
 from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable
+from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable, as_cause
 
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -89,4 +89,4 @@ class GoogleWebIdentityProvider(CredentialProvider):
             level = logging.WARNING if looks_like_google() else logging.DEBUG
             _log.log(level, "no Google identity here: next provider. %s", error)
         except BridgeError as error:
-            raise for_botocore(error) from error
+            raise for_botocore(error) from as_cause(error)

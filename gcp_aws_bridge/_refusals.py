@@ -1,4 +1,4 @@
-"""What to say when STS said no: pure functions from what was seen to an `ExchangeError`.
+"""The errors of an exchange that failed: pure functions from what was seen to an `ExchangeError`.
 
 Sources of the codes: AWS STS API reference, "Errors" of AssumeRoleWithWebIdentity and AssumeRole,
 and "Common errors".
@@ -6,13 +6,14 @@ and "Common errors".
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 
-from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, claims_of, skew
+from gcp_aws_bridge import _denied
+from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
+from gcp_aws_bridge._tls import tls_failure
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 # Worth the same request again. IDPCommunicationError: "retry a limited number of times".
 # ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
@@ -37,29 +38,45 @@ RETRYABLE_CODES = frozenset(
 _CLOCK_CODES = frozenset(
     {"ExpiredTokenException", "InvalidIdentityToken", "RequestExpired", "SignatureDoesNotMatch"}
 )
+# Refusals for which the claims of the token are worth a look.
+_SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
+_SHORT = 60  # characters of AWS's own message that the summary has room for
 _GENERIC_FIX = "look the code up in the AWS STS API reference; give AWS support the request id."
 
 
 def refused_token(
     token: IdToken, role: Role, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """STS refused AssumeRoleWithWebIdentity."""
+    """Return the error for a refused AssumeRoleWithWebIdentity."""
+    said = f"AWS answered {code} {quoted(message)}."
+    if code == "AccessDenied":
+        return ExchangeError(
+            f"AWS denied {role.arn} to an ID token of {_denied.issuer_of(token)}.",
+            fix=_denied.checks(token, role),
+            error_id="exchange/denied",
+            code=code,
+            request_id=request_id,
+            retryable=is_retryable(code, status),
+            details=f"{_denied.claims(token)} {said} {_denied.how_to_admit(token, role)}",
+        )
     cause, fix, error_id = _cause_of_refusal(token, role, code, message, status)
-    said = f"Assuming {role.arn} with a Google ID token failed: {code} {quoted(message)}."
+    details = _denied.claims(token) if error_id in _SHOWS_CLAIMS else ""
+    issuer = _denied.issuer_of(token)
     return ExchangeError(
-        f"{said} {cause}".strip(),
+        _failed(role.arn, f"with an ID token of {issuer}", code, message, cause),
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
+        details=_with_message(details, message),
     )
 
 
 def refused_hop(
     role: Role, hop: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """STS refused AssumeRole for `role.chain[hop]`."""
+    """Return the error for a refused AssumeRole of `role.chain[hop]`."""
     arn = role.chain[hop]
     previous_arn = role.chain[hop - 1] if hop else role.arn
     cause, fix, error_id = _cause_in_request(role, code, message, status)
@@ -69,54 +86,71 @@ def refused_hop(
             f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
             f"and that role as AWS principal in the trust policy of {arn}."
         )
-    said = f"Assuming {arn} from {previous_arn} failed: {code} {quoted(message)}."
     return ExchangeError(
-        f"{said} {cause}".strip(),
+        _failed(arn, f"from {previous_arn}", code, message, cause),
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
+        details=_with_message("", message),
     )
 
 
 def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
-    """A network fault of botocore's on the way to STS or back."""
-    # A certificate stays wrong; a handshake that was cut may be whole the next time.
-    tls = type(error).__name__ == "SSLError" and "certificate" in str(error).lower()
-    # What a proxy said to CONNECT, which botocore keeps to itself.
+    """Return the error for a network fault of botocore's on the way to STS or back."""
+    code = type(error).__name__
     inner = str(getattr(error, "kwargs", {}).get("error"))
+    said = f"Assuming {arn} failed. STS in {region_name} was not reached"
+    if code == "SSLError":
+        tls = tls_failure(inner)
+        return ExchangeError(
+            f"{said}, since TLS fails: {tls.seen}.",
+            fix=tls.fix,
+            error_id="exchange/tls",
+            code=code,
+            retryable=tls.passes,
+            details=f"{quoted(str(error), 300)}.",
+        )
+    # What a proxy said to CONNECT, which botocore keeps to itself.
     tunnel = re.search(r"Tunnel connection failed: [\w ]+", inner)
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} was not reached: {quoted(str(error), 300)}"
-        + (f" ({tunnel[0]})." if tunnel else "."),
+        f"{said}: {quoted(str(error), 120)}" + (f" ({tunnel[0]})." if tunnel else "."),
         fix=(
-            "check AWS_CA_BUNDLE and what intercepts TLS on the way."
-            if tls
+            "check HTTPS_PROXY and what the proxy lets pass; NO_PROXY can exclude STS."
+            if code == "ProxyConnectionError"
             else "check DNS, egress rules (port 443) and proxy settings for the STS endpoint."
         ),
         error_id="exchange/unreachable",
-        code=type(error).__name__,
-        retryable=not tls,
+        code=code,
+        retryable=True,
     )
 
 
-def not_from_sts(region_name: str, arn: str, error: Exception, status: int) -> ExchangeError:
-    """An answer that botocore cannot read; of *error*, the type alone: its text quotes it."""
+def not_from_sts(
+    region_name: str, arn: str, error: Exception, status: int, form: str = ""
+) -> ExchangeError:
+    """Return the error for an answer that botocore cannot read.
+
+    Args:
+        error: Only its type is shown, since its text quotes the answer.
+        form: Media type and encoding, as the answer says.
+    """
     overloaded = _is_overloaded(status)
+    said = f", {quoted(form, 60)}" if form else ""
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status} "
-        f"({type(error).__name__}).",
+        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
+        f"{said} ({type(error).__name__}).",
         fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
         error_id="exchange/unavailable" if overloaded else "exchange/garbage",
         code=type(error).__name__,
-        # A redirect or a refusal is somebody's decision; what is cut short may be whole next time.
+        # A redirect or a 4xx is a decision; an answer that was cut short may be whole next time.
         retryable=overloaded or status < 300,
     )
 
 
 def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
-    """*error*, and that this machine's clock is wrong, where the answer's own `Date` says so."""
+    """Return *error*, or one that blames this machine's clock where the answer's `Date` does."""
     off = skew(now, error.date) if error.date and error.code in _CLOCK_CODES else ""
     if not off:
         return error
@@ -128,6 +162,7 @@ def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
         code=error.code,
         request_id=error.request_id,
         retryable=error.retryable,
+        details=error.details,
     )
 
 
@@ -140,33 +175,20 @@ def _is_overloaded(status: int) -> bool:
     return status == 429 or status >= 500
 
 
-def _how_to_admit(token: IdToken, role: Role) -> str:
-    """What the role's trust policy needs for this token."""
-    from gcp_aws_bridge.policy import statement_for  # a refusal is rare, and its words cost
+def _failed(arn: str, how: str, code: str, message: str, cause: str) -> str:
+    """Return the summary; a message of AWS that is too long for it goes into the details."""
+    said = f" {quoted(message)}" if len(message) <= _SHORT else ""
+    return f"Assuming {arn} {how} failed: {code}{said}. {cause}".strip()
 
-    _, partition, _, _, account_id, _ = role.arn.split(":", 5)
-    needs = f"the trust policy of {role.arn} needs this statement: "
-    if token.issuer not in GOOGLE_ISSUERS:
-        needs = f"AWS must have an IAM OIDC provider of {quoted(token.issuer)}; then {needs}"
-    try:
-        statement = statement_for(claims_of(token), account_id=account_id, partition=partition)
-    except ConfigError as error:  # a token that no policy can name
-        return f"look at the token source: {error.args[0]}"
-    return f"{needs}{json.dumps(statement)}"
+
+def _with_message(details: str, message: str) -> str:
+    said = f"AWS says {quoted(message)}." if len(message) > _SHORT else ""
+    return f"{details} {said}".strip()
 
 
 def _cause_of_refusal(
     token: IdToken, role: Role, code: str, message: str, status: int
 ) -> tuple[str, str, str]:
-    claims = (
-        f"The token has iss={quoted(token.issuer)}, azp={_shown(token.authorized_party)}, "
-        f"aud={_shown(', '.join(token.audience))}, sub={_shown(token.subject)}"
-        + (f" ({quoted(token.email)})" if token.email else "")
-        + "."
-    )
-    if code == "AccessDenied":
-        cause = f"The role's trust policy does not admit it, or there is no such role. {claims}"
-        return cause, _how_to_admit(token, role), "exchange/denied"
     if code == "InvalidIdentityToken":
         fix = (
             "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
@@ -174,12 +196,11 @@ def _cause_of_refusal(
             if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
             else "check that AWS trusts this issuer, and this machine's clock."
         )
-        return claims, fix, "exchange/invalid-token"
+        return "", fix, "exchange/invalid-token"
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
-    cause, fix, error_id = _cause_in_request(role, code, message, status)
-    return cause or (claims if error_id == "exchange/refused" else ""), fix, error_id
+    return _cause_in_request(role, code, message, status)
 
 
 def _aws_audience(token: IdToken) -> str:
@@ -199,13 +220,13 @@ def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple
             "exchange/duration",
         )
     if code in ("MalformedPolicyDocument", "PackedPolicyTooLarge"):
-        return "", "mend or shorten the session policy (policy=, policy_arns=).", "exchange/policy"
+        return (
+            "",
+            "correct or shorten the session policy (policy=, policy_arns=).",
+            "exchange/policy",
+        )
     if code == "RegionDisabledException":
         return "", "enable STS in this region in the IAM console.", "exchange/region"
     if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
     return "", _GENERIC_FIX, "exchange/refused"
-
-
-def _shown(claim: str | None) -> str:
-    return "none" if claim is None else quoted(claim)

@@ -1,4 +1,4 @@
-"""Where the settings of a `Role` come from: arguments, environment, AWS config profile.
+"""Where settings come from: arguments, environment, AWS config profile.
 
 Settings, the first that is given wins: argument, environment, AWS config profile. A session made
 for a named profile reads the profile and not the environment, as botocore itself does.
@@ -11,6 +11,9 @@ for a named profile reads the profile and not the environment, as botocore itsel
 | duration     | `…DURATION_SECONDS`                                | `gcp_duration_seconds`  |
 | further hops | `…CHAIN`, ARNs with commas                         | `gcp_chain`             |
 
+How long to wait for a metadata server, which belongs to a token source and not to the role, is read
+from `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS` and the profile key `gcp_metadata_deadline_seconds`.
+
 `AWS_ROLE_ARN` counts only while `AWS_WEB_IDENTITY_TOKEN_FILE` is not set: with it, the pair is
 botocore's own (IRSA).
 """
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gcp_aws_bridge.config import Role
@@ -35,6 +39,10 @@ _SETTINGS = {
     "duration_seconds": (("GCP_AWS_BRIDGE_DURATION_SECONDS",), "gcp_duration_seconds"),
     "chain": (("GCP_AWS_BRIDGE_CHAIN",), "gcp_chain"),
 }
+
+METADATA_DEADLINE = ("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "gcp_metadata_deadline_seconds")
+# At most: a caller waits up to 90 s for credentials, and STS may need half a minute of them.
+_DEADLINE_S = (1.0, 60.0)
 
 
 def resolve(
@@ -74,6 +82,42 @@ def resolve(
         raise ConfigError(
             f"{error.args[0]} (Settings in use: {places}.)", fix=error.fix, error_id=error.error_id
         ) from None
+
+
+def metadata_deadline_s(
+    environ: Mapping[str, str],
+    profile: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    named_profile: bool = False,
+) -> float | None:
+    """Return the seconds to wait for a metadata server, or None where no setting says.
+
+    Args:
+        environ: Read unless *named_profile*.
+        profile: The keys of the AWS config profile in use.
+
+    Raises:
+        ConfigError: The setting is not a number of seconds from 1 to 60.
+    """
+    variable, profile_key = METADATA_DEADLINE
+    text, where = "" if named_profile else environ.get(variable, "").strip(), variable
+    if not text:
+        found = profile.get(profile_key, "")
+        text, where = found.strip() if isinstance(found, str) else "", f"profile key {profile_key}"
+    if not text:
+        return None
+    least_s, most_s = _DEADLINE_S
+    try:
+        if least_s <= (seconds := float(text)) <= most_s:
+            return seconds
+    except ValueError:
+        pass
+    raise ConfigError(
+        f"The time to wait for the metadata server in {where} is {quoted(text)}; it must be a "
+        f"number of seconds from {least_s:g} to {most_s:g}.",
+        fix=f"correct {where}, or unset it for 20 s.",
+        error_id="config/metadata-deadline",
+    )
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,13 +66,17 @@ class _Answer(threading.local):
 
     status = 0
     date: datetime | None = None
+    form = ""  # media type and encoding, as the answer says
 
     def forget(self) -> None:
-        self.status, self.date = 0, None
+        self.status, self.date, self.form = 0, None, ""
 
     def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
+        headers = response_dict["headers"]
         self.status = response_dict["status_code"]
-        self.date = http_date(response_dict["headers"].get("Date"))
+        self.date = http_date(headers.get("Date"))
+        said = (headers.get(name) for name in ("Content-Type", "Content-Encoding"))
+        self.form = ", ".join(filter(None, said))
 
 
 class Sts:
@@ -205,15 +209,11 @@ class Sts:
             with wire_logs_silenced():
                 return ask()
         except botocore.exceptions.ClientError as error:
-            said = error.response.get("Error", {})
-            code = said.get("Code") or ""
+            code, message, request_id = said_by(error)
             if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
                 raise self._unusable(error, arn) from None
             refused = refusal(
-                code=code,
-                message=said.get("Message") or "",
-                status=self._answer.status,
-                request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
+                code=code, message=message, status=self._answer.status, request_id=request_id
             )
             refused.date = self._answer.date
             raise refused from None  # its __cause__ would hold the request, token included
@@ -228,7 +228,21 @@ class Sts:
 
         if isinstance(error, _NETWORK):
             return _refusals.not_reached(self.region_name, arn, error)
-        return _refusals.not_from_sts(self.region_name, arn, error, self._answer.status)
+        seen = self._answer
+        return _refusals.not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+
+
+def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:
+    """Return code, message and request id of an error answer; each is empty where it has none.
+
+    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph gives
+    `Error` alone (its S3 form), of which botocore returns the members themselves.
+    """
+    answer = error.response
+    said = answer.get("Error") or answer
+    found = said.get("Code"), said.get("Message"), answer["ResponseMetadata"].get("RequestId")
+    code, message, request_id = (one if isinstance(one, str) else "" for one in found)
+    return code.strip(), message.strip(), request_id
 
 
 def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:

@@ -7,9 +7,10 @@
     │  └─ TokenUnavailable      this source does not exist here: a chain of sources goes on
     └─ ExchangeError            STS said no or could not be reached: .code .request_id .retryable
 
-A message says what was seen, what was wanted, and ends with what to do and an id in brackets: the
-heading of its section in docs/reference/errors.md. Where botocore asked (a boto3 client signing a
-request), it sees its own `CredentialRetrievalError`, with one of these as `__cause__`.
+A message says what failed, what to check or do, then the details, and ends with an id in brackets:
+`gcp-aws-bridge explain ID` prints its section of docs/reference/errors.md. A boto3 client that
+signs a request raises botocore's `CredentialRetrievalError`, which has the whole message; its
+`__cause__` is one of these, whose `str` is short so that a traceback has the message once.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ class BridgeError(Exception):
 
     Args:
         summary: What failed, what was seen and what was wanted, in full sentences.
-        fix: What to do about it, a command or a setting.
-        error_id: Its section in docs/reference/errors.md.
-        retryable: The same may succeed later without anybody changing anything.
+        fix: What to do about it: a command, a setting, or what to check in which order.
+        error_id: Its section in docs/reference/errors.md, which `gcp-aws-bridge explain` prints.
+        retryable: The same may succeed later without any change.
+        details: What helps to do it, such as the claims of a token. Summary and fix together have
+            at most about 300 characters; what is longer belongs here.
     """
 
     # Class attributes are the defaults, and every argument but the first has one, so that the
@@ -47,29 +50,59 @@ class BridgeError(Exception):
     fix: str = ""
     error_id: str = ""
     retryable: bool = False
+    details: str = ""
+    _is_told: bool = False  # the error that this one causes has the message
 
     def __init__(
-        self, summary: str, *, fix: str = "", error_id: str = "", retryable: bool = False
+        self,
+        summary: str,
+        *,
+        fix: str = "",
+        error_id: str = "",
+        retryable: bool = False,
+        details: str = "",
     ) -> None:
         super().__init__(summary)
         self.fix = fix
         self.error_id = error_id
         self.retryable = retryable
+        self.details = details
+
+    @property
+    def message(self) -> str:
+        """The whole message: summary, fix, details and id."""
+        parts = [str(self.args[0]) if self.args else type(self).__name__]
+        if self.fix:
+            parts.append(f"Fix: {self.fix}")
+        if self.details:
+            parts.append(f"Details: {self.details}")
+        if self.error_id:
+            parts.append(f"[{self.error_id}]")
+        return " ".join(parts)
 
     def __copy__(self) -> Self:
-        # Without its constructor: a subclass of somebody's own may want other arguments.
+        # Without its constructor: a subclass may want other arguments.
         made = type(self).__new__(type(self))
         made.args = self.args
         vars(made).update(vars(self))
         return made
 
     def __str__(self) -> str:
-        parts = [str(self.args[0]) if self.args else type(self).__name__]
-        if self.fix:
-            parts.append(f"Fix: {self.fix}")
-        if self.error_id:
-            parts.append(f"[{self.error_id}]")
-        return " ".join(parts)
+        """Return the message, or where to read more if a botocore error has the message."""
+        if self._is_told and self.error_id:
+            return f"[{self.error_id}] To read more: gcp-aws-bridge explain {self.error_id}"
+        return self.message
+
+
+def as_cause(error: BridgeError) -> BridgeError:
+    """Return a copy of *error* to be the `__cause__` of another error, which has its message.
+
+    Its `str` is short, so that a traceback has the message once. It has no traceback of its own.
+    """
+    made = error.__copy__()
+    made._is_told = True
+    made.__cause__ = error.__cause__
+    return made
 
 
 class ConfigError(BridgeError, ValueError):
@@ -111,8 +144,9 @@ class ExchangeError(BridgeError):
         code: str = "",
         request_id: str = "",
         retryable: bool = False,
+        details: str = "",
     ) -> None:
-        super().__init__(summary, fix=fix, error_id=error_id, retryable=retryable)
+        super().__init__(summary, fix=fix, error_id=error_id, retryable=retryable, details=details)
         self.code = code
         self.request_id = request_id
 

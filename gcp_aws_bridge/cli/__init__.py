@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    # Commands are imported by name, each when it runs. These lines are never executed: programs
+    # that freeze an application (PyInstaller) read them in the compiled module and add the modules.
+    from gcp_aws_bridge.cli import (  # noqa: F401
+        credential_process,
+        demo,
+        doctor,
+        emulate,
+        env,
+        exec,
+        explain,
+        google_config,
+        google_exec,
+        google_serve,
+        google_token,
+        serve,
+        setup,
+        token,
+        trust_policy,
+    )
+
 # Name, module, help line. The help line stands here so that `--help` imports no command.
 _COMMANDS = (
     ("credential-process", "credentials for the AWS CLI and every SDK, by the AWS config file"),
@@ -29,6 +49,7 @@ _COMMANDS = (
     ("setup", "write what to run in both clouds, compare what is there, or rewrite a manifest"),
     ("trust-policy", "write, explain and check the trust policy of a role"),
     ("doctor", "name the broken link between Google and AWS, and what mends it"),
+    ("explain", "what an error id means and what to do about it, without a network"),
     ("demo", "show the whole bridge at work on this machine, with no cloud"),
     ("emulate", "run both clouds emulated, for tests and trying out"),
 )
@@ -93,7 +114,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             name, help=summary, description=f"{summary}.", formatter_class=layout
         )
         if name == wanted:
-            module = importlib.import_module(f"gcp_aws_bridge.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
             module.configure(command)
             command.set_defaults(run=module.run)
     return parser

@@ -191,7 +191,7 @@ def _asked(walk: Walk, role: Role, source: TokenSource) -> _id_token.IdToken:
 
 
 def _not_bound(walk: Walk, error: TokenError) -> Finding | None:
-    said = str(error.args[0])
+    said = f"{error.args[0]} {error.details}".strip()
     if walk.probe is None or token_origin(walk):
         return None
     pool = _POOL.search(said)  # in the place of an account's e-mail

@@ -121,7 +121,7 @@ def _name_problem(walk: Way, host: str, is_proxy: bool) -> tuple[str, str, str] 
 
 
 def _unreached(sts: AskedSts, proxy: str, error: ExchangeError) -> Finding:
-    said = str(error.args[0]).rpartition(" failed. ")[2]
+    said = f"{str(error.args[0]).rpartition(' failed. ')[2]} {error.details}".strip()
     if error.code == "ProxyConnectionError" or (proxy and error.code in _WAYS):
         return _broken(
             sts,
@@ -141,11 +141,9 @@ def _unreached(sts: AskedSts, proxy: str, error: ExchangeError) -> Finding:
         return _broken(
             sts,
             "doctor/sts-tls",
-            f"TLS fails: {said} Something on the way answers with a certificate of its own, or "
-            "the authority that signed it is not known here",
+            said,
             "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 "
-            "-noout -issuer -subject -dates\n"
-            "where the issuer is your own proxy's: export AWS_CA_BUNDLE=/path/to/its-authority.pem",
+            f"-noout -issuer -subject -dates\n{error.fix}",
         )
     if error.code in _WAYS:
         return _broken(sts, *_WAYS[error.code])

@@ -36,8 +36,10 @@ class Finding:
 
     @classmethod
     def of(cls, link: str, error: BridgeError) -> Finding:
-        """The finding that an error of the library's own is."""
+        """Return the finding for an error of the library."""
         seen = str(error.args[0]) if error.args else type(error).__name__
+        if error.details:
+            seen = f"{seen} {error.details}"
         return cls(link, "broken", seen, fix=error.fix, id=error.error_id)
 
 

@@ -1,12 +1,17 @@
-"""Why AWS did not admit a valid token: the role as it is, beside what it needs.
+"""Why AWS denied a valid token: the role as it is, beside what the token has.
 
-Reading takes AWS keys of somebody's own, with `iam:GetRole`: those of the environment or of the
-profile's files, and no others, since every other road of botocore's chain is slow or this one.
+Either side may be wrong. So the audience and the account of the token are looked at before the
+policy, and a command that changes the policy leaves the rest of it as it is: it never replaces an
+audience of the role's own by the default.
+
+Reading the role takes AWS keys with `iam:GetRole`: those of the environment or of the profile's
+files, and no others, since botocore's other providers are slow, or this library itself.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -15,27 +20,30 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.credentials import CredentialResolver
 
-from gcp_aws_bridge import _id_token, policy
+from gcp_aws_bridge import _denied
 from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken
+from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.doctor import differences
+from gcp_aws_bridge.doctor.differences import Comparison, Difference
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left, named
+from gcp_aws_bridge.doctor.walk import Walk, left
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 from gcp_aws_bridge.policy import aws_audience
 
-_KEY_ROADS = frozenset({"env", "shared-credentials-file", "config-file"})
+_KEY_PROVIDERS = frozenset({"env", "shared-credentials-file", "config-file"})
 _GOOGLE_PROVIDER = "oidc-provider/accounts.google.com"
 
 
 def explain(walk: Walk, error: ExchangeError) -> Finding | None:
-    """The finding for a refusal that lies in the account's or role's set-up; None for others."""
+    """Return the finding for an error that the account's or role's set-up explains, or None."""
     role, token = left(walk.role), left(walk.token)
     google = token.issuer in GOOGLE_ISSUERS
     if error.error_id == "exchange/invalid-token" and google and "audience" in str(error).lower():
         return _google_provider(role, token, error)
     if error.error_id != "exchange/denied":
         return None
-    return _denied(walk, role, token)
+    return _denied_token(walk, role, token)
 
 
 def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Finding:
@@ -53,9 +61,9 @@ def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Findin
     )
 
 
-def _denied(walk: Walk, role: Role, token: IdToken) -> Finding:
+def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
     try:
-        wanted = wanted_policy(token, role)
+        statement = _denied.statement(token, role)
     except ConfigError as error:
         return _broken(
             f"AWS refuses the token, which no trust policy can name: {error.args[0]}",
@@ -73,18 +81,7 @@ def _denied(walk: Walk, role: Role, token: IdToken) -> Finding:
     except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as failed:
         found, why_not = None, f"IAM was not reached ({type(failed).__name__})"
     if found is None:
-        return _broken(
-            f"AWS refuses the token: the trust policy of {role.arn} does not admit it, or there is "
-            f"no such role. AWS says the same of both, and {why_not}. {_claims(token)}",
-            wanted,
-            f"aws iam get-role --role-name {_name(role)} "
-            "--query Role.AssumeRolePolicyDocument\n" + _update(role, wanted),
-            "exchange/denied",
-        )
-    return _compared(role, token, found, wanted)
-
-
-def _compared(role: Role, token: IdToken, found: Mapping[str, Any], wanted: str) -> Finding:
+        return _unread(walk, role, token, why_not, statement)
     if found["Arn"] != role.arn:
         return _broken(
             f"The role is {quoted(found['Arn'], 2048)}; {role.arn} was asked for.",
@@ -95,55 +92,129 @@ def _compared(role: Role, token: IdToken, found: Mapping[str, Any], wanted: str)
     document = found["AssumeRolePolicyDocument"]
     if isinstance(document, str):
         document = json.loads(document)
-    admitted, why = verdict(document, token, role.arn.split(":")[4])
-    there = json.dumps(document, separators=(",", ":"))
-    if admitted:
+    return _compared(walk, role, token, document, statement)
+
+
+def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str) -> Finding:
+    """Return what to check, in order, where the trust policy cannot be read."""
+    place = audience_place(walk)
+    audience = f"The audience, {quoted(role.audience)}, comes from {place}."
+    steps = [
+        f"{_get_role(role)}   # in account {role.arn.split(':')[4]}; NoSuchEntity: no such role",
+        f"{_set_audience(place, 'AUDIENCE')}   # the policy's audience, if it names another",
+    ]
+    own = ""
+    if _denied.is_default(role.audience):
+        audience = (
+            f"The audience, {quoted(role.audience)}, is the default"
+            + ("" if place == _DEFAULT else f" (from {place})")
+            + ": a role with an audience of its own refuses it, and then this setting is wrong, "
+            "not the policy."
+        )
+        own = ", and the role has no audience of its own"
+    steps.append(f"is {_who(token)} who should have the role? If not, correct the workload")
+    steps.append(f"if so{own}: add this statement to the policy:\n{statement}")
+    return _broken(
+        f"AWS denied {role.arn} to an ID token of {_denied.issuer_of(token)}: its trust policy "
+        "does not admit the token, or there is no such role. AWS says the same of both, and "
+        f"{why_not}. {audience} {_denied.claims(token)}",
+        "A role that exists, with a trust policy that names the audience and the account of this "
+        "token.",
+        "\n".join(steps),
+        "exchange/denied",
+    )
+
+
+def _compared(
+    walk: Walk, role: Role, token: IdToken, document: dict[str, Any], statement: str
+) -> Finding:
+    account_id = role.arn.split(":")[4]
+    try:
+        compared = differences.compare(document, token, account_id)
+    except ConfigError as error:
+        compared = Comparison(False, str(error.args[0]), is_denied=True)
+    there = f"The policy: {json.dumps(document, separators=(',', ':'))}"
+    if compared.allowed:
         return _broken(
             f"The trust policy of {role.arn} admits this token, and STS refused it: the policy "
             "was changed this minute, or a service or resource control policy of the "
-            f"organization forbids it. The policy: {there}",
+            f"organization forbids it. {there}",
             "No policy of the organization that forbids sts:AssumeRoleWithWebIdentity.",
             "try again in a minute\naws organizations list-policies --filter "
             "SERVICE_CONTROL_POLICY",
             "doctor/not-the-role",
         )
+    differing = compared.differences
+    refused = f"The trust policy of {role.arn} does not admit this token: "
+    if audiences := [one for one in differing if one.is_audience(token) and one.audience()]:
+        return _other_audience(walk, token, audiences[0], f"{refused}{_seen(differing)}. {there}")
+    seen = f"{refused}{_seen(differing) or compared.reasons}. {_denied.claims(token)} {there}"
+    edited = differences.corrected(document, differing, token, json.loads(statement))
+    if compared.is_denied or not differences.compare(edited, token, account_id).allowed:
+        fix = f"{_get_role(role)}   # and change what is named above"
+        return _broken(seen, "A trust policy that admits this token.", fix, "doctor/trust-policy")
+    wanted = json.dumps(edited)
+    fix = (
+        f"if {_who(token)} should have the role (all else in the policy stays as it is):\n"
+        f"aws iam update-assume-role-policy --role-name {_name(role)} "
+        f"--policy-document {shlex.quote(wanted)}"
+    )
+    return _broken(seen, wanted, fix, "doctor/trust-policy")
+
+
+def _seen(differing: tuple[Difference, ...]) -> str:
+    return differences.only_these(differing)
+
+
+def _other_audience(walk: Walk, token: IdToken, wanted: Difference, seen: str) -> Finding:
+    """Return the finding for a setting of the workload that the role's policy contradicts."""
+    place = audience_place(walk)
+    audience = wanted.audience()
+    fix = [_set_audience(place, audience)]
+    if token.issuer not in GOOGLE_ISSUERS:
+        fix.append(
+            f"and in the pod's volume: serviceAccountToken.audience: {shlex.quote(audience)}"
+        )
     return _broken(
-        f"The trust policy of {role.arn} does not admit this token: {why}. {_claims(token)} "
-        f"The policy: {there}",
-        wanted,
-        _update(role, wanted),
-        "doctor/trust-policy",
+        f"{seen} The token's audience comes from {place}.",
+        f"A token for the audience {quoted(audience)}, which the role's trust policy names.",
+        "\n".join(fix),
+        "doctor/audience",
     )
 
 
-def verdict(document: Any, token: IdToken, account_id: str) -> tuple[bool, str]:
-    """Whether a trust policy admits a token; and if not, what does not hold."""
-    try:
-        decision = policy.evaluate(document, _id_token.claims_of(token), account_id=account_id)
-    except ConfigError as error:
-        return False, str(error.args[0])
-    against = [
-        f"Statement[{one.index}] ({one.effect}) {reason}"
-        for one in decision.statements
-        for reason in one.reasons
-        if (one.effect == "Deny") is reason.startswith("holds")
-    ]
-    return decision.allowed, "; ".join(against)
+_DEFAULT = "the default"
 
 
-def wanted_policy(token: IdToken, role: Role) -> str:
-    """The trust policy that admits *token* and nothing else, as JSON.
+def audience_place(walk: Walk) -> str:
+    """Return where the role's audience was set: an option, a variable, a profile key."""
+    arguments = given(walk.arguments)
+    if "audience" in arguments:
+        return "the command line"
+    named = walk.session.instance_variables().get("profile") is not None
+    found = look_up(arguments, {} if named else os.environ, walk.session.get_scoped_config())
+    if "audience" in found:
+        return found["audience"][1]
+    return f"{_DEFAULT} of a named profile, without gcp_audience" if named else _DEFAULT
 
-    Raises:
-        ConfigError: It has claims that no policy can pin.
-    """
-    account_id, claims = role.arn.split(":")[4], _id_token.claims_of(token)
-    statement = policy.statement_for(claims, account_id=account_id, partition=role.partition)
-    return json.dumps(policy.policy_of(statement))
+
+def _set_audience(place: str, audience: str) -> str:
+    """Return how to set *audience* where it counts."""
+    if place == "the command line":
+        return f"--audience {shlex.quote(audience)}"
+    if "profile" in place:
+        return f"gcp_audience = {audience}   # in the AWS profile"
+    return f"export GCP_AWS_BRIDGE_AUDIENCE={shlex.quote(audience)}"
+
+
+def _who(token: IdToken) -> str:
+    """Return the account of *token*, and what kind of account it is where that matters."""
+    kind = _denied.kind_of_account(token)
+    return quoted(token.email or token.subject) + (f", {kind}," if kind else "")
 
 
 def read_role(walk: Walk, role: Role) -> tuple[Mapping[str, Any] | None, str]:
-    """What IAM says of the role; or None, and why it was not asked.
+    """Return what IAM says of the role; or None, and why IAM was not asked.
 
     Raises:
         ClientError, BotoCoreError, TimeoutError: It was, and refused or was not reached.
@@ -175,7 +246,7 @@ def read_role(walk: Walk, role: Role) -> tuple[Mapping[str, Any] | None, str]:
 def _keys(walk: Walk) -> Any:
     providers = walk.session.get_component("credential_provider").providers
     keys = CredentialResolver(
-        [one for one in providers if one.METHOD in _KEY_ROADS]
+        [one for one in providers if one.METHOD in _KEY_PROVIDERS]
     ).load_credentials()
     return keys.get_frozen_credentials() if keys else None
 
@@ -190,20 +261,12 @@ def _no_such_role(role: Role) -> Finding:
     )
 
 
-def _update(role: Role, document: str) -> str:
-    return (
-        "if this is who should have the role (it replaces the whole policy: keep the rest of it):\n"
-        f"aws iam update-assume-role-policy --role-name {_name(role)} "
-        f"--policy-document {shlex.quote(document)}"
-    )
+def _get_role(role: Role) -> str:
+    return f"aws iam get-role --role-name {_name(role)} --query Role.AssumeRolePolicyDocument"
 
 
 def _name(role: Role) -> str:
     return shlex.quote(role.arn.rpartition("/")[2])
-
-
-def _claims(token: IdToken) -> str:
-    return f"The token has {named(token)}."
 
 
 def _broken(seen: str, wanted: str, fix: str, finding_id: str) -> Finding:

@@ -10,7 +10,10 @@ not run out is not asked here. Rules are those of the IAM user guide; each modul
 What is not evaluated is said, and never taken for a yes.
 """
 
+from .authorized_party import CLIENT as CLIENT
+from .authorized_party import EMAIL as EMAIL
 from .authorized_party import aws_audience as aws_audience
+from .authorized_party import kind_of as kind_of
 from .building import build, policy_of, statement_for
 from .decision import Decision, StatementVerdict, evaluate
 from .findings import Finding

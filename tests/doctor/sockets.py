@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -49,17 +50,22 @@ def answering(reply: bytes) -> Iterator[str]:
 
 @contextlib.contextmanager
 def tls(
-    folder: Path, *, host: str = "127.0.0.1", days: int = 1, trusted: bool = False
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    days: int = 1,
+    trusted: bool = False,
+    reply: bytes = b"",
 ) -> Iterator[str]:
     """HTTPS with a certificate for *host* that ends in so many days.
 
-    With *trusted*, the authority is left in `authority.pem` for AWS_CA_BUNDLE; the certificate is
-    its own authority.
+    Each request is answered with *reply*. With *trusted*, the authority is left in `authority.pem`
+    for AWS_CA_BUNDLE; the certificate is its own authority.
     """
     context = server_context(folder, [host], days=days, trusted=trusted)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        _served(listener, b"", lambda one: context.wrap_socket(one, server_side=True)),
+        _served(listener, reply, lambda one: context.wrap_socket(one, server_side=True)),
     ):
         yield f"https://{_address(listener)}"
 
@@ -140,7 +146,7 @@ def _served(
                 connection.settimeout(5)
                 with wrap(connection) as wrapped:
                     if not stopped.is_set():
-                        wrapped.recv(65536)
+                        _read_request(wrapped)
                         wrapped.sendall(reply)
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -152,6 +158,17 @@ def _served(
         with contextlib.suppress(OSError), socket.create_connection(listener.getsockname()):
             pass  # wakes accept()
         thread.join()
+
+
+def _read_request(connection: socket.socket) -> None:
+    """Read all of it: closing with something unread resets the connection under the answer."""
+    seen = b""
+    while more := connection.recv(65536):
+        seen += more
+        head, end, body = seen.partition(b"\r\n\r\n")
+        length = re.search(rb"(?im)^content-length: *(\d+)", head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            return
 
 
 def _address(bound: socket.socket) -> str:

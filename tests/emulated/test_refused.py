@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import pickle
 import re
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError
@@ -39,7 +45,9 @@ def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
         bridge.credentials(role, **settings).get_frozen_credentials()  # type: ignore[arg-type]
     error = caught.value.__cause__
     assert isinstance(error, BridgeError)
-    assert str(error) in str(caught.value)
+    assert error.message in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert 1 == shown.count(str(error.args[0]))
     copy = pickle.loads(pickle.dumps(error))
     assert (type(error), str(error), vars(error)) == (type(copy), str(copy), vars(copy))
     assert not re.search(r"eyJ\w+\.eyJ", str(caught.value))
@@ -56,12 +64,62 @@ def test_refusal_shows_the_claims_and_a_statement_that_would_admit_them(pod: Emu
     assert isinstance(error, ExchangeError)
     assert ("AccessDenied", False) == (error.code, error.retryable)
     assert error.request_id
-    assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in str(error)
-    assert f'azp="{number}", aud="sts.amazonaws.com", sub="{number}" ("{email}")' in str(error)
-    statement = json.loads(error.fix[error.fix.index("{") :])
+    assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in error.message
+    assert f'azp="{number}", aud="sts.amazonaws.com", sub="{number}" ("{email}")' in error.message
+    statement = json.loads(error.details[error.details.index("{") :])
     pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
     registry.clear()
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
+
+
+def call_of_a_client() -> object:
+    return bridge.session(ROLE).client("sts").get_caller_identity()
+
+
+def call_after_install() -> object:
+    bridge.install(ROLE)
+    try:
+        return boto3.Session().client("sts").get_caller_identity()
+    finally:
+        bridge.uninstall()
+
+
+def call_of_an_async_client() -> object:
+    from gcp_aws_bridge import aio  # aiobotocore is not installed for all tests
+
+    async def call() -> object:
+        async with aio.session(ROLE).create_client("sts") as client:
+            return await client.get_caller_identity()
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize("call", [call_of_a_client, call_after_install, call_of_an_async_client])
+@pytest.mark.parametrize("fault", ["denied", "outage", "no token"])
+def test_message_is_once_in_the_traceback_of_a_client(
+    pod: Emulator, call: Callable[[], Any], fault: str
+) -> None:
+    if call is call_of_an_async_client:
+        pytest.importorskip("aiobotocore")
+    with contextlib.ExitStack() as stack:
+        if fault == "denied":
+            pod.remove_role(ROLE)
+        else:
+            stack.enter_context(pod.sts.down() if fault == "outage" else no_token(pod))
+        with pytest.raises(CredentialRetrievalError) as caught:
+            call()
+    cause = caught.value.__cause__
+    assert isinstance(cause, BridgeError)
+    shown = "".join(traceback.format_exception(caught.value))
+    for part in filter(None, (cause.args[0], cause.fix, cause.details)):
+        assert 1 == shown.count(part)
+    assert f"gcp-aws-bridge explain {cause.error_id}" in shown
+
+
+@contextlib.contextmanager
+def no_token(pod: Emulator) -> Iterator[None]:
+    pod.metadata.inject(Fault.status(403, "denied"), times=None)
+    yield
 
 
 def test_a_refusal_costs_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
@@ -91,8 +149,8 @@ def test_the_statement_for_a_key_files_token_admits_it(pod: Emulator, tmp_path: 
     key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
     source = bridge.GoogleCredentials(key_file=key_file)
     error = failure(token_source=source)
-    assert ("exchange/denied", True) == (error.error_id, f'azp="{account.email}"' in str(error))
-    statement = json.loads(error.fix[error.fix.index("{") :])
+    assert ("exchange/denied", True) == (error.error_id, f'azp="{account.email}"' in error.message)
+    statement = json.loads(error.details[error.details.index("{") :])
     built = policy.build(audience=AUDIENCE, key_file_emails={account.unique_id: account.email})
     assert built == {"Version": "2012-10-17", "Statement": [statement]}
     assert [] == policy.lint(built)
@@ -104,8 +162,8 @@ def test_the_statement_for_a_key_files_token_admits_it(pod: Emulator, tmp_path: 
 def test_duration_over_the_roles_maximum(pod: Emulator) -> None:
     error = failure(duration_seconds=7200)
     assert "exchange/duration" == error.error_id
-    assert "MaxSessionDuration" in str(error)
-    assert "duration_seconds is 7200" in str(error)
+    assert "MaxSessionDuration" in error.message
+    assert "duration_seconds is 7200" in error.message
 
 
 def test_a_policy_that_iam_does_not_take(pod: Emulator) -> None:
@@ -131,8 +189,8 @@ def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type
     pod.add_role(ROLE, {"Version": "2012-10-17", "Statement": [statement]})
     error = failure(token_source=source)
     assert "exchange/denied" == error.error_id
-    assert f'IAM OIDC provider of "{url}"' in error.fix
-    assert subject.replace(":etl", ":other") in error.fix
+    assert f'an ID token of "{url}"' in error.message
+    assert subject.replace(":etl", ":other") in error.details
 
     registry.clear()
     file.write_text(provider.mint(subject))  # the kubelet replaces it
@@ -153,7 +211,7 @@ def test_a_forged_token_is_refused_by_aws(pod: Emulator) -> None:
 def test_a_token_for_another_audience_is_not_sent(pod: Emulator) -> None:
     error = failure(token_source=lambda: pod.mint("https://another.example"))
     assert "token/audience" == error.error_id
-    assert "https://another.example" in str(error)
+    assert "https://another.example" in error.message
     assert 0 == len(pod.sts.requests)
 
 
@@ -182,7 +240,7 @@ def test_metadata_server_answers_badly(pod: Emulator, fault: Fault, error_id: st
     pod.metadata.inject(fault, times=None)
     error = failure()
     assert isinstance(error, TokenError)
-    assert (error_id == "token/none") == ("is not Google's metadata server" in str(error))
+    assert (error_id == "token/none") == ("is not Google's metadata server" in error.message)
     assert (error_id, 1, 0) == (error.error_id, len(pod.metadata.requests), len(pod.sts.requests))
 
 
@@ -253,7 +311,7 @@ def test_sts_that_cannot_be_reached(pod: Emulator) -> None:
     with pod.sts.down():
         error = failure()
     assert "exchange/unreachable" == error.error_id
-    assert "STS in us-east-1 was not reached" in str(error)
+    assert "STS in us-east-1 was not reached" in error.message
     registry.clear()
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
 

@@ -236,7 +236,7 @@ def test_a_refused_hop_names_both_roles(pod: Emulator) -> None:
     error = caught.value.__cause__
     assert isinstance(error, ExchangeError)
     assert ("AccessDenied", "exchange/hop", False) == (error.code, error.error_id, error.retryable)
-    assert f"Assuming {TARGET} from {ROLE} failed" in str(error)
+    assert f"Assuming {TARGET} from {ROLE} failed" in error.message
     assert error.request_id
 
 

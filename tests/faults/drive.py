@@ -6,6 +6,7 @@ The caller is this thread; the refresh behind its back runs when the drive says 
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,6 +23,7 @@ from . import waits
 from .outcomes import JITTER, NEXT_ATTEMPT_S, Life, Outcome, Row, Server, Situation
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
+_MOST = 320  # characters of a message before its details: about 300
 
 
 class Drive:
@@ -172,7 +174,10 @@ class Drive:
 
 
 def _cause(raised: CredentialRetrievalError) -> BridgeError:
-    """The library's own error, whose text a user of boto3 reads."""
+    """The library's own error, whose message a user of boto3 reads once."""
     assert isinstance(raised.__cause__, BridgeError)
-    assert str(raised.__cause__) in str(raised)
+    assert raised.__cause__.message in str(raised)
+    shown = "".join(traceback.format_exception(raised))
+    assert 1 == shown.count(raised.__cause__.args[0])
+    assert _MOST >= len(f"{raised.__cause__.args[0]} Fix: {raised.__cause__.fix}")
     return raised.__cause__

@@ -52,7 +52,7 @@ def test_page_of_a_proxy_is_not_taken_for_a_refusal_by_sts(drive: Drive) -> None
 
 @pytest.mark.parametrize("status", ["403", "429", "503"])
 def test_status_of_what_is_not_sts_is_said(drive: Drive, status: str) -> None:
-    assert f"HTTP {status}" in str(failure(drive, ROWS[Server.STS, status]))
+    assert f"HTTP {status}" in failure(drive, ROWS[Server.STS, status]).message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
-"""`python -m tests.site`: write docs/reference/cli.md."""
+"""`python -m tests.site`: write docs/reference/cli.md and what `gcp-aws-bridge explain` prints."""
 
 from __future__ import annotations
 
-from .command_line import PAGE, text
+from . import command_line, explanations
 
 if __name__ == "__main__":
-    PAGE.write_text(text(), encoding="utf-8", newline="\n")
-    print(PAGE)
+    for path, text in (
+        (explanations.MODULE, explanations.text()),
+        (command_line.PAGE, command_line.text()),
+    ):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(path)

@@ -50,8 +50,9 @@ def failure(
     error = caught.value
     assert (kind, error_id) == (type(error), error.error_id)
     for value in seen:
-        assert value in error.args[0]
-    assert str(error) == f"{error.args[0]} Fix: {error.fix} [{error_id}]"
+        assert value in f"{error.args[0]} {error.details}"
+    details = f" Details: {error.details}" if error.details else ""
+    assert str(error) == f"{error.args[0]} Fix: {error.fix}{details} [{error_id}]"
     assert error.fix
     pickled = pickle.dumps(error)
     copy = pickle.loads(pickled)

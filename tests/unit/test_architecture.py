@@ -52,11 +52,11 @@ ORDER = [
     *("_credentials", "_cache", "config", "_settings"),
     *("_botocore_internals", "_bounded_answer", "_boto3_internals", "_botocore_session"),
     *("_endpoint", "_botocore_connection", "_google_connection"),
-    *("_id_token", "_http", "_metadata", "_token_file", "_wire_logs"),
+    *("_id_token", "_http", "_metadata_errors", "_metadata", "_token_file", "_wire_logs"),
     *("_google_auth_internals", "_google_files", "_google_auth_errors", "_federated_id_token"),
     *("_google_auth", "_default_source"),
     *("_bound_source", "tokens"),
-    *("_refusals", "_sts_key", "_sts", "_exchange"),
+    *("_tls", "_denied", "_refusals", "_sts_key", "_sts", "_exchange"),
     *(
         "_cells",
         "_request",

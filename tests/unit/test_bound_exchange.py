@@ -28,6 +28,7 @@ from environments import (
 from unit.servers import failure
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cells import BoundExchange
 from gcp_aws_bridge._request import Rendering, Request, shared_session
 from gcp_aws_bridge._sts import sts_for
 from gcp_aws_bridge.cli import _cached
@@ -430,3 +431,25 @@ def test_commands_of_equal_environments_have_one_file(site: Site) -> None:
     more = {"PATH": "/x", "AWS_ACCESS_KEY_ID": "x", "AWS_MAX_ATTEMPTS": "3", "LANG": "C"}
     put({}, site.folder / "b")
     assert first == _cached.request_key({"role_arn": ROLE}, {**os.environ, **more})
+
+
+@pytest.mark.parametrize(
+    ("variable", "key", "named", "seconds"),
+    [("30", "40", False, 30.0), (None, "40", False, 40.0), ("30", "40", True, 40.0)],
+)
+def test_wait_for_a_metadata_server_comes_from_environment_or_profile(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str | None,
+    key: str,
+    named: bool,
+    seconds: float,
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\ngcp_metadata_deadline_seconds = {key}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    if variable:
+        monkeypatch.setenv("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", variable)
+    session = botocore.session.Session(profile="default" if named else None)
+    for source in (None, bridge.MetadataServer()):
+        asked: Any = BoundExchange(source, bridge.Role(ROLE), session)._source.call
+        assert seconds == asked._deadline_s

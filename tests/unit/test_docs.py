@@ -47,7 +47,8 @@ def sections(page: str) -> list[str]:
 
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-    for variables, profile_key in _settings._SETTINGS.values():
+    deadline = ((_settings.METADATA_DEADLINE[0],), _settings.METADATA_DEADLINE[1])
+    for variables, profile_key in (*_settings._SETTINGS.values(), deadline):
         for name in (*variables, profile_key):
             assert f"`{name}`" in page
 
@@ -118,6 +119,15 @@ def test_every_command_is_documented() -> None:
     text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
     for name, _ in _COMMANDS:
         assert f"gcp-aws-bridge {name}" in text
+
+
+def test_freezers_find_every_command() -> None:
+    # PyInstaller adds the modules that a compiled module imports by name, executed or not.
+    found = set()
+    for node in ast.walk(parsed(PACKAGE / "cli/__init__.py")):
+        if isinstance(node, ast.ImportFrom) and node.module == "gcp_aws_bridge.cli":
+            found |= {alias.name for alias in node.names}
+    assert {name.replace("-", "_") for name, _ in _COMMANDS} == found
 
 
 def commands(text: str) -> list[list[str]]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.servers import id_token
@@ -15,6 +20,7 @@ from gcp_aws_bridge.exceptions import (
     ExchangeError,
     TokenError,
     TokenUnavailable,
+    as_cause,
     quoted,
 )
 
@@ -91,6 +97,60 @@ def test_an_exchange_error_is_final_unless_it_says_otherwise() -> None:
 def test_config_error_is_caught_as_a_value_error() -> None:
     with pytest.raises(ValueError, match="No"):
         raise ConfigError("No.")
+
+
+# -- the cause of another error, and lengths ---------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_that_another_repeats_is_short_and_keeps_its_attributes(
+    kind: type[BridgeError],
+) -> None:
+    error = kind("It failed.", fix="correct it.", error_id="a/b", details="A thing.")
+    error.__cause__ = ZeroDivisionError("of another library")
+    cause = as_cause(error)
+    assert "[a/b] To read more: gcp-aws-bridge explain a/b" == str(cause)
+    assert str(error) == error.message == cause.message
+    assert "It failed. Fix: correct it. Details: A thing. [a/b]" == str(error)
+    assert (error.args, error.fix, error.details) == (cause.args, cause.fix, cause.details)
+    assert (type(error), error.__cause__) == (type(cause), cause.__cause__)
+    assert str(cause) == str(pickle.loads(pickle.dumps(cause)))
+    try:
+        raise RuntimeError(error.message) from cause
+    except RuntimeError as wrapper:
+        shown = "".join(traceback.format_exception(wrapper))
+    assert (1, 1) == (shown.count("It failed."), shown.count("of another library"))
+
+
+PACKAGE = Path(exceptions.__file__).parent
+_LONGEST = 320  # "about 300"
+_PLACEHOLDER = 25  # a name, a number, an address
+
+
+def _length(node: ast.AST) -> int:
+    """How long a text of the code becomes, with something of an usual length in each place."""
+    if isinstance(node, ast.Constant):
+        return len(str(node.value))
+    if isinstance(node, ast.JoinedStr):
+        return sum(map(_length, node.values))
+    if isinstance(node, ast.BinOp):
+        return _length(node.left) + _length(node.right)
+    if isinstance(node, ast.IfExp):
+        return max(_length(node.body), _length(node.orelse))
+    return _PLACEHOLDER
+
+
+def _raised() -> Iterator[Any]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in exceptions.__all__:
+                yield pytest.param(node, id=f"{path.relative_to(PACKAGE)}:{node.lineno}")
+
+
+@pytest.mark.parametrize("call", [*_raised()])
+def test_message_is_short_before_its_details(call: ast.Call) -> None:
+    fix = [one.value for one in call.keywords if one.arg == "fix"]
+    assert _LONGEST >= sum(map(_length, [*call.args, *fix])) + len(" Fix: ")
 
 
 # -- quoted ------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +19,8 @@ from fakes import START, ManualWorld
 from unit.servers import AUDIENCE, ROLE_ARN, Reply, Server, answer, failure, id_token
 
 from gcp_aws_bridge import _http, _metadata
+from gcp_aws_bridge._bound_source import bound_source
+from gcp_aws_bridge._default_source import DefaultSource
 from gcp_aws_bridge._metadata import MetadataServer
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable
 
@@ -420,13 +424,96 @@ def test_a_name_that_does_not_resolve(
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:http", "http://metadata.example", "a b", "127.0.0.1:1/path", " "]
+    "host",
+    [
+        *("127.0.0.1:http", "http://metadata.example", "a b", "127.0.0.1:1/path", " "),
+        *("::1", "fd20:ce::254", "2001:db8::1:8080", "::ffff:127.0.0.1", "fe80::1%eth0"),
+        *("[::1", "[::1]x", "[zz]", "[127.0.0.1]", "[::1]:", "http://[::1]", "[]"),
+        *("127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:", ":8080", "a:80:90"),
+        *("user@metadata.example", "metadata.example?x", "metadata.example#", "\u00e9.example"),
+        *("127.0.0.1 ", "127.0.0.1:\u0663"),
+    ],
 )
 def test_a_host_that_is_none_is_a_wrong_setting(
     monkeypatch: pytest.MonkeyPatch, source: MetadataServer, host: str
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", host)
     failure(ConfigError, "config/metadata-host", source, seen=[f'"{host}"'])
+
+
+def test_a_bare_ipv6_address_is_told_to_have_brackets(
+    monkeypatch: pytest.MonkeyPatch, source: MetadataServer
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "::1")
+    error = failure(ConfigError, "config/metadata-host", source, seen=["has brackets"])
+    assert "[::1]:PORT" in error.fix
+
+
+def test_an_ipv6_address_in_brackets_is_asked(
+    monkeypatch: pytest.MonkeyPatch, source: MetadataServer
+) -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with listening:
+        accepted = threading.Thread(target=lambda: listening.accept()[0].close())
+        accepted.start()
+        host = f"[::1]:{listening.getsockname()[1]}"
+        monkeypatch.setenv("GCE_METADATA_HOST", host)
+        with contextlib.suppress(TokenUnavailable):
+            replace(source, deadline_s=0.0)()
+        accepted.join(5)
+        assert not accepted.is_alive()
+
+
+# -- how long it is waited for -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [MetadataServer, DefaultSource])
+@pytest.mark.parametrize("bound", [True, False])
+def test_the_setting_says_how_long_to_wait_and_the_message_names_it(
+    monkeypatch: pytest.MonkeyPatch, manual: ManualWorld, make: Any, bound: bool
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "45")
+    source = make(world=manual.world)
+    if bound:
+        source = bound_source(source, AUDIENCE, manual.world, 45.0).call
+        monkeypatch.delenv("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS")
+    with pytest.raises(TokenUnavailable) as caught:
+        source()
+    assert 40 < sum(manual.sleeps) <= 45
+    assert "GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS, now 45" in caught.value.message
+
+
+def test_what_the_message_recommends_waits_long_enough(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, manual: ManualWorld
+) -> None:
+    ready_s = manual.world.monotonic() + 30  # a node that takes longer than 20 s
+
+    def reply(connection: socket.socket) -> None:
+        late = manual.world.monotonic() < ready_s
+        connection.sendall(answer("starting", 503) if late else answer(TOKEN))
+
+    serve(reply)
+    source = MetadataServer(world=manual.world)
+    with pytest.raises(TokenError) as caught:
+        source()
+    assert "set GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS (now 20)" in caught.value.fix
+    ready_s = manual.world.monotonic() + 30
+    monkeypatch.setenv("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "60")
+    assert TOKEN == source()
+
+
+def test_the_argument_comes_before_the_setting(
+    monkeypatch: pytest.MonkeyPatch, manual: ManualWorld
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "60")
+    with pytest.raises(TokenUnavailable):
+        MetadataServer(deadline_s=5.0, world=manual.world)()
+    assert sum(manual.sleeps) <= 5
 
 
 # -- bounded in time ---------------------------------------------------------------------------

@@ -61,39 +61,90 @@ def refusal(
 # -- the first hop -----------------------------------------------------------------------------
 
 
-def test_a_denied_token_shows_its_claims_and_what_would_admit_it() -> None:
+OWN = Role(ROLE_ARN, audience="aws:123456789012:etl")
+OWN_TOKEN = parse(id_token(aud=OWN.audience), origin="test")
+
+
+def test_denied_token_has_its_checks_in_order_then_its_claims_and_the_statement_last() -> None:
     error = refusal(
         "exchange/denied",
         "AccessDenied",
         "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        role=OWN,
+        token=OWN_TOKEN,
         seen=(
-            f"Assuming {ROLE_ARN} with a Google ID token failed: AccessDenied",
+            f'AWS denied {ROLE_ARN} to an ID token of "https://accounts.google.com".',
             'AccessDenied "Not authorized to perform sts:AssumeRoleWithWebIdentity".',
             'iss="https://accounts.google.com"',
             f'azp="{NUMBER}"',
-            f'aud="{AUDIENCE}"',
+            f'aud="{OWN.audience}"',
             f'sub="{NUMBER}" ("etl@project.iam.gserviceaccount.com")',
         ),
     )
     assert not error.retryable
-    assert error.fix.startswith(f"the trust policy of {ROLE_ARN} needs this statement: ")
-    statement = json.loads(error.fix[error.fix.index("{") :])
-    assert policy.statement_for(claims_of(TOKEN)) == statement
+    in_order = ("the role exists", "the audience", "the account", "the trust policy")
+    places = [error.fix.index(step) for step in in_order]
+    assert sorted(places) == places
+    assert f'the audience: "{OWN.audience}"; 3.' in error.fix
+    assert policy.statement_for(claims_of(OWN_TOKEN)) == statement_in(error)
 
 
-def test_a_denied_token_of_a_cluster_names_the_issuer_to_trust() -> None:
+def statement_in(error: ExchangeError) -> Any:
+    """The statement, which is the last thing that the details have."""
+    text, _, statement = error.details.partition("the trust policy needs this statement: ")
+    assert text.endswith(("right, ", "of its own, "))
+    return json.loads(statement)
+
+
+def test_default_audience_is_the_second_suspect_and_no_command_puts_it_into_a_policy() -> None:
+    error = refusal("exchange/denied", "AccessDenied")
+    assert f'2. the audience: "{AUDIENCE}" is the default, set the role' in error.fix
+    assert "GCP_AWS_BRIDGE_AUDIENCE" in error.fix
+    assert "and the role has no audience of its own, the trust policy needs" in error.details
+    assert not [word for word in ("aws iam", "setup", "update-", "build") if word in str(error)]
+    assert policy.statement_for(claims_of(TOKEN)) == statement_in(error)
+
+
+def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
+    token = foreign(sub="system:serviceaccount:default:etl", aud=OWN.audience)
     error = refusal(
         "exchange/denied",
         "AccessDenied",
-        token=foreign(sub="system:serviceaccount:default:etl"),
-        seen=(f'iss="{CLUSTER}"', "azp=none", 'sub="system:serviceaccount:default:etl".'),
+        token=token,
+        role=OWN,
+        seen=(
+            f'an ID token of "{CLUSTER}".',
+            f'iss="{CLUSTER}"',
+            "azp=none",
+            'sub="system:serviceaccount:default:etl".',
+        ),
     )
-    assert error.fix.startswith(
-        f'AWS must have an IAM OIDC provider of "{CLUSTER}"; then the trust'
-    )
-    statement = json.loads(error.fix[error.fix.index("{") :])
+    assert "Google ID token" not in str(error)
+    assert "3. the Kubernetes service account; 4." in error.fix
     provider = f"arn:aws:iam::123456789012:oidc-provider/{CLUSTER.partition('://')[2]}"
-    assert {"Federated": provider} == statement["Principal"]
+    assert {"Federated": provider} == statement_in(error)["Principal"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"email": "1234-compute@developer.gserviceaccount.com"}, "the default account of the nod"),
+        (
+            {"azp": "etl@project.iam.gserviceaccount.com"},
+            "from a key file, since azp is the e-mail",
+        ),
+        (
+            {"azp": "32555940559.apps.googleusercontent.com"},
+            "a person's login, since azp is an OAu",
+        ),
+    ],
+    ids=["node", "key file", "person"],
+)
+def test_account_that_is_seldom_the_expected_one_is_named(
+    claims: dict[str, Any], said: str
+) -> None:
+    token = parse(id_token(**claims), origin="test")
+    assert said in refusal("exchange/denied", "AccessDenied", token=token).details
 
 
 @pytest.mark.parametrize(
@@ -104,12 +155,10 @@ def test_a_denied_token_of_a_cluster_names_the_issuer_to_trust() -> None:
         ({"azp": 7}, "not the claims of an ID token"),
     ],
 )
-def test_a_token_that_no_policy_can_name_is_to_be_looked_at(
-    claims: dict[str, Any], seen: str
-) -> None:
+def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any], seen: str) -> None:
     error = refusal("exchange/denied", "AccessDenied", token=parse(id_token(**claims), origin=""))
-    assert error.fix.startswith("look at the token source: ")
-    assert seen in error.fix
+    assert "No trust policy can admit this token, look at its source: " in error.details
+    assert (True, False) == (seen in error.details, "{" in error.details.replace("${", ""))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +289,7 @@ def test_a_message_of_any_length_is_one_line_of_bounded_length(hop: int | None) 
 @pytest.mark.parametrize("issuer", ["https://a.example\n[exchange/forged]", id_token(), "x" * 5000])
 def test_a_foreign_issuer_is_quoted_in_the_fix_too(issuer: str) -> None:
     error = refusal("exchange/denied", "AccessDenied", token=foreign(iss=issuer))
-    assert issuer not in error.fix
+    assert issuer not in error.fix + error.details
     assert str(error).isprintable()
 
 

@@ -11,7 +11,7 @@ import pytest
 from unit.servers import ROLE_ARN, failure, id_token
 
 from gcp_aws_bridge import _settings
-from gcp_aws_bridge._settings import given, resolve
+from gcp_aws_bridge._settings import METADATA_DEADLINE, given, metadata_deadline_s, resolve
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -369,4 +369,43 @@ def test_a_token_in_the_wrong_variable_is_not_shown(name: str) -> None:
         lambda: role(environ=environ),
         seen=[name],
         secrets=token.split("."),
+    )
+
+
+# -- the wait for a metadata server ------------------------------------------------------------
+
+VARIABLE, PROFILE_KEY = METADATA_DEADLINE
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile", "named", "seconds"),
+    [
+        ({}, {}, False, None),
+        ({VARIABLE: "30"}, {PROFILE_KEY: "40"}, False, 30.0),
+        ({VARIABLE: " 1.5 "}, {}, False, 1.5),
+        ({VARIABLE: ""}, {PROFILE_KEY: "60"}, False, 60.0),
+        ({VARIABLE: "30"}, {PROFILE_KEY: "40"}, True, 40.0),
+        ({VARIABLE: "30"}, {}, True, None),
+        ({}, {PROFILE_KEY: {"nested": "x"}}, False, None),
+    ],
+)
+def test_the_wait_for_a_metadata_server_is_found_as_other_settings_are(
+    environ: dict[str, str], profile: dict[str, Any], named: bool, seconds: float | None
+) -> None:
+    assert seconds == metadata_deadline_s(environ, profile, named_profile=named)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "0.9", "60.1", "-5", "nan", "inf", "1h", "20s", "1e9", "0x10"]
+)
+@pytest.mark.parametrize("place", ["environment", "profile"])
+def test_a_wait_out_of_bounds_names_its_place(text: str, place: str) -> None:
+    environ = {VARIABLE: text} if place == "environment" else {}
+    profile = {PROFILE_KEY: text} if place == "profile" else {}
+    where = VARIABLE if place == "environment" else f"profile key {PROFILE_KEY}"
+    failure(
+        ConfigError,
+        "config/metadata-deadline",
+        lambda: metadata_deadline_s(environ, profile),
+        seen=[f'in {where} is "{text}"', "from 1 to 60"],
     )

@@ -556,10 +556,10 @@ def test_where_there_is_none_each_says_why_not_in_the_order_they_were_asked(
     error = failure(
         TokenUnavailable, "token/none", source, seen=["No Google identity on this machine", *listed]
     )
-    text = error.args[0]
+    text = error.details
     assert len(listed) == text.count("Tried ")
     assert sorted(map(text.index, listed)) == [*map(text.index, listed)]
-    assert 'GoogleCredentials(impersonate="' in error.fix
+    assert "GoogleCredentials(impersonate=" in error.fix
 
 
 def test_a_refusal_ends_the_search(

@@ -22,7 +22,7 @@ def jobs(name: str) -> dict[str, Any]:
 
 
 # One machine of two processors has twenty minutes; there, each has a machine of its own.
-NO_TIME_HERE = {"aioboto3", "airflow", "figures", "sbom", "tests", "upstream"}
+NO_TIME_HERE = {"aioboto3", "airflow", "figures", "frozen", "sbom", "tests", "upstream"}
 
 
 def sessions(lines: list[str]) -> set[str]:

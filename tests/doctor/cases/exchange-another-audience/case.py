@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from doctor.pod import Pod, statement
 
-NAMED = "doctor/trust-policy"
+NAMED = "doctor/audience"
 SAYS = "aws:123456789012:etl"
 
 

@@ -1,0 +1,98 @@
+"""What a failed TLS handshake means, by the words of Python's `ssl` module and of OpenSSL.
+
+Sources of the words: OpenSSL's `ssl/ssl_err.c` and `crypto/x509/x509_txt.c`, which name alerts and
+verification results; Python's `Modules/_ssl.c`; urllib3's `util/ssl_match_hostname.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class TlsFailure(NamedTuple):
+    """A kind of failure.
+
+    Attributes:
+        words: Pattern of the words by which it is known.
+        seen: What is wrong.
+        fix: What to do.
+        passes: The next attempt may succeed without any change.
+    """
+
+    words: str
+    seen: str
+    fix: str
+    passes: bool
+
+
+_BUNDLE = "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle of the AWS profile"
+# In this order: a text may have words of several.
+_FAILURES = (
+    TlsFailure(
+        r"No such file|Is a directory|Not a directory|Permission denied|NO_CERTIFICATE_OR_CRL_FOUND"
+        r"|NO_START_LINE|PEM lib|BAD_BASE64_DECODE|not enough data",
+        "the file of trusted certificates cannot be used",
+        f"correct {_BUNDLE}: a readable file of certificates (PEM).",
+        False,
+    ),
+    TlsFailure(
+        r"doesn't match|Hostname mismatch|IP address mismatch|no appropriate subjectAltName",
+        "the certificate is for another name",
+        "check AWS_ENDPOINT_URL_STS, and what answers there: a proxy, or a wrong DNS entry.",
+        False,
+    ),
+    TlsFailure(
+        r"certificate has expired|not yet valid|CERTIFICATE_EXPIRED|certificate expired",
+        "the certificate is not valid at this time",
+        "compare `date -u` with another machine; if the clock is right, what answers there needs a "
+        "new certificate.",
+        False,
+    ),
+    TlsFailure(
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed|local issuer|UNKNOWN_CA",
+        "the authority that signed the certificate is not trusted here, as where a proxy "
+        "intercepts TLS",
+        f"if the proxy is your own, name its authority: {_BUNDLE}.",
+        False,
+    ),
+    TlsFailure(
+        r"WRONG_VERSION_NUMBER|HTTP_REQUEST|UNKNOWN_PROTOCOL|wrong version number",
+        "what answers does not speak TLS",
+        "check the port of AWS_ENDPOINT_URL_STS, and HTTPS_PROXY: a server of plain HTTP answers.",
+        True,
+    ),
+    TlsFailure(
+        r"BAD_RECORD_MAC|bad record mac|DECRYPTION_FAILED|record layer failure",
+        "a TLS record arrived damaged",
+        "it mostly passes; if not, look at proxies on the way, and at forked processes that use "
+        "one connection.",
+        True,
+    ),
+    TlsFailure(
+        r"bad certificate|CERTIFICATE_REQUIRED|certificate required",
+        "the other side wants a certificate of this client",
+        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS wants none.",
+        False,
+    ),
+    TlsFailure(
+        r"ALERT_|alert |UNRECOGNIZED_NAME|NO_PROTOCOLS_AVAILABLE|UNSUPPORTED_PROTOCOL|DH_KEY",
+        "the other side refused the handshake (protocol version, cipher or name)",
+        "check what answers there: a proxy, or a firewall that filters names.",
+        True,
+    ),
+    TlsFailure(
+        r"EOF|closed|reset|timed out",
+        "the connection was closed during the handshake",
+        "look at firewalls that filter names, and at proxies.",
+        True,
+    ),
+)
+_UNKNOWN = TlsFailure(
+    "", "the handshake failed", "look at proxies on the way, and at the details.", True
+)
+
+
+def tls_failure(text: str) -> TlsFailure:
+    """Return the kind of failure that *text*, the words of an `ssl.SSLError`, is about."""
+    return next((one for one in _FAILURES if re.search(one.words, text)), _UNKNOWN)

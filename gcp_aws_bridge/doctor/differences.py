@@ -1,0 +1,155 @@
+"""Where a trust policy and a token differ, and the smallest change of the policy that admits it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gcp_aws_bridge import _id_token, policy
+from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge.policy.claims import read
+from gcp_aws_bridge.policy.document import ACTION, Statement, load, statements
+
+_AUDIENCE, _SUBJECT = "accounts.google.com:oaud", ":sub"
+_COMPARED = re.compile(r"^(For\w+:)?String(Equals|EqualsIgnoreCase|Like)(IfExists)?$")
+
+
+class Difference(NamedTuple):
+    """One member or condition of a statement that the token does not meet.
+
+    Attributes:
+        statement: The statement's place.
+        member: `Principal`, `Action`, or the operator of the condition.
+        key: The condition key as the policy spells it; empty for a member.
+        values: What the policy has.
+        reason: What the token has and the policy wants, in words.
+    """
+
+    statement: int
+    member: str
+    key: str
+    values: tuple[str, ...]
+    reason: str
+
+    def is_audience(self, token: IdToken) -> bool:
+        """Return whether the policy names another audience than the token was asked for."""
+        key = self.key.lower()
+        if token.issuer in _id_token.GOOGLE_ISSUERS:
+            return key == _AUDIENCE
+        return key.endswith(":aud") and token.authorized_party is None
+
+    def audience(self) -> str:
+        """Return the audience that the policy names, if it names one; else empty."""
+        plain = [value for value in self.values if not {*value} & {*"*?$"}]
+        return plain[0] if plain and _COMPARED.search(self.member) else ""
+
+
+class Comparison(NamedTuple):
+    """What a policy says of a token.
+
+    Attributes:
+        allowed: The policy admits the token.
+        reasons: Why it does not: of each statement, or of the statement that denies it.
+        differences: Of the statement that comes closest; empty where a statement denies the token,
+            or none is about tokens of this issuer.
+        is_denied: A Deny statement applies, or IAM would not store the policy.
+    """
+
+    allowed: bool
+    reasons: str
+    differences: tuple[Difference, ...] = ()
+    is_denied: bool = False
+
+
+def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
+    """Compare a trust policy with a token.
+
+    Raises:
+        ConfigError: The document is no trust policy, or the claims are no ID token's.
+    """
+    decision = policy.evaluate(document, _id_token.claims_of(token), account_id=account_id)
+    against = [
+        f"Statement[{one.index}] ({one.effect}) {reason}"
+        for one in decision.statements
+        for reason in one.reasons
+        if (one.effect == "Deny") is reason.startswith("holds")
+    ]
+    reasons = decision.malformed or "; ".join(against)
+    denied = any(one.effect == "Deny" and one.matched is not False for one in decision.statements)
+    if decision.allowed or denied or decision.malformed:
+        return Comparison(decision.allowed, reasons, is_denied=not decision.allowed)
+    listed = statements(load(document))
+    found = [
+        _of(listed[one.index], one.reasons) for one in decision.statements if one.effect == "Allow"
+    ]
+    issuer = token.issuer.removeprefix("https://")
+    near = [one for one in found if one and _is_about(listed[one[0].statement], issuer)]
+    return Comparison(False, reasons, min(near, key=len, default=()))
+
+
+def only_these(differences: tuple[Difference, ...]) -> str:
+    """Return the values that differ, in words."""
+    return "; ".join(f"Statement[{one.statement}] {one.reason}" for one in differences)
+
+
+def corrected(
+    document: Mapping[str, Any], differences: tuple[Difference, ...], token: IdToken, wanted: Any
+) -> dict[str, Any]:
+    """Return *document* with the token's values where it differs, and everything else as it is.
+
+    Args:
+        wanted: The statement that admits the token, added where none is about its issuer.
+    """
+    made: dict[str, Any] = load(copy.deepcopy(dict(document)))
+    listed = made["Statement"] if isinstance(made["Statement"], list) else [made["Statement"]]
+    made["Statement"] = listed
+    if not differences:
+        listed.append(wanted)
+    keys = read(_id_token.claims_of(token)).keys
+    for one in differences:
+        raw = listed[one.statement]
+        if one.member == "Principal":
+            raw["Principal"] = wanted["Principal"]
+        elif one.member == "Action":
+            raw["Action"] = ACTION
+        elif one.key.lower() in keys and _COMPARED.search(one.member):
+            _admit(raw["Condition"][one.member], one.key, keys[one.key.lower()].texts)
+            _pin(raw["Condition"], one, token, wanted["Condition"]["StringEquals"])
+    return made
+
+
+def _admit(condition: dict[str, Any], key: str, texts: tuple[str, ...]) -> None:
+    """Replace one value by the token's; to a list, which may name other workloads, add it."""
+    found = condition[key]
+    if isinstance(found, list) and len(found) > 1:
+        condition[key] = [*found, *texts]
+    else:
+        condition[key] = texts[0] if len(texts) == 1 else [*texts]
+
+
+def _pin(conditions: Any, changed: Difference, token: IdToken, wanted: Mapping[str, str]) -> None:
+    """Keep the audience that was compared with `azp`, and pin the subject."""
+    named = {key.lower() for keys in conditions.values() for key in keys}
+    for key, value in wanted.items():
+        is_moved = key == _AUDIENCE and {*changed.values} & {*token.audience}
+        if key not in named and (key.endswith(_SUBJECT) or is_moved):
+            conditions.setdefault("StringEquals", {})[key] = value
+
+
+def _of(statement: Statement, reasons: tuple[str, ...]) -> tuple[Difference, ...]:
+    """Return what does not hold; the reasons are of principal, action and each condition."""
+    principals = tuple(name for _, name in statement.principals)
+    members = [("Principal", "", principals), ("Action", "", statement.actions)]
+    members += [(one.operator, one.key, one.values) for one in statement.conditions]
+    return tuple(
+        Difference(statement.index, *member, reason.partition(": ")[2])
+        for member, reason in zip(members, reasons, strict=False)
+        if not reason.startswith("holds")
+    )
+
+
+def _is_about(statement: Statement, issuer: str) -> bool:
+    federated = [name for kind, name in statement.principals if kind == "Federated"]
+    return any(issuer in name for name in federated)
