@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._google_auth_internals import token_uri
 from gcp_aws_bridge._metadata import GoogleEnvironment, MetadataServer
@@ -84,11 +85,10 @@ class GoogleCredentials(EnvironmentBound):
         shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:] if one.repr)
         return f"GoogleCredentials({held}{', '.join(shown)})"
 
-    def __copy__(self) -> GoogleCredentials:
+    def __copy__(self, memo: object = None) -> GoogleCredentials:
         return self  # which is immutable; and within a process a secret may be
 
-    def __deepcopy__(self, memo: object) -> GoogleCredentials:
-        return self
+    __deepcopy__ = __copy__
 
     @without_inner_frames
     def __call__(self) -> str:
@@ -114,6 +114,8 @@ class GoogleCredentials(EnvironmentBound):
                 raise _none_found(error.args[0]) from None
             raise
         except BridgeError:
+            raise
+        except of_late_patch():
             raise
         except Exception as error:  # noqa: BLE001 - its transports raise what they like
             raise _refused(error) from None
@@ -163,10 +165,8 @@ class GoogleCredentials(EnvironmentBound):
 def _from_adc_file(path: str, request: Any) -> Any:
     """Load what the file of application-default credentials holds.
 
-    `google.auth.default` would go on to run gcloud for the name of a project, which takes a second
-    or more and is not needed here.
+    `google.auth.default` would also run gcloud for the name of a project: a second or more.
     """
-    import google.auth
     import google.auth.exceptions
 
     info, problem = _read_json(path)

@@ -88,7 +88,8 @@ class Workers:
 
     def _run(self, state: _State, worker: object) -> None:
         try:
-            while True:
+            # A greenlet that was about to run when its process was forked runs in the child, too.
+            while state is self._state.get():
                 try:
                     *_, work = heapq.heappop(state.queue)
                 except IndexError:

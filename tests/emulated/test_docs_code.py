@@ -67,6 +67,9 @@ NOT_RUN = {
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
+    "docs/how-to/servers.md": [
+        "patches the process that runs it; tests/servers runs it in gunicorn"
+    ],
     "docs/how-to/set-up-google.md": [
         "needs both clouds; tests/clients/test_setup_to_google.py runs it",
         "needs both clouds",

@@ -84,6 +84,7 @@ CACHE_ORDER = [
         "policy",
         "events",
         "state",
+        "late_patch",
         "attempt",
     ),
     *("tracing", "workers", "refresher", "cache", "sharing", "persistence"),
