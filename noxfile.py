@@ -156,6 +156,22 @@ def google(session: nox.Session) -> None:
     session.run("pytest", *login)
 
 
+@nox.session(python="3.13")
+def tracers(session: nox.Session) -> None:
+    """Exchanges of both directions under four tracers: in the right trace, without a secret."""
+    session.install(".[test,aio]", *GROUPS["tracers"])
+    session.run("pytest", "-n", "2", "tests/tracers", *session.posargs)
+
+
+@nox.session(python="3.12")
+def servers(session: nox.Session) -> None:
+    """Applications in gunicorn, uWSGI and Celery: threads, greenlets and forked processes."""
+    # The last gunicorn that has workers of eventlet.
+    session.install(".[test]", "gunicorn<24", *GROUPS["servers"])
+    # Side by side, since they wait most of the time.
+    session.run("pytest", "-n", "3", "tests/servers", *session.posargs)
+
+
 @nox.session(python="3.12")
 def aioboto3(session: nox.Session) -> None:
     """aioboto3, and with it the aiobotocore of some time ago."""

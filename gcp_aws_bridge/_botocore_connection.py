@@ -15,6 +15,7 @@ from botocore.utils import get_environ_proxies
 
 from gcp_aws_bridge._bounded_answer import bound
 from gcp_aws_bridge._endpoint import is_confidential, is_plain_http, require_https
+from gcp_aws_bridge._unreadable_answer import hide_unreadable
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _EVENT = "before-send"
@@ -25,15 +26,20 @@ _TIMEOUT_S = (5, 10)  # as of our own STS clients: connecting, and each wait for
 def direct(session: Session) -> Session:
     """Keep plain HTTP of all clients of *session* away from proxies; return *session*.
 
+    What their STS answers, and botocore cannot read, is hidden from its errors.
+
     For sessions that this library makes: botocore's own providers ask STS, too.
     """
     handler: Any = _send_directly  # the one event whose handlers answer
     session.register(_EVENT, handler, unique_id=_UNIQUE_ID)
+    hide_unreadable(session.register)
     return session
 
 
 def keep_confidential(client: Any) -> None:
     """Keep *client*'s plain HTTP away from proxies, and check its HTTPS.
+
+    What STS answers, and botocore cannot read, is hidden from its errors.
 
     Raises:
         ConfigError: Its requests could be read on the network, or by a proxy.
@@ -55,6 +61,7 @@ def keep_confidential(client: Any) -> None:
     events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # that of its session has other timeouts
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
+    hide_unreadable(events.register)
 
 
 def proxy_for(url: str, proxies: dict[str, str] | None) -> str:

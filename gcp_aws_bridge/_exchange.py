@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._cache.clock import Clock, utc_now
+from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._sts import Sts
@@ -74,6 +75,8 @@ def _ask(source: TokenSource) -> str:
     try:
         return source()
     except BridgeError:
+        raise
+    except of_late_patch():
         raise
     except Exception as error:
         # Only its type: a message of code that handles tokens may hold one. The rest, redacted, is

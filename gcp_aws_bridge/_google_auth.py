@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._google_auth_errors import UNKNOWN_MEMBER, member, refused
 from gcp_aws_bridge._google_auth_internals import token_uri
@@ -84,11 +85,10 @@ class GoogleCredentials(EnvironmentBound):
         shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:] if one.repr)
         return f"GoogleCredentials({held}{', '.join(shown)})"
 
-    def __copy__(self) -> GoogleCredentials:
+    def __copy__(self, memo: object = None) -> GoogleCredentials:
         return self  # which is immutable; and within a process a secret may be
 
-    def __deepcopy__(self, memo: object) -> GoogleCredentials:
-        return self
+    __deepcopy__ = __copy__
 
     @without_inner_frames
     def __call__(self) -> str:
@@ -119,6 +119,8 @@ class GoogleCredentials(EnvironmentBound):
                 raise _none_found(error.args[0]) from None
             raise
         except BridgeError:
+            raise
+        except of_late_patch():
             raise
         except Exception as error:  # noqa: BLE001 - its transports raise what they like
             raise refused(error, account, caller, statuses[-1]) from None

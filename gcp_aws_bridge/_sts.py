@@ -25,6 +25,7 @@ from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._bounded_answer import bound
 from gcp_aws_bridge._cache.fork import PerProcess, process_lock
+from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._endpoint import sts_region
@@ -179,6 +180,8 @@ class Sts:
             client = self._session.create_client(
                 "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
             )
+        except of_late_patch():
+            raise patched_late(f"STS in {self.region_name}") from None
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise ConfigError(
                 f"botocore cannot make an STS client: {quoted(str(error))}.",

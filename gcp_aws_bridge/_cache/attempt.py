@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
@@ -185,10 +185,8 @@ def unexpected(label: str, error: BaseException) -> BridgeError:
 
     Its cause is *error* without frames, which may hold secrets: the cache remembers the result.
     """
-    if isinstance(error, RecursionError):
-        for patcher in ("gevent", "eventlet"):
-            if patcher in sys.modules:
-                return patched_late(label, patcher)
+    if isinstance(error, of_late_patch()):
+        return patched_late(label)
     made = ExchangeError(
         f"{label}: the exchange ended in {type(error).__name__}.",
         fix="see the cause above it in the traceback, and report it.",
@@ -198,17 +196,3 @@ def unexpected(label: str, error: BaseException) -> BridgeError:
     )
     made.__cause__ = without_frames(error, kept=True)
     return made
-
-
-def patched_late(label: str, patcher: str) -> ConfigError:
-    """Return the error of a process whose ssl was replaced while it was in use.
-
-    See: gevent issue 1016, boto3 issue 4061.
-    """
-    return ConfigError(
-        f"{label}: ssl calls itself without end, as it does where {patcher} patches it after it "
-        "was imported.",
-        fix=f"patch first, before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, "
-        "leave out --preload, or patch in the first lines of its configuration file.",
-        error_id="config/patched-late",
-    )

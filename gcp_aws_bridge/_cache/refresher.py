@@ -23,6 +23,7 @@ from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, Kind, emit
 from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, RefreshPolicy
 from gcp_aws_bridge._cache.state import Snapshot
+from gcp_aws_bridge._cache.tracing import in_trace_of_caller
 from gcp_aws_bridge._cache.workers import workers_for
 from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge._traceback import without_frames, without_inner_frames
@@ -111,13 +112,21 @@ class Refresher(Generic[P]):
     ) -> bool:
         """Have *attempt* made in the background.
 
+        With nothing valid, or where the caller waits, it is part of the caller's trace: it is made
+        for this caller. Else it is a refresh for many, and belongs to no trace.
+
         Returns:
             False where no thread can be started, and the caller is to make it: *or_run*.
         """
         kept = self._snapshots.newest.kept
+        is_for_caller = waited_for or kept is None or kept.remaining_s(self._now()) <= 0
+
+        def work() -> None:
+            self._run(attempt, in_background=True)
+
         try:
             self._workers.submit(
-                lambda: self._run(attempt, in_background=True),
+                in_trace_of_caller(work) if is_for_caller else work,
                 waited_for=waited_for,
                 expires_s=kept.mandatory_s if kept else float("-inf"),
             )

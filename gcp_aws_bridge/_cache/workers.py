@@ -40,9 +40,7 @@ class Workers:
         self._state = PerProcess(_State)
 
     def submit(self, work: Work, *, waited_for: bool, expires_s: float) -> None:
-        """Run *work* in a thread, soon.
-
-        It belongs to the trace of no caller: a refresh is made for many.
+        """Run *work* in a thread, soon; in an empty context, as a refresh is made for many callers.
 
         Args:
             work: Safe to call twice.
@@ -90,7 +88,8 @@ class Workers:
 
     def _run(self, state: _State, worker: object) -> None:
         try:
-            while True:
+            # A greenlet that was about to run when its process was forked runs in the child, too.
+            while state is self._state.get():
                 try:
                     *_, work = heapq.heappop(state.queue)
                 except IndexError:

@@ -13,6 +13,7 @@ from typing import Any
 
 from google.auth.aws import AwsSecurityCredentials
 
+from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 from gcp_aws_bridge.google._environment import AwsEnvironment
@@ -81,6 +82,8 @@ class AwsIdentity:
                 credentials = found_anew(session) if again else session.get_credentials()
                 found = credentials and credentials.get_frozen_credentials()
         except BridgeError:
+            raise
+        except of_late_patch():
             raise
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
             raise refused(error) from None

@@ -70,6 +70,9 @@ NOT_RUN = {
     "docs/how-to/role-chaining.md": [
         "serves until it is told to stop; tests/emulated/test_printed.py runs it"
     ],
+    "docs/how-to/servers.md": [
+        "patches the process that runs it; tests/servers runs it in gunicorn"
+    ],
     "docs/how-to/set-up-google.md": [
         "needs both clouds; tests/clients/test_setup_to_google.py runs it",
         "needs both clouds",

@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import botocore.client
 import pytest
+from botocore.exceptions import CredentialRetrievalError
+from google.auth.exceptions import GoogleAuthError
 
-from gcp_aws_bridge.emulator import Emulator
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge import google
+from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.google._aws_identity import forget_sessions
+from gcp_aws_bridge.testing import EksPod, GkePod
 
+ROLE = "arn:aws:iam::123456789012:role/etl"
 PROGRAMS = Path(__file__).with_name("programs")
 
 
@@ -28,3 +38,60 @@ def test_the_aws_xray_sdk_in_foreground_background_and_tasks(pod: Emulator) -> N
     # The caller's own segment has the exchange in it; no other was sent.
     expected = {"refreshed": True, "segments": [1, 1], "sts": True, "seen": [], "errors": False}
     assert expected == found
+
+
+SECRET = "a-secret-key" * 3
+CUT_SHORT = f"<AssumeRoleWithWebIdentityResponse><Credentials><SecretAccessKey>{SECRET}"
+UNREADABLE = {
+    "cut short": Fault.body(CUT_SHORT, "text/xml"),
+    "not XML": Fault.body(SECRET, "text/xml"),
+    "an unknown encoding": Fault.body(f"<?xml version='1.0' encoding='x'?>{CUT_SHORT}", "text/xml"),
+    "a null byte": Fault.body(f"\x00{CUT_SHORT}", "text/xml"),
+    "cut short, 400": Fault.status(400, CUT_SHORT, "text/xml"),
+    "cut short, 503": Fault.status(503, CUT_SHORT, "text/xml"),
+    "a page, 503": Fault.status(503, f"<html>{SECRET}", "text/html"),
+}
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What tracers record of the errors of botocore's clients: they wrap this method."""
+    recorded: list[str] = []
+    call: Any = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def make_api_call(self: Any, *args: Any) -> Any:
+        try:
+            return call(self, *args)
+        except Exception as error:
+            recorded.append(f"{error} {error!r} {vars(error)}")
+            raise
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", make_api_call)
+    forget_sessions()
+    yield recorded
+    forget_sessions()
+
+
+@pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
+def test_no_error_of_botocore_quotes_an_answer_of_sts_that_cannot_be_read(
+    gke_pod: GkePod, traced: list[str], fault: Fault
+) -> None:
+    gke_pod.add_role(ROLE)
+    gke_pod.freeze()
+    gke_pod.cloud.sts.inject(fault, times=None)
+    with pytest.raises(CredentialRetrievalError):
+        bridge.credentials(ROLE).get_frozen_credentials()
+    assert traced
+    assert [] == [text for text in traced if SECRET in text]
+
+
+def test_nor_does_one_of_the_sts_that_gives_a_pod_in_eks_its_keys(
+    eks_pod: EksPod, traced: list[str]
+) -> None:
+    eks_pod.becomes(eks_pod.role_arn, how="irsa")
+    eks_pod.freeze()
+    eks_pod.cloud.sts.inject(UNREADABLE["cut short"], times=None)
+    with pytest.raises(GoogleAuthError):
+        google.credentials().before_request(None, "GET", "https://example.com/", {})
+    assert traced
+    assert [] == [text for text in traced if SECRET in text]

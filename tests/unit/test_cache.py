@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import sys
 import threading
 import time
@@ -256,11 +257,21 @@ def test_a_fault_in_the_exchange_reaches_the_caller_as_an_error(
 def test_ssl_that_was_patched_too_late_is_named(
     cell: CredentialCache, fetches: Fetches, monkeypatch: pytest.MonkeyPatch, patcher: str
 ) -> None:
-    for name in ("gevent", "eventlet"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, patcher, ModuleType(patcher))
+    patched = type("SSLContext", (ssl.SSLContext,), {"__module__": f"{patcher}.ssl"})
+    monkeypatch.setattr(ssl, "SSLContext", patched)
     fetches.failing = RecursionError()
-    with pytest.raises(ConfigError, match=rf"{patcher} patches it after .*\[config/patched-late\]"):
+    match = rf"{patcher} patched ssl after .* -k {patcher}, .*\[config/patched-late\]"
+    with pytest.raises(ConfigError, match=match):
+        cell.get()
+
+
+def test_recursion_of_another_cause_is_not_blamed_on_ssl(
+    cell: CredentialCache, fetches: Fetches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patcher in ("gevent", "eventlet"):  # imported, and it patched nothing or all in time
+        monkeypatch.setitem(sys.modules, patcher, ModuleType(patcher))
+    fetches.failing = RecursionError()
+    with pytest.raises(ExchangeError, match="ended in RecursionError"):
         cell.get()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 import time
+import types
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -112,6 +115,50 @@ def test_a_refresh_in_the_background_belongs_to_no_callers_trace() -> None:
     finally:
         traced.reset(token)
     assert ["the request's", "nobody's"] == seen
+
+
+@pytest.mark.parametrize(
+    ("quiet_s", "seen_then"), [(40 * 60, "nobody's"), (55 * 60, "the request's")]
+)
+def test_a_refresh_that_a_caller_waits_for_belongs_to_its_trace(
+    quiet_s: int, seen_then: str
+) -> None:
+    manual, seen = ManualWorld(), []
+
+    def fetch() -> AwsCredentials:
+        seen.append(traced.get())
+        return credentials(1, manual.now + timedelta(hours=1))
+
+    cache = CredentialCache(fetch, world=manual.world)
+    token = traced.set("the request's")
+    try:
+        cache.warm_up()  # a client is made: the exchange begins in another thread
+        manual.advance(quiet_s)
+        cache.get()
+    finally:
+        traced.reset(token)
+    assert ["the request's", seen_then] == seen
+
+
+def test_a_tasks_exchange_belongs_to_its_trace_but_runs_in_no_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library: ContextVar[str | None] = ContextVar("library", default=None)
+    fake = types.SimpleNamespace(current_async_library_cvar=library)
+    monkeypatch.setitem(sys.modules, "sniffio", fake)  # by which anyio.run tells that a loop runs
+    manual, seen = ManualWorld(), []
+
+    def fetch() -> AwsCredentials:
+        seen.append((traced.get(), library.get()))
+        return credentials(1, manual.now + timedelta(hours=1))
+
+    async def task() -> None:
+        traced.set("the task's")
+        library.set("asyncio")
+        await CredentialCache(fetch, world=manual.world).get_async()
+
+    asyncio.run(task())
+    assert [("the task's", None)] == seen
 
 
 def test_where_no_thread_can_be_started_that_is_said() -> None:

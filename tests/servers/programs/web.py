@@ -1,0 +1,64 @@
+"""A WSGI application as most are: the client is made while the module is imported.
+
+Every answer says which process it comes from, with which key the request was signed, and how often
+another thread (a greenlet, where the server has patched threads) ran meanwhile. The time of the
+credential caches is moved by a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import gcp_aws_bridge as bridge
+from gcp_aws_bridge._cache.clock import World, utc_now
+from gcp_aws_bridge._cache.sharing import registry
+
+AHEAD = Path(os.environ["AHEAD_FILE"])
+
+
+def ahead_s() -> float:
+    return float(AHEAD.read_text(encoding="utf-8"))
+
+
+registry.world = World(
+    clock=lambda: utc_now() + timedelta(seconds=ahead_s()),
+    monotonic=lambda: time.monotonic() + ahead_s(),
+)
+session = bridge.session("arn:aws:iam::123456789012:role/etl", region_name="us-east-1")
+client = session.client("sts")
+ticks: dict[int, int] = {}  # of each process
+
+
+def tick(pid: int) -> None:
+    while True:
+        ticks[pid] += 1
+        time.sleep(0.01)
+
+
+def seen() -> dict[str, Any]:
+    """Sign a request; return what is seen from here."""
+    pid = os.getpid()
+    if pid not in ticks:
+        ticks[pid] = 0
+        threading.Thread(target=tick, args=(pid,), daemon=True).start()
+    before = ticks[pid]
+    try:
+        key = session.get_credentials().get_frozen_credentials().access_key
+        waited = ticks[pid] - before
+        arn = client.get_caller_identity()["Arn"]
+    except Exception as error:  # noqa: BLE001 - the test wants to see it
+        return {"pid": pid, "error": f"{type(error).__name__}: {error}"}
+    return {"pid": pid, "key": key, "ticks": waited, "arn": arn}
+
+
+def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    body = json.dumps(seen()).encode()
+    start("200 OK", [("Content-Type", "application/json"), ("Connection", "close")])
+    return [body]

@@ -1,0 +1,35 @@
+"""Real uWSGI, whose master forks without Python's hooks, with and without threads."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from servers.conftest import PROGRAMS, Servers, ask, each_process, flat, free_port
+
+UWSGI = shutil.which("uwsgi")
+WORKERS = 2
+
+pytestmark = pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed")
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--lazy-apps",), ("--enable-threads",)], ids=["default", "lazy", "threads"]
+)
+def test_each_worker_exchanges_for_itself_and_waits_for_no_thread_of_its_master(
+    servers: Servers, options: tuple[str, ...]
+) -> None:
+    port = free_port()
+    command = [str(UWSGI), "--http-socket", f"127.0.0.1:{port}", "--master", "--die-on-term"]
+    command += ["--processes", str(WORKERS), "--pythonpath", str(PROGRAMS), "--need-app"]
+
+    def answer() -> object:
+        return ask(f"http://127.0.0.1:{port}/")
+
+    with servers.running([*command, "--module", "web:application", *options]):
+        first = each_process(answer, WORKERS)
+        assert {True} == {":assumed-role/etl/" in each["arn"] for each in flat(first)}
+        assert WORKERS == servers.pod.exchanges
+        servers.travel(7200)
+        each_process(answer, WORKERS)
+        assert 2 * WORKERS == servers.pod.exchanges
