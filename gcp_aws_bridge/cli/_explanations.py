@@ -60,6 +60,11 @@ The audience is no provider of a workload identity pool, is of another universe
 than the one that is asked, or has the project's id where its number belongs:
 `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
 """,
+    "config/google-aws-region": """\
+The AWS region that is configured is not the name of a region: an availability
+zone (`us-east-1a`), or a misspelt name. Set `AWS_REGION` and
+`AWS_DEFAULT_REGION`, or `region` in the profile. Nothing was sent.
+""",
     "config/google-default-file": """\
 `google-exec` cannot take away a developer's own login (`gcloud auth
 application-default login`), which Google's SDKs look at before any metadata
@@ -89,6 +94,12 @@ The transport that you gave as `request=` would send HTTPS requests to an HTTPS
 proxy in forwarding mode (`use_forwarding_for_https` of urllib3): the proxy
 decrypts them and could read the tokens. Nothing was sent. Remove that option:
 urllib3 then asks the proxy for a tunnel (CONNECT).
+""",
+    "config/google-scopes": """\
+`scopes` is not a list of strings, one of them is not a scope, or an access
+token was asked for without any. A scope is a URL, such as
+`https://www.googleapis.com/auth/devstorage.read_only`. Leave `scopes` out for
+cloud-platform; with `scopes=[]` each client adds its own.
 """,
     "config/google-service-account": """\
 What is given for a service account is neither an e-mail nor a unique id, or
@@ -465,9 +476,10 @@ in the finding.
 own. The file comes first (where it is one); the role may trust the other.
 """,
     "doctor/keys-first": """\
-`AWS_ACCESS_KEY_ID` is set. In botocore's chain the environment comes first:
-sessions that found this library by `install()` or `register()` use those keys.
-`session()` does not.
+`AWS_ACCESS_KEY_ID` is set. SDKs take keys in the environment first: in sessions
+that `install()` or `register()` were used on, in AWS profiles with
+`credential_process`, and in clients of `serve`. `session()` and `exec` take the
+role.
 """,
     "doctor/metadata-blocked": """\
 Packets to 169.254.169.254 get no answer, on a machine of Google's: a network
@@ -543,6 +555,23 @@ does not take it.
     "doctor/pod-identity-trust": """\
 The associated role does not let `pods.eks.amazonaws.com` assume it
 (`sts:AssumeRole` and `sts:TagSession`).
+""",
+    "doctor/profile-first": """\
+An AWS profile has `credential_process`, or `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+is set (`serve`), and the profile has another identity that SDKs take first:
+keys in the shared credentials file, `role_arn`, IAM Identity Center, or, before
+the endpoint of `serve`, keys in the config file. Neither `session()` nor
+`install()` is affected.
+
+| way to get credentials | what SDKs take first | |---|---| | `session()`,
+`credentials()`, `env`, `token` | nothing | | `exec` | nothing: it removes
+variables and the shared credentials file, and refuses to start where the config
+file has more | | `install()`, `register()` | keys in the environment, unless a
+profile is named | | `credential_process` | that, and in the same profile
+`role_arn`, `sso_account_id`, keys in the shared credentials file (and
+`login_session`, where botocore has it first) | | `serve`
+(`AWS_CONTAINER_CREDENTIALS_FULL_URI`) | all of these, `credential_process`, and
+keys in the config file |
 """,
     "doctor/role-arn": """\
 There is a role of this name, with another ARN: mostly a path that was left out,
@@ -639,13 +668,34 @@ STS says the token has ended. A fresh one was tried as well: compare the clocks.
 What answered is not STS: a proxy's page, a wrong endpoint. The message has the
 HTTP status.
 """,
+    "exchange/google-account": """\
+There is no such service account. Correct the e-mail, or create the account.
+Where the identity has no role on it, Google answers
+exchange/google-impersonation instead.
+""",
     "exchange/google-answer": """\
 Something answered what Google does not: a proxy's page, or another address in
 `token_url`.
 """,
+    "exchange/google-api": """\
+The IAM Service Account Credentials API is off in the project that the message
+names. `gcloud services enable iamcredentials.googleapis.com --project=NUMBER`
+enables it.
+""",
     "exchange/google-aws": """\
-Google asked AWS who signed, and AWS did not say: keys that are over or revoked,
-a clock that is minutes off, or a provider of another AWS account.
+Google asked AWS who signed, and AWS did not say: the keys are expired or
+revoked, or a clock is minutes off. Or Google could not read the request,
+because there is no such AWS region; the message names the region.
+""",
+    "exchange/google-aws-account": """\
+The AWS keys are of another account than the provider's. The message has both
+numbers where Google names them. Use a provider of the keys' account, or keys of
+the provider's account.
+""",
+    "exchange/google-aws-region": """\
+AWS STS in the region that the message names does not take the keys: the account
+has not enabled the region. Set `AWS_REGION` and `AWS_DEFAULT_REGION` to one
+that is enabled.
 """,
     "exchange/google-condition": """\
 The provider's attribute condition is false for this identity. An assumed role
@@ -653,24 +703,53 @@ is `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` there, without the role's
 path.
 """,
     "exchange/google-impersonation": """\
-The federated identity may not act as the service account
-(`roles/iam.workloadIdentityUser`; for signatures
-`roles/iam.serviceAccountTokenCreator`), the account does not exist, or the IAM
-Credentials API is off.
+The federated identity may not act as the service account. The permission in
+Google's message decides which role is missing: `roles/iam.workloadIdentityUser`
+for access tokens and ID tokens, `roles/iam.serviceAccountTokenCreator` for
+signatures (signed URLs).
+""",
+    "exchange/google-lifetime": """\
+The service account's tokens may not live so long. Ask for 3600 s at most, or
+have the organization's policy allow more.
+""",
+    "exchange/google-perimeter": """\
+A perimeter of VPC Service Controls keeps the identity out. An ingress rule of
+the perimeter must admit it.
 """,
     "exchange/google-provider": """\
 There is no such pool or provider, or it is disabled or deleted.
 """,
+    "exchange/google-request": """\
+The request failed before an answer came, and not in the network: a transport
+that was given as `request=` does not behave like google-auth's.
+""",
+    "exchange/google-scope": """\
+Google does not know one of the scopes. The IAM Credentials API does not say
+which argument is invalid; all others are checked by the library. Give URLs, or
+leave `scopes` out.
+""",
     "exchange/google-subject": """\
-What the provider maps to `google.subject` is longer than 127 bytes. The ARN of
-an EKS Pod Identity session is: map the account and the role, not the session.
+What the provider maps to `google.subject` is longer than 127 bytes, or is a
+claim that the token does not have. The ARN of an EKS Pod Identity session is:
+map the account and the role, not the session.
 """,
     "exchange/google-token": """\
 Google does not take the subject token: another kind than the provider's,
 another issuer or audience, or past its end.
 """,
+    "exchange/google-unavailable": """\
+Google cannot answer just now, or a quota is used up. The library tries again by
+itself.
+""",
+    "exchange/google-unknown": """\
+Google refused in words that this library does not know. The message quotes
+them, and no cause is guessed. Google's page "Troubleshoot Workload Identity
+Federation" may explain them; `gcp-aws-bridge doctor --google` tests each step.
+""",
     "exchange/google-unreachable": """\
-Google's token endpoint or the IAM Credentials API was not reached.
+Google's token endpoint or the IAM Credentials API was not reached. The message
+tells TLS, certificates, proxies, DNS, time-outs and refused connections apart,
+and says where the cause is not known.
 """,
     "exchange/hop": """\
 A further role was refused: the role before it needs the permission
@@ -791,16 +870,35 @@ and broken. Nothing else is tried: another identity than the one you chose would
 be worse than none.
 """,
     "token/google-kind": """\
-These google-auth credentials give no ID token for an audience of choice; a
-developer's own login never does. Impersonate a service account:
+These google-auth credentials give no ID token for an audience of choice. The
+message names the file and its type:
+
+| type in the file | gives an ID token | what works | |---|---|---| |
+`service_account` | yes, of the key's account | | |
+`impersonated_service_account` | yes, of the impersonated account | | |
+`external_account` with `service_account_impersonation_url` | yes, of that
+account, by `generateIdToken` | | | `external_account` without it | no | write
+the file with `--service-account`, or impersonate | | `authorized_user`,
+`external_account_authorized_user` (a user's login) | no | impersonate | |
+`gdch_service_account` (Google Distributed Cloud) | no | a service account of
+Google Cloud |
+
+To impersonate a service account:
 `GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com")`.
 """,
     "token/google-none": """\
 google-auth found no credentials at all.
 """,
     "token/google-refused": """\
-Google refused. For impersonation: `roles/iam.serviceAccountTokenCreator` on the
-service account, and the IAM Credentials API enabled.
+Google was reached and refused. Where Google names a permission, the message has
+the command that grants the role with it: a federated identity
+(`external_account`) needs `roles/iam.workloadIdentityUser` on the service
+account, any other caller `roles/iam.serviceAccountTokenCreator`. The IAM
+Credentials API must be enabled.
+""",
+    "token/google-unreachable": """\
+Google was not reached: DNS, egress to port 443, a proxy or TLS. No role and no
+file is at fault. It is tried again.
 """,
     "token/issuer": """\
 A token of somebody else's came from what should be the metadata server. Look at
@@ -847,6 +945,10 @@ The role may not call `sts:GetWebIdentityToken`, or not for this audience.
     "token/outbound-disabled": """\
 The AWS account has outbound identity federation switched off. An administrator
 enables it once.
+""",
+    "token/outbound-session": """\
+The session of the AWS keys ends within two minutes, and a token of AWS may not
+outlive it. Get fresh keys.
 """,
     "token/source-raised": """\
 Your own token source raised an error. The cause in the traceback has its type,
