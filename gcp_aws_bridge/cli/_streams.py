@@ -68,7 +68,7 @@ class _Output(_Stream):
 def guarded(run: Callable[[], int]) -> int:
     """Call *run* with standard streams that may be closed at any time.
 
-    Messages on standard error that nobody can read are dropped: the command goes on, and its exit
+    Messages are dropped where standard error has no reader: the command goes on, and its exit
     status is its own. An output that has no reader ends the command, without a word.
 
     Returns:

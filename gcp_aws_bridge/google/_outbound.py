@@ -40,6 +40,10 @@ _REFUSALS = {
         "allow the role sts:GetWebIdentityToken for this audience.",
     ),
 }
+_UNKNOWN = (
+    "look AWS's words up in the STS API reference, GetWebIdentityToken; whether the keys are valid "
+    "shows aws sts get-caller-identity in the same place."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,9 +134,10 @@ def _code(error: botocore.exceptions.ClientError) -> str:
 
 def _refused(error: botocore.exceptions.ClientError) -> TokenError:
     code = _code(error)
-    if code not in _REFUSALS:
-        return refused(error)
-    error_id, fix = _REFUSALS[code]
+    error_id, fix = _REFUSALS.get(code, ("token/outbound-refused", _UNKNOWN))
     return TokenError(
-        f"AWS gave no token for Google: {code} {quoted(error, 300)}.", fix=fix, error_id=error_id
+        f"AWS gave no token for Google: {code} {quoted(error, 300)}.",
+        fix=fix,
+        error_id=error_id,
+        retryable=refused(error).retryable,
     )

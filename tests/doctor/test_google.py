@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -269,6 +270,35 @@ def test_the_account_that_is_said_is_the_providers(
     (account,) = option(cause(capsys)["fix"], "account-id")
     at.aws_provider(account=account)
     assert 0 == main(["doctor", "--google"])
+
+
+def test_the_region_that_is_said_is_taken(at: Workload, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "Received invalid AWS response of type RegionDisabledException with error message: no."
+    words = json.dumps({"error": "invalid_grant", "error_description": said})
+    at.cloud.google_sts.inject(Fault.status(400, words, "application/json"), times=None)
+    at.set(AWS_REGION="me-central-1", AWS_DEFAULT_REGION="me-central-1")
+    found = cause(capsys)
+    assert "exchange/google-aws-region" == found["id"]
+    assert "me-central-1" in found["fix"]
+    exported = dict(re.findall(r"(AWS_\w*REGION)=(\S+)", found["fix"].splitlines()[-1]))
+    assert {"AWS_REGION", "AWS_DEFAULT_REGION"} == exported.keys()
+    at.cloud.google_sts.clear_faults()
+    at.set(**exported)
+    assert 0 == main(["doctor", "--google"])
+
+
+@pytest.mark.parametrize("source", ["signed request", "token file"])
+def test_words_that_are_not_known_are_not_explained(
+    source: str, at: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if source == "token file":
+        _file(at)
+    words = json.dumps({"error": "invalid_grant", "error_description": "Something new."})
+    at.cloud.google_sts.inject(Fault.status(400, words, "application/json"), times=None)
+    found = cause(capsys)
+    assert "exchange/google-unknown" == found["id"]
+    assert '"Something new."' in found["seen"]
+    assert "not known to gcp-aws-bridge" in found["seen"]
 
 
 def test_the_audience_that_is_said_is_taken(

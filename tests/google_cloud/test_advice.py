@@ -176,6 +176,7 @@ NOT_APPLIED = {
     "exchange/clock": "the machine's clock: tests/google_cloud/test_sources.py moves it",
     "token/aws-none": "an AWS identity: tests/doctor/test_google.py has each kind",
     "token/aws-refused": "an AWS identity: tests/doctor/test_google.py has each kind",
+    "token/outbound-refused": "nothing is known of it",
     "token/source-raised": "the caller's own source",
     "config/outbound": "an upgrade of botocore",
 }
@@ -451,6 +452,26 @@ def test_keys_that_end_within_two_minutes_are_replaced_by_fresh_ones(
     fixed = outbound(workload)
     fixed.refresh(None)
     assert fixed.valid
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "retryable"),
+    [("SomethingNew", 400, False), ("ExpiredToken", 403, False), ("Throttling", 400, True)],
+)
+def test_another_refusal_of_an_outbound_token_is_in_awss_words(
+    workload: Workload, journey: Journey, code: str, status: int, retryable: bool
+) -> None:
+    needs_outbound()
+    credentials = outbound(workload)
+    words = (
+        f"<ErrorResponse><Error><Code>{code}</Code><Message>Why.</Message></Error></ErrorResponse>"
+    )
+    fault = Fault.status(status, words, "text/xml")
+    workload.cloud.sts.inject(fault, times=None, action="GetWebIdentityToken")
+    error = refused(credentials)
+    assert ("token/outbound-refused", retryable) == (error.error_id, error.retryable)
+    assert f"AWS gave no token for Google: {code} " in str(error)
+    assert "keys to sign" not in str(error)
 
 
 def test_an_account_without_outbound_federation_is_told_to_enable_it(

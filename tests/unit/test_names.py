@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+import botocore.session
 import pytest
 
 from gcp_aws_bridge._default_source import DefaultSource
@@ -32,6 +33,7 @@ ROLE: dict[str, tuple[Any, Any]] = {
     "policy": ({"Version": "2012-10-17", "Statement": []}, None),
     "policy_arns": (["arn:aws:iam::aws:policy/A"], ["arn:aws:iam::aws:policy/B"]),
 }
+SESSION = botocore.session.Session()
 HELD = object()
 SOURCES: list[tuple[Callable[..., Any], dict[str, tuple[Any, Any]]]] = [
     (TokenFile, {"path": ("/a", "/b")}),
@@ -49,8 +51,8 @@ SOURCES: list[tuple[Callable[..., Any], dict[str, tuple[Any, Any]]]] = [
             "audience": ("a", "b"),
         },
     ),
-    (SignedRequest, {"session": (HELD, None)}),
-    (OutboundToken, {"session": (HELD, None), "audience": ("a", "b")}),
+    (SignedRequest, {"session": (SESSION, None)}),
+    (OutboundToken, {"session": (SESSION, None), "audience": ("a", "b")}),
 ]
 
 

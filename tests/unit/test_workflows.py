@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
+import sys
+import types
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +87,37 @@ def test_only_the_job_that_publishes_may_speak_for_the_project_at_pypi() -> None
         "pypi": {"id-token": "write"},
         "github": {"contents": "write"},
     } == allowed
+
+
+class Session:
+    """What nox gives a session, for programs that end well and make nothing."""
+
+    def install(self, *packages: str) -> None: ...
+
+    def run(self, *command: str) -> None: ...
+
+    def error(self, *words: str) -> None:
+        raise RuntimeError(*words)
+
+
+def test_the_site_is_an_error_where_it_is_not_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nox = types.ModuleType("nox")
+    loads = {"load_toml": lambda _: {"dependency-groups": defaultdict(list)}}
+    loads["python_versions"] = lambda _: ["3.13"]
+    nox.project = types.SimpleNamespace(**loads)  # type: ignore[attr-defined]
+    nox.options = types.SimpleNamespace()  # type: ignore[attr-defined]
+    nox.session = lambda it=None, **_: it or (lambda inner: inner)  # type: ignore[attr-defined]
+    nox.parametrize = lambda *_: lambda inner: inner  # type: ignore[attr-defined]
+    nox.Session = Session  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nox", nox)
+    monkeypatch.chdir(tmp_path)
+    found = runpy.run_path(str(ROOT / "noxfile.py"))
+    docs = found["docs"]
+    monkeypatch.setitem(docs.__globals__, "SITE_PYTHON", "3.13")
+    with pytest.raises(RuntimeError, match="wrote no"):
+        docs(Session())
+    monkeypatch.setitem(docs.__globals__, "SITE_PYTHON", None)  # nox skips a Python that is missing
+    with pytest.raises(RuntimeError, match=r"needs Python 3\.12"):
+        docs(Session())

@@ -3,7 +3,9 @@ from __future__ import annotations
 from doctor.workload import Workload
 
 NAMED = "doctor/google-aws-account"
-SAYS = "The keys are of account 123456789012"
+SAYS = (
+    "keys are of account 123456789012, and AWS takes them. The provider is of account 210987654321"
+)
 
 
 def told(at: Workload) -> None:
