@@ -345,7 +345,7 @@ def test_commands_hold_names_from_elsewhere_as_one_word(project: str, name: str)
         assert command.isprintable()
         words = shlex.split(command)
         assert words[0] in ("kubectl", "gcloud")
-        assert len(words) in (6, 8)
+        assert len(words) == 7
 
 
 @pytest.mark.parametrize(
