@@ -18,6 +18,7 @@ _FEDERATED_ROLES = {
     "getOpenIdToken": "roles/iam.workloadIdentityUser",
 }
 _DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project|it is disabled")
+_IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
 _PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
 _NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
 UNKNOWN_MEMBER = "MEMBER"
@@ -86,8 +87,11 @@ def _passes(status: int | None) -> bool:
 
 
 def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
+    from gcp_aws_bridge.policy.names import project_of
+
     named = _PERMISSION.search(said)
     email = shlex.quote(account or "NAME@PROJECT.iam.gserviceaccount.com")
+    where = f"--project={shlex.quote(project_of(account) if account else 'PROJECT')}"
     if is_passing:
         return "wait: Google answers with an error that passes; look at status.cloud.google.com."
     if named:
@@ -95,16 +99,20 @@ def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
         role = _FEDERATED_ROLES.get(named[1], _TOKEN_CREATOR) if federated else _TOKEN_CREATOR
         return (
             f"grant the caller {role} on the service account, if it exists:\n"
-            f"gcloud iam service-accounts describe {email}\n"
-            f"gcloud iam service-accounts add-iam-policy-binding {email} --role={role} "
+            f"gcloud iam service-accounts describe {email} {where}\n"
+            f"gcloud iam service-accounts add-iam-policy-binding {email} {where} --role={role} "
             f"--member={shlex.quote(caller)}"
         )
     if _DISABLED.search(said):
-        return "gcloud services enable iamcredentials.googleapis.com --project=PROJECT"
+        project = _IN_PROJECT.search(said)
+        return (
+            "gcloud services enable iamcredentials.googleapis.com "
+            f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
+        )
     if account and _NO_ACCOUNT.search(said):
         return (
             "correct the e-mail of the service account; these exist: gcloud iam service-accounts "
-            "list --project=PROJECT"
+            f"list {where}"
         )
     if "invalid_grant" in said:
         return (

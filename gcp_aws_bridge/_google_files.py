@@ -47,6 +47,12 @@ _EXTERNAL = (
 )
 
 
+def type_of(path: str) -> str:
+    """Return the type that a credentials file names; empty where it names none."""
+    kind = _read_json(path)[0].get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def no_id_token(credentials: Any, path: str | None) -> TokenUnavailable:
     """Return the error for google-auth credentials that give no ID token.
 

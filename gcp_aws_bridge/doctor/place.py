@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from gcp_aws_bridge._environment import gcloud_file
+from gcp_aws_bridge._google_files import type_of
 from gcp_aws_bridge._http import Answer
 from gcp_aws_bridge._metadata import looks_like_google
 from gcp_aws_bridge.doctor import machine
@@ -35,8 +36,9 @@ def token_origin(walk: Walk) -> str:
     """Where the ID token comes from, in words; empty: from the metadata server."""
     if walk.token_source is not None:
         return f"the token source that was asked for, {type(walk.token_source).__name__}"
-    if os.environ.get(_KEY_VARIABLE):
-        return f"the file that {_KEY_VARIABLE} names"
+    if path := os.environ.get(_KEY_VARIABLE):
+        kind = type_of(path)
+        return f"the file that {_KEY_VARIABLE} names{f' (type {quoted(kind, 60)})' * bool(kind)}"
     asked = walk.probe
     if asked is not None and not asked.is_google and not looks_like_google():
         has_login = os.path.isfile(gcloud_file(os.environ))

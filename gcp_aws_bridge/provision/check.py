@@ -128,7 +128,7 @@ def _runs_as(plan: Plan, ask: Ask) -> Finding:
 def _provider(plan: Plan, ask: Ask, number: str | None) -> Finding:
     """Look at the cluster's provider, which is needed, or Google's, which is not.
 
-    One for Google must know `azp` of the tokens, which AWS compares in place of `aud` (see
+    One for Google must know `azp` of the tokens, which AWS compares instead of `aud` (see
     `policy.authorized_party`): the number of the service account.
     """
     aws = plan.role

@@ -147,11 +147,10 @@ def _counted() -> Iterator[str]:
         applied = [case for case in found if not fixing.reason(case)]
         name = "from AWS to Google" if direction.options else "from Google to AWS"
         yield f"| {name} | {len(found)} | {len(found)} | {len(applied)} |"
-    reasons = dict.fromkeys(filter(None, map(fixing.reason, cases())))
-    yield from ("", "No test applies a fix where", "")
-    for why in reasons:
+    yield from ("", "The others, and why no test applies their fix:", "")
+    for why in dict.fromkeys(filter(None, map(fixing.reason, cases()))):
         ids = sorted({case.named for case in cases() if fixing.reason(case) == why})
-        yield f"- {why}: {', '.join(f'`{one}`' for one in ids)};"
+        yield f"- {', '.join(f'`{one}`' for one in ids)}: {why}."
 
 
 def page_with_tables(page: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import google.auth.credentials
+import google.auth.exceptions
 import google.auth.iam
 import google.auth.transport.requests
 import google.oauth2.credentials
@@ -45,6 +47,7 @@ from unit.servers import (
 
 from gcp_aws_bridge._default_source import DefaultSource
 from gcp_aws_bridge._google_auth import GoogleCredentials
+from gcp_aws_bridge._google_auth_errors import answered, refused
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable
 
 TOKEN = id_token(now=datetime.now(timezone.utc))  # google-auth has a clock of its own
@@ -479,6 +482,55 @@ def test_an_iam_api_that_does_not_answer_is_an_error_of_ours(
     assert error.retryable
     assert ("serviceAccountTokenCreator" in error.fix) is (fault != "unreachable")
     assert 1 == len(login_server.requests)
+
+
+USER_ROLE = "roles/iam.workloadIdentityUser"
+CREATOR_ROLE = "roles/iam.serviceAccountTokenCreator"
+
+
+@pytest.mark.parametrize(
+    ("caller", "permission", "role"),
+    [
+        ("principal://pool/subject/SUBJECT", "getOpenIdToken", USER_ROLE),
+        ("principal://pool/subject/SUBJECT", "getAccessToken", USER_ROLE),
+        ("principal://pool/subject/SUBJECT", "signBlob", CREATOR_ROLE),
+        ("principal://pool/subject/SUBJECT", "signJwt", CREATOR_ROLE),
+        ("principal://pool/subject/SUBJECT", "implicitDelegation", CREATOR_ROLE),
+        ("user:NAME@DOMAIN", "getOpenIdToken", CREATOR_ROLE),
+        ("user:NAME@DOMAIN", "signBlob", CREATOR_ROLE),
+        (f"serviceAccount:{EMAIL}", "getAccessToken", CREATOR_ROLE),
+    ],
+)
+def test_permission_that_google_names_decides_the_role(
+    caller: str, permission: str, role: str
+) -> None:
+    email = "etl@my-project.example.com.iam.gserviceaccount.com"
+    said = f"Permission 'iam.serviceAccounts.{permission}' denied on resource"
+    body = json.dumps({"error": {"code": 403, "message": said}}).encode()
+    for error in (
+        answered(body, 403, email, caller),
+        refused(google.auth.exceptions.RefreshError(said), email, caller, 403),
+    ):
+        *_, command = error.fix.splitlines()
+        words = shlex.split(command)
+        assert [f"--role={role}", f"--member={caller}"] == words[-2:]
+        assert [email, "--project=example.com:my-project"] == words[4:6]
+        assert not error.retryable
+
+
+def test_api_that_is_off_is_turned_on_in_the_project_that_google_names() -> None:
+    said = "IAM Service Account Credentials API has not been used in project 123456789012 before"
+    error = refused(google.auth.exceptions.RefreshError(said), EMAIL, "MEMBER", 403)
+    enable = "gcloud services enable iamcredentials.googleapis.com --project=123456789012"
+    assert enable == error.fix
+
+
+def test_account_that_does_not_exist_is_not_a_missing_role() -> None:
+    said = "Not found; Gaia id not found for email etl@project.iam.gserviceaccount.com"
+    error = refused(google.auth.exceptions.RefreshError(said), EMAIL, "MEMBER", 404)
+    assert "correct the e-mail" in error.fix
+    assert "--project=project" in error.fix
+    assert "roles/" not in error.fix
 
 
 # -- what gives no ID token --------------------------------------------------------------------
