@@ -35,7 +35,7 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
@@ -180,11 +180,9 @@ class Sts:
                 "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise ConfigError(
-                f"botocore cannot make an STS client: {quoted(str(error))}.",
-                fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
-                error_id="config/sts-client",
-            ) from error
+            from gcp_aws_bridge._refusals import no_client
+
+            raise no_client(error) from None
         keep_confidential(client)  # each client: botocore reads the environment each time
         way = way_of(client, self._session)
         self._way = self._way or way
