@@ -24,6 +24,7 @@ from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._bounded_answer import bound
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._credentials import AwsCredentials
@@ -58,6 +59,9 @@ _UNUSABLE = (
     ValueError,
 )
 _T = TypeVar("_T")
+# Longer than one request takes by its own time-outs: 5 s for each of a few addresses, 20 s for the
+# answer.
+_LONGEST_S = 45.0
 _UNSIGNED = Config(signature_version=UNSIGNED)
 
 
@@ -205,7 +209,7 @@ class Sts:
         self._answer.forget()
         try:
             with wire_logs_silenced():
-                return ask()
+                return _awake(ask)
         except botocore.exceptions.ClientError as error:
             code, message, request_id = said_by(error)
             if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
@@ -228,6 +232,22 @@ class Sts:
             return _refusals.not_reached(self.region_name, arn, error)
         seen = self._answer
         return _refusals.not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+
+
+def _awake(ask: Callable[[], _T]) -> _T:
+    """Call *ask*, and once more where the network failed while this process was frozen or asleep.
+
+    STS closes a connection that is silent for some seconds, and so the failure says nothing of the
+    network. A machine that sleeps stops the monotonic clock of most systems, and not the other.
+    """
+    begun_s, begun = REAL.monotonic(), REAL.clock()
+    try:
+        return ask()
+    except _NETWORK:
+        waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
+        if waited_s < _LONGEST_S:
+            raise
+    return ask()
 
 
 def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:
