@@ -23,6 +23,10 @@ from gcp_aws_bridge._cache.clock import REAL
 
 # From the end of the request to the last byte. STS answers in tenths of a second.
 ANSWER_S = 20.0
+# Reads after that time, of what has arrived already: while this process was frozen, say. A whole
+# answer of STS is one or two reads; of a server that sends byte by byte it is these bytes.
+_LATE_READS = 8
+_LATE_S = 0.01
 
 
 class _BoundedReader(io.RawIOBase):
@@ -32,6 +36,7 @@ class _BoundedReader(io.RawIOBase):
         self._raw, self._sock = raw, sock
         self._pause_s = sock.gettimeout()
         self._stop_s = REAL.monotonic() + ANSWER_S
+        self._late = 0
 
     def readable(self) -> bool:
         return True
@@ -42,6 +47,9 @@ class _BoundedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left_s = self.left_s()
         if left_s <= 0:
+            self._late += 1
+            left_s = _LATE_S
+        if self._late > _LATE_READS:
             raise TimeoutError(f"the answer was not complete after {ANSWER_S:.0f} s")
         self._sock.settimeout(left_s if self._pause_s is None else min(left_s, self._pause_s))
         try:

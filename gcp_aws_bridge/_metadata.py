@@ -143,16 +143,19 @@ class MetadataServer(_environment.EnvironmentBound):
         chosen_s = self._chosen_s()
         patient = chosen_s is not None or looks_like_google(self._host)
         wanted_s = chosen_s if chosen_s is not None else _PATIENT_S if patient else _IMPATIENT_S
-        stop = monotonic() + wanted_s
+        stop, excused = monotonic() + wanted_s, False
         for failures in itertools.count():
             asked = monotonic()
             timeout_s = max(0.05, min(_ATTEMPT_S, stop - asked))
             try:
                 return ask(host, timeout_s)
             except _NotYet as seen:
-                if failures == 0:
-                    # A pod that was frozen, or a machine that slept, has not really tried yet.
-                    stop += max(0.0, monotonic() - asked - timeout_s)
+                overslept_s = monotonic() - asked - timeout_s
+                if overslept_s > 1 and not excused:
+                    # A process that was frozen has not really tried. Once: a resolver of names may
+                    # take longer than it is given each time.
+                    excused = True
+                    stop += overslept_s
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
                 if not patient or monotonic() + pause_s >= stop:
                     tried = failures + 1, wanted_s

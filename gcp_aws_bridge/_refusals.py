@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+import botocore.exceptions
+
 from gcp_aws_bridge import _denied
 from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge._tls import tls_failure
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
 # Worth the same request again. IDPCommunicationError: "retry a limited number of times".
 # ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
@@ -94,6 +96,24 @@ def refused_hop(
         request_id=request_id,
         retryable=is_retryable(code, status),
         details=_with_message("", message),
+    )
+
+
+def no_client(error: Exception) -> ConfigError:
+    """Return the error for an STS client that botocore cannot make."""
+    # UnknownServiceError is one, too: the folder of STS is missing.
+    if isinstance(error, botocore.exceptions.DataNotFoundError):
+        return ConfigError(
+            f"botocore does not find its own data files: {quoted(str(error), 60)}. They are "
+            "missing in a zip archive, and in an image or a frozen application without them.",
+            fix="install botocore unpacked, add its data (PyInstaller: --collect-data botocore), "
+            "or set AWS_DATA_PATH to a copy of botocore/data.",
+            error_id="config/botocore-data",
+        )
+    return ConfigError(
+        f"botocore cannot make an STS client: {quoted(str(error))}.",
+        fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
+        error_id="config/sts-client",
     )
 
 

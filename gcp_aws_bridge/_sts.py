@@ -24,6 +24,7 @@ from gcp_aws_bridge._botocore_connection import keep_confidential
 from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
 from gcp_aws_bridge._bounded_answer import bound
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
@@ -36,7 +37,7 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
@@ -59,6 +60,9 @@ _UNUSABLE = (
     ValueError,
 )
 _T = TypeVar("_T")
+# Longer than one request takes by its own time-outs: 5 s for each of a few addresses, 20 s for the
+# answer.
+_LONGEST_S = 45.0
 _UNSIGNED = Config(signature_version=UNSIGNED)
 
 
@@ -183,11 +187,9 @@ class Sts:
         except of_late_patch():
             raise patched_late(f"STS in {self.region_name}") from None
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise ConfigError(
-                f"botocore cannot make an STS client: {quoted(str(error))}.",
-                fix="check region, AWS_ENDPOINT_URL_STS and the AWS config file.",
-                error_id="config/sts-client",
-            ) from error
+            from gcp_aws_bridge._refusals import no_client
+
+            raise no_client(error) from None
         keep_confidential(client)  # each client: botocore reads the environment each time
         way = way_of(client, self._session)
         self._way = self._way or way
@@ -210,7 +212,7 @@ class Sts:
         self._answer.forget()
         try:
             with wire_logs_silenced():
-                return ask()
+                return _awake(ask)
         except botocore.exceptions.ClientError as error:
             code, message, request_id = said_by(error)
             if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
@@ -233,6 +235,22 @@ class Sts:
             return _refusals.not_reached(self.region_name, arn, error)
         seen = self._answer
         return _refusals.not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+
+
+def _awake(ask: Callable[[], _T]) -> _T:
+    """Call *ask*, and once more where the network failed while this process was frozen or asleep.
+
+    STS closes a connection that is silent for some seconds, and so the failure says nothing of the
+    network. A machine that sleeps stops the monotonic clock of most systems, and not the other.
+    """
+    begun_s, begun = REAL.monotonic(), REAL.clock()
+    try:
+        return ask()
+    except _NETWORK:
+        waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
+        if waited_s < _LONGEST_S:
+            raise
+    return ask()
 
 
 def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:

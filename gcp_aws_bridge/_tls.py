@@ -33,7 +33,7 @@ _FAILURES = (
         r"No such file|Is a directory|Not a directory|Permission denied|NO_CERTIFICATE_OR_CRL_FOUND"
         r"|NO_START_LINE|PEM lib|BAD_BASE64_DECODE|not enough data",
         "the file of trusted certificates cannot be used",
-        f"correct {_BUNDLE}: a readable file of certificates (PEM).",
+        f"set or correct {_BUNDLE}: a readable file of certificates (PEM).",
         False,
     ),
     TlsFailure(

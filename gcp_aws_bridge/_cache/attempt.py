@@ -22,7 +22,8 @@ class RefreshAttempt(Generic[P]):
     thread that ends the attempt opens.
 
     Attributes:
-        started_s: By the monotonic clock.
+        started_s: By the monotonic clock. Moved on by the time that the process was frozen.
+        seen_s: Until when the process is known to have been awake, by the same clock.
         requests: Number of exchanges that were tried.
         credentials, error: The result; both None where it was interrupted.
         done: Whether there is a result.
@@ -30,7 +31,8 @@ class RefreshAttempt(Generic[P]):
 
     def __init__(self, label: str, started_s: float) -> None:
         self.label = label
-        self.started_s = started_s
+        self.started_s = self.seen_s = started_s
+        self._is_excused = False
         self.requests = 0
         self.failed: list[str] = []  # error ids of the requests that were tried again
         self.credentials: P | None = None
@@ -38,6 +40,19 @@ class RefreshAttempt(Generic[P]):
         self.done = False
         self._claims: dict[None, tuple[int]] = {}
         self._waiters: list[Callable[[], object]] = []
+
+    def excuse(self, now_s: float, wait_s: float, grace_s: float) -> bool:
+        """Return whether to give the attempt *grace_s* more, although it started *wait_s* ago.
+
+        Once, and only if no caller has looked at it for longer than that: the process may have been
+        frozen (SIGSTOP, a paused container), and its thread had no time. Else an exchange that
+        would end now is reported as an outage.
+        """
+        if self._is_excused or now_s - self.seen_s <= grace_s:
+            return False
+        self._is_excused = True
+        self.started_s = now_s - wait_s + grace_s
+        return True
 
     def claim(self) -> bool:
         """Return whether the calling thread is the one to make the exchange."""

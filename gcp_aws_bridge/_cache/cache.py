@@ -63,7 +63,9 @@ class CredentialCache(Refresher[P]):
                     # of the context in which the interrupted code is about to set one.
                     contextvars.copy_context().run(self._run, step.attempt)
                 else:
+                    begun_s = self.monotonic()
                     step.attempt.wait(step.wait_s)
+                    step.attempt.seen_s = min(self.monotonic(), begun_s + step.wait_s)
         except StopIteration as end:
             found = end.value
             return found
@@ -77,7 +79,9 @@ class CredentialCache(Refresher[P]):
         try:
             while True:
                 step = next(steps)
-                await step.attempt.wait_async(step.wait_s or 0.0)
+                begun_s, wait_s = self.monotonic(), step.wait_s or 0.0
+                await step.attempt.wait_async(wait_s)
+                step.attempt.seen_s = min(self.monotonic(), begun_s + wait_s)
         except StopIteration as end:
             found: P = end.value
             return found
@@ -220,6 +224,13 @@ class CredentialCache(Refresher[P]):
         while True:
             snapshot, now = self.snapshot, self._now()
             decision = state.decide(snapshot, now, self._policy, at_least_s)
+            attempt: RefreshAttempt[P] | None = snapshot.attempt
             if decision.action is not Action.TIME_OUT:
+                if attempt is not None:
+                    attempt.seen_s = now.monotonic_s
                 return snapshot, now, decision
+            if attempt is not None and attempt.excuse(
+                now.monotonic_s, self._policy.wait_s, self._policy.stalled_s
+            ):
+                continue
             self._give_up(snapshot.attempt)

@@ -10,6 +10,13 @@ the role. Say it once, with the role or session.
 `~/.boto`), which gsutil reads as well, and botocore looks at AWS keys in it
 first. Take them out, or set `BOTO_CONFIG=/dev/null`.
 """,
+    "config/botocore-data": """\
+botocore reads endpoints and service models from files in its own folder, and
+does not find them: it runs from a zip archive (zipapp), or an image or a frozen
+application leaves them out. It is not a matter of the region. Install botocore
+unpacked (shiv and pex do that), add its data (`pyinstaller --collect-data
+botocore`), or set `AWS_DATA_PATH` to a copy of `botocore/data`.
+""",
     "config/chain-duration": """\
 AWS caps role chaining at one hour. Ask for 3600 seconds or less, or do without
 the further hop.

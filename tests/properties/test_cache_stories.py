@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from properties.simulation import LONGEST_WAIT_S, REJECTED_WAIT_S, Answer, Call, Simulation
+from properties.simulation import (
+    LONGEST_WAIT_S,
+    REJECTED_WAIT_S,
+    STALLED_S,
+    Answer,
+    Call,
+    Simulation,
+)
 
 from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError
@@ -117,6 +124,9 @@ def test_caller_who_waits_while_it_is_rejected_again_gets_it_3_s_later(world: Si
     world.move(wall_s=LONGEST_WAIT_S, monotonic_s=LONGEST_WAIT_S)
     world.run(first.task)
     assert kept == result(first)
+    # Time went by that nobody waited, as in a frozen process: the attempt has 3 s more.
+    world.move(wall_s=STALLED_S, monotonic_s=STALLED_S)
+    assert kept == world.cache.peek()
     reject()
     world.run(second.task)
     assert not second.task.done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+from botocore.loaders import Loader
 from doctor import sockets
 from fakes import START
-from unit.servers import ROLE_ARN, Server, id_token
+from unit.servers import ROLE_ARN, Server, failure, id_token
 
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._credentials import AwsCredentials
@@ -22,7 +24,7 @@ from gcp_aws_bridge._sts import Sts
 from gcp_aws_bridge._tls import _FAILURES, tls_failure
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.sts import AskedSts
-from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
 HOP = "arn:aws:iam::210987654321:role/hop"
 ROLE = Role(ROLE_ARN, chain=[HOP])
@@ -138,6 +140,44 @@ def test_overload_is_tried_again_in_any_form(
     error = asked(CALLS["web identity"], reply(form, status))
     assert error.retryable
     assert error.error_id in ("exchange/unavailable", "exchange/denied")
+
+
+# -- the client --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """botocore as in a zip archive; the folder that its data are in elsewhere."""
+    folder = Loader.BUILTIN_DATA_PATH
+    monkeypatch.setattr(Loader, "BUILTIN_DATA_PATH", str(tmp_path / "botocore.zip/data"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    return str(folder)
+
+
+def test_data_files_that_are_missing_are_not_the_regions_fault(
+    monkeypatch: pytest.MonkeyPatch, no_data: str
+) -> None:
+    error = failure(
+        ConfigError,
+        "config/botocore-data",
+        lambda: Sts(botocore.session.Session(), "us-east-1"),
+        seen=["does not find its own data files", "endpoints"],
+    )
+    assert "region" not in error.message
+    assert error.__cause__ is None
+    monkeypatch.setenv("AWS_DATA_PATH", no_data)  # as the message says
+    assert "us-east-1" == Sts(botocore.session.Session(), "us-east-1").region_name
+
+
+def test_model_of_sts_that_is_missing_is_not_the_regions_fault(
+    monkeypatch: pytest.MonkeyPatch, no_data: str, tmp_path: Path
+) -> None:
+    for name in ("endpoints.json", "partitions.json", "sdk-default-configuration.json"):
+        for file in Path(no_data).glob(f"{name}*"):
+            shutil.copy(file, tmp_path)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    make = lambda: Sts(botocore.session.Session(), "us-east-1")  # noqa: E731
+    failure(ConfigError, "config/botocore-data", make, seen=["sts"])
 
 
 # -- TLS ---------------------------------------------------------------------------------------

@@ -1,0 +1,216 @@
+"""A process that is frozen (SIGSTOP, a laptop asleep) during a refresh reports no outage."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import botocore.exceptions
+import botocore.session
+import pytest
+from fakes import START, Fetches, ManualWorld
+from unit.servers import AUDIENCE, ROLE_ARN, Server, answer, id_token
+
+from gcp_aws_bridge import _bounded_answer, _http, _id_token, _sts
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.events import Event, on_event
+from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge.config import Role
+
+TOKEN = id_token()
+ROLE = Role(ROLE_ARN)
+HOWS = pytest.mark.parametrize(
+    "ask",
+    [lambda cell: cell.get(), lambda cell: asyncio.run(cell.get_async())],
+    ids=["get", "async"],
+)
+
+
+# -- the credential cache ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def manual() -> ManualWorld:
+    return ManualWorld()
+
+
+@pytest.fixture
+def refreshing(manual: ManualWorld) -> CredentialCache[Any]:
+    """Valid credentials, and a refresh in the background that has not ended."""
+    cell = CredentialCache(Fetches(manual), label=ROLE_ARN, world=manual.world)
+    cell.get()
+    manual.advance(40 * 60)
+    manual.hold = True
+    cell.get()
+    assert 1 == len(manual.held)
+    return cell
+
+
+@pytest.fixture
+def events() -> Any:
+    found: list[Event] = []
+    stop = on_event(found.append)
+    yield found
+    stop()
+
+
+@HOWS
+@pytest.mark.parametrize("frozen_s", [91.0, 600.0])
+def test_refresh_that_a_freeze_interrupted_is_no_outage(
+    refreshing: CredentialCache[Any],
+    manual: ManualWorld,
+    events: list[Event],
+    caplog: pytest.LogCaptureFixture,
+    ask: Callable[[CredentialCache[Any]], Any],
+    frozen_s: float,
+) -> None:
+    old = ask(refreshing)
+    manual.advance(frozen_s)
+    with caplog.at_level(logging.DEBUG, "gcp_aws_bridge"):
+        assert old is ask(refreshing)
+        assert [] == events
+        manual.release()  # its thread goes on
+    assert ["exchanged"] == [event.kind for event in events]
+    assert [] == [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert old is not ask(refreshing)
+
+
+@HOWS
+def test_refresh_that_hangs_after_a_freeze_is_reported_three_seconds_later(
+    refreshing: CredentialCache[Any],
+    manual: ManualWorld,
+    events: list[Event],
+    ask: Callable[[CredentialCache[Any]], Any],
+) -> None:
+    manual.advance(600)
+    ask(refreshing)
+    manual.advance(2.9)
+    ask(refreshing)
+    assert [] == events
+    manual.advance(0.2)
+    ask(refreshing)
+    assert ["failed"] == [event.kind for event in events]
+
+
+def test_refresh_that_hangs_while_callers_come_is_reported_after_90_s(
+    refreshing: CredentialCache[Any], manual: ManualWorld, events: list[Event]
+) -> None:
+    for _ in range(89):
+        manual.advance(1)
+        refreshing.get()
+    assert [] == events
+    manual.advance(1)
+    refreshing.get()
+    assert ["failed"] == [event.kind for event in events]
+
+
+def test_attempt_is_excused_once(
+    refreshing: CredentialCache[Any], manual: ManualWorld, events: list[Event]
+) -> None:
+    manual.advance(300)
+    refreshing.get()
+    manual.advance(100)
+    refreshing.get()
+    assert ["failed"] == [event.kind for event in events]
+
+
+# -- STS ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("monotonic_s", "wall_s", "requests"),
+    [(60, 60, 2), (0, 3600, 2), (60, 0, 2), (30, 30, 1), (0, 0, 1)],
+    ids=["frozen", "asleep", "clock set back", "slow", "at once"],
+)
+def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, monotonic_s: float, wall_s: float, requests: int
+) -> None:
+    seconds, now, asked = [0.0], [START], []
+    world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
+    monkeypatch.setattr(_sts, "REAL", world)
+
+    def ask() -> str:
+        asked.append(1)
+        if len(asked) == 2:
+            return "answered"
+        seconds[0] += monotonic_s
+        now[0] += timedelta(seconds=wall_s)
+        raise botocore.exceptions.ConnectionClosedError(endpoint_url="https://sts")
+
+    if requests == 1:
+        with pytest.raises(botocore.exceptions.ConnectionClosedError):
+            _sts._awake(ask)
+    else:
+        assert "answered" == _sts._awake(ask)
+    assert requests == len(asked)
+
+
+def test_network_that_stays_away_is_asked_twice_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter(range(0, 1000, 60))
+    monkeypatch.setattr(_sts, "REAL", World(monotonic=lambda: float(next(seconds))))
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
+
+    with pytest.raises(botocore.exceptions.ConnectTimeoutError):
+        _sts._awake(ask)
+    assert 2 == len(asked)
+
+
+RESULT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>wholly-secret</SecretAccessKey>
+<SessionToken>session-token</SessionToken>
+<Expiration>{START + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials>
+</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
+
+
+def test_answer_that_came_while_the_process_was_frozen_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = iter([0.0])  # when the answer is begun; each later look is a minute later
+    world = World(monotonic=lambda: next(late, 60.0))
+    with Server(answer(RESULT, flavor=None)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+        sts = Sts(botocore.session.Session(), "us-east-1")
+        monkeypatch.setattr(_bounded_answer, "REAL", world)
+        token = _id_token.parse(TOKEN, origin="test")
+        assert "ASIAX" == sts.assume_role_with_web_identity(token, ROLE).access_key_id
+
+
+# -- the metadata server -----------------------------------------------------------------------
+
+
+def test_metadata_answer_that_came_while_the_process_was_frozen_is_read() -> None:
+    seconds = [0.0]
+
+    def reply(connection: socket.socket) -> None:
+        connection.sendall(answer(TOKEN))
+        seconds[0] = 60.0
+
+    with Server(reply) as server:
+        found = _http.get(
+            server.host, "/", {}, timeout_s=5.0, monotonic=lambda: seconds[0], method="GET"
+        )
+    assert TOKEN == found.body
+
+
+def test_freeze_in_any_attempt_is_no_time_that_was_waited(
+    monkeypatch: pytest.MonkeyPatch, manual: ManualWorld
+) -> None:
+    def frozen(connection: socket.socket) -> None:
+        manual.advance(300)  # and the server has hung up
+
+    with Server(answer("starting", 503), frozen, answer(TOKEN)) as server:
+        monkeypatch.setenv("GCE_METADATA_HOST", server.host)
+        assert TOKEN == MetadataServer(AUDIENCE, deadline_s=20, world=manual.world)()
+        assert 3 == len(server.requests)
