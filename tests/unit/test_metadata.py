@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fakes import START, ManualWorld
-from unit.servers import AUDIENCE, ROLE_ARN, Reply, Server, answer, failure, id_token
+from unit.servers import AUDIENCE, ROLE_ARN, Reply, Server, answer, drip, failure, id_token
 
 from gcp_aws_bridge import _http, _metadata
 from gcp_aws_bridge._metadata import MetadataServer
@@ -434,22 +434,6 @@ def test_a_host_that_is_none_is_a_wrong_setting(
 
 def silence(connection: socket.socket) -> None:
     connection.recv(1)  # the client closes
-
-
-def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
-    """Send *start*, then *drop* again and again: each comes well within any time-out."""
-
-    def reply(connection: socket.socket) -> None:
-        connection.sendall(start)
-        for _ in range(300):
-            connection.settimeout(0.01)
-            try:
-                if connection.recv(1) == b"":
-                    return
-            except TimeoutError:
-                connection.sendall(drop)
-
-    return reply
 
 
 @pytest.mark.parametrize(
