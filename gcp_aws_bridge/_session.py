@@ -88,6 +88,7 @@ def credentials(
     *,
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
+    at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> BridgeCredentials:
     """Make botocore credentials that renew themselves, for any SigV4 signer.
@@ -100,14 +101,18 @@ def credentials(
             `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
         botocore_session: Whose region, profile and proxy settings reach STS. Default: one that
             all calls share.
+        at_least: For how many seconds the signer needs what it reads, for what outlives a request:
+            a presigned URL. At most 90 % of the session's life are asked for.
 
     Raises:
         ConfigError: As for `session`.
     """
     own = botocore_session and botocore_session_of(botocore_session)
-    return BridgeCredentials(
-        Request.of(role_arn, token_source, session=own, is_own=own is not None, **settings)
+    is_own = own is not None
+    request = Request.of(
+        role_arn, token_source, session=own, is_own=is_own, at_least=at_least, **settings
     )
+    return BridgeCredentials(request)
 
 
 def _boto3_session(request: Request, region_name: str | None) -> boto3.Session:

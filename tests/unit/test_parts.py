@@ -62,7 +62,7 @@ def time() -> ManualWorld:
 def made(time: ManualWorld, kind: Any = BridgeCredentials) -> Any:
     cell = CredentialCache(Fetches(time), world=time.world)
     role = Role("arn:aws:iam::123456789012:role/etl")
-    wanted: Any = SimpleNamespace(role=role, cell=lambda: cell)
+    wanted: Any = SimpleNamespace(at_least_s=0.0, role=role, cell=lambda: cell)
     return kind(wanted)
 
 
@@ -250,7 +250,7 @@ def url_request() -> AWSRequest:
     request = AWSRequest("GET", "https://bucket.s3.amazonaws.com/key", params={})
     request.context["s3-presign-post-fields"] = {}
     request.context["s3-presign-post-policy"] = {"conditions": []}
-    request.context["client_config"] = SimpleNamespace(s3={})
+    request.context["client_config"] = SimpleNamespace(at_least_s=0.0, s3={})
     return request
 
 
