@@ -250,7 +250,7 @@ def url_request() -> AWSRequest:
     request = AWSRequest("GET", "https://bucket.s3.amazonaws.com/key", params={})
     request.context["s3-presign-post-fields"] = {}
     request.context["s3-presign-post-policy"] = {"conditions": []}
-    request.context["client_config"] = SimpleNamespace(at_least_s=0.0, s3={})
+    request.context["client_config"] = SimpleNamespace(s3={})
     return request
 
 
