@@ -40,7 +40,7 @@ class AioBridgeCredentials(CellView, AioRefreshableCredentials):
                 `__cause__` is the `BridgeError`.
         """
         try:
-            return self._frozen(await self._cell.get_async(at_least))
+            return self._frozen(await self._cell.get_async(at_least or self._at_least_s))
         except BridgeError as error:
             raise for_botocore(error) from as_cause(error)
 

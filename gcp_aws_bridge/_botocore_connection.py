@@ -13,7 +13,8 @@ from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from gcp_aws_bridge._bounded_answer import bound
+from gcp_aws_bridge._botocore_internals import http_session_of, replace_pool_classes
+from gcp_aws_bridge._bounded_answer import bounded
 from gcp_aws_bridge._endpoint import is_confidential, is_plain_http, require_https
 from gcp_aws_bridge._unreadable_answer import hide_unreadable
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -39,7 +40,7 @@ def direct(session: Session) -> Session:
 def keep_confidential(client: Any) -> None:
     """Keep *client*'s plain HTTP away from proxies, and check its HTTPS.
 
-    What STS answers, and botocore cannot read, is hidden from its errors.
+    Its answers have a time limit; one of STS that botocore cannot read is hidden from its errors.
 
     Raises:
         ConfigError: Its requests could be read on the network, or by a proxy.
@@ -62,6 +63,12 @@ def keep_confidential(client: Any) -> None:
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
     hide_unreadable(events.register)
+    _bound(http_session_of(client))
+
+
+def _bound(session: URLLib3Session) -> None:
+    """Limit the time of each whole answer; *session* has made no connection yet."""
+    replace_pool_classes(session, bounded)
 
 
 def proxy_for(url: str, proxies: dict[str, str] | None) -> str:
@@ -81,7 +88,7 @@ def _send_directly(request: Any, *, timeout: Any = _TIMEOUT_S, **_: Any) -> Any:
         return None
     require_https(request.url)
     session = URLLib3Session(timeout=timeout)
-    bound(session)
+    _bound(session)
     try:
         return session.send(request)
     finally:

@@ -135,6 +135,7 @@ class CellView(RefreshableCredentials):
         super().__init__("", "", "", _UNKNOWN, self._never, METHOD, account_id=account_id)
         self._request = request
         self._cell = request.cell()
+        self._at_least_s = request.at_least_s
         self._view = _View(None, None)
 
     @classmethod
@@ -207,7 +208,8 @@ class CellView(RefreshableCredentials):
         reading = next((one for one in _readings.get() if one.of() is cell), None)
         if reading and not reading.is_over(read, now_s) and cell.is_valid(reading.kept):
             return self._remember(reading.after(read, now_s))
-        return self._begin(read, kept) if kept and cell.is_valid(kept) else None
+        enough = kept is not None and cell.is_valid(kept, self._at_least_s)
+        return self._begin(read, kept) if enough else None
 
     def _begin(self, read: Read, kept: Kept | None) -> _View:
         assert kept is not None  # noqa: S101 - for the type checker: the caller has waited for it
@@ -261,14 +263,15 @@ class BridgeCredentials(CellView):
 
         Args:
             at_least: Seconds for which the caller needs them: for a presigned URL, or other things
-                that outlive a request. Counts as 90 % of the session's life at most.
+                that outlive a request. Counts as 90 % of the session's life at most. 0: the value
+                that `credentials` was given.
 
         Raises:
             CredentialRetrievalError: No credentials are valid, and the exchange failed. Its
                 `__cause__` is the `BridgeError`.
         """
         try:
-            return self._frozen(self._cell.get(at_least))
+            return self._frozen(self._cell.get(at_least or self._at_least_s))
         except BridgeError as error:
             raise for_botocore(error) from as_cause(error)
 

@@ -95,13 +95,15 @@ def http_session_of(client: Any) -> URLLib3Session:
     return session
 
 
-def set_pool_classes(session: URLLib3Session, classes: dict[str, Any]) -> None:
-    """Set the classes of connection pools, by scheme, for direct connections and for proxies.
+def replace_pool_classes(
+    session: URLLib3Session, replaced: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Replace the classes of connection pools, by scheme, for direct connections and for proxies.
 
     Raises:
         ConfigError: This release of botocore has another name for one of the attributes.
     """
-    internal("botocore", session, "_pool_classes_by_scheme")
+    classes = replaced(internal("botocore", session, "_pool_classes_by_scheme"))
     vars(session)["_pool_classes_by_scheme"] = classes
     internal("botocore", session, "_manager").pool_classes_by_scheme = classes
 

@@ -1,4 +1,4 @@
-"""A time limit for a whole HTTP answer of botocore's client, which bounds the time between bytes.
+"""A time limit for a whole HTTP answer: botocore and requests limit the time between two bytes.
 
 A caller makes the exchange in its own thread: no answer may hold it for ever, one byte at a time.
 """
@@ -8,20 +8,13 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from botocore.awsrequest import (
-    AWSHTTPConnection,
-    AWSHTTPConnectionPool,
-    AWSHTTPSConnection,
-    AWSHTTPSConnectionPool,
-)
-from botocore.httpsession import URLLib3Session
-
-from gcp_aws_bridge._botocore_internals import set_pool_classes
 from gcp_aws_bridge._cache.clock import REAL
 
-# From the end of the request to the last byte. STS answers in tenths of a second.
+# From the end of the request to the last byte. AWS and Google answer in tenths of a second.
 ANSWER_S = 20.0
 # Reads after that time, of what has arrived already: while this process was frozen, say. A whole
 # answer of STS is one or two reads; of a server that sends byte by byte it is these bytes.
@@ -69,22 +62,16 @@ class _BoundedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
 
 
-class _Connection(AWSHTTPConnection):
-    response_class = _BoundedResponse  # type: ignore[assignment]
+def bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
+    """Return urllib3's connection pools, by scheme, as classes that limit each answer.
+
+    Args:
+        pools: `pool_classes_by_scheme` of a pool manager, which has made no connection yet.
+    """
+    return {scheme: _bounded(pool, pool.ConnectionCls) for scheme, pool in pools.items()}
 
 
-class _SecureConnection(AWSHTTPSConnection):
-    response_class = _BoundedResponse  # type: ignore[assignment]
-
-
-class _Pool(AWSHTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(AWSHTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-def bound(session: URLLib3Session) -> None:
-    """Limit each answer to `ANSWER_S` seconds; *session* has made no connection yet."""
-    set_pool_classes(session, {"http": _Pool, "https": _SecurePool})
+@lru_cache(maxsize=16)
+def _bounded(pool: Any, connection: Any) -> Any:
+    own = type(connection.__name__, (connection,), {"response_class": _BoundedResponse})
+    return type(pool.__name__, (pool,), {"ConnectionCls": own})

@@ -15,14 +15,50 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
+from gcp_aws_bridge._bounded_answer import bounded
 from gcp_aws_bridge._endpoint import is_confidential, is_plain_http
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _TIMEOUT_S = 120  # as google-auth's own
 
 
+class BoundedAdapter(HTTPAdapter):
+    """requests' adapter, with a time limit for each whole answer, a proxy's included."""
+
+    def init_poolmanager(self, *given: Any, **settings: Any) -> None:
+        super().init_poolmanager(*given, **settings)
+        _bound(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **settings)
+        if is_new:
+            _bound(manager)
+        return manager
+
+
+def _bound(manager: Any) -> None:
+    manager.pool_classes_by_scheme = bounded(manager.pool_classes_by_scheme)
+
+
+def bounded_session(https: HTTPAdapter | None = None) -> Session:
+    """Return a session whose answers have a time limit.
+
+    Args:
+        https: The adapter for HTTPS. None: one that reads certificates as requests does.
+    """
+    session = Session()
+    session.mount("https://", https or BoundedAdapter())
+    session.mount("http://", BoundedAdapter())
+    return session
+
+
 class ConfidentialRequest(Request):
     """google-auth's transport, with the rules of `send`; the caller closes `session`."""
+
+    def __init__(self) -> None:
+        untyped: Any = super()
+        untyped.__init__(bounded_session())
 
     def __call__(
         self,
@@ -54,7 +90,7 @@ def send(request: Any, url: str, method: str, **asked: Any) -> Any:
         return request(url=url, method=method, **asked)
     proxy, forwards = _urllib3_proxy(request.http)
     if proxy and is_plain_http(url):  # a proxy manager of urllib3 cannot leave out its proxy
-        with Session() as session:
+        with bounded_session() as session:
             return send(Request(session), url, method, **asked)
     _require_tunnel(url, proxy, forwards)
     return request(url=url, method=method, redirect=False, **asked)

@@ -22,7 +22,7 @@ from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,6 +47,7 @@ class Request:
         token_source: None: the source that this machine has.
         session: botocore's or aiobotocore's, with the region, profile and proxies for STS.
         is_own: The user passed the session, so the request cannot be made again elsewhere.
+        at_least_s: Seconds for which the credentials are needed each time.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Request:
         session: Session,
         *,
         is_own: bool = False,
+        at_least_s: float = 0.0,
     ) -> None:
+        self.at_least_s = at_least_s
         self.role = role
         self.token_source = token_source
         self.session = session
@@ -71,6 +74,7 @@ class Request:
         *,
         session: Session | None = None,
         is_own: bool = False,
+        at_least: float = 0.0,
         **settings: Unpack[RoleSettings],
     ) -> Request:
         """Make a request from arguments, environment and profile.
@@ -78,9 +82,10 @@ class Request:
         Raises:
             ConfigError: No role is configured, or a setting is malformed.
         """
+        at_least_s = _seconds(at_least)
         session = session or shared_session()
         role = _required(session, role_arn, **settings)
-        return cls(role, token_source, session, is_own=is_own)
+        return cls(role, token_source, session, is_own=is_own, at_least_s=at_least_s)
 
     def cell(self) -> CredentialCache[AwsCredentials]:
         """Return the cached credentials that equal requests share."""
@@ -93,12 +98,15 @@ class Request:
                 "An object made with a botocore_session of your own",
                 "leave botocore_session out, or make the object in the process that uses it.",
             )
+        if self.at_least_s:
+            more["at_least"] = self.at_least_s
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
         """Return the same text for equal requests only: fsspec identifies file systems by it."""
         source = self.token_source
         given = "" if source is None else f", token_source={name_of(source)}"
+        given += f", at_least={self.at_least_s:g}" if self.at_least_s else ""
         return f"{self.role!r}{given}, environment={self._exchange.environment}"
 
 
@@ -108,6 +116,8 @@ class Rendering:
     Args:
         role_arn: As for `gcp_aws_bridge.session`, like *token_source* and the settings (`audience`,
             `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+        at_least: Seconds for which the SDK needs the credentials that it gets: for presigned URLs,
+            or other things that outlive a request. Counts as 90 % of the session's life at most.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -118,9 +128,11 @@ class Rendering:
         role_arn: str | Role | None = None,
         *,
         token_source: TokenSource | None = None,
+        at_least: float = 0.0,
         **settings: Unpack[RoleSettings],
     ) -> None:
-        self._request = Request.of(role_arn, token_source, **settings)
+        self._request = Request.of(role_arn, token_source, at_least=at_least, **settings)
+        self._at_least_s = self._request.at_least_s
         self._cell = self._request.cell()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -132,6 +144,18 @@ class Rendering:
     def __dask_tokenize__(self) -> str:
         """Return the same for Dask, which would use the pickle."""
         return repr(self)
+
+
+def _seconds(at_least: object) -> float:
+    if isinstance(at_least, bool) or not isinstance(at_least, (int, float)) or not at_least >= 0:
+        raise ConfigError(
+            f"at_least is {quoted(at_least)} ({type(at_least).__name__}); it is a number of "
+            "seconds, zero or more.",
+            fix="give the seconds for which the credentials are needed; more than 90 % of the "
+            "session's life are not asked for.",
+            error_id="config/at-least",
+        )
+    return float(at_least)
 
 
 def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:

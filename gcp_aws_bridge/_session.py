@@ -89,6 +89,7 @@ def credentials(
     *,
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
+    at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> BridgeCredentials:
     """Make botocore credentials that refresh themselves, for any SigV4 signer.
@@ -101,14 +102,19 @@ def credentials(
             `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
         botocore_session: The session whose region, profile and proxy settings reach STS. Default:
             a session that all calls share.
+        at_least: Seconds for which the signer needs the credentials that it reads: for presigned
+            URLs, or other things that outlive a request. Counts as 90 % of the session's life at
+            most.
 
     Raises:
         ConfigError: As for `session`.
     """
     own = botocore_session and botocore_session_of(botocore_session)
-    return BridgeCredentials(
-        Request.of(role_arn, token_source, session=own, is_own=own is not None, **settings)
+    is_own = own is not None
+    request = Request.of(
+        role_arn, token_source, session=own, is_own=is_own, at_least=at_least, **settings
     )
+    return BridgeCredentials(request)
 
 
 def _boto3_session(request: Request, region_name: str | None) -> boto3.Session:

@@ -21,9 +21,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore_connection import keep_confidential
-from gcp_aws_bridge._botocore_internals import http_session_of
 from gcp_aws_bridge._botocore_session import synchronous
-from gcp_aws_bridge._bounded_answer import bound
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
@@ -195,7 +193,6 @@ class Sts:
         self._way = self._way or way
         if way != self._way:
             raise environment_changed(self._way, way)
-        bound(http_session_of(client))
         # What botocore cannot parse, it raises without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client

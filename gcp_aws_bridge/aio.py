@@ -79,14 +79,18 @@ def credentials(
     role_arn: str | Role | None = None,
     *,
     token_source: TokenSource | None = None,
+    at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> AioBridgeCredentials:
     """Make aiobotocore credentials that renew themselves: `await …get_frozen_credentials()`.
 
     Args:
         role_arn: As for `session`, and so are *token_source* and the settings.
+        at_least: As for `gcp_aws_bridge.credentials`.
 
     Raises:
         ConfigError: As for `session`.
     """
-    return AioBridgeCredentials.wanted(role_arn, token_source=token_source, **settings)
+    return AioBridgeCredentials.wanted(
+        role_arn, token_source=token_source, at_least=at_least, **settings
+    )

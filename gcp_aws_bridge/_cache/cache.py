@@ -86,21 +86,28 @@ class CredentialCache(Refresher[P]):
             found: P = end.value
             return found
 
-    def peek(self) -> P | None:
-        """Return valid credentials without waiting, or None. Starts a refresh that is due."""
+    def peek(self, at_least_s: float = 0.0) -> P | None:
+        """Return valid credentials without waiting, or None. Starts a refresh that is due.
+
+        Args:
+            at_least_s: For how long the caller needs them.
+        """
         snapshot, now, decision = self._decide()
         kept, action = snapshot.kept, decision.action
         if action in (Action.REFRESH, Action.REFRESH_AND_LINGER):
             self._start(snapshot, now)
-        if kept is None or kept.remaining_s(now) <= 0 or (kept.rejected and action in _LINGER):
+        if kept is None or (kept.rejected and action in _LINGER):
+            return None
+        if not state.is_enough(kept, kept.remaining_s(now), at_least_s, self._policy):
             return None
         found: P = kept.credentials
         return found
 
-    def is_valid(self, kept: Kept) -> bool:
-        """Return whether *kept*, once part of `memory`, is neither expired nor rejected."""
+    def is_valid(self, kept: Kept, at_least_s: float = 0.0) -> bool:
+        """Return whether *kept*, once part of `memory`, is valid for so long and not rejected."""
         rejected = kept.rejected or kept.credentials.public_id == self._rejected_id
-        return not rejected and kept.remaining_s(self._now()) > 0
+        left_s = kept.remaining_s(self._now())
+        return not rejected and state.is_enough(kept, left_s, at_least_s, self._policy)
 
     def warm_up(self, *, within_s: float = 0.0) -> bool:
         """Start an exchange that is due; return whether credentials were valid. Never raises.

@@ -169,14 +169,19 @@ def credentials_of(
     """Return the column of the table."""
     if kept is None or (left_s := kept.remaining_s(now)) <= 0:
         return Credentials.NONE
-    # A refresh with each call would be the price of a need that fresh credentials hardly meet.
-    if left_s < min(at_least_s, policy.most_share * kept.life_s):
+    if not is_enough(kept, left_s, at_least_s, policy):
         return Credentials.NONE
     if kept.rejected:
         return Credentials.REJECTED
     if kept.is_fresh(now):
         return Credentials.FRESH
     return Credentials.ENDING if policy.is_ending(kept, now) else Credentials.STALE
+
+
+def is_enough(kept: Kept, left_s: float, at_least_s: float, policy: RefreshPolicy = POLICY) -> bool:
+    """Return whether *left_s* seconds will do for a caller who needs *at_least_s*."""
+    # More is not asked for: each call would then make a refresh.
+    return left_s > 0 and left_s >= min(at_least_s, policy.most_share * kept.life_s)
 
 
 def refresh_of(

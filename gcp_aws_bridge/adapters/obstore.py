@@ -44,6 +44,7 @@ class CredentialProvider(_Provider):
 
     Args:
         role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings.
+        at_least: For how many seconds a URL of `obstore.sign` needs them.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed. Where none are to be had
@@ -51,7 +52,7 @@ class CredentialProvider(_Provider):
     """
 
     def __call__(self) -> S3Credential:
-        return _as_obstore_has_it(self._cell.get())
+        return _as_obstore_has_it(self._cell.get(self._at_least_s))
 
 
 class AsyncCredentialProvider(_Provider):
@@ -64,11 +65,11 @@ class AsyncCredentialProvider(_Provider):
     def __call__(self) -> S3Credential | Coroutine[Any, Any, S3Credential]:
         # Not always a coroutine: obstore asks for some requests (parts of an upload) where it
         # knows of no event loop, but not for the first one.
-        valid = self._cell.peek()
+        valid = self._cell.peek(self._at_least_s)
         return self._wait() if valid is None else _as_obstore_has_it(valid)
 
     async def _wait(self) -> S3Credential:
-        return _as_obstore_has_it(await self._cell.get_async())
+        return _as_obstore_has_it(await self._cell.get_async(self._at_least_s))
 
 
 def _as_obstore_has_it(credentials: AwsCredentials) -> S3Credential:

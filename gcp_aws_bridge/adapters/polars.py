@@ -37,6 +37,7 @@ class CredentialProvider(Rendering):
 
     Args:
         role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings.
+        at_least: For how many seconds a query needs them that asks only when it begins.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -49,7 +50,7 @@ class CredentialProvider(Rendering):
             BridgeError: None are to be had. polars 2 raises it as it is; polars 1 may raise an
                 `OSError` or `ComputeError` of its own, with its words.
         """
-        credentials = self._cell.get()
+        credentials = self._cell.get(self._at_least_s)
         return {
             "aws_access_key_id": credentials.access_key_id,
             "aws_secret_access_key": credentials.secret_access_key,

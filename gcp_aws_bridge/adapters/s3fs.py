@@ -34,6 +34,7 @@ def options(
     *,
     region_name: str | None = None,
     token_source: TokenSource | None = None,
+    at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> dict[str, Any]:
     """Make what `s3fs.S3FileSystem` and `storage_options=` take: `{"session": …}`.
@@ -43,11 +44,16 @@ def options(
 
     Args:
         role_arn: As for `gcp_aws_bridge.session`, and so are the others.
+        at_least: For how many seconds a URL of `S3FileSystem.url` needs the credentials.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
     """
     session = BridgeAioSession(
-        role_arn, region_name=region_name, token_source=token_source, **settings
+        role_arn,
+        region_name=region_name,
+        token_source=token_source,
+        at_least=at_least,
+        **settings,
     )
     return {"session": session}

@@ -77,7 +77,7 @@ class CredentialsResolver(
                 the `BridgeError` is its `__cause__`.
         """
         try:
-            credentials = await self._cell.get_async()
+            credentials = await self._cell.get_async(self._at_least_s)
         except BridgeError as error:
             raise SmithyIdentityError(str(error)) from error
         self._given = credentials.access_key_id

@@ -53,12 +53,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--at-least",
-        type=float,
+        type=_seconds,
         default=0.0,
         metavar="SECONDS",
         help="make an exchange if the credentials kept are valid for less; up to 90 %% of "
         "--duration-seconds (default: what is valid will do)",
     )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)  # argparse says what a ValueError is about
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, zero or more")
+    return value
+
+
+_seconds.__name__ = "number of seconds"
 
 
 def credentials(options: argparse.Namespace, *, world: World | None = None) -> dict[str, str]:

@@ -13,14 +13,15 @@ from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge._extra import extra
 
 with extra("google", "requests", "2.20"):
-    from requests.adapters import HTTPAdapter
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    from gcp_aws_bridge._google_connection import BoundedAdapter
 
 _Key = tuple[str, int, int, int]
 _contexts: PerProcess[dict[_Key, ssl.SSLContext]] = PerProcess(dict)
 
 
-class SharedContextAdapter(HTTPAdapter):
+class SharedContextAdapter(BoundedAdapter):
     """requests' adapter, with a context that has the certificates already."""
 
     def __init__(self, context: ssl.SSLContext) -> None:

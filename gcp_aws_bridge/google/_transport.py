@@ -20,7 +20,7 @@ with extra("google", "requests", "2.20"):
     from google.auth.exceptions import TransportError
     from google.auth.transport.requests import Request
 
-    from gcp_aws_bridge._google_connection import proxy_of, send
+    from gcp_aws_bridge._google_connection import bounded_session, proxy_of, send
 
 # The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
 _TIMEOUT_S = 10.0
@@ -28,17 +28,15 @@ _TIMEOUT_S = 10.0
 
 def _own() -> Request:
     """Return a transport for one exchange, which reads no certificates again."""
-    made = Request()
-    if (mounted := adapter()) is not None:
-        made.session.mount("https://", mounted)
-    return made
+    return Request(bounded_session(adapter()))
 
 
 class Transport:
     """google-auth's `Request`, for one exchange; remembers of an answer what errors leave out.
 
     Args:
-        request: The user's own `google.auth.transport.Request`, which knows how Google is reached.
+        request: The user's own `google.auth.transport.Request`, which knows how Google is reached
+            and for how long a whole answer may take.
         timeout_s: Seconds that connecting may take, and each wait for more of an answer.
 
     Attributes:

@@ -175,6 +175,22 @@ class Server:
             connection.sendall(reply)
 
 
+def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    """Send *start*, then *drop* again and again: each comes well within any time-out."""
+
+    def reply(connection: socket.socket) -> None:
+        connection.sendall(start)
+        for _ in range(300):
+            connection.settimeout(0.01)
+            try:
+                if connection.recv(1) == b"":
+                    return
+            except TimeoutError:
+                connection.sendall(drop)
+
+    return reply
+
+
 def answer(
     body: str | bytes = "",
     status: int = 200,

@@ -88,7 +88,7 @@ CACHE_ORDER = [
         "late_patch",
         "attempt",
     ),
-    *("tracing", "workers", "refresher", "cache", "sharing", "persistence"),
+    *("xray_internals", "tracing", "workers", "refresher", "cache", "sharing", "persistence"),
 ]
 
 

@@ -25,7 +25,7 @@ def time() -> ManualWorld:
 def credentials(time: ManualWorld) -> BridgeCredentials:
     cell = CredentialCache(Fetches(time), world=time.world)
     role = Role("arn:aws:iam::123456789012:role/etl")
-    wanted: Any = SimpleNamespace(role=role, cell=lambda: cell)
+    wanted: Any = SimpleNamespace(at_least_s=0.0, role=role, cell=lambda: cell)
     return BridgeCredentials(wanted)
 
 

@@ -36,6 +36,7 @@ from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 PACKAGE = Path(gcp_aws_bridge.__file__).parent
 PAGE = PACKAGE.parent / "docs/explanation/alternatives.md"
 HOLDERS = {"_botocore_internals", "_boto3_internals", "_google_auth_internals"}
+HOLDERS |= {"_cache.xray_internals"}
 SOURCES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path.read_text(encoding="utf-8")
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -157,7 +158,9 @@ def private_names_of(kind: type) -> set[str]:
 def test_the_page_has_every_name() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
-    rows = re.findall(r"^\| (?:botocore|boto3|google-auth) \| (.*?) \|", PAGE.read_text(), re.M)
+    rows = re.findall(
+        r"^\| (?:botocore|boto3|google-auth|aws-xray-sdk) \| (.*?) \|", PAGE.read_text(), re.M
+    )
     assert HELD == {name for row in rows for name in re.findall(r"\.(_\w+)`", row)}
 
 
@@ -228,7 +231,7 @@ def test_pool_classes_are_those_of_the_clients_connections() -> None:
     client = session.create_client("sts", "us-east-1", config=Config(proxies={}))
     classes: dict[str, Any] = {"http": Pool, "https": Pool}
     http_session = _botocore_internals.http_session_of(client)
-    _botocore_internals.set_pool_classes(http_session, classes)
+    _botocore_internals.replace_pool_classes(http_session, lambda _: classes)
     for url in ("https://sts.us-east-1.amazonaws.com/", "http://127.0.0.1/"):
         with pytest.raises(HTTPClientError, match="a pool for"):
             http_session.send(AWSRequest("GET", url).prepare())
@@ -330,7 +333,7 @@ class Renamed:
         ),
         (_botocore_internals.http_session_of, r"botocore \d.* has no Renamed\._endpoint"),
         (
-            lambda it: _botocore_internals.set_pool_classes(it, {}),
+            lambda it: _botocore_internals.replace_pool_classes(it, dict),
             r"botocore \d.* has no Renamed\._pool_classes_by_scheme",
         ),
         (

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from fakes import START, ManualWorld
-from unit.servers import AUDIENCE, ROLE_ARN, Reply, Server, answer, failure, id_token
+from unit.servers import AUDIENCE, ROLE_ARN, Reply, Server, answer, drip, failure, id_token
 
 from gcp_aws_bridge import _http, _metadata
 from gcp_aws_bridge._bound_source import bound_source
@@ -521,22 +521,6 @@ def test_the_argument_comes_before_the_setting(
 
 def silence(connection: socket.socket) -> None:
     connection.recv(1)  # the client closes
-
-
-def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
-    """Send *start*, then *drop* again and again: each comes well within any time-out."""
-
-    def reply(connection: socket.socket) -> None:
-        connection.sendall(start)
-        for _ in range(300):
-            connection.settimeout(0.01)
-            try:
-                if connection.recv(1) == b"":
-                    return
-            except TimeoutError:
-                connection.sendall(drop)
-
-    return reply
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def time() -> ManualWorld:
 def made(time: ManualWorld, kind: Any = BridgeCredentials) -> Any:
     cell = CredentialCache(Fetches(time), world=time.world)
     role = Role("arn:aws:iam::123456789012:role/etl")
-    wanted: Any = SimpleNamespace(role=role, cell=lambda: cell)
+    wanted: Any = SimpleNamespace(at_least_s=0.0, role=role, cell=lambda: cell)
     return kind(wanted)
 
 
