@@ -1,6 +1,11 @@
 """What `gcp-aws-bridge explain` prints; written by `python -m tests.site`."""
 
 SECTIONS = {
+    "config/at-least": """\
+`at_least` is the number of seconds for which the credentials are needed: zero
+or more. `math.inf` asks for as much as there can be, which is 90 % of the
+session's life.
+""",
     "config/audience": """\
 The audience is empty or unprintable, or the token source names another one than
 the role. Say it once, with the role or session.
@@ -952,6 +957,11 @@ The role may not call `sts:GetWebIdentityToken`, or not for this audience.
     "token/outbound-disabled": """\
 The AWS account has outbound identity federation switched off. An administrator
 enables it once.
+""",
+    "token/outbound-refused": """\
+AWS refused `sts:GetWebIdentityToken` for another reason, and the message has
+its words. `aws sts get-caller-identity` in the same place shows whether the
+keys are valid.
 """,
     "token/outbound-session": """\
 The session of the AWS keys ends within two minutes, and a token of AWS may not

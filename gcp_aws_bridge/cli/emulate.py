@@ -137,6 +137,8 @@ def _add_chain(cloud: Emulator, first: str, chain: list[str]) -> None:
     for arn in chain:
         statement = {"Effect": "Allow", "Principal": {"AWS": before}, "Action": "sts:AssumeRole"}
         cloud.add_role(arn, {"Version": "2012-10-17", "Statement": [statement]})
+        for earlier in before:  # of another account: AWS asks for its permission, too
+            cloud.allow(earlier, "sts:AssumeRole", on=arn)
         before = [*before, arn]
 
 
