@@ -91,7 +91,7 @@ def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
 
     named = _PERMISSION.search(said)
     email = shlex.quote(account or "NAME@PROJECT.iam.gserviceaccount.com")
-    where = f"--project={shlex.quote(project_of(account) if account else 'PROJECT')}"
+    where = f"--project={shlex.quote(project_of(account) or 'PROJECT')}"
     if is_passing:
         return "wait: Google answers with an error that passes; look at status.cloud.google.com."
     if named:

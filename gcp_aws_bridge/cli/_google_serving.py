@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge.cli import _google_options
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.metadata import Account
-
-# IAM, "Service account types": PROJECT is in the e-mail of one's own and of App Engine's; behind
-# a dot is the domain of a project that is an organization's own (example.com:PROJECT).
-_PROJECT = re.compile(
-    r"[^@]+@([a-z][a-z0-9-]+)(?:\.([a-z0-9.-]+))?\.iam\.gserviceaccount\.com"
-    r"|([a-z][a-z0-9-]+)@appspot\.gserviceaccount\.com"
-)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +28,7 @@ def account_of(options: argparse.Namespace) -> Account:
     Raises:
         ConfigError: No provider is configured, or a setting is malformed.
     """
+    from gcp_aws_bridge.policy.names import project_of
     from gcp_aws_bridge.server.metadata import Account
 
     identity = _google_options.identity_of(options)
@@ -54,15 +47,6 @@ def account_of(options: argparse.Namespace) -> Account:
         access=identity.access,
         id_token=identity.id_token if email else None,
     )
-
-
-def project_of(email: str) -> str:
-    """The project of a service account, where its e-mail says so; else nothing."""
-    found = _PROJECT.fullmatch(email)
-    if found is None:
-        return ""
-    project, domain, app = found.groups()
-    return app or (f"{domain}:{project}" if domain else project)
 
 
 def variables(url: str) -> dict[str, str]:

@@ -104,7 +104,7 @@ def link_commands(
     )
     binding = (
         f"gcloud iam service-accounts add-iam-policy-binding {google} "
-        f"--project={shlex.quote(project_of(email) if email else project)} "
+        f"--project={shlex.quote(project_of(email) or project)} "
         f"--role=roles/iam.workloadIdentityUser --member={member}"
     )
     return annotation, binding
@@ -220,7 +220,7 @@ def _binding(asked: Probe) -> Iterator[str]:
             "   # its annotation iam.gke.io/gcp-service-account"
         )
     google = asked.email or email_of("GSA", asked.project or "PROJECT")
-    project = project_of(asked.email) if asked.email else asked.project or "PROJECT"
+    project = project_of(asked.email) or asked.project or "PROJECT"
     where = f"--project={shlex.quote(project)}"
     yield f"gcloud iam service-accounts describe {shlex.quote(google)} {where}"
     if ":" in (asked.project or ""):

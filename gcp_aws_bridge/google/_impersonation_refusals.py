@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -154,9 +155,10 @@ def _role(permission: str) -> tuple[str, str, str]:
 
 
 def _project_of(federation: Federation) -> str:
-    """Return the project of the service account's e-mail, or a placeholder."""
-    domain = str(federation.service_account).partition("@")[2]
-    return domain.partition(".")[0] or "PROJECT"
+    """Return the project of the service account, or a placeholder, for a shell."""
+    from gcp_aws_bridge.policy.names import project_of
+
+    return shlex.quote(project_of(str(federation.service_account)) or "PROJECT")
 
 
 def _number(said: str) -> str:

@@ -42,6 +42,11 @@ _DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 # the two parts the other way round: `NAME@my-project.example.com.iam.gserviceaccount.com`.
 PROJECT = rf"({_DOMAIN}:)?{PROJECT_ID}"
 PROJECT_IN_EMAIL = rf"{PROJECT_ID}(\.{_DOMAIN})?"
+# IAM, "Types of service accounts": the e-mails of users' accounts and of App Engine's name it.
+_PROJECT_OF = re.compile(
+    r"[^@]+@([a-z][a-z0-9-]+)(?:\.([a-z0-9.-]+))?\.iam\.gserviceaccount\.com"
+    r"|([a-z][a-z0-9-]+)@appspot\.gserviceaccount\.com"
+)
 
 # RFC 1123, as Kubernetes names namespaces (63 characters) and service accounts (253).
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -72,7 +77,9 @@ def email_of(name: str, project: str) -> str:
 
 
 def project_of(email: str) -> str:
-    """Return the project of a service account, from its e-mail."""
-    named = email.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
-    project, _, domain = named.partition(".")
-    return f"{domain}:{project}" if domain else project
+    """Return the project of a service account, from its e-mail; empty if the e-mail has none."""
+    found = _PROJECT_OF.fullmatch(email)
+    if found is None:
+        return ""
+    project, domain, app = found.groups()
+    return app or (f"{domain}:{project}" if domain else project)

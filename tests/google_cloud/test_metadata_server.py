@@ -19,7 +19,8 @@ from google.auth.transport.requests import Request
 from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _parser
-from gcp_aws_bridge.cli._google_serving import account_of, project_of
+from gcp_aws_bridge.cli._google_serving import account_of
+from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.metadata import metadata
 from gcp_aws_bridge.server.running import Address, running

@@ -13,6 +13,7 @@ from gcp_aws_bridge._id_token import IdToken
 from gcp_aws_bridge.doctor.google.walk import Walk
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.walk import left
+from gcp_aws_bridge.policy import names
 from gcp_aws_bridge.policy.cel import OF_ROLE
 
 _POOLS = "gcloud iam workload-identity-pools"
@@ -107,9 +108,8 @@ def bind(walk: Walk, name: str) -> str:
 
 
 def account_project(walk: Walk) -> str:
-    """The project of the service account, which its e-mail has."""
-    account = str(left(walk.federation).service_account)
-    return shlex.quote(account.partition("@")[2].partition(".")[0] or "PROJECT")
+    """Return the project of the service account, or a placeholder, for a shell."""
+    return shlex.quote(names.project_of(str(left(walk.federation).service_account)) or "PROJECT")
 
 
 def project_of(walk: Walk) -> str:
