@@ -53,7 +53,7 @@ def refused_token(
     said = f"AWS answered {code} {quoted(message)}."
     if code == "AccessDenied":
         return ExchangeError(
-            f"AWS denied {role.arn} to an ID token of {_denied.issuer_of(token)}.",
+            f"Assuming {role.arn} with an ID token of {_denied.issuer_of(token)} was denied.",
             fix=_denied.checks(token, role),
             error_id="exchange/denied",
             code=code,

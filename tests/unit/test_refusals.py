@@ -73,7 +73,7 @@ def test_denied_token_has_its_checks_in_order_then_its_claims_and_the_statement_
         role=OWN,
         token=OWN_TOKEN,
         seen=(
-            f'AWS denied {ROLE_ARN} to an ID token of "https://accounts.google.com".',
+            f'Assuming {ROLE_ARN} with an ID token of "https://accounts.google.com" was denied.',
             'AccessDenied "Not authorized to perform sts:AssumeRoleWithWebIdentity".',
             'iss="https://accounts.google.com"',
             f'azp="{NUMBER}"',
@@ -113,7 +113,7 @@ def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
         token=token,
         role=OWN,
         seen=(
-            f'an ID token of "{CLUSTER}".',
+            f'an ID token of "{CLUSTER}" was denied.',
             f'iss="{CLUSTER}"',
             "azp=none",
             'sub="system:serviceaccount:default:etl".',
