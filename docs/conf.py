@@ -30,7 +30,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(AioSession|CredentialRetrievalError|S3Credential|SmithyIdentityError|datetime)"),
     # What is promised mentions these, and they are not promised.
     (r"py:.*", r"(RoleSettings|Settings|gcp_aws_bridge\._cache\.clock\.World)"),
-    (r"py:.*", r"gcp_aws_bridge\.google\._cells\.Identity"),
+    (r"py:.*", r"gcp_aws_bridge\.google\._caches\.Identity"),
     (r"py:.*", r"gcp_aws_bridge\.emulator\.(accounts|issuer|mapping|server|trust)\..*"),
 ]
 

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gcp_aws_bridge import exceptions
+    from gcp_aws_bridge._botocore.install import install, register, uninstall
+    from gcp_aws_bridge._botocore.session import credentials, session
     from gcp_aws_bridge._cache.events import Event, on_event
-    from gcp_aws_bridge._credentials import AwsCredentials
-    from gcp_aws_bridge._register import install, register, uninstall
-    from gcp_aws_bridge._session import credentials, session
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge.config import Role
     from gcp_aws_bridge.tokens import (
         DefaultSource,
@@ -50,20 +50,20 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "AwsCredentials": "_credentials",
-    "DefaultSource": "_default_source",
+    "AwsCredentials": "_sts.credentials",
+    "DefaultSource": "_tokens.default",
     "Event": "_cache.events",
-    "GoogleCredentials": "_google_auth",
-    "MetadataServer": "_metadata",
+    "GoogleCredentials": "_tokens.google_auth",
+    "MetadataServer": "_tokens.metadata",
     "Role": "config",
-    "TokenFile": "_token_file",
-    "TokenSource": "_default_source",
-    "credentials": "_session",
-    "install": "_register",
+    "TokenFile": "_tokens.token_file",
+    "TokenSource": "_tokens.default",
+    "credentials": "_botocore.session",
+    "install": "_botocore.install",
     "on_event": "_cache.events",
-    "register": "_register",
-    "session": "_session",
-    "uninstall": "_register",
+    "register": "_botocore.install",
+    "session": "_botocore.session",
+    "uninstall": "_botocore.install",
 }
 
 

@@ -17,20 +17,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._aiobotocore import (
+from gcp_aws_bridge._botocore.aiobotocore import (
     AioBridgeCredentials,
     BridgeAioSession,
 )
-from gcp_aws_bridge._botocore_session import botocore_session_of
-from gcp_aws_bridge._default_source import TokenSource
-from gcp_aws_bridge._register import add_provider
+from gcp_aws_bridge._botocore.install import add_provider
+from gcp_aws_bridge._sts.session_settings import botocore_session_of
+from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge.config import Role
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from typing_extensions import Unpack
 
-    from gcp_aws_bridge._request import RoleSettings
+    from gcp_aws_bridge._botocore.request import RoleSettings
 
 __all__ = ["credentials", "register", "session"]
 

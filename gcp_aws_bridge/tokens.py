@@ -6,9 +6,9 @@ here are settings with a `__call__`: equal ones share credentials, they pickle, 
 holds no secret.
 """
 
-from gcp_aws_bridge._default_source import DefaultSource, TokenSource
-from gcp_aws_bridge._google_auth import GoogleCredentials
-from gcp_aws_bridge._metadata import MetadataServer
-from gcp_aws_bridge._token_file import TokenFile
+from gcp_aws_bridge._tokens.default import DefaultSource, TokenSource
+from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
+from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.token_file import TokenFile
 
 __all__ = ["DefaultSource", "GoogleCredentials", "MetadataServer", "TokenFile", "TokenSource"]

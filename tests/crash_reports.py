@@ -231,11 +231,11 @@ def _texts(found: list[object]) -> list[str]:
     ]
 
 
-def remembered(cell: Any, secrets: Secrets) -> bool:
-    """Whether a cell without valid credentials holds a secret; what it asks is not its memory."""
-    if cell.peek() is not None:
+def remembered(cache: Any, secrets: Secrets) -> bool:
+    """Whether a cache without valid credentials holds a secret; what it asks is not its memory."""
+    if cache.peek() is not None:
         return False
-    state = {name: value for name, value in vars(cell).items() if name != "_fetch"}
+    state = {name: value for name, value in vars(cache).items() if name != "_fetch"}
     return secrets.in_text(" ".join(_texts(reachable(*state.values()))))
 
 

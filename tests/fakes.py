@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from gcp_aws_bridge._cache.clock import World, utc_now
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 
 # A session policy that IAM takes.
 POLICY = {

@@ -19,9 +19,12 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge
-from gcp_aws_bridge import _botocore_credentials, _id_token, _sts, exceptions
+from gcp_aws_bridge import exceptions
+from gcp_aws_bridge._botocore import credentials as _botocore_credentials
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.google import _exchange, _subject_tokens
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken
@@ -88,7 +91,7 @@ def pytest_configure() -> None:
 def _take_down_secrets() -> None:
     """At the places where they come into being; no `repr` of what holds them shows them."""
 
-    def parsed(token: _id_token.IdToken) -> None:
+    def parsed(token: id_token.IdToken) -> None:
         watch.keys += [token.raw, token.raw.rsplit(".", 1)[1]]
 
     def read(credentials: AwsCredentials) -> None:
@@ -102,10 +105,10 @@ def _take_down_secrets() -> None:
         watch.keys.append(token.value)
 
     for module, name, take_down in (
-        (_id_token, "parse", parsed),
+        (id_token, "parse", parsed),
         (_exchange, "_lasting", google),
         (_subject_tokens, "SubjectToken", subject),
-        (_sts, "_read", read),
+        (client, "_read", read),
         (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
     ):
         setattr(module, name, _seen(getattr(module, name), take_down))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Cell = tuple[str, str]  # a character, and the codes of its rendition: "1;31"
+Cache = tuple[str, str]  # a character, and the codes of its rendition: "1;31"
 
 # A session of its own, whose controlling terminal is the first that it opens: Ctrl-C reaches it.
 _ON_IT = """
@@ -113,13 +113,13 @@ def on_terminal(
             os.close(ours)
 
 
-def screen(written: str, columns: int) -> list[list[Cell]]:
+def screen(written: str, columns: int) -> list[list[Cache]]:
     """The lines that are seen in the end of what was *written*.
 
     Knows what a command of ours may use, and nothing else: colours, "erase to the end of the
     line", carriage return and new line.
     """
-    lines: list[list[Cell]] = [[]]
+    lines: list[list[Cache]] = [[]]
     codes, column = "", 0
     for token in _TOKEN.finditer(written):
         parameters, final = token.groups()
@@ -142,6 +142,6 @@ def screen(written: str, columns: int) -> list[list[Cell]]:
     return lines
 
 
-def text(lines: Sequence[Sequence[Cell]]) -> list[str]:
+def text(lines: Sequence[Sequence[Cache]]) -> list[str]:
     """The same without colours."""
     return ["".join(character for character, _ in line).rstrip() for line in lines]

@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.credentials import Credentials
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._register import _said
+from gcp_aws_bridge._botocore.install import _said
 
 WAYS = ("plain", "install", "register")
 PORTAL = "https://portal.example/start"
@@ -184,7 +184,7 @@ def _every_session(way: str) -> Iterator[None]:
 
 
 def _register(session: Any) -> None:
-    from gcp_aws_bridge._botocore_session import is_asynchronous
+    from gcp_aws_bridge._sts.session_settings import is_asynchronous
 
     if is_asynchronous(session):
         from gcp_aws_bridge import aio

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
-from gcp_aws_bridge._credentials import Perishable
+from gcp_aws_bridge._cache.policy import Perishable
 from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 

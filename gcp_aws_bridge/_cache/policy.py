@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from gcp_aws_bridge._cache.clock import backoff_s
-from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge.exceptions import BridgeError
+
+
+class Perishable(Protocol):
+    """What a credential cache keeps fresh: one immutable value that expires."""
+
+    @property
+    def expiration(self) -> datetime:
+        """The last instant of use, aware UTC."""
+
+    @property
+    def public_id(self) -> str:
+        """Tells this value from the one before; not secret."""
 
 
 class Instant(NamedTuple):

@@ -21,11 +21,10 @@ from gcp_aws_bridge._cache.attempt import (
 )
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, Kind, emit
-from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, RefreshPolicy
+from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, Perishable, RefreshPolicy
 from gcp_aws_bridge._cache.state import Snapshot
 from gcp_aws_bridge._cache.tracing import in_trace_of_caller
 from gcp_aws_bridge._cache.workers import workers_for
-from gcp_aws_bridge._credentials import Perishable
 from gcp_aws_bridge._traceback import without_frames, without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError
 

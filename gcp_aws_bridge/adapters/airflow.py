@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.loaders import Loader
 
+from gcp_aws_bridge._botocore.session import session
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._session import session
 
 with extra("airflow", "airflow.providers.amazon", "9.0.0"):
     from airflow.providers.amazon.aws.hooks.base_aws import BaseSessionFactory

@@ -12,9 +12,9 @@ from __future__ import annotations
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._request import Rendering
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 
 with extra("obstore", "obstore", "0.8.2"):
     import obstore  # noqa: F401 - so that it is missed here
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCredentialProvider", "CredentialProvider"]
 
 
-class _Provider(Rendering):
+class _Provider(Adapter):
     # obstore asks again where no more than this is left, and not within 100 ms (TokenCache of its
     # pyo3-object_store/src/credentials.rs, 0.11). STS gives no longer session (AssumeRole,
-    # DurationSeconds), so that it always asks: when to renew is the cell's to say.
+    # DurationSeconds), so that it always asks: when to renew is the cache's to say.
     refresh_threshold: timedelta = timedelta(hours=12)
 
 
@@ -52,7 +52,7 @@ class CredentialProvider(_Provider):
     """
 
     def __call__(self) -> S3Credential:
-        return _as_obstore_has_it(self._cell.get(self._at_least_s))
+        return _as_obstore_has_it(self._cache.get(self._at_least_s))
 
 
 class AsyncCredentialProvider(_Provider):
@@ -65,11 +65,11 @@ class AsyncCredentialProvider(_Provider):
     def __call__(self) -> S3Credential | Coroutine[Any, Any, S3Credential]:
         # Not always a coroutine: obstore asks for some requests (parts of an upload) where it
         # knows of no event loop, but not for the first one.
-        valid = self._cell.peek(self._at_least_s)
+        valid = self._cache.peek(self._at_least_s)
         return self._wait() if valid is None else _as_obstore_has_it(valid)
 
     async def _wait(self) -> S3Credential:
-        return _as_obstore_has_it(await self._cell.get_async(self._at_least_s))
+        return _as_obstore_has_it(await self._cache.get_async(self._at_least_s))
 
 
 def _as_obstore_has_it(credentials: AwsCredentials) -> S3Credential:

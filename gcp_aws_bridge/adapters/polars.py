@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._cache.clock import utc_now
 from gcp_aws_bridge._cache.policy import POLICY
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._request import Rendering
 
 with extra("polars", "polars", "1.33.1"):
     import polars  # noqa: F401 - so that it is missed here
@@ -24,12 +24,12 @@ __all__ = ["CredentialProvider"]
 
 # polars keeps credentials to the very end that is named (CachingCredentialProvider; in Rust,
 # FetchedCredentialsCache), and refuses one that is past. So the end is its next question, not
-# theirs: the cell gives nothing that has less life than this. Named nearer than 7 s, its Delta
+# theirs: the cache gives nothing that has less life than this. Named nearer than 7 s, its Delta
 # tables would sleep (_get_credentials_from_provider_expiry_aware, polars 2.1).
 _ASK_AGAIN = timedelta(seconds=POLICY.mandatory_window_s)
 
 
-class CredentialProvider(Rendering):
+class CredentialProvider(Adapter):
     """Give polars credentials, and have it ask again every ten seconds; pickles as settings.
 
     A lazy frame that is serialised carries settings too: who collects it asks for its own.
@@ -50,7 +50,7 @@ class CredentialProvider(Rendering):
             BridgeError: None are to be had. polars 2 raises it as it is; polars 1 may raise an
                 `OSError` or `ComputeError` of its own, with its words.
         """
-        credentials = self._cell.get(self._at_least_s)
+        credentials = self._cache.get(self._at_least_s)
         return {
             "aws_access_key_id": credentials.access_key_id,
             "aws_secret_access_key": credentials.secret_access_key,

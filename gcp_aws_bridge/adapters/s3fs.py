@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._default_source import TokenSource
 from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge.config import Role
 
 with extra("s3fs", "s3fs", "2024.10.0"):
     import s3fs  # noqa: F401 - so that it is missed here and not in fsspec
 
     # After it: without aiobotocore, which s3fs needs, this one would name another extra.
-    from gcp_aws_bridge._aiobotocore import BridgeAioSession
+    from gcp_aws_bridge._botocore.aiobotocore import BridgeAioSession
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from gcp_aws_bridge._request import RoleSettings
+    from gcp_aws_bridge._botocore.request import RoleSettings
 
 __all__ = ["options"]
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import sys
 
+from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._credentials import AwsCredentials
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._request import Rendering
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError, MissingExtra
 
 if sys.version_info < (3, 12):
@@ -36,7 +36,7 @@ __all__ = ["CredentialsResolver"]
 class _Identity(AWSCredentialsIdentity):
     """One whole set; its end is the real one, but who keeps it asks again when there is another."""
 
-    def __init__(self, credentials: AwsCredentials, cell: CredentialCache[AwsCredentials]) -> None:
+    def __init__(self, credentials: AwsCredentials, cache: CredentialCache[AwsCredentials]) -> None:
         super().__init__(
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
@@ -44,7 +44,7 @@ class _Identity(AWSCredentialsIdentity):
             expiration=credentials.expiration,
             account_id=credentials.account_id or None,
         )
-        self._credentials, self._cell = credentials, cell
+        self._credentials, self._cache = credentials, cache
         self._is_signed_with = False
 
     @property
@@ -56,15 +56,13 @@ class _Identity(AWSCredentialsIdentity):
         a cache (smithy-core 0.9.0, aio/identity.py, `CachingIdentityResolver`).
         """
         is_first, self._is_signed_with = not self._is_signed_with, True
-        return not is_first and self._cell.peek() is not self._credentials
+        return not is_first and self._cache.peek() is not self._credentials
 
     def __repr__(self) -> str:
         return f"<AWSCredentialsIdentity of {self._credentials!r}>"
 
 
-class CredentialsResolver(
-    Rendering, IdentityResolver[AWSCredentialsIdentity, AWSIdentityProperties]
-):
+class CredentialsResolver(Adapter, IdentityResolver[AWSCredentialsIdentity, AWSIdentityProperties]):
     """What `aws_credentials_identity_resolver` takes; clients ask it for each attempt."""
 
     _given = ""
@@ -77,11 +75,11 @@ class CredentialsResolver(
                 the `BridgeError` is its `__cause__`.
         """
         try:
-            credentials = await self._cell.get_async(self._at_least_s)
+            credentials = await self._cache.get_async(self._at_least_s)
         except BridgeError as error:
             raise SmithyIdentityError(str(error)) from error
         self._given = credentials.access_key_id
-        return _Identity(credentials, self._cell)
+        return _Identity(credentials, self._cache)
 
     async def invalidate(self) -> None:
         """Tell that a service refused what was given last: who asks next gets other credentials.
@@ -89,4 +87,4 @@ class CredentialsResolver(
         Unless none are to be had. No client calls it (smithy-core 0.9.0): after an error that says
         so (`ExpiredTokenException`…) it is for the user to call.
         """
-        self._cell.reject(self._given)
+        self._cache.reject(self._given)

@@ -9,7 +9,8 @@ import argparse
 import gc
 import os
 
-from gcp_aws_bridge._environment import (
+from gcp_aws_bridge._cache.file_cache import NAME, FileCache, folders
+from gcp_aws_bridge._tokens.environment import (
     absolute,
     all_variables,
     aws_files,
@@ -19,7 +20,6 @@ from gcp_aws_bridge._environment import (
     gcloud_file,
     user,
 )
-from gcp_aws_bridge._file_cache import NAME, FileCache, folders
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.cli import _role_options
 

@@ -10,8 +10,8 @@ from gcp_aws_bridge.exceptions import ConfigError
 if TYPE_CHECKING:
     from typing import Any
 
-    from gcp_aws_bridge.google._cells import Identity
     from gcp_aws_bridge.google._federation import Federation
+    from gcp_aws_bridge.google._identity import Identity
 
 SOURCES = ("signed-request", "token-file", "outbound")
 
@@ -108,7 +108,7 @@ def source_of(options: argparse.Namespace, federation: Federation, document: dic
 
     given: Any = source_name(options)
     if options.token_file is not None:
-        from gcp_aws_bridge._token_file import TokenFile
+        from gcp_aws_bridge._tokens.token_file import TokenFile
 
         given = TokenFile(options.token_file)
     session = None if options.profile is None else _session(options.profile)
@@ -119,8 +119,8 @@ def _session(profile: str) -> Any:
     import botocore.exceptions
     import botocore.session
 
-    from gcp_aws_bridge._botocore_connection import direct
-    from gcp_aws_bridge._botocore_session import no_profile
+    from gcp_aws_bridge._sts.connection import direct
+    from gcp_aws_bridge._sts.session_settings import no_profile
 
     session = direct(botocore.session.Session(profile=profile))
     try:
@@ -132,7 +132,7 @@ def _session(profile: str) -> Any:
 
 def identity_of(options: argparse.Namespace) -> Identity:
     """Who is to be proved to whom; errors as above."""
-    from gcp_aws_bridge.google._cells import Identity
+    from gcp_aws_bridge.google._identity import Identity
 
     federation, document = federation_of(options)
     return Identity(federation, source_of(options, federation, document))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from gcp_aws_bridge._cache import persistence
 from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.file_cache import FileCache
 from gcp_aws_bridge._cache.policy import POLICY, Instant, Kept
 from gcp_aws_bridge._cache.state import Credentials, credentials_of
-from gcp_aws_bridge._file_cache import FileCache
+from gcp_aws_bridge._sts import persistence
 
 # While credentials are valid, a command does not wait for an STS that hangs.
 _PATIENCE_S = 3.0
@@ -37,16 +37,16 @@ def renewed(
             raise failure.error
         # botocore comes with these: who makes the exchange pays for it, not all who wait here.
         from gcp_aws_bridge._cache.sharing import registry
-        from gcp_aws_bridge.cli._role_options import cell_of
+        from gcp_aws_bridge.cli._role_options import cache_of
 
         registry.world = world
-        cell, _ = cell_of(options, options.role_arn)
-        cell.recall(memory)
+        credentials, _ = cache_of(options, options.role_arn)
+        credentials.recall(memory)
         try:
-            cell.refresh(within_s=_PATIENCE_S)
-            return persistence.aws_json(cell.get(at_least_s))
+            credentials.refresh(within_s=_PATIENCE_S)
+            return persistence.aws_json(credentials.get(at_least_s))
         finally:
-            cache.write(key, persistence.dump(cell.memory, world))
+            cache.write(key, persistence.dump(credentials.memory, world))
 
 
 def _valid(cache: FileCache, key: str, world: World, at_least_s: float) -> Kept | None:

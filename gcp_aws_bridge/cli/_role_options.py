@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import botocore.session
 
     from gcp_aws_bridge._cache.cache import CredentialCache
-    from gcp_aws_bridge._credentials import AwsCredentials
-    from gcp_aws_bridge._default_source import TokenSource
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
+    from gcp_aws_bridge._tokens.default import TokenSource
     from gcp_aws_bridge.config import Role
 
 _SETTINGS = ("role_arn", "audience", "role_session_name", "duration_seconds", "chain")
@@ -96,25 +96,25 @@ def source_of(options: argparse.Namespace) -> TokenSource | None:
     return None
 
 
-def cell_of(
+def cache_of(
     options: argparse.Namespace, role_arn: str | None
 ) -> tuple[CredentialCache[AwsCredentials], Role]:
-    """The cell of *role_arn*, or of the configured role, with the settings in *options*.
+    """The cache of *role_arn*, or of the configured role, with the settings in *options*.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
     """
     import botocore.exceptions
 
-    from gcp_aws_bridge._botocore_session import no_profile
-    from gcp_aws_bridge._request import Request
+    from gcp_aws_bridge._botocore.request import Request
+    from gcp_aws_bridge._sts.session_settings import no_profile
 
     session = session_of(options)
     settings = role_settings(options)
     try:
         _only_sts(session)
         wanted = Request.of(role_arn, source_of(options), session=session, **settings)
-        return wanted.cell(), wanted.role
+        return wanted.cache(), wanted.role
     except botocore.exceptions.ProfileNotFound as error:
         raise no_profile(error) from None
 
@@ -123,7 +123,7 @@ def session_of(options: argparse.Namespace) -> botocore.session.Session:
     """The botocore session that reaches AWS as *options* say."""
     import botocore.session
 
-    from gcp_aws_bridge._botocore_connection import direct
+    from gcp_aws_bridge._sts.connection import direct
 
     session = direct(botocore.session.Session(profile=options.profile))
     if options.region is not None:

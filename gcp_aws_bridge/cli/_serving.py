@@ -1,4 +1,4 @@
-"""What the commands that serve share: the cells behind a server, what it needs, what it says."""
+"""What the commands that serve share: the caches behind a server, what it needs, what it says."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge import _private_file
+from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge._cache.events import Event, on_event
+from gcp_aws_bridge._cache.file_cache import NAME
 from gcp_aws_bridge._extra import need
-from gcp_aws_bridge._file_cache import NAME
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
 from gcp_aws_bridge.cli._signals import told_to_stop
@@ -95,10 +95,10 @@ def add_status(parser: argparse._ActionsContainer) -> None:
 def served(
     options: argparse.Namespace,
     handle: Callable[[Request], Awaitable[Answer]],
-    cells: Mapping[str, CredentialCache[Any]],
+    caches: Mapping[str, CredentialCache[Any]],
     hosts: frozenset[str] | None = None,
 ) -> Iterator[tuple[threading.Event, list[str]]]:
-    """Serve what *handle* answers and, where *options* say so, how *cells* are.
+    """Serve what *handle* answers and, where *options* say so, how *caches* are.
 
     Yields:
         What is set when it is to end, and the addresses.
@@ -110,19 +110,19 @@ def served(
     from gcp_aws_bridge.server.running import Address, running
     from gcp_aws_bridge.server.status import Metrics, status
 
-    metrics = Metrics(cells)
+    metrics = Metrics(caches)
     answering = application(metrics.counting(handle), hosts=hosts)
     apps = [(Address(options.host, options.port), answering)]
     if options.status_port is not None:
         at = Address(options.status_host, options.status_port)
-        apps.append((at, application(status(cells, metrics), hosts=hosts, log_all=False)))
+        apps.append((at, application(status(caches, metrics), hosts=hosts, log_all=False)))
     access = logging.WARNING if options.quiet else logging.INFO
     levels = {"gcp_aws_bridge": logging.INFO, "gcp_aws_bridge.access": access}
     with told_to_stop() as stop, on_stderr(_FORM, levels), running(*apps) as urls:
         forget = on_event(metrics)
         try:
-            for cell in cells.values():
-                cell.warm_up()
+            for cache in caches.values():
+                cache.warm_up()
             yield stop, urls
         finally:
             forget()
@@ -134,7 +134,7 @@ def token_file() -> Iterator[str]:
     folder = os.path.join(tempfile.gettempdir(), f"{NAME}-{os.urandom(8).hex()}")
     path = os.path.join(folder, "token")
     try:
-        _private_file.Folder(folder, private=True).close()
+        private_file.Folder(folder, private=True).close()
     except OSError:
         # In a pod, /tmp may be an emptyDir, which all may write and which is not sticky: other
         # users could exchange a folder in it, but a file leads nowhere else.
@@ -142,8 +142,8 @@ def token_file() -> Iterator[str]:
     try:
         yield path
     finally:
-        _private_file.discard(path)
-        _private_file.discard_folder(folder)
+        private_file.discard(path)
+        private_file.discard_folder(folder)
 
 
 def announce(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
@@ -177,7 +177,7 @@ def roles_of(options: argparse.Namespace, wanted: Sequence[str | None]) -> dict[
     served: dict[str, Served] = {}
     for asked in wanted:
         name, arn = _named(asked)
-        cell, role = _role_options.cell_of(options, arn)
+        cache, role = _role_options.cache_of(options, arn)
         name = name or role.arn.rpartition("/")[2]
         if name in served:
             raise ConfigError(
@@ -185,7 +185,7 @@ def roles_of(options: argparse.Namespace, wanted: Sequence[str | None]) -> dict[
                 fix="name them: --role-arn first=arn:… --role-arn second=arn:…",
                 error_id="config/served-twice",
             )
-        served[name] = Served(role, cell)
+        served[name] = Served(role, cache)
     return served
 
 

@@ -246,9 +246,9 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
 
 
 def _claims(raw: str) -> list[str]:
-    from gcp_aws_bridge import _id_token
+    from gcp_aws_bridge._tokens import id_token
 
-    token = _id_token.parse(raw, origin="The metadata server")
+    token = id_token.parse(raw, origin="The metadata server")
     return [
         f"iss  {token.issuer}",
         f"aud  {', '.join(token.audience)}",

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         serving = running((Address("127.0.0.1", 0), app), grace_s=0)
         with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
             for served in roles.values():
-                served.cell.warm_up()  # the command takes a moment to start
+                served.cache.warm_up()  # the command takes a moment to start
             variables = {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + PATH,
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(authorization.path),

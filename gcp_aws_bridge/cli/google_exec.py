@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge import _private_file
+from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge.cli import _child, _google_serving
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -72,19 +72,19 @@ def run(options: argparse.Namespace) -> int:
             # Else gcloud is whoever was logged in with it here.
             "CLOUDSDK_CORE_ACCOUNT": account.email,
         }
-        with contextlib.suppress(OSError), _private_file.Folder(of_gcloud) as folder:
+        with contextlib.suppress(OSError), private_file.Folder(of_gcloud) as folder:
             # Where gcloud has it for ten minutes that there was no server (its gce_cache.py).
             folder.discard("gce")
         return _child.run(command, environment, "google-exec")
 
 
-def _head_start(cell: CredentialCache[Any]) -> None:
+def _head_start(cache: CredentialCache[Any]) -> None:
     """Wait for the first attempt, which loads botocore, before the command starts.
 
     Google's library for JavaScript asks once whether there is a metadata server, and takes one that
     does not answer within three seconds for absent. An error is logged, and told to each client.
     """
-    cell.warm_up(within_s=_HEAD_START_S)
+    cache.warm_up(within_s=_HEAD_START_S)
 
 
 def _folders(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from gcp_aws_bridge.server.metadata import metadata
 
     account = _google_serving.account_of(options)
-    cells = {account.email: account.access(account.scopes)}
-    with served(options, metadata(account), cells) as (stop, urls):
+    caches = {account.email: account.access(account.scopes)}
+    with served(options, metadata(account), caches) as (stop, urls):
         announce(options, _google_serving.variables(urls[0]))
         hint(f"Serving {account.email}; set the variables above for a client.", urls)
         while not stop.wait(0.5):  # not one long wait: on Windows, Ctrl-C does not interrupt it

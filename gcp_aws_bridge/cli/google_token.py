@@ -77,7 +77,7 @@ def _response(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _subject_token(options: argparse.Namespace) -> dict[str, Any]:
-    from gcp_aws_bridge import _id_token
+    from gcp_aws_bridge._tokens import id_token as _id_token
     from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
     options.audience = options.audience or os.environ.get("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")

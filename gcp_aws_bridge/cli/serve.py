@@ -83,13 +83,13 @@ def run(options: argparse.Namespace) -> int:
 
     roles = roles_of(options, options.role_arn or [None])
     hosts = frozenset(name.lower() for name in options.allow_host)
-    cells = {name: role.cell for name, role in roles.items()}
+    caches = {name: role.cache for name, role in roles.items()}
     with contextlib.ExitStack() as stack:
         named = options.token_file
         path = stack.enter_context(token_file()) if named is None else os.path.abspath(named)
         authorization = Authorization(path)
         handle = endpoint(roles, authorization)
-        stop, urls = stack.enter_context(served(options, handle, cells, hosts))
+        stop, urls = stack.enter_context(served(options, handle, caches, hosts))
         url, warning = _for_clients(urls[0])
         variables = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}{PATH}",

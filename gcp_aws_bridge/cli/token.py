@@ -12,14 +12,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gcp_aws_bridge import _private_file
+from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._signals import told_to_stop
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge._cache.clock import World
-    from gcp_aws_bridge._id_token import IdToken
+    from gcp_aws_bridge._tokens.id_token import IdToken
 
 _log = logging.getLogger("gcp_aws_bridge")
 # Asked again after half of what is left of it, and no sooner: the metadata server caches tokens
@@ -73,7 +73,7 @@ class _Keeper:
     def __init__(self, options: argparse.Namespace, world: World) -> None:
         import os
 
-        from gcp_aws_bridge._default_source import for_audience
+        from gcp_aws_bridge._tokens.default import for_audience
         from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 
         environ = os.environ
@@ -93,10 +93,10 @@ class _Keeper:
         Raises:
             BridgeError: There is none.
         """
-        from gcp_aws_bridge import _id_token
+        from gcp_aws_bridge._tokens import id_token
 
-        token = _id_token.parse(self._source(), origin="The token source")
-        _id_token.check(
+        token = id_token.parse(self._source(), origin="The token source")
+        id_token.check(
             token, audience=self._audience, now=self._world.clock(), origin="The token source"
         )
         return token
@@ -108,11 +108,11 @@ class _Keeper:
             ConfigError: It cannot be written.
         """
         try:
-            _private_file.replace(self._file, token.raw)
+            private_file.replace(self._file, token.raw)
         except OSError as error:
             raise ConfigError(
                 f"The token file {quoted(self._file)} cannot be written: {error.strerror}.",
-                fix=f"give --file {_private_file.WANTED}.",
+                fix=f"give --file {private_file.WANTED}.",
                 error_id="config/token-file",
             ) from None
         _log.info("token for %s until %s", self._audience, token.expiration.isoformat())

@@ -215,7 +215,7 @@ def _account_of(path: str) -> tuple[str, str]:
 
 def _claims_in(path: str) -> dict[str, Any]:
     """The claims of the token in a file; of one whose time has run out, too."""
-    from gcp_aws_bridge import _id_token
+    from gcp_aws_bridge._tokens import id_token
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
     if path.count(".") == 2 and path.startswith("eyJ"):
@@ -225,8 +225,8 @@ def _claims_in(path: str) -> dict[str, Any]:
             "gcp-aws-bridge trust-policy check POLICY --token-file -",
             error_id="config/token-on-command-line",
         )
-    token = _id_token.parse(_read(path), origin=f"The file {quoted(path)}")
-    return _id_token.claims_of(token)
+    token = id_token.parse(_read(path), origin=f"The file {quoted(path)}")
+    return id_token.claims_of(token)
 
 
 def _json(text: str, path: str) -> Any:

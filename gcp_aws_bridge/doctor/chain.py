@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge._default_source import TokenSource
-from gcp_aws_bridge.doctor import exchange, identity, place, reach, settings
+from gcp_aws_bridge._tokens.default import TokenSource
+from gcp_aws_bridge.doctor import exchange, identity, platform, reach, settings
+from gcp_aws_bridge.doctor.context import Walk, Way, begun
 from gcp_aws_bridge.doctor.report import Finding, Report
-from gcp_aws_bridge.doctor.walk import Walk, Way, begun
 from gcp_aws_bridge.exceptions import BridgeError
 
 DEFAULT_TIMEOUT_S = 2.0
@@ -40,11 +40,11 @@ class Link(NamedTuple):
 
 LINKS = (
     Link("settings", (), settings.check, "One role, with settings that AWS takes."),
-    Link("place", (), place.check_place, "", reaches=True),
+    Link("place", (), platform.check_place, "", reaches=True),
     Link(
         "metadata",
         (),
-        place.check_metadata,
+        platform.check_metadata,
         "Google's metadata server, at 169.254.169.254 and nowhere else.",
     ),
     Link("sts", ("settings",), reach.check_sts, "The STS of the region, over HTTPS.", reaches=True),

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gcp_aws_bridge import _id_token, policy
-from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge import policy
+from gcp_aws_bridge._tokens import id_token
+from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.policy.claims import read
 from gcp_aws_bridge.policy.document import ACTION, Statement, load, statements
 
@@ -36,7 +37,7 @@ class Difference(NamedTuple):
     def is_audience(self, token: IdToken) -> bool:
         """Return whether the policy names another audience than the token was asked for."""
         key = self.key.lower()
-        if token.issuer in _id_token.GOOGLE_ISSUERS:
+        if token.issuer in id_token.GOOGLE_ISSUERS:
             return key == _AUDIENCE
         return key.endswith(":aud") and token.authorized_party is None
 
@@ -69,7 +70,7 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     Raises:
         ConfigError: The document is no trust policy, or the claims are no ID token's.
     """
-    decision = policy.evaluate(document, _id_token.claims_of(token), account_id=account_id)
+    decision = policy.evaluate(document, id_token.claims_of(token), account_id=account_id)
     against = [
         f"Statement[{one.index}] ({one.effect}) {reason}"
         for one in decision.statements
@@ -107,7 +108,7 @@ def corrected(
     made["Statement"] = listed
     if not differences:
         listed.append(wanted)
-    keys = read(_id_token.claims_of(token)).keys
+    keys = read(id_token.claims_of(token)).keys
     for one in differences:
         raw = listed[one.statement]
         if one.member == "Principal":

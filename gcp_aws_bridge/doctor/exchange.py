@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refusals import blame_clock
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.errors import blame_clock
 from gcp_aws_bridge.doctor import trust
+from gcp_aws_bridge.doctor.context import Walk, left
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left
 from gcp_aws_bridge.exceptions import ExchangeError
 
 _T = TypeVar("_T")

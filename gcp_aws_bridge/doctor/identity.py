@@ -7,16 +7,16 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._default_source import TokenSource, for_audience
-from gcp_aws_bridge._google_auth import GoogleCredentials
-from gcp_aws_bridge._metadata import MetadataServer
+from gcp_aws_bridge._tokens import id_token
+from gcp_aws_bridge._tokens.default import TokenSource, for_audience
+from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
+from gcp_aws_bridge._tokens.metadata import MetadataServer
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import machine
+from gcp_aws_bridge.doctor.context import Walk, left, named
 from gcp_aws_bridge.doctor.metadata import Probe
-from gcp_aws_bridge.doctor.place import token_origin
+from gcp_aws_bridge.doctor.platform import token_origin
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left, named
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
 from gcp_aws_bridge.policy.names import email_of, project_of
 
@@ -155,7 +155,7 @@ def check_token(walk: Walk) -> Iterator[Finding]:
         yield Finding("token", "ok", _claims(walk, walk.token))
 
 
-def _first(walk: Walk, role: Role) -> _id_token.IdToken:
+def _first(walk: Walk, role: Role) -> id_token.IdToken:
     """A token of the first source that there is, as `DefaultSource` would take it."""
     *others, last = _sources(walk, role)
     for source in others:
@@ -174,7 +174,7 @@ def _sources(walk: Walk, role: Role) -> list[TokenSource]:
     return [GoogleCredentials(audience=role.audience), *([server] if here else [])]
 
 
-def _asked(walk: Walk, role: Role, source: TokenSource) -> _id_token.IdToken:
+def _asked(walk: Walk, role: Role, source: TokenSource) -> id_token.IdToken:
     origin = f"The token source {type(source).__name__}"
     try:
         raw = walk.within(source)
@@ -185,8 +185,8 @@ def _asked(walk: Walk, role: Role, source: TokenSource) -> _id_token.IdToken:
             "where that is slow, gcp-aws-bridge doctor --timeout 10",
             error_id="doctor/token-timeout",
         ) from None
-    token = _id_token.parse(raw, origin=origin)
-    _id_token.check(token, audience=role.audience, now=walk.world.clock(), origin=origin)
+    token = id_token.parse(raw, origin=origin)
+    id_token.check(token, audience=role.audience, now=walk.world.clock(), origin=origin)
     return token
 
 
@@ -232,6 +232,6 @@ def _binding(asked: Probe) -> Iterator[str]:
     yield link_commands(asked, account, asked.email)[1]
 
 
-def _claims(walk: Walk, token: _id_token.IdToken) -> str:
+def _claims(walk: Walk, token: id_token.IdToken) -> str:
     left_s = (token.expiration - walk.world.clock()).total_seconds()
     return f"iss={quoted(token.issuer)}, {named(token)}; {left_s / 60:.0f} minutes left."

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gcp_aws_bridge import _http
 from gcp_aws_bridge._cache.clock import World, backoff_s
-from gcp_aws_bridge._metadata import is_googles, look_up, looks_like_google, metadata_host
+from gcp_aws_bridge._tokens import http
+from gcp_aws_bridge._tokens.metadata import is_googles, look_up, looks_like_google, metadata_host
 from gcp_aws_bridge.exceptions import ConfigError
 
 _ROOT = "/computeMetadata/v1/"
@@ -28,7 +28,7 @@ class Probe(NamedTuple):
 
     host: str
     tries: int = 0
-    answer: _http.Answer | None = None
+    answer: http.Answer | None = None
     failure: str = ""
     settings: ConfigError | None = None
     project: str = ""
@@ -112,7 +112,7 @@ class _Asked:
         tries = before.tries + 1
         try:
             answer = self._get("project/project-id")
-        except _http.Unreachable as error:
+        except http.Unreachable as error:
             # The last try has little time: that it came too late says less than those before it.
             late = tries > 1 and str(error).startswith("no answer")
             return (
@@ -140,14 +140,14 @@ class _Asked:
     def _text(self, path: str) -> str:
         try:
             answer = self._get(path)
-        except _http.Unreachable:
+        except http.Unreachable:
             return ""
         return answer.body if answer.status == 200 and is_googles(answer) else ""
 
     def _word(self, path: str) -> str:
         return printable(self._text(path))
 
-    def _get(self, path: str) -> _http.Answer:
+    def _get(self, path: str) -> http.Answer:
         return look_up(
             _ROOT + path,
             host=self.host,

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gcp_aws_bridge._endpoint import sts_region
-from gcp_aws_bridge._id_token import skew
+from gcp_aws_bridge._sts.region import sts_region
+from gcp_aws_bridge._tokens.id_token import skew
+from gcp_aws_bridge.doctor.context import Clocks, Walk, Way, left
 from gcp_aws_bridge.doctor.report import Finding, State
 from gcp_aws_bridge.doctor.sts import AskedSts, host_of, missing_bundle, resolve, told_by
-from gcp_aws_bridge.doctor.walk import Clocks, Walk, Way, left
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 _PROXY_FIX = "env | grep -i _proxy\nmend HTTPS_PROXY, or except STS from it: export NO_PROXY={host}"

@@ -10,13 +10,13 @@ from dataclasses import fields
 import botocore.exceptions
 from botocore.session import Session
 
-from gcp_aws_bridge._botocore_session import no_profile, role_for
 from gcp_aws_bridge._settings import given, look_up
+from gcp_aws_bridge._sts.session_settings import no_profile, role_for
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import earlier
+from gcp_aws_bridge.doctor.context import Walk
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _LINK = "settings"

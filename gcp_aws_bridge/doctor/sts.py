@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._botocore_connection import proxy_for
-from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refusals import is_retryable
-from gcp_aws_bridge._sts import CONFIG, Sts
+from gcp_aws_bridge._sts.client import CONFIG, Sts
+from gcp_aws_bridge._sts.connection import proxy_for
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.errors import is_retryable
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 

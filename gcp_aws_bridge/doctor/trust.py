@@ -20,14 +20,14 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.credentials import CredentialResolver
 
-from gcp_aws_bridge import _denied
-from gcp_aws_bridge._id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge._settings import given, look_up
+from gcp_aws_bridge._sts import denied as _denied
+from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import differences
+from gcp_aws_bridge.doctor.context import Walk, left
 from gcp_aws_bridge.doctor.differences import Comparison, Difference
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import Walk, left
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 from gcp_aws_bridge.policy import aws_audience
 

@@ -14,7 +14,7 @@ from typing import Any
 from google.auth.aws import AwsSecurityCredentials
 
 from gcp_aws_bridge._cache.late_patch import of_late_patch
-from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 from gcp_aws_bridge.google._environment import AwsEnvironment
 
@@ -61,7 +61,7 @@ class AwsIdentity:
 
     def session(self) -> Any:
         """Return botocore's session: the one that was given, or one for this environment alone."""
-        from gcp_aws_bridge._botocore_session import botocore_session_of
+        from gcp_aws_bridge._sts.session_settings import botocore_session_of
 
         if self._session is None:
             # A lock of botocore's may be held when a child is forked, so none is shared with it.
@@ -72,7 +72,7 @@ class AwsIdentity:
         """Return access key id, secret and session token; errors as of `keys`."""
         if (keys := self._environment.keys) is not None:
             return keys  # what botocore takes first (its `EnvProvider`)
-        from gcp_aws_bridge._botocore_session import found_anew
+        from gcp_aws_bridge._sts.session_settings import found_anew
 
         try:
             with wire_logs_silenced():
@@ -113,7 +113,7 @@ def _session_of(process: int, environment: AwsEnvironment) -> Any:
     )
     from botocore.session import Session
 
-    from gcp_aws_bridge._botocore_connection import direct
+    from gcp_aws_bridge._sts.connection import direct
 
     config_file, credentials_file = environment.files
     settings: Any = {
@@ -169,7 +169,7 @@ def _passes(error: BaseException) -> bool:
     """Whether the same may succeed later without anybody changing anything."""
     import botocore.exceptions
 
-    from gcp_aws_bridge._refusals import is_retryable
+    from gcp_aws_bridge._sts.errors import is_retryable
 
     if isinstance(error, botocore.exceptions.ClientError):
         answer: Any = error.response

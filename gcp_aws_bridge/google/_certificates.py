@@ -15,7 +15,7 @@ from gcp_aws_bridge._extra import extra
 with extra("google", "requests", "2.20"):
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    from gcp_aws_bridge._google_connection import BoundedAdapter
+    from gcp_aws_bridge._tokens.google_connection import BoundedAdapter
 
 _Key = tuple[str, int, int, int]
 _contexts: PerProcess[dict[_Key, ssl.SSLContext]] = PerProcess(dict)

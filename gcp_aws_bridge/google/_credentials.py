@@ -13,17 +13,17 @@ from typing import Any
 from google.auth import credentials, crypt, exceptions
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._google_auth_internals import (
+from gcp_aws_bridge._pickled import not_pickled
+from gcp_aws_bridge._tokens.google_auth_internals import (
     set_quota_project,
     set_scopes,
     set_universe_domain,
 )
-from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google import _arguments
-from gcp_aws_bridge.google._cells import Identity
 from gcp_aws_bridge.google._exchange import GoogleToken
+from gcp_aws_bridge.google._identity import Identity
 
 
 class _Snapshot(credentials.Credentials):
@@ -51,18 +51,18 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     """
 
     def __init__(
-        self, identity: Identity, cell: CredentialCache[GoogleToken], quota_project_id: str | None
+        self, identity: Identity, cache: CredentialCache[GoogleToken], quota_project_id: str | None
     ) -> None:
         super().__init__()
         self._identity = identity
-        self._cell = cell
+        self._cache = cache
         set_quota_project(self, _arguments.quota_project(quota_project_id))
         set_universe_domain(self, identity.federation.universe_domain)
 
     @property
     def token(self) -> str | None:
         """The token, or None where there is none yet."""
-        found = self._cell.peek()
+        found = self._cache.peek()
         return found.token if found else None
 
     @token.setter
@@ -72,7 +72,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     @property
     def expiry(self) -> datetime | None:
         """Its end, in UTC without a time zone, as google-auth has it."""
-        found = self._cell.peek()
+        found = self._cache.peek()
         return found.expiration.replace(tzinfo=None) if found else None
 
     @expiry.setter
@@ -82,17 +82,17 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     @property
     def expired(self) -> bool:
         """Whether the token ends within a few minutes, as google-auth counts them."""
-        return bool(_Snapshot(self._cell.peek()).expired)
+        return bool(_Snapshot(self._cache.peek()).expired)
 
     @property
     def valid(self) -> bool:
         """Whether there is a token that is not `expired`."""
-        return bool(_Snapshot(self._cell.peek()).valid)
+        return bool(_Snapshot(self._cache.peek()).valid)
 
     @property
     def token_state(self) -> credentials.TokenState:
         """google-auth's view of the token: fresh, stale or invalid."""
-        state: credentials.TokenState = _Snapshot(self._cell.peek()).token_state
+        state: credentials.TokenState = _Snapshot(self._cache.peek()).token_state
         return state
 
     @property
@@ -121,9 +121,9 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
             google.auth.exceptions.RefreshError: No token is valid, and none was obtained;
                 TransportError where trying again may help.
         """
-        present = self._cell.peek()
+        present = self._cache.peek()
         if present and _Snapshot(present).token_state is credentials.TokenState.FRESH:
-            self._cell.reject(present.public_id)
+            self._cache.reject(present.public_id)
         self._valid()
 
     @without_inner_frames
@@ -140,7 +140,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     def _valid(self) -> GoogleToken:
         try:
-            return self._cell.get()
+            return self._cache.get()
         except BridgeError as error:
             raise _as_googles(error) from error
 

@@ -15,8 +15,8 @@ from google.auth import exceptions as google_exceptions
 from google.oauth2 import sts
 
 from gcp_aws_bridge._cache.clock import Clock
+from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._subject_tokens import SubjectTokenSource, region_of
@@ -85,10 +85,10 @@ def federated(
         expiration = asked_at + timedelta(seconds=int(answer["expires_in"]))
         return _lasting(federation, str(answer["access_token"]), expiration, clock())
     except google_exceptions.OAuthError as error:
-        from gcp_aws_bridge.google import _refusals  # loaded where Google says no
+        from gcp_aws_bridge.google import _errors  # loaded where Google says no
 
-        asked = _refusals.Asked(scopes=scopes, region=region_of(subject))
-        raise _refusals.exchange(federation, error, transport, clock(), asked) from None
+        asked = _errors.Asked(scopes=scopes, region=region_of(subject))
+        raise _errors.exchange(federation, error, transport, clock(), asked) from None
     except BridgeError:  # ConfigError is a ValueError, too
         raise
     except (google_exceptions.TransportError, *_UNUSABLE) as error:
@@ -150,7 +150,7 @@ def id_token(
         ExchangeError: As for `federated`.
     """
 
-    from gcp_aws_bridge import _id_token  # not of who wants access tokens
+    from gcp_aws_bridge._tokens import id_token as _id_token  # not of who wants access tokens
 
     asked_at = clock()
 
@@ -183,8 +183,8 @@ def impersonate(
     try:
         answer = transport.post(url, bearer, body)
         if transport.status != 200:
-            from gcp_aws_bridge.google._impersonation_refusals import impersonation
-            from gcp_aws_bridge.google._refusals import Asked
+            from gcp_aws_bridge.google._errors import Asked
+            from gcp_aws_bridge.google._impersonation_errors import impersonation
 
             asked = Asked(scopes=tuple(body.get("scope", ())))
             raise impersonation(federation, method, answer, transport, asked)
@@ -197,13 +197,13 @@ def impersonate(
 
 def _no_answer(federation: Federation, error: Exception, transport: Transport) -> ExchangeError:
     """Return the error for an answer that did not come, or is not Google's."""
-    from gcp_aws_bridge.google import _unreached
+    from gcp_aws_bridge.google import _network_errors
 
     if isinstance(error, google_exceptions.TransportError):
-        return _unreached.not_reached(federation, error)
+        return _network_errors.not_reached(federation, error)
     if not transport.status:
-        return _unreached.not_sent(federation, error)
-    return _unreached.not_from_google(federation, error, transport.status)
+        return _network_errors.not_sent(federation, error)
+    return _network_errors.not_from_google(federation, error, transport.status)
 
 
 def _lasting(

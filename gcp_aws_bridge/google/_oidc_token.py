@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._names import name_of
+from gcp_aws_bridge._cache.identity import name_of
+from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, TokenError
 from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
@@ -21,7 +21,7 @@ class OidcToken:
     @without_inner_frames
     def __call__(self, audience: str) -> SubjectToken:
         try:
-            token = _id_token.parse(self.source(), origin=self._origin)
+            token = id_token.parse(self.source(), origin=self._origin)
             return SubjectToken(token.raw, JWT)
         except BridgeError:
             raise

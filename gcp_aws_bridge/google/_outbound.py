@@ -8,10 +8,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from gcp_aws_bridge._botocore_connection import keep_confidential
-from gcp_aws_bridge._sts import CONFIG
+from gcp_aws_bridge._sts.client import CONFIG
+from gcp_aws_bridge._sts.connection import keep_confidential
+from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, quoted
 from gcp_aws_bridge.google._arguments import text_of
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
@@ -77,7 +77,7 @@ class OutboundToken(OfAws):
 
 
 def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
-    """Ask AWS STS for a token that is meant for *audience*. Asks each time; the cell keeps.
+    """Ask AWS STS for a token that is meant for *audience*. Asks each time; the cache keeps.
 
     Raises:
         ConfigError: botocore does not know the action.

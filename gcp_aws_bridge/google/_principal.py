@@ -29,9 +29,9 @@ def _principal(environment: AwsEnvironment) -> tuple[str, ...]:
     """Return account, role or user with its unique id, without the name of a role's session."""
     import botocore.exceptions
 
-    from gcp_aws_bridge._endpoint import require_https
-    from gcp_aws_bridge._sts import CONFIG
-    from gcp_aws_bridge._wire_logs import wire_logs_silenced
+    from gcp_aws_bridge._sts.client import CONFIG
+    from gcp_aws_bridge._tokens.confidential import require_https
+    from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 
     identity = AwsIdentity(None, environment)
     key_id, secret, token = identity.frozen()

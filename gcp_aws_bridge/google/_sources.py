@@ -116,7 +116,7 @@ def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, st
 
 
 def _file(path: str) -> SubjectTokenSource:
-    from gcp_aws_bridge._token_file import TokenFile
+    from gcp_aws_bridge._tokens.token_file import TokenFile
 
     return _oidc(TokenFile(path))
 
@@ -135,11 +135,11 @@ def _outbound(session: Any) -> SubjectTokenSource:
 
 @without_inner_frames
 def _is_for(federation: Federation, path: str) -> bool:
-    from gcp_aws_bridge import _id_token
-    from gcp_aws_bridge._token_file import TokenFile
+    from gcp_aws_bridge._tokens import id_token
+    from gcp_aws_bridge._tokens.token_file import TokenFile
 
     try:
-        audiences = _id_token.parse(TokenFile(path)(), origin="The token file").audience
+        audiences = id_token.parse(TokenFile(path)(), origin="The token file").audience
     except BridgeError:
         return False
     return not {federation.audience, federation.pool_audience}.isdisjoint(audiences)

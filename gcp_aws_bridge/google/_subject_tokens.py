@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote
 from google.auth import aws
 from google.auth.exceptions import GoogleAuthError
 
-from gcp_aws_bridge._names import name_of
+from gcp_aws_bridge._cache.identity import name_of
+from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._environment import AwsEnvironment
@@ -66,7 +66,7 @@ class OfAws:
 
     def __post_init__(self) -> None:
         if self.session is not None:
-            from gcp_aws_bridge._botocore_session import UnlockedAfterFork, botocore_session_of
+            from gcp_aws_bridge._sts.session_settings import UnlockedAfterFork, botocore_session_of
 
             botocore_session_of(self.session)
             object.__setattr__(self, "_locks", UnlockedAfterFork(self.session))

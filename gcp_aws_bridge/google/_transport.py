@@ -13,16 +13,16 @@ from datetime import datetime
 from typing import Any
 
 from gcp_aws_bridge._extra import extra
-from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.google._certificates import adapter
 
 with extra("google", "requests", "2.20"):
     from google.auth.exceptions import TransportError
     from google.auth.transport.requests import Request
 
-    from gcp_aws_bridge._google_connection import bounded_session, proxy_of, send
+    from gcp_aws_bridge._tokens.google_connection import bounded_session, proxy_of, send
 
-# The endpoints answer in tenths of a second. Attempts are counted in one place, the cell.
+# The endpoints answer in tenths of a second. Attempts are counted in one place, the cache.
 _TIMEOUT_S = 10.0
 
 
@@ -56,7 +56,9 @@ class Transport:
     @property
     def date(self) -> datetime | None:
         """See above."""
-        from gcp_aws_bridge._http import http_date  # where Google says no, or the doctor looks
+        from gcp_aws_bridge._tokens.http import (
+            http_date,  # where Google says no, or the doctor looks
+        )
 
         return http_date(self._date)
 

@@ -5,5 +5,5 @@
 
 Invariants: no answer with credentials without the authorization token; none to a browser, or by a
 name that a page elsewhere could have pointed here (DNS rebinding); no secret in any log. What is
-served is a view of a cell: nothing here knows of expiry.
+served is a view of a cache: nothing here knows of expiry.
 """

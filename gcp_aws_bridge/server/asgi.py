@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any
 
 from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge._traceback import without_frames
-from gcp_aws_bridge._values import SecretValue
 from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.server import ambiguous
 

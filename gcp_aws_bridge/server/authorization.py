@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from gcp_aws_bridge import _private_file
+from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _BYTES = 32  # as many as the key of a strong cipher; nobody guesses these
@@ -42,13 +42,13 @@ class Authorization:
         if self.path is None:
             return
         try:
-            _private_file.replace(self.path, token)
+            private_file.replace(self.path, token)
         except OSError as error:
             self._taken = before
             raise ConfigError(
                 f"The authorization token cannot be written to {quoted(self.path)}: "
                 f"{error.strerror}.",
-                fix=f"give --token-file {_private_file.WANTED}; without that option, set TMPDIR.",
+                fix=f"give --token-file {private_file.WANTED}; without that option, set TMPDIR.",
                 error_id="config/token-file",
             ) from None
 

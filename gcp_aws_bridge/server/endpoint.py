@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.persistence import aws_json
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.persistence import aws_json
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenUnavailable
 from gcp_aws_bridge.server.asgi import Answer, Request, refusal
@@ -21,7 +21,7 @@ class Served(NamedTuple):
     """One role, and what keeps its credentials fresh."""
 
     role: Role
-    cell: CredentialCache[AwsCredentials]
+    cache: CredentialCache[AwsCredentials]
 
 
 def endpoint(
@@ -47,7 +47,7 @@ def endpoint(
         if served is None:
             return refusal(404, "NotFound", f"no role is served here; {PATH} is the first one's")
         try:
-            credentials = aws_json(await served.cell.get_async())
+            credentials = aws_json(await served.cache.get_async())
         except BridgeError as error:
             return _failure(error)
         credentials["Token"] = credentials.pop("SessionToken")  # its name in this protocol

@@ -9,7 +9,7 @@ real one it has no secret: whoever reaches it may have the tokens. It is for loo
 
 Invariants: no token without `Metadata-Flavor: Google`, which no browser sends unasked; none by a
 name that a DNS could give to this machine, such as `metadata.google.internal`; none for what was
-forwarded; each token from a cell, and with what is left of it.
+forwarded; each token from a cache, and with what is left of it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Account(NamedTuple):
     Attributes:
         email: Names it; any word will do for an identity that has none.
         scopes: Of access tokens for which no others are asked.
-        access: The cell of access tokens of some scopes.
-        id_token: The cell of ID tokens for an audience. None: this identity has none.
+        access: The cache of access tokens of some scopes.
+        id_token: The cache of ID tokens for an audience. None: this identity has none.
     """
 
     email: str
@@ -146,10 +146,10 @@ def _as_json(value: Any) -> Any:
 async def _token(account: Account, asked: Mapping[str, str], world: World) -> Answer:
     """Compute Engine ignores `scopes`; GKE and Cloud Run heed it, and SDKs send it."""
     scopes = asked.get("scopes", "").replace(",", " ").split()
-    cell = account.access(tuple(sorted({*scopes})) or account.scopes)
-    found: _Bearer = await cell.get_async()
+    cache = account.access(tuple(sorted({*scopes})) or account.scopes)
+    found: _Bearer = await cache.get_async()
     # Of what it has now, too, which knows of clocks that were set back.
-    left_s = min((found.expiration - world.clock()).total_seconds(), cell.remaining_s())
+    left_s = min((found.expiration - world.clock()).total_seconds(), cache.remaining_s())
     body = {"access_token": found.token, "expires_in": int(left_s), "token_type": "Bearer"}
     return Answer(200, json.dumps(body).encode())
 

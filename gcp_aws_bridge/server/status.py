@@ -21,10 +21,10 @@ class Metrics:
     """What Prometheus is told; an `on_event` listener, and a count of answers.
 
     Args:
-        cells: What is served, by name. Their labels are the `role` of the metrics.
+        caches: What is served, by name. Their labels are the `role` of the metrics.
     """
 
-    def __init__(self, cells: Mapping[str, CredentialCache[Any]]) -> None:
+    def __init__(self, caches: Mapping[str, CredentialCache[Any]]) -> None:
         self._registry = registry = CollectorRegistry()
         self._answers = Counter(
             "gcp_aws_bridge_answers", "Requests answered.", ["path", "status"], registry=registry
@@ -44,8 +44,8 @@ class Metrics:
             ["role"],
             registry=registry,
         )
-        for cell in cells.values():
-            remaining.labels(cell.label).set_function(cell.remaining_s)
+        for cache in caches.values():
+            remaining.labels(cache.label).set_function(cache.remaining_s)
         build = Gauge("gcp_aws_bridge_build_info", "Always 1.", ["version"], registry=registry)
         build.labels(__version__).set(1)
 
@@ -76,9 +76,9 @@ class Metrics:
 
 
 def status(
-    cells: Mapping[str, CredentialCache[Any]], metrics: Metrics
+    caches: Mapping[str, CredentialCache[Any]], metrics: Metrics
 ) -> Callable[[Request], Awaitable[Answer]]:
-    """`/healthz`: the server runs. `/readyz`: each cell has valid credentials. `/metrics`."""
+    """`/healthz`: the server runs. `/readyz`: each cache has valid credentials. `/metrics`."""
 
     async def handle(request: Request) -> Answer:
         if request.path == "/healthz":
@@ -87,7 +87,7 @@ def status(
             return Answer(200, metrics.text(), _TEXT)
         if request.path == "/readyz":
             # To ask is to start what is due: a probe keeps idle roles fresh, too.
-            ready = {name: cell.warm_up() for name, cell in cells.items()}
+            ready = {name: cache.warm_up() for name, cache in caches.items()}
             missing = [name for name, is_valid in ready.items() if not is_valid]
             body = {"status": "waiting" if missing else "ok", "without credentials": missing}
             return Answer(503 if missing else 200, json.dumps(body).encode())

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 import botocore
 
-from gcp_aws_bridge import _register, _request, _sts
+from gcp_aws_bridge._botocore import install, request
 from gcp_aws_bridge._cache import events
 from gcp_aws_bridge._cache.sharing import registry
+from gcp_aws_bridge._sts import client as _sts
 from gcp_aws_bridge.testing._simulated import WORLD
 
 # Whatever would lead a client past the emulator, or change what it asks for.
@@ -90,7 +91,7 @@ def isolated() -> Iterator[None]:
 
 @contextmanager
 def _nothing_shared() -> Iterator[None]:
-    world, listeners, installed = registry.world, events._listeners, [*_register._installed]
+    world, listeners, installed = registry.world, events._listeners, [*install._installed]
     events._listeners = dict(listeners)
     boto3_session = _swap_default_session(None)
     forget()
@@ -99,20 +100,20 @@ def _nothing_shared() -> Iterator[None]:
         yield
     finally:
         registry.world, events._listeners = world, listeners
-        if installed != _register._installed:
-            _register.uninstall()
+        if installed != install._installed:
+            install.uninstall()
             for initializer in installed:
                 botocore.register_initializer(initializer)
-                _register._installed.append(initializer)
+                install._installed.append(initializer)
         forget()
         _swap_default_session(boto3_session)
 
 
 def forget() -> None:
-    """Drop what equal requests share: cells, STS clients, the session that has no owner."""
+    """Drop what equal requests share: caches, STS clients, the session that has no owner."""
     registry.clear()
     _sts._clients.clear()
-    _request._shared_session.cache_clear()
+    request._shared_session.cache_clear()
     if (aws_identity := sys.modules.get("gcp_aws_bridge.google._aws_identity")) is not None:
         aws_identity.forget_sessions()
 

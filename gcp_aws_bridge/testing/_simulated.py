@@ -14,8 +14,8 @@ from typing import Any
 
 import botocore.utils
 
-from gcp_aws_bridge._botocore_internals import replace_clock
 from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._sts.botocore_internals import replace_clock
 
 # Past the end of all credentials: STS gives twelve hours at most (DurationSeconds, AWS STS API
 # reference, AssumeRoleWithWebIdentity), and Google's tokens live for one.

@@ -336,7 +336,7 @@ def test_install_leaves_an_aiobotocore_that_is_too_old_alone(
     import aiobotocore
 
     monkeypatch.setattr(aiobotocore, "__version__", "2.13.0")
-    monkeypatch.delitem(sys.modules, "gcp_aws_bridge._aiobotocore", raising=False)
+    monkeypatch.delitem(sys.modules, "gcp_aws_bridge._botocore.aiobotocore", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert "AKIA" == asyncio.run(installed().get_credentials()).access_key
@@ -395,7 +395,7 @@ def test_sts_is_reached_as_the_session_says(
     from aiobotocore.config import AioConfig
     from aiobotocore.session import AioSession
 
-    from gcp_aws_bridge._botocore_session import synchronous
+    from gcp_aws_bridge._sts.session_settings import synchronous
 
     (tmp_path / "config").write_text("[profile etl]\n", encoding="utf-8")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

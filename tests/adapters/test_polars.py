@@ -66,7 +66,7 @@ def test_it_asks_once_in_ten_seconds_and_not_for_each_request(pod: Pod, provider
     before = utc_now().timestamp()
     frame = scan(pod, Counted(ROLE))
     assert "hello" == frame.collect()["word"][0] == frame.collect()["word"][0]
-    # Not within 7 s (where it would sleep), nor later than what the cell gives lives at least.
+    # Not within 7 s (where it would sleep), nor later than what the cache gives lives at least.
     assert all(before + 8 < named <= utc_now().timestamp() + 10 for named in times)
     assert len(pod.s3.keys) > len(times)
 

@@ -8,7 +8,7 @@ from .processes import Bench
 from .report import Line, Verdict
 
 _CHECKPOINTS = (10_000, 50_000, 100_000)
-# A leak of one cell a call would be hundreds of megabytes; an allocator's slack is a few.
+# A leak of one cache a call would be hundreds of megabytes; an allocator's slack is a few.
 _PLATEAU_MB = 4.0
 
 
@@ -28,7 +28,7 @@ def measure(bench: Bench) -> list[Line]:
             what,
             "bridge.credentials",
             f"{series} MB resident after 0, 10k, 50k, 100k; {each_us:.0f} us a call; "
-            f"bounded by {seen['max_cells']:,} cells",
+            f"bounded by {seen['max_caches']:,} caches",
             goal=f"10k to 100k: <= {_PLATEAU_MB:.0f} MB",
             verdict=Verdict.of(growth_mb <= _PLATEAU_MB),
             raw=seen,

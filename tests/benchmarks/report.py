@@ -56,7 +56,7 @@ class Line:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "verdict": self.verdict and self.verdict.value}
 
-    def cells(self) -> tuple[str, ...]:
+    def caches(self) -> tuple[str, ...]:
         return (
             self.what,
             self.contender,
@@ -78,11 +78,13 @@ class Line:
 def table(lines: Sequence[Line]) -> str:
     """A Markdown table that is aligned, so that a terminal shows it well too."""
     head = ("what", "contender", "figure", "ratio", "goal", "met?")
-    rows = [head, *(line.cells() for line in _without_repeats(lines))]
+    rows = [head, *(line.caches() for line in _without_repeats(lines))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     rows.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(cache.ljust(width) for cache, width in zip(row, widths, strict=True))
+        + " |"
         for row in rows
     )
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.server import ThreadedMotoServer
 from unit.servers import Server, json_answer
 
-from gcp_aws_bridge import _metadata
+from gcp_aws_bridge._tokens import metadata as _metadata
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
 

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcp_aws_bridge import _metadata
 from gcp_aws_bridge._cache.clock import REAL
+from gcp_aws_bridge._tokens import metadata as _metadata
 from gcp_aws_bridge.cli import doctor, main
 from gcp_aws_bridge.doctor import Finding, Report, chain, diagnose, machine
+from gcp_aws_bridge.doctor.context import bounded
 from gcp_aws_bridge.doctor.identity import link_commands
 from gcp_aws_bridge.doctor.machine import KubernetesAccount
 from gcp_aws_bridge.doctor.metadata import Probe, printable
-from gcp_aws_bridge.doctor.walk import bounded
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.testing import GkePod
 

@@ -18,10 +18,11 @@ from fakes import ManualWorld
 from unit.servers import AUDIENCE
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _endpoint, policy
-from gcp_aws_bridge._default_source import DefaultSource, for_audience
-from gcp_aws_bridge._google_auth import GoogleCredentials
-from gcp_aws_bridge._token_file import TokenFile
+from gcp_aws_bridge import policy
+from gcp_aws_bridge._sts import region as _endpoint
+from gcp_aws_bridge._tokens.default import DefaultSource, for_audience
+from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
+from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.cli import exec as exec_command
 from gcp_aws_bridge.cli import google_exec, main
 from gcp_aws_bridge.config import Role

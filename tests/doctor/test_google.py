@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._cache.clock import REAL
-from gcp_aws_bridge._id_token import IdToken
+from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.doctor.google import LINKS, commands, diagnose
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.google import Federation
 from gcp_aws_bridge.testing import GkePod

@@ -15,7 +15,7 @@ import pytest
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._id_token import IdToken, claims_of, parse
+from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
 from gcp_aws_bridge.doctor import Finding, diagnose
 from gcp_aws_bridge.doctor.differences import compare, corrected
 from gcp_aws_bridge.testing import GkePod

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gcp_aws_bridge._request import Request
+from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
@@ -50,7 +50,7 @@ class Raw:
 def raw(pod: Emulator) -> Iterator[Raw]:
     wanted = Request.of(ROLE)
     authorization = Authorization()
-    roles = {"etl": Served(wanted.role, wanted.cell())}
+    roles = {"etl": Served(wanted.role, wanted.cache())}
     app = application(endpoint(roles, authorization), hosts=frozenset())
     with running((Address("127.0.0.1", 0), app), grace_s=0) as [url]:
         yield Raw(url, authorization.token)

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, ProfileNotFound
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _register
+from gcp_aws_bridge._botocore import install as _register
 from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError
@@ -195,7 +195,7 @@ def test_without_a_google_identity_the_chain_goes_on(
     in_pod: bool,
     level: str,
 ) -> None:
-    monkeypatch.setattr("gcp_aws_bridge._provider.looks_like_google", lambda: in_pod)
+    monkeypatch.setattr("gcp_aws_bridge._botocore.provider.looks_like_google", lambda: in_pod)
     caplog.set_level(logging.DEBUG, "gcp_aws_bridge")
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
     session = boto3.Session()

@@ -24,9 +24,9 @@ from crash_reports import KINDS, Secrets
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import cli
+from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._request import Request
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 from gcp_aws_bridge.server.asgi import application
@@ -80,7 +80,7 @@ def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
         if error is not None:
             failures += 1
             assert [] == crash_reports.leaks(error, secrets), step
-            assert not crash_reports.remembered(made._cell, secrets), step
+            assert not crash_reports.remembered(made._cache, secrets), step
     assert failures > 50
 
 
@@ -141,7 +141,7 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) 
         error = crash_reports.failing_at(step, RuntimeError, ask(made))
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step
-            assert not crash_reports.remembered(made._cell, secrets), step
+            assert not crash_reports.remembered(made._cache, secrets), step
 
 
 # -- making sessions and credentials -----------------------------------------------------------
@@ -270,7 +270,7 @@ def assert_shows_nothing(error: BaseException | None, made: Any, secrets: Secret
     assert secrets.texts
     assert [] == crash_reports.leaks(error, secrets)
     assert [] == crash_reports.reports(error, secrets)
-    assert not crash_reports.remembered(made._cell, secrets)
+    assert not crash_reports.remembered(made._cache, secrets)
 
 
 @pytest.mark.sampled(7)
@@ -375,8 +375,8 @@ def test_a_thread_that_is_interrupted_shows_no_secret(
     seen: list[BaseException] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_value))
     made = bridge.credentials(ROLE, botocore_session=hooked("after-call.sts", raising(kind)))
-    assert not made._cell.warm_up(within_s=30)
-    error = made._cell.memory.failure and made._cell.memory.failure.error
+    assert not made._cache.warm_up(within_s=30)
+    error = made._cache.memory.failure and made._cache.memory.failure.error
     assert_shows_nothing(error, made, secrets)
     assert error is not None
     assert isinstance(error.__cause__, kind)
@@ -396,7 +396,7 @@ def test_a_task_that_waits_gets_an_error_without_secrets(secrets: Secrets) -> No
 
     async def main() -> list[BaseException | Any]:
         asyncio.get_running_loop().set_exception_handler(lambda _, seen: loop_saw.append(seen))
-        waiting = [asyncio.ensure_future(made._cell.get_async()) for _ in range(3)]
+        waiting = [asyncio.ensure_future(made._cache.get_async()) for _ in range(3)]
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     for error in asyncio.run(main()):
@@ -489,7 +489,7 @@ def test_a_server_that_fails_answers_500_and_logs_no_secret(
     request = Request.of(ROLE)
     authorization = Authorization()
     secrets.texts.append(authorization.token)
-    handle = endpoint({"etl": Served(request.role, request.cell())}, authorization)
+    handle = endpoint({"etl": Served(request.role, request.cache())}, authorization)
     with served(handle) as [url]:
         status, body = get(url, authorization)
     assert 500 == status
@@ -510,7 +510,7 @@ def test_an_answer_that_cannot_be_sent_shows_no_secret(
     request = Request.of(ROLE)
     authorization = Authorization()
     secrets.texts.append(authorization.token)
-    app = application(endpoint({"etl": Served(request.role, request.cell())}, authorization))
+    app = application(endpoint({"etl": Served(request.role, request.cache())}, authorization))
     headers = [(b"authorization", authorization.token.encode()), (b"host", b"localhost")]
     scope = {"type": "http", "method": "GET", "path": PATH, "headers": headers}
 

@@ -249,7 +249,7 @@ def ask(pod: Emulator, journey: Journey) -> Callable[[], str]:
 
     def asking() -> str:
         world = registry.world
-        registry.clear()  # a new process has no cells
+        registry.clear()  # a new process has no caches
         try:
             return _cached.credentials(options, world=world)["AccessKeyId"]
         finally:
@@ -305,7 +305,7 @@ def test_while_one_process_renews_the_others_go_on(
     journey.travel(minutes=40)
     [kept] = a_cache_of_its_own.glob("*.json")
     program = (
-        "import sys; from gcp_aws_bridge._file_cache import FileCache\n"
+        "import sys; from gcp_aws_bridge._cache.file_cache import FileCache\n"
         "with FileCache(sys.argv[1]).lock(sys.argv[2], wait_s=0):\n"
         "    print(flush=True); sys.stdin.read()"
     )

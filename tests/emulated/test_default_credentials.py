@@ -19,9 +19,9 @@ from google.auth import aws, identity_pool
 from unit.servers import AUDIENCE, Server, failure, json_answer
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._default_source import DefaultSource
-from gcp_aws_bridge._google_auth import GoogleCredentials
+from gcp_aws_bridge._tokens import id_token as _id_token
+from gcp_aws_bridge._tokens.default import DefaultSource
+from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.emulator.googleiam import CLOUD_PLATFORM, GoogleIdentity
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable

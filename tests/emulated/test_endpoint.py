@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import CredentialRetrievalError, MetadataRetrievalError
 from fakes import Journey, eventually
 
-from gcp_aws_bridge._request import Request
+from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.server import running as running_module
@@ -73,7 +73,7 @@ def roles(pod: Emulator) -> dict[str, Served]:
     made = {}
     for name, arn in (("etl", ROLE), ("second", OTHER)):
         wanted = Request.of(arn)
-        made[name] = Served(wanted.role, wanted.cell())
+        made[name] = Served(wanted.role, wanted.cache())
     return made
 
 
@@ -420,9 +420,9 @@ def test_each_answer_is_one_line_of_json(client: Client, caplog: pytest.LogCaptu
 
 @pytest.fixture
 def kubelet(roles: dict[str, Served]) -> Iterator[tuple[Client, Metrics]]:
-    cells = {name: served.cell for name, served in roles.items()}
-    metrics = Metrics(cells)
-    with running((ANY, application(status(cells, metrics)))) as [url]:
+    caches = {name: served.cache for name, served in roles.items()}
+    metrics = Metrics(caches)
+    with running((ANY, application(status(caches, metrics)))) as [url]:
         yield Client(url, Authorization()), metrics
 
 
@@ -450,8 +450,8 @@ def test_a_probe_that_is_well_is_not_logged(
     roles: dict[str, Served], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gcp_aws_bridge.access")
-    cells = {name: served.cell for name, served in roles.items()}
-    app = application(status(cells, Metrics(cells)), log_all=False)
+    caches = {name: served.cache for name, served in roles.items()}
+    app = application(status(caches, Metrics(caches)), log_all=False)
     with running((ANY, app)) as [url]:
         client = Client(url, Authorization())
         assert [200, 404] == [client.get(path).status for path in ("/healthz", "/nothing")]
@@ -473,9 +473,9 @@ def test_metrics_are_those_of_prometheus(
 
     client, metrics = kubelet
     stop = bridge.on_event(metrics)
-    roles["etl"].cell.get()
+    roles["etl"].cache.get()
     pod.remove_role(OTHER)
-    roles["second"].cell.warm_up()
+    roles["second"].cache.warm_up()
 
     def found(name: str) -> dict[tuple[str, ...], float]:
         """Values by role, outcome and error."""

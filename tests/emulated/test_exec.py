@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from fakes import eventually
 
-from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.cli import _child, main
 from gcp_aws_bridge.emulator import Emulator, Fault
 
@@ -494,7 +494,7 @@ def test_what_is_no_arn_is_said_as_it_was_given(capsys: pytest.CaptureFixture[st
 
 def test_the_token_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["token", "--audience", "https://a.example"])
-    token = _id_token.parse(capsys.readouterr().out, origin="it")
+    token = id_token.parse(capsys.readouterr().out, origin="it")
     assert ("https://a.example",) == token.audience
 
 
@@ -504,7 +504,7 @@ def test_the_audience_may_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv(variable, "https://b.example")
     assert 0 == main(["token"])
-    assert ("https://b.example",) == _id_token.parse(capsys.readouterr().out, origin="").audience
+    assert ("https://b.example",) == id_token.parse(capsys.readouterr().out, origin="").audience
 
 
 def test_the_token_is_written_for_this_user_alone(
@@ -513,7 +513,7 @@ def test_the_token_is_written_for_this_user_alone(
     file = tmp_path / "token"
     assert 0 == main(["token", "--file", str(file)])
     assert "" == capsys.readouterr().out
-    assert _id_token.parse(file.read_text(encoding="utf-8"), origin="it")
+    assert id_token.parse(file.read_text(encoding="utf-8"), origin="it")
     assert [file] == list(tmp_path.glob("[!h]*"))
     if os.name == "posix":
         assert 0o600 == stat.S_IMODE(file.stat().st_mode)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _sts
 from gcp_aws_bridge._cache.clock import World, utc_now
 from gcp_aws_bridge._cache.sharing import registry
+from gcp_aws_bridge._sts import client
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -98,12 +98,12 @@ def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
 
 def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
     bridge.credentials(ROLE)
-    [sts] = _sts._clients.values()
+    [sts] = client._clients.values()
 
     def exchange() -> str:
         return bridge.credentials(ROLE, role_session_name="child").access_key
 
-    with _sts._clients_lock.get(), sts._lock.get():
+    with client._clients_lock.get(), sts._lock.get():
         assert in_child(exchange).startswith("ASIA")
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import CredentialRetrievalError
 from fakes import POLICY, Journey
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._botocore.credentials import BridgeCredentials
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
@@ -33,7 +33,7 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 def landed(credentials: BridgeCredentials) -> bool:
     """No attempt is under way: time must not jump while one is."""
-    return soon(lambda: credentials._cell.snapshot.attempt is None)
+    return soon(lambda: credentials._cache.snapshot.attempt is None)
 
 
 def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) -> None:

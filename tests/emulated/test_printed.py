@@ -329,7 +329,7 @@ def test_on_a_laptop_googles_libraries_impersonate_the_account(
 def test_on_a_laptop_the_example_of_a_session_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pod: Emulator
 ) -> None:
-    pytest.importorskip("gcp_aws_bridge._federated_id_token")
+    pytest.importorskip("gcp_aws_bridge._tokens.federated_id_token")
     import gcp_aws_bridge as bridge
 
     role = "arn:aws:iam::123456789012:role/etl"

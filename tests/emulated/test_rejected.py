@@ -17,8 +17,8 @@ from botocore.httpchecksum import AwsChunkedWrapper
 from fakes import Journey, eventually
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge._botocore.retry_rejected import _can_be_sent_again
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._rejected import _can_be_sent_again
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

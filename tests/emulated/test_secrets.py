@@ -90,9 +90,9 @@ def test_no_repr_has_a_secret(pod: Emulator) -> None:
     credentials = session.get_credentials()
     assert credentials is not None
     frozen = credentials.get_frozen_credentials()
-    cell = credentials._cell  # type: ignore[attr-defined]
-    held = [session, credentials, frozen, cell, cell.snapshot.kept, cell.get(), cell._fetch]
-    text = " ".join(map(repr, held)) + f"{frozen}" + str(cell.get())
+    cache = credentials._cache  # type: ignore[attr-defined]
+    held = [session, credentials, frozen, cache, cache.snapshot.kept, cache.get(), cache._fetch]
+    text = " ".join(map(repr, held)) + f"{frozen}" + str(cache.get())
     assert [] == [secret[:12] for secret in secrets_of(pod, frozen) if secret in text]
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import CredentialRetrievalError
 from fakes import Journey, eventually
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._botocore.credentials import BridgeCredentials
 from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"

@@ -1,4 +1,4 @@
-"""Runs one cell of the fault matrix: real HTTP, and a clock that moves when the library waits.
+"""Runs one cache of the fault matrix: real HTTP, and a clock that moves when the library waits.
 
 The caller is this thread; the refresh behind its back runs when the drive says so.
 """
@@ -14,7 +14,7 @@ from botocore.exceptions import CredentialRetrievalError
 from fakes import ManualWorld
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._botocore.credentials import BridgeCredentials
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
@@ -53,7 +53,7 @@ class Drive:
             self._down.close()
             self.pod.reset()
 
-    # A cell.
+    # A cache.
 
     def run(self, row: Row, situation: Situation, life: Life) -> Outcome:
         """What a caller sees of the fault; while credentials are valid, what the refresh does."""

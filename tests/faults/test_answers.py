@@ -93,11 +93,13 @@ def test_exchange_that_was_given_up_does_not_replace_a_later_one() -> None:
         credentials(1, START + timedelta(hours=1)),
     ]
     world = manual.world._replace(monotonic=time.monotonic)
-    cell = CredentialCache(lambda: answers.pop(0), policy=POLICY._replace(wait_s=0.01), world=world)
+    cache = CredentialCache(
+        lambda: answers.pop(0), policy=POLICY._replace(wait_s=0.01), world=world
+    )
     manual.hold = True
     with pytest.raises(BridgeError, match="exchange/timeout"):
-        asyncio.run(cell.get_async())
+        asyncio.run(cache.get_async())
     manual.hold = False
-    later = cell.get()
+    later = cache.get()
     manual.release()  # the one that was given up succeeds after all
-    assert later == cell.get()
+    assert later == cache.get()

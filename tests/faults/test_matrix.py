@@ -1,4 +1,4 @@
-"""Every cell of the fault matrix, over real HTTP; and the page that shows them."""
+"""Every cache of the fault matrix, over real HTTP; and the page that shows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faults.__main__ import PAGE
 from faults.drive import ROLE, Drive
 from faults.outcomes import Life, Row, Server, Situation
 from faults.page import page
-from gcp_aws_bridge._refusals import RETRYABLE_CODES
+from gcp_aws_bridge._sts.errors import RETRYABLE_CODES
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="a connection takes seconds there to be refused"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 BY_NAME = {(row.server, row.name): row for row in matrix.ROWS}
 
 
-def _cells() -> list[object]:
+def _caches() -> list[object]:
     return [
         pytest.param(
             row, situation, life, id=f"{row.server.name} {row.name}, {situation.value}, {life.name}"
@@ -34,7 +34,7 @@ def _cells() -> list[object]:
 
 
 @pytest.mark.sampled(11)
-@pytest.mark.parametrize(("row", "situation", "life"), _cells())
+@pytest.mark.parametrize(("row", "situation", "life"), _caches())
 def test_fault(drive: Drive, row: Row, situation: Situation, life: Life) -> None:
     assert row.outcomes.of(situation, life) == drive.run(row, situation, life)
 

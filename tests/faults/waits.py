@@ -14,7 +14,8 @@ import pytest
 import urllib3
 from fakes import ManualWorld
 
-from gcp_aws_bridge import _bounded_answer, _http, _sts
+from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._tokens import bounded_answer, http
 
 from .outcomes import DRIP_S_PER_BYTE, Server
 
@@ -38,7 +39,7 @@ def install(drive: Watched, patch: pytest.MonkeyPatch) -> None:
 
 
 def _metadata(drive: Watched, patch: pytest.MonkeyPatch) -> None:
-    class Socket(_http._BoundedSocket):
+    class Socket(http._BoundedSocket):
         def _bound(self) -> None:
             super()._bound()
             if drive.wire(Server.METADATA) == "hang":
@@ -56,14 +57,14 @@ def _metadata(drive: Watched, patch: pytest.MonkeyPatch) -> None:
                 drive.time.advance(min(read * DRIP_S_PER_BYTE, left_s))
             return read
 
-    get = _http.get
+    get = http.get
 
-    def counted(*args: Any, **kwargs: Any) -> _http.Answer:
+    def counted(*args: Any, **kwargs: Any) -> http.Answer:
         with drive.request(Server.METADATA):
             return get(*args, **kwargs)
 
-    patch.setattr(_http, "_BoundedSocket", Socket)
-    patch.setattr(_http, "get", counted)
+    patch.setattr(http, "_BoundedSocket", Socket)
+    patch.setattr(http, "get", counted)
 
 
 def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
@@ -80,7 +81,7 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
                 return urlopen(pool, *args, **kwargs)
             except urllib3.exceptions.ReadTimeoutError:
                 if drive.wire(Server.STS) == "hang":
-                    drive.time.advance(_sts.CONFIG.read_timeout)  # type: ignore[attr-defined]
+                    drive.time.advance(client.CONFIG.read_timeout)  # type: ignore[attr-defined]
                 raise
 
     patch.setattr(urllib3.HTTPConnectionPool, "urlopen", counted)
@@ -89,10 +90,10 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
 def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
     """Answers that drip: each byte takes its time by the clock of *drive*."""
 
-    class Reader(_bounded_answer._BoundedReader):
+    class Reader(bounded_answer._BoundedReader):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
-            self._stop_s = drive.time.world.monotonic() + _bounded_answer.ANSWER_S
+            self._stop_s = drive.time.world.monotonic() + bounded_answer.ANSWER_S
 
         def left_s(self) -> float:
             return self._stop_s - drive.time.world.monotonic()
@@ -104,4 +105,4 @@ def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
                 drive.time.advance(min(read * DRIP_S_PER_BYTE, self.left_s()))
             return read
 
-    patch.setattr(_bounded_answer, "_BoundedReader", Reader)
+    patch.setattr(bounded_answer, "_BoundedReader", Reader)

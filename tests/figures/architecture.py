@@ -1,78 +1,70 @@
-"""The modules and the arrows between them, as the source has them.
+"""The packages and the arrows between them, as the source has them.
 
-Boxes are the parts of the table in docs/architecture.md; what stands in them, and which arrows
-there are, is read. Where they no longer fit what is drawn here, drawing fails.
+Boxes are the parts of the table in docs/architecture.md. Modules and arrows are read from the
+source: where they no longer fit into the picture, drawing fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from unit.test_architecture import NAME, ORDER, SOURCES, imports_of
+from unit.test_architecture import BASE, NAME, PIPELINE, SOURCES, imports_of
 
 from .drawing import LINE, Box, arrow, box, flowed, text
 from .look import Theme, framed
 
-# By the first module of each, down the table.
-_PARTS = {
-    "_version": "ground",
-    "_credentials": "request",
-    "_id_token": "tokens",
-    "_wire_logs": "exchange",
-    "_cells": "cell",
-    "_botocore_credentials": "renderings",
-}
 _HEADINGS = {
-    "ground": "What all stand on",
-    "request": "The request and its connections",
-    "tokens": "Token sources: () → ID token",
-    "exchange": "The exchange: token in, credentials out",
-    "cell": "The credential cache keeps them fresh",
-    "renderings": "Renderings",
+    "base": "errors, the request, settings",
+    "_cache": "_cache/: keeps a value fresh",
+    "_tokens": "_tokens/: where ID tokens come from",
+    "_sts": "_sts/: an ID token in, credentials out",
+    "_botocore": "_botocore/",
 }
 _COLUMNS = {  # of a part, from left to right: where it begins and ends
     "testing": (88, 557),
     "adapters": (6, 90),
     "cli": (110, 520),
-    "renderings": (6, 180),
+    "_botocore": (6, 180),
     "server": (186, 250),
     "doctor": (256, 358),
     "provision": (364, 450),
     "emulator": (470, 557),
     "google": (256, 324),
-    "cell": (6, 324),
-    "exchange": (6, 356),
-    "tokens": (6, 324),
+    "_sts": (6, 356),
+    "_tokens": (6, 356),
     "policy": (330, 450),
-    "request": (6, 324),
-    "ground": (6, 450),
+    "_cache": (6, 324),
+    "base": (6, 450),
 }
 _ROWS = (
     ("testing",),
     ("adapters", "cli"),
-    ("renderings", "server", "doctor", "provision", "emulator"),
+    ("_botocore", "server", "doctor", "provision", "emulator"),
     ("google",),
-    ("cell",),
-    ("exchange",),
-    ("tokens", "policy"),
-    ("request",),
-    ("ground",),
+    ("_sts",),
+    ("_tokens",),
+    ("_cache", "policy"),
+    ("base",),
 )
 _Point = tuple[float, float]
 _GAP, _WIDTH, _CHARACTER = 22.0, 563.0, 7.5
 
 
 def part_of(module: str) -> str:
-    """The part that a module is of; of the package itself, the renderings that it promises."""
-    first, _, inner = module.removeprefix(NAME).lstrip(".").partition(".")
-    if first == "_cache":  # what of it all stand on, and the cache itself
-        return "ground" if inner in ("clock", "fork", "fork_hook", "recently_used") else "cell"
-    if first in ("", "__main__"):
-        return "renderings"
-    if first not in ORDER or first == "policy":
-        return first
-    begun = [start for start in _PARTS if ORDER.index(start) <= ORDER.index(first)]
-    return _PARTS[begun[-1]]
+    """The part that a module belongs to; the public modules belong to the package they promise."""
+    first, _, _ = module.removeprefix(NAME).lstrip(".").partition(".")
+    if first in BASE:
+        return "base"
+    return {"tokens": "_tokens", "aio": "_botocore", "": "_botocore"}.get(first, first)
+
+
+def modules_of(part: str) -> list[str]:
+    """The names of a part's modules, where the picture shows them."""
+    if part == "base":
+        return list(BASE)
+    prefix = f"{NAME}.{part}."
+    inner = [name.removeprefix(prefix) for name in SOURCES if name.startswith(prefix)]
+    return inner if part in PIPELINE else []
 
 
 def imports() -> dict[str, set[str]]:
@@ -104,7 +96,7 @@ def arrows(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
 def drawn(theme: Theme) -> str:
     """The picture."""
     places = _places()
-    colours = {"exchange": theme.blue, "cell": theme.blue, "tokens": theme.blue}
+    colours = dict.fromkeys(PIPELINE, theme.blue)
     colours |= {"emulator": theme.green, "cli": theme.green}
     body: list[str] = []
     for part, other in arrows(imports()):
@@ -125,8 +117,7 @@ def drawn(theme: Theme) -> str:
 def _lines(part: str) -> list[str]:
     """Its modules, as many to a line as there is room for."""
     begin, end = _COLUMNS[part]
-    modules = [name for name in ORDER if part_of(name) == part and name != "policy"]
-    return [line for line in flowed(modules, int((end - begin - 16) / _CHARACTER)) if line]
+    return [line for line in flowed(modules_of(part), int((end - begin - 16) / _CHARACTER)) if line]
 
 
 def _places() -> dict[str, Box]:

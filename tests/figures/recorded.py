@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from terminals import Cell, on_terminal, screen
+from terminals import Cache, on_terminal, screen
 
 from gcp_aws_bridge.emulator import Emulator
 
@@ -118,11 +118,11 @@ def _look(codes: str, theme: Theme) -> str:
     return told
 
 
-def _runs(line: Sequence[Cell]) -> Runs:
-    """Cells of one rendition as one text, with nothing of this machine in it."""
+def _runs(line: Sequence[Cache]) -> Runs:
+    """Caches of one rendition as one text, with nothing of this machine in it."""
     runs: Runs = []
-    for codes, cells in groupby(line, key=lambda cell: cell[1]):
-        said = "".join(character for character, _ in cells)
+    for codes, caches in groupby(line, key=lambda cache: cache[1]):
+        said = "".join(character for character, _ in caches)
         said = said.replace(f"assumed-role/etl/{socket.gethostname()}", "assumed-role/etl/etl-pod")
         runs.append((_KEY.sub(r"\1…", said), codes))
     return runs

@@ -1,8 +1,8 @@
 """A day of many pods, event by event, with the library's refresh policy and a clock of its own.
 
 Every pod is busy: a caller comes the moment credentials are due, or an error is forgotten, which is
-the most that STS can be asked. A pod does what `_cell.Cell` does (`test_fleet.py` holds the two
-against each other), without threads: a hundred thousand cells would need as many.
+the most that STS can be asked. A pod does what `_cache.Cache` does (`test_fleet.py` holds the two
+against each other), without threads: a hundred thousand caches would need as many.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from gcp_aws_bridge._cache.policy import POLICY, Failure, Kept, RefreshPolicy
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0

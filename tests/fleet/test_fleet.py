@@ -11,7 +11,7 @@ from fakes import ManualWorld, credentials
 
 from fleet.simulation import HOUR_S, Outage, Pod, simulate
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 PODS = 4000  # fewer, and chance alone makes waves
@@ -31,7 +31,7 @@ def test_a_pod_asks_when_the_cell_does(outage: Outage) -> None:
             raise ExchangeError("away", code="EndpointConnectionError", retryable=True)
         return credentials(len(asked), manual.now + timedelta(seconds=HOUR_S))
 
-    cell = CredentialCache(sts, world=manual.world._replace(jitter=draws.random))
+    cache = CredentialCache(sts, world=manual.world._replace(jitter=draws.random))
     pod, due_s = Pod(jitter=random.Random(7).random), 0.0
     expected: list[float] = []
     while due_s < 4 * HOUR_S:
@@ -39,8 +39,8 @@ def test_a_pod_asks_when_the_cell_does(outage: Outage) -> None:
         due_s = pod.ask(due_s, answered=not outage.covers(due_s))
     while len(asked) < len(expected):
         with contextlib.suppress(BridgeError):
-            cell.get()
-        manual.advance(_until_something_is_due(cell, manual))
+            cache.get()
+        manual.advance(_until_something_is_due(cache, manual))
     assert pytest.approx(expected, abs=1e-3) == asked[: len(expected)]
 
 
@@ -70,12 +70,12 @@ def test_an_outage_that_they_do_not_outlive_is_over_in_fifteen_seconds() -> None
     assert 1000 == again
 
 
-def _until_something_is_due(cell: CredentialCache, manual: ManualWorld) -> float:
+def _until_something_is_due(cache: CredentialCache, manual: ManualWorld) -> float:
     """Seconds to the next instant at which a caller would set something off."""
     now_s = manual.world.monotonic()
     instants = []
-    if (kept := cell.snapshot.kept) is not None:
+    if (kept := cache.snapshot.kept) is not None:
         instants += [kept.advisory_s, kept.mandatory_s]
-    if (failure := cell.snapshot.failure) is not None:
+    if (failure := cache.snapshot.failure) is not None:
         instants += [failure.retry_at_s, failure.remembered_until_s]
     return min((at - now_s for at in instants if at > now_s), default=0.0)

@@ -17,9 +17,9 @@ import botocore.session
 
 from gcp_aws_bridge import Role
 from gcp_aws_bridge._cache.clock import World
-from gcp_aws_bridge._id_token import IdToken, parse
-from gcp_aws_bridge._metadata import MetadataServer
-from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._tokens.id_token import IdToken, parse
+from gcp_aws_bridge._tokens.metadata import MetadataServer
 from gcp_aws_bridge.exceptions import BridgeError
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20iLCJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSIsInN1YiI6IjEiLCJleHAiOjQxMDI0NDQ4MDB9.c2VjcmV0LXNpZ25hdHVyZQ"  # noqa: E501

@@ -17,8 +17,8 @@ import pytest
 from google.auth import aws, external_account, identity_pool, pluggable
 from google.auth.transport.requests import Request
 
-from gcp_aws_bridge import _id_token
 from gcp_aws_bridge import google as bridge_google
+from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._configuration import of_command

@@ -21,8 +21,9 @@ from google.auth.transport import urllib3
 from google.auth.transport.requests import Request
 from urllib3 import PoolManager
 
-from gcp_aws_bridge import _id_token, google
+from gcp_aws_bridge import google
 from gcp_aws_bridge._cache.clock import utc_now
+from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -383,10 +384,10 @@ def test_an_id_token_is_for_the_service_that_is_called(workload: Workload) -> No
     credentials = google.id_token_credentials(
         URL, workload.provider.audience, service_account=ACCOUNT
     )
-    token = _id_token.parse(bearer(credentials), origin="Google")
+    token = id_token.parse(bearer(credentials), origin="Google")
     assert ((URL,), ACCOUNT) == (token.audience, token.email)
     other = credentials.with_target_audience("https://other.example")
-    assert ("https://other.example",) == _id_token.parse(bearer(other), origin="Google").audience
+    assert ("https://other.example",) == id_token.parse(bearer(other), origin="Google").audience
     assert credentials.valid
     assert type(other) is type(pickle.loads(pickle.dumps(other)))
 

@@ -84,7 +84,7 @@ def test_no_step_that_fails_shows_a_secret(
         if error is not None:
             failures += 1
             assert [] == crash_reports.leaks(error, secrets), step
-            assert not crash_reports.remembered(made._cell, secrets), step
+            assert not crash_reports.remembered(made._cache, secrets), step
     assert failures > 20
 
 
@@ -113,7 +113,7 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(
         error = crash_reports.failing_at(step, RuntimeError, lambda made=made: ask(made))  # type: ignore[misc]
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step
-            assert not crash_reports.remembered(made._cell, secrets), step
+            assert not crash_reports.remembered(made._cache, secrets), step
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
@@ -180,7 +180,7 @@ def test_a_source_of_the_users_own_that_raises_shows_no_token(
     assert secrets.texts
     assert [] == crash_reports.leaks(error, secrets)
     assert [] == crash_reports.reports(error, secrets)
-    assert not crash_reports.remembered(made._cell, secrets)
+    assert not crash_reports.remembered(made._cache, secrets)
     found = error.__cause__
     assert isinstance(found, TokenError)
     assert isinstance(found.__cause__, OSError)
@@ -214,7 +214,7 @@ def test_a_transport_that_raises_shows_no_secret(
     assert error is not None
     assert [] == crash_reports.leaks(error, secrets)
     assert [] == crash_reports.reports(error, secrets)
-    assert not crash_reports.remembered(made._cell, secrets)
+    assert not crash_reports.remembered(made._cache, secrets)
     text = str(error.__cause__.__cause__ if error.__cause__ else "")
     assert "Signature=" not in text.replace("Signature=[redacted]", "")
     assert isinstance(error.__cause__, ExchangeError)
@@ -272,7 +272,7 @@ def test_a_task_that_waits_gets_an_error_without_secrets(
     made = workload.credentials(request=Broken(Failed))
 
     async def main() -> list[Any]:
-        waiting = [asyncio.ensure_future(made._cell.get_async()) for _ in range(3)]
+        waiting = [asyncio.ensure_future(made._cache.get_async()) for _ in range(3)]
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     for error in asyncio.run(main()):

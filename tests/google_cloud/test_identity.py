@@ -32,7 +32,7 @@ from google.auth.transport.requests import Request
 from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import TokenError
-from gcp_aws_bridge.google import _aws_identity, _cells, _environment, _subject_tokens
+from gcp_aws_bridge.google import _aws_identity, _environment, _identity, _subject_tokens
 from gcp_aws_bridge.google._aws_identity import forget_sessions
 from gcp_aws_bridge.google._environment import AwsEnvironment
 from gcp_aws_bridge.google._principal import _without_session
@@ -105,7 +105,7 @@ def names(credentials: Any) -> set[str]:
 
 def require_distinct(one: Any, other: Any) -> None:
     assert names(one).isdisjoint(names(other))
-    is_of_one_token = one._cell is other._cell
+    is_of_one_token = one._cache is other._cache
     assert is_of_one_token == (one.quota_project_id != other.quota_project_id)
 
 
@@ -140,7 +140,7 @@ def test_two_values_of_a_setting_have_two_names_and_two_tokens(
     require_distinct(one, other)
     again = made({**base, setting: SETTINGS[setting][0]})
     assert names(one) == names(again)
-    assert one._cell is again._cell
+    assert one._cache is again._cache
 
 
 @pytest.mark.parametrize("field", FEDERATION)
@@ -159,7 +159,7 @@ def test_two_sources_have_two_names_and_two_tokens(sources: tuple[Any, Any]) -> 
     require_distinct(one, other)
     again = made({**ACCESS, "source": sources[0]})
     assert names(one) == names(again)
-    assert one._cell is again._cell
+    assert one._cache is again._cache
 
 
 def test_gcsfs_gives_each_tenant_a_file_system_and_equal_credentials_the_same_one() -> None:
@@ -175,7 +175,7 @@ def test_gcsfs_gives_each_tenant_a_file_system_and_equal_credentials_the_same_on
 def test_a_bound_method_is_the_same_source_each_time() -> None:
     one, again = (made({**ACCESS, "source": BROKER.first}) for _ in range(2))
     assert names(one) == names(again)
-    assert one._cell is again._cell
+    assert one._cache is again._cache
 
 
 @pytest.mark.parametrize("settings", [ACCESS, ID_TOKEN, {**ACCESS, "source": os.getcwd}])
@@ -207,7 +207,7 @@ def test_a_name_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
         credentials = made(ACCESS)
         environment = AwsEnvironment.now()
-        shown = f"{credentials!r} {credentials._identity!r} {environment!r} {credentials._cell!r}"
+        shown = f"{credentials!r} {credentials._identity!r} {environment!r} {credentials._cache!r}"
         assert "the-" not in shown
     assert b"the-" not in pickle.dumps(credentials)
 
@@ -242,7 +242,7 @@ def test_two_environments_have_two_names_and_two_tokens(
     one, other, again = found
     require_distinct(one, other)
     assert names(one) == names(again)
-    assert one._cell is again._cell
+    assert one._cache is again._cache
 
 
 def test_keys_of_the_environment_alone_decide_where_there_are_any(
@@ -253,7 +253,7 @@ def test_keys_of_the_environment_alone_decide_where_there_are_any(
     for name in (*_environment.PROFILE, *_environment.CONTAINER, *_environment.ADDRESSES):
         monkeypatch.setenv(name, "other")
     assert names(one) == names(made(ACCESS))
-    assert one._cell is made(ACCESS)._cell
+    assert one._cache is made(ACCESS)._cache
 
 
 def test_a_relative_file_is_another_one_in_another_folder(
@@ -383,7 +383,7 @@ def test_a_token_that_is_rotated_is_of_the_same_identity(
     authorized(workload, monkeypatch, "file", second)
     assert "etl" == whose(workload, credentials)
     again = workload.credentials(service_account=None)
-    assert credentials._cell is again._cell
+    assert credentials._cache is again._cache
 
 
 def of_etl(broker: _Brokers) -> Any:
@@ -604,7 +604,7 @@ def put(environ: dict[str, str], other: dict[str, str]) -> None:
 TRACED = {
     each.__file__
     for each in (
-        *(_aws_identity, _cells, _environment, _subject_tokens),
+        *(_aws_identity, _identity, _environment, _subject_tokens),
         *(botocore.configloader, botocore.configprovider, botocore.credentials, botocore.session),
     )
 }
@@ -738,9 +738,9 @@ def test_a_session_whose_lock_is_held_at_a_fork_works_in_the_child(
 def test_so_does_one_where_the_fork_ran_no_hooks_or_the_child_was_given_the_session(
     made_in: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gcp_aws_bridge import _botocore_session
+    from gcp_aws_bridge._sts import session_settings
 
-    monkeypatch.setattr(_botocore_session, "_REFRESH_S", 0.1)
+    monkeypatch.setattr(session_settings, "_REFRESH_S", 0.1)
     session, lock = held_session(0)
     source = google.SignedRequest(session)
     if made_in == "parent":

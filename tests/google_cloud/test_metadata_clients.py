@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.cli import google_exec
 
 from .conftest import ACCOUNT, ROLE, Workload, needs_outbound

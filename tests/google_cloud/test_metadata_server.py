@@ -16,8 +16,8 @@ from google.auth import compute_engine
 from google.auth.compute_engine import _metadata
 from google.auth.transport.requests import Request
 
-from gcp_aws_bridge import _id_token
 from gcp_aws_bridge._cache.sharing import registry
+from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.cli import _parser
 from gcp_aws_bridge.cli._google_serving import account_of
 from gcp_aws_bridge.policy.names import project_of
@@ -140,9 +140,9 @@ def test_google_auth_is_given_another_token_ahead_of_the_end(
 
 def test_an_id_token_is_for_the_audience_that_was_asked_for(sdk: Sdk) -> None:
     answer = sdk.get(f"{DEFAULT}/identity?audience=https%3A%2F%2Forders.example&format=full")
-    token = _id_token.parse(answer.body, origin="The server")
+    token = id_token.parse(answer.body, origin="The server")
     assert ("https://orders.example",) == token.audience
-    assert ACCOUNT == _id_token.claims_of(token)["email"]
+    assert ACCOUNT == id_token.claims_of(token)["email"]
 
 
 def test_an_id_token_without_an_audience_is_refused(sdk: Sdk) -> None:

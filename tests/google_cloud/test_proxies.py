@@ -25,7 +25,8 @@ from recording_proxy import (
 from requests.adapters import HTTPAdapter
 from unit.servers import failure
 
-from gcp_aws_bridge import _google_connection, google
+from gcp_aws_bridge import google
+from gcp_aws_bridge._tokens import google_connection
 from gcp_aws_bridge.doctor.google import diagnose
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -325,7 +326,7 @@ def test_token_is_not_sent_over_plain_http_elsewhere(method: str) -> None:
     error = failure(
         ConfigError,
         "config/google-plain-http",
-        lambda: _google_connection.send(
+        lambda: google_connection.send(
             Request(), "http://sts.example/v1/token", method, headers={"Authorization": "Bearer x"}
         ),
         seen=["http://sts.example/v1/token"],

@@ -9,8 +9,9 @@ import pytest
 from google.auth.exceptions import TransportError
 from unit.servers import Reply, Server, drip
 
-from gcp_aws_bridge import _bounded_answer, google
-from gcp_aws_bridge._google_connection import ConfidentialRequest
+from gcp_aws_bridge import google
+from gcp_aws_bridge._tokens import bounded_answer
+from gcp_aws_bridge._tokens.google_connection import ConfidentialRequest
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google._transport import Transport
@@ -30,7 +31,7 @@ ANSWERS = {
 
 @pytest.fixture(autouse=True)
 def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_bounded_answer, "ANSWER_S", 0.1)
+    monkeypatch.setattr(bounded_answer, "ANSWER_S", 0.1)
 
 
 @pytest.mark.parametrize("make", [Transport, ConfidentialRequest])
@@ -60,7 +61,7 @@ def test_exchange_with_a_service_that_drips_is_given_up(
     credentials = google.credentials(service_account=ACCOUNT)
     if in_task:
         with pytest.raises(ExchangeError) as caught:
-            asyncio.run(credentials._cell.get_async())
+            asyncio.run(credentials._cache.get_async())
         assert "exchange/google-unreachable" == caught.value.error_id
     else:
         with pytest.raises(TransportError, match=r"\[exchange/google-unreachable\]"):

@@ -25,8 +25,9 @@ from botocore.utils import ContainerMetadataFetcher
 from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
 
-from gcp_aws_bridge import TokenFile, _botocore_session, google
+from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge._cache.clock import utc_now
+from gcp_aws_bridge._sts import session_settings
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError, TokenUnavailable
 from gcp_aws_bridge.google._aws_identity import AwsIdentity
@@ -290,7 +291,7 @@ def test_keys_of_a_file_are_found_whatever_another_thread_does_meanwhile(
 ) -> None:
     profiles(workload, "etl")
     keys = AwsIdentity().frozen()
-    files = {botocore.session.__file__, _botocore_session.__file__}
+    files = {botocore.session.__file__, session_settings.__file__}
     before = sys.gettrace()
     with ThreadPoolExecutor(1) as others:
 

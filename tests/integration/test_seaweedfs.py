@@ -144,7 +144,7 @@ def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, sp
     client = session.client("s3")
     client.create_bucket(Bucket=bucket)
     held: Any = session.get_credentials()
-    kept = held._cell.memory.kept
+    kept = held._cache.memory.kept
     wrong = kept.credentials.__replace__(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
     spoilt_kept = Kept(
         wrong,
@@ -152,6 +152,6 @@ def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, sp
         mandatory=Instant(kept.mandatory_at, kept.mandatory_s),
         life_s=kept.life_s,
     )
-    held._cell.recall(Memory(spoilt_kept))
+    held._cache.recall(Memory(spoilt_kept))
     assert bucket == client.list_objects_v2(Bucket=bucket)["Name"]
-    assert wrong is not held._cell.memory.kept.credentials
+    assert wrong is not held._cache.memory.kept.credentials

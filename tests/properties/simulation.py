@@ -23,7 +23,7 @@ from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.policy import Kept, RefreshPolicy
 from gcp_aws_bridge._cache.state import Snapshot
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError
 
 # What docs/explanation/refresh.md promises, in seconds and shares of a life.

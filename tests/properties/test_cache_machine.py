@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from properties.simulation import LONGEST_WAIT_S, REJECTED_WAIT_S, Answer, Simulation, Threads
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
 
 _CALLERS = 5

@@ -14,7 +14,7 @@ from properties.simulation import (
     Simulation,
 )
 
-from gcp_aws_bridge._credentials import AwsCredentials
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore_credentials import BridgeCredentials
+from gcp_aws_bridge._botocore.credentials import BridgeCredentials
 from gcp_aws_bridge._cache.clock import REAL, World, utc_now
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault

@@ -19,7 +19,9 @@ import botocore
 import pytest
 from botocore import credentials, utils
 
-from gcp_aws_bridge import _register, _request, _sts
+from gcp_aws_bridge._botocore import install
+from gcp_aws_bridge._botocore import request
+from gcp_aws_bridge._sts import client
 from gcp_aws_bridge._cache import events
 from gcp_aws_bridge._cache.sharing import registry
 
@@ -46,11 +48,11 @@ def state():
     return {
         "environment": {n: v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"},
         "world": registry.world,
-        "cells": len(registry._caches.values()),
-        "clients": len(_sts._clients.values()),
-        "session": _request._shared_session.cache_info().currsize,
+        "caches": len(registry._caches.values()),
+        "clients": len(client._clients.values()),
+        "session": request._shared_session.cache_info().currsize,
         "listeners": dict(events._listeners),
-        "installed": list(_register._installed),
+        "installed": list(install._installed),
         "initializers": list(botocore._INITIALIZERS) if hasattr(botocore, "_INITIALIZERS") else 0,
         "default session": boto3 and boto3.DEFAULT_SESSION,
         "botocore": (

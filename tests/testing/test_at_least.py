@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._request import Rendering
 from gcp_aws_bridge.cli import _cached, _parser
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.testing import GkePod
@@ -65,7 +65,7 @@ def test_credentials_with_less_life_are_replaced_before_they_are_given(
 
 
 @pytest.mark.parametrize("bad", [-1, math.nan, "1800", None, True])
-@pytest.mark.parametrize("make", [bridge.credentials, Rendering])
+@pytest.mark.parametrize("make", [bridge.credentials, Adapter])
 def test_what_is_no_number_of_seconds_is_an_error(
     gke_pod: GkePod, make: Callable[..., object], bad: Any
 ) -> None:
@@ -74,7 +74,7 @@ def test_what_is_no_number_of_seconds_is_an_error(
 
 
 def test_two_that_need_credentials_for_other_times_are_not_taken_for_one() -> None:
-    assert repr(Rendering(ROLE)) != repr(Rendering(ROLE, at_least=60))
+    assert repr(Adapter(ROLE)) != repr(Adapter(ROLE, at_least=60))
 
 
 # -- commands ------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ def test_under_way_in_eks(eks, service):
         bearer()
         eks.advance(1800)
     getattr(eks.cloud, service).inject(Fault.hang(60))
-    kept_for_google(False)._cell.warm_up()
+    kept_for_google(False)._cache.warm_up()
 
 
 def test_stopped_in_eks(eks):
@@ -411,18 +411,18 @@ async def test_a_refresh_in_eks(eks):
 @pytest.mark.MARK
 @pytest.mark.parametrize("turn", range(2))
 async def test_a_refresh(pod, turn):
-    cell = bridge.credentials(ROLE)._cell
-    first, other = await asyncio.gather(cell.get_async(), cell.get_async())
+    cache = bridge.credentials(ROLE)._cache
+    first, other = await asyncio.gather(cache.get_async(), cache.get_async())
     assert first is other
     pod.advance(1800)
-    assert first is await cell.get_async()
+    assert first is await cache.get_async()
     pod.settle()
-    assert first is not await cell.get_async()
+    assert first is not await cache.get_async()
     assert 2 == pod.exchanges
     with pod.sts_outage():
         pod.expire()
         with pytest.raises(bridge.exceptions.ExchangeError):
-            await cell.get_async()
+            await cache.get_async()
 """
 
 
@@ -441,7 +441,8 @@ def test_the_plugin_loads_nothing_until_there_is_a_pod(pytester: pytest.Pytester
         """
         import sys
 
-        HEAVY = ["botocore", "cryptography", "gcp_aws_bridge.emulator", "gcp_aws_bridge._sts"]
+        HEAVY = ["botocore", "cryptography", "gcp_aws_bridge.emulator"]
+        HEAVY += ["gcp_aws_bridge._sts.client"]
 
         def test_before():
             assert [] == [name for name in HEAVY if name in sys.modules]

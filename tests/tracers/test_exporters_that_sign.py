@@ -52,7 +52,7 @@ def test_exporter_that_signs_gets_credentials_during_the_exchange(
     try:
         with provider.get_tracer("app").start_as_current_span("a request"):
             if in_task:
-                asyncio.run(credentials._cell.get_async())
+                asyncio.run(credentials._cache.get_async())
             first = credentials.get_frozen_credentials()
         gke_pod.advance(2400)
         credentials.get_frozen_credentials()  # a refresh in the background, traced as well

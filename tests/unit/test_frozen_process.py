@@ -15,19 +15,21 @@ import pytest
 from fakes import START, Fetches, ManualWorld
 from unit.servers import AUDIENCE, ROLE_ARN, Server, answer, id_token
 
-from gcp_aws_bridge import _bounded_answer, _http, _id_token, _sts
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.events import Event, on_event
-from gcp_aws_bridge._metadata import MetadataServer
-from gcp_aws_bridge._sts import Sts
+from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._tokens import bounded_answer, http
+from gcp_aws_bridge._tokens import id_token as _id_token
+from gcp_aws_bridge._tokens.metadata import MetadataServer
 from gcp_aws_bridge.config import Role
 
 TOKEN = id_token()
 ROLE = Role(ROLE_ARN)
 HOWS = pytest.mark.parametrize(
     "ask",
-    [lambda cell: cell.get(), lambda cell: asyncio.run(cell.get_async())],
+    [lambda cache: cache.get(), lambda cache: asyncio.run(cache.get_async())],
     ids=["get", "async"],
 )
 
@@ -43,13 +45,13 @@ def manual() -> ManualWorld:
 @pytest.fixture
 def refreshing(manual: ManualWorld) -> CredentialCache[Any]:
     """Valid credentials, and a refresh in the background that has not ended."""
-    cell = CredentialCache(Fetches(manual), label=ROLE_ARN, world=manual.world)
-    cell.get()
+    cache = CredentialCache(Fetches(manual), label=ROLE_ARN, world=manual.world)
+    cache.get()
     manual.advance(40 * 60)
     manual.hold = True
-    cell.get()
+    cache.get()
     assert 1 == len(manual.held)
-    return cell
+    return cache
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
 ) -> None:
     seconds, now, asked = [0.0], [START], []
     world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
-    monkeypatch.setattr(_sts, "REAL", world)
+    monkeypatch.setattr(client, "REAL", world)
 
     def ask() -> str:
         asked.append(1)
@@ -145,9 +147,9 @@ def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
 
     if requests == 1:
         with pytest.raises(botocore.exceptions.ConnectionClosedError):
-            _sts._awake(ask)
+            client._awake(ask)
     else:
-        assert "answered" == _sts._awake(ask)
+        assert "answered" == client._awake(ask)
     assert requests == len(asked)
 
 
@@ -155,7 +157,7 @@ def test_network_that_stays_away_is_asked_twice_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter(range(0, 1000, 60))
-    monkeypatch.setattr(_sts, "REAL", World(monotonic=lambda: float(next(seconds))))
+    monkeypatch.setattr(client, "REAL", World(monotonic=lambda: float(next(seconds))))
     asked = []
 
     def ask() -> None:
@@ -163,7 +165,7 @@ def test_network_that_stays_away_is_asked_twice_and_no_more(
         raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
 
     with pytest.raises(botocore.exceptions.ConnectTimeoutError):
-        _sts._awake(ask)
+        client._awake(ask)
     assert 2 == len(asked)
 
 
@@ -182,7 +184,7 @@ def test_answer_that_came_while_the_process_was_frozen_is_read(
     with Server(answer(RESULT, flavor=None)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         sts = Sts(botocore.session.Session(), "us-east-1")
-        monkeypatch.setattr(_bounded_answer, "REAL", world)
+        monkeypatch.setattr(bounded_answer, "REAL", world)
         token = _id_token.parse(TOKEN, origin="test")
         assert "ASIAX" == sts.assume_role_with_web_identity(token, ROLE).access_key_id
 
@@ -198,7 +200,7 @@ def test_metadata_answer_that_came_while_the_process_was_frozen_is_read() -> Non
         seconds[0] = 60.0
 
     with Server(reply) as server:
-        found = _http.get(
+        found = http.get(
             server.host, "/", {}, timeout_s=5.0, monotonic=lambda: seconds[0], method="GET"
         )
     assert TOKEN == found.body

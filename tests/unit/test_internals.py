@@ -24,18 +24,18 @@ from google.auth import credentials as google_credentials
 from google.oauth2 import service_account
 
 import gcp_aws_bridge
-from gcp_aws_bridge import (
-    _boto3_internals,
-    _botocore_internals,
-    _extra,
-    _google_auth_internals,
-    _rejected,
-)
+from gcp_aws_bridge import _extra
+from gcp_aws_bridge._botocore import retry_rejected
+from gcp_aws_bridge._sts import boto3_internals, botocore_internals
+from gcp_aws_bridge._tokens import google_auth_internals
 from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 
 PACKAGE = Path(gcp_aws_bridge.__file__).parent
 PAGE = PACKAGE.parent / "docs/explanation/alternatives.md"
-HOLDERS = {"_botocore_internals", "_boto3_internals", "_google_auth_internals"}
+HOLDERS = {
+    *("_sts.botocore_internals", "_sts.boto3_internals"),
+    *("_tokens.google_auth_internals", "_cache.xray_internals"),
+}
 HOLDERS |= {"_cache.xray_internals"}
 SOURCES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path.read_text(encoding="utf-8")
@@ -117,7 +117,7 @@ def foreign(source: str, ours: set[str] = OURS) -> set[str]:
         ("from botocore import _private as thing", {"_private"}),
         ("import botocore._private", {"_private"}),
         ("self._components", set()),
-        ("from gcp_aws_bridge._sts import Sts", set()),
+        ("from gcp_aws_bridge._sts.client import Sts", set()),
         ("answer._replace(body=b'')", set()),
         ("__name__, x.__dict__, x.public, '_'", set()),
     ],
@@ -175,7 +175,7 @@ def refreshable() -> botocore.credentials.RefreshableCredentials:
 
 def test_components_are_what_get_credentials_asks() -> None:
     session = botocore.session.Session()
-    components = _botocore_internals.components(session)
+    components = botocore_internals.components(session)
     asked = []
     vars(components)["get_component"] = lambda name: asked.append(name) or Nothing()
     session.get_credentials()
@@ -190,18 +190,18 @@ class Nothing:
 
 def test_resolved_credentials_are_what_get_credentials_returns() -> None:
     session = botocore.session.Session()
-    assert _botocore_internals.resolved_credentials(session) is None
+    assert botocore_internals.resolved_credentials(session) is None
     session.set_credentials("AKIA", "x")
-    assert _botocore_internals.resolved_credentials(session) is session.get_credentials()
+    assert botocore_internals.resolved_credentials(session) is session.get_credentials()
     found: Any = object()
-    _botocore_internals.set_resolved_credentials(session, found)
+    botocore_internals.set_resolved_credentials(session, found)
     assert session.get_credentials() is found
 
 
 def test_expiration_is_when_botocore_refreshes() -> None:
     keys = refreshable()
     assert not keys.refresh_needed()
-    _botocore_internals.set_expiration(keys, datetime.now(timezone.utc) + timedelta(seconds=1))
+    botocore_internals.set_expiration(keys, datetime.now(timezone.utc) + timedelta(seconds=1))
     assert keys.refresh_needed()
 
 
@@ -216,7 +216,7 @@ def test_locks_that_botocore_holds_while_it_refreshes_are_replaced() -> None:
         lock: Any = vars(credentials)["_refresh_lock"]
         assert lock.acquire(timeout=0)
         held.append(lock)
-    _botocore_internals.unlock(keys, wait_s=0)
+    botocore_internals.unlock(keys, wait_s=0)
     for credentials, former in zip((keys, source), held, strict=True):
         assert vars(credentials)["_refresh_lock"] is not former
         assert vars(credentials)["_refresh_lock"].acquire(timeout=0)
@@ -230,8 +230,8 @@ def test_pool_classes_are_those_of_the_clients_connections() -> None:
     session = botocore.session.Session()
     client = session.create_client("sts", "us-east-1", config=Config(proxies={}))
     classes: dict[str, Any] = {"http": Pool, "https": Pool}
-    http_session = _botocore_internals.http_session_of(client)
-    _botocore_internals.replace_pool_classes(http_session, lambda _: classes)
+    http_session = botocore_internals.http_session_of(client)
+    botocore_internals.replace_pool_classes(http_session, lambda _: classes)
     for url in ("https://sts.us-east-1.amazonaws.com/", "http://127.0.0.1/"):
         with pytest.raises(HTTPClientError, match="a pool for"):
             http_session.send(AWSRequest("GET", url).prepare())
@@ -241,14 +241,14 @@ def test_pool_classes_are_those_of_the_clients_connections() -> None:
 def test_body_in_the_wrapper_for_checksums_is_found() -> None:
     body = io.BytesIO(b"body")
     wrapper = botocore.httpchecksum.AwsChunkedWrapper(body)
-    assert _botocore_internals.unwrapped(wrapper) is body
-    assert _botocore_internals.unwrapped(body) is body
+    assert botocore_internals.unwrapped(wrapper) is body
+    assert botocore_internals.unwrapped(body) is body
 
 
 def test_clock_of_botocores_credentials_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     revoked: set[str] = set()
     now = [LATER - timedelta(days=1)]
-    _botocore_internals.replace_clock(monkeypatch.setattr, lambda: now[0], revoked.__contains__)
+    botocore_internals.replace_clock(monkeypatch.setattr, lambda: now[0], revoked.__contains__)
     keys = refreshable()
     assert not keys.refresh_needed()
     now[0] = LATER - timedelta(seconds=1)
@@ -281,8 +281,8 @@ class Fetcher(botocore.credentials.CachedCredentialFetcher):
 def test_session_in_a_boto3_session_is_found() -> None:
     inner = botocore.session.Session()
     session = boto3.Session(botocore_session=inner)
-    assert _boto3_internals.botocore_session_in(session) is inner
-    assert _boto3_internals.botocore_session_in(inner) is inner
+    assert boto3_internals.botocore_session_in(session) is inner
+    assert boto3_internals.botocore_session_in(inner) is inner
 
 
 def test_settings_of_googles_base_classes_are_what_its_properties_return() -> None:
@@ -290,9 +290,9 @@ def test_settings_of_googles_base_classes_are_what_its_properties_return() -> No
         refresh = requires_scopes = with_scopes = with_quota_project = None
 
     made = Made()
-    _google_auth_internals.set_quota_project(made, "project")
-    _google_auth_internals.set_universe_domain(made, "example.com")
-    _google_auth_internals.set_scopes(made, ["scope"])
+    google_auth_internals.set_quota_project(made, "project")
+    google_auth_internals.set_universe_domain(made, "example.com")
+    google_auth_internals.set_scopes(made, ["scope"])
     assert ("project", "example.com") == (made.quota_project_id, made.universe_domain)
     assert (["scope"], None) == (made.scopes, made.default_scopes)
 
@@ -302,7 +302,7 @@ def test_token_uri_of_a_service_account_is_found() -> None:
         key_id = None
 
     key = service_account.Credentials(Signer(), "a@b", "https://token.example/")
-    assert "https://token.example/" == _google_auth_internals.token_uri(key)
+    assert "https://token.example/" == google_auth_internals.token_uri(key)
 
 
 # -- where a release has renamed one -----------------------------------------------------------
@@ -321,41 +321,41 @@ class Renamed:
 @pytest.mark.parametrize(
     ("use", "said"),
     [
-        (_botocore_internals.components, r"botocore \d.* has no Renamed\._components"),
-        (_botocore_internals.resolved_credentials, r"botocore \d.* has no Renamed\._credentials"),
+        (botocore_internals.components, r"botocore \d.* has no Renamed\._components"),
+        (botocore_internals.resolved_credentials, r"botocore \d.* has no Renamed\._credentials"),
         (
-            lambda it: _botocore_internals.set_resolved_credentials(it, None),
+            lambda it: botocore_internals.set_resolved_credentials(it, None),
             r"botocore \d.* has no Renamed\._credentials",
         ),
         (
-            lambda it: _botocore_internals.set_expiration(it, LATER),
+            lambda it: botocore_internals.set_expiration(it, LATER),
             r"botocore \d.* has no Renamed\._expiry_time",
         ),
-        (_botocore_internals.http_session_of, r"botocore \d.* has no Renamed\._endpoint"),
+        (botocore_internals.http_session_of, r"botocore \d.* has no Renamed\._endpoint"),
         (
-            lambda it: _botocore_internals.replace_pool_classes(it, dict),
+            lambda it: botocore_internals.replace_pool_classes(it, dict),
             r"botocore \d.* has no Renamed\._pool_classes_by_scheme",
         ),
         (
-            lambda it: _botocore_internals.unlock(without("_refresh_lock"), 0),
+            lambda it: botocore_internals.unlock(without("_refresh_lock"), 0),
             r"botocore \d.* has no RefreshableCredentials\._refresh_lock",
         ),
         (
-            lambda it: _botocore_internals.unlock(without("_refresh_using"), 0),
+            lambda it: botocore_internals.unlock(without("_refresh_using"), 0),
             r"botocore \d.* has no RefreshableCredentials\._refresh_using",
         ),
-        (_boto3_internals.botocore_session_in, r"boto3 \d.* has no Renamed\._session"),
-        (_google_auth_internals.token_uri, r"google-auth \d.* has no Renamed\._token_uri"),
+        (boto3_internals.botocore_session_in, r"boto3 \d.* has no Renamed\._session"),
+        (google_auth_internals.token_uri, r"google-auth \d.* has no Renamed\._token_uri"),
         (
-            lambda it: _google_auth_internals.set_quota_project(it, "p"),
+            lambda it: google_auth_internals.set_quota_project(it, "p"),
             r"google-auth \d.* has no Renamed\._quota_project_id",
         ),
         (
-            lambda it: _google_auth_internals.set_universe_domain(it, "u"),
+            lambda it: google_auth_internals.set_universe_domain(it, "u"),
             r"google-auth \d.* has no Renamed\._universe_domain",
         ),
         (
-            lambda it: _google_auth_internals.set_scopes(it, []),
+            lambda it: google_auth_internals.set_scopes(it, []),
             r"google-auth \d.* has no Renamed\._scopes",
         ),
     ],
@@ -374,7 +374,7 @@ def test_renamed_clock_is_an_error_that_names_it(name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(owner, name)
         with pytest.raises(ConfigError, match=name):
-            _botocore_internals.replace_clock(setattr, lambda: LATER, lambda _: False)
+            botocore_internals.replace_clock(setattr, lambda: LATER, lambda _: False)
     assert LATER != botocore.credentials._local_now()  # neither is replaced without the other
 
 
@@ -383,7 +383,7 @@ def test_renamed_body_of_the_wrapper_is_a_warning_and_no_second_request(
 ) -> None:
     wrapper = botocore.httpchecksum.AwsChunkedWrapper(io.BytesIO(b"body"))
     del wrapper._raw  # type: ignore[attr-defined]
-    assert not _rejected._can_be_sent_again(wrapper)
+    assert not retry_rejected._can_be_sent_again(wrapper)
     assert 1 == sum("AwsChunkedWrapper._raw" in line for line in caplog.messages)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import _pickled
-from gcp_aws_bridge._request import Rendering, Request
+from gcp_aws_bridge._botocore.request import Adapter, Request
 from gcp_aws_bridge.exceptions import ConfigError
 
 ARN = "arn:aws:iam::123456789012:role/etl"
@@ -42,7 +42,7 @@ def test_what_arrives_is_checked_as_what_is_made() -> None:
     [
         lambda **more: bridge.session(ARN, region_name="eu-west-1", **more),
         lambda **more: bridge.credentials(ARN, **more),
-        lambda **more: Rendering(ARN, **more),
+        lambda **more: Adapter(ARN, **more),
     ],
 )
 def test_what_is_made_for_a_role_arrives_with_it(made: Any) -> None:
@@ -69,8 +69,8 @@ def test_what_is_made_with_a_session_of_ones_own_does_not_pickle(make: Any) -> N
 
 
 def test_two_renderings_of_equal_settings_print_the_same() -> None:
-    one, other = (Rendering(ARN, token_source=bridge.TokenFile("token")) for _ in range(2))
-    assert repr(one) == repr(other) != repr(Rendering(ARN))
+    one, other = (Adapter(ARN, token_source=bridge.TokenFile("token")) for _ in range(2))
+    assert repr(one) == repr(other) != repr(Adapter(ARN))
 
 
 def test_a_source_of_the_users_own_is_not_shown() -> None:

@@ -210,10 +210,10 @@ def loaded() -> dict[str, set[str]]:
         ),
         (
             "sources",
-            "gcp_aws_bridge._google_auth",
-            ["botocore", "urllib3", "gcp_aws_bridge._sts"],
+            "gcp_aws_bridge._tokens.google_auth",
+            ["botocore", "urllib3", "gcp_aws_bridge._sts.client"],
         ),
-        ("all", "gcp_aws_bridge._session", ["boto3", "gcp_aws_bridge.cli"]),
+        ("all", "gcp_aws_bridge._botocore.session", ["boto3", "gcp_aws_bridge.cli"]),
     ],
 )
 def test_an_import_loads_no_more_than_it_needs(

@@ -12,7 +12,7 @@ import pytest
 from fakes import START
 from unit.servers import id_token
 
-from gcp_aws_bridge import _id_token
+from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.exceptions import ExchangeError, TokenError
 
 watch = pytest.importorskip("secrecy").watch

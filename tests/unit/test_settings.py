@@ -1,4 +1,4 @@
-"""Where a role's settings come from: the table in `_settings.py`, cell by cell."""
+"""Where a role's settings come from: the table in `_settings.py`, cache by cache."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from doctor import sockets
 from fakes import START
 from unit.servers import ROLE_ARN, Server, failure, id_token
 
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._refusals import refused_token
-from gcp_aws_bridge._sts import Sts
-from gcp_aws_bridge._tls import _FAILURES, tls_failure
+from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.errors import refused_token
+from gcp_aws_bridge._sts.tls import _FAILURES, tls_failure
+from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.sts import AskedSts
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError

@@ -21,7 +21,7 @@ _outcomes: dict[str, str] = {}
 
 def _register(session: Any) -> None:
     import gcp_aws_bridge
-    from gcp_aws_bridge._botocore_session import is_asynchronous
+    from gcp_aws_bridge._sts.session_settings import is_asynchronous
 
     if is_asynchronous(session):
         from gcp_aws_bridge import aio

@@ -11,13 +11,13 @@ from typing import Any
 from botocore.credentials import ContainerProvider, CredentialProvider
 from botocore.utils import ContainerMetadataFetcher
 
-from gcp_aws_bridge._credentials import AwsCredentials
-from gcp_aws_bridge._wire_logs import wire_logs_silenced
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.doctor import machine
-from gcp_aws_bridge.doctor.google import instance, roads
-from gcp_aws_bridge.doctor.google.walk import Keys, Walk
+from gcp_aws_bridge.doctor.context import left
+from gcp_aws_bridge.doctor.google import aws_errors, instance
+from gcp_aws_bridge.doctor.google.context import Keys, Walk
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import left
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 # Refusals that are of who this is, and not of how it was asked.
@@ -53,12 +53,12 @@ def _first(walk: Walk) -> Keys | Finding:
         try:
             found = walk.within(partial(_keys, _hurried(provider)))
         except TimeoutError:
-            return roads.timed_out(walk, road)
+            return aws_errors.timed_out(walk, road)
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
-            return roads.explain(walk, road, error)
+            return aws_errors.explain(walk, road, error)
         if found is not None:
             return found
-    return roads.none(walk)
+    return aws_errors.none(walk)
 
 
 def _instance_has_role(walk: Walk) -> bool:
@@ -87,7 +87,7 @@ def _keys(provider: CredentialProvider) -> Keys | None:
 
 
 def _who(walk: Walk, keys: Keys) -> Iterator[Finding]:
-    origin = roads.origin(keys.road)
+    origin = aws_errors.origin(keys.road)
     sts = walk.sts
     if sts is None or "AWS" not in walk.clocks:
         words = f"Keys from {origin}. Whose they are could not be asked: AWS's STS is not reached."
@@ -118,7 +118,7 @@ def _refused(walk: Walk, origin: str, error: ExchangeError) -> Finding:
         found,
         seen=f"AWS does not take the keys from {origin}: {error.args[0]}",
         wanted="Keys that aws sts get-caller-identity takes.",
-        fix=roads.renewal(walk, left(walk.keys).road),
+        fix=aws_errors.renewal(walk, left(walk.keys).road),
         id="doctor/aws-keys",
     )
 
@@ -130,7 +130,7 @@ def _doubts(walk: Walk, keys: Keys) -> Iterator[Finding]:
             "aws",
             "warning",
             f"These are keys that do not end, of {quoted(walk.caller, 2048)}, from "
-            f"{roads.origin(keys.road)}: whoever copies them is that user, and a provider that "
+            f"{aws_errors.origin(keys.road)}: a copy of them is that user, and a provider that "
             "admits a role does not admit a user.",
             wanted="Temporary keys of a role: EKS Pod Identity, IRSA, an instance profile, SSO.",
             fix="give the workload a role: gcp-aws-bridge setup --on eks\n"
@@ -145,7 +145,7 @@ def _doubts(walk: Walk, keys: Keys) -> Iterator[Finding]:
             f"{quoted(walk.caller, 2048)} is the role of the node, not of this pod: no Pod "
             "Identity association and no annotation of IRSA was there when the pod was made.",
             wanted="A role of the pod's own Kubernetes service account.",
-            fix=roads.associate(),
+            fix=aws_errors.associate(),
             id="doctor/aws-node-role",
             explains=_OF_IDENTITY,
         )

@@ -14,9 +14,10 @@ from botocore.session import Session
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.doctor import reach
 from gcp_aws_bridge.doctor.chain import DEFAULT_TIMEOUT_S, Link, Watcher, walked
-from gcp_aws_bridge.doctor.google import aws, exchange, settings, ways
+from gcp_aws_bridge.doctor.google import aws, exchange, settings
+from gcp_aws_bridge.doctor.google import reach as ways
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.google.token import check_token
-from gcp_aws_bridge.doctor.google.walk import Walk
 from gcp_aws_bridge.doctor.report import Finding, Report, State
 
 _GOOGLES_CLOCK: tuple[State, str, str] = (

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import shlex
 
-from gcp_aws_bridge._id_token import IdToken
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge._tokens.id_token import IdToken
+from gcp_aws_bridge.doctor.context import left
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.metadata import printable
-from gcp_aws_bridge.doctor.walk import left
 from gcp_aws_bridge.policy import names
 from gcp_aws_bridge.policy.cel import OF_ROLE
 

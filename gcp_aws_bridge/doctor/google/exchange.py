@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from gcp_aws_bridge.doctor.google import refusals
+from gcp_aws_bridge.doctor.context import left
+from gcp_aws_bridge.doctor.google import errors
 from gcp_aws_bridge.doctor.google.commands import member
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import left
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
@@ -32,7 +32,7 @@ def check_exchange(walk: Walk) -> Iterator[Finding]:
     try:
         walk.federated = _asked(walk, ask)
     except ExchangeError as error:
-        yield refusals.exchange(walk, error)
+        yield errors.exchange(walk, error)
     else:
         yield Finding("exchange", "ok", f"Google takes it, {_until(walk.federated.expiration)}.")
 
@@ -52,7 +52,7 @@ def check_account(walk: Walk) -> Iterator[Finding]:
     try:
         walk.made = _asked(walk, ask)
     except ExchangeError as error:
-        yield refusals.account(walk, error)
+        yield errors.account(walk, error)
     else:
         until = _until(walk.made.expiration)
         yield Finding("account", "ok", f"{federation.service_account}, {until}.")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from botocore.session import Session
 
-from gcp_aws_bridge import _http
 from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge.doctor.metadata import printable
 
 _ADDRESS = "169.254.169.254"
@@ -51,9 +51,9 @@ def probe(session: Session, world: World, timeout_s: float) -> Instance:
     host = urlsplit(endpoint).netloc if endpoint else _ADDRESS
     stop = world.monotonic() + timeout_s
 
-    def ask(path: str, headers: dict[str, str], method: str = "GET") -> _http.Answer:
+    def ask(path: str, headers: dict[str, str], method: str = "GET") -> http.Answer:
         left_s = max(0.05, stop - world.monotonic())
-        return _http.get(
+        return http.get(
             host, path, headers, timeout_s=left_s, monotonic=world.monotonic, method=method
         )
 
@@ -64,7 +64,7 @@ def probe(session: Session, world: World, timeout_s: float) -> Instance:
         shown = {"X-aws-ec2-metadata-token": token.body}
         roles = ask(_ROLES, shown)
         number = ask("/latest/meta-data/instance-id", shown)
-    except (_http.Unreachable, _http.InvalidHost) as error:
+    except (http.Unreachable, http.InvalidHost) as error:
         return Instance(host, failure=str(error) or "that is no host")
     role = printable(roles.body.split("\n")[0]) if roles.status == 200 else ""
     return Instance(host, roles.status, role=role, number=printable(number.body)[:32])

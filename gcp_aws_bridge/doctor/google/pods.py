@@ -14,13 +14,14 @@ import shlex
 
 import botocore.exceptions
 
-from gcp_aws_bridge import _id_token, policy
-from gcp_aws_bridge._token_file import TokenFile
+from gcp_aws_bridge import policy
+from gcp_aws_bridge._tokens import id_token
+from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.doctor import machine
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge.doctor.context import named
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import named
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 
 _TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
@@ -152,7 +153,7 @@ def web_identity(walk: Walk, error: Exception) -> Finding | None:
         return None
     origin = f"The file {quoted(path)} that {_WEB_TOKEN} names"
     try:
-        token = _id_token.parse(TokenFile(path)(), origin=origin)
+        token = id_token.parse(TokenFile(path)(), origin=origin)
     except BridgeError as problem:
         return _web_token(str(problem.args[0]))
     if token.expiration <= walk.world.clock():
@@ -176,7 +177,7 @@ def _web_token(seen: str) -> Finding:
     )
 
 
-def _refused(token: _id_token.IdToken, error: botocore.exceptions.ClientError) -> Finding | None:
+def _refused(token: id_token.IdToken, error: botocore.exceptions.ClientError) -> Finding | None:
     said = error.response.get("Error", {})
     code, arn = said.get("Code"), os.environ.get("AWS_ROLE_ARN", "")
     if code == "InvalidIdentityToken":
@@ -193,7 +194,7 @@ def _refused(token: _id_token.IdToken, error: botocore.exceptions.ClientError) -
         return None
     try:
         statement = policy.statement_for(
-            _id_token.claims_of(token), account_id=match[2], partition=match[1]
+            id_token.claims_of(token), account_id=match[2], partition=match[1]
         )
         wanted = json.dumps(policy.policy_of(statement))
     except ConfigError as problem:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.settings import require_readable
 from gcp_aws_bridge.exceptions import quoted

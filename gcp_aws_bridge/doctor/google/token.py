@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gcp_aws_bridge import _id_token
-from gcp_aws_bridge.doctor.google.walk import Walk
+from gcp_aws_bridge._tokens import id_token
+from gcp_aws_bridge.doctor.context import left, named
+from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.walk import left, named
 from gcp_aws_bridge.exceptions import TokenError, quoted
 from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest
 
@@ -43,7 +43,7 @@ def check_token(walk: Walk) -> Iterator[Finding]:
         seen = f"GetCallerIdentity, signed for {walk.region}. Google is to send it to AWS."
         yield Finding("token", "ok", seen)
         return
-    walk.token = token = _id_token.parse(walk.subject.value, origin=_name(walk))
+    walk.token = token = id_token.parse(walk.subject.value, origin=_name(walk))
     yield from _judged(walk, token)
 
 
@@ -51,10 +51,10 @@ def _name(walk: Walk) -> str:
     return _ORIGIN if walk.is_file else "AWS's outbound identity federation"
 
 
-def _judged(walk: Walk, token: _id_token.IdToken) -> Iterator[Finding]:
+def _judged(walk: Walk, token: id_token.IdToken) -> Iterator[Finding]:
     now = walk.world.clock()
     # Whatever audience it has: the provider may name it. The clocks and the end count.
-    _id_token.check(token, audience=token.audience[0], now=now, origin=_name(walk))
+    id_token.check(token, audience=token.audience[0], now=now, origin=_name(walk))
     left_s = (token.expiration - now).total_seconds()
     seen = f"iss={quoted(token.issuer)}, {named(token)}; {left_s / 60:.0f} minutes left."
     yield Finding("token", "ok", seen)

@@ -33,4 +33,4 @@ for number in range(1, CHECKPOINTS[-1] + 1):
     if number in CHECKPOINTS:
         resident[str(number)] = resident_mb()
 took_s = time.perf_counter() - started
-print(json.dumps({"resident_mb": resident, "took_s": took_s, "max_cells": MAX_CACHES}))
+print(json.dumps({"resident_mb": resident, "took_s": took_s, "max_caches": MAX_CACHES}))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _sts
+from gcp_aws_bridge._sts import client as _sts
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 PARENT = os.getpid()
@@ -93,7 +93,7 @@ def a_connection() -> Any:
     credentials = bridge.credentials(ROLE)
     credentials.get_frozen_credentials()
     other = bridge.credentials(ROLE, role_session_name="child")
-    other._request.cell()
+    other._request.cache()
     return in_child(connections(lambda: other.access_key))
 
 

@@ -44,7 +44,7 @@ while credentials.get_frozen_credentials() == first and time.monotonic() < deadl
     time.sleep(0.01)
 second = credentials.get_frozen_credentials()
 other = bridge.credentials(ROLE, token_source=source, role_session_name="task")
-asyncio.run(other._cell.get_async())
+asyncio.run(other._cache.get_async())
 text = " ".join(sent)
 secrets = [*token, first.secret_key, first.token, second.secret_key, second.token]
 print(

@@ -1,0 +1,1 @@
+"""What botocore, boto3 and aiobotocore see of the library."""

@@ -1,0 +1,31 @@
+"""The boto3 session that is made here: any other one, but that it pickles as its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+
+from gcp_aws_bridge._botocore.request import Request
+
+
+class BridgeSession(boto3.Session):
+    """A `boto3.Session` for a role; in another process it asks there for credentials of its own."""
+
+    def __init__(
+        self, request: Request, region_name: str | None, made_by: Callable[..., Any]
+    ) -> None:
+        super().__init__(botocore_session=request.session, region_name=region_name)
+        self._request = request
+        self._region_name = region_name
+        self._made_by = made_by
+
+    def __copy__(self) -> BridgeSession:
+        # As of any other boto3 session; within a process it need not be made anew.
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._request.pickled(self._made_by, region_name=self._region_name)

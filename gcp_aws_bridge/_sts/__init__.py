@@ -1,0 +1,1 @@
+"""The exchange: an ID token for AWS credentials, by the security token service."""

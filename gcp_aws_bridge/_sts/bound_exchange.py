@@ -1,0 +1,77 @@
+"""The exchange of a request, bound to the environment in which the request is made."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+from botocore.session import Session
+
+from gcp_aws_bridge._cache.cache import CredentialCache
+from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.sharing import identity_of, registry
+from gcp_aws_bridge._sts.client import sts_for
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.exchange import exchange
+from gcp_aws_bridge._sts.session_settings import metadata_deadline_s
+from gcp_aws_bridge._tokens.bound import bound_source
+from gcp_aws_bridge._tokens.default import TokenSource
+from gcp_aws_bridge._tokens.environment import digest, user
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge.config import Role
+
+# Not part of a source's settings: the clock, and google-auth credentials, which hold a secret.
+_NO_SETTING = ("world", "credentials")
+
+
+class BoundExchange:
+    """An exchange whose identity and servers the environment decides when this is made.
+
+    Everything that could make the credentials those of another identity, or have another server
+    asked, is either kept here or part of `key`.
+
+    Raises:
+        ConfigError: As `for_audience` and `sts_for`.
+    """
+
+    def __init__(self, source: TokenSource | None, role: Role, session: Session) -> None:
+        self._source = bound_source(
+            source, role.audience, registry.world, metadata_deadline_s(session)
+        )
+        # The default session name contains the host's name, which is read now.
+        self._role = replace(role, role_session_name=role.session_name)
+        self._sts = sts_for(session, role)
+        self.key: Hashable = (
+            identity_of(self._source.source),
+            self._source.variables,
+            self._role,
+            self._sts.key,
+            user(),
+        )
+
+    @property
+    def environment(self) -> str:
+        """A name for what the environment contributes to the key; the same for equal requests."""
+        call = self._source.call
+        ours = type(call).__module__.startswith("gcp_aws_bridge.")
+        settings = sorted(vars(call).items()) if ours else []
+        bound = [(name, value) for name, value in settings if name not in _NO_SETTING]
+        return digest(bound, self._source.variables, self._role, self._sts.key, user())[:16]
+
+    def cache(self) -> CredentialCache[AwsCredentials]:
+        """Return the cached credentials that equal requests share."""
+        source, role, sts = self._source.call, self._role, self._sts
+
+        def make(world: World) -> CredentialCache[AwsCredentials]:
+            @without_inner_frames  # *source* is the user's, and its repr may show a secret
+            def fetch() -> AwsCredentials:
+                return exchange(source, role, sts, clock=world.clock)
+
+            return CredentialCache(
+                fetch,
+                label=role.arn,
+                session_name=role.session_name,
+                world=world,
+            )
+
+        return registry.cache_for(self.key, make)

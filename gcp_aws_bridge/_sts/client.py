@@ -1,0 +1,308 @@
+"""The only module that speaks to AWS STS, through botocore's own client.
+
+Invariants: every foreign error leaves as an `ExchangeError`; the token and the keys that come back
+reach no log, at any level; HTTPS only, or plain HTTP to loopback (an emulator) without a proxy.
+Endpoint, partition, FIPS, proxy and CA settings are botocore's, from its variables and profile.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import botocore.exceptions
+import botocore.parsers
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.session import Session
+
+from gcp_aws_bridge._cache.clock import REAL
+from gcp_aws_bridge._cache.fork import PerProcess, process_lock
+from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
+from gcp_aws_bridge._cache.recently_used import RecentlyUsed
+from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key, way_of
+from gcp_aws_bridge._sts.connection import keep_confidential
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.region import sts_region
+from gcp_aws_bridge._sts.session_settings import synchronous
+from gcp_aws_bridge._tokens.http import http_date
+from gcp_aws_bridge._tokens.id_token import IdToken
+from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._version import __version__
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
+
+_VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
+# STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
+# are counted in one place, the credential cache, which knows whether anybody waits.
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=10,
+    max_pool_connections=32,  # refreshes in the background have 16 threads, and callers their own
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    user_agent_extra=f"gcp-aws-bridge/{__version__}",
+)
+# botocore's network errors have two roots, and its parser's error none of them.
+_NETWORK = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
+_UNUSABLE = (
+    botocore.exceptions.BotoCoreError,
+    botocore.parsers.ResponseParserError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+_T = TypeVar("_T")
+# Longer than one request takes by its own time-outs: 5 s for each of a few addresses, 20 s for the
+# answer.
+_LONGEST_S = 45.0
+_UNSIGNED = Config(signature_version=UNSIGNED)
+
+
+class _Answer(threading.local):
+    """What is known of the last answer to this thread, also where it cannot be parsed."""
+
+    status = 0
+    date: datetime | None = None
+    form = ""  # media type and encoding, as the answer says
+
+    def forget(self) -> None:
+        self.status, self.date, self.form = 0, None, ""
+
+    def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
+        headers = response_dict["headers"]
+        self.status = response_dict["status_code"]
+        self.date = http_date(headers.get("Date"))
+        said = (headers.get(name) for name in ("Content-Type", "Content-Encoding"))
+        self.form = ", ".join(filter(None, said))
+
+
+class Sts:
+    """STS of one region, as one botocore session reaches it. Thread-safe; made by `sts_for`."""
+
+    def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
+        self.region_name = region_name
+        self.key: StsKey = sts_key(
+            session, region_name
+        )  # equal where the same server is reached alike
+        self._way: StsKey | None = None
+        self._session = session
+        self._config = config
+        self._answer = _Answer()
+        self._lock = process_lock()  # client creation is not thread-safe
+        # The parent goes on using its sockets; two processes on one TLS connection break both.
+        self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
+        # At once, in the caller's thread and before other threads share the session; and so that
+        # a wrong endpoint is an error where the session is made, not in the first request.
+        self._clients.get()
+        now = sts_key(session, region_name)
+        if now != self.key:  # by another thread, meanwhile
+            raise environment_changed(self.key, now)
+
+    @property
+    def _unsigned(self) -> Any:
+        """The client of this process that signs nothing."""
+        with self._lock.get():
+            return self._clients.get()
+
+    def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
+        """The first hop. One request, unsigned, not retried.
+
+        Raises:
+            ExchangeError: STS refused, was not reached, or answered something unusable.
+        """
+        client = self._unsigned
+
+        def refusal(**seen: Any) -> ExchangeError:
+            from gcp_aws_bridge._sts.errors import refused_token  # loaded where STS says no
+
+            return refused_token(token, role, **seen)
+
+        return self._call(
+            lambda: client.assume_role_with_web_identity(
+                RoleArn=role.arn,
+                RoleSessionName=role.session_name,
+                WebIdentityToken=token.raw,
+                DurationSeconds=role.duration_seconds,
+                **_narrowing(role, last=not role.chain),
+            ),
+            role.arn,
+            refusal,
+        )
+
+    def assume_role(self, credentials: AwsCredentials, role: Role, hop: int) -> AwsCredentials:
+        """The further hop `role.chain[hop]`, signed with the credentials of the hop before.
+
+        Raises:
+            ExchangeError: As above.
+        """
+        arn = role.chain[hop]
+        client = self._signing(credentials)
+
+        def refusal(**seen: Any) -> ExchangeError:
+            from gcp_aws_bridge._sts.errors import refused_hop
+
+            return refused_hop(role, hop, **seen)
+
+        with contextlib.closing(client):
+            return self._call(
+                lambda: client.assume_role(
+                    RoleArn=arn,
+                    RoleSessionName=role.session_name,
+                    DurationSeconds=role.duration_seconds,
+                    **_narrowing(role, last=hop == len(role.chain) - 1),
+                ),
+                arn,
+                refusal,
+            )
+
+    def _signing(self, credentials: AwsCredentials) -> Any:
+        with self._lock.get():
+            return self._client(
+                self._config,
+                aws_access_key_id=credentials.access_key_id,
+                aws_secret_access_key=credentials.secret_access_key,
+                aws_session_token=credentials.session_token,
+            )
+
+    @without_inner_frames
+    def _client(self, config: Config, **keys: Any) -> Any:
+        """Make a client that asks the server which the first client asks.
+
+        Raises:
+            ConfigError: botocore cannot make it, the endpoint is plain HTTP on another machine, or
+                it is another one, since botocore reads the environment each time.
+        """
+        try:
+            client = self._session.create_client(
+                "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
+            )
+        except of_late_patch():
+            raise patched_late(f"STS in {self.region_name}") from None
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            from gcp_aws_bridge._sts.errors import no_client
+
+            raise no_client(error) from None
+        keep_confidential(client)  # each client: botocore reads the environment each time
+        way = way_of(client, self._session)
+        self._way = self._way or way
+        if way != self._way:
+            raise environment_changed(self._way, way)
+        # What botocore cannot parse, it raises without the status.
+        client.meta.events.register("before-parse.sts", self._answer.note)
+        return client
+
+    def _call(
+        self,
+        request: Callable[[], Mapping[str, Any]],
+        arn: str,
+        refusal: Callable[..., ExchangeError],
+    ) -> AwsCredentials:
+        return self._asked(lambda: _read(request(), arn), arn, refusal)
+
+    def _asked(self, ask: Callable[[], _T], arn: str, refusal: Callable[..., ExchangeError]) -> _T:
+        self._answer.forget()
+        try:
+            with wire_logs_silenced():
+                return _awake(ask)
+        except botocore.exceptions.ClientError as error:
+            code, message, request_id = said_by(error)
+            if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
+                raise self._unusable(error, arn) from None
+            refused = refusal(
+                code=code, message=message, status=self._answer.status, request_id=request_id
+            )
+            refused.date = self._answer.date
+            raise refused from None  # its __cause__ would hold the request, token included
+        except ConfigError:  # a ValueError, too
+            raise
+        except _UNUSABLE as error:
+            raise self._unusable(error, arn) from None
+
+    def _unusable(self, error: Exception, arn: str) -> ExchangeError:
+        """A network fault, or an answer that is not STS's."""
+        from gcp_aws_bridge._sts import errors as _refusals  # loaded where STS says no
+
+        if isinstance(error, _NETWORK):
+            return _refusals.not_reached(self.region_name, arn, error)
+        seen = self._answer
+        return _refusals.not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+
+
+def _awake(ask: Callable[[], _T]) -> _T:
+    """Call *ask*, and once more where the network failed while this process was frozen or asleep.
+
+    STS closes a connection that is silent for some seconds, and so the failure says nothing of the
+    network. A machine that sleeps stops the monotonic clock of most systems, and not the other.
+    """
+    begun_s, begun = REAL.monotonic(), REAL.clock()
+    try:
+        return ask()
+    except _NETWORK:
+        waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
+        if waited_s < _LONGEST_S:
+            raise
+    return ask()
+
+
+def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:
+    """Return code, message and request id of an error answer; each is empty where it has none.
+
+    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph gives
+    `Error` alone (its S3 form), of which botocore returns the members themselves.
+    """
+    answer = error.response
+    said = answer.get("Error") or answer
+    found = said.get("Code"), said.get("Message"), answer["ResponseMetadata"].get("RequestId")
+    code, message, request_id = (one if isinstance(one, str) else "" for one in found)
+    return code.strip(), message.strip(), request_id
+
+
+def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
+    """Session policies: on the last hop, since they do not carry over to the next role."""
+    if not last:
+        return {}
+    narrowing: dict[str, Any] = {}
+    if role.policy is not None:
+        narrowing["Policy"] = role.policy
+    if role.policy_arns:
+        narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
+    return narrowing
+
+
+def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
+    keys = answer["Credentials"]
+    expiration = keys["Expiration"]
+    if not isinstance(expiration, datetime) or expiration.tzinfo is None:
+        raise ValueError("no expiration")
+    credentials = AwsCredentials(
+        access_key_id=keys["AccessKeyId"],
+        secret_access_key=keys["SecretAccessKey"],
+        session_token=keys["SessionToken"],
+        expiration=expiration,
+        account_id=arn.split(":")[4],
+    )
+    if not (
+        credentials.access_key_id and credentials.secret_access_key and credentials.session_token
+    ):
+        raise ValueError("empty credentials")
+    return credentials
+
+
+_clients: RecentlyUsed[Sts] = RecentlyUsed(64)
+atexit.register(_clients.clear)  # as the caches that hold them (`_caches`)
+_clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
+
+
+@without_inner_frames  # the key may hold the password of a proxy
+def sts_for(session: Session, role: Role) -> Sts:
+    """Return STS for *role* as *session* reaches it; sessions that reach it alike share one."""
+    region = sts_region(session, role)
+    key = sts_key(session, region)
+    with _clients_lock.get():
+        return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))

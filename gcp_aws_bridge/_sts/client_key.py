@@ -1,0 +1,99 @@
+"""A key for how a botocore session reaches STS: equal keys mean the same server and connection."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
+
+from gcp_aws_bridge._sts.session_settings import client_options
+from gcp_aws_bridge._tokens.confidential import is_plain_http
+from gcp_aws_bridge._tokens.environment import changed, connection_variables, digest, sts_variables
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._tokens.environment import Variables
+
+# What botocore reads of a profile for an STS client, as far as it decides which server is asked
+# (AWS SDKs and Tools reference, "Settings reference"; recorded by
+# `tests/unit/tokens/test_environment.py`).
+_PROFILE_KEYS = (
+    *("endpoint_url", "services", "ignore_configured_endpoint_urls", "sts_regional_endpoints"),
+    *("use_fips_endpoint", "use_dualstack_endpoint", "defaults_mode", "ca_bundle", "data_path"),
+    "api_versions",
+)
+
+
+class StsKey(NamedTuple):
+    """What decides which server is asked, and how. Digests only: proxy URLs contain passwords.
+
+    Args:
+        server: A region or an address.
+        session: Digest of the settings of the session and of its profile.
+        variables: Name and digest of each variable of the environment.
+    """
+
+    server: str
+    session: str
+    variables: Variables
+
+
+def sts_key(session: Session, region_name: str) -> StsKey:
+    """Return the key of *session* with its settings and the environment of now."""
+    return StsKey(
+        region_name,
+        digest(_settings(session), _profile(session)),
+        _digests(sts_variables(os.environ)),
+    )
+
+
+def way_of(client: Any, session: Session) -> StsKey:
+    """Return the key of the server that *client* asks, and of how it reaches it."""
+    url = client.meta.endpoint_url
+    if is_plain_http(url):  # to this machine, without a proxy and without certificates
+        return StsKey(url, "", ())
+    return StsKey(
+        url,
+        digest(session.get_config_variable("ca_bundle")),
+        _digests(connection_variables(os.environ)),
+    )
+
+
+def environment_changed(before: StsKey, now: StsKey) -> ConfigError:
+    """Return the error for a client that would ask another server than at first."""
+    seen = changed(before.variables, now.variables) or "the profile or a setting of the session"
+    if before.server != now.server:
+        seen = f"{quoted(before.server)} was meant, and botocore would ask {quoted(now.server)}"
+    return ConfigError(
+        "Another STS could be asked than when this session was made, since the environment has "
+        f"changed: {seen}.",
+        fix="make the session again; or change the environment before the first session is made.",
+        error_id="config/environment-changed",
+    )
+
+
+def _digests(variables: Variables) -> Variables:
+    return tuple((name, digest(value)) for name, value in variables)
+
+
+def _settings(session: Session) -> tuple[Any, ...]:
+    """Return what the program set in the session itself: a CA bundle, proxies and the like."""
+    given = session.instance_variables().items()
+    variables = [one for one in given if one[0] not in ("region", "profile")]
+    return sorted(variables), client_options(session)
+
+
+def _profile(session: Session) -> tuple[Any, ...]:
+    """Return what the session has read of its profile.
+
+    Not the names of profile and file: a session that has read a file keeps what it read, whatever
+    the environment names later.
+    """
+    try:
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    except (BotoCoreError, AttributeError, TypeError):  # malformed: making the client says so
+        return ()
+    return *map(profile.get, _PROFILE_KEYS), services.get("sts")

@@ -1,0 +1,95 @@
+"""Confidential connections of botocore's clients: no proxy and no network reads tokens or keys.
+
+botocore uses `HTTP_PROXY` for plain HTTP to loopback, too, unless `NO_PROXY` excludes it: a proxy
+on the network would then read the whole exchange with an emulator or a gateway on this machine.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from botocore.httpsession import URLLib3Session
+from botocore.session import Session
+from botocore.utils import get_environ_proxies
+
+from gcp_aws_bridge._sts.botocore_internals import http_session_of, replace_pool_classes
+from gcp_aws_bridge._sts.unreadable_answer import hide_unreadable
+from gcp_aws_bridge._tokens.bounded_answer import bounded
+from gcp_aws_bridge._tokens.confidential import is_confidential, is_plain_http, require_https
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+_EVENT = "before-send"
+_UNIQUE_ID = "gcp-aws-bridge-direct"
+_TIMEOUT_S = (5, 10)  # as of our own STS clients: connecting, and each wait for data
+
+
+def direct(session: Session) -> Session:
+    """Keep plain HTTP of all clients of *session* away from proxies; return *session*.
+
+    What their STS answers, and botocore cannot read, is hidden from its errors.
+
+    For sessions that this library makes: botocore's own providers ask STS, too.
+    """
+    handler: Any = _send_directly  # the one event whose handlers answer
+    session.register(_EVENT, handler, unique_id=_UNIQUE_ID)
+    hide_unreadable(session.register)
+    return session
+
+
+def keep_confidential(client: Any) -> None:
+    """Keep *client*'s plain HTTP away from proxies, and check its HTTPS.
+
+    Its answers have a time limit; one of STS that botocore cannot read is hidden from its errors.
+
+    Raises:
+        ConfigError: Its requests could be read on the network, or by a proxy.
+    """
+    url, config = client.meta.endpoint_url, client.meta.config
+    require_https(url)
+    proxy = proxy_for(url, config.proxies)
+    forwards = bool((config.proxies_config or {}).get("proxy_use_forwarding_for_https"))
+    if not is_confidential(url, proxy, forwards=forwards):
+        raise ConfigError(
+            f"Requests to {quoted(url)} would be forwarded by the proxy {quoted(proxy)}, which "
+            "decrypts them: it would read the ID token and the AWS keys.",
+            fix="remove proxy_use_forwarding_for_https from proxies_config, so that the proxy is "
+            "asked for a tunnel (CONNECT)"
+            + (", or exclude the host with NO_PROXY." if config.proxies is None else "."),
+            error_id="config/sts-proxy-forwarding",
+        )
+    events = client.meta.events
+    events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # that of its session has other timeouts
+    timeout = (config.connect_timeout, config.read_timeout)
+    events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
+    hide_unreadable(events.register)
+    _bound(http_session_of(client))
+
+
+def _bound(session: URLLib3Session) -> None:
+    """Limit the time of each whole answer; *session* has made no connection yet."""
+    replace_pool_classes(session, bounded)
+
+
+def proxy_for(url: str, proxies: dict[str, str] | None) -> str:
+    """Return the proxy that a client uses for *url* after `keep_confidential`; empty for none.
+
+    Args:
+        proxies: Proxies of the client's `Config`. None for the environment's.
+    """
+    if is_plain_http(url):
+        return ""
+    return str((get_environ_proxies(url) if proxies is None else proxies).get("https") or "")
+
+
+def _send_directly(request: Any, *, timeout: Any = _TIMEOUT_S, **_: Any) -> Any:
+    """Handle botocore's `before-send`: send plain HTTP without a proxy; return None for HTTPS."""
+    if not is_plain_http(request.url):
+        return None
+    require_https(request.url)
+    session = URLLib3Session(timeout=timeout)
+    _bound(session)
+    try:
+        return session.send(request)
+    finally:
+        session.close()

@@ -1,0 +1,56 @@
+"""The result of an exchange: one complete, immutable set of AWS credentials."""
+
+from datetime import datetime
+
+from gcp_aws_bridge._cache.values import SecretValue
+
+
+class AwsCredentials(SecretValue):
+    """Temporary AWS credentials of one role session. `repr` and `str` show no secret.
+
+    Neither a tuple nor a dataclass, so that crash reporters which look into those show no secret
+    either.
+
+    Attributes:
+        access_key_id: Starts with `ASIA`; not secret, and useful in a log.
+        expiration: The last instant of use, aware UTC: the earliest of all hops.
+        account_id: The twelve digits of the account whose role this is.
+    """
+
+    __slots__ = (
+        "access_key_id",
+        "account_id",
+        "expiration",
+        "secret_access_key",
+        "session_token",
+    )
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: datetime
+    account_id: str
+
+    def __init__(
+        self,
+        access_key_id: str,
+        secret_access_key: str,
+        session_token: str,
+        expiration: datetime,
+        account_id: str = "",
+    ) -> None:
+        self._set(
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token,
+            expiration=expiration,
+            account_id=account_id,
+        )
+
+    @property
+    def public_id(self) -> str:
+        """The access key's id, as services name it when they refuse it."""
+        return self.access_key_id
+
+    def __repr__(self) -> str:
+        return f"<AwsCredentials {self.access_key_id} until {self.expiration.isoformat()}>"

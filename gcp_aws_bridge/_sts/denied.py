@@ -1,0 +1,90 @@
+"""What to check, and in which order, when STS answers AccessDenied to a valid ID token.
+
+AWS gives the same answer for a role that does not exist and for a trust policy that does not admit
+the token, and either side may be wrong: the token's audience and account come from the workload.
+The library's error and the doctor share this text.
+"""
+
+from __future__ import annotations
+
+import json
+
+from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, claims_of
+from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+# Compute Engine, "Service accounts": the default account of an instance, and so of a GKE node.
+_NODE = "-compute@developer.gserviceaccount.com"
+
+
+def issuer_of(token: IdToken) -> str:
+    """Return the issuer for a message."""
+    return quoted(token.issuer, 100)
+
+
+def is_default(audience: str) -> bool:
+    """Return whether *audience* is the default, which a role with its own audience refuses."""
+    return audience == DEFAULT_AUDIENCE
+
+
+def kind_of_account(token: IdToken) -> str:
+    """Return whose token it is, where that is seldom the account that was meant; else empty."""
+    from gcp_aws_bridge.policy import CLIENT, EMAIL, kind_of  # a denial is rare, and this costs
+
+    if token.issuer not in GOOGLE_ISSUERS:
+        return ""
+    if (token.email or "").endswith(_NODE):
+        return "the default account of the node or instance, not one of the workload's own"
+    return {
+        EMAIL: "from a key file, since azp is the e-mail",
+        CLIENT: "a person's login, since azp is an OAuth client",
+    }.get(kind_of(token.authorized_party or ""), "")
+
+
+def checks(token: IdToken, role: Role) -> str:
+    """Return what to check, in order: role, audience, account, and the trust policy last."""
+    audience = f"the audience: {quoted(role.audience, 60)}"
+    if is_default(role.audience):
+        audience += " is the default, set the role's own if it has one (GCP_AWS_BRIDGE_AUDIENCE)"
+    elif token.issuer not in GOOGLE_ISSUERS:
+        audience += " (of the token's volume)"
+    who = "account" if token.issuer in GOOGLE_ISSUERS else "Kubernetes service account"
+    order = f"1. the role exists; 2. {audience}; 3. the {who}; 4. the trust policy."
+    return f"check in this order: {order}"
+
+
+def claims(token: IdToken) -> str:
+    """Return what AWS compares, and whose token it is."""
+    email = f" ({quoted(token.email)})" if token.email else ""
+    kind = kind_of_account(token)
+    return (
+        f"The token has iss={quoted(token.issuer)}, azp={_shown(token.authorized_party)}, "
+        f"aud={_shown(', '.join(token.audience))}, sub={_shown(token.subject)}{email}"
+        + (f", which is {kind}." if kind else ".")
+    )
+
+
+def statement(token: IdToken, role: Role) -> str:
+    """Return the statement of a trust policy that admits *token* and nothing else, as JSON.
+
+    Raises:
+        ConfigError: The token has claims that no policy can pin.
+    """
+    from gcp_aws_bridge.policy import statement_for
+
+    _, partition, _, _, account_id, _ = role.arn.split(":", 5)
+    return json.dumps(statement_for(claims_of(token), account_id=account_id, partition=partition))
+
+
+def how_to_admit(token: IdToken, role: Role) -> str:
+    """Return the statement with the condition under which it belongs into the trust policy."""
+    try:
+        needed = statement(token, role)
+    except ConfigError as error:  # a token that no policy can name
+        return f"No trust policy can admit this token, look at its source: {error.args[0]}"
+    own = " and the role has no audience of its own" if is_default(role.audience) else ""
+    return f"If 1 to 3 are right{own}, the trust policy needs this statement: {needed}"
+
+
+def _shown(claim: str | None) -> str:
+    return "none" if claim is None else quoted(claim)

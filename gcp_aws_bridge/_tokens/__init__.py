@@ -1,0 +1,1 @@
+"""Google ID tokens: where they come from, and what they say."""

@@ -1,0 +1,140 @@
+"""What to say when google-auth, or Google through it, gives no ID token."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+from gcp_aws_bridge.exceptions import TokenError, quoted
+
+# IAM, "IAM roles and permissions index": which role has the permission that Google's text names.
+# roles/iam.workloadIdentityUser, the role for federated identities, has these two.
+_PERMISSION = re.compile(r"iam\.serviceAccounts\.(\w+)")
+_TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"
+_FEDERATED_ROLES = {
+    "getAccessToken": "roles/iam.workloadIdentityUser",
+    "getOpenIdToken": "roles/iam.workloadIdentityUser",
+}
+_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project|it is disabled")
+_IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
+_PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
+_NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
+UNKNOWN_MEMBER = "MEMBER"
+_NETWORK_FIX = (
+    "look at DNS, at egress to port 443 of iamcredentials.googleapis.com, sts.googleapis.com and "
+    "oauth2.googleapis.com, at HTTPS_PROXY, and at REQUESTS_CA_BUNDLE for TLS:\n"
+    "curl -sv --max-time 10 https://iamcredentials.googleapis.com"
+)
+
+
+def refused(error: Exception, account: str, caller: str, status: int | None) -> TokenError:
+    """Return the error for what google-auth raised.
+
+    Args:
+        error: Raised by google-auth or its transport.
+        account: E-mail of the service account to act as; empty for none.
+        caller: Who acts, as a member of an IAM policy; with a name in capitals where it is unknown.
+        status: HTTP status of the last answer; None without one.
+    """
+    from google.auth.exceptions import GoogleAuthError, TransportError
+    from requests import exceptions
+
+    of_requests = (exceptions.ConnectionError, exceptions.Timeout)
+    network = (TransportError, ConnectionError, TimeoutError, *of_requests)
+    # What google-auth says, and what requests does of a network (OSError), is fit to be shown; of
+    # anything else, which may quote an answer, the type is.
+    said = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
+    said = said or type(error).__name__
+    if isinstance(error, network):
+        return TokenError(
+            f"Google was not reached for an ID token: {said}.",
+            fix=_NETWORK_FIX,
+            error_id="token/google-unreachable",
+            retryable=True,
+        )
+    # google-auth sends some requests by a session of its own, and puts the answer into its text.
+    is_passing = _passes(status) or _PASSING.search(str(error)) is not None
+    return TokenError(
+        f"Google gave no ID token: {said}.",
+        fix=_fix(str(error), account, caller, is_passing),
+        error_id="token/google-refused",
+        # google-auth's own word, on all of its errors; requests' errors of an answer are OSErrors.
+        retryable=is_passing
+        or bool(getattr(error, "retryable", False))
+        or isinstance(error, OSError),
+    )
+
+
+def answered(body: bytes, status: int, account: str, caller: str) -> TokenError:
+    """Return the error for an answer of the IAM Credentials API that has no token."""
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        message = f"HTTP {status}, not in Google's form"
+    is_passing = _passes(status)
+    return TokenError(
+        f"Google gave no ID token for {quoted(account)}: {quoted(message, 400)}.",
+        fix=_fix(f"{message} {body[:4096]!r}", account, caller, is_passing),
+        error_id="token/google-refused",
+        retryable=is_passing,
+    )
+
+
+def _passes(status: int | None) -> bool:
+    return status is not None and (status == 429 or status >= 500)
+
+
+def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
+    from gcp_aws_bridge.policy.names import project_of
+
+    named = _PERMISSION.search(said)
+    email = shlex.quote(account or "NAME@PROJECT.iam.gserviceaccount.com")
+    where = f"--project={shlex.quote(project_of(account) or 'PROJECT')}"
+    if is_passing:
+        return "wait: Google answers with an error that passes; look at status.cloud.google.com."
+    if named:
+        federated = caller.startswith("principal")
+        role = _FEDERATED_ROLES.get(named[1], _TOKEN_CREATOR) if federated else _TOKEN_CREATOR
+        return (
+            f"grant the caller {role} on the service account, if it exists:\n"
+            f"gcloud iam service-accounts describe {email} {where}\n"
+            f"gcloud iam service-accounts add-iam-policy-binding {email} {where} --role={role} "
+            f"--member={shlex.quote(caller)}"
+        )
+    if _DISABLED.search(said):
+        project = _IN_PROJECT.search(said)
+        return (
+            "gcloud services enable iamcredentials.googleapis.com "
+            f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
+        )
+    if account and _NO_ACCOUNT.search(said):
+        return (
+            "correct the e-mail of the service account; these exist: gcloud iam service-accounts "
+            f"list {where}"
+        )
+    if "invalid_grant" in said:
+        return (
+            "for a user's login, gcloud auth application-default login; for a key, check that it "
+            "is live: gcloud iam service-accounts keys list --iam-account=EMAIL; for a federated "
+            "identity, look at the attribute condition of the provider."
+        )
+    return (
+        f"for impersonation, grant the caller {_TOKEN_CREATOR} on the service account and enable "
+        "the IAM Credentials API; for a key, check that it is live."
+    )
+
+
+def member(credentials: Any) -> str:
+    """Return *credentials* as a member of an IAM policy, with capitals for what is unknown."""
+    from gcp_aws_bridge._tokens.google_files import is_external_account
+
+    if email := getattr(credentials, "service_account_email", None):
+        return f"serviceAccount:{email}"
+    if is_external_account(credentials):
+        # IAM, "Principal identifiers": the provider's name, without //, up to the pool's.
+        pool = str(credentials.info.get("audience", "")).removeprefix("//").partition("/providers/")
+        return f"principal://{pool[0]}/subject/SUBJECT"
+    is_login = type(credentials).__module__ == "google.oauth2.credentials"
+    return "user:NAME@DOMAIN" if is_login else UNKNOWN_MEMBER

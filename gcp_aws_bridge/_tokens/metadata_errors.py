@@ -1,0 +1,79 @@
+"""The errors of the metadata server: pure functions from what was seen."""
+
+from __future__ import annotations
+
+from gcp_aws_bridge._settings import METADATA_DEADLINE
+from gcp_aws_bridge._tokens import http as _http
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
+
+
+def malformed_host(host: str) -> ConfigError:
+    """Return the error for a `GCE_METADATA_HOST` that names no server."""
+    bare = ":" in host.partition(":")[2] and "/" not in host and "[" not in host
+    return ConfigError(
+        f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port"
+        + (", and an IPv6 address has brackets." if bare else "."),
+        fix="unset it on Google Cloud; an emulator's is 127.0.0.1:PORT or [::1]:PORT, without "
+        "http:// and without a path.",
+        error_id="config/metadata-host",
+    )
+
+
+def gave_up(host: str, seen: str, tries: int, within_s: float, *, answered: bool) -> BridgeError:
+    """Return the error for a server that was not ready in time.
+
+    Args:
+        answered: Google's server answered at least.
+    """
+    times = "once" if tries == 1 else f"{tries} times in {within_s:.0f} s"
+    said = f"The metadata server at {host} was asked {times}: {seen}."
+    if answered:
+        return TokenError(
+            said,
+            fix="it should pass: look at the node's gke-metadata-server pods, their logs and the "
+            f"node's load; to wait longer, set {METADATA_DEADLINE[0]} (now {within_s:g}).",
+            error_id="token/metadata-not-ready",
+        )
+    return TokenUnavailable(
+        said,
+        fix="on Google Cloud, check the network policy, hostNetwork and the node pool's Workload "
+        f"Identity, or wait longer ({METADATA_DEADLINE[0]}, now {within_s:g}); elsewhere, pass "
+        "token_source=TokenFile(...) or GoogleCredentials(impersonate=...).",
+        error_id="token/metadata-unreachable",
+    )
+
+
+def not_googles(host: str, answer: _http.Answer) -> TokenUnavailable:
+    """Return the error for another server at the metadata server's address."""
+    return TokenUnavailable(
+        f"What answers at {host} is not Google's metadata server: HTTP {answer.status} without "
+        "the header Metadata-Flavor: Google.",
+        fix="look at GCE_METADATA_HOST and at proxies; elsewhere than on Google Cloud, pass "
+        "token_source=GoogleCredentials(...) or TokenFile(...).",
+        error_id="token/not-google",
+    )
+
+
+def refused(answer: _http.Answer) -> TokenError:
+    """Return the error for a status other than 200 that will not pass."""
+    said = f"The metadata server answered HTTP {answer.status}"
+    # Long enough for the text about an unlinked account, which names the workload pool.
+    body = f"The answer: {quoted(answer.body, 240)}."
+    if answer.status == 404:
+        # GKE: a Kubernetes service account without a linked Google one has no ID token.
+        return TokenError(
+            f"{said}: this workload has no Google service account to give an ID token for.",
+            fix="annotate the Kubernetes service account with iam.gke.io/gcp-service-account and "
+            "grant roles/iam.workloadIdentityUser; or pass TokenFile(...) with a projected token "
+            "that AWS trusts.",
+            error_id="token/no-service-account",
+            details=body,
+        )
+    if answer.status in range(300, 400):
+        said += " (a redirect, which is not followed)"
+    return TokenError(
+        f"{said}; a token was asked for.",
+        fix="check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
+        error_id="token/metadata-refused",
+        details=body,
+    )

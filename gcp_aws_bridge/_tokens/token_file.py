@@ -1,0 +1,84 @@
+"""The token source of a projected volume: a file that something else keeps fresh."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
+from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
+
+
+@dataclass(frozen=True)
+class TokenFile(EnvironmentBound):
+    """A token that something else keeps fresh in a file: a projected Kubernetes volume, say.
+
+    Read again at each call, since the kubelet replaces it. For clusters whose own OIDC issuer AWS
+    trusts: project a `serviceAccountToken` whose `audience` is the role's. A relative path is
+    resolved when a session or credentials are made with it.
+
+    Raises:
+        ConfigError: The path is none; raised when it is made.
+        TokenUnavailable: There is no such file.
+        TokenError: It cannot be read.
+    """
+
+    path: str | os.PathLike[str]  # kept as text: a Path and its text are the same source
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", path_text("TokenFile", self.path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_settings(self)
+
+    def _bound(self) -> Self:
+        """Return a copy that a later `os.chdir` does not point at another file."""
+        return bound(self, path=absolute(os.fspath(self.path)))
+
+    @without_inner_frames
+    def __call__(self) -> str:
+        try:
+            with open(self.path, "rb") as file:
+                text = file.read(_MAX_FILE).removeprefix(codecs.BOM_UTF8)  # some editors mark it
+            return text.decode("ascii").strip()
+        except FileNotFoundError:
+            raise TokenUnavailable(
+                f"The token file {quoted(self.path)} does not exist.",
+                fix="mount a projected serviceAccountToken volume there, or mend the path.",
+                error_id="token/file-missing",
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or (
+                "it is not ASCII text"
+                if isinstance(error, UnicodeDecodeError)
+                else "its name has a null character in it"
+            )
+            raise TokenError(
+                f"The token file {quoted(self.path)} cannot be read: {reason}.",
+                fix="let this process's user read it (securityContext.fsGroup in a pod).",
+                error_id="token/file-unreadable",
+            ) from None
+
+
+def path_text(what: str, path: object) -> str:
+    """*path* as text.
+
+    Raises:
+        ConfigError: It is neither text nor a path.
+    """
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return os.fsdecode(path)
+    raise ConfigError(
+        f"{what} was given {quoted(path)} ({type(path).__name__}) for a path.",
+        fix="give the path of a file, as text or pathlib.Path.",
+        error_id="config/path",
+    )

@@ -1,0 +1,165 @@
+"""What to say when the IAM Service Account Credentials API refuses, in the way of `_refusals`.
+
+Sources: REST reference, projects.serviceAccounts; IAM, "Roles and permissions" (which role has
+which permission); google.rpc.ErrorInfo (AIP-193), which names the permission.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.google._errors import (
+    WAIT,
+    Answered,
+    Asked,
+    Sign,
+    explained,
+    filled,
+    names,
+    one_word,
+    unknown,
+)
+from gcp_aws_bridge.google._federation import Federation
+from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
+
+# IAM, "Roles and permissions": the role of least privilege with each permission. A federated
+# identity needs no other role for tokens; signatures need the second one.
+_USER = "roles/iam.workloadIdentityUser"
+_CREATOR = "roles/iam.serviceAccountTokenCreator"
+_ROLES = {
+    "getAccessToken": _USER,
+    "getOpenIdToken": _USER,
+    "implicitDelegation": _CREATOR,
+    "signBlob": _CREATOR,
+    "signJwt": _CREATOR,
+}
+# The permission of each method, where Google's message names none.
+_PERMISSIONS = {
+    "generateAccessToken": "getAccessToken",
+    "generateIdToken": "getOpenIdToken",
+    "signBlob": "signBlob",
+    "signJwt": "signJwt",
+}
+_PERMISSION = re.compile(r"iam\.serviceAccounts\.(\w{1,64})", re.ASCII)
+_LISTED = "gcloud iam service-accounts list --project={project}"
+_SIGNS = (
+    Sign(
+        "has not been used in project|SERVICE_DISABLED|API.*disabled",
+        "The IAM Credentials API is off in the project of the pool.",
+        "gcloud services enable iamcredentials.googleapis.com --project={number}",
+        "exchange/google-api",
+    ),
+    Sign(
+        "vpcServiceControls|prohibited by organization",
+        "A perimeter of VPC Service Controls keeps this identity out.",
+        "have an ingress rule of the perimeter admit it to iamcredentials.googleapis.com and "
+        "sts.googleapis.com.",
+        "exchange/google-perimeter",
+    ),
+    Sign(
+        "^NOT_FOUND",
+        "There is no such service account.",
+        f"{_LISTED} shows the accounts; correct service_account=, or create it.",
+        "exchange/google-account",
+    ),
+    Sign(
+        "^INVALID_ARGUMENT.*lifetime",
+        "{lifetime} s were asked for.",
+        "ask for 3600 s at most, or list the account in the constraint "
+        "constraints/iam.allowServiceAccountCredentialLifetimeExtension.",
+        "exchange/google-lifetime",
+    ),
+    Sign(
+        "^UNAUTHENTICATED",
+        "Google does not accept the federated identity's token any more.",
+        "none is needed: the next attempt gets another token. If it comes back, see that the pool "
+        "and the provider are not disabled: gcloud iam workload-identity-pools providers describe "
+        "{provider}",
+        "exchange/google-impersonation",
+    ),
+)
+# All else that is sent was checked here.
+_INVALID_SCOPE = (
+    "Google does not name the invalid argument; the scopes were {scopes}.",
+    "give scopes= as URLs (https://www.googleapis.com/auth/cloud-platform), or leave it out.",
+    "exchange/google-scope",
+)
+
+
+def impersonation(
+    federation: Federation, method: str, answer: Any, seen: Answered, asked: Asked
+) -> ExchangeError:
+    """Return the error for a *method* of the API that was refused."""
+    error = answer.get("error") if isinstance(answer, Mapping) else None
+    if not isinstance(error, Mapping):
+        return not_from_google(federation, ValueError(), seen.status)
+    code, said = one_word(error.get("status", seen.status)), error.get("message", "")
+    cause, fix, error_id = _cause(method, code, error, seen.status, asked)
+    values = {
+        **names(federation, asked),
+        "account": str(federation.service_account),
+        "project": _project_of(federation),
+        "number": _number(str(said)) or federation.audience.split("/")[4],
+        "lifetime": str(federation.lifetime_s),
+    }
+    made = ExchangeError(
+        f"{method} for {federation.service_account} failed: {code} {quoted(said, 300)}. "
+        f"{filled(cause, values)}".strip(),
+        fix=filled(fix, values),
+        error_id=error_id,
+        code=code,
+        # The federated token was revoked, or has just expired: the next attempt gets another one.
+        retryable=seen.status in PASSING or seen.status == 401,
+    )
+    made.date = seen.date
+    return made
+
+
+def _cause(
+    method: str, code: str, error: Mapping[str, Any], status: int, asked: Asked
+) -> tuple[str, str, str]:
+    """Return cause, fix and error id."""
+    if status in PASSING:
+        return WAIT
+    # With the details, where google.rpc.ErrorInfo names reason and permission.
+    text = f"{code} {error.get('message', '')} {json.dumps(error.get('details', ''))}"
+    if found := explained(_SIGNS, text):
+        return found
+    named = _PERMISSION.search(text)
+    if named or code == "PERMISSION_DENIED":
+        return _role(named[1] if named else _PERMISSIONS.get(method, ""))
+    if code == "INVALID_ARGUMENT" and asked.scopes:
+        return _INVALID_SCOPE
+    return unknown(code)
+
+
+def _role(permission: str) -> tuple[str, str, str]:
+    """Return what to grant for a permission: the one that Google's message names decides."""
+    if not permission:
+        return unknown("PERMISSION_DENIED")
+    role = _ROLES.get(permission, f"a role with iam.serviceAccounts.{permission}")
+    who = "this identity (gcp-aws-bridge doctor --google prints the command)"
+    if role != _USER:
+        who = (
+            f"the member that has {_USER} there: gcloud iam service-accounts get-iam-policy "
+            "{account}"
+        )
+    cause = "Google says the same where there is no such account."
+    return cause, f"grant {role} on {{account}} to {who}", "exchange/google-impersonation"
+
+
+def _project_of(federation: Federation) -> str:
+    """Return the project of the service account, or a placeholder, for a shell."""
+    from gcp_aws_bridge.policy.names import project_of
+
+    return shlex.quote(project_of(str(federation.service_account)) or "PROJECT")
+
+
+def _number(said: str) -> str:
+    found = re.search(r"project (\d{6,20})\b", said, re.ASCII)
+    return found[1] if found else ""

@@ -1,0 +1,338 @@
+"""What is said when STS said no: cause, what to do, and whether to try again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from fakes import START
+from unit.servers import AUDIENCE, NUMBER, ROLE_ARN, failure, id_token
+
+from gcp_aws_bridge import policy
+from gcp_aws_bridge._sts.errors import (
+    RETRYABLE_CODES,
+    is_retryable,
+    not_reached,
+    refused_hop,
+    refused_token,
+)
+from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ExchangeError
+
+HOPS = ("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b")
+ROLE = Role(ROLE_ARN, chain=HOPS, duration_seconds=1800)
+CLUSTER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
+RAW = id_token()
+TOKEN = parse(RAW, origin="test")
+
+
+def foreign(**claims: Any) -> IdToken:
+    return parse(id_token(**{"iss": CLUSTER, "azp": ..., "email": ..., **claims}), origin="test")
+
+
+def refusal(
+    error_id: str,
+    code: str,
+    message: str = "No.",
+    *,
+    token: IdToken = TOKEN,
+    hop: int | None = None,
+    status: int = 403,
+    role: Role = ROLE,
+    seen: tuple[str, ...] = (),
+) -> ExchangeError:
+    """The error of a first hop, or of the given further one."""
+
+    def call() -> None:
+        said = {"code": code, "message": message, "status": status, "request_id": "request-1"}
+        if hop is None:
+            raise refused_token(token, role, **said)  # type: ignore[arg-type]
+        raise refused_hop(role, hop, **said)  # type: ignore[arg-type]
+
+    error = failure(ExchangeError, error_id, call, seen=[code, *seen], secrets=token.raw.split("."))
+    assert isinstance(error, ExchangeError)
+    assert (code, "request-1") == (error.code, error.request_id)
+    return error
+
+
+# -- the first hop -----------------------------------------------------------------------------
+
+
+OWN = Role(ROLE_ARN, audience="aws:123456789012:etl")
+OWN_TOKEN = parse(id_token(aud=OWN.audience), origin="test")
+
+
+def test_denied_token_has_its_checks_in_order_then_its_claims_and_the_statement_last() -> None:
+    error = refusal(
+        "exchange/denied",
+        "AccessDenied",
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        role=OWN,
+        token=OWN_TOKEN,
+        seen=(
+            f'Assuming {ROLE_ARN} with an ID token of "https://accounts.google.com" was denied.',
+            'AccessDenied "Not authorized to perform sts:AssumeRoleWithWebIdentity".',
+            'iss="https://accounts.google.com"',
+            f'azp="{NUMBER}"',
+            f'aud="{OWN.audience}"',
+            f'sub="{NUMBER}" ("etl@project.iam.gserviceaccount.com")',
+        ),
+    )
+    assert not error.retryable
+    in_order = ("the role exists", "the audience", "the account", "the trust policy")
+    places = [error.fix.index(step) for step in in_order]
+    assert sorted(places) == places
+    assert f'the audience: "{OWN.audience}"; 3.' in error.fix
+    assert policy.statement_for(claims_of(OWN_TOKEN)) == statement_in(error)
+
+
+def statement_in(error: ExchangeError) -> Any:
+    """The statement, which is the last thing that the details have."""
+    text, _, statement = error.details.partition("the trust policy needs this statement: ")
+    assert text.endswith(("right, ", "of its own, "))
+    return json.loads(statement)
+
+
+def test_default_audience_is_the_second_suspect_and_no_command_puts_it_into_a_policy() -> None:
+    error = refusal("exchange/denied", "AccessDenied")
+    assert f'2. the audience: "{AUDIENCE}" is the default, set the role' in error.fix
+    assert "GCP_AWS_BRIDGE_AUDIENCE" in error.fix
+    assert "and the role has no audience of its own, the trust policy needs" in error.details
+    assert not [word for word in ("aws iam", "setup", "update-", "build") if word in str(error)]
+    assert policy.statement_for(claims_of(TOKEN)) == statement_in(error)
+
+
+def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
+    token = foreign(sub="system:serviceaccount:default:etl", aud=OWN.audience)
+    error = refusal(
+        "exchange/denied",
+        "AccessDenied",
+        token=token,
+        role=OWN,
+        seen=(
+            f'an ID token of "{CLUSTER}" was denied.',
+            f'iss="{CLUSTER}"',
+            "azp=none",
+            'sub="system:serviceaccount:default:etl".',
+        ),
+    )
+    assert "Google ID token" not in str(error)
+    assert "3. the Kubernetes service account; 4." in error.fix
+    provider = f"arn:aws:iam::123456789012:oidc-provider/{CLUSTER.partition('://')[2]}"
+    assert {"Federated": provider} == statement_in(error)["Principal"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"email": "1234-compute@developer.gserviceaccount.com"}, "the default account of the nod"),
+        (
+            {"azp": "etl@project.iam.gserviceaccount.com"},
+            "from a key file, since azp is the e-mail",
+        ),
+        (
+            {"azp": "32555940559.apps.googleusercontent.com"},
+            "a person's login, since azp is an OAu",
+        ),
+    ],
+    ids=["node", "key file", "person"],
+)
+def test_account_that_is_seldom_the_expected_one_is_named(
+    claims: dict[str, Any], said: str
+) -> None:
+    token = parse(id_token(**claims), origin="test")
+    assert said in refusal("exchange/denied", "AccessDenied", token=token).details
+
+
+@pytest.mark.parametrize(
+    ("claims", "seen"),
+    [
+        ({"aud": "${aws:username}"}, "policy variable"),
+        ({"sub": "\u65e5\u672c"}, "U+00FF"),
+        ({"azp": 7}, "not the claims of an ID token"),
+    ],
+)
+def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any], seen: str) -> None:
+    error = refusal("exchange/denied", "AccessDenied", token=parse(id_token(**claims), origin=""))
+    assert "No trust policy can admit this token, look at its source: " in error.details
+    assert (True, False) == (seen in error.details, "{" in error.details.replace("${", ""))
+
+
+@pytest.mark.parametrize(
+    ("token", "message", "fix"),
+    [
+        (TOKEN, "Incorrect token audience", "delete the IAM OIDC provider for accounts.google.com"),
+        (TOKEN, "INCORRECT AUDIENCE", "delete the IAM OIDC provider for accounts.google.com"),
+        (TOKEN, "Couldn't retrieve verification key", "check that AWS trusts this issuer"),
+        (foreign(), "Incorrect token audience", "check that AWS trusts this issuer"),
+    ],
+    ids=["audience", "capitals", "key", "cluster"],
+)
+def test_an_invalid_token_asks_for_what_is_easily_missed(
+    token: IdToken, message: str, fix: str
+) -> None:
+    error = refusal(
+        "exchange/invalid-token",
+        "InvalidIdentityToken",
+        message,
+        token=token,
+        status=400,
+        seen=(f'"{message}"', f'iss="{token.issuer}"'),
+    )
+    assert fix in error.fix
+    assert not error.retryable
+
+
+def test_an_expired_token_says_until_when_it_claims_to_live() -> None:
+    error = refusal("exchange/expired-token", "ExpiredTokenException", seen=("13:00:00 UTC",))
+    assert error.retryable
+    assert "clock" in error.fix
+    assert START.hour + 1 == TOKEN.expiration.hour
+
+
+def test_an_unknown_code_shows_the_claims_and_asks_for_the_reference() -> None:
+    error = refusal("exchange/refused", "IDPRejectedClaim", seen=(f'sub="{NUMBER}"',))
+    assert "AWS STS API reference" in error.fix
+    assert not error.retryable
+
+
+# -- any hop -----------------------------------------------------------------------------------
+
+EITHER = pytest.mark.parametrize("hop", [None, 0, 1], ids=["first", "second", "third"])
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("code", "message", "error_id", "fix", "retryable"),
+    [
+        ("MalformedPolicyDocument", "Syntax", "exchange/policy", "session policy", False),
+        ("PackedPolicyTooLarge", "120%", "exchange/policy", "policy_arns=", False),
+        ("RegionDisabledException", "off", "exchange/region", "enable STS", False),
+        ("IDPCommunicationError", "slow", "exchange/unavailable", "wait", True),
+        ("Throttling", "Rate exceeded", "exchange/unavailable", "wait", True),
+        ("InternalFailure", "oops", "exchange/unavailable", "wait", True),
+        ("ValidationError", "bad RoleSessionName", "exchange/refused", "reference", False),
+        ("SomethingNew", "?", "exchange/refused", "request id", False),
+    ],
+)
+def test_what_any_hop_can_be_refused_for(
+    hop: int | None, code: str, message: str, error_id: str, fix: str, retryable: bool
+) -> None:
+    error = refusal(error_id, code, message, hop=hop, status=400, seen=(f'{code} "{message}".',))
+    assert fix in error.fix
+    assert retryable is error.retryable
+
+
+@EITHER
+def test_a_duration_over_the_roles_maximum_names_the_one_asked_for(hop: int | None) -> None:
+    error = refusal(
+        "exchange/duration",
+        "ValidationError",
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        hop=hop,
+        status=400,
+        seen=("MaxSessionDuration", "duration_seconds is 1800"),
+    )
+    assert "maximum session duration" in error.fix
+
+
+@pytest.mark.parametrize(("hop", "previous"), [(0, ROLE_ARN), (1, HOPS[0])])
+def test_a_denied_hop_names_both_roles_and_who_must_allow_what(hop: int, previous: str) -> None:
+    error = refusal(
+        "exchange/hop",
+        "AccessDenied",
+        "User is not authorized",
+        hop=hop,
+        seen=(f"Assuming {HOPS[hop]} from {previous} failed: AccessDenied",),
+    )
+    assert f"allow sts:AssumeRole on {HOPS[hop]} in the permissions of {previous}" in error.fix
+    assert f"the trust policy of {HOPS[hop]}" in error.fix
+    assert not error.retryable
+
+
+def test_a_denied_hop_shows_no_claims() -> None:
+    assert NUMBER not in str(refusal("exchange/hop", "AccessDenied", hop=0))
+
+
+@EITHER
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_error_with_a_code_of_its_own_is_unavailability(
+    hop: int | None, status: int
+) -> None:
+    # botocore makes the status the code where the body names none.
+    error = refusal(
+        "exchange/unavailable", str(status), "Service Unavailable", hop=hop, status=status
+    )
+    assert error.retryable
+
+
+@EITHER
+def test_an_echoed_token_is_not_repeated(hop: int | None) -> None:
+    message = f"1 validation error detected: Value '{RAW}' at 'webIdentityToken' failed"
+    refusal(
+        "exchange/refused", "ValidationError", message, hop=hop, seen=("Value '[redacted]' at",)
+    )
+
+
+@EITHER
+def test_a_message_of_any_length_is_one_line_of_bounded_length(hop: int | None) -> None:
+    error = refusal(
+        "exchange/refused", "Odd", "one\ntwo\x07 " * 5000, hop=hop, seen=("one two? one",)
+    )
+    assert str(error).isprintable()
+    assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize("issuer", ["https://a.example\n[exchange/forged]", id_token(), "x" * 5000])
+def test_a_foreign_issuer_is_quoted_in_the_fix_too(issuer: str) -> None:
+    error = refusal("exchange/denied", "AccessDenied", token=foreign(iss=issuer))
+    assert issuer not in error.fix + error.details
+    assert str(error).isprintable()
+
+
+# -- again or not ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", sorted(RETRYABLE_CODES))
+def test_codes_that_may_pass(code: str) -> None:
+    assert is_retryable(code, 400)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AccessDenied",
+        "IDPRejectedClaim",
+        "InvalidIdentityToken",
+        "MalformedPolicyDocument",
+        "PackedPolicyTooLarge",
+        "RegionDisabledException",
+        "ValidationError",
+        "throttling",
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(0, False), (400, False), (403, False), (428, False), (429, True), (499, False), (500, True)],
+)
+def test_other_codes_pass_only_by_status(code: str, status: int, retryable: bool) -> None:
+    assert retryable is is_retryable(code, status)
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed", False),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", True),
+        ("[SSL] record layer failure", True),
+    ],
+)
+def test_a_handshake_that_was_cut_is_tried_again_and_a_wrong_certificate_is_not(
+    said: str, again: bool
+) -> None:
+    error = botocore.exceptions.SSLError(endpoint_url="https://sts.example", error=said)
+    assert again == not_reached("us-east-1", "arn", error).retryable

@@ -1,0 +1,153 @@
+"""The exchange as a sequence: what is asked of whom, and what comes back; STS is scripted."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakes import START, credentials
+
+from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.exchange import exchange
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.exceptions import ExchangeError, TokenError, TokenUnavailable
+
+ROLE = Role("arn:aws:iam::123456789012:role/etl")
+CHAINED = Role(
+    "arn:aws:iam::123456789012:role/etl",
+    chain=("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b"),
+)
+
+
+def id_token(**claims: Any) -> str:
+    payload = {
+        "iss": "https://accounts.google.com",
+        "aud": "sts.amazonaws.com",
+        "azp": "1",
+        "sub": "1",
+        "iat": int(START.timestamp()),
+        "exp": int(START.timestamp()) + 3600,
+        **claims,
+    }
+    parts = [json.dumps({"alg": "RS256"}), json.dumps(payload), "signature"]
+    return ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in parts)
+
+
+class ScriptedSts:
+    """Gives credentials that end after the given minutes, hop by hop."""
+
+    def __init__(self, *minutes: float) -> None:
+        self._minutes = iter(minutes)
+        self.asked: list[object] = []
+
+    def assume_role_with_web_identity(self, token: Any, role: Role) -> AwsCredentials:
+        return self._give("web identity")
+
+    def assume_role(self, previous: AwsCredentials, role: Role, hop: int) -> AwsCredentials:
+        return self._give((role.chain[hop], previous.session_token))
+
+    def _give(self, asked: object) -> AwsCredentials:
+        self.asked.append(asked)
+        return credentials(len(self.asked), START + timedelta(minutes=next(self._minutes)))
+
+
+def run(source: Any, role: Role, sts: ScriptedSts) -> AwsCredentials:
+    return exchange(source, role, sts, clock=lambda: START)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "earliest"), [((60, 50, 40), 40), ((30, 60, 60), 30), ((60, 20, 60), 20)]
+)
+def test_earliest_end_of_all_hops_counts(minutes: tuple[int, ...], earliest: int) -> None:
+    got = run(id_token, CHAINED, ScriptedSts(*minutes))
+    assert START + timedelta(minutes=earliest) == got.expiration
+
+
+def test_a_clock_that_is_behind_gives_no_longer_life_than_was_asked_for() -> None:
+    # STS answered an hour; by a clock ten minutes late that is an hour and ten.
+    assert START + timedelta(hours=1) == run(id_token, ROLE, ScriptedSts(70)).expiration
+    quarter = Role(ROLE.arn, duration_seconds=900)
+    assert START + timedelta(minutes=15) == run(id_token, quarter, ScriptedSts(25)).expiration
+
+
+def test_each_hop_is_signed_with_the_one_before() -> None:
+    sts = ScriptedSts(60, 60, 60)
+    got = run(id_token, CHAINED, sts)
+    assert [
+        "web identity",
+        (CHAINED.chain[0], "token-1"),
+        (CHAINED.chain[1], "token-2"),
+    ] == sts.asked
+    assert "token-3" == got.session_token
+
+
+def test_the_source_is_asked_once() -> None:
+    asked = []
+
+    def source() -> str:
+        asked.append(1)
+        return id_token()
+
+    run(source, CHAINED, ScriptedSts(60, 60, 60))
+    assert [1] == asked
+
+
+@pytest.mark.parametrize(
+    ("token", "error_id"),
+    [
+        ("", "token/malformed"),
+        ("<html>", "token/malformed"),
+        (b"bytes", "token/malformed"),
+        (None, "token/malformed"),
+        ("a.b", "token/malformed"),
+        (id_token()[:60], "token/malformed"),
+        (id_token(aud="other"), "token/audience"),
+        (id_token(exp=int(START.timestamp()) - 1), "token/expired"),
+        (id_token(iat=int(START.timestamp()) + 900), "token/clock"),
+    ],
+)
+def test_a_bad_token_never_reaches_sts(token: object, error_id: str) -> None:
+    sts = ScriptedSts()
+    with pytest.raises(TokenError) as caught:
+        run(lambda: token, ROLE, sts)
+    assert (error_id, []) == (caught.value.error_id, sts.asked)
+    assert str(token or "?") not in str(caught.value)
+
+
+def test_what_a_source_raises_of_ours_passes_as_it_is() -> None:
+    def absent() -> str:
+        raise TokenUnavailable("not here")
+
+    with pytest.raises(TokenUnavailable, match="not here"):
+        run(absent, ROLE, ScriptedSts())
+
+
+def test_what_else_a_source_raises_is_named_but_not_quoted() -> None:
+    def broken() -> str:
+        raise RuntimeError("got eyJhbGciOi.secret")
+
+    with pytest.raises(TokenError, match="source broken raised RuntimeError") as caught:
+        run(broken, ROLE, ScriptedSts())
+    assert "secret" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_credentials_that_ended_before_they_came_blame_the_clock() -> None:
+    with pytest.raises(ExchangeError, match="by this machine's clock") as caught:
+        run(id_token, ROLE, ScriptedSts(-5))
+    assert "exchange/clock" == caught.value.error_id
+
+
+@pytest.mark.parametrize(("raised", "again"), [(ConnectionError(), True), (KeyError("x"), False)])
+def test_a_network_that_fails_a_source_may_be_well_the_next_time(
+    raised: Exception, again: bool
+) -> None:
+    def source() -> str:
+        raise raised
+
+    with pytest.raises(TokenError) as caught:
+        exchange(source, ROLE, ScriptedSts(), clock=lambda: START)  # type: ignore[arg-type]
+    assert again == caught.value.retryable
