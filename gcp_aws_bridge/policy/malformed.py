@@ -18,7 +18,7 @@ from gcp_aws_bridge.exceptions import quoted
 
 from .conditions import matches, parse
 from .document import ACTION, Statement
-from .names import AWS_PRINCIPAL, is_name
+from .names import IAM_PRINCIPAL, is_name
 from .principals import GOOGLE, federated
 
 __all__ = ["Fault", "faults"]
@@ -83,7 +83,7 @@ def _principals(statement: Statement) -> Iterator[Fault]:
                 f"{quoted(name)} names nobody: {named.problem}",
                 principal_fix(named.instead),
             )
-        if kind == "AWS" and not is_name(AWS_PRINCIPAL, name):
+        if kind == "AWS" and not is_name(IAM_PRINCIPAL, name):
             yield Fault(
                 "principal",
                 "Principal",

@@ -11,8 +11,8 @@ __all__ = [
     "ACCOUNT_EMAIL",
     "ACCOUNT_ID",
     "ACCOUNT_NUMBER",
-    "AWS_PRINCIPAL",
     "CLIENT_ID",
+    "IAM_PRINCIPAL",
     "LABEL",
     "PARTITION",
     "PROJECT",
@@ -59,7 +59,7 @@ ACCOUNT_ID = r"\d{12}"
 PARTITION = r"aws(-[a-z]+){0,2}"
 # IAM user guide, "AWS JSON policy elements: Principal": an account, a user, a role, or a session of
 # a role or of a federated user; everybody; no wildcard inside one of them.
-AWS_PRINCIPAL = (
+IAM_PRINCIPAL = (
     rf"\*|{ACCOUNT_ID}|arn:aws[a-z-]*:(iam::{ACCOUNT_ID}:(root|(role|user)/[\w+=,.@/-]+)"
     rf"|sts::{ACCOUNT_ID}:(assumed-role/[\w+=,.@-]+|federated-user)/[\w+=,.@-]+)"
 )
