@@ -290,7 +290,7 @@ def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> S
     monkeypatch.setattr(_register, "_said", PerProcess(dict))
     caplog.set_level(logging.INFO, "gcp_aws_bridge")
     return lambda: [
-        (one.levelname, one.getMessage()) for one in caplog.records if one.module == "_register"
+        (one.levelname, one.getMessage()) for one in caplog.records if one.module == "install"
     ]
 
 
