@@ -277,7 +277,7 @@ def _holds_a_socket(code: types.CodeType) -> bool:
 
     None of these has read anything of an answer.
     """
-    of_answers = code.co_filename.endswith("_bounded_answer.py")
+    of_answers = code.co_filename.endswith("bounded_answer.py")
     return of_answers and code.co_name in ("__init__", "close", "readable")
 
 

@@ -111,7 +111,10 @@ def test_no_step_of_reading_parts_that_fails_shows_a_secret(
     secrets: Secrets, read: Callable[[], None], kind: Any
 ) -> None:
     def of_the_parts(path: str) -> bool:
-        return Path(path).name in ("_aiobotocore.py", "_botocore_credentials.py")
+        return Path(path).parts[-2:] in (
+            ("_botocore", "aiobotocore.py"),
+            ("_botocore", "credentials.py"),
+        )
 
     read()
     registry.clear()  # so that a set is begun
