@@ -9,7 +9,7 @@ for a named profile reads the profile and not the environment, as botocore itsel
 | audience     | `…AUDIENCE`, else `GCP_OAUTH_AUD`                  | `gcp_audience`          |
 | session name | `…ROLE_SESSION_NAME`, else `AWS_ROLE_SESSION_NAME` | `gcp_role_session_name` |
 | duration     | `…DURATION_SECONDS`                                | `gcp_duration_seconds`  |
-| further hops | `…CHAIN`, ARNs with commas                         | `gcp_chain`             |
+| chained roles | `…CHAIN`, ARNs with commas                        | `gcp_chain`             |
 
 How long to wait for a metadata server, which belongs to a token source and not to the role, is read
 from `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS` and the profile key `gcp_metadata_deadline_seconds`.
@@ -152,8 +152,8 @@ def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) 
 def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:
     if argument == "chain":
         # At the commas before an ARN only: the name of a role may have one in it.
-        hops = text.strip(" ,")
-        return tuple(re.split(r"[\s,]*,\s*(?=arn:)", hops)) if hops else ()
+        chain = text.strip(" ,")
+        return tuple(re.split(r"[\s,]*,\s*(?=arn:)", chain)) if chain else ()
     if argument != "duration_seconds":
         return text
     try:

@@ -39,7 +39,7 @@ from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
 _VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
 # STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
-# are counted in one place, the credential cache, which knows whether anybody waits.
+# are counted in one place, the credential cache, which knows whether a caller waits.
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
@@ -58,14 +58,13 @@ _UNUSABLE = (
     ValueError,
 )
 _T = TypeVar("_T")
-# Longer than one request takes by its own time-outs: 5 s for each of a few addresses, 20 s for the
-# answer.
+# Longer than the time-outs of one request: 5 s for each of a few addresses, 20 s for the answer.
 _LONGEST_S = 45.0
 _UNSIGNED = Config(signature_version=UNSIGNED)
 
 
 class _Answer(threading.local):
-    """What is known of the last answer to this thread, also where it cannot be parsed."""
+    """What is known of the last answer to this thread, even if it cannot be parsed."""
 
     status = 0
     date: datetime | None = None
@@ -83,22 +82,21 @@ class _Answer(threading.local):
 
 
 class Sts:
-    """STS of one region, as one botocore session reaches it. Thread-safe; made by `sts_for`."""
+    """STS of one region, reached as one botocore session does. Thread-safe; made by `sts_for`."""
 
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
-        self.key: StsKey = sts_key(
-            session, region_name
-        )  # equal where the same server is reached alike
+        # Equal if the same server is reached in the same way.
+        self.key: StsKey = sts_key(session, region_name)
         self._way: StsKey | None = None
         self._session = session
         self._config = config
         self._answer = _Answer()
         self._lock = process_lock()  # client creation is not thread-safe
-        # The parent goes on using its sockets; two processes on one TLS connection break both.
+        # The parent continues to use its sockets; two processes on one TLS connection break both.
         self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
-        # At once, in the caller's thread and before other threads share the session; and so that
-        # a wrong endpoint is an error where the session is made, not in the first request.
+        # Made at once, in the caller's thread and before other threads share the session, so that a
+        # wrong endpoint is an error where the session is made, not in the first request.
         self._clients.get()
         now = sts_key(session, region_name)
         if now != self.key:  # by another thread, meanwhile
@@ -106,20 +104,20 @@ class Sts:
 
     @property
     def _unsigned(self) -> Any:
-        """The client of this process that signs nothing."""
+        """The client of this process for requests that are not signed."""
         with self._lock.get():
             return self._clients.get()
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
-        """The first hop. One request, unsigned, not retried.
+        """Assume the first role. Sends one request, unsigned, without retries.
 
         Raises:
-            ExchangeError: STS refused, was not reached, or answered something unusable.
+            ExchangeError: STS denied it, was not reached, or sent an unusable answer.
         """
         client = self._unsigned
 
         def refusal(**seen: Any) -> ExchangeError:
-            from gcp_aws_bridge._sts.errors import refused_token  # loaded where STS says no
+            from gcp_aws_bridge._sts.errors import refused_token  # loaded only for an error
 
             return refused_token(token, role, **seen)
 
@@ -135,19 +133,19 @@ class Sts:
             refusal,
         )
 
-    def assume_role(self, credentials: AwsCredentials, role: Role, hop: int) -> AwsCredentials:
-        """The further hop `role.chain[hop]`, signed with the credentials of the hop before.
+    def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
+        """Assume the chained role `role.chain[position]` with the credentials of the one before it.
 
         Raises:
             ExchangeError: As above.
         """
-        arn = role.chain[hop]
+        arn = role.chain[position]
         client = self._signing(credentials)
 
         def refusal(**seen: Any) -> ExchangeError:
-            from gcp_aws_bridge._sts.errors import refused_hop
+            from gcp_aws_bridge._sts.errors import refused_chained_role
 
-            return refused_hop(role, hop, **seen)
+            return refused_chained_role(role, position, **seen)
 
         with contextlib.closing(client):
             return self._call(
@@ -155,7 +153,7 @@ class Sts:
                     RoleArn=arn,
                     RoleSessionName=role.session_name,
                     DurationSeconds=role.duration_seconds,
-                    **_narrowing(role, last=hop == len(role.chain) - 1),
+                    **_narrowing(role, last=position == len(role.chain) - 1),
                 ),
                 arn,
                 refusal,
@@ -172,11 +170,11 @@ class Sts:
 
     @without_inner_frames
     def _client(self, config: Config, **keys: Any) -> Any:
-        """Make a client that asks the server which the first client asks.
+        """Make a client for the same server as the first client.
 
         Raises:
             ConfigError: botocore cannot make it, the endpoint is plain HTTP on another machine, or
-                it is another one, since botocore reads the environment each time.
+                the endpoint has changed: botocore reads the environment each time.
         """
         try:
             client = self._session.create_client(
@@ -193,7 +191,7 @@ class Sts:
         self._way = self._way or way
         if way != self._way:
             raise environment_changed(self._way, way)
-        # What botocore cannot parse, it raises without the status.
+        # An answer that botocore cannot parse is an error without the status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
 
@@ -225,13 +223,13 @@ class Sts:
             raise self._unusable(error, arn) from None
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
-        """A network fault, or an answer that is not STS's."""
-        from gcp_aws_bridge._sts import errors as _refusals  # loaded where STS says no
+        """Return the error for a network fault, or for an answer that is not from STS."""
+        from gcp_aws_bridge._sts.errors import not_from_sts, not_reached  # only for an error
 
         if isinstance(error, _NETWORK):
-            return _refusals.not_reached(self.region_name, arn, error)
+            return not_reached(self.region_name, arn, error)
         seen = self._answer
-        return _refusals.not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+        return not_from_sts(self.region_name, arn, error, seen.status, seen.form)
 
 
 def _awake(ask: Callable[[], _T]) -> _T:
@@ -264,7 +262,7 @@ def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:
 
 
 def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
-    """Session policies: on the last hop, since they do not carry over to the next role."""
+    """Return the session policies for the last role: they do not carry over to the next one."""
     if not last:
         return {}
     narrowing: dict[str, Any] = {}

@@ -13,7 +13,7 @@ class AwsCredentials(SecretValue):
 
     Attributes:
         access_key_id: Starts with `ASIA`; not secret, and useful in a log.
-        expiration: The last instant of use, aware UTC: the earliest of all hops.
+        expiration: The last instant of use, aware UTC: the earliest of all roles in the chain.
         account_id: The twelve digits of the account whose role this is.
     """
 

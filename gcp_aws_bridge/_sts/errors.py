@@ -11,7 +11,7 @@ from datetime import datetime
 
 import botocore.exceptions
 
-from gcp_aws_bridge._sts import denied as _denied
+from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._sts.tls import tls_failure
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge.config import Role
@@ -53,17 +53,17 @@ def refused_token(
     said = f"AWS answered {code} {quoted(message)}."
     if code == "AccessDenied":
         return ExchangeError(
-            f"Assuming {role.arn} with an ID token of {_denied.issuer_of(token)} was denied.",
-            fix=_denied.checks(token, role),
+            f"Assuming {role.arn} with an ID token of {denied.issuer_of(token)} was denied.",
+            fix=denied.checks(token, role),
             error_id="exchange/denied",
             code=code,
             request_id=request_id,
             retryable=is_retryable(code, status),
-            details=f"{_denied.claims(token)} {said} {_denied.how_to_admit(token, role)}",
+            details=f"{denied.claims(token)} {said} {denied.how_to_admit(token, role)}",
         )
     cause, fix, error_id = _cause_of_refusal(token, role, code, message, status)
-    details = _denied.claims(token) if error_id in _SHOWS_CLAIMS else ""
-    issuer = _denied.issuer_of(token)
+    details = denied.claims(token) if error_id in _SHOWS_CLAIMS else ""
+    issuer = denied.issuer_of(token)
     return ExchangeError(
         _failed(role.arn, f"with an ID token of {issuer}", code, message, cause),
         fix=fix,
@@ -75,12 +75,12 @@ def refused_token(
     )
 
 
-def refused_hop(
-    role: Role, hop: int, *, code: str, message: str, status: int, request_id: str
+def refused_chained_role(
+    role: Role, position: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """Return the error for a refused AssumeRole of `role.chain[hop]`."""
-    arn = role.chain[hop]
-    previous_arn = role.chain[hop - 1] if hop else role.arn
+    """Return the error for a refused AssumeRole of `role.chain[position]`."""
+    arn = role.chain[position]
+    previous_arn = role.chain[position - 1] if position else role.arn
     cause, fix, error_id = _cause_in_request(role, code, message, status)
     if code == "AccessDenied":
         error_id = "exchange/hop"
@@ -232,7 +232,7 @@ def _aws_audience(token: IdToken) -> str:
 
 
 def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:
-    """What any hop can be refused for: cause, fix, id."""
+    """Return cause, fix and id of an error that any role of the chain can cause."""
     if code == "ValidationError" and "DurationSeconds" in message:
         return (
             f"duration_seconds is {role.duration_seconds}.",

@@ -1,4 +1,4 @@
-"""One Google ID token in, AWS credentials out: the whole exchange, once."""
+"""The exchange: an ID token in, AWS credentials out, through all roles of the chain."""
 
 from __future__ import annotations
 
@@ -23,42 +23,43 @@ _MIN_LIFE = timedelta(minutes=1)
 def exchange(
     source: TokenSource, role: Role, sts: Sts, *, clock: Clock = utc_now
 ) -> AwsCredentials:
-    """Trade one ID token for AWS credentials, through every hop of *role*.
+    """Exchange one ID token for AWS credentials, through all roles of the chain.
 
     Calls *source* exactly once. Does not cache and does not retry: the credential cache does both.
 
     Args:
-        source: Called for a token whose audience the role's trust policy allows.
-        role: First hop by web identity; each of `role.chain` by AssumeRole, at most 1 hour each.
-        sts: The endpoint that is asked.
+        source: Returns a token for the audience that the role's trust policy allows.
+        role: The first role is assumed with the token; each role of `role.chain` with the
+            credentials of the role before it, for 1 hour at most.
+        sts: The STS endpoint.
 
     Returns:
-        Credentials of the last hop. `expiration` is the earliest of all hops, aware UTC, and by
-        this machine's clock at most `role.duration_seconds` away.
+        Credentials of the last role. `expiration` is the earliest expiration of all roles, aware
+        UTC, and by this machine's clock at most `role.duration_seconds` away.
 
     Raises:
-        TokenError: No usable token; nothing was sent to AWS. `TokenUnavailable` where this
+        TokenError: There is no usable token; nothing was sent to AWS. `TokenUnavailable` if this
             machine has no such source.
-        ExchangeError: STS refused or could not be reached; see `.code` and `.retryable`.
-        Exception: Unexpected, such as the error of a botocore hook. As of all errors, its traceback
-            begins here: the frames below hold the token and the credentials.
+        ExchangeError: STS denied the request or was not reached; see `.code` and `.retryable`.
+        Exception: An unexpected error, such as one of a botocore hook. Like that of all errors, its
+            traceback begins here: the frames below hold the token and the credentials.
     """
     token = id_token.parse(_ask(source), origin=_origin(source))
     id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
     try:
         credentials = sts.assume_role_with_web_identity(token, role)
         expiration = credentials.expiration
-        for hop in range(len(role.chain)):
-            credentials = sts.assume_role(credentials, role, hop)
+        for position in range(len(role.chain)):
+            credentials = sts.assume_role(credentials, role, position)
             expiration = min(expiration, credentials.expiration)
     except ExchangeError as error:
         if error.date is None:
             raise
-        from gcp_aws_bridge._sts.errors import blame_clock  # loaded where STS says no
+        from gcp_aws_bridge._sts.errors import blame_clock  # loaded only for an error
 
         raise blame_clock(error, clock()) from None
     now = clock()
-    # A clock that is behind would give them a longer life than was asked for.
+    # With a clock that is behind, they would seem to be valid for longer than was asked for.
     expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))
     if expiration - now < _MIN_LIFE:
         raise ExchangeError(
@@ -79,14 +80,14 @@ def _ask(source: TokenSource) -> str:
     except of_late_patch():
         raise
     except Exception as error:
-        # Only its type: a message of code that handles tokens may hold one. The rest, redacted, is
-        # in the traceback, as __cause__.
+        # Only its type: the message of code that handles tokens may contain one. The redacted rest
+        # is in the traceback, as __cause__.
         raise TokenError(
             f"{_origin(source)} raised {type(error).__name__}.",
             fix="see the cause above it in the traceback; a source returns a token or raises "
             "TokenError or TokenUnavailable.",
             error_id="token/source-raised",
-            retryable=isinstance(error, OSError),  # a network or a disk, and they pass
+            retryable=isinstance(error, OSError),  # of a network or a disk, which may pass
         ) from error
 
 

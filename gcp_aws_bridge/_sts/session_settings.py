@@ -30,12 +30,12 @@ _REFRESH_S = 5.0  # longer than a refresh of botocore's takes
 
 
 def is_asynchronous(session: Session) -> bool:
-    """Whether it is aiobotocore's."""
+    """Return whether *session* is aiobotocore's."""
     return inspect.iscoroutinefunction(session.get_credentials)
 
 
 def synchronous(session: Session) -> Session:
-    """*session*, or in place of aiobotocore's one that reaches STS as that would."""
+    """Return *session*; for aiobotocore's, a botocore session that reaches STS in the same way."""
     if not is_asynchronous(session):
         return session
     twin = _Twin(session)
@@ -66,7 +66,7 @@ class _Twin(Session):
 
 
 def client_options(session: Session) -> dict[str, Any]:
-    """What the session's default client config says, but for aiobotocore's own options."""
+    """Return the options of the session's default client config, without aiobotocore's own."""
     config = session.get_default_client_config()
     if config is None:
         return {}
@@ -75,7 +75,7 @@ def client_options(session: Session) -> dict[str, Any]:
 
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
-    """The botocore session inside a boto3 one; with *asynchronous*, aiobotocore's in aioboto3's."""
+    """Return a boto3 session's botocore session; if *asynchronous*, aioboto3's aiobotocore one."""
     inner = botocore_session_in(session)
     if isinstance(inner, Session) and is_asynchronous(inner) is asynchronous:
         return inner

@@ -24,8 +24,7 @@ from urllib.parse import quote, urlencode
 from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._settings import metadata_deadline_s
-from gcp_aws_bridge._tokens import environment as _environment
-from gcp_aws_bridge._tokens import http, id_token, metadata_errors
+from gcp_aws_bridge._tokens import environment, http, id_token, metadata_errors
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
@@ -66,9 +65,9 @@ class GoogleEnvironment(NamedTuple):
     @classmethod
     def now(cls) -> GoogleEnvironment:
         """Read the environment as it is."""
-        file = _environment.credentials_file(os.environ)
+        file = environment.credentials_file(os.environ)
         # gcloud's is looked for only where the variable names none.
-        gcloud = "" if file else _environment.gcloud_file(os.environ)
+        gcloud = "" if file else environment.gcloud_file(os.environ)
         return cls(file, gcloud, metadata_host())
 
 
@@ -81,7 +80,7 @@ class _NotYet(Exception):
 
 
 @dataclass(frozen=True)
-class MetadataServer(_environment.EnvironmentBound):
+class MetadataServer(environment.EnvironmentBound):
     """ID tokens of the service account that this pod, instance or service runs as.
 
     Calling it asks the server each time; the server itself caches tokens. A session or credentials
@@ -112,7 +111,7 @@ class MetadataServer(_environment.EnvironmentBound):
 
     def _bound(self, host: str | None = None) -> Self:
         """Return a copy that asks *host*, or the server that the environment names now."""
-        return _environment.bound(self, _host=host or metadata_host())
+        return environment.bound(self, _host=host or metadata_host())
 
     @without_inner_frames
     def __call__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gcp_aws_bridge._settings import METADATA_DEADLINE
-from gcp_aws_bridge._tokens import http as _http
+from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 
 
@@ -43,7 +43,7 @@ def gave_up(host: str, seen: str, tries: int, within_s: float, *, answered: bool
     )
 
 
-def not_googles(host: str, answer: _http.Answer) -> TokenUnavailable:
+def not_googles(host: str, answer: http.Answer) -> TokenUnavailable:
     """Return the error for another server at the metadata server's address."""
     return TokenUnavailable(
         f"What answers at {host} is not Google's metadata server: HTTP {answer.status} without "
@@ -54,7 +54,7 @@ def not_googles(host: str, answer: _http.Answer) -> TokenUnavailable:
     )
 
 
-def refused(answer: _http.Answer) -> TokenError:
+def refused(answer: http.Answer) -> TokenError:
     """Return the error for a status other than 200 that will not pass."""
     said = f"The metadata server answered HTTP {answer.status}"
     # Long enough for the text about an unlinked account, which names the workload pool.

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.credentials import CredentialResolver
 
 from gcp_aws_bridge._settings import given, look_up
-from gcp_aws_bridge._sts import denied as _denied
+from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import differences
@@ -63,7 +63,7 @@ def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Findin
 
 def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
     try:
-        statement = _denied.statement(token, role)
+        statement = denied.statement(token, role)
     except ConfigError as error:
         return _broken(
             f"AWS refuses the token, which no trust policy can name: {error.args[0]}",
@@ -104,7 +104,7 @@ def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str
         f"{_set_audience(place, 'AUDIENCE')}   # the policy's audience, if it names another",
     ]
     own = ""
-    if _denied.is_default(role.audience):
+    if denied.is_default(role.audience):
         audience = (
             f"The audience, {quoted(role.audience)}, is the default"
             + ("" if place == _DEFAULT else f" (from {place})")
@@ -115,9 +115,9 @@ def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str
     steps.append(f"is {_who(token)} who should have the role? If not, correct the workload")
     steps.append(f"if so{own}: add this statement to the policy:\n{statement}")
     return _broken(
-        f"AWS denied {role.arn} to an ID token of {_denied.issuer_of(token)}: its trust policy "
+        f"AWS denied {role.arn} to an ID token of {denied.issuer_of(token)}: its trust policy "
         "does not admit the token, or there is no such role. AWS says the same of both, and "
-        f"{why_not}. {audience} {_denied.claims(token)}",
+        f"{why_not}. {audience} {denied.claims(token)}",
         "A role that exists, with a trust policy that names the audience and the account of this "
         "token.",
         "\n".join(steps),
@@ -148,7 +148,7 @@ def _compared(
     refused = f"The trust policy of {role.arn} does not admit this token: "
     if audiences := [one for one in differing if one.is_audience(token) and one.audience()]:
         return _other_audience(walk, token, audiences[0], f"{refused}{_seen(differing)}. {there}")
-    seen = f"{refused}{_seen(differing) or compared.reasons}. {_denied.claims(token)} {there}"
+    seen = f"{refused}{_seen(differing) or compared.reasons}. {denied.claims(token)} {there}"
     edited = differences.corrected(document, differing, token, json.loads(statement))
     if compared.is_denied or not differences.compare(edited, token, account_id).allowed:
         fix = f"{_get_role(role)}   # and change what is named above"
@@ -209,7 +209,7 @@ def _set_audience(place: str, audience: str) -> str:
 
 def _who(token: IdToken) -> str:
     """Return the account of *token*, and what kind of account it is where that matters."""
-    kind = _denied.kind_of_account(token)
+    kind = denied.kind_of_account(token)
     return quoted(token.email or token.subject) + (f", {kind}," if kind else "")
 
 

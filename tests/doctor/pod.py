@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.server import ThreadedMotoServer
 from unit.servers import Server, json_answer
 
-from gcp_aws_bridge._tokens import metadata as _metadata
+from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
 
@@ -99,7 +99,7 @@ class Pod(Machine):
         self.metadata_at(f"127.0.0.1:{cloud.metadata.port}")
         patch.setattr(machine, "_MOUNTED", str(folder / "mounted"))
         patch.setattr(machine, "_PROC", str(folder / "proc"))
-        patch.setattr(_metadata, "_DMI_PRODUCT", str(folder / "product"))
+        patch.setattr(metadata_source, "_DMI_PRODUCT", str(folder / "product"))
         self.hardware("Google Compute Engine")
         self.started(3600)
         self.file("mounted/token", _unsigned({"sub": "system:serviceaccount:default:etl"}))
@@ -133,7 +133,7 @@ class Pod(Machine):
 
     def metadata_at(self, host: str) -> None:
         """What answers at 169.254.169.254."""
-        self._patch.setattr(_metadata, "_ADDRESS", host)
+        self._patch.setattr(metadata_source, "_ADDRESS", host)
 
     def nodes_account(self, hostname: str = "gke-pool-1-abcd") -> None:
         """The node's own metadata server answers, with the node's service account."""

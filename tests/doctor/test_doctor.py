@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._cache.clock import REAL
-from gcp_aws_bridge._tokens import metadata as _metadata
+from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.cli import doctor, main
 from gcp_aws_bridge.doctor import Finding, Report, chain, diagnose, machine
 from gcp_aws_bridge.doctor.context import bounded
@@ -459,4 +459,4 @@ def test_looking_at_a_machine_elsewhere_is_one_short_try(pod: Pod) -> None:
     pod.elsewhere()
     report = diagnose({"arn": ROLE}, botocore.session.Session())
     assert "asked once" in next(one.seen for one in report.findings if one.link == "metadata")
-    assert not _metadata.looks_like_google()
+    assert not metadata_source.looks_like_google()

@@ -19,7 +19,7 @@ from unit.servers import AUDIENCE
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
-from gcp_aws_bridge._sts import region as _endpoint
+from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._tokens.default import DefaultSource, for_audience
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge._tokens.token_file import TokenFile
@@ -145,7 +145,7 @@ def boto_file(text: str) -> Attempt:
 
 def region(**changes: Any) -> Attempt:
     role = Role("arn:aws-iso:iam::123456789012:role/etl", **changes)
-    return lambda world: _endpoint.sts_region(botocore.session.Session(), role)
+    return lambda world: sts_region(botocore.session.Session(), role)
 
 
 def listening_where_another_does() -> None:

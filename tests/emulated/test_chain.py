@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, ProfileNotFound
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore import install as _register
+from gcp_aws_bridge._botocore import install
 from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError
@@ -287,7 +287,7 @@ KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Said:
     """What this library's logger has said, as in a process that has just started."""
-    monkeypatch.setattr(_register, "_said", PerProcess(dict))
+    monkeypatch.setattr(install, "_said", PerProcess(dict))
     caplog.set_level(logging.INFO, "gcp_aws_bridge")
     return lambda: [
         (one.levelname, one.getMessage()) for one in caplog.records if one.module == "install"

@@ -227,7 +227,7 @@ def test_session_policy_narrows_the_last_hop_alone(pod: Emulator) -> None:
     assert json.loads(second.params["Policy"]) == POLICY
 
 
-def test_a_refused_hop_names_both_roles(pod: Emulator) -> None:
+def test_a_refused_chained_role_names_both_roles(pod: Emulator) -> None:
     other = "arn:aws:iam::123456789012:role/somebody-else"
     pod.add_role(other)
     pod.add_role(TARGET, trusting(other))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._sts import client as _sts
+from gcp_aws_bridge._sts import client as sts_client
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 PARENT = os.getpid()
@@ -76,11 +76,11 @@ def a_refresh_under_way() -> Any:
 
 def locks_that_are_held() -> Any:
     bridge.credentials(ROLE).get_frozen_credentials()
-    [sts] = _sts._clients.values()
+    [sts] = sts_client._clients.values()
     held = threading.Event()
 
     def hold() -> None:
-        with _sts._clients_lock.get(), sts._lock.get():
+        with sts_client._clients_lock.get(), sts._lock.get():
             held.set()
             os.read(never, 1)
 

@@ -15,7 +15,7 @@ from gcp_aws_bridge._sts.errors import (
     RETRYABLE_CODES,
     is_retryable,
     not_reached,
-    refused_hop,
+    refused_chained_role,
     refused_token,
 )
 from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
@@ -50,7 +50,7 @@ def refusal(
         said = {"code": code, "message": message, "status": status, "request_id": "request-1"}
         if hop is None:
             raise refused_token(token, role, **said)  # type: ignore[arg-type]
-        raise refused_hop(role, hop, **said)  # type: ignore[arg-type]
+        raise refused_chained_role(role, hop, **said)  # type: ignore[arg-type]
 
     error = failure(ExchangeError, error_id, call, seen=[code, *seen], secrets=token.raw.split("."))
     assert isinstance(error, ExchangeError)
