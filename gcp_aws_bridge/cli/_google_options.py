@@ -10,8 +10,8 @@ from gcp_aws_bridge.exceptions import ConfigError
 if TYPE_CHECKING:
     from typing import Any
 
+    from gcp_aws_bridge.google._federated_identity import Identity
     from gcp_aws_bridge.google._federation import Federation
-    from gcp_aws_bridge.google._identity import Identity
 
 SOURCES = ("signed-request", "token-file", "outbound")
 
@@ -132,7 +132,7 @@ def _session(profile: str) -> Any:
 
 def identity_of(options: argparse.Namespace) -> Identity:
     """Who is to be proved to whom; errors as above."""
-    from gcp_aws_bridge.google._identity import Identity
+    from gcp_aws_bridge.google._federated_identity import Identity
 
     federation, document = federation_of(options)
     return Identity(federation, source_of(options, federation, document))

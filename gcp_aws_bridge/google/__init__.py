@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._credentials import Credentials, IDTokenCredentials, SigningCredentials
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
+from gcp_aws_bridge.google._federated_identity import Identity
 from gcp_aws_bridge.google._federation import Federation, configured
-from gcp_aws_bridge.google._identity import Identity
 from gcp_aws_bridge.google._sources import choose
 from gcp_aws_bridge.google._subject_tokens import SignedRequest
 

@@ -23,7 +23,7 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google import _arguments
 from gcp_aws_bridge.google._exchange import GoogleToken
-from gcp_aws_bridge.google._identity import Identity
+from gcp_aws_bridge.google._federated_identity import Identity
 
 
 class _Snapshot(credentials.Credentials):

@@ -19,7 +19,7 @@ from gcp_aws_bridge.emulator import Fault, subjects
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google import Federation, OutboundToken, SignedRequest
 
-from .conftest import ACCOUNT, ASSUMED, Workload, needs_outbound
+from .conftest import ACCOUNT, ASSUMED, ROLE, Workload, needs_outbound
 
 URL = "https://orders-abc-ew.a.run.app"
 STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -392,6 +392,7 @@ def test_what_google_auth_takes_is_taken(workload: Workload) -> None:
 
 def outbound(workload: Workload, **settings: Any) -> Any:
     cloud = workload.cloud
+    cloud.allow(ROLE, "sts:GetWebIdentityToken")
     issuer = cloud.enable_outbound_federation()
     mapping = {"google.subject": "assertion.sub"}
     provider = cloud.add_google_provider_for_oidc(issuer, attribute_mapping=mapping)
@@ -478,6 +479,7 @@ def test_an_account_without_outbound_federation_is_told_to_enable_it(
     workload: Workload, journey: Journey
 ) -> None:
     needs_outbound()
+    workload.cloud.allow(ROLE, "sts:GetWebIdentityToken")
     provider = workload.cloud.add_google_provider_for_oidc(workload.cloud.eks_issuer_url)
     error = refused(google.credentials(provider.audience, source="outbound"))
     assert "token/outbound-disabled" == error.error_id

@@ -32,7 +32,7 @@ from google.auth.transport.requests import Request
 from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import TokenError
-from gcp_aws_bridge.google import _aws_identity, _environment, _identity, _subject_tokens
+from gcp_aws_bridge.google import _aws_identity, _environment, _federated_identity, _subject_tokens
 from gcp_aws_bridge.google._aws_identity import forget_sessions
 from gcp_aws_bridge.google._environment import AwsEnvironment
 from gcp_aws_bridge.google._principal import _without_session
@@ -111,7 +111,7 @@ def require_distinct(one: Any, other: Any) -> None:
 
 def named_by(make: Any) -> set[str]:
     own = inspect.signature(make).parameters.keys() - {"settings"}
-    return {*own, *inspect.signature(google._identity).parameters}
+    return {*own, *inspect.signature(google._federated_identity).parameters}
 
 
 def test_each_setting_has_two_values_here() -> None:
@@ -604,7 +604,7 @@ def put(environ: dict[str, str], other: dict[str, str]) -> None:
 TRACED = {
     each.__file__
     for each in (
-        *(_aws_identity, _identity, _environment, _subject_tokens),
+        *(_aws_identity, _federated_identity, _environment, _subject_tokens),
         *(botocore.configloader, botocore.configprovider, botocore.credentials, botocore.session),
     )
 }
