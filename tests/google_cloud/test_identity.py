@@ -111,7 +111,7 @@ def require_distinct(one: Any, other: Any) -> None:
 
 def named_by(make: Any) -> set[str]:
     own = inspect.signature(make).parameters.keys() - {"settings"}
-    return {*own, *inspect.signature(google._federated_identity).parameters}
+    return {*own, *inspect.signature(google._identity).parameters}
 
 
 def test_each_setting_has_two_values_here() -> None:
