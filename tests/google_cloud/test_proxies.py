@@ -281,7 +281,7 @@ def test_proxy_that_would_decrypt_https_gets_nothing(
 
         def exchange(flag: bool) -> str:
             request = transport(secured.url, https, flag)
-            made = google._federated_identity(workload.provider.audience, request=request)[0]
+            made = google._identity(workload.provider.audience, request=request)[0]
             return str(made._federated(("https://www.googleapis.com/auth/cloud-platform",)).get())
 
         error = failure(
