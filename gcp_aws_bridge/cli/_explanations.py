@@ -586,8 +586,8 @@ profile is named | | `credential_process` | that, and in the same profile
 keys in the config file |
 """,
     "doctor/role-arn": """\
-There is a role of this name, with another ARN: mostly a path that was left out,
-or another account.
+There is a role of this name in the account, with another ARN: a path was left
+out.
 """,
     "doctor/somebody-else": """\
 What answers as STS gave credentials that are of another role or account. AWS
@@ -768,9 +768,10 @@ A further role was refused: the role before it needs the permission
 `sts:AssumeRole`, and the further role's trust policy must name it.
 """,
     "exchange/invalid-token": """\
-AWS could not validate the token. Two causes that are easily missed: an IAM OIDC
-provider for `accounts.google.com` in the account (not needed; delete it, or add
-the token's `azp` to its client ids), and a wrong clock.
+AWS could not validate the token. Three causes that are easily missed: an IAM
+OIDC provider for `accounts.google.com` in the account (not needed; delete it,
+or add the token's `azp` to its client ids), a cluster's provider whose client
+ids do not have the token's audience, and a wrong clock.
 """,
     "exchange/no-thread": """\
 No thread can be started for an exchange in the background, which tasks of an
