@@ -803,6 +803,11 @@ not a matter of DNS or egress rules. By kind:
   something else answers. A proxy that intercepts TLS signs with an authority of
   its own; if it is yours, name that authority in `AWS_CA_BUNDLE`.
 - The certificate is not valid at this time: compare the clock first.
+- The certificate, or one of its authority, was rejected: the details have the
+  reason, such as a key that is too weak. What answers there, often a proxy,
+  needs another certificate.
+- The other side wants a certificate of this client: it is not STS, which asks
+  for none.
 - What answers does not speak TLS: a wrong port, or a proxy of plain HTTP.
 - A record arrived damaged (`BAD_RECORD_MAC`), the handshake was refused or cut:
   a proxy or a firewall on the way, or two processes that use one connection.
