@@ -49,7 +49,7 @@ _PERMISSION = re.compile(r"iam\.serviceAccounts\.(\w{1,64})", re.ASCII)
 _LISTED = "gcloud iam service-accounts list --project={project}"
 _SIGNS = (
     Sign(
-        "has not been used in project|SERVICE_DISABLED|API.*disabled",
+        "has not been used in project|SERVICE_DISABLED",
         "The IAM Credentials API is off in the project of the pool.",
         "gcloud services enable iamcredentials.googleapis.com --project={number}",
         "exchange/google-api",
@@ -131,11 +131,20 @@ def _cause(
     if found := explained(_SIGNS, text):
         return found
     named = _PERMISSION.search(text)
-    if named or code == "PERMISSION_DENIED":
+    if named or (code == "PERMISSION_DENIED" and not _has_another_reason(error)):
         return _role(named[1] if named else _PERMISSIONS.get(method, ""))
     if code == "INVALID_ARGUMENT" and asked.scopes:
         return _INVALID_SCOPE
     return unknown(code)
+
+
+def _has_another_reason(error: Mapping[str, Any]) -> bool:
+    """Return whether google.rpc.ErrorInfo says that it is no matter of roles.
+
+    Such as USER_PROJECT_DENIED (a quota project), BILLING_DISABLED, CONSUMER_SUSPENDED.
+    """
+    reasons = re.findall(r'"reason": "(\w+)"', json.dumps(error.get("details", "")))
+    return bool({*reasons} - {"IAM_PERMISSION_DENIED"})
 
 
 def _role(permission: str) -> tuple[str, str, str]:

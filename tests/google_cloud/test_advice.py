@@ -278,6 +278,20 @@ def test_a_refusal_of_the_account_is_told_by_its_own_words(
     assert (status in (429, 503)) is error.retryable
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["USER_PROJECT_DENIED", "BILLING_DISABLED", "CONSUMER_SUSPENDED", "API_KEY_SERVICE_BLOCKED"],
+)
+def test_a_denial_for_another_reason_than_a_permission_names_no_role(
+    workload: Workload, journey: Journey, reason: str
+) -> None:
+    details = [{"reason": reason, "metadata": {"service": "iamcredentials.googleapis.com"}}]
+    answers(workload, 403, "PERMISSION_DENIED", "It is disabled for the project.", details=details)
+    error = refused(workload.credentials())
+    assert "exchange/google-unknown" == error.error_id
+    assert ("roles/" in str(error), "services enable" in str(error)) == (False, False)
+
+
 def token_endpoint_says(workload: Workload, code: str, description: str, status: int = 400) -> Any:
     words = json.dumps({"error": code, "error_description": description})
     fault = Fault.status(status, words, "application/json")

@@ -739,8 +739,8 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         (
             {
                 "Principal": {
-                    "Federated": "arn:aws:iam::123456789012:oidc-provider/iam.googleapis.com/projects"
-                    "/123456789012/locations/global/workloadIdentityPools/p/providers/x"
+                    "Federated": "arn:aws:iam::123456789012:oidc-provider/iam.googleapis.com/"
+                    "projects/123456789012/locations/global/workloadIdentityPools/p/providers/x"
                 },
                 "Condition": equals(PATH, aud="x", sub=SUBJECT),
             },
