@@ -884,8 +884,9 @@ non-root user.
 """,
     "token/google-file": """\
 The file that `GOOGLE_APPLICATION_CREDENTIALS` names, or gcloud's own, is there
-and broken. Nothing else is tried: another identity than the one you chose would
-be worse than none.
+and broken, or its `credential_source` names a file, a program or a metadata
+server that gives no token. Nothing else is tried: another identity than the one
+you chose would be worse than none.
 """,
     "token/google-kind": """\
 These google-auth credentials give no ID token for an audience of choice. The
