@@ -21,9 +21,9 @@ def patched_late(label: str) -> ConfigError:
     patcher = _patcher()
     return ConfigError(
         f"{label}: TLS does not work in this process, since {patcher} patched ssl after it was "
-        "imported: it calls itself without end.",
-        fix=f"patch first, before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, "
-        "leave out --preload, or patch in the first lines of its configuration file.",
+        "imported.",
+        fix=f"patch before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, leave "
+        "out --preload, or patch at the top of its configuration file.",
         error_id="config/patched-late",
     )
 
