@@ -12,17 +12,18 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google._errors import (
     WAIT,
     Answered,
     Asked,
     Sign,
+    both,
     explained,
-    filled,
     names,
     one_word,
     unknown,
+    words_of,
 )
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
@@ -107,14 +108,17 @@ def impersonation(
         "number": _number(str(said)) or federation.audience.split("/")[4],
         "lifetime": str(federation.lifetime_s),
     }
+    cause, fix = both(cause, fix, values)
+    head = f"{method} for {federation.service_account} failed: {code}"
+    short, details = words_of(said, head + cause + fix)
     made = ExchangeError(
-        f"{method} for {federation.service_account} failed: {code} {quoted(said, 300)}. "
-        f"{filled(cause, values)}".strip(),
-        fix=filled(fix, values),
+        f"{head}{short}. {cause}".strip(),
+        fix=fix,
         error_id=error_id,
         code=code,
         # The federated token was revoked, or has just expired: the next attempt gets another one.
         retryable=seen.status in PASSING or seen.status == 401,
+        details=details,
     )
     made.date = seen.date
     return made

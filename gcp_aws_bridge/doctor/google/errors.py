@@ -46,6 +46,9 @@ def exchange(walk: Walk, error: ExchangeError) -> Finding:
 
 def _refused(found: Finding) -> str:
     """Return what was refused, in Google's own words, without the cause that the library adds."""
+    summary, details, words = found.seen.partition(' Google says "')
+    if details:
+        return f"{summary.partition('. ')[0]}.{details}{words}"
     return f"{found.seen} ".rpartition('". ')[0] + '".'
 
 
