@@ -23,7 +23,7 @@ def patched_late(label: str) -> ConfigError:
         f"{label}: TLS does not work in this process, since {patcher} patched ssl after it was "
         "imported.",
         fix=f"patch before boto3, botocore or ssl are imported; with gunicorn -k {patcher}, leave "
-        "out --preload, or patch in the first lines of its configuration file.",
+        "out --preload, or patch at the top of its configuration file.",
         error_id="config/patched-late",
     )
 

@@ -27,6 +27,14 @@ def is_default(audience: str) -> bool:
     return audience == DEFAULT_AUDIENCE
 
 
+def aws_audience_of(token: IdToken) -> str:
+    """Return what AWS looks for among the client ids of an IAM OIDC provider."""
+    from gcp_aws_bridge.policy import aws_audience
+
+    party = () if token.authorized_party is None else (token.authorized_party,)
+    return aws_audience(token.audience, party)[0][0]
+
+
 def kind_of_account(token: IdToken) -> str:
     """Return whose token it is, where that is seldom the account that was meant; else empty."""
     from gcp_aws_bridge.policy import CLIENT, EMAIL, kind_of  # a denial is rare, and this costs

@@ -210,25 +210,21 @@ def _cause_of_refusal(
     token: IdToken, role: Role, code: str, message: str, status: int
 ) -> tuple[str, str, str]:
     if code == "InvalidIdentityToken":
-        fix = (
-            "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
-            f"Google without one), or add {quoted(_aws_audience(token))} to its client ids."
-            if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
-            else "check that AWS trusts this issuer, and this machine's clock."
-        )
+        fix = "check that AWS trusts this issuer, and this machine's clock."
+        if "audience" in message.lower():
+            audience = quoted(_denied.aws_audience_of(token), 60)
+            fix = (
+                "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS "
+                f"trusts Google without one), or add {audience} to its client ids."
+                if token.issuer in GOOGLE_ISSUERS
+                else f"add {audience} to the client ids of the issuer's IAM OIDC provider, or ask "
+                "for an audience that is one of them."
+            )
         return "", fix, "exchange/invalid-token"
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
     return _cause_in_request(role, code, message, status)
-
-
-def _aws_audience(token: IdToken) -> str:
-    """What AWS looks for among the client ids of an IAM OIDC provider."""
-    from gcp_aws_bridge.policy import aws_audience
-
-    party = () if token.authorized_party is None else (token.authorized_party,)
-    return aws_audience(token.audience, party)[0][0]
 
 
 def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:

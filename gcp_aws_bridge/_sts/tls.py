@@ -43,21 +43,36 @@ _FAILURES = (
         False,
     ),
     TlsFailure(
-        r"certificate has expired|not yet valid|CERTIFICATE_EXPIRED|certificate expired",
+        r"ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)"
+        r"|alert (bad certificate|certificate |unknown ca|unsupported certificate)"
+        r"|CERTIFICATE_REQUIRED|certificate required",
+        "the other side wants a certificate of this client, or does not accept it",
+        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS asks for none.",
+        False,
+    ),
+    TlsFailure(
+        r"certificate has expired|not yet valid",
         "the certificate is not valid at this time",
         "compare `date -u` with another machine; if the clock is right, what answers there needs a "
         "new certificate.",
         False,
     ),
     TlsFailure(
-        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed|local issuer|UNKNOWN_CA",
+        r"self.signed|issuer certificate|certificate verify failed(?!:)",
         "the authority that signed the certificate is not trusted here, as where a proxy "
         "intercepts TLS",
         f"if the proxy is your own, name its authority: {_BUNDLE}.",
         False,
     ),
     TlsFailure(
-        r"WRONG_VERSION_NUMBER|HTTP_REQUEST|UNKNOWN_PROTOCOL|wrong version number",
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+        "the certificate, or one of its authority, was rejected",
+        "see the reason in the details; what answers there needs another certificate, also where a "
+        "proxy intercepts TLS.",
+        False,
+    ),
+    TlsFailure(
+        r"WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|wrong version number",
         "what answers does not speak TLS",
         "check the port of AWS_ENDPOINT_URL_STS, and HTTPS_PROXY: a server of plain HTTP answers.",
         True,
@@ -68,12 +83,6 @@ _FAILURES = (
         "it mostly passes; if not, look at proxies on the way, and at forked processes that use "
         "one connection.",
         True,
-    ),
-    TlsFailure(
-        r"bad certificate|CERTIFICATE_REQUIRED|certificate required",
-        "the other side wants a certificate of this client",
-        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS wants none.",
-        False,
     ),
     TlsFailure(
         r"ALERT_|alert |UNRECOGNIZED_NAME|NO_PROTOCOLS_AVAILABLE|UNSUPPORTED_PROTOCOL|DH_KEY",

@@ -22,6 +22,12 @@ _IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
 _PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
 _NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
 UNKNOWN_MEMBER = "MEMBER"
+# What google-auth's identity_pool, pluggable and aws modules say before they ask Google.
+_OF_SOURCE = re.compile(
+    r"File '.*' was not found|Executable|AWS region|AWS role|AWS metadata|AWS security cred"
+    r"|subject.token",
+    re.IGNORECASE,
+)
 _NETWORK_FIX = (
     "look at DNS, at egress to port 443 of iamcredentials.googleapis.com, sts.googleapis.com and "
     "oauth2.googleapis.com, at HTTPS_PROXY, and at REQUESTS_CA_BUNDLE for TLS:\n"
@@ -49,10 +55,19 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
     said = said or type(error).__name__
     if isinstance(error, network):
         return TokenError(
-            f"Google was not reached for an ID token: {said}.",
+            "Google was not reached for an ID token.",
             fix=_NETWORK_FIX,
             error_id="token/google-unreachable",
             retryable=True,
+            details=f"{said}.",
+        )
+    if status is None and _OF_SOURCE.search(said):
+        return TokenError(
+            f"The credentials file has no token for Google: {quoted(error, 100)}.",
+            fix="correct credential_source in the file (gcloud iam workload-identity-pools "
+            "create-cred-config writes it); an executable needs "
+            "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
+            error_id="token/google-file",
         )
     # google-auth sends some requests by a session of its own, and puts the answer into its text.
     is_passing = _passes(status) or _PASSING.search(str(error)) is not None
@@ -120,10 +135,7 @@ def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
             "is live: gcloud iam service-accounts keys list --iam-account=EMAIL; for a federated "
             "identity, look at the attribute condition of the provider."
         )
-    return (
-        f"for impersonation, grant the caller {_TOKEN_CREATOR} on the service account and enable "
-        "the IAM Credentials API; for a key, check that it is live."
-    )
+    return "look up this answer, which gcp-aws-bridge does not know; look at proxies on the way."
 
 
 def member(credentials: Any) -> str:

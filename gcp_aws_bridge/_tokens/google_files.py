@@ -22,9 +22,8 @@ _IMPERSONATE = (
     'gserviceaccount.com"), or gcp-aws-bridge doctor --impersonate.'
 )
 _IMPERSONATE_IN_FILE = (
-    "write the file with a service account: gcloud iam workload-identity-pools create-cred-config "
-    "PROVIDER --service-account=NAME@PROJECT.iam.gserviceaccount.com, with the other options of "
-    "before; or " + _IMPERSONATE
+    "write it with gcloud iam workload-identity-pools create-cred-config --service-account=EMAIL "
+    "and the options of before, or pass GoogleCredentials(impersonate=EMAIL)."
 )
 # Class of google-auth's credentials -> type in the file ("type"), what it is, what would work.
 _WITHOUT_ID_TOKEN = {
@@ -106,11 +105,11 @@ def from_adc_file(path: str) -> Any:
             problem = f"{_typed(info)}: google-auth cannot read credentials from it"
     raise TokenError(
         f"The credentials file {quoted(path)} {problem}.",
-        fix="log in again with gcloud auth application-default login, or correct "
-        "GOOGLE_APPLICATION_CREDENTIALS. Types that give an ID token: service_account, "
-        "impersonated_service_account, and external_account with "
-        "service_account_impersonation_url.",
+        fix="correct GOOGLE_APPLICATION_CREDENTIALS, or log in again with gcloud auth "
+        "application-default login.",
         error_id="token/google-file",
+        details="Types that give an ID token: service_account, impersonated_service_account, and "
+        "external_account with service_account_impersonation_url.",
     )
 
 

@@ -586,8 +586,8 @@ profile is named | | `credential_process` | that, and in the same profile
 keys in the config file |
 """,
     "doctor/role-arn": """\
-There is a role of this name, with another ARN: mostly a path that was left out,
-or another account.
+There is a role of this name in the account, with another ARN: a path was left
+out.
 """,
     "doctor/somebody-else": """\
 What answers as STS gave credentials that are of another role or account. AWS
@@ -768,9 +768,10 @@ A further role was refused: the role before it needs the permission
 `sts:AssumeRole`, and the further role's trust policy must name it.
 """,
     "exchange/invalid-token": """\
-AWS could not validate the token. Two causes that are easily missed: an IAM OIDC
-provider for `accounts.google.com` in the account (not needed; delete it, or add
-the token's `azp` to its client ids), and a wrong clock.
+AWS could not validate the token. Three causes that are easily missed: an IAM
+OIDC provider for `accounts.google.com` in the account (not needed; delete it,
+or add the token's `azp` to its client ids), a cluster's provider whose client
+ids do not have the token's audience, and a wrong clock.
 """,
     "exchange/no-thread": """\
 No thread can be started for an exchange in the background, which tasks of an
@@ -802,6 +803,11 @@ not a matter of DNS or egress rules. By kind:
   something else answers. A proxy that intercepts TLS signs with an authority of
   its own; if it is yours, name that authority in `AWS_CA_BUNDLE`.
 - The certificate is not valid at this time: compare the clock first.
+- The certificate, or one of its authority, was rejected: the details have the
+  reason, such as a key that is too weak. What answers there, often a proxy,
+  needs another certificate.
+- The other side wants a certificate of this client: it is not STS, which asks
+  for none.
 - What answers does not speak TLS: a wrong port, or a proxy of plain HTTP.
 - A record arrived damaged (`BAD_RECORD_MAC`), the handshake was refused or cut:
   a proxy or a firewall on the way, or two processes that use one connection.
@@ -878,8 +884,9 @@ non-root user.
 """,
     "token/google-file": """\
 The file that `GOOGLE_APPLICATION_CREDENTIALS` names, or gcloud's own, is there
-and broken. Nothing else is tried: another identity than the one you chose would
-be worse than none.
+and broken, or its `credential_source` names a file, a program or a metadata
+server that gives no token. Nothing else is tried: another identity than the one
+you chose would be worse than none.
 """,
     "token/google-kind": """\
 These google-auth credentials give no ID token for an audience of choice. The

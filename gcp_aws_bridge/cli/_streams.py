@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # 128 and the number of SIGPIPE, as a shell reports a program that the signal ended. No command has
 # another meaning for it. Windows has no such signal, and the same status.
 CLOSED_PIPE = 141
+# EX_IOERR of sysexits.h. Not 1, which is an answer of `doctor` and of `trust-policy check`.
+UNWRITTEN = 74
 
 
 class _Stream:
@@ -72,8 +74,8 @@ def guarded(run: Callable[[], int]) -> int:
     status is its own. An output that has no reader ends the command, without a word.
 
     Returns:
-        The exit status of *run*; `CLOSED_PIPE` where standard output was closed, and 1 where it
-        could not be written for another reason, which is said.
+        The exit status of *run*; `CLOSED_PIPE` where standard output was closed, and `UNWRITTEN`
+        where it could not be written for another reason, which is said.
     """
     _open_closed()
     before = sys.stdout, sys.stderr
@@ -117,4 +119,4 @@ def _unwritten(error: OSError) -> int:
     if is_closed:
         return CLOSED_PIPE
     print(f"gcp-aws-bridge: standard output: {error.strerror}", file=sys.stderr)
-    return 1
+    return UNWRITTEN

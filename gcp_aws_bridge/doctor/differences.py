@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from gcp_aws_bridge import policy
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.id_token import IdToken
+from gcp_aws_bridge.policy.authorized_party import why_it_differs
 from gcp_aws_bridge.policy.claims import read
 from gcp_aws_bridge.policy.document import ACTION, Statement, load, statements
 
@@ -34,16 +35,25 @@ class Difference(NamedTuple):
     values: tuple[str, ...]
     reason: str
 
-    def is_audience(self, token: IdToken) -> bool:
-        """Return whether the policy names another audience than the token was asked for."""
+    def is_another_audience(self, token: IdToken) -> bool:
+        """Return whether the policy wants another audience than the token was asked for.
+
+        One that differs by blanks alone is a mistake in the policy.
+        """
         key = self.key.lower()
+        if {value.strip() for value in self.values} & {*token.audience}:
+            return False
         if token.issuer in id_token.GOOGLE_ISSUERS:
             return key == _AUDIENCE
         return key.endswith(":aud") and token.authorized_party is None
 
     def audience(self) -> str:
         """Return the audience that the policy names, if it names one; else empty."""
-        plain = [value for value in self.values if not {*value} & {*"*?$"}]
+        plain = [
+            value
+            for value in self.values
+            if not {*value} & {*"*?"} and "${" not in value and value.isprintable()
+        ]
         return plain[0] if plain and _COMPARED.search(self.member) else ""
 
 
@@ -122,10 +132,15 @@ def corrected(
 
 
 def _admit(condition: dict[str, Any], key: str, texts: tuple[str, ...]) -> None:
-    """Replace one value by the token's; to a list, which may name other workloads, add it."""
+    """Replace one value by the token's; to what other workloads may be using, add it.
+
+    That is a list, and `azp` of the same account's tokens of another source.
+    """
     found = condition[key]
-    if isinstance(found, list) and len(found) > 1:
-        condition[key] = [*found, *texts]
+    listed = found if isinstance(found, list) else [found]
+    is_other_source = key.lower().endswith(":aud") and why_it_differs(texts[0], str(listed[0]))
+    if len(listed) > 1 or is_other_source:
+        condition[key] = [*listed, *texts]
     else:
         condition[key] = texts[0] if len(texts) == 1 else [*texts]
 

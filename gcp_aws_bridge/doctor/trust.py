@@ -29,35 +29,53 @@ from gcp_aws_bridge.doctor.context import Walk, left
 from gcp_aws_bridge.doctor.differences import Comparison, Difference
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
-from gcp_aws_bridge.policy import aws_audience
 
 _KEY_PROVIDERS = frozenset({"env", "shared-credentials-file", "config-file"})
-_GOOGLE_PROVIDER = "oidc-provider/accounts.google.com"
 
 
 def explain(walk: Walk, error: ExchangeError) -> Finding | None:
     """Return the finding for an error that the account's or role's set-up explains, or None."""
     role, token = left(walk.role), left(walk.token)
-    google = token.issuer in GOOGLE_ISSUERS
-    if error.error_id == "exchange/invalid-token" and google and "audience" in str(error).lower():
-        return _google_provider(role, token, error)
+    if error.error_id == "exchange/invalid-token" and "token audience" in str(error).lower():
+        if token.issuer in GOOGLE_ISSUERS:
+            return _google_provider(role, token, error)
+        return _client_ids(walk, role, token, error)
     if error.error_id != "exchange/denied":
         return None
     return _denied_token(walk, role, token)
 
 
 def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Finding:
-    party = () if token.authorized_party is None else (token.authorized_party,)
-    client_id = aws_audience(token.audience, party)[0][0]
-    arn = f"arn:{role.partition}:iam::{role.arn.split(':')[4]}:{_GOOGLE_PROVIDER}"
+    arn, add = _provider(role, token, "accounts.google.com")
     return _broken(
         "The account has an IAM OIDC provider for accounts.google.com, which replaces the built-in "
         f"one, and its client ids do not have this token's azp: {error.args[0]}",
         "No such provider: AWS trusts Google without one.",
         f"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn {arn}\n"
-        "or add azp of the token: aws iam add-client-id-to-open-id-connect-provider "
-        f"--open-id-connect-provider-arn {arn} --client-id {shlex.quote(client_id)}",
+        f"or add azp of the token: {add}",
         "doctor/google-provider",
+    )
+
+
+def _client_ids(walk: Walk, role: Role, token: IdToken, error: ExchangeError) -> Finding:
+    _, add = _provider(role, token, token.issuer.removeprefix("https://"))
+    setting = _set_audience(audience_place(walk), "AUDIENCE", "if the provider has the role's own")
+    return _broken(
+        "The client ids of the issuer's IAM OIDC provider do not have this token's audience: "
+        f"{error.args[0]}",
+        "The token's audience among the client ids of the provider.",
+        f"{add}\n{setting}",
+        "exchange/invalid-token",
+    )
+
+
+def _provider(role: Role, token: IdToken, issuer: str) -> tuple[str, str]:
+    """Return the ARN of an issuer's IAM OIDC provider, and the command that has it take *token*."""
+    arn = shlex.quote(f"arn:{role.partition}:iam::{role.arn.split(':')[4]}:oidc-provider/{issuer}")
+    client_id = shlex.quote(denied.aws_audience_of(token))
+    return arn, (
+        "aws iam add-client-id-to-open-id-connect-provider "
+        f"--open-id-connect-provider-arn {arn} --client-id {client_id}"
     )
 
 
@@ -80,12 +98,14 @@ def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
         found, why_not = None, f"iam:GetRole was refused ({quoted(code)})"
     except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as failed:
         found, why_not = None, f"IAM was not reached ({type(failed).__name__})"
+    if found is not None and (account := found["Arn"].split(":")[4]) != role.arn.split(":")[4]:
+        found, why_not = None, f"the AWS keys here are of another account, {quoted(account)}"
     if found is None:
         return _unread(walk, role, token, why_not, statement)
     if found["Arn"] != role.arn:
         return _broken(
             f"The role is {quoted(found['Arn'], 2048)}; {role.arn} was asked for.",
-            "The ARN with its path, and of the right account.",
+            "The ARN with its path.",
             f"export GCP_AWS_BRIDGE_ROLE_ARN={shlex.quote(found['Arn'])}",
             "doctor/role-arn",
         )
@@ -101,7 +121,7 @@ def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str
     audience = f"The audience, {quoted(role.audience)}, comes from {place}."
     steps = [
         f"{_get_role(role)}   # in account {role.arn.split(':')[4]}; NoSuchEntity: no such role",
-        f"{_set_audience(place, 'AUDIENCE')}   # the policy's audience, if it names another",
+        _set_audience(place, "AUDIENCE", "the policy's audience, if it names another"),
     ]
     own = ""
     if denied.is_default(role.audience):
@@ -146,10 +166,15 @@ def _compared(
         )
     differing = compared.differences
     refused = f"The trust policy of {role.arn} does not admit this token: "
-    if audiences := [one for one in differing if one.is_audience(token) and one.audience()]:
-        return _other_audience(walk, token, audiences[0], f"{refused}{_seen(differing)}. {there}")
+    audiences = [one for one in differing if one.is_another_audience(token)]
+    if named := [one for one in audiences if one.audience()]:
+        return _other_audience(walk, token, named[0], f"{refused}{_seen(differing)}. {there}")
     seen = f"{refused}{_seen(differing) or compared.reasons}. {denied.claims(token)} {there}"
     edited = differences.corrected(document, differing, token, json.loads(statement))
+    # An audience of the role's own that cannot be named, such as a pattern, is not replaced either.
+    if audiences:
+        fix = _set_audience(audience_place(walk), "AUDIENCE", "one that the policy admits")
+        return _broken(seen, "A token for an audience of the policy.", fix, "doctor/audience")
     if compared.is_denied or not differences.compare(edited, token, account_id).allowed:
         fix = f"{_get_role(role)}   # and change what is named above"
         return _broken(seen, "A trust policy that admits this token.", fix, "doctor/trust-policy")
@@ -198,13 +223,13 @@ def audience_place(walk: Walk) -> str:
     return f"{_DEFAULT} of a named profile, without gcp_audience" if named else _DEFAULT
 
 
-def _set_audience(place: str, audience: str) -> str:
-    """Return how to set *audience* where it counts."""
-    if place == "the command line":
-        return f"--audience {shlex.quote(audience)}"
-    if "profile" in place:
-        return f"gcp_audience = {audience}   # in the AWS profile"
-    return f"export GCP_AWS_BRIDGE_AUDIENCE={shlex.quote(audience)}"
+def _set_audience(place: str, audience: str, when: str = "") -> str:
+    """Return how to set *audience* where it counts, with *when* that is needed."""
+    if "profile" in place:  # whose file takes a comment for a part of the value
+        return f"# in the AWS profile{when and f', {when}'}:\ngcp_audience = {audience}"
+    option = place == "the command line"
+    name = "--audience " if option else "export GCP_AWS_BRIDGE_AUDIENCE="
+    return f"{name}{shlex.quote(audience)}{when and f'   # {when}'}"
 
 
 def _who(token: IdToken) -> str:

@@ -56,6 +56,7 @@ class Sign(NamedTuple):
     error_id: str
 
 
+_LONGEST = 290  # characters of summary and fix, without what stands between them
 _POOLS = "gcloud iam workload-identity-pools"
 _DESCRIBE = f"{_POOLS} providers describe {{provider}}"
 WAIT = (
@@ -80,10 +81,16 @@ _EXCHANGE = (
         "exchange/google-condition",
     ),
     Sign(
-        "bytes limit|8 kb limit",
+        "bytes limit",
         "An AWS session's ARN is often longer than a subject may be.",
-        "map less: google.subject=assertion.account + ':' + "
-        "assertion.arn.extract('assumed-role/{role}/').",
+        "map less: for AWS, google.subject=assertion.account + ':' + "
+        "assertion.arn.extract('assumed-role/{role}/'); for OIDC, a shorter claim.",
+        "exchange/google-subject",
+    ),
+    Sign(
+        "8 kb limit",
+        "The provider maps more attributes, or longer ones, than Google takes.",
+        f"map less: {_DESCRIBE} --format='value(attributeMapping)'.",
         "exchange/google-subject",
     ),
     Sign(
@@ -95,7 +102,7 @@ _EXCHANGE = (
     ),
     Sign(
         '^invalid_target|value for "audience"',
-        "There is no such provider, or it is disabled: {audience}.",
+        "There is no such provider, or it is disabled.",
         f"{_DESCRIBE} shows it, with its state; the audience has the project's number.",
         "exchange/google-provider",
     ),
@@ -199,16 +206,32 @@ def exchange(
         found = WAIT
     cause, fix, error_id = found or unknown(code)
     values = {**names(federation, asked or Asked()), "accounts": _accounts(said)}
+    head, cause, fix = f"Google refused {federation.label}: {code}", *both(cause, fix, values)
+    short, details = words_of(said, head + cause + fix)
     made = ExchangeError(
-        f"Google refused {federation.label}: {code} {quoted(said, 300)}. "
-        f"{filled(cause, values)}".strip(),
-        fix=filled(fix, values),
+        f"{head}{short}. {cause}".strip(),
+        fix=fix,
         error_id=error_id,
         code=code,
         retryable=seen.status in PASSING,
+        details=details,
     )
     made.date = seen.date
     return made
+
+
+def both(cause: str, fix: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Return cause and fix with the names in braces replaced."""
+    return filled(cause, values), filled(fix, values)
+
+
+def words_of(said: object, rest: str) -> tuple[str, str]:
+    """Return Google's words for the summary, if there is room beside *rest*, or for the details."""
+    words = quoted(said, 300)
+    if not said:
+        return "", ""
+    fits = len(rest) + len(words) <= _LONGEST
+    return (f" {words}", "") if fits else ("", f"Google says {words}.")
 
 
 def explained(signs: Iterable[Sign], answer: str) -> tuple[str, str, str] | None:

@@ -12,17 +12,18 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google._errors import (
     WAIT,
     Answered,
     Asked,
     Sign,
+    both,
     explained,
-    filled,
     names,
     one_word,
     unknown,
+    words_of,
 )
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
@@ -49,7 +50,7 @@ _PERMISSION = re.compile(r"iam\.serviceAccounts\.(\w{1,64})", re.ASCII)
 _LISTED = "gcloud iam service-accounts list --project={project}"
 _SIGNS = (
     Sign(
-        "has not been used in project|SERVICE_DISABLED|API.*disabled",
+        "has not been used in project|SERVICE_DISABLED",
         "The IAM Credentials API is off in the project of the pool.",
         "gcloud services enable iamcredentials.googleapis.com --project={number}",
         "exchange/google-api",
@@ -107,14 +108,17 @@ def impersonation(
         "number": _number(str(said)) or federation.audience.split("/")[4],
         "lifetime": str(federation.lifetime_s),
     }
+    cause, fix = both(cause, fix, values)
+    head = f"{method} for {federation.service_account} failed: {code}"
+    short, details = words_of(said, head + cause + fix)
     made = ExchangeError(
-        f"{method} for {federation.service_account} failed: {code} {quoted(said, 300)}. "
-        f"{filled(cause, values)}".strip(),
-        fix=filled(fix, values),
+        f"{head}{short}. {cause}".strip(),
+        fix=fix,
         error_id=error_id,
         code=code,
         # The federated token was revoked, or has just expired: the next attempt gets another one.
         retryable=seen.status in PASSING or seen.status == 401,
+        details=details,
     )
     made.date = seen.date
     return made
@@ -131,11 +135,20 @@ def _cause(
     if found := explained(_SIGNS, text):
         return found
     named = _PERMISSION.search(text)
-    if named or code == "PERMISSION_DENIED":
+    if named or (code == "PERMISSION_DENIED" and not _has_another_reason(error)):
         return _role(named[1] if named else _PERMISSIONS.get(method, ""))
     if code == "INVALID_ARGUMENT" and asked.scopes:
         return _INVALID_SCOPE
     return unknown(code)
+
+
+def _has_another_reason(error: Mapping[str, Any]) -> bool:
+    """Return whether google.rpc.ErrorInfo says that it is no matter of roles.
+
+    Such as USER_PROJECT_DENIED (a quota project), BILLING_DISABLED, CONSUMER_SUSPENDED.
+    """
+    reasons = re.findall(r'"reason": "(\w+)"', json.dumps(error.get("details", "")))
+    return bool({*reasons} - {"IAM_PERMISSION_DENIED"})
 
 
 def _role(permission: str) -> tuple[str, str, str]:

@@ -224,7 +224,9 @@ def _number(text: str) -> Decimal:
 
 
 def _hint(condition: Condition, value: Value, identity: Identity) -> str:
-    """Where what the policy names here belongs instead."""
+    """Return what is wrong with a value of the policy, or where it belongs instead."""
+    if {wanted.strip() for wanted in condition.values} & {*value.texts}:
+        return ", with a blank or a line break around it"
     if value.claim == "azp":
         whys = (why_it_differs(value.texts[0], wanted) for wanted in condition.values)
         if why := next(filter(None, whys), ""):

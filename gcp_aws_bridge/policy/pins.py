@@ -153,10 +153,15 @@ def _never_met(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> 
         return False
 
 
+def _as_issued(condition: Condition, value: str) -> str:
+    """Return *value* as a token may have it: in lower case where the operator takes any."""
+    return value.lower() if "IgnoreCase" in condition.operator else value
+
+
 def _google_values(where: str, condition: Condition, name: str) -> Iterator[Finding]:
     number = f"the number: {GET_NUMBER}"
     for value in condition.values:
-        kind = kind_of(value)
+        kind = kind_of(_as_issued(condition, value))
         if kind == NUMBER or (name == "aud" and kind):
             continue
         if "@" in value:
@@ -182,7 +187,7 @@ def _google_values(where: str, condition: Condition, name: str) -> Iterator[Find
 
 def _subjects(where: str, condition: Condition) -> Iterator[Finding]:
     for value in condition.values:
-        if not is_name(SUBJECT, value):
+        if not is_name(SUBJECT, _as_issued(condition, value)):
             yield Finding(
                 "not-a-subject",
                 "error",

@@ -99,7 +99,7 @@ def _problem_of_issuer(issuer: str) -> str:
     host = issuer.partition("/")[0]
     if "://" in issuer:
         return "the ARN of an IAM OIDC provider has the issuer's URL without its scheme"
-    if host.endswith(".svc.id.goog"):
+    if host.endswith(".svc.id.goog") or "/workloadidentitypools/" in issuer.lower():
         return "a workload identity pool issues no tokens that AWS could verify; a cluster does"
     if not _HOST.fullmatch(host):
         return f"{host} is no host, and so no issuer"

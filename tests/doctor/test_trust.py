@@ -161,8 +161,8 @@ def test_profiles_audience_is_corrected_in_the_profile(pod: Pod) -> None:
     config.write_text(f"{config.read_text()}gcp_audience = old\n")
     cause = found(pod)
     assert cause is not None
-    assert f"gcp_audience = {OWN}   # in the AWS profile" == cause.fix
-    config.write_text(config.read_text().replace("gcp_audience = old", cause.fix.partition("#")[0]))
+    assert f"# in the AWS profile:\ngcp_audience = {OWN}" == cause.fix
+    config.write_text(config.read_text().replace("gcp_audience = old", cause.fix))
     assert found(pod) is None
 
 
@@ -250,6 +250,62 @@ def test_key_files_account_is_said_to_be_one(pod: Pod) -> None:
     cause = found(pod)
     assert cause is not None
     assert f'if "{email}", from a key file, since azp is the e-mail, should have' in cause.fix
+    pod.cloud.add_role(ROLE, document_in(cause.fix))
+    assert found(pod) is None
+    pod.arguments.clear()
+    assert found(pod) is None  # the tokens of the metadata server are still admitted
+
+
+def test_client_ids_of_a_clusters_provider_get_the_tokens_audience(pod: Pod) -> None:
+    provider = pod.cloud.add_oidc_provider(PROVIDER, client_ids=("another",))
+    wanted = statement(provider.arn)
+    issuer, subject = PROVIDER.removeprefix("https://"), "system:serviceaccount:default:etl"
+    wanted["Condition"] = {"StringEquals": {f"{issuer}:sub": subject, f"{issuer}:aud": DEFAULT}}
+    pod.cloud.add_role(ROLE, {"Version": "2012-10-17", "Statement": [wanted]})
+    pod.id_token(provider.mint(subject))
+    cause = found(pod)
+    assert cause is not None
+    assert "exchange/invalid-token" == cause.id
+    words = shlex.split(cause.fix.splitlines()[0])
+    assert "add-client-id-to-open-id-connect-provider" == words[2]
+    assert ["--open-id-connect-provider-arn", provider.arn, "--client-id", DEFAULT] == words[3:]
+    del pod.cloud._accounts._providers["123456789012", PROVIDER]
+    provider = pod.cloud.add_oidc_provider(PROVIDER, client_ids=("another", words[-1]))
+    pod.id_token(provider.mint(subject))
+    assert found(pod) is None
+
+
+def test_role_of_the_same_name_in_another_account_is_not_recommended(pod: Pod) -> None:
+    pod.trusts(statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER))
+    there = "arn:aws:iam::210987654321:role/etl"
+    pod.cloud.add_role(there, audience=OWN)
+    pod.set(GCP_AWS_BRIDGE_ROLE_ARN=there)
+    cause = found(pod)
+    assert cause is not None
+    assert "exchange/denied" == cause.id
+    assert 'the AWS keys here are of another account, "123456789012"' in cause.seen
+    assert ROLE not in cause.fix
+
+
+@pytest.mark.parametrize("audience", ["aws:123456789012:*", "aws:it's $5"])
+def test_audience_of_the_roles_own_of_any_form_is_never_replaced(pod: Pod, audience: str) -> None:
+    condition = {"StringLike": {"accounts.google.com:oaud": audience}}
+    pod.trusts({**statement(aud=NUMBER, sub=NUMBER), "Condition": condition})
+    cause = found(pod)
+    assert cause is not None
+    assert ("doctor/audience", False) == (cause.id, "update-" in cause.fix)
+    [setting] = shlex.split(cause.fix, comments=True)[1:]
+    admitted = audience.replace("*", "etl")
+    name, _, named = setting.partition("=")
+    pod.set(**{name: admitted if named == "AUDIENCE" else named})
+    assert found(pod) is None
+
+
+def test_line_break_in_the_policys_audience_is_corrected_in_the_policy(pod: Pod) -> None:
+    pod.trusts(statement(aud=NUMBER, oaud=f"{DEFAULT}\n", sub=NUMBER))
+    cause = found(pod)
+    assert cause is not None
+    assert f'wants "{DEFAULT}", with a blank or a line break around it' in cause.seen
     pod.cloud.add_role(ROLE, document_in(cause.fix))
     assert found(pod) is None
 

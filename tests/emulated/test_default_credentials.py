@@ -303,7 +303,7 @@ def test_file_that_google_auth_cannot_read_is_named_with_its_type(
     machine.adc(info)
     error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=["adc.json", seen])
     assert not error.retryable
-    assert "service_account_impersonation_url" in error.fix
+    assert "service_account_impersonation_url" in error.details
 
 
 @pytest.mark.parametrize(
@@ -372,10 +372,19 @@ def test_answer_without_a_token_is_an_error(reply: str, machine: Machine) -> Non
     failure(TokenError, "token/google-refused", GoogleCredentials(), seen=[EMAIL])
 
 
-def test_missing_subject_token_is_not_retried(machine: Machine) -> None:
-    machine.adc(machine.external(credential_source={"file": "/no/such/file"}))
-    error = failure(TokenError, "token/google-refused", GoogleCredentials(), seen=["/no/such/file"])
-    assert not error.retryable
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ({"file": "/no/such/file"}, "/no/such/file"),
+        ({"executable": {"command": "/bin/false"}}, "Executables need to be explicitly allowed"),
+    ],
+)
+def test_missing_subject_token_is_no_matter_of_roles(
+    source: dict[str, Any], seen: str, machine: Machine
+) -> None:
+    machine.adc(machine.external(credential_source=source))
+    error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=[seen])
+    assert (False, False) == (error.retryable, "roles/" in error.fix)
 
 
 def test_binding_that_is_named_lets_the_identity_in(machine: Machine) -> None:

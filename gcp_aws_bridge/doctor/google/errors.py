@@ -46,6 +46,9 @@ def exchange(walk: Walk, error: ExchangeError) -> Finding:
 
 def _refused(found: Finding) -> str:
     """Return what was refused, in Google's own words, without the cause that the library adds."""
+    summary, details, words = found.seen.partition(' Google says "')
+    if details:
+        return f"{summary.partition('. ')[0]}.{details}{words}"
     return f"{found.seen} ".rpartition('". ')[0] + '".'
 
 
@@ -238,28 +241,27 @@ def account(walk: Walk, error: ExchangeError) -> Finding:
         return _passing(walk, found)
     if found.id not in _OF_ACCOUNT:
         return found
-    for sign, finding_id, seen, wanted, fix in _of_account(walk):
+    for sign, finding_id, seen, wanted, fix in _of_account(walk, found):
         if re.search(sign, found.seen, re.IGNORECASE):
-            seen = f"{_refused(found)} {seen}"
+            seen = f"{_refused(found)} {seen}".strip()
             return replace(found, seen=seen, wanted=wanted, fix=fix, id=finding_id)
     return found
 
 
-def _of_account(walk: Walk) -> tuple[tuple[str, str, str, str, str], ...]:
+def _of_account(walk: Walk, found: Finding) -> tuple[tuple[str, str, str, str, str], ...]:
     """What may be in a refusal: its sign, the id, what it means, what is wanted, what mends it."""
     email = str(left(walk.federation).service_account)
-    number = commands.project_of(walk)
     shown = f"gcloud iam service-accounts describe {shlex.quote(email)}"
     bound = "\nor, with the mapping of gcp-aws-bridge setup:\n".join(
         commands.bind(walk, name) for name in commands.members(walk)
     )
     return (
         (
-            "has not been used in project|SERVICE_DISABLED|API.*disabled",
+            "has not been used in project|SERVICE_DISABLED",
             "doctor/google-api",
-            "That is the project of the pool.",
+            "",
             "The IAM Credentials API, enabled in the project that it names.",
-            f"gcloud services enable iamcredentials.googleapis.com --project={number}",
+            found.fix,
         ),
         (
             "vpcServiceControls|prohibited by organization",

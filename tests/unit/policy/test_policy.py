@@ -736,6 +736,16 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
             {"Principal": CLUSTER, "Condition": equals(ISSUER, aud="x", sub=SUBJECT)},
             ["absent-key"] * 2 + ["no-condition"],
         ),
+        (
+            {
+                "Principal": {
+                    "Federated": "arn:aws:iam::123456789012:oidc-provider/iam.googleapis.com/"
+                    "projects/123456789012/locations/global/workloadIdentityPools/p/providers/x"
+                },
+                "Condition": equals(PATH, aud="x", sub=SUBJECT),
+            },
+            ["principal"],
+        ),
         ({"Principal": CLUSTER}, ["no-condition"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, sub=SUBJECT)}, ["missing-aud"]),
         ({"Principal": CLUSTER, "Condition": equals(PATH, aud=AUDIENCE)}, ["missing-sub"]),
@@ -809,6 +819,20 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
             ),
         },
         {"Condition": {"ForAnyValue:StringEquals": equals(**PINS)["StringEquals"]}},
+        {
+            "Condition": {
+                "StringEqualsIgnoreCase": {
+                    **equals(**PINS)["StringEquals"],
+                    f"{GOOGLE}:aud": EMAIL.upper(),
+                }
+            }
+        },
+        {
+            "Principal": CLUSTER,
+            "Condition": {
+                "StringEqualsIgnoreCase": equals(PATH, aud="x", sub=SUBJECT.upper())["StringEquals"]
+            },
+        },
         {"Condition": {**equals(**PINS), "Bool": {"aws:SecureTransport": "true"}}},
         {
             "Condition": equals(**PINS),

@@ -167,9 +167,10 @@ def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any],
         (TOKEN, "Incorrect token audience", "delete the IAM OIDC provider for accounts.google.com"),
         (TOKEN, "INCORRECT AUDIENCE", "delete the IAM OIDC provider for accounts.google.com"),
         (TOKEN, "Couldn't retrieve verification key", "check that AWS trusts this issuer"),
-        (foreign(), "Incorrect token audience", "check that AWS trusts this issuer"),
+        (foreign(), "Incorrect token audience", 'add "sts.amazonaws.com" to the client ids of the'),
+        (foreign(), "No OpenIDConnect provider found", "check that AWS trusts this issuer"),
     ],
-    ids=["audience", "capitals", "key", "cluster"],
+    ids=["audience", "capitals", "key", "cluster", "no provider"],
 )
 def test_an_invalid_token_asks_for_what_is_easily_missed(
     token: IdToken, message: str, fix: str

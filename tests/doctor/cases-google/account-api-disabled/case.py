@@ -12,7 +12,7 @@ SAYS = "has not been used"
 
 def told(at: Workload) -> None:
     message = (
-        "IAM Service Account Credentials API has not been used in project 123456789012 before or "
+        "IAM Service Account Credentials API has not been used in project 987654321098 before or "
         "it is disabled. Enable it by visiting https://console.developers.google.com/ then retry."
     )
     error = {"code": 403, "message": message, "status": "PERMISSION_DENIED"}
