@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ class Workload(Machine):
             "ecs": cloud.ecs_environ,
             "lambda": cloud.lambda_environ,
         }[where](ROLE)
+
+    def signs_in(self) -> None:
+        """Sign in at IAM Identity Center: its token is in the home directory then."""
+        home = os.path.expanduser("~")
+        assert home == os.environ["HOME"]
+        found = self.cloud.sso_profile(ROLE, home)
+        self.set(**{name: value for name, value in found.items() if name != "AWS_PROFILE"})
 
     def has_no_role(self) -> None:
         """As a pod that was made before its association."""
