@@ -74,8 +74,8 @@ class AskedSts(Sts):
                 f"GetCallerIdentity was refused: {code} {quoted(message)}.",
                 fix="wait, and try again."
                 if passing
-                else "unset AWS_ENDPOINT_URL_STS, which may name an STS that is not AWS's; if AWS "
-                "refuses its own credentials, give AWS support the request id.",
+                else "unset AWS_ENDPOINT_URL_STS, where it names another STS than that of AWS; if "
+                "AWS refuses its own credentials, give AWS support the request id.",
                 error_id="exchange/unavailable" if passing else "exchange/refused",
                 code=code,
                 request_id=request_id,

@@ -32,7 +32,7 @@ _COMMAND = re.compile(
 )
 _LOOKING = re.compile(r"(get|list|describe|logs)(-[\w-]+)?|get-caller-identity")
 # Words after a command, in the same line.
-_PROSE = re.compile(r"[,;] (?:or|so|and|once|with) ")
+_PROSE = re.compile(r"[,;] (?:or|so|and|once|with|where) ")
 
 # What no test applies: by the id, or by the name of the case.
 NOT_APPLIED = {
@@ -383,9 +383,11 @@ def looked_up(place: Machine, variable: str) -> str:
         return "" if os.environ[variable] in audiences or len(audiences) != 1 else audiences[0]
     if variable == "GCP_AWS_BRIDGE_AUDIENCE":
         role = place.cloud._accounts._roles.get(ROLE)
-        text = json.dumps(role.document) if role else ""
-        named = re.search(r'"accounts\.google\.com:oaud": "([^"]+)"', text)
-        return named[1] if named else ""
+        for statement in role.trust_policy._statements if role else ():
+            for condition in statement.conditions:
+                if condition.key == "accounts.google.com:oaud":
+                    return condition.values[0]
+        return ""
     if variable == "AWS_PROFILE":
         config = Path(os.environ["AWS_CONFIG_FILE"]).read_text()
         return re.findall(r"^\[profile (\w+)\]$", config, re.MULTILINE)[0]

@@ -137,6 +137,11 @@ def _token_for(place: Machine, said: Said) -> None:
     workload(place).token_file(place.cloud.eks_token(said["audience"]))
 
 
+def _impersonates(place: Machine, said: Said) -> None:
+    place.logs_in_to_google()
+    option(place, said["option"], place.cloud.service_account.email)
+
+
 def _source(place: Machine, said: Said) -> None:
     option(place, "--source", said["source"])
     if said["source"] == "token-file":
@@ -276,8 +281,7 @@ def _task(place: Machine, said: Said) -> None:
 
 
 def _cluster_starts_again(place: Machine, said: Said) -> None:
-    assert said["name"] in os.environ
-    unset(place, said["name"])
+    assert said["name"] not in os.environ  # by the command
     workload(place).runs_on("eks")
 
 
@@ -437,6 +441,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "google-exchange-signed-request-to-oidc": ("--source (?P<source>token-file)", _source),
     "google-exchange-token-to-aws": ("--source (?P<source>signed-request)", _source),
     "doctor/google-stale": ("let what writes the token file write it anew", _no_cache),
+    "place-laptop-login": ("or gcp-aws-bridge doctor (?P<option>--impersonate)", _impersonates),
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
     "exchange-denied-outright": ("and change what is named above", _without_denial),
@@ -460,7 +465,10 @@ RULES: dict[str, tuple[str, Change]] = {
     "doctor/host-network": ("take hostNetwork: true out of the pod", _own_network),
     "doctor/metadata-blocked": (f"allow egress to {_METADATA}/32 port 80", _opens_metadata),
     "doctor/metadata-closed": (_SERVER, _restarts_metadata),
-    "token/metadata-not-ready": (_SERVER, _restarts_metadata),
+    "token/metadata-not-ready": (
+        f"{_SERVER}|look at the node's gke-metadata-server pods",
+        _restarts_metadata,
+    ),
     "token/metadata-refused": (_SERVER, _restarts_metadata),
     "doctor/metadata-cut": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "doctor/metadata-forwarded": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
@@ -475,8 +483,8 @@ RULES: dict[str, tuple[str, Change]] = {
         _opens,
     ),
     **dict.fromkeys(
-        ("doctor/sts-cut", "doctor/sts-silent"),
-        (r"let it pass the firewall or proxy: port 443 of \S+", _opens),
+        ("doctor/sts-cut", "doctor/sts-silent", "doctor/google-silent", "doctor/subject-timeout"),
+        (r"let it pass the firewall or proxy: port \d+ of \S+", _opens),
     ),
     **dict.fromkeys(
         ("doctor/sts-dns", "doctor/google-dns"), ("egress to kube-dns, port 53", _opens)
@@ -489,8 +497,6 @@ RULES: dict[str, tuple[str, Change]] = {
     "doctor/google-tls": ("REQUESTS_CA_BUNDLE", _opens),
     "sts-tls-expired": ("what answers there needs a new certificate", _new_certificate),
     "doctor/google-closed": ("look at firewalls that read names in TLS, and at routes", _opens),
-    "doctor/google-silent": ("gcp-aws-bridge doctor --timeout 10", _waits),
-    "doctor/subject-timeout": ("gcp-aws-bridge doctor --timeout 10", _waits),
     "exchange/unreachable": (r"egress rules \(port 443\).* for the STS endpoint", _waits),
     "exchange/google-unreachable": (r"check egress rules, .* for \S+, port 443", _opens),
     "exchange/garbage": ("look at AWS_ENDPOINT_URL_STS and at proxies on the way", _opens),

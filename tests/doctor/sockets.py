@@ -192,7 +192,7 @@ def _served(
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    """Read and return all of it: closing with something unread resets the connection under the answer."""
+    """Read and return all of it: closing a socket with unread data resets the connection."""
     seen = b""
     while more := connection.recv(65536):
         seen += more

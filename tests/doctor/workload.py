@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import SSOProvider
+from botocore.tokens import SSOTokenProvider
 
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import instance
@@ -90,6 +92,10 @@ class Workload(Machine):
         home = os.path.expanduser("~")
         assert home == os.environ["HOME"]
         found = self.cloud.sso_profile(ROLE, home)
+        for provider in (SSOProvider, SSOTokenProvider):  # they read HOME when they are imported
+            self._patch.setattr(
+                provider, "_SSO_TOKEN_CACHE_DIR", os.path.join(home, ".aws/sso/cache")
+            )
         self.set(**{name: value for name, value in found.items() if name != "AWS_PROFILE"})
 
     def has_no_role(self) -> None:

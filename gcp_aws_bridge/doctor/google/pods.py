@@ -126,8 +126,8 @@ def no_agent(said: str) -> Finding:
             "env | grep AWS_CONTAINER\n"
             f"{_FULL_URI} and AWS_CONTAINER_CREDENTIALS_RELATIVE_URI belong to one task: do not "
             "set them by hand\n"
-            "register the task definition with taskRoleArn, then start new tasks: aws ecs "
-            "update-service --cluster CLUSTER --service SERVICE --task-definition FAMILY "
+            "register the task definition with taskRoleArn, and start new tasks of it:\n"
+            "aws ecs update-service --cluster CLUSTER --service SERVICE --task-definition FAMILY "
             "--force-new-deployment",
             "doctor/container-endpoint",
         )
