@@ -76,9 +76,15 @@ class Commands:
         self._place = place
         self._finding = finding
         self._annotated = self._bound = ""
+        self._statement_follows = False
 
     def run(self, line: str) -> None:
         """Run the command in a line; a line without one is for the reader."""
+        if self._statement_follows and not self.changed:
+            role = {"Version": "2012-10-17", "Statement": [json.loads(line)]}
+            self._place.cloud.add_role(ROLE, role)
+            self.changed = True
+        self._statement_follows = line.endswith("add this statement to the policy:")
         found = _COMMAND.fullmatch(line)
         if found is None or (found["instead"] and self.changed):
             return

@@ -276,6 +276,12 @@ def _agent(place: Machine, said: Said) -> None:
     workload(place).runs_on("eks")
 
 
+def _identity_center(place: Machine, said: Said) -> None:
+    """Let requests pass to the portal of IAM Identity Center, which the finding names."""
+    assert "IAM Identity Center" in said.seen
+    place.cloud.sso.clear_faults()
+
+
 def _task(place: Machine, said: Said) -> None:
     workload(place).runs_on("ecs")
 
@@ -508,6 +514,8 @@ RULES: dict[str, tuple[str, Change]] = {
         _impersonation_resolves,
     ),
     "doctor/pod-identity-agent": (r"allow egress to 169\.254\.170\.23/32 port 80", _agent),
+    "exchange/timeout": (r"let it pass the firewall or proxy: port 443 of \S+", _opens),
+    "doctor/aws-timeout": ("egress to port 443 of AWS", _identity_center),
     # Services.
     "exchange/unavailable": (
         "look at AWS_ENDPOINT_URL_STS and at proxies on the way|^wait",

@@ -118,8 +118,9 @@ def timed_out(walk: Walk, road: str) -> Finding:
         return pods.no_agent(f"no answer within {walk.timeout_s:g} s")
     return _broken(
         f"{origin(road)} gave no keys within {walk.timeout_s:g} s.",
-        "Keys in a moment.",
-        "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10",
+        f"Keys within {walk.timeout_s:g} s.",
+        "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10\n"
+        "where it hangs, look at egress to port 443 of AWS, and at a credential_process",
         "doctor/aws-timeout",
     )
 
