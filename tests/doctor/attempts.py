@@ -18,23 +18,33 @@ import gcp_aws_bridge as bridge
 from gcp_aws_bridge import google
 from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge._settings import metadata_deadline_s
-from gcp_aws_bridge._sts.exchange import Sts
+from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge.cli import _parser, _serving, main
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 
+from . import sockets
 from .pod import OTHER, ROLE
 from .world import Attempt, World, command, fresh, in_file
 
 DATA = Loader.BUILTIN_DATA_PATH
-CLAIMS = {"iss": "https://accounts.google.com", "sub": "1" * 21, "azp": "1" * 21, "aud": AUDIENCE}
+MANAGED = [f"arn:aws:iam::aws:policy/AmazonS3Access{index}" for index in range(10)]
 POD = """\
 apiVersion: v1
 kind: Pod
 metadata: {name: etl}
 spec:
-  serviceAccountName: etl
-  containers: [{name: etl, image: etl}]
+  containers:
+    - name: etl
+      image: etl
+      env:
+        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
+        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
+      volumeMounts: [{name: token, mountPath: /token}]
+    - name: update
+      image: doitintl/gtoken:latest
+      volumeMounts: [{name: token, mountPath: /token}]
+  volumes: [{name: token, emptyDir: {}}]
 """
 SETUP = [
     *("setup", "--non-interactive", "--project=my-project", "--location=europe-west1"),
@@ -67,16 +77,13 @@ def deadline(text: str | None) -> Attempt:
     return run
 
 
-def bundle(path: str | None) -> Attempt:
-    def run(world: World) -> None:
-        if path is None:
-            world.patch.delenv("AWS_CA_BUNDLE")
-            world.set(AWS_ENDPOINT_URL_STS=world.cloud.sts.url)
-        else:
-            world.set(AWS_CA_BUNDLE=path, AWS_ENDPOINT_URL_STS="https://127.0.0.1:1")
+def behind_tls(world: World, *, authority: bool = False) -> None:
+    """Reach STS through a proxy that signs with an authority of its own."""
+    with sockets.tls_relay(world.folder, world.cloud.sts.url) as url:
+        world.set(AWS_ENDPOINT_URL_STS=url)
+        if authority:
+            world.set(AWS_CA_BUNDLE=str(world.folder / "authority.pem"))
         credentials(world)
-
-    return run
 
 
 def uses_itself(world: World) -> None:
@@ -155,11 +162,11 @@ def after_the_revocation(world: World) -> None:
     credentials(world)
 
 
-def session_policy(size: int) -> Attempt:
-    action = [f"s3:Get{index:04}" for index in range(size)]
+def session_policy(*arns: str) -> Attempt:
+    action = [f"s3:Get{index:04}" for index in range(150)]
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return lambda world: credentials(world, policy=policy)
+    return lambda world: credentials(world, policy=policy, policy_arns=arns)
 
 
 def of_another_issuer(world: World) -> None:
@@ -220,14 +227,7 @@ def to_google(world: World, region: str = "us-east-1", **settings: Any) -> None:
         AWS_DEFAULT_REGION=region,
         GCP_AWS_BRIDGE_GOOGLE_STS_URL=f"{world.cloud.google_sts.url}/v1/token",
     )
-    made = google.credentials(provider.audience, **settings)
-    try:
-        made.refresh(None)
-    except Exception as error:
-        cause = error.__cause__
-        if isinstance(cause, bridge.BridgeError):
-            raise cause from None
-        raise
+    google.credentials(provider.audience, **settings).refresh(None)
 
 
 def broken_transport(*arguments: Any, **options: Any) -> None:
@@ -241,7 +241,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     ),
     "config/botocore-data": (without_data, lambda world: without_data(world, str(DATA))),
     "config/metadata-deadline": (deadline("soon"), deadline(None)),
-    "exchange/tls": (bundle("/nowhere/bundle.pem"), bundle(None)),
+    "exchange/tls": (behind_tls, lambda world: behind_tls(world, authority=True)),
     "config/circular": (uses_itself, credentials),
     "config/no-loop": (without_a_loop, credentials),
     "config/environment-changed": (another_sts, made_again),
@@ -252,7 +252,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "token/source-raised": (lambda world: credentials(world, token_source=raises), credentials),
     "exchange/clock": (clouds_are(hours=-2), clouds_are()),
     "exchange/expired-token": (revoked, after_the_revocation),
-    "exchange/policy": (session_policy(150), session_policy(10)),
+    "exchange/policy": (session_policy(*MANAGED), session_policy()),
     "token/issuer": (of_another_issuer, of_the_metadata_server),
     "config/served-twice": (served(ROLE, ROLE), served(f"first={ROLE}", f"second={ROLE}")),
     "config/setup-manifest": (
@@ -260,10 +260,10 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         in_file("pod.yaml", POD, *SETUP),
     ),
     "config/token-file": (
-        command("token", "--output=FOLDER/none/token"),
+        command("token", "--file=FOLDER/none/token"),
         lambda world: (
             world.set(**world.cloud.environ),
-            command("token", "--output=FOLDER/token")(world),
+            command("token", "--file=FOLDER/token")(world),
         ),
     ),
     "config/token-on-command-line": (

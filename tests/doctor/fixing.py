@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gcp_aws_bridge.cli import main
+from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 
 from . import prose
 from .pod import OTHER, ROLE, Machine, Pod
@@ -34,12 +35,32 @@ _LOOKING = re.compile(r"(get|list|describe|logs)(-[\w-]+)?|get-caller-identity")
 # Words after a command, in the same line.
 _PROSE = re.compile(r"[,;] (?:or|so|and|once|with|where) ")
 
-# What no test applies: by the id, or by the name of the case.
+# What no test of this suite changes, by the id of the finding or error: the one list.
+_PERIMETER = (
+    "an administrator of the organization must change a perimeter of VPC Service Controls, which "
+    "the emulator does not have"
+)
+_PACKAGE = "a package is installed or upgraded, which a session of nox does for each extra"
+_UNKNOWN = "the error is not known, so that the fix is to report it, or to look up what was said"
 NOT_APPLIED = {
-    "doctor/google-perimeter": (
-        "an administrator of the organization must change a perimeter of VPC Service Controls, "
-        "which neither emulator nor project has"
+    "doctor/google-perimeter": _PERIMETER,
+    "exchange/google-perimeter": _PERIMETER,
+    **dict.fromkeys(
+        (
+            *("config/extra", "config/extra-boto3", "config/extra-demo", "config/extra-google"),
+            *("config/extra-server", "config/internals", "config/outbound"),
+        ),
+        _PACKAGE,
     ),
+    **dict.fromkeys(
+        (
+            *("demo/no-refresh", "exchange/unexpected"),
+            *("exchange/google-unknown", "token/outbound-refused"),
+        ),
+        _UNKNOWN,
+    ),
+    "exchange/no-thread": "a limit of the machine or of its cgroup must be raised",
+    "config/patched-late": "a program must be started in another way, before its first import",
 }
 
 
@@ -50,7 +71,7 @@ def name_of(case: Case) -> str:
 
 def reason(case: Case) -> str:
     """Why no test applies the fix of this case; empty where one does."""
-    return NOT_APPLIED.get(name_of(case)) or NOT_APPLIED.get(case.named, "")
+    return NOT_APPLIED.get(case.named, "")
 
 
 def apply(place: Machine, name: str, finding: Report) -> None:
@@ -392,7 +413,8 @@ def looked_up(place: Machine, variable: str) -> str:
         for statement in role.trust_policy._statements if role else ():
             for condition in statement.conditions:
                 if condition.key == "accounts.google.com:oaud":
-                    return condition.values[0]
+                    named = condition.values[0]
+                    return "" if named == os.environ.get(variable, DEFAULT_AUDIENCE) else named
         return ""
     if variable == "AWS_PROFILE":
         config = Path(os.environ["AWS_CONFIG_FILE"]).read_text()

@@ -1,7 +1,7 @@
 """Changes that a fix names in words: a variable, an option, a port to open, a file to correct.
 
-Each rule has a pattern that the text of the fix must contain. What is changed, and the value that it
-gets, is read from the fix (or from what was seen); a fix that names neither fails the test.
+Each rule has a pattern that the text of the fix must contain. What is changed, and the value that
+it gets, is read from the fix (or from what was seen); a fix that names neither fails the test.
 """
 
 from __future__ import annotations
@@ -452,8 +452,10 @@ RULES: dict[str, tuple[str, Change]] = {
     # Roles.
     "exchange-denied-outright": ("and change what is named above", _without_denial),
     "exchange/hop": (
-        rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), and "
-        r"that role as AWS principal in the trust policy of (?P=target)\.",
+        (
+            rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
+            r"and that role as AWS principal in the trust policy of (?P=target)\."
+        ),
         _hop,
     ),
     "doctor/instance-role": (
