@@ -60,7 +60,6 @@ NOT_APPLIED = {
         _UNKNOWN,
     ),
     "exchange/no-thread": "a limit of the machine or of its cgroup must be raised",
-    "config/patched-late": "a program must be started in another way, before its first import",
 }
 
 

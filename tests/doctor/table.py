@@ -151,8 +151,8 @@ def _counted() -> Iterator[str]:
     ids = ids_of("doctor.md") | ids_of("errors.md")
     yield ""
     made = len(ids - {*fixing.NOT_APPLIED})
-    yield f"There are {len(ids)} ids of findings and [errors](errors.md). For {made} of them, a test"
-    yield "makes the change that the fix names, and the next attempt succeeds. The others:"
+    yield f"There are {len(ids)} ids of findings and [errors](errors.md). For {made} of them, a"
+    yield "test makes the change that the fix names, and the next attempt succeeds. The others:"
     yield ""
     for why in dict.fromkeys(fixing.NOT_APPLIED.values()):
         same = sorted(one for one, reason in fixing.NOT_APPLIED.items() if reason == why)

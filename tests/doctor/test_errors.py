@@ -274,6 +274,10 @@ ELSEWHERE = {
         "google_cloud/test_proxies.py",
         "test_proxy_that_would_decrypt_https_gets_nothing",
     ),
+    "config/patched-late": (
+        "servers/test_gunicorn.py",
+        "test_each_worker_makes_one_exchange_at_a_time_and_stops_nothing_else",
+    ),
     "token/aws-changed": (
         "google_cloud/test_sources.py",
         "test_another_role_of_irsa_is_another_identity",
