@@ -411,6 +411,7 @@ def outbound(workload: Workload, **settings: Any) -> Any:
     cloud = workload.cloud
     cloud.allow(ROLE, "sts:GetWebIdentityToken")
     issuer = cloud.enable_outbound_federation()
+    cloud.allow(ROLE, "sts:GetWebIdentityToken")
     mapping = {"google.subject": "assertion.sub"}
     provider = cloud.add_google_provider_for_oidc(issuer, attribute_mapping=mapping)
     return google.credentials(provider.audience, source="outbound", **settings)
