@@ -782,7 +782,10 @@ A further role was refused: the role before it needs the permission
 AWS could not validate the token. Three causes that are easily missed: an IAM
 OIDC provider for `accounts.google.com` in the account (not needed; delete it,
 or add the token's `azp` to its client ids), a cluster's provider whose client
-ids do not have the token's audience, and a wrong clock.
+ids do not have the token's audience, and a wrong clock. Where AWS says that
+there is no provider for the issuer, the fix is the command that creates it,
+with this token's issuer and audience. Where AWS says that the signature is
+invalid, get a new token from its issuer.
 """,
     "exchange/no-thread": """\
 No thread can be started for an exchange in the background, which tasks of an
