@@ -22,8 +22,8 @@ HEAD = """\
 the [environment or the profile](settings.md).
 
 Exit status, unless a command says otherwise: 0 done, 1 an [error](errors.md) that says what to do,
-2 wrong usage, 130 interrupted, 141 the reader of standard output went away (`| head`), which is
-no error, and nothing is said.
+2 wrong usage, 74 standard output cannot be written, 130 interrupted, 141 the reader of standard
+output went away (`| head`), which is no error, and nothing is said.
 """
 USUAL = {"positional arguments": "argument", "options": "option"}
 GUIDES = {
