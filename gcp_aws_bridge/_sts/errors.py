@@ -7,6 +7,7 @@ and "Common errors".
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import datetime
 
 import botocore.exceptions
@@ -210,17 +211,29 @@ def _cause_of_refusal(
     token: IdToken, role: Role, code: str, message: str, status: int
 ) -> tuple[str, str, str]:
     if code == "InvalidIdentityToken":
-        fix = (
-            "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
-            f"Google without one), or add {quoted(_aws_audience(token))} to its client ids."
-            if token.issuer in GOOGLE_ISSUERS and "audience" in message.lower()
-            else "check that AWS trusts this issuer, and this machine's clock."
-        )
-        return "", fix, "exchange/invalid-token"
+        return "", _fix_of_invalid_token(token, message.lower()), "exchange/invalid-token"
     if code == "ExpiredTokenException":
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
     return _cause_in_request(role, code, message, status)
+
+
+def _fix_of_invalid_token(token: IdToken, said: str) -> str:
+    """Return the change for what *said*, the message of AWS in lower case, complains of."""
+    if token.issuer in GOOGLE_ISSUERS and "audience" in said:
+        return (
+            "delete the IAM OIDC provider for accounts.google.com from the AWS account (AWS trusts "
+            f"Google without one), or add {quoted(_aws_audience(token))} to its client ids."
+        )
+    if "no openidconnect provider" in said:
+        return (
+            "create the provider in the role's account: aws iam create-open-id-connect-provider "
+            f"--url {shlex.quote(token.issuer)} --client-id-list "
+            f"{shlex.quote(_aws_audience(token))}"
+        )
+    if "signature" in said:
+        return "get a new token from its issuer: another key signed this one, or it was changed."
+    return "check that AWS trusts this issuer, and this machine's clock."
 
 
 def _aws_audience(token: IdToken) -> str:
@@ -246,7 +259,14 @@ def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple
             "exchange/policy",
         )
     if code == "RegionDisabledException":
-        return "", "enable STS in this region in the IAM console.", "exchange/region"
+        return (
+            "",
+            (
+                "enable STS in this region in the IAM console (Account settings), or set a region "
+                "that is enabled: export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
+            ),
+            "exchange/region",
+        )
     if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
     return "", _GENERIC_FIX, "exchange/refused"

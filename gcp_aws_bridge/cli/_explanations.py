@@ -90,7 +90,8 @@ use google-exec or google-serve.
 """,
     "config/google-file": """\
 The file of `GOOGLE_APPLICATION_CREDENTIALS` cannot be read, or is no credential
-configuration for a workload. `gcp-aws-bridge google-config` writes one.
+configuration for a workload. `gcp-aws-bridge google-config --audience PROVIDER
+--service-account EMAIL --output FILE` writes one.
 """,
     "config/google-none": """\
 No provider is configured. Give `audience`, or set
@@ -127,7 +128,9 @@ address of Google's has a user or a query in it, that of STS has no path
 """,
     "config/google-source": """\
 There is no such source of a subject token: `signed-request`, `token-file`,
-`outbound`, or a callable. For `token-file`, a file must be named.
+`outbound`, or a callable. For `token-file`, a file must be named. A credential
+configuration with an `executable` of another program names no source either:
+set `GCP_AWS_BRIDGE_GOOGLE_SOURCE`, or have google-auth read the file.
 """,
     "config/input-file": """\
 A file that a command was to read is missing, unreadable, not text in UTF-8, or
@@ -345,7 +348,8 @@ The profile is one of IAM Identity Center or of `aws login`, and nobody has
 signed in, or the login is over.
 """,
     "doctor/aws-timeout": """\
-One of botocore's providers gave no keys in time.
+One of botocore's providers gave no keys in time: egress to AWS is closed, or
+the program of `credential_process` hangs.
 """,
     "doctor/clock": """\
 This machine's clock is off by more than five minutes, by both clouds; or by the
@@ -361,7 +365,8 @@ asks for no keys.
 """,
     "doctor/container-endpoint": """\
 The endpoint of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `..._FULL_URI`
-(ECS's, or a sidecar's) gives no keys.
+(ECS's, or a sidecar's) gives no keys. The variables belong to one task: a task
+definition with `taskRoleArn` sets them for each new task.
 """,
     "doctor/google-api": """\
 The IAM Credentials API is disabled in the project of the workload identity
@@ -422,7 +427,9 @@ A service account's token lives for an hour at most, or for twelve where the
 organization's policy lists the account.
 """,
     "doctor/google-no-account": """\
-There is no service account of that e-mail.
+There is no service account of that e-mail. Correct the setting if the project's
+list has it under another name; else create the account, and bind the identity
+to it.
 """,
     "doctor/google-perimeter": """\
 VPC Service Controls: the perimeter around the project admits no identity from
@@ -532,6 +539,8 @@ is stopped.
     "doctor/no-such-role": """\
 The AWS keys here may read roles, and there is none of this name in their
 account. AWS tells whoever asks with a token only that it is not authorized.
+Correct the setting if the list has the role under another name; else create the
+role, with the printed trust policy.
 """,
     "doctor/node-pool": """\
 The virtual machine's own metadata server answers a pod: Workload Identity is
@@ -729,7 +738,9 @@ A perimeter of VPC Service Controls keeps the identity out. An ingress rule of
 the perimeter must admit it.
 """,
     "exchange/google-provider": """\
-There is no such pool or provider, or it is disabled or deleted.
+There is no such pool or provider, or it is disabled or deleted. Google says the
+same of each; `gcp-aws-bridge doctor --google` prints the commands that show
+which it is, restore what was deleted and enable what was disabled.
 """,
     "exchange/google-request": """\
 The request failed before an answer came, and not in the network: a transport
@@ -770,7 +781,10 @@ A further role was refused: the role before it needs the permission
     "exchange/invalid-token": """\
 AWS could not validate the token. Two causes that are easily missed: an IAM OIDC
 provider for `accounts.google.com` in the account (not needed; delete it, or add
-the token's `azp` to its client ids), and a wrong clock.
+the token's `azp` to its client ids), and a wrong clock. Where AWS says that
+there is no provider for the issuer, the fix is the command that creates it,
+with this token's issuer and audience. Where AWS says that the signature is
+invalid, get a new token from its issuer.
 """,
     "exchange/no-thread": """\
 No thread can be started for an exchange in the background, which tasks of an
@@ -785,7 +799,9 @@ STS does not take the session policy, or it is too large once packed.
 Another code of STS's; its reference says what it means.
 """,
     "exchange/region": """\
-STS is not enabled in this region for the account.
+STS is not enabled in this region for the account. Enable it in the IAM console
+(Account settings), or set a region that is enabled in `AWS_REGION` and
+`AWS_DEFAULT_REGION`.
 """,
     "exchange/timeout": """\
 The exchange did not end in 90 seconds, or in the three that a command with

@@ -11,6 +11,7 @@ from gcp_aws_bridge._sts.errors import blame_clock
 from gcp_aws_bridge.doctor import trust
 from gcp_aws_bridge.doctor.context import Walk, left
 from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import ExchangeError
 
 _T = TypeVar("_T")
@@ -76,7 +77,9 @@ def _asked(walk: Walk, call: Callable[[], _T]) -> _T:
     except TimeoutError:
         raise ExchangeError(
             f"STS gave no whole answer within {walk.timeout_s:g} s.",
-            fix="where it is slow, gcp-aws-bridge doctor --timeout 10; look at proxies on the way.",
+            fix="where it is slow, gcp-aws-bridge doctor --timeout 10\n"
+            "where it hangs, let it pass the firewall or proxy: port 443 of "
+            f"{host_of(left(walk.sts).url)}",
             error_id="exchange/timeout",
         ) from None
     except ExchangeError as error:

@@ -28,6 +28,7 @@ _RESTART_SERVER = (
 )
 _ELSEWHERE_FIX = (
     "run it in a pod, instance or service of Google Cloud; on a laptop:\n"
+    "gcloud auth application-default login\n"
     "gcp-aws-bridge doctor --impersonate NAME@PROJECT.iam.gserviceaccount.com"
 )
 
@@ -197,7 +198,8 @@ def _refused(asked: Probe, answer: Answer, said: str) -> Finding:
     if status < 500 and status not in (408, 429):
         return _broken(
             f"{asked.host} answers {said}.",
-            "look at the logs: kubectl -n kube-system logs -l k8s-app=gke-metadata-server",
+            "look at the logs: kubectl -n kube-system logs -l k8s-app=gke-metadata-server\n"
+            + _RESTART_SERVER,
             "token/metadata-refused",
         )
     seen = f"{asked.host}, asked {_times(asked.tries)}: {said}."

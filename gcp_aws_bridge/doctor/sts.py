@@ -72,7 +72,10 @@ class AskedSts(Sts):
             passing = is_retryable(code, status)
             return ExchangeError(
                 f"GetCallerIdentity was refused: {code} {quoted(message)}.",
-                fix="wait, and try again." if passing else "look the code up in the reference.",
+                fix="wait, and try again."
+                if passing
+                else "unset AWS_ENDPOINT_URL_STS, where it names another STS than that of AWS; if "
+                "AWS refuses its own credentials, give AWS support the request id.",
                 error_id="exchange/unavailable" if passing else "exchange/refused",
                 code=code,
                 request_id=request_id,

@@ -20,6 +20,7 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.credentials import CredentialResolver
 
+from gcp_aws_bridge import policy
 from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge._sts import denied as _denied
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken
@@ -76,7 +77,7 @@ def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
     except botocore.exceptions.ClientError as refused:
         code = refused.response.get("Error", {}).get("Code", "")
         if code == "NoSuchEntity":
-            return _no_such_role(role)
+            return _no_such_role(role, statement)
         found, why_not = None, f"iam:GetRole was refused ({quoted(code)})"
     except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as failed:
         found, why_not = None, f"IAM was not reached ({type(failed).__name__})"
@@ -101,6 +102,7 @@ def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str
     audience = f"The audience, {quoted(role.audience)}, comes from {place}."
     steps = [
         f"{_get_role(role)}   # in account {role.arn.split(':')[4]}; NoSuchEntity: no such role",
+        f"where there is no such role: {_create_role(role, statement)}",
         f"{_set_audience(place, 'AUDIENCE')}   # the policy's audience, if it names another",
     ]
     own = ""
@@ -251,13 +253,26 @@ def _keys(walk: Walk) -> Any:
     return keys.get_frozen_credentials() if keys else None
 
 
-def _no_such_role(role: Role) -> Finding:
+def _no_such_role(role: Role, statement: str) -> Finding:
     return _broken(
         f"There is no role {_name(role)} in the account of the AWS keys here (AWS says of a role "
         "that does not exist what it says of one that does not admit the token).",
         f"{role.arn}, in account {role.arn.split(':')[4]}.",
-        "aws sts get-caller-identity\naws iam list-roles --query 'Roles[].Arn'",
+        "aws sts get-caller-identity\naws iam list-roles --query 'Roles[].Arn'\n"
+        "where it has the role under another name: export GCP_AWS_BRIDGE_ROLE_ARN=ARN\n"
+        f"else create the role: {_create_role(role, statement)}",
         "doctor/no-such-role",
+    )
+
+
+def _create_role(role: Role, statement: str) -> str:
+    """Return the command that creates the role with a trust policy of *statement* alone."""
+    trust = json.dumps(policy.policy_of(json.loads(statement)))
+    path = role.arn.partition(":role")[2].rpartition("/")[0] + "/"
+    return (
+        f"aws iam create-role --role-name {_name(role)} "
+        + (f"--path {shlex.quote(path)} " if path != "/" else "")
+        + f"--assume-role-policy-document {shlex.quote(trust)}"
     )
 
 

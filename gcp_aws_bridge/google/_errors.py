@@ -156,8 +156,8 @@ _EXCHANGE = (
     Sign(
         "credential's issuer|token signature",
         "Google has no key of the issuer that verifies the token.",
-        "see that the issuer's keys are public, or give them to the provider: "
-        f"{_POOLS} providers update-oidc {{provider}} --jwk-json-path=FILE.",
+        "get a new token from its issuer; see that the issuer's keys are public, or give them to "
+        f"the provider: {_POOLS} providers update-oidc {{provider}} --jwk-json-path=FILE.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(

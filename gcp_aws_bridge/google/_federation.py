@@ -264,6 +264,7 @@ def _malformed(
 def _unfit(path: object, problem: str) -> ConfigError:
     return ConfigError(
         f"The credential configuration file {quoted(path)} {problem}.",
-        fix="write one with gcp-aws-bridge google-config, or give the audience instead.",
+        fix="write one: gcp-aws-bridge google-config --audience PROVIDER --service-account EMAIL "
+        "--output FILE; or set GCP_AWS_BRIDGE_GOOGLE_AUDIENCE instead.",
         error_id="config/google-file",
     )

@@ -161,8 +161,8 @@ def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectToke
     raise ConfigError(
         "The credential configuration file has a credential_source that is neither AWS's, nor a "
         "file of text, nor gcp-aws-bridge google-token.",
-        fix='give source= ("signed-request", "token-file", "outbound" or a callable), or have '
-        "google-auth read the file.",
+        fix="set GCP_AWS_BRIDGE_GOOGLE_SOURCE=signed-request where the provider is of AWS; else "
+        "give source=, or have google-auth read the file.",
         error_id="config/google-source",
     )
 

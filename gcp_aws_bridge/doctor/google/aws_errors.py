@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import instance, pods
@@ -84,8 +85,27 @@ def _sign_in(walk: Walk, road: str) -> str:
     return f"{_SIGN_IN[road]}{f' --profile {shlex.quote(printable(profile))}' if profile else ''}"
 
 
+def _half(walk: Walk, error: Exception) -> Finding | None:
+    """Name the variables of keys of which a part is missing."""
+    return replace(Finding.of("aws", refused(error)), fix=renewal(walk, "env"))
+
+
+def _process(walk: Walk, error: Exception) -> Finding | None:
+    """Name the setting of the program that gave no keys."""
+    profile = walk.session.profile
+    section = "[default]" if profile in (None, "default") else f"[profile {printable(profile)}]"
+    path = os.path.expanduser(walk.session.get_config_variable("config_file"))
+    return replace(
+        Finding.of("aws", refused(error)),
+        fix="run the program that credential_process names by hand, and correct it; or\n"
+        f"remove credential_process from {section} in {printable(path)}",
+    )
+
+
 _EXPLAINED: dict[str, Callable[[Walk, Exception], Finding | None]] = {
     "container-role": pods.container,
+    "custom-process": _process,
+    "env": _half,
     "assume-role-with-web-identity": pods.web_identity,
     "sso": _signed_out,
     "login": _signed_out,
@@ -98,8 +118,9 @@ def timed_out(walk: Walk, road: str) -> Finding:
         return pods.no_agent(f"no answer within {walk.timeout_s:g} s")
     return _broken(
         f"{origin(road)} gave no keys within {walk.timeout_s:g} s.",
-        "Keys in a moment.",
-        "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10",
+        f"Keys within {walk.timeout_s:g} s.",
+        "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10\n"
+        "where it hangs, look at egress to port 443 of AWS, and at a credential_process",
         "doctor/aws-timeout",
     )
 
@@ -111,7 +132,8 @@ def none(walk: Walk) -> Finding:
         return _broken(
             f"{seen}, though this is Lambda: something has cleared its variables.",
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as Lambda sets them.",
-            "look at what starts this process, and at env -i",
+            "start this process with the variables of the function: without env -i, and with "
+            "env= in a subprocess that has them",
             "token/aws-none",
         )
     if machine.in_kubernetes():
@@ -125,7 +147,7 @@ def none(walk: Walk) -> Finding:
     return _on_instance(walk, seen) or _broken(
         f"{seen}, and no cloud of AWS's is here.",
         "An AWS identity.",
-        "aws sso login --profile NAME\nexport AWS_PROFILE=NAME",
+        "aws configure list-profiles\naws sso login --profile NAME\nexport AWS_PROFILE=NAME",
         "token/aws-none",
     )
 

@@ -78,11 +78,18 @@ def describe(walk: Walk, what: str = "") -> str:
 
 
 def listed(walk: Walk) -> str:
-    """The commands that show the pool and all its providers, deleted ones too."""
-    pool = _provider(walk).partition("/providers/")[0]
+    """Return the commands that show pool and providers, and those that bring this one back."""
+    provider = _provider(walk)
+    pool = provider.partition("/providers/")[0]
+    kind = "aws" if walk.token is None else "oidc"
     return (
         f"{_POOLS} describe {pool}\n"
-        f"{_POOLS} providers list --workload-identity-pool={pool} --show-deleted"
+        f"where its state is DELETED: {_POOLS} undelete {pool}\n"
+        f"where it is disabled: {_POOLS} update {pool} --no-disabled\n"
+        f"{_POOLS} providers list --workload-identity-pool={pool} --show-deleted\n"
+        f"where its state is DELETED: {_POOLS} providers undelete {provider}\n"
+        f"where it is disabled: {_POOLS} providers update-{kind} {provider} --no-disabled\n"
+        "where it has another name: export GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=//iam.googleapis.com/NAME"
     )
 
 

@@ -278,7 +278,11 @@ def _of_account(walk: Walk) -> tuple[tuple[str, str, str, str, str], ...]:
             "A service account of that name, which was not deleted.",
             (
                 f"{shown}\ngcloud iam service-accounts list --project="
-                f"{commands.account_project(walk)}"
+                f"{commands.account_project(walk)}\n"
+                "where it has another name: export GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT=EMAIL\n"
+                f"else create it: gcloud iam service-accounts create "
+                f"{shlex.quote(email.partition('@')[0])} "
+                f"--project={commands.account_project(walk)}"
             ),
         ),
         (

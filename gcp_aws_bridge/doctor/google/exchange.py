@@ -11,6 +11,7 @@ from gcp_aws_bridge.doctor.google import errors
 from gcp_aws_bridge.doctor.google.commands import member
 from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
@@ -74,8 +75,9 @@ def _asked(walk: Walk, call: Callable[[Transport], _T]) -> _T:
         except TimeoutError:
             raise ExchangeError(
                 f"Google gave no whole answer within {walk.timeout_s:g} s.",
-                fix="where it is slow, gcp-aws-bridge doctor --timeout 10; look at proxies on the "
-                "way.",
+                fix="where it is slow, gcp-aws-bridge doctor --timeout 10\n"
+                "where it hangs, let it pass the firewall or proxy: port 443 of "
+                f"{host_of(left(walk.federation).sts_url)}",
                 error_id="doctor/google-silent",
             ) from None
 

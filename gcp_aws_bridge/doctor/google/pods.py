@@ -123,8 +123,12 @@ def no_agent(said: str) -> Finding:
         return _broken(
             f"{endpoint()} gives no keys: {quoted(said, 300)}.",
             "Keys of the task's role.",
-            "env | grep AWS_CONTAINER\nlook at the task's role (taskRoleArn), and at what listens "
-            "there",
+            "env | grep AWS_CONTAINER\n"
+            f"{_FULL_URI} and AWS_CONTAINER_CREDENTIALS_RELATIVE_URI belong to one task: do not "
+            "set them by hand\n"
+            "register the task definition with taskRoleArn, and start new tasks of it:\n"
+            "aws ecs update-service --cluster CLUSTER --service SERVICE --task-definition FAMILY "
+            "--force-new-deployment",
             "doctor/container-endpoint",
         )
     return _broken(

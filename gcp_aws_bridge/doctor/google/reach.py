@@ -25,7 +25,11 @@ _NAT = (
     "aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=SUBNET\n"
     "allow egress to port 443 of {host}; a private subnet needs a NAT gateway{endpoint}"
 )
-_CURL = "curl -sv --max-time 10 {url}\nwhere it answers later, gcp-aws-bridge doctor --timeout 10"
+_CURL = (
+    "curl -sv --max-time 10 {url}\n"
+    "where it answers later, gcp-aws-bridge doctor --timeout 10\n"
+    "where it does not, let it pass the firewall or proxy: port {port} of {host}"
+)
 # What an error of requests' means of the way there: id, words, what to do.
 _WAYS = {
     "ConnectTimeout": (

@@ -12,6 +12,7 @@ from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.doctor.context import left, named
 from gcp_aws_bridge.doctor.google.context import Walk
 from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import TokenError, quoted
 from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest
 
@@ -33,7 +34,8 @@ def check_token(walk: Walk) -> Iterator[Finding]:
         raise TokenError(
             f"{_name(walk)} gave nothing within {walk.timeout_s:g} s.",
             fix="time aws sts get-caller-identity\n"
-            "where that is slow, gcp-aws-bridge doctor --timeout 10",
+            "where that is slow, gcp-aws-bridge doctor --timeout 10; where it hangs, let it pass "
+            f"the firewall or proxy: port 443 of {host_of(walk.sts.url) if walk.sts else 'STS'}",
             error_id="doctor/subject-timeout",
         ) from None
     except TokenError as error:
