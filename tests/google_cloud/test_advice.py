@@ -19,7 +19,7 @@ from gcp_aws_bridge.emulator import Fault, subjects
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google import Federation, OutboundToken, SignedRequest
 
-from .conftest import ACCOUNT, ASSUMED, Workload, needs_outbound
+from .conftest import ACCOUNT, ASSUMED, ROLE, Workload, needs_outbound
 
 URL = "https://orders-abc-ew.a.run.app"
 STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -393,6 +393,7 @@ def test_what_google_auth_takes_is_taken(workload: Workload) -> None:
 def outbound(workload: Workload, **settings: Any) -> Any:
     cloud = workload.cloud
     issuer = cloud.enable_outbound_federation()
+    cloud.allow(ROLE, "sts:GetWebIdentityToken")
     mapping = {"google.subject": "assertion.sub"}
     provider = cloud.add_google_provider_for_oidc(issuer, attribute_mapping=mapping)
     return google.credentials(provider.audience, source="outbound", **settings)
