@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import google.auth.iam
+import google.oauth2.credentials
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -22,6 +24,8 @@ from unit.servers import Server, json_answer
 from gcp_aws_bridge._tokens import metadata as _metadata
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
+from gcp_aws_bridge.emulator.googleiam import GoogleIdentity
+from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
 
 from . import sockets
 
@@ -70,6 +74,29 @@ class Machine:
         """Move the clocks of both clouds, which is to move this machine's the other way."""
         ahead = timedelta(seconds=ahead_s)
         self.cloud.clock = lambda: datetime.now(timezone.utc) + ahead
+
+    def logs_in_to_google(self) -> None:
+        """`gcloud auth application-default login`, of a person who may act as the account."""
+        cloud, person = self.cloud, "dev@demo-project.iam.gserviceaccount.com"
+        ends = datetime.now(timezone.utc) + timedelta(hours=1)
+        token = cloud._iam.issue(GoogleIdentity(None, person, frozenset([CLOUD_PLATFORM]), ends))
+        granted = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
+        there = self._stack.enter_context(Server(json_answer(granted)))
+        self._patch.setattr(
+            google.oauth2.credentials, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{there.url}/token"
+        )
+        for name in ("_IAM_ENDPOINT", "_IAM_IDTOKEN_ENDPOINT"):
+            path = getattr(google.auth.iam, name).partition("googleapis.com")[2]
+            self._patch.setattr(google.auth.iam, name, cloud.iam_credentials.url + path)
+        cloud.add_google_service_account(
+            cloud.service_account.email, token_creators=[f"serviceAccount:{person}"]
+        )
+        login = {"type": "authorized_user", "client_id": "c", "refresh_token": "r"}
+        self.set(CLOUDSDK_CONFIG=str(self.folder / "gcloud"))
+        self.file(
+            "gcloud/application_default_credentials.json",
+            json.dumps({**login, "client_secret": "s"}),
+        )
 
     def closed(self) -> str:
         """An address that refuses connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import http.client
 import ipaddress
 import re
 import socket
@@ -11,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -90,6 +92,35 @@ def server_context(
 
 
 @contextlib.contextmanager
+def tls_relay(folder: Path, url: str) -> Iterator[str]:
+    """HTTPS with a valid certificate, whose authority is in `authority.pem`, before *url*."""
+    context = server_context(folder, ["127.0.0.1"], trusted=True)
+    target = urlsplit(url)
+
+    def relayed(request: bytes) -> bytes:
+        head, _, body = request.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = dict(line.split(": ", 1) for line in lines)
+        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=5)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers)
+            found = connection.getresponse()
+            text = found.read()
+        answered = f"HTTP/1.1 {found.status} {found.reason}\r\n"
+        answered += f"Content-Type: {found.headers['Content-Type']}\r\n"
+        answered += f"Date: {found.headers['Date']}\r\n"
+        answered += f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+        return answered.encode() + text
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _served(listener, relayed, lambda one: context.wrap_socket(one, server_side=True)),
+    ):
+        yield f"https://{_address(listener)}"
+
+
+@contextlib.contextmanager
 def waiting_for_each_other(count: int) -> Iterator[tuple[list[Server], threading.Barrier]]:
     """Servers that say no to their first request once each of them has one.
 
@@ -134,7 +165,7 @@ def _name(host: str) -> x509.GeneralName:
 @contextlib.contextmanager
 def _served(
     listener: socket.socket,
-    reply: bytes,
+    reply: bytes | Callable[[bytes], bytes],
     wrap: Callable[[socket.socket], socket.socket] = lambda connection: connection,
 ) -> Iterator[None]:
     stopped = threading.Event()
@@ -146,8 +177,8 @@ def _served(
                 connection.settimeout(5)
                 with wrap(connection) as wrapped:
                     if not stopped.is_set():
-                        _read_request(wrapped)
-                        wrapped.sendall(reply)
+                        request = _read_request(wrapped)
+                        wrapped.sendall(reply if isinstance(reply, bytes) else reply(request))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -160,15 +191,16 @@ def _served(
         thread.join()
 
 
-def _read_request(connection: socket.socket) -> None:
-    """Read all of it: closing with something unread resets the connection under the answer."""
+def _read_request(connection: socket.socket) -> bytes:
+    """Read and return all of it: closing a socket with unread data resets the connection."""
     seen = b""
     while more := connection.recv(65536):
         seen += more
         head, end, body = seen.partition(b"\r\n\r\n")
         length = re.search(rb"(?im)^content-length: *(\d+)", head)
         if end and len(body) >= (int(length[1]) if length else 0):
-            return
+            break
+    return seen
 
 
 def _address(bound: socket.socket) -> str:

@@ -98,7 +98,8 @@ def follow(
         report = json.loads(capsys.readouterr().out)
         if report["cause"] is None:
             return
-        assert report["cause"]["id"] != cause["id"], report["cause"]
+        again = (report["cause"]["link"], report["cause"]["id"])
+        assert again != (cause["link"], cause["id"]), report["cause"]
         cause = report["cause"]
     raise AssertionError(cause)
 

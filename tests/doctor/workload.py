@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import SSOProvider
+from botocore.tokens import SSOTokenProvider
 
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import instance
@@ -83,6 +86,17 @@ class Workload(Machine):
             "ecs": cloud.ecs_environ,
             "lambda": cloud.lambda_environ,
         }[where](ROLE)
+
+    def signs_in(self) -> None:
+        """Sign in at IAM Identity Center: its token is in the home directory then."""
+        home = os.path.expanduser("~")
+        assert home == os.environ["HOME"]
+        found = self.cloud.sso_profile(ROLE, home)
+        for provider in (SSOProvider, SSOTokenProvider):  # they read HOME when they are imported
+            self._patch.setattr(
+                provider, "_SSO_TOKEN_CACHE_DIR", os.path.join(home, ".aws/sso/cache")
+            )
+        self.set(**{name: value for name, value in found.items() if name != "AWS_PROFILE"})
 
     def has_no_role(self) -> None:
         """As a pod that was made before its association."""

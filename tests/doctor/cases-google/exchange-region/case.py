@@ -16,4 +16,7 @@ def told(at: Workload) -> None:
         "error_description": "Received invalid AWS response of type RegionDisabledException",
     }
     fault = Fault.status(400, json.dumps(words), "application/json")
-    at.cloud.google_sts.inject(fault, times=None)
+    at.set(AWS_REGION="me-south-1", AWS_DEFAULT_REGION="me-south-1")
+    at.cloud.google_sts.inject(
+        fault, times=None, when=lambda asked: "me-south-1" in asked.params.get("subject_token", "")
+    )

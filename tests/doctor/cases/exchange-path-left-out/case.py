@@ -11,5 +11,5 @@ SAYS = "role/team/etl"
 def told(pod: Pod) -> None:
     document = json.dumps(pod.cloud.trust_policy_for())
     pod.iam().create_role(RoleName="etl", Path="/team/", AssumeRolePolicyDocument=document)
-    pod.cloud.add_role(ROLE.replace("/etl", "/team/etl"))
     pod.cloud.remove_role(ROLE)
+    pod.cloud.add_role(ROLE.replace("/etl", "/team/etl"))

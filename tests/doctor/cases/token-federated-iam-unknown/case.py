@@ -11,8 +11,10 @@ SAYS = "iamcredentials.nowhere.invalid"
 def told(pod: Pod) -> None:
     pod.elsewhere()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
-    token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
     email = pod.cloud.service_account.email
+    member = provider.principal("system:serviceaccount:default:etl")
+    pod.cloud.add_google_service_account(email, [member])
+    token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
     document = pod.cloud.external_account(provider, email, source="file", file=token)
     url = f"https://iamcredentials.nowhere.invalid/v1/projects/-/serviceAccounts/{email}"
     document["service_account_impersonation_url"] = f"{url}:generateAccessToken"

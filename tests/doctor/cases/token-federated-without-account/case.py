@@ -11,6 +11,9 @@ SAYS = "its type is external_account"
 def told(pod: Pod) -> None:
     pod.elsewhere()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
+    email = pod.cloud.service_account.email
+    member = provider.principal("system:serviceaccount:default:etl")
+    pod.cloud.add_google_service_account(email, [member])
     token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
     document = pod.cloud.external_account(provider, source="file", file=token)
     pod.set(GOOGLE_APPLICATION_CREDENTIALS=pod.file("adc.json", json.dumps(document)))

@@ -10,5 +10,5 @@ WAITS = True
 
 
 def told(pod: Pod) -> None:
-    pod.cloud.issuer.inject(Fault.hang(30), times=None)
-    pod.key_file("etl@demo-project.iam.gserviceaccount.com", token_uri=pod.cloud.issuer.url)
+    pod.set(**pod.cloud.key_file(pod.folder))
+    pod.cloud.key_files.inject(Fault.hang(30), times=None)
