@@ -22,8 +22,9 @@ _IMPERSONATE = (
     'gserviceaccount.com"), or gcp-aws-bridge doctor --impersonate.'
 )
 _IMPERSONATE_IN_FILE = (
-    "write it with gcloud iam workload-identity-pools create-cred-config --service-account=EMAIL "
-    "and the options of before, or pass GoogleCredentials(impersonate=EMAIL)."
+    "write it again: gcloud iam workload-identity-pools create-cred-config PROVIDER "
+    "--service-account=NAME@PROJECT.iam.gserviceaccount.com, with the other options of before; or "
+    "pass GoogleCredentials(impersonate=EMAIL)."
 )
 # Class of google-auth's credentials -> type in the file ("type"), what it is, what would work.
 _WITHOUT_ID_TOKEN = {

@@ -168,7 +168,7 @@ def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any],
         (TOKEN, "INCORRECT AUDIENCE", "delete the IAM OIDC provider for accounts.google.com"),
         (TOKEN, "Couldn't retrieve verification key", "check that AWS trusts this issuer"),
         (foreign(), "Incorrect token audience", 'add "sts.amazonaws.com" to the client ids of the'),
-        (foreign(), "No OpenIDConnect provider found", "check that AWS trusts this issuer"),
+        (foreign(), "No OpenIDConnect provider found", "aws iam create-open-id-connect-provider"),
     ],
     ids=["audience", "capitals", "key", "cluster", "no provider"],
 )
