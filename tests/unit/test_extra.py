@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 import subprocess
 import sys
@@ -34,8 +33,6 @@ except ImportError as error:
 
 @pytest.mark.parametrize(("module", "sdk", "name"), ADAPTERS)
 def test_an_sdk_that_is_missing_is_named_with_its_extra(module: str, sdk: str, name: str) -> None:
-    if sdk in ("s3fs",) and not importlib.util.find_spec("aiobotocore"):
-        name = "aio"  # which it needs first
     if name == "smithy" and sys.version_info < (3, 12):
         pytest.skip("says that it needs a later Python")
     said = subprocess.run(

@@ -11,6 +11,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.late_patch import of_late_patch
+from gcp_aws_bridge._sts.client import _clients
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._aws_identity import AwsIdentity
@@ -35,6 +36,7 @@ def test_a_session_that_cannot_make_its_sts_client_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     patch_late(monkeypatch)
+    _clients.clear()  # another test may have made an equal one
     own = botocore.session.Session()
     monkeypatch.setattr(own, "create_client", endless)
     with pytest.raises(ConfigError, match=r"gevent patched ssl .*\[config/patched-late\]"):
