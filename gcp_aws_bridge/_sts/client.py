@@ -209,6 +209,8 @@ class Sts:
             with wire_logs_silenced():
                 return _awake(ask)
         except botocore.exceptions.ClientError as error:
+            from gcp_aws_bridge._sts.errors import said_by  # only for an error
+
             code, message, request_id = said_by(error)
             if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
                 raise self._unusable(error, arn) from None
@@ -246,19 +248,6 @@ def _awake(ask: Callable[[], _T]) -> _T:
         if waited_s < _LONGEST_S:
             raise
     return ask()
-
-
-def said_by(error: botocore.exceptions.ClientError) -> tuple[str, str, str]:
-    """Return code, message and request id of an error answer; each is empty where it has none.
-
-    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph gives
-    `Error` alone (its S3 form), of which botocore returns the members themselves.
-    """
-    answer = error.response
-    said = answer.get("Error") or answer
-    found = said.get("Code"), said.get("Message"), answer["ResponseMetadata"].get("RequestId")
-    code, message, request_id = (one if isinstance(one, str) else "" for one in found)
-    return code.strip(), message.strip(), request_id
 
 
 def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:

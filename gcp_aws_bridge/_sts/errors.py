@@ -11,6 +11,7 @@ import shlex
 from datetime import datetime
 
 import botocore.exceptions
+from botocore.exceptions import ClientError
 
 from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._sts.tls import tls_failure
@@ -185,6 +186,19 @@ def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
         retryable=error.retryable,
         details=error.details,
     )
+
+
+def said_by(error: ClientError) -> tuple[str, str, str]:
+    """Return code, message and request id of an error answer; each is empty where it has none.
+
+    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph gives
+    `Error` alone (its S3 form), of which botocore returns the members themselves.
+    """
+    answer = error.response
+    said = answer.get("Error") or answer
+    found = said.get("Code"), said.get("Message"), answer["ResponseMetadata"].get("RequestId")
+    code, message, request_id = (one if isinstance(one, str) else "" for one in found)
+    return code.strip(), message.strip(), request_id
 
 
 def is_retryable(code: str, status: int) -> bool:
