@@ -45,7 +45,10 @@ _CLOCK_CODES = frozenset(
 # Refusals for which the claims of the token are worth a look.
 _SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
 _SHORT = 60  # characters of AWS's own message that the summary has room for
-_GENERIC_FIX = "look the code up in the AWS STS API reference; give AWS support the request id."
+_GENERIC_FIX = (
+    "look the code up in the AWS STS API reference, or in that of the server at "
+    "AWS_ENDPOINT_URL_STS; give AWS support the request id."
+)
 
 
 def refused_token(
@@ -226,7 +229,7 @@ def _cause_of_refusal(
 ) -> tuple[str, str, str]:
     if code == "InvalidIdentityToken":
         return "", _fix_of_invalid_token(token, message.lower()), "exchange/invalid-token"
-    if code == "ExpiredTokenException":
+    if code in ("ExpiredTokenException", "ExpiredToken"):  # the second by other servers than AWS
         expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
     return _cause_in_request(role, code, message, status)

@@ -137,7 +137,7 @@ def _cause(
     named = _PERMISSION.search(text)
     if named or (code == "PERMISSION_DENIED" and not _has_another_reason(error)):
         return _role(named[1] if named else _PERMISSIONS.get(method, ""))
-    if code == "INVALID_ARGUMENT" and asked.scopes:
+    if code == "INVALID_ARGUMENT" and asked.scopes and method == "generateAccessToken":
         return _INVALID_SCOPE
     return unknown(code)
 
@@ -148,6 +148,8 @@ def _has_another_reason(error: Mapping[str, Any]) -> bool:
     Such as USER_PROJECT_DENIED (a quota project), BILLING_DISABLED, CONSUMER_SUSPENDED.
     """
     reasons = re.findall(r'"reason": "(\w+)"', json.dumps(error.get("details", "")))
+    if "insufficient authentication scopes" in str(error.get("message", "")):
+        return True  # ACCESS_TOKEN_SCOPE_INSUFFICIENT, also without ErrorInfo
     return bool({*reasons} - {"IAM_PERMISSION_DENIED"})
 
 

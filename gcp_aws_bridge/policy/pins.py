@@ -39,12 +39,13 @@ def pins(
     """
     tokens = vocabulary(issuer)
     pinned: set[str] = set()
+    required = {one.key.lower() for one in statement.conditions if _requires_key(one)}
     found: list[Finding] = []
     for condition in statement.conditions:
         prefix, _, name = condition.key.lower().rpartition(":")
         own = prefix == issuer.lower()
         found += _key(statement, condition, issuer, tokens)
-        if own and _must_hold(condition):
+        if own and _must_hold(condition, is_required=condition.key.lower() in required):
             found += _values(statement, condition, issuer, name)
             if not condition.has_variable:
                 pinned.add(name)
@@ -100,10 +101,21 @@ def _of_request(key: str) -> bool:
     return key.lower().startswith(("aws:", "sts:"))
 
 
-def _must_hold(condition: Condition) -> bool:
-    """Whether a token that lacks the key, or has another value, is turned away."""
+def _requires_key(condition: Condition) -> bool:
+    """Return whether *condition* is `Null` with `false`: the key must be there."""
+    values = {str(value).lower() for value in condition.values}
+    return parse(condition.operator).base == "Null" and values == {"false"}
+
+
+def _must_hold(condition: Condition, *, is_required: bool) -> bool:
+    """Return whether a token that lacks the key, or has another value, is denied.
+
+    Args:
+        is_required: Another condition of the statement requires the key.
+    """
     asked = parse(condition.operator)
-    weak = asked.if_exists or asked.negated or asked.qualifier == "ForAllValues"
+    holds_without = asked.if_exists or asked.qualifier == "ForAllValues"
+    weak = asked.negated or (holds_without and not is_required)
     return asked.base.startswith("String") and not weak
 
 

@@ -259,6 +259,10 @@ def test_the_permission_in_googles_answer_decides_the_role(
         (429, "RESOURCE_EXHAUSTED", "Quota exceeded.", "unavailable", "quotas"),
         (503, "UNAVAILABLE", "The service is unavailable.", "unavailable", "tries again"),
         (400, "INVALID_ARGUMENT", "Request contains an invalid argument.", "scope", "scopes="),
+        (
+            *(403, "PERMISSION_DENIED"),
+            *("Request had insufficient authentication scopes.", "unknown", "not known"),
+        ),
     ],
 )
 def test_a_refusal_of_the_account_is_told_by_its_own_words(

@@ -571,6 +571,18 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Condition": equals("www.amazon.com", user_id="x")}, ["absent-key", "no-condition"]),
         ({"Condition": {"StringEqualsIfExists": equals(**PINS)["StringEquals"]}}, "missing"),
         ({"Condition": {"ForAllValues:StringEquals": equals(**PINS)["StringEquals"]}}, "missing"),
+        *(
+            (
+                {
+                    "Condition": {
+                        operator: equals(**PINS)["StringEquals"],
+                        "Null": dict.fromkeys(equals(**PINS)["StringEquals"], "false"),
+                    }
+                },
+                [],
+            )
+            for operator in ("StringEqualsIfExists", "ForAllValues:StringEquals")
+        ),
         ({"Condition": {"StringNotEquals": equals(**PINS)["StringEquals"]}}, "missing"),
         ({"Condition": {"Null": {f"{GOOGLE}:sub": "false"}}}, "missing"),
         ({"Condition": {"StringMatches": {"aws:x": "y"}, **equals(**PINS)}}, ["unknown-operator"]),
