@@ -93,10 +93,7 @@ def uses_itself(world: World) -> None:
 
 
 def without_a_loop(world: World) -> None:
-    from gcp_aws_bridge import aio
-
-    asked = aio.credentials(ROLE, token_source=lambda: fresh(world)).get_frozen_credentials()
-    asked.send(None)
+    Request.of(ROLE, lambda: fresh(world)).cache().get_async().send(None)
 
 
 def chained(world: World) -> Any:

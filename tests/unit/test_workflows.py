@@ -26,7 +26,9 @@ def jobs(name: str) -> dict[str, Any]:
 
 
 # One machine of two processors has twenty minutes; there, each has a machine of its own.
-NO_TIME_HERE = {"aioboto3", "airflow", "figures", "frozen", "sbom", "tests", "upstream"}
+NO_TIME_HERE = {
+    *("aioboto3", "airflow", "figures", "frozen", "sbom", "servers", "tests", "tracers", "upstream")
+}
 
 
 def sessions(lines: list[str]) -> set[str]:
