@@ -30,8 +30,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(AioSession|CredentialRetrievalError|S3Credential|SmithyIdentityError|datetime)"),
     # What is promised mentions these, and they are not promised.
     (r"py:.*", r"(RoleSettings|Settings|gcp_aws_bridge\._cache\.clock\.World)"),
-    (r"py:.*", r"gcp_aws_bridge\.google\._caches\.Identity"),
-    (r"py:.*", r"gcp_aws_bridge\.emulator\.(accounts|issuer|mapping|server|trust)\..*"),
+    (r"py:.*", r"gcp_aws_bridge\.google\._federated_identity\.Identity"),
+    (r"py:.*", r"gcp_aws_bridge\.emulator\.(accounts|callers|issuer|mapping|server|trust)\..*"),
 ]
 
 myst_enable_extensions = ["deflist"]

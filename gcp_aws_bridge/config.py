@@ -97,7 +97,7 @@ class Role:
 
     @property
     def account_id(self) -> str:
-        """The account that the credentials act in: that of the last role."""
+        """The account that the credentials act in, which is that of the last role."""
         return (self.arn, *self.chain)[-1].split(":")[4]
 
 

@@ -70,7 +70,7 @@ class BridgeError(Exception):
 
     @property
     def message(self) -> str:
-        """The whole message: summary, fix, details and id."""
+        """The complete text, which has summary, fix, details and id."""
         parts = [str(self.args[0]) if self.args else type(self).__name__]
         if self.fix:
             parts.append(f"Fix: {self.fix}")

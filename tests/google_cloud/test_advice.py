@@ -60,7 +60,7 @@ def no_scope(workload: Workload, patch: pytest.MonkeyPatch) -> Any:
 
 
 def misspelt_account(workload: Workload, patch: pytest.MonkeyPatch) -> Any:
-    broken = workload.credentials(service_account=ACCOUNT.replace("publisher", "pubilsher"))
+    broken = workload.credentials(service_account=ACCOUNT.replace("publisher", "publisher2"))
     return broken, lambda _: workload.credentials()
 
 

@@ -59,7 +59,7 @@ def test_id_is_taken_as_it_is_copied(given: str, capsys: pytest.CaptureFixture[s
     [
         ("denied", "exchange/denied"),
         ("exchange/refuse", "exchange/refused"),
-        ("exchnage/denied", "exchange/denied"),
+        ("exchange/deneid", "exchange/denied"),
         ("token/metadata-unreachble", "token/metadata-unreachable"),
         ("zzz", "`gcp-aws-bridge explain` lists all"),
         ("", "`gcp-aws-bridge explain` lists all"),
