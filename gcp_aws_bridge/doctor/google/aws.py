@@ -47,15 +47,15 @@ def check_aws(walk: Walk) -> Iterator[Finding]:
 def _first(walk: Walk) -> Keys | Finding:
     """The first keys of botocore's chain, or why there are none."""
     for provider in walk.session.get_component("credential_provider").providers:
-        road = provider.METHOD
-        if road == _INSTANCE and not _instance_has_role(walk):
+        method = provider.METHOD
+        if method == _INSTANCE and not _instance_has_role(walk):
             continue
         try:
             found = walk.within(partial(_keys, _hurried(provider)))
         except TimeoutError:
-            return aws_errors.timed_out(walk, road)
+            return aws_errors.timed_out(walk, method)
         except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
-            return aws_errors.explain(walk, road, error)
+            return aws_errors.explain(walk, method, error)
         if found is not None:
             return found
     return aws_errors.none(walk)
@@ -82,12 +82,12 @@ def _keys(provider: CredentialProvider) -> Keys | None:
         if credentials is None:
             return None
         frozen = credentials.get_frozen_credentials()
-    road = str(credentials.method)
-    return Keys(road, frozen.access_key, frozen.secret_key, frozen.token or "")
+    method = str(credentials.method)
+    return Keys(method, frozen.access_key, frozen.secret_key, frozen.token or "")
 
 
 def _who(walk: Walk, keys: Keys) -> Iterator[Finding]:
-    origin = aws_errors.origin(keys.road)
+    origin = aws_errors.origin(keys.method)
     sts = walk.sts
     if sts is None or "AWS" not in walk.clocks:
         words = f"Keys from {origin}. Whose they are could not be asked: AWS's STS is not reached."
@@ -118,19 +118,19 @@ def _refused(walk: Walk, origin: str, error: ExchangeError) -> Finding:
         found,
         seen=f"AWS does not take the keys from {origin}: {error.args[0]}",
         wanted="Keys that aws sts get-caller-identity takes.",
-        fix=aws_errors.renewal(walk, left(walk.keys).road),
+        fix=aws_errors.renewal(walk, left(walk.keys).method),
         id="doctor/aws-keys",
     )
 
 
 def _doubts(walk: Walk, keys: Keys) -> Iterator[Finding]:
     """What works, and is mostly somebody else than was meant."""
-    if keys.road in _AT_REST and not keys.session_token:
+    if keys.method in _AT_REST and not keys.session_token:
         yield Finding(
             "aws",
             "warning",
             f"These are keys that do not end, of {quoted(walk.caller, 2048)}, from "
-            f"{aws_errors.origin(keys.road)}: a copy of them is that user, and a provider that "
+            f"{aws_errors.origin(keys.method)}: a copy of them is that user, and a provider that "
             "admits a role does not admit a user.",
             wanted="Temporary keys of a role: EKS Pod Identity, IRSA, an instance profile, SSO.",
             fix="give the workload a role: gcp-aws-bridge setup --on eks\n"
@@ -138,7 +138,7 @@ def _doubts(walk: Walk, keys: Keys) -> Iterator[Finding]:
             id="doctor/aws-long-lived-keys",
             explains=_OF_IDENTITY,
         )
-    elif keys.road == _INSTANCE and machine.in_kubernetes():
+    elif keys.method == _INSTANCE and machine.in_kubernetes():
         yield Finding(
             "aws",
             "warning",

@@ -29,20 +29,20 @@ _ORIGINS = {
 _SIGN_IN = {"sso": "aws sso login", "login": "aws login"}
 
 
-def origin(road: str) -> str:
+def origin(method: str) -> str:
     """Where keys come from, by the name that botocore has for it."""
-    if road == "container-role":
+    if method == "container-role":
         return pods.endpoint()
-    if road == "env" and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    if method == "env" and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         return "Lambda's environment"
-    return _ORIGINS.get(road, road)
+    return _ORIGINS.get(method, method)
 
 
-def renewal(walk: Walk, road: str) -> str:
+def renewal(walk: Walk, method: str) -> str:
     """How to come by other keys."""
-    if road in _SIGN_IN:
-        return _sign_in(walk, road)
-    if road == "env":
+    if method in _SIGN_IN:
+        return _sign_in(walk, method)
+    if method == "env":
         return (
             "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN, or set fresh ones\n"
             "aws sts get-caller-identity"
@@ -55,9 +55,9 @@ def associate() -> str:
     return pods.associate()
 
 
-def explain(walk: Walk, road: str, error: Exception) -> Finding:
+def explain(walk: Walk, method: str, error: Exception) -> Finding:
     """The finding for what one of them raised."""
-    found = _EXPLAINED.get(road, _nothing)(walk, error)
+    found = _EXPLAINED.get(method, _nothing)(walk, error)
     return found or Finding.of("aws", refused(error))
 
 
@@ -71,18 +71,18 @@ def _signed_out(walk: Walk, error: Exception) -> Finding | None:
     said = quoted(error, 300)
     if not name.startswith(("SSO", "UnauthorizedSSO", "Login", "TokenRetrieval")):
         return None
-    road = "login" if name.startswith("Login") else "sso"
+    method = "login" if name.startswith("Login") else "sso"
     return _broken(
-        f"The login of {_ORIGINS[road]} is over, or there was none: {said}.",
+        f"The login of {_ORIGINS[method]} is over, or there was none: {said}.",
         "A login that has not ended.",
-        _sign_in(walk, road),
+        _sign_in(walk, method),
         "doctor/aws-signed-out",
     )
 
 
-def _sign_in(walk: Walk, road: str) -> str:
+def _sign_in(walk: Walk, method: str) -> str:
     profile = walk.session.profile
-    return f"{_SIGN_IN[road]}{f' --profile {shlex.quote(printable(profile))}' if profile else ''}"
+    return f"{_SIGN_IN[method]}{f' --profile {shlex.quote(printable(profile))}' if profile else ''}"
 
 
 def _half(walk: Walk, error: Exception) -> Finding | None:
@@ -112,12 +112,12 @@ _EXPLAINED: dict[str, Callable[[Walk, Exception], Finding | None]] = {
 }
 
 
-def timed_out(walk: Walk, road: str) -> Finding:
+def timed_out(walk: Walk, method: str) -> Finding:
     """One of them gave nothing in time."""
-    if road == "container-role":
+    if method == "container-role":
         return pods.no_agent(f"no answer within {walk.timeout_s:g} s")
     return _broken(
-        f"{origin(road)} gave no keys within {walk.timeout_s:g} s.",
+        f"{origin(method)} gave no keys within {walk.timeout_s:g} s.",
         f"Keys within {walk.timeout_s:g} s.",
         "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10\n"
         "where it hangs, look at egress to port 443 of AWS, and at a credential_process",

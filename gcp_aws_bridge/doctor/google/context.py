@@ -19,25 +19,25 @@ class Keys(SecretValue):
     `session_token` is empty for keys that do not end.
     """
 
-    __slots__ = ("access_key_id", "road", "secret_access_key", "session_token")
+    __slots__ = ("access_key_id", "method", "secret_access_key", "session_token")
 
-    road: str
+    method: str
     access_key_id: str
     secret_access_key: str
     session_token: str
 
     def __init__(
-        self, road: str, access_key_id: str, secret_access_key: str, session_token: str
+        self, method: str, access_key_id: str, secret_access_key: str, session_token: str
     ) -> None:
         self._set(
-            road=road,
+            method=method,
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
             session_token=session_token,
         )
 
     def __repr__(self) -> str:
-        return f"<Keys of {self.road}>"
+        return f"<Keys of {self.method}>"
 
 
 @dataclass(kw_only=True)

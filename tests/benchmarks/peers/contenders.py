@@ -49,3 +49,9 @@ class Signer:
         self._signer.sign("GetObject", request)
         signed = request.headers["Authorization"]
         return str(signed).partition("Credential=")[2].partition("/")[0]
+
+
+def policy(number: int) -> dict[str, object]:
+    """The session policy of one tenant: its own bucket."""
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::tenant-{number}/*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from contenders import policy
+
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.sharing import MAX_CACHES
 
@@ -18,11 +20,6 @@ def resident_mb() -> float:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def policy(number: int) -> dict[str, object]:
-    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::tenant-{number}/*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 bridge.credentials(ROLE)

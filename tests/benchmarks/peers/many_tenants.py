@@ -14,17 +14,13 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+from contenders import policy
 from simulated import RunningClock, connect, use
 
 import gcp_aws_bridge as bridge
 
 STS_LATENCY_S = 0.4
 ROLE = os.environ["AWS_ROLE_ARN"]
-
-
-def policy(number: int) -> dict[str, object]:
-    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::tenant-{number}/*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def usage() -> tuple[int, int]:
