@@ -54,6 +54,7 @@ _UNUSABLE = (
     botocore.parsers.ResponseParserError,
     AttributeError,
     KeyError,
+    RuntimeError,  # of botocore's parser, for an offset from UTC that is no number
     TypeError,
     ValueError,
 )
@@ -68,17 +69,18 @@ class _Answer(threading.local):
 
     status = 0
     date: datetime | None = None
-    form = ""  # media type and encoding, as the answer says
+    media_type = ""  # as the answer says, which may be anything
+    encoding = ""
 
     def forget(self) -> None:
-        self.status, self.date, self.form = 0, None, ""
+        self.status, self.date, self.media_type, self.encoding = 0, None, "", ""
 
     def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
         headers = response_dict["headers"]
         self.status = response_dict["status_code"]
         self.date = http_date(headers.get("Date"))
-        said = (headers.get(name) for name in ("Content-Type", "Content-Encoding"))
-        self.form = ", ".join(filter(None, said))
+        self.media_type = headers.get("Content-Type", "")
+        self.encoding = headers.get("Content-Encoding", "")
 
 
 class Sts:
@@ -219,19 +221,20 @@ class Sts:
             )
             refused.date = self._answer.date
             raise refused from None  # its __cause__ would hold the request, token included
-        except ConfigError:  # a ValueError, too
+        except (ConfigError, *of_late_patch()):  # a ValueError, and a RuntimeError
             raise
         except _UNUSABLE as error:
             raise self._unusable(error, arn) from None
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
         """Return the error for a network fault, or for an answer that is not from STS."""
-        from gcp_aws_bridge._sts.errors import not_from_sts, not_reached  # only for an error
+        from gcp_aws_bridge._sts.errors import known_form, not_from_sts, not_reached
 
         if isinstance(error, _NETWORK):
             return not_reached(self.region_name, arn, error)
         seen = self._answer
-        return not_from_sts(self.region_name, arn, error, seen.status, seen.form)
+        form = known_form(seen.media_type, seen.encoding)
+        return not_from_sts(self.region_name, arn, error, seen.status, form)
 
 
 def _awake(ask: Callable[[], _T]) -> _T:

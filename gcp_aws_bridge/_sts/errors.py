@@ -44,6 +44,22 @@ _CLOCK_CODES = frozenset(
 )
 # Refusals for which the claims of the token are worth a look.
 _SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
+# What proxies, gateways and login pages answer with. IANA, "Media Types"; RFC 9110, 8.4.1.
+_MEDIA_TYPES = frozenset(
+    {
+        "application/json",
+        "application/octet-stream",
+        "application/problem+json",
+        "application/x-amz-json-1.0",
+        "application/x-amz-json-1.1",
+        "application/xhtml+xml",
+        "application/xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    }
+)
+_ENCODINGS = frozenset({"br", "compress", "deflate", "gzip", "identity", "zstd"})
 _SHORT = 60  # characters of AWS's own message that the summary has room for
 _GENERIC_FIX = (
     "look the code up in the AWS STS API reference, or in that of the server at "
@@ -159,10 +175,10 @@ def not_from_sts(
 
     Args:
         error: Only its type is shown, since its text quotes the answer.
-        form: Media type and encoding, as the answer says.
+        form: Its media type and encoding, as `known_form` gives them.
     """
     overloaded = _is_overloaded(status)
-    said = f", {quoted(form, 60)}" if form else ""
+    said = f", {form}" if form else ""
     return ExchangeError(
         f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
         f"{said} ({type(error).__name__}).",
@@ -172,6 +188,19 @@ def not_from_sts(
         # A redirect or a 4xx is a decision; an answer that was cut short may be whole next time.
         retryable=overloaded or status < 300,
     )
+
+
+def known_form(media_type: str, encoding: str) -> str:
+    """Return both for a message, without what is not known: a header may be a piece of the answer.
+
+    An answer that lost its empty line has its first lines, keys included, in the header above it.
+    """
+    known = (
+        (media_type.partition(";")[0].strip().lower(), _MEDIA_TYPES),
+        (encoding.strip().lower(), _ENCODINGS),
+    )
+    said = (value if value in names else "unknown form" for value, names in known if value)
+    return ", ".join(dict.fromkeys(said))
 
 
 def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:

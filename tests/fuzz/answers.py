@@ -50,6 +50,8 @@ STS_SEEDS = [
     b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n" + _REFUSAL,
     b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 0%s Jan 2026\r\n\r\n" % (b"8" * 40) + _REFUSAL,
     b"HTTP/1.1 200 OK\r\nno header\r\n" + _KEYS,  # which urllib3 quotes in a warning
+    b"HTTP/1.1 200 OK\r\nContent-Type: " + _KEYS,
+    b"HTTP/1.1 200 OK\r\n\r\n" + _KEYS.replace(b"2099", b"2" * 80 + b"0:00R"),
 ]
 
 

@@ -50,7 +50,7 @@ def test_sts(asked: dict[str, Target], said: bytes) -> None:
     asked["sts"](said)
 
 
-@pytest.mark.parametrize("said", [*METADATA_SEEDS, *STS_SEEDS], ids=range(7))
+@pytest.mark.parametrize("said", [*METADATA_SEEDS, *STS_SEEDS], ids=range(9))
 def test_seeds(asked: dict[str, Target], said: bytes) -> None:
     asked["metadata"](said)
     asked["sts"](said)

@@ -127,9 +127,32 @@ def test_answer_that_is_no_error_of_sts_names_status_and_form(
     answer: str | bytes,
     status: int,
 ) -> None:
-    error = asked(call, reply(answer, status, Content_Type="text/x", Content_Encoding="y"))
+    error = asked(call, reply(answer, status, Content_Type="Text/HTML; a=b", Content_Encoding="br"))
     assert ("exchange/garbage", False) == (error.error_id, error.retryable)
-    assert f'HTTP {status}, "text/x, y"' in error.message
+    assert f"HTTP {status}, text/html, br (" in error.message
+
+
+@EVERY_CALL
+@pytest.mark.parametrize("header", ["Content_Type", "Content_Encoding"])
+def test_header_that_is_a_piece_of_the_answer_is_not_shown(
+    asked: Callable[..., ExchangeError], call: Callable[[AskedSts], object], header: str
+) -> None:
+    secret = "a/Secret/key"
+    error = asked(call, reply("<html>", 403, **{header: f"text/html<SessionToken>{secret}"}))
+    assert "HTTP 403, unknown form (" in error.message
+    assert secret not in f"{error}{error!r}"
+
+
+@pytest.mark.parametrize("name", ["AssumeRoleWithWebIdentity", "AssumeRole"])
+def test_time_that_botocore_cannot_parse_is_an_unusable_answer(
+    asked: Callable[..., ExchangeError], name: str
+) -> None:
+    given = f"<Credentials><Expiration>{'2' * 80}0:00R</Expiration></Credentials>"
+    body = f"<{name}Response><{name}Result>{given}</{name}Result></{name}Response>"
+    call = CALLS["chained" if name == "AssumeRole" else "web identity"]
+    error = asked(call, reply(body, 200))
+    assert ("exchange/garbage", "RuntimeError") == (error.error_id, error.code)
+    assert error.retryable
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
