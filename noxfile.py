@@ -152,7 +152,7 @@ def google(session: nox.Session) -> None:
     _install_node_packages(session, GOOGLES_NODE_PACKAGES)
     session.run("pytest", "-n", "2", "tests/google_cloud", *session.posargs)
     session.install("botocore[crt]")  # after the others, which are to do without
-    login = ["tests/google_cloud/test_sources.py", "tests/emulator/test_laptop.py", "-k", "login"]
+    login = ["tests/google_cloud/test_sources.py", "tests/emulator/test_laptops.py", "-k", "login"]
     session.run("pytest", *login)
 
 

@@ -1,8 +1,8 @@
 """Both clouds offline: GKE's metadata server and AWS STS, and, for AWS workloads, Google's STS.
 
-They implement what the two clouds document, verify what the clouds verify, and refuse in the
-clouds' words. Nothing here uses the rest of the package: a judge that shared code with what it
-judges would agree with its mistakes.
+The services implement what the two clouds document, verify what the clouds verify, and return the
+error messages of the clouds. The emulator imports nothing from the rest of the package: shared code
+would hide the mistakes that the emulator is meant to find.
 """
 
 from __future__ import annotations

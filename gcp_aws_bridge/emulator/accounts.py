@@ -1,7 +1,6 @@
-"""What AWS accounts hold here: roles, users, their permissions, OIDC providers, and issued keys.
+"""State of the emulated AWS accounts: roles, users, policies, OIDC providers and issued keys.
 
-Shapes of identifiers follow the IAM user guide, "IAM identifiers"; limits are those of "IAM and AWS
-STS quotas".
+Identifiers follow the IAM user guide, "IAM identifiers"; limits follow "IAM and AWS STS quotas".
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class Role:
     """An IAM role.
 
     Attributes:
-        trusted: Unique ids of the users and roles that the trust policy names: IAM keeps these
-            instead of the ARNs (IAM user guide, Principal).
+        trusted: Unique ids of the users and roles in the trust policy. IAM stores them instead of
+            the ARNs (IAM user guide, Principal).
     """
 
     arn: str
@@ -56,12 +55,12 @@ class Role:
 
 
 def role_arn_parts(arn: str) -> re.Match[str] | None:
-    """Match an IAM role's ARN; groups `partition`, `account`, `path`, `name`."""
+    """Match the ARN of an IAM role, with groups `partition`, `account`, `path` and `name`."""
     return _ROLE_ARN.fullmatch(arn)
 
 
 class Accounts:
-    """Everything the emulated AWS remembers. Safe to share between threads."""
+    """State of the emulated AWS accounts. Safe to share between threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -69,7 +68,7 @@ class Accounts:
         self.clear()
 
     def clear(self) -> None:
-        """Forget it all."""
+        """Delete everything."""
         with self._lock:
             self._roles: dict[str, Role] = {}
             self._users: dict[str, str] = {}
@@ -82,10 +81,10 @@ class Accounts:
     def add_role(
         self, arn: str, trust_policy: TrustPolicy, max_session_duration: int, description: str
     ) -> Role:
-        """Make a role, or replace the trust policy of the one of this ARN.
+        """Create a role, or replace the role with the same ARN.
 
         Raises:
-            ValueError: IAM would refuse it.
+            ValueError: IAM rejects the role.
         """
         parts = role_arn_parts(arn)
         if parts is None:
@@ -93,7 +92,7 @@ class Accounts:
         # IAM API reference, CreateRole: MaxSessionDuration, 3600 to 43200.
         if not 3600 <= max_session_duration <= 43200:
             raise ValueError(
-                f"max_session_duration is {max_session_duration}; a role's is 3600 to 43200."
+                f"max_session_duration is {max_session_duration}; it must be 3600 to 43200."
             )
         if len(description) > _LONGEST_DESCRIPTION:
             raise ValueError(f"A role's description has at most {_LONGEST_DESCRIPTION} characters.")
@@ -114,13 +113,13 @@ class Accounts:
         return role
 
     def _check_name(self, arn: str) -> None:
-        """ "Names of ... roles ... must be unique within the account", whatever their case."""
+        """ "Names of ... roles ... must be unique within the account", case-insensitively."""
         for other in self._roles:
             if other != arn and _role_name(other) == _role_name(arn):
-                raise ValueError(f"EntityAlreadyExists: there is a role of this name: {other}")
+                raise ValueError(f"EntityAlreadyExists: there is a role with this name: {other}")
 
     def _unique_id(self, arn: str) -> str:
-        """Return the unique id of a user or a role that a trust policy names."""
+        """Return the unique id of a user or role in a trust policy."""
         role = self._roles.get(arn)
         found = self._users.get(arn) if role is None else role.unique_id
         if found is None:
@@ -131,7 +130,7 @@ class Accounts:
         """Delete a role and its policies.
 
         Raises:
-            KeyError: There is none of this ARN.
+            KeyError: The role does not exist.
         """
         with self._lock:
             del self._roles[arn]
@@ -139,10 +138,10 @@ class Accounts:
             self._deleted[arn] += 1
 
     def attach_policy(self, arn: str, policy: Permissions) -> None:
-        """Give a user or a role one more identity-based policy.
+        """Attach an identity-based policy to a user or a role.
 
         Raises:
-            ValueError: There is no such user or role.
+            ValueError: The user or role does not exist.
         """
         with self._lock:
             if arn not in self._roles and arn not in self._users:
@@ -155,32 +154,32 @@ class Accounts:
             return tuple(self._policies.get(arn, ()))
 
     def role(self, arn: str) -> Role | None:
-        """Return the role of this ARN."""
+        """Return the role with this ARN."""
         with self._lock:
             return self._roles.get(arn)
 
     def add_provider(self, account: str, issuer_url: str, provider: Provider) -> None:
-        """Let an account trust an issuer."""
+        """Add an OIDC provider to an account."""
         with self._lock:
             self._providers[account, issuer_url] = provider
 
     def provider(self, account: str, issuer_url: str) -> Provider | None:
-        """Return what an account knows of an issuer."""
+        """Return the OIDC provider of an account for an issuer."""
         with self._lock:
             return self._providers.get((account, issuer_url))
 
     def enable_outbound(self, account: str, issuer: Issuer) -> None:
-        """Let an account's callers have web identity tokens, from this issuer."""
+        """Enable web identity tokens in an account, signed by this issuer."""
         with self._lock:
             self._outbound[account] = issuer
 
     def outbound(self, account: str) -> Issuer | None:
-        """Return who signs web identity tokens of an account; `None` where that is not enabled."""
+        """Return the issuer of web identity tokens of an account; `None` if they are disabled."""
         with self._lock:
             return self._outbound.get(account)
 
     def add_user(self, arn: str, account: str) -> Key:
-        """Make a user with a long-term access key."""
+        """Create a user with a long-term access key."""
         user_id = _stable_id("AIDA", arn)
         key = Key(
             _key_id("AKIA"), _secret(), None, None, Caller(arn, user_id, account, arn.split(":")[1])
@@ -209,7 +208,7 @@ class Accounts:
 
     def issue_to(self, caller: Caller, expiration: datetime) -> Key:
         """Issue temporary credentials."""
-        # AWS's tokens are opaque, begin with this, and must be expected to grow.
+        # Tokens of AWS are opaque and have this prefix. AWS warns that their size may grow.
         token = "IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(480)).decode()
         token = token.ljust(caller.session.token_size, "=")
         key = Key(_key_id("ASIA"), _secret(), token, expiration, caller, self._clock())
@@ -218,36 +217,36 @@ class Accounts:
         return key
 
     def revoke(self, access_key_id: str) -> None:
-        """Make a key unknown.
+        """Delete a key.
 
         Raises:
-            KeyError: It is unknown already.
+            KeyError: The key does not exist.
         """
         with self._lock:
             del self._keys[access_key_id]
 
     def key(self, access_key_id: str) -> Key | None:
-        """Return the key of this id."""
+        """Return the key with this id."""
         with self._lock:
             return self._keys.get(access_key_id)
 
 
 def _key_id(prefix: str) -> str:
-    """Return an access key id: four letters that say what it is, and sixteen more."""
+    """Return a new access key id: the prefix for its kind, and sixteen random characters."""
     return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
 
 
 def _secret() -> str:
-    """Return forty characters, as AWS's secret keys have."""
+    """Return a new secret key of forty characters, as at AWS."""
     return base64.b64encode(secrets.token_bytes(30)).decode()
 
 
 def _role_name(arn: str) -> tuple[str, str]:
-    """Return what must be unique: the account, with its partition, and the name without a path."""
+    """Return the unique part of an ARN: partition and account, and the name without its path."""
     return arn.partition(":role/")[0], arn.rpartition("/")[2].lower()
 
 
 def _stable_id(prefix: str, name: str, generation: int = 0) -> str:
-    """Return a unique id of 21 characters that is always the same for a name and a generation."""
+    """Return a unique id of 21 characters, derived from a name and a generation."""
     digest = hashlib.sha256(f"{name}{generation or ''}".encode()).digest()
     return prefix + "".join(_ID_ALPHABET[byte % 32] for byte in digest[:17])

@@ -1,7 +1,7 @@
-"""How AWS STS writes its answers and refusals: the XML of the Query protocol.
+"""Answers and errors of AWS STS: the XML of the Query protocol.
 
-Forms and codes are those of the AWS STS API reference (each action's "Errors", and "Common
-errors"); the service model names the HTTP status of each code.
+Formats and codes follow the AWS STS API reference (the "Errors" of each action, and "Common
+errors"). The service model has the HTTP status of each code.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from xml.sax import saxutils
 
 from .server import Reply
 
-__all__ = ["AwsError", "Tree", "answer", "refusal"]
+__all__ = ["AwsError", "Tree", "answer", "error_answer"]
 
 _STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-# A request that no service took on (unknown action or version) is refused by the front end.
+# The front end rejects a request with an unknown action or version.
 _FRONT_END_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 _FRONT_END_CODES = frozenset({"InvalidAction", "MissingAction"})
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Tree = Mapping[str, "str | Tree | None"]
-"""Elements by name; a `None` stands for an element that is left out."""
+"""Elements by name. An element whose value is `None` is omitted."""
 
 
 class AwsError(Exception):
-    """A refusal, with AWS's code, words and HTTP status."""
+    """An error of AWS: code, message and HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -48,8 +48,8 @@ def answer(action: str, result: Tree) -> Reply:
     return _reply(200, body, request_id)
 
 
-def refusal(error: AwsError) -> Reply:
-    """Return the answer that carries this error; 5xx are the receiver's fault."""
+def error_answer(error: AwsError) -> Reply:
+    """Return the answer for an error. Status codes of 500 and above have the type Receiver."""
     request_id = str(uuid.uuid4())
     front_end = error.code in _FRONT_END_CODES
     namespace = _FRONT_END_NAMESPACE if front_end else _STS_NAMESPACE
@@ -64,7 +64,7 @@ def refusal(error: AwsError) -> Reply:
 
 
 def escape(text: str) -> str:
-    """Quote for XML; what XML 1.0 cannot hold at all (section 2.2) becomes U+FFFD."""
+    """Escape text for XML. Characters that XML 1.0 excludes (section 2.2) become U+FFFD."""
     return saxutils.escape(_NOT_XML.sub("\ufffd", text))
 
 

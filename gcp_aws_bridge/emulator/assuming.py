@@ -31,7 +31,7 @@ __all__ = ["by_credentials", "by_token"]
 # "Roles chained ... a maximum of one hour" (IAM user guide, "Roles terms and concepts").
 _CHAINED_LIMIT_S = 3600
 
-# Claims that ask for more than a session, and the action that each needs.
+# Claims that need the permissions sts:TagSession and sts:SetSourceIdentity.
 _TAGS_CLAIM = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
@@ -39,47 +39,47 @@ _NOT_AUTHORIZED = "Not authorized to perform {}"
 
 
 def by_token(call: Call, google: Provider) -> Tree:
-    """Carry out AssumeRoleWithWebIdentity.
+    """Run AssumeRoleWithWebIdentity.
 
     Args:
         call: The request, which is not signed.
-        google: The provider that is built in.
+        google: The built-in provider.
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
-    asked = read_role(call.params, "AssumeRoleWithWebIdentity")
-    identity = _identity(call, asked.account, google)
-    session = _session_of(identity, asked)
+    request = read_role(call.params, "AssumeRoleWithWebIdentity")
+    identity = _identity(call, request.account, google)
+    session = _session_of(identity, request)
     context = {
         **call.context,
         **identity.context,
         "aws:federatedprovider": (_provider_name(identity),),
-        **_session_context(asked, session),
+        **_session_context(request, session),
     }
     principal = Principal("Federated", identity.provider.names)
     tagged = _TAGS_CLAIM in identity.claims
     role = _admitting(
         call,
-        asked,
+        request,
         _actions("sts:AssumeRoleWithWebIdentity", session, tagged),
         lambda role, action: role.trust_policy.allows(action, principal, context),
         lambda action: AwsError("AccessDenied", _NOT_AUTHORIZED.format(action), 403),
     )
-    _check_duration(asked, role, chained=False)
+    _check_duration(request, role, chained=False)
     return {
         "SubjectFromWebIdentityToken": identity.subject,
         "Audience": identity.audience,
-        **_issue(call, role, asked, session),
+        **_issue(call, role, request, session),
         "Provider": _provider_name(identity),
     }
 
 
 def _identity(call: Call, account: str, google: Provider) -> WebIdentity:
-    """Return the identity that the request's token proves to an account."""
+    """Verify the request's token, with the identity providers of an account."""
 
     def find_provider(issuer_url: str) -> Provider | None:
-        # Google signs as "https://accounts.google.com" or, of old, without the scheme.
+        # The issuer of older Google tokens is "accounts.google.com", without the scheme.
         url = GOOGLE if issuer_url == GOOGLE.partition("://")[2] else issuer_url
         built_in = google if url == GOOGLE else None
         return call.accounts.provider(account, url) or built_in
@@ -87,68 +87,68 @@ def _identity(call: Call, account: str, google: Provider) -> WebIdentity:
     return tokens.verify(call.params["WebIdentityToken"], find_provider, call.now)
 
 
-def _session_of(identity: WebIdentity, asked: RoleRequest) -> Session:
+def _session_of(identity: WebIdentity, request: RoleRequest) -> Session:
     tags, transitive = _tags_of(identity)
     return Session(
-        asked.narrowing.policies,
+        request.narrowing.policies,
         tags,
         transitive,
         _text_claim(identity, _SOURCE_IDENTITY_CLAIM),
         _provider_name(identity),
-        asked.narrowing.token_size,
+        request.narrowing.token_size,
     )
 
 
 def by_credentials(call: SignedCall) -> Tree:
-    """Carry out AssumeRole.
+    """Run AssumeRole.
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
-    asked = read_role(call.params, "AssumeRole")
+    request = read_role(call.params, "AssumeRole")
     check_mfa(call.params)
     if members(call.params, "ProvidedContexts", "ProviderArn"):
-        raise invalid("The emulator knows no context provider.")
+        raise invalid("The emulator has no context providers.")
     caller = call.caller
     inherited = caller.session
-    # A source identity, once set, goes with the chain and cannot be changed.
-    source_identity = inherited.source_identity or asked.source_identity
-    if asked.source_identity not in (None, source_identity):
+    # Chained sessions inherit the source identity, which cannot be changed.
+    source_identity = inherited.source_identity or request.source_identity
+    if request.source_identity not in (None, source_identity):
         raise invalid("The source identity is already set for this assume role session")
     session = Session(
-        asked.narrowing.policies,
-        {**_transitive_tags(inherited), **asked.narrowing.tags},
-        inherited.transitive | asked.narrowing.transitive,
+        request.narrowing.policies,
+        {**_transitive_tags(inherited), **request.narrowing.tags},
+        inherited.transitive | request.narrowing.transitive,
         source_identity,
         None,
-        asked.narrowing.token_size,
+        request.narrowing.token_size,
     )
-    _check_inherited(inherited, asked.narrowing.tags)
-    passed = replace(session, tags=asked.narrowing.tags)
-    context = {**call.context, **_session_context(asked, passed)}
+    _check_inherited(inherited, request.narrowing.tags)
+    passed = replace(session, tags=request.narrowing.tags)
+    context = {**call.context, **_session_context(request, passed)}
     role = _admitting(
         call,
-        asked,
-        _actions("sts:AssumeRole", session, bool(asked.narrowing.tags)),
+        request,
+        _actions("sts:AssumeRole", session, bool(request.narrowing.tags)),
         lambda role, action: may_assume(call.accounts, caller, role, action, context),
-        lambda action: refused(caller, action, asked.role_arn),
+        lambda action: refused(caller, action, request.role_arn),
     )
-    _check_duration(asked, role, chained=caller.role_arn is not None)
-    return _issue(call, role, asked, session)
+    _check_duration(request, role, chained=caller.role_arn is not None)
+    return _issue(call, role, request, session)
 
 
 def _admitting(
     call: Call,
-    asked: RoleRequest,
+    request: RoleRequest,
     actions: list[str],
     admits: Callable[[Role, str], bool],
     error_for: Callable[[str], AwsError],
 ) -> Role:
-    """Return the role if every action on it is allowed.
+    """Return the role if all actions on it are allowed.
 
-    A role that does not exist is refused in the same words, so as not to tell.
+    The error for a role that does not exist is the same, so that callers cannot probe for roles.
     """
-    role = call.accounts.role(asked.role_arn)
+    role = call.accounts.role(request.role_arn)
     if role is None:
         raise error_for(actions[0])
     for action in actions:
@@ -157,11 +157,11 @@ def _admitting(
     return role
 
 
-def _issue(call: Call, role: Role, asked: RoleRequest, session: Session) -> dict[str, Any]:
-    """Issue credentials; return the elements that both actions answer with."""
-    expiration = call.now.replace(microsecond=0) + timedelta(seconds=asked.duration_s)
-    key = call.accounts.issue(role, asked.session_name, expiration, session)
-    size = asked.narrowing.packed_size
+def _issue(call: Call, role: Role, request: RoleRequest, session: Session) -> dict[str, Any]:
+    """Issue credentials. Return the elements in the answers of both actions."""
+    expiration = call.now.replace(microsecond=0) + timedelta(seconds=request.duration_s)
+    key = call.accounts.issue(role, request.session_name, expiration, session)
+    size = request.narrowing.packed_size
     return {
         "AssumedRoleUser": {"AssumedRoleId": key.caller.user_id, "Arn": key.caller.arn},
         "Credentials": credentials(key),
@@ -171,7 +171,7 @@ def _issue(call: Call, role: Role, asked: RoleRequest, session: Session) -> dict
 
 
 def _actions(main: str, session: Session, tagged: bool) -> list[str]:
-    """Return every action that must be allowed for such a request."""
+    """Return all actions that the request needs permission for."""
     found = [main]
     if session.source_identity:
         found.append("sts:SetSourceIdentity")
@@ -180,17 +180,17 @@ def _actions(main: str, session: Session, tagged: bool) -> list[str]:
     return found
 
 
-def _session_context(asked: RoleRequest, session: Session) -> Context:
-    """Return the keys of the session that is asked for ("Available keys for AWS STS")."""
+def _session_context(request: RoleRequest, session: Session) -> Context:
+    """Return the condition keys of the requested session ("Available keys for AWS STS")."""
     context = {
-        "sts:rolesessionname": (asked.session_name,),
-        "aws:resourceaccount": (asked.account,),
+        "sts:rolesessionname": (request.session_name,),
+        "aws:resourceaccount": (request.account,),
         **of_tags(session.tags),
     }
     if session.transitive:
         context["sts:transitivetagkeys"] = tuple(session.transitive)
-    if asked.external_id:
-        context["sts:externalid"] = (asked.external_id,)
+    if request.external_id:
+        context["sts:externalid"] = (request.external_id,)
     if session.source_identity:
         context["sts:sourceidentity"] = (session.source_identity,)
     return context
@@ -228,7 +228,7 @@ def _tags_of(identity: WebIdentity) -> tuple[dict[str, str], frozenset[str]]:
 
 
 def _provider_name(identity: WebIdentity) -> str:
-    """Return `Provider` of the answer: "the fully qualified host component", or the ARN."""
+    """Return the `Provider` of the answer: "the fully qualified host component", or the ARN."""
     return max(identity.provider.names, key=len)
 
 
@@ -237,13 +237,13 @@ def _text_claim(identity: WebIdentity, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _check_duration(asked: RoleRequest, role: Role, *, chained: bool) -> None:
-    if chained and asked.duration_s > _CHAINED_LIMIT_S:
+def _check_duration(request: RoleRequest, role: Role, *, chained: bool) -> None:
+    if chained and request.duration_s > _CHAINED_LIMIT_S:
         raise invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
             "by role chaining."
         )
-    if asked.duration_s > role.max_session_duration:
+    if request.duration_s > role.max_session_duration:
         raise invalid(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )

@@ -1,8 +1,8 @@
-"""Whether a signed request is allowed, by trust, identity-based and session policies together.
+"""Authorization of signed requests by trust policies, identity-based policies and session policies.
 
 Written from the IAM user guide, "Policy evaluation logic" and "Cross-account policy evaluation
-logic", and from the AWS STS API reference, AssumeRole. There are no permissions boundaries and no
-policies of AWS Organizations here.
+logic", and from the AWS STS API reference, AssumeRole. Permissions boundaries and policies of AWS
+Organizations are not emulated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["check", "may_assume", "refused"]
 def may_assume(
     accounts: Accounts, caller: Caller, role: Role, action: str, context: Context
 ) -> bool:
-    """Tell whether a caller may do an action on a role, such as `sts:AssumeRole`."""
+    """Return whether a caller may perform an action, such as `sts:AssumeRole`, on a role."""
     names = role.trust_policy.admitted(action, caller.principal(role.trusted), context)
     if not names or _denied(accounts, caller, action, role.arn, context):
         return False
@@ -28,8 +28,8 @@ def may_assume(
     if (caller.account, caller.partition) != (role.account, role.partition):
         return has_permission and within_session
     # "Permissions granted directly to a session are not limited by an implicit deny in an
-    # identity-based policy, a permissions boundary, or session policy"; the same of a user, and of
-    # everybody (Principal element, "IAM role principals").
+    # identity-based policy, a permissions boundary, or session policy". The same applies to a
+    # user and to "*" (Principal element, "IAM role principals").
     if names & {"*", caller.arn}:
         return True
     # "Resource-based policies that grant permissions to an IAM role ARN are limited by an implicit
@@ -46,7 +46,7 @@ def check(
     """Check that a caller has a permission.
 
     Raises:
-        AwsError: `AccessDenied`.
+        AwsError: `AccessDenied`: the caller lacks the permission.
     """
     target = f"arn:{caller.partition}:sts::{caller.account}:{resource}"
     if (
@@ -58,7 +58,7 @@ def check(
 
 
 def refused(caller: Caller, action: str, resource: str) -> AwsError:
-    """Return the error of a request that no policy allows."""
+    """Return the error for a request that no policy allows."""
     return AwsError(
         "AccessDenied",
         f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}",
@@ -80,7 +80,7 @@ def _has_permission(
 
 
 def _within_session(caller: Caller, action: str, resource: str, context: Context) -> bool:
-    """Tell whether the session policies, if there are any, allow the request.
+    """Return whether the session policies, if there are any, allow the request.
 
     "If you do not pass a policy, then the resulting federated user session has no permissions."
     """

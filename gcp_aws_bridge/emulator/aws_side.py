@@ -1,4 +1,4 @@
-"""AWS's half of the emulator: roles, users, whom an account trusts, and what it lets out."""
+"""AWS half of the emulator: roles, users, identity providers and outbound federation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_CLIENT_IDS = 100
 
 
 class AwsSide(Estate):
-    """What a test changes and asks of the emulated AWS accounts."""
+    """Methods that change or inspect the emulated AWS accounts."""
 
     def add_role(
         self,
@@ -34,73 +34,75 @@ class AwsSide(Estate):
         max_session_duration: int = 3600,
         description: str = "",
     ) -> Role:
-        """Make a role, or replace the one of this ARN.
+        """Create a role, or replace the role with the same ARN.
 
         Args:
             arn: `arn:aws:iam::ACCOUNT:role/NAME`.
-            trust_policy: Who may assume it; `None`: this pod, with a token for `audience`.
-            audience: See `trust_policy`.
+            trust_policy: The trust policy; `None`: this pod may assume the role, with a token for
+                `audience`.
+            audience: Audience for the default trust policy.
             max_session_duration: Longest session, in seconds; 3600 to 43200.
-            description: For the reader.
+            description: Description of the role.
 
         Raises:
-            ValueError: IAM would refuse this: the message begins with the code that IAM answers
-                with, such as `MalformedPolicyDocument` or `LimitExceeded`. Users and roles that
-                the policy names must exist.
+            ValueError: IAM rejects the role. The message begins with IAM's error code, such as
+                `MalformedPolicyDocument` or `LimitExceeded`. Users and roles in the policy must
+                exist.
         """
         policy = self.trust_policy_for(audience) if trust_policy is None else trust_policy
         return self._accounts.add_role(arn, TrustPolicy(policy), max_session_duration, description)
 
     def allow(self, arn: str, *actions: str, on: str = "*") -> None:
-        """Give a user or a role permissions, by one more identity-based policy.
+        """Allow actions to a user or a role, by an additional identity-based policy.
 
             cloud.allow(first, "sts:AssumeRole", on=second)
 
-        Without any, a role cannot assume one in another account, or one that trusts its account
-        rather than the role itself; nor can it have a web identity token of AWS.
+        A role needs permissions to assume a role in another account, to assume a role that trusts
+        the account instead of the role, and to get a web identity token from AWS.
 
         Args:
-            arn: The user's or the role's.
-            actions: Such as `sts:AssumeRole`.
-            on: The ARN of what they are allowed on.
+            arn: ARN of the user or role.
+            actions: The actions, such as `sts:AssumeRole`.
+            on: ARN of the resource.
 
         Raises:
-            ValueError: There is no such user or role, or IAM would refuse the policy.
+            ValueError: The user or role does not exist, or IAM rejects the policy.
         """
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": on}
         self.attach_policy(arn, {"Version": "2012-10-17", "Statement": [statement]})
 
     def attach_policy(self, arn: str, policy: Mapping[str, Any] | str) -> None:
-        """Give a user or a role one more identity-based policy, which may also deny.
+        """Attach an identity-based policy to a user or a role.
 
         Raises:
-            ValueError: There is no such user or role, or IAM would refuse the policy.
+            ValueError: The user or role does not exist, or IAM rejects the policy.
         """
         self._accounts.attach_policy(arn, Permissions(policy))
 
     def remove_role(self, arn: str) -> None:
-        """Delete a role. Sessions that it has given out stay good, as at AWS.
+        """Delete a role. Credentials that were issued for it stay valid, as at AWS.
 
         Raises:
-            KeyError: There is none of this ARN.
+            KeyError: The role does not exist.
         """
         self._accounts.remove_role(arn)
 
     def trust_policy_for(
         self, audience: str = DEFAULT_AUDIENCE, service_account: ServiceAccount | None = None
     ) -> dict[str, Any]:
-        """Return the policy that admits exactly one service account for exactly one audience.
+        """Return the trust policy for exactly one service account and one audience.
 
-        All three keys are pinned, as in the IAM user guide's example for tokens that have `azp`.
+        It has conditions on all three keys, as in the IAM user guide's example for tokens with
+        `azp`.
         """
         number = (service_account or self.service_account).unique_id
         keys = {"aud": number, "oaud": audience, "sub": number}
         return _web_identity_policy("accounts.google.com", "accounts.google.com", keys)
 
     def trust_policy_for_service(self, service: str) -> dict[str, Any]:
-        """Return the policy that admits an AWS service, such as `ec2.amazonaws.com`.
+        """Return the trust policy for an AWS service, such as `ec2.amazonaws.com`.
 
-        EKS's (`pods.eks.amazonaws.com`) tags its sessions, and needs to be allowed that.
+        For `pods.eks.amazonaws.com` it allows `sts:TagSession` too: EKS tags its sessions.
         """
         actions = ["sts:AssumeRole", *(["sts:TagSession"] if service == POD_AUDIENCE else [])]
         return _policy({"Service": service}, actions)
@@ -112,7 +114,7 @@ class AwsSide(Estate):
         ksa: str = "etl",
         account: str = DEFAULT_ACCOUNT,
     ) -> dict[str, Any]:
-        """Return the policy that admits one Kubernetes service account of the EKS cluster.
+        """Return the trust policy for one Kubernetes service account of the EKS cluster.
 
         EKS user guide, "Assign IAM roles to Kubernetes service accounts".
         """
@@ -127,14 +129,14 @@ class AwsSide(Estate):
         client_ids: tuple[str, ...] = (DEFAULT_AUDIENCE,),
         account: str = DEFAULT_ACCOUNT,
     ) -> OidcProvider:
-        """Let an AWS account trust an OIDC issuer, such as a Kubernetes cluster's own.
+        """Create an OIDC provider in an AWS account, such as for a Kubernetes cluster.
 
-        For `https://accounts.google.com` the account then has a provider of its own instead of
-        the built-in one. What AWS looks for among `client_ids` is a token's `azp`, where it has
-        one: the service account's number, or its e-mail in tokens of a key file.
+        A provider for `https://accounts.google.com` replaces the built-in provider in the account.
+        AWS compares `client_ids` with the `azp` of a token, if it has one: the unique id of the
+        service account, or its e-mail for tokens from a key file.
 
         Raises:
-            ValueError: IAM would refuse the URL, or the client ids are none or too many.
+            ValueError: IAM rejects the URL, or there are no client ids or too many.
         """
         scheme, _, name = issuer_url.partition("://")
         if scheme != "https" or not name or not client_ids:
@@ -142,7 +144,7 @@ class AwsSide(Estate):
         # IAM API reference, CreateOpenIDConnectProvider: "path components are allowed but query
         # parameters are not"; a URL and each client id have at most 255 characters.
         if "?" in name or len(issuer_url) > _LONGEST_ID:
-            raise ValueError(f"IAM takes no OIDC provider of this URL: {issuer_url!r}")
+            raise ValueError(f"IAM rejects an OIDC provider with this URL: {issuer_url!r}")
         if len(client_ids) > _MOST_CLIENT_IDS:
             raise ValueError(f"LimitExceeded: an OIDC provider has at most {_MOST_CLIENT_IDS} ids.")
         if not all(0 < len(client_id) <= _LONGEST_ID for client_id in client_ids):
@@ -157,21 +159,21 @@ class AwsSide(Estate):
         return OidcProvider(arn, issuer, self.issuer.jwks_uri(issuer))
 
     def add_user(self, name: str = "dev", *, account: str = DEFAULT_ACCOUNT) -> Key:
-        """Make an IAM user with a long-term access key, which `Key` holds."""
+        """Create an IAM user. Return its long-term access key."""
         return self._accounts.add_user(f"arn:aws:iam::{account}:user/{name}", account)
 
     def key(self, access_key_id: str) -> Key | None:
-        """Return what AWS knows under this id, ended or not: for a service that checks signatures.
+        """Return the key with this id, for a fake AWS service that verifies signatures.
 
-        None where it was never issued, or is revoked.
+        The key may have expired. `None`: the key was never issued, or is revoked.
         """
         return self._accounts.key(access_key_id)
 
     def revoke(self, access_key_id: str) -> None:
-        """Make a key that STS has issued, or a user's, unknown to AWS.
+        """Delete the access key of a user or of a session.
 
         Raises:
-            KeyError: There is no such key.
+            KeyError: The key does not exist.
         """
         self._accounts.revoke(access_key_id)
 
@@ -182,7 +184,7 @@ class AwsSide(Estate):
         return role
 
     def _aws_environ(self) -> dict[str, str]:
-        """Return what every program on AWS has in its environment, wherever it runs."""
+        """Return the environment variables that all programs on AWS have."""
         return {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -192,7 +194,7 @@ class AwsSide(Estate):
         }
 
     def enable_outbound_federation(self, account: str = DEFAULT_ACCOUNT) -> str:
-        """Let callers of an account have web identity tokens of AWS; return their `iss`."""
+        """Enable web identity tokens (GetWebIdentityToken) in an account. Return their `iss`."""
         number = uuid.uuid5(uuid.NAMESPACE_URL, account)
         issuer = self._issuer_of(f"https://{number}.tokens.sts.global.api.aws")
         self._accounts.enable_outbound(account, issuer)

@@ -1,4 +1,4 @@
-"""One call of an STS action, as the modules that carry it out see it."""
+"""A call of an STS action."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Call:
     """A request for an action.
 
     Attributes:
-        accounts: What AWS holds.
-        params: The request's parameters.
-        context: Values of the condition keys that any such request has.
-        now: The present instant.
+        accounts: State of AWS.
+        params: Parameters of the request.
+        context: Values of the condition keys that all requests have.
+        now: The current time.
     """
 
     accounts: Accounts
@@ -33,11 +33,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class SignedCall(Call):
-    """A request that is signed.
+    """A signed request.
 
     Attributes:
-        region: The region that it was signed for.
-        key: The key that it was signed with.
+        region: Region in the signature.
+        key: Key that signed the request.
     """
 
     region: str
@@ -45,12 +45,12 @@ class SignedCall(Call):
 
     @property
     def caller(self) -> Caller:
-        """Who signed the request."""
+        """The identity that signed the request."""
         return self.key.caller
 
 
 def credentials(key: Key) -> Tree:
-    """Return the element that temporary credentials are answered with."""
+    """Return the `Credentials` element of an answer."""
     return {
         "AccessKeyId": key.access_key_id,
         "SecretAccessKey": key.secret_access_key,

@@ -1,4 +1,4 @@
-"""Who signs requests to AWS: users, sessions of roles, federated users, and their access keys.
+"""Callers of AWS (users, role sessions, federated users) and their access keys.
 
 Written from the IAM user guide: "AWS JSON policy elements: Principal", "IAM policy elements:
 Variables and tags" and "Session policies".
@@ -19,15 +19,15 @@ __all__ = ["Caller", "Key", "Session"]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What temporary credentials were asked for with.
+    """Properties of a session with temporary credentials.
 
     Attributes:
-        policies: Session policies; `None` without any.
+        policies: Session policies; `None`: no session policies.
         tags: Session tags.
         transitive: Keys of the tags that chained sessions inherit.
-        source_identity: Set once in a chain.
-        provider: The identity provider, for credentials that a web identity token was given for.
-        token_size: The least size of the session token, in bytes.
+        source_identity: Source identity, which is set once in a chain.
+        provider: Identity provider, for sessions from a web identity token.
+        token_size: Minimum size of the session token, in bytes.
     """
 
     policies: tuple[Permissions, ...] | None = field(default=None, repr=False)
@@ -40,7 +40,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request: a user, a session of a role, or a federated user."""
+    """The identity that signs a request: a user, a role session, or a federated user."""
 
     arn: str
     user_id: str
@@ -59,15 +59,15 @@ class Caller:
 
     @property
     def entity(self) -> str:
-        """The ARN of the user or the role whose identity-based policies apply."""
+        """ARN of the user or role whose identity-based policies apply."""
         return self.role_arn or self.federated_by or self.arn
 
     def principal(self, trusted: Mapping[str, str]) -> Principal:
-        """Return the names that a trust policy may have for this caller.
+        """Return the names of this caller in a trust policy.
 
         Args:
-            trusted: Unique ids of the users and roles that the policy names. One that was deleted
-                and made again has another id.
+            trusted: Unique ids of the users and roles in the policy. A user or role that was
+                deleted and created again has another id.
         """
         own_id = self.user_id.partition(":")[0]
         names = {"*", self.account, f"arn:{self.partition}:iam::{self.account}:root", self.arn}
@@ -80,7 +80,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An access key. Its repr shows neither secret nor token."""
+    """An access key. Its repr shows neither the secret key nor the token."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)

@@ -1,7 +1,8 @@
-"""The Common Expression Language as Google's IAM has it, by cel-python, imported when needed.
+"""The Common Expression Language (CEL) of Google's IAM, evaluated by cel-python.
 
-`extract` is that of "Attribute reference for IAM Conditions". cel-python finds unknown functions
-and names only where they are evaluated; here they are refused when an expression is made.
+`extract` follows "Attribute reference for IAM Conditions". cel-python reports unknown functions and
+names only when it evaluates them; this module rejects them when an expression is compiled.
+cel-python is imported on first use.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from typing import Any
 __all__ = ["Expression", "NoValue", "cel", "extract"]
 
 Expression = Callable[[Mapping[str, Any]], Any]
-"""Takes values by name, returns one of Python's own types, or raises `NoValue`."""
+"""A function of values by name that returns a Python value, or raises `NoValue`."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 # The macros of CEL's language definition.
 _MACROS = frozenset({"has", "all", "exists", "exists_one", "filter", "map"})
-# cel-python keeps `google` for the names of protocol buffers.
+# cel-python reserves `google` for the names of protocol buffers.
 _RENAMED = {"google": "google_attributes"}
 
 
 class NoValue(Exception):
-    """An expression has no value for a credential."""
+    """Raised if an expression has no value for a credential."""
 
 
 def extract(text: str, template: str) -> str:
-    """Return what stands in the place of the template's `{name}`; nothing where it does not fit.
+    """Return the part of a text that matches `{name}` in a template; "" if there is no match.
 
-    "Attribute reference for IAM Conditions", `extract()`: the first place where what comes before
-    the braces is found, up to the first where what comes after them is.
+    "Attribute reference for IAM Conditions", `extract()`: from the first occurrence of the text
+    before the braces to the next occurrence of the text after them.
     """
     place = _PLACEHOLDER.search(template)
     if place is None:
@@ -48,11 +49,11 @@ def cel(text: str, names: tuple[str, ...]) -> Expression:
     """Compile an expression.
 
     Args:
-        text: In CEL.
-        names: What it may speak of.
+        text: The expression.
+        names: Names of the variables in it.
 
     Raises:
-        ValueError: It does not compile, speaks of something else, or there is no cel-python.
+        ValueError: The expression is invalid, has an unknown name, or cel-python is not installed.
     """
     try:
         import celpy
@@ -70,18 +71,20 @@ def cel(text: str, names: tuple[str, ...]) -> Expression:
     _check_names(tree, text, names, _MACROS | {*functions, *evaluation.base_functions})
     program = environment.program(tree, functions=functions)
 
-    def value(given: Mapping[str, Any]) -> Any:
+    def value(values: Mapping[str, Any]) -> Any:
         try:
-            context = {_RENAMED.get(name, name): adapter.json_to_cel(given[name]) for name in names}
+            context = {
+                _RENAMED.get(name, name): adapter.json_to_cel(values[name]) for name in names
+            }
             return _plain(program.evaluate(context), celtypes)
-        except (evaluation.CELEvalError, ValueError) as error:  # a number that CEL cannot hold
+        except (evaluation.CELEvalError, ValueError) as error:  # ValueError: number too large
             raise NoValue from error
 
     return value
 
 
 def _functions(types: Any) -> dict[str, Callable[..., Any]]:
-    """Return what Google has beyond CEL's own functions ("extract"; CEL's string extensions)."""
+    """Return Google's additional functions: `extract`, and CEL's string extensions."""
 
     def split(text: str, by: str) -> Any:
         return types.ListType([types.StringType(part) for part in text.split(by)])
@@ -100,7 +103,7 @@ def _functions(types: Any) -> dict[str, Callable[..., Any]]:
 
 
 def _check_names(tree: Any, text: str, names: tuple[str, ...], functions: frozenset[str]) -> None:
-    """Refuse names that nothing stands for; rename what cel-python keeps for itself."""
+    """Reject unknown names; rename those that cel-python reserves."""
     own = set()
     for node in tree.iter_subtrees():
         called = _called(node)
@@ -112,7 +115,7 @@ def _check_names(tree: Any, text: str, names: tuple[str, ...], functions: frozen
         if node.data != "ident":
             continue
         if node.children[0] not in own and node.children[0] not in names:
-            raise ValueError(f"{text!r}: nothing is called {node.children[0]} here.")
+            raise ValueError(f"{text!r}: there is no variable {node.children[0]}.")
         node.children[0] = node.children[0].update(value=_RENAMED.get(node.children[0]))
 
 
@@ -128,7 +131,7 @@ def _idents(tree: Any) -> Iterator[str]:
 
 
 def _plain(value: Any, types: Any) -> Any:
-    """Return a CEL value as Python has it; its booleans are integers of a class of their own."""
+    """Convert a CEL value to Python. The class of its booleans is a subclass of `int`."""
     if isinstance(value, types.BoolType):
         return bool(value)
     if isinstance(value, list):

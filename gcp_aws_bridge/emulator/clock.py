@@ -1,6 +1,6 @@
-"""The clock that both emulated clouds read: the real one, or one that a test moves by hand.
+"""Clock of both emulated clouds: the real clock, or a clock that a test sets.
 
-Every instant is an aware UTC `datetime`. Nothing else in the emulator asks the time.
+All times are aware UTC `datetime` values. No other module of the emulator reads the time.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from datetime import datetime, timedelta, timezone
 __all__ = ["Clock", "ManualClock", "iso", "real_clock"]
 
 Clock = Callable[[], datetime]
-"""A function without arguments that returns the present instant, aware and in UTC."""
+"""A function without arguments that returns the current time, aware UTC."""
 
 
 def real_clock() -> datetime:
-    """Return the present instant, in UTC."""
-    return datetime.now(timezone.utc)  # noqa: TID251, RUF100 - the emulator's one look at the time
+    """Return the current time, in UTC."""
+    return datetime.now(timezone.utc)  # noqa: TID251, RUF100 - the only place that reads the time
 
 
 def iso(instant: datetime) -> str:
-    """Write an instant as both clouds do, in whole seconds (RFC 3339, section 5.6)."""
+    """Format a time as both clouds do, in whole seconds (RFC 3339, section 5.6)."""
     return f"{instant.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class ManualClock:
-    """A clock that stands still until it is advanced. Safe to share between threads.
+    """A clock that only `advance` moves. Safe to share between threads.
 
-    It refuses to go back: a cloud's clock never does, and a test that needs a pod whose clock
-    is behind should move the pod's clock instead.
+    It cannot go back, as the clocks of clouds do not. To test a pod whose clock is behind, change
+    the pod's clock.
 
     Args:
-        start: First instant, aware; the present one, in whole seconds, when left out.
+        start: Initial time, aware; `None`: the current time, in whole seconds.
 
     Raises:
         ValueError: `start` has no time zone.
@@ -53,10 +53,10 @@ class ManualClock:
         return f"ManualClock({self().isoformat()})"
 
     def advance(self, seconds: float | timedelta) -> datetime:
-        """Move the clock ahead and return the new instant.
+        """Move the clock forward. Return the new time.
 
         Args:
-            seconds: How far; a number of seconds or a `timedelta`, zero or more.
+            seconds: Seconds, or a `timedelta`; zero or more.
 
         Raises:
             ValueError: The step is negative.

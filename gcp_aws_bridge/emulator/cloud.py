@@ -1,4 +1,4 @@
-"""Both clouds as one object: what a workload sees of its own cloud, and the other beyond it."""
+"""The public `Emulator`, which combines both clouds and their workloads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from .estate import loopback_exceptions
 from .google_side import GoogleSide
-from .laptop import Laptop
 from .providers import WorkloadProvider
 from .server import LOOPBACK
 from .workloads import Workloads
@@ -20,28 +19,29 @@ _TOKEN_TYPES = {
 }
 
 
-class Emulator(GoogleSide, Workloads, Laptop):
+class Emulator(GoogleSide, Workloads):
     """Google and AWS on loopback, as strict as the clouds: a pod in GKE, and workloads on AWS.
 
         with Emulator() as cloud:
             cloud.add_role("arn:aws:iam::123456789012:role/etl")
             subprocess.run(program, env={**os.environ, **cloud.environ})
 
-    It never uses the library that it tests. Safe to share between threads; one at a time should
-    change it.
+    It never uses the library that it tests. Safe to share between threads; change it from one
+    thread at a time.
 
     Args:
-        clock: The clock that the clouds go by.
-        service_account: Whose identity the pod has.
-        linked: Whether the pod's Kubernetes service account is linked to it; see `unlink`.
-        metadata_port: Port of the metadata server; any free one when 0.
-        sts_port: Port of STS; any free one when 0.
+        clock: Clock of both clouds.
+        service_account: Google service account of the pod.
+        linked: Whether the pod's Kubernetes service account is linked to `service_account`; see
+            `unlink`.
+        metadata_port: Port of the metadata server; 0: any free port.
+        sts_port: Port of STS; 0: any free port.
 
     Attributes:
-        clock: May be set at any time.
-        metadata: The metadata server: its requests, faults, latency, outages.
-        sts: The same of STS.
-        issuer: The same of the server that publishes signing keys.
+        clock: Clock of both clouds; can be set at any time.
+        metadata: The metadata server: its requests, faults, latency and outages.
+        sts: AWS STS, with the same attributes.
+        issuer: The server that publishes signing keys, with the same attributes.
     """
 
     def __repr__(self) -> str:
@@ -49,15 +49,15 @@ class Emulator(GoogleSide, Workloads, Laptop):
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a program in GKE must have in its environment to meet these clouds; a new dict.
+        """Environment variables that connect a program, as a pod in GKE, to these clouds.
 
-        Where the present environment sets a proxy, loopback is excepted from it.
+        Excludes loopback from proxies if the current environment sets a proxy.
         """
         metadata = f"{LOOPBACK}:{self.metadata.port}"
         return {
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
-            # gcloud, and google-auth where GCE_METADATA_HOST is not set, read the older name.
+            # gcloud reads this older name, as does google-auth without GCE_METADATA_HOST.
             "GCE_METADATA_ROOT": metadata,
             "AWS_ENDPOINT_URL_STS": self.sts.url,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -75,17 +75,18 @@ class Emulator(GoogleSide, Workloads, Laptop):
     ) -> dict[str, Any]:
         """Return what `gcloud iam workload-identity-pools create-cred-config` writes.
 
-        With the URLs of this emulator.
+        The URLs are those of this emulator.
 
         Args:
-            provider: Who shall take the credential.
-            service_account: E-mail of the account to act as; none, when `None`.
-            lifetime_s: How long that account's token shall live, in seconds.
-            source: `aws` (EC2's metadata service, after the environment) or `file`.
-            file: Where the token is, for `file`.
+            provider: The workload identity pool provider.
+            service_account: E-mail of the service account to impersonate; `None`: no
+                impersonation.
+            lifetime_s: Lifetime of the service account's token, in seconds.
+            source: `aws` (the environment, then EC2's metadata service) or `file`.
+            file: Path of the token, for `file`.
 
         Raises:
-            ValueError: There is no such source, or no file for it.
+            ValueError: The source is unknown, or `file` is missing.
         """
         if source not in _TOKEN_TYPES or (source == "file") != (file is not None):
             raise ValueError("source is aws, or file with a file.")

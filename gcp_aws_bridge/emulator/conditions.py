@@ -1,8 +1,8 @@
-"""The Condition element of IAM policies: set qualifiers, missing keys, policy variables.
+"""The Condition element of IAM policies: qualifiers, missing keys, policy variables.
 
 Written from the IAM user guide: "IAM JSON policy elements: Condition operators", "Single-valued vs.
 multivalued context keys", "IAM policy elements: Variables and tags" and "Access Analyzer policy
-check reference" (what IAM refuses). `operators` compares single values.
+check reference" (what IAM rejects). `operators` compares single values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .operators import OPERATORS, Operator
 __all__ = ["Condition", "Context", "expand", "parse_conditions"]
 
 Context = Mapping[str, "tuple[str, ...]"]
-"""Values by condition key. Keys are in lower case, because IAM ignores theirs."""
+"""Values by condition key. Keys are in lower case: in IAM they are case-insensitive."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 # "surround the default value with single quotes, and separate the variable text and the default
@@ -27,16 +27,16 @@ _SPECIAL = ("*", "?", "$")
 
 
 class Condition(Protocol):
-    """Something that a request must meet."""
+    """A condition of a statement."""
 
     def holds(self, context: Context) -> bool:
-        """Tell whether the request that `context` describes meets this condition."""
+        """Return whether a request with this context meets the condition."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """One key under one operator. `values` are alternatives."""
+    """One operator with one key. `values` are alternatives."""
 
     operator: Operator
     qualifier: str
@@ -53,7 +53,7 @@ class _Comparison:
         values = self._expanded(context)
         if values is None:
             # "If AWS cannot resolve a variable, this might cause the entire statement to be
-            # invalid": such a statement does not apply here.
+            # invalid". Here the statement does not apply.
             return False
         if not present:
             # "the values do not match and the condition is false. If the policy condition requires
@@ -62,7 +62,8 @@ class _Comparison:
         results = [self._single(value, values) for value in present]
         if self.qualifier:
             return all(results) if self.qualifier == "ForAllValues" else any(results)
-        # A list under a single-valued operator: any value may match; none may, when negated.
+        # For several values with a single-valued operator, one match is enough; a negated operator
+        # needs that no value matches.
         return all(results) if self.operator.negated else any(results)
 
     def _expanded(self, context: Context) -> list[str] | None:
@@ -72,13 +73,13 @@ class _Comparison:
         return None if None in found else [value for value in found if value is not None]
 
     def _single(self, value: str, values: list[str]) -> bool:
-        matches = any(self.operator.test(value, wanted) for wanted in values)
+        matches = any(self.operator.test(value, expected) for expected in values)
         return matches is not self.operator.negated
 
 
 @dataclass(frozen=True, slots=True)
 class _Presence:
-    """`Null`: whether the key is absent, as the policy says it shall be."""
+    """The `Null` operator: the key must be absent, or present."""
 
     key: str
     absent: bool
@@ -91,13 +92,13 @@ def expand(text: str, context: Context, wildcards: bool) -> str | None:
     """Replace policy variables by values of the request.
 
     Args:
-        text: With `${KEY}`, `${KEY, 'DEFAULT'}`, `${*}`, `${?}` and `${$}`.
-        context: The request's.
-        wildcards: Whether the result is a pattern. Then characters of a value stand for
-            themselves: no page of IAM says that a value's `*` matches anything.
+        text: Text with `${KEY}`, `${KEY, 'DEFAULT'}`, `${*}`, `${?}` and `${$}`.
+        context: Context of the request.
+        wildcards: Whether the result is a pattern. Characters of a value are then escaped: the IAM
+            documentation does not say that `*` in a value is a wildcard.
 
     Returns:
-        The text; `None` where a variable has no value, or several.
+        The expanded text; `None` if a variable has no value or several values.
     """
     missing = False
 
@@ -118,19 +119,20 @@ def expand(text: str, context: Context, wildcards: bool) -> str | None:
 
 
 def literal(text: str) -> str:
-    """Return a pattern that matches this text alone."""
+    """Return a pattern that matches exactly this text."""
     return "".join(f"${{{char}}}" if char in _SPECIAL else char for char in text)
 
 
 def parse_conditions(block: object, *, variables: bool = True) -> tuple[Condition, ...]:
-    """Read a Condition element; every member must hold.
+    """Read a Condition element. All conditions in it must hold.
 
     Args:
-        variables: Whether the policy's Version has policy variables. In an older one `${...}` is
-            text like any other.
+        block: The element.
+        variables: Whether the policy's Version supports policy variables. In older versions
+            `${...}` is plain text.
 
     Raises:
-        ValueError: It is no Condition element, or has an operator that IAM does not have.
+        ValueError: The element is malformed, or has an unknown operator.
     """
     if not isinstance(block, dict):
         raise ValueError("Condition must be an object of operators.")
@@ -140,17 +142,19 @@ def parse_conditions(block: object, *, variables: bool = True) -> tuple[Conditio
             raise ValueError(f"Condition operator {name} needs an object of keys.")
         if len({key.lower() for key in keys}) < len(keys):
             # "Duplicate keys with different case"
-            raise ValueError(f"Condition operator {name} has one key twice: keys have no case.")
-        found += [_condition(name, key, wanted, variables) for key, wanted in keys.items()]
+            raise ValueError(
+                f"Condition operator {name} has a duplicate key: keys are case-insensitive."
+            )
+        found += [_condition(name, key, value, variables) for key, value in keys.items()]
     return tuple(found)
 
 
-def _condition(name: str, key: str, wanted: Any, variables: bool) -> Condition:
+def _condition(name: str, key: str, value: Any, variables: bool) -> Condition:
     if not all(key.rpartition(":")[::2]):
         raise ValueError(f"Condition key {key} is not of the form PREFIX:NAME.")
-    values = _values(key, wanted)
+    values = _values(key, value)
     if name == "Null":
-        flags = {value.casefold() for value in values}
+        flags = {flag.casefold() for flag in values}
         if len(flags) != 1 or not flags <= {"true", "false"}:
             raise ValueError(f'Null on {key} must be "true" or "false".')
         return _Presence(key.lower(), flags == {"true"})
@@ -161,14 +165,14 @@ def _condition(name: str, key: str, wanted: Any, variables: bool) -> Condition:
     if qualifier not in ("", "ForAllValues", "ForAnyValue") or operator is None:
         raise ValueError(f"Invalid Condition type : {name}")
     if operator.wildcards and not variables:
-        values = tuple(value.replace("$", "${$}") for value in values)
-    expands = variables and operator.variables and any("${" in value for value in values)
+        values = tuple(text.replace("$", "${$}") for text in values)
+    expands = variables and operator.variables and any("${" in text for text in values)
     if_exists = rest.endswith("IfExists")
     return _Comparison(operator, qualifier, if_exists, key.lower(), values, expands)
 
 
-def _values(key: str, wanted: Any) -> tuple[str, ...]:
-    items = wanted if isinstance(wanted, list) else [wanted]
+def _values(key: str, value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
     values = []
     for item in items:
         if isinstance(item, bool):

@@ -1,14 +1,12 @@
-"""What AWS runs beside a container to give it credentials: EKS's Pod Identity Agent, ECS's agent.
+"""Emulated credential agents for containers: EKS Pod Identity Agent and ECS container agent.
 
 Written from the EKS user guide ("Learn how EKS Pod Identity grants pods access to AWS services"),
-the EKS Auth API reference, the agent's own messages, and the ECS developer guide ("Task IAM role").
-Both are served on one port: EKS's at `/v1/credentials`, ECS's below `/v2/credentials/`.
+the EKS Auth API reference, the messages of the agent, and the ECS developer guide ("Task IAM
+role"). One port serves both: EKS at `/v1/credentials`, ECS below `/v2/credentials/`.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,38 +27,38 @@ from .service_roles import assume_for_workload
 __all__ = ["POD_AUDIENCE", "PodIdentityAgent"]
 
 POD_AUDIENCE = "pods.eks.amazonaws.com"
-"""`aud` of the token that a pod shows; also the service that a role's trust policy names."""
+"""`aud` of a pod's token; also the service principal in the trust policy of a role."""
 
 _POD_PATH = "/v1/credentials"
 _TASK_PATH = "/v2/credentials/"
 _TASK_SERVICE = "ecs-tasks.amazonaws.com"
 
-# Both give six hours. The agent keeps them for half of that, and gives all who ask the same.
+# Credentials of both agents last six hours. An agent caches them for half of that time.
 _LIFETIME = timedelta(hours=6)
 _KEPT = timedelta(hours=3)
-# Session names that users show: eks-, ten characters of the cluster's name, ten of the pod's,
+# Session names in bug reports: eks-, ten characters of the cluster's name, ten of the pod's name,
 # and a UUID.
 _NAME_PART = 10
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """An ECS task: its role, and the token that it must show, if any."""
+    """An ECS task: its role, and the token that it must send, if any."""
 
     role_arn: str
     token: str | None = field(repr=False)
 
 
 class PodIdentityAgent(Service):
-    """The Pod Identity Agent of one EKS cluster, and ECS's agent.
+    """The Pod Identity Agent of one EKS cluster, and the ECS agent.
 
-    The real ones listen on 169.254.170.23 and 169.254.170.2.
+    AWS serves them at 169.254.170.23 and 169.254.170.2.
 
     Args:
-        accounts: What AWS holds.
-        cluster: Signs the tokens of pods.
-        cluster_arn: The cluster's ARN.
-        clock: Where "now" comes from.
+        accounts: State of AWS.
+        cluster: Issuer of the tokens of pods.
+        cluster_arn: ARN of the cluster.
+        clock: Returns the current time.
     """
 
     def __init__(self, accounts: Accounts, cluster: Issuer, cluster_arn: str, clock: Clock) -> None:
@@ -69,36 +67,30 @@ class PodIdentityAgent(Service):
         self._cluster = cluster
         self._cluster_arn = cluster_arn
         self._cluster_name = cluster_arn.rpartition("/")[2]
-        self._state = threading.Lock()
-        self._forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Delete associations, tasks and credentials."""
         with self._state:
             self._associations: dict[tuple[str, str], str] = {}
             self._tasks: dict[str, _Task] = {}
             self._kept: dict[tuple[str, ...], Key] = {}
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency, associations, tasks and credentials."""
-        super().reset()
-        self._forget()
-
     def forget_credentials(self) -> None:
-        """Empty the cache of credentials, as a restart of the agent does."""
+        """Delete all cached credentials, as a restart of the agent does."""
         with self._state:
             self._kept = {}
 
     def associate(self, namespace: str, kubernetes_name: str, role_arn: str) -> None:
-        """Give pods of a Kubernetes service account a role."""
+        """Associate a role with a Kubernetes service account."""
         with self._state:
             self._associations[namespace, kubernetes_name] = role_arn
 
     def add_task(self, role_arn: str, token: str | None = None) -> str:
-        """Run an ECS task; return the URL of its credentials.
+        """Add an ECS task. Return the URL of its credentials.
 
         Args:
-            role_arn: The task's role.
-            token: What it must send as `Authorization`; nothing, when `None`.
+            role_arn: Role of the task.
+            token: Required `Authorization` header; `None`: no header is required.
         """
         number = str(uuid.uuid4())
         with self._state:
@@ -107,14 +99,8 @@ class PodIdentityAgent(Service):
 
     @property
     def pod_url(self) -> str:
-        """The URL of pods' credentials."""
+        """The URL of the credentials of pods."""
         return self.url + _POD_PATH
-
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None and fault.remaining_s is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json"),)
 
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         if request.method != "GET":
@@ -166,7 +152,7 @@ class PodIdentityAgent(Service):
         return _credentials(self._cached((role_arn, *tags.values()), assume))
 
     def _verified(self, token: str) -> Mapping[str, Any]:
-        """Return the claims of a pod's token, checked as the EKS Auth API does."""
+        """Return the claims of a pod's token, verified as by the EKS Auth API."""
         if not token:
             raise AwsError("InvalidRequestException", "Service account token cannot be empty")
         try:
@@ -207,7 +193,7 @@ class PodIdentityAgent(Service):
         return _credentials(self._cached((number,), assume), RoleArn=task.role_arn)
 
     def _cached(self, name: tuple[str, ...], assume: Callable[[], Key]) -> Key:
-        """Return what was given before, while half of its life is left."""
+        """Return cached credentials with half of their lifetime left, or new ones."""
         now = self._clock()
         with self._state:
             found = self._kept.get(name)
@@ -225,7 +211,7 @@ def _credentials(key: Key, **more: str) -> Reply:
         "Expiration": iso(key.expiration) if key.expiration else None,
         **more,
     }
-    return Reply(200, json.dumps(body).encode())
+    return Reply.json(body)
 
 
 def _refused(status: int, message: str) -> Reply:

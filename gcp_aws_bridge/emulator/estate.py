@@ -1,7 +1,7 @@
-"""What both emulated clouds are made of, and their life: started, stopped and reset as one.
+"""The services of both emulated clouds, which start, stop and reset together.
 
-The metadata server, STS and the server of signing keys are there from the start. All others are
-made and started when they are first asked for, so that nobody waits for what is not used.
+The metadata server, STS and the server of signing keys always exist. All other services start on
+first use, so that unused services cost no time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _E = TypeVar("_E", bound="Estate")
 
 
 class Estate:
-    """The services, what they share, and the clock they go by. See `Emulator`."""
+    """The services, their shared state and their clock. See `Emulator`."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Estate:
         return (self.metadata, self.sts, self.issuer, *self._later.values())
 
     def _lazily(self, kind: type[_S], make: Callable[[], _S]) -> _S:
-        """Return the service of a kind; make it, and serve it where all are served."""
+        """Return the service of a class. Create it on first use, and start it if others run."""
         with self._lock:
             found = self._later.get(kind)
             if found is None:
@@ -97,17 +97,17 @@ class Estate:
             return cast("_S", found)
 
     def _issuer_of(self, url: str) -> Issuer:
-        """Return the issuer of this URL, and publish its keys."""
+        """Return the issuer with this URL, and publish its keys."""
         issuer = self._issuers.setdefault(url, Issuer(url, self._now))
         self.issuer.publish(issuer)
         return issuer
 
     def start(self) -> None:
-        """Serve all ports. Does nothing where they are served already.
+        """Start all services. Services that run already are left alone.
 
         Raises:
-            OSError: A port that was asked for is taken.
-            OverflowError: It is none.
+            OSError: A requested port is in use.
+            OverflowError: A requested port is out of range.
         """
         try:
             with self._lock:
@@ -119,25 +119,25 @@ class Estate:
             raise
 
     def stop(self) -> None:
-        """Refuse connections and cut those there are; a later `start` has the same ports.
+        """Refuse new connections and close the open ones. A later `start` uses the same ports.
 
         Raises:
-            RuntimeError: Answering some request failed inside the emulator.
+            RuntimeError: The emulator failed while it answered a request.
         """
-        with self._lock, ExitStack() as stack:  # stops them all, whatever one of them raises
+        with self._lock, ExitStack() as stack:  # stops all services, even if one of them raises
             self._serving = False
             for service in self._services():
                 stack.callback(service.stop)
 
     def reset(self) -> None:
-        """Go back to the state after `start`, without a restart.
+        """Return to the state after `start`, without a restart.
 
-        Forgets requests, faults, latency, cached tokens, roles, providers, users, issued keys and
-        rotations, and all that was added on either side; the clock and the link are again those
-        given to the constructor.
+        Deletes requests, faults, latency, cached tokens, roles, providers, users, issued keys, key
+        rotations, and everything that was added to either cloud. Restores the clock and the link
+        that the constructor was called with.
 
         Raises:
-            RuntimeError: Answering some request failed inside the emulator.
+            RuntimeError: The emulator failed while it answered a request.
         """
         self.clock = self._first_clock
         self.metadata.linked = self._linked
@@ -152,13 +152,13 @@ class Estate:
 
 
 def loopback_exceptions() -> dict[str, str]:
-    """Return variables that exclude loopback from proxies, where the environment sets one."""
+    """Return variables that exclude loopback from proxies, if the environment sets a proxy."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return {}
     variables = {}
     for name in ("NO_PROXY", "no_proxy"):
         value = os.environ.get(name) or os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
-        # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page).
+        # "*" excludes all hosts only as the whole value (CPython's urllib, curl's manual page).
         excludes_all = (value or "").strip() == "*"
         loopback = () if excludes_all else (LOOPBACK, "localhost")
         variables[name] = ",".join(filter(None, (value, *loopback)))
@@ -166,7 +166,7 @@ def loopback_exceptions() -> dict[str, str]:
 
 
 def written(path: Path, text: str) -> str:
-    """Write a file that its owner alone may read; return its path."""
+    """Write a file that only its owner can read. Return its path."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:

@@ -1,12 +1,11 @@
-"""Faults that a service can be told to have, each a small frozen value.
+"""Faults that can be injected into a service.
 
     cloud.sts.inject(Fault.status(503), times=2)
     cloud.metadata.inject(Fault.html(), Fault.reset(), path="identity")
 
-A fault either stands in for the right answer, edits it, or spoils its delivery. Faults that
-stand in keep the headers that the service sends with every answer (`Metadata-Flavor`,
-`x-amzn-RequestId`), except `html` and `redirect`: those come from something else that
-listens there, such as a proxy's login page.
+A fault replaces the correct answer, changes it, or disturbs its delivery. Replaced answers have the
+default headers of the service (`Metadata-Flavor`, `x-amzn-RequestId`), except `html` and
+`redirect`, which simulate answers of another server, such as the login page of a proxy.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ _LOGIN_PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way for an answer to go wrong. Make one with the constructors below.
+    """A fault. Create one with the methods below.
 
     Attributes:
-        label: Its name, for reprs.
-        stand_in: Sent in place of the right answer.
-        foreign: The stand-in does not carry the service's own headers.
-        headers: Edits of the answer's headers; `None` removes one.
+        label: Name of the fault, for reprs.
+        stand_in: Answer that replaces the correct answer.
+        foreign: Whether the replacement lacks the default headers of the service.
+        headers: Headers to replace; `None` removes a header.
         date_skew_s: Seconds added to the `Date` header.
         wire: How the answer is delivered.
-        seconds: The fault's duration: of the hang, of each step of a drip, of the delay.
-        remaining_s: What a token from Google has left to live.
+        seconds: Seconds of the hang, of each pause of a drip, or of the delay.
+        remaining_s: Remaining lifetime of a token from Google, in seconds.
         error: Code, message and HTTP status of an AWS error.
     """
 
@@ -66,13 +65,13 @@ class Fault:
 
     @staticmethod
     def body(content: bytes | str, content_type: str | None = None) -> Fault:
-        """Answer 200 with another body; the content type is the right one unless given."""
+        """Answer 200 with another body and, if set, another content type."""
         edits = () if content_type is None else (("Content-Type", content_type),)
         return Fault("body", Reply(200, _encoded(content)), headers=edits)
 
     @staticmethod
     def empty() -> Fault:
-        """Answer 200 with no body."""
+        """Answer 200 without a body."""
         return Fault("empty", Reply(200))
 
     @staticmethod
@@ -83,41 +82,41 @@ class Fault:
 
     @staticmethod
     def redirect(to: str, status: int = 302) -> Fault:
-        """Send the client elsewhere."""
+        """Answer with a redirect."""
         return Fault(f"redirect {status}", Reply(status, b"", (("Location", to),)), foreign=True)
 
     @staticmethod
     def oversized(size: int = 8 << 20) -> Fault:
-        """Answer 200 with a body of `size` bytes, all of them the letter a."""
+        """Answer 200 with a body of `size` bytes, all the letter a."""
         return Fault(f"oversized {size}", Reply(200, b"a" * size))
 
     @staticmethod
     def aws_error(code: str, message: str = "", status: int = 400) -> Fault:
-        """Refuse with an AWS error in the XML that STS uses. Only the STS service has it."""
+        """Answer with an AWS error in the XML of STS. Only STS supports this fault."""
         return Fault(f"aws_error {code}", error=(code, message, status))
 
     @staticmethod
     def content_type(value: str | None) -> Fault:
-        """Give the right answer under another content type, or (for `None`) under none."""
+        """Answer correctly with another content type, or (for `None`) without one."""
         return Fault(f"content_type {value}", headers=(("Content-Type", value),))
 
     @staticmethod
     def flavor(value: str | None) -> Fault:
-        """Give the right answer with another `Metadata-Flavor`, or (for `None`) without one."""
+        """Answer correctly with another `Metadata-Flavor`, or (for `None`) without one."""
         return Fault(f"flavor {value}", headers=(("Metadata-Flavor", value),))
 
     @staticmethod
     def date(skew_s: float) -> Fault:
-        """Give the right answer with a `Date` header that is off by so many seconds."""
+        """Answer correctly with a `Date` header that is wrong by `skew_s` seconds."""
         return Fault(f"date {skew_s:+g} s", date_skew_s=skew_s)
 
     @staticmethod
     def stale_token(remaining_s: float) -> Fault:
-        """Give a token from the cache that lives only so long (below zero: it has expired).
+        """Answer with a token that expires in `remaining_s` seconds (negative: has expired).
 
-        The metadata server has it, for `identity` and `token`: its cache stays as it is, so
-        that asking again gets what would have been given without the fault. Google's STS and IAM
-        Credentials have it, for every token that they give.
+        The metadata server supports this fault for `identity` and `token`. Its cache does not
+        change, so the next request gets the normal answer. Google's STS and IAM Credentials support
+        it for all tokens.
         """
         return Fault(f"stale_token {remaining_s:g} s", remaining_s=remaining_s)
 
@@ -128,22 +127,22 @@ class Fault:
 
     @staticmethod
     def hang(seconds: float) -> Fault:
-        """Read the request, say nothing for so long, then hang up."""
+        """Read the request, wait for `seconds` without an answer, then close the connection."""
         return Fault(f"hang {seconds:g} s", wire="hang", seconds=seconds)
 
     @staticmethod
     def slow(seconds: float) -> Fault:
-        """Give the right answer, so much later."""
+        """Answer correctly after a delay of `seconds`."""
         return Fault(f"slow {seconds:g} s", seconds=seconds)
 
     @staticmethod
     def drip(seconds: float) -> Fault:
-        """Give the right answer byte by byte, with a pause of so many seconds after each."""
+        """Answer correctly, byte by byte, with a pause of `seconds` after each byte."""
         return Fault(f"drip {seconds:g} s", wire="drip", seconds=seconds)
 
     @staticmethod
     def truncated() -> Fault:
-        """Give the beginning of the right answer, then hang up; Content-Length promised more."""
+        """Close the connection after the beginning of the answer, before its Content-Length."""
         return Fault("truncated", wire="truncated")
 
 

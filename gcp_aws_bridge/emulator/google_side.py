@@ -1,4 +1,4 @@
-"""Google's half of the emulator: identities of the pod, pools, service accounts, tokens."""
+"""Google half of the emulator: identity of the pod, pools, service accounts and tokens."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ __all__ = ["GoogleSide"]
 
 _PROJECT_NUMBER = "123456789012"
 _SUBJECT = {"google.subject": "assertion.sub"}
-# IAM Credentials reference, generateAccessToken: one hour, twelve where a policy allows it.
+# IAM Credentials reference, generateAccessToken: one hour, or twelve if a policy allows it.
 _LONGEST_S = 3600
 _EXTENDED_S = 43200
 
 
 class GoogleSide(Estate):
-    """What a test changes and asks of the emulated Google."""
+    """Methods that change or inspect the emulated Google."""
 
     @property
     def google_sts(self) -> GoogleSts:
-        """Google's Security Token Service; started when it is first asked for."""
+        """Google's Security Token Service; started on first use."""
         return self._lazily(GoogleSts, lambda: GoogleSts(self._iam, self.sts.signer, self._now))
 
     @property
     def iam_credentials(self) -> IamCredentials:
-        """The IAM Service Account Credentials API; started when it is first asked for."""
+        """The IAM Service Account Credentials API; started on first use."""
         return self._lazily(
             IamCredentials, lambda: IamCredentials(self._iam, self._google, self._now)
         )
 
     @property
     def key_files(self) -> KeyFiles:
-        """Google's token endpoint for key files; started when it is first asked for."""
+        """Google's token endpoint for key files; started on first use."""
         return self._lazily(KeyFiles, lambda: KeyFiles(self._iam, self._google, self._now))
 
     def key_file(
         self, folder: str | os.PathLike[str], service_account: ServiceAccount | None = None
     ) -> dict[str, str]:
-        """Write a key file of a service account; return the environment that names it.
+        """Write a key file of a service account. Return environment variables that refer to it.
 
-        ID tokens that it is exchanged for have the account's e-mail as `azp`, not its number.
+        ID tokens from a key file have the account's e-mail as `azp`, not its unique id.
 
         Args:
-            folder: Where `key.json` is written, for its owner alone to read.
-            service_account: Whose key; `None`: the pod's.
+            folder: Directory for `key.json`, which only its owner can read.
+            service_account: The service account; `None`: the pod's.
         """
         key = self.key_files.key_of(service_account or self.service_account)
         path = written(Path(folder) / "key.json", json.dumps(key))
@@ -64,7 +64,7 @@ class GoogleSide(Estate):
 
     @property
     def jwks_uri(self) -> str:
-        """Where Google's keys are published."""
+        """URL of Google's published keys."""
         return self.issuer.jwks_uri(self._google)
 
     # The pod in GKE.
@@ -77,29 +77,29 @@ class GoogleSide(Estate):
         header: Mapping[str, Any] | None = None,
         **claim_overrides: Any,
     ) -> str:
-        """Return an ID token of the pod's service account, as Google would sign it.
+        """Return an ID token of the pod's service account, signed by Google.
 
         Args:
             audience: `aud`.
-            forged: Sign with a key that is not Google's, under the id of Google's.
-            header: Changes of the token's header, such as `{"alg": "none"}`; see `Issuer.sign`.
-            claim_overrides: Claims to add or replace; `None` removes one.
+            forged: Sign with another key, but use the id of Google's key.
+            header: Changes to the token's header, such as `{"alg": "none"}`; see `Issuer.sign`.
+            claim_overrides: Claims to add or replace; `None` removes a claim.
         """
         number = self.service_account.unique_id
         claims = self._google.google_claims(number, audience, claim_overrides)
         return self._google.sign(claims, header=header, forged=forged)
 
     def rotate_signing_key(self, *, retire: bool = False) -> None:
-        """Let Google sign with a new key from now on.
+        """Make Google sign with a new key from now on.
 
         Args:
-            retire: Take the earlier keys out of the key set, so that tokens signed with them
-                (those in the metadata server's cache, too) are refused.
+            retire: Remove earlier keys from the key set, so that tokens signed with them are
+                rejected, also those in the cache of the metadata server.
         """
         self._google.rotate(retire=retire)
 
     def unlink(self) -> None:
-        """Leave the pod without a Google service account: it has no ID tokens any more."""
+        """Remove the link to a Google service account: the pod gets no ID tokens any more."""
         self.metadata.linked = False
 
     # Workload Identity Federation.
@@ -114,18 +114,18 @@ class GoogleSide(Estate):
         attribute_condition: str | None = None,
         project_number: str = _PROJECT_NUMBER,
     ) -> WorkloadProvider:
-        """Let Google trust an AWS account; make the pool, too, where there is none.
+        """Create a workload identity pool provider for an AWS account, and its pool.
 
         Args:
-            account: The AWS account's number.
-            pool: The pool's identifier.
-            provider: The provider's.
-            attribute_mapping: CEL expressions by attribute; Google's default for AWS, when `None`.
-            attribute_condition: A CEL expression; anybody of the account, when `None`.
-            project_number: Of the project that has the pool.
+            account: AWS account id.
+            pool: Identifier of the pool.
+            provider: Identifier of the provider.
+            attribute_mapping: CEL expressions by attribute; `None`: Google's default for AWS.
+            attribute_condition: CEL expression; `None`: all identities of the account.
+            project_number: Number of the pool's project.
 
         Raises:
-            ValueError: Google would refuse this, or CEL is needed and cannot be evaluated.
+            ValueError: Google rejects a value, or a CEL expression cannot be evaluated.
         """
         attributes = AttributeMapping(attribute_mapping or AWS_DEFAULT, attribute_condition)
         made = WorkloadProvider(project_number, pool, provider, attributes, aws_account=account)
@@ -142,22 +142,22 @@ class GoogleSide(Estate):
         attribute_condition: str | None = None,
         project_number: str = _PROJECT_NUMBER,
     ) -> WorkloadProvider:
-        """Let Google trust an OIDC issuer, such as an EKS cluster or an AWS account's own.
+        """Create a workload identity pool provider for an OIDC issuer, such as an EKS cluster.
 
-        An issuer that AWS trusts as well (`add_oidc_provider`, `enable_outbound_federation`) is
-        the same one, with the same keys.
+        An issuer that AWS also uses (`add_oidc_provider`, `enable_outbound_federation`) has the
+        same keys here.
 
         Args:
-            issuer_url: `iss` of its tokens.
-            allowed_audiences: What `aud` may be; the provider's own name, when empty.
-            pool: The pool's identifier.
-            provider: The provider's.
-            attribute_mapping: CEL expressions by attribute; the subject alone, when `None`.
-            attribute_condition: A CEL expression; anybody, when `None`.
-            project_number: Of the project that has the pool.
+            issuer_url: `iss` of the tokens.
+            allowed_audiences: Allowed values of `aud`; empty: the name of the provider.
+            pool: Identifier of the pool.
+            provider: Identifier of the provider.
+            attribute_mapping: CEL expressions by attribute; `None`: only the subject.
+            attribute_condition: CEL expression; `None`: all identities.
+            project_number: Number of the pool's project.
 
         Raises:
-            ValueError: Google would refuse this, or CEL is needed and cannot be evaluated.
+            ValueError: Google rejects a value, or a CEL expression cannot be evaluated.
         """
         if not issuer_url.startswith("https://"):
             raise ValueError("Invalid OIDC issuer URI. The scheme must be https.")
@@ -173,7 +173,7 @@ class GoogleSide(Estate):
         return self._iam.add_provider(made)
 
     def delete_google_pool(self, provider: WorkloadProvider) -> None:
-        """Delete a provider's pool, with all providers in it. Tokens given out stay good."""
+        """Delete the pool of a provider and all providers in it. Issued tokens stay valid."""
         self._iam.delete_pool(provider)
 
     def add_google_service_account(
@@ -184,14 +184,14 @@ class GoogleSide(Estate):
         token_creators: Iterable[str] = (),
         extended_lifetime: bool = False,
     ) -> GoogleAccount:
-        """Make a service account that others may act as, or replace the one of this e-mail.
+        """Create a service account, or replace the account with the same e-mail.
 
         Args:
             email: NAME@PROJECT.iam.gserviceaccount.com.
-            members: Who has roles/iam.workloadIdentityUser on it: `principal://…`,
+            members: Members with roles/iam.workloadIdentityUser on the account: `principal://…`,
                 `principalSet://…` or `serviceAccount:…`.
-            token_creators: Who has roles/iam.serviceAccountTokenCreator.
-            extended_lifetime: Whether its tokens may live for twelve hours instead of one.
+            token_creators: Members with roles/iam.serviceAccountTokenCreator.
+            extended_lifetime: Whether access tokens may last twelve hours instead of one.
 
         Raises:
             ValueError: The e-mail or a member is malformed.
@@ -209,16 +209,16 @@ class GoogleSide(Estate):
         return self._iam.add_account(GoogleAccount(account, issuer, jwks_uri, longest_s, bindings))
 
     def google_identity(self, access_token: str) -> GoogleIdentity | None:
-        """Return whose an access token is: for a stand-in of an API that checks bearers.
+        """Return the identity of an access token, for a fake of an API that accepts bearer tokens.
 
-        `None` where it is unknown, revoked, or past its end.
+        `None`: the token is unknown, revoked or expired.
         """
         return self._iam.identity(access_token, self._now())
 
     def revoke_google_token(self, access_token: str) -> None:
-        """Make an access token unknown to Google.
+        """Revoke an access token.
 
         Raises:
-            KeyError: It is unknown already.
+            KeyError: The token is unknown.
         """
         self._iam.revoke(access_token)

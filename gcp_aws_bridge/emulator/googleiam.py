@@ -1,7 +1,7 @@
-"""What Google remembers here: providers, who may act as a service account, and access tokens.
+"""State of the emulated Google: providers, allow policies of service accounts, access tokens.
 
-There are no permissions but those on service accounts: what a token may do elsewhere is for the
-stand-in of that API to decide, which asks `Emulator.google_identity`.
+Only permissions on service accounts are emulated. A fake of another Google API decides for itself
+what a token may do; `Emulator.google_identity` returns the identity of a token.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from .identity import ServiceAccount
 from .issuer import Issuer
 from .providers import WorkloadProvider
 
-__all__ = ["CLOUD_PLATFORM", "GoogleAccount", "GoogleIam", "GoogleIdentity", "of_pod"]
+__all__ = ["CLOUD_PLATFORM", "SCOPE", "GoogleAccount", "GoogleIam", "GoogleIdentity", "of_pod"]
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+SCOPE = re.compile(r"https://www\.googleapis\.com/auth/[\w./-]+|openid|email|profile")
+"""Scopes that Google's token services accept."""
 
 # IAM, "Principal identifiers"; a cluster's pool is `PROJECT.svc.id.goog` (GKE, "About Workload
 # Identity Federation for GKE"), which has an older form for one Kubernetes service account.
@@ -30,7 +32,7 @@ _MEMBER = re.compile(
     r"|serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]"
 )
 
-# What each role holds (IAM, "IAM roles and permissions index"), of what is asked here.
+# The permissions of each role that the emulator checks (IAM, "IAM roles and permissions index").
 _PERMISSIONS = {
     "roles/iam.workloadIdentityUser": frozenset({"getAccessToken", "getOpenIdToken"}),
     "roles/iam.serviceAccountTokenCreator": frozenset(
@@ -41,14 +43,14 @@ _PERMISSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class GoogleIdentity:
-    """Whose an access token is, and what it is good for.
+    """Identity, scopes and expiration of an access token.
 
     Attributes:
-        principal: `principal://…` of a federated token; `None` for a service account's.
-        email: The service account's; `None` for a federated token.
-        scopes: What it was asked for.
-        expiration: Its end, aware and in UTC.
-        principal_sets: Every `principalSet://…` that a federated identity is in.
+        principal: `principal://…` for a federated token; `None` for a service account's token.
+        email: E-mail of the service account; `None` for a federated token.
+        scopes: Scopes of the token.
+        expiration: Expiration of the token, aware UTC.
+        principal_sets: Every `principalSet://…` that contains a federated identity.
     """
 
     principal: str | None
@@ -59,7 +61,7 @@ class GoogleIdentity:
 
     @property
     def members(self) -> frozenset[str]:
-        """Every name that an allow policy could have for this identity."""
+        """All names of this identity in allow policies."""
         name = f"serviceAccount:{self.email}" if self.principal is None else self.principal
         return self.principal_sets | {name}
 
@@ -67,10 +69,10 @@ class GoogleIdentity:
 def of_pod(
     account: ServiceAccount, linked: bool, scopes: frozenset[str], expiration: datetime
 ) -> GoogleIdentity:
-    """Return the identity of a pod's own access tokens.
+    """Return the identity of a pod's access tokens.
 
-    A pod that is linked acts as its Google service account, any other as itself (GKE, "About
-    Workload Identity Federation for GKE").
+    A linked pod acts as its Google service account, any other pod as itself (GKE, "About Workload
+    Identity Federation for GKE").
     """
     if linked:
         return GoogleIdentity(None, account.email, scopes, expiration)
@@ -87,13 +89,14 @@ def of_pod(
 
 @dataclass(frozen=True, slots=True)
 class GoogleAccount:
-    """A service account that others may act as.
+    """A service account with an allow policy.
 
     Attributes:
-        account: Who it is.
-        issuer: Signs for it, where it is asked to sign something.
-        jwks_uri: Where its keys are published.
-        longest_s: How long an access token may live, in seconds.
+        account: The service account.
+        issuer: Signs for the account.
+        jwks_uri: URL of the account's published keys.
+        longest_s: Longest lifetime of an access token, in seconds.
+        bindings: Role and members of each binding of the allow policy.
     """
 
     account: ServiceAccount
@@ -104,11 +107,11 @@ class GoogleAccount:
 
     @property
     def email(self) -> str:
-        """Its address."""
+        """E-mail of the account."""
         return self.account.email
 
     def allows(self, permission: str, identity: GoogleIdentity) -> bool:
-        """Tell whether someone has `iam.serviceAccounts.` and this permission on the account."""
+        """Return whether an identity has `iam.serviceAccounts.PERMISSION` on the account."""
         return any(
             permission in _PERMISSIONS[role] and not members.isdisjoint(identity.members)
             for role, members in self.bindings
@@ -116,14 +119,14 @@ class GoogleAccount:
 
 
 class GoogleIam:
-    """Everything that the emulated Google remembers. Safe to share between threads."""
+    """State of the emulated Google. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Forget it all."""
+        """Delete everything."""
         with self._lock:
             self._providers: dict[str, WorkloadProvider] = {}
             self._accounts: dict[str, GoogleAccount] = {}
@@ -132,19 +135,19 @@ class GoogleIam:
     # Pools.
 
     def add_provider(self, provider: WorkloadProvider) -> WorkloadProvider:
-        """Make a provider, or replace the one of this name."""
+        """Create a provider, or replace the provider with the same name."""
         with self._lock:
             self._providers[provider.audience] = provider
         return provider
 
     def provider(self, audience: str) -> WorkloadProvider | None:
-        """Return the provider of this resource name, if it is not switched off."""
+        """Return the provider with this resource name, unless it is disabled."""
         with self._lock:
             found = self._providers.get(audience)
         return None if found is None or found.disabled else found
 
     def delete_pool(self, provider: WorkloadProvider) -> None:
-        """Delete the pool of a provider, with all that are in it."""
+        """Delete the pool of a provider and all providers in it."""
         pool = provider.audience.rpartition("/providers/")[0] + "/"
         with self._lock:
             for audience in [name for name in self._providers if name.startswith(pool)]:
@@ -153,30 +156,30 @@ class GoogleIam:
     # Service accounts.
 
     def add_account(self, account: GoogleAccount) -> GoogleAccount:
-        """Make a service account, or replace the one of this e-mail.
+        """Create a service account, or replace the account with the same e-mail.
 
         Raises:
-            ValueError: A member is none that an allow policy can name.
+            ValueError: A member is not valid in an allow policy.
         """
         for _, members in account.bindings:
             if wrong := [member for member in members if not _MEMBER.fullmatch(member)]:
-                raise ValueError(f"{wrong[0]!r} is no member that a policy can name here.")
+                raise ValueError(f"{wrong[0]!r} is not a valid member of an allow policy.")
         with self._lock:
             self._accounts[account.email] = self._accounts[account.account.unique_id] = account
         return account
 
     def account(self, name: str) -> GoogleAccount | None:
-        """Return the service account of this e-mail or unique number."""
+        """Return the service account with this e-mail or unique id."""
         with self._lock:
             return self._accounts.get(name)
 
     # Tokens.
 
     def issue(self, identity: GoogleIdentity) -> str:
-        """Return a new access token of an identity.
+        """Return a new access token for an identity.
 
-        They are opaque; those that users show begin like this, federated ones have about 1000
-        characters.
+        Access tokens are opaque. Those in bug reports have these prefixes; federated tokens have
+        about 1000 characters.
         """
         kind, size = ("c", 180) if identity.principal is None else ("d", 740)
         token = f"ya29.{kind}.{secrets.token_urlsafe(size)}"
@@ -185,16 +188,16 @@ class GoogleIam:
         return token
 
     def identity(self, token: str, now: datetime) -> GoogleIdentity | None:
-        """Return whose a token is; `None` where it is unknown, revoked or past its end."""
+        """Return the identity of a token; `None` if it is unknown, revoked or expired."""
         with self._lock:
             found = self._tokens.get(token)
         return None if found is None or now >= found.expiration else found
 
     def revoke(self, token: str) -> None:
-        """Make a token unknown.
+        """Revoke a token.
 
         Raises:
-            KeyError: It is unknown already.
+            KeyError: The token is unknown.
         """
         with self._lock:
             found = self._tokens.pop(token, None)

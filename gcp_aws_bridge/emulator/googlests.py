@@ -1,8 +1,8 @@
-"""The emulated Security Token Service of Google: `v1.token`, an OAuth 2.0 token exchange.
+"""Emulated Security Token Service of Google: `v1.token`, an OAuth 2.0 token exchange.
 
-Parameters and their checks are those of Google's REST reference and of RFC 8693, section 2; errors
-have the form of RFC 6749, section 5.2, and the words that Google documents ("Troubleshoot
-Workload Identity Federation") or users report; what is ours is marked so.
+Parameters and their checks follow Google's REST reference and RFC 8693, section 2. Errors have the
+format of RFC 6749, section 5.2. Messages are those that Google documents ("Troubleshoot Workload
+Identity Federation") or users report; a comment marks invented ones.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import Clock
-from .faults import Fault
-from .googleiam import GoogleIam, GoogleIdentity
+from .googleiam import SCOPE, GoogleIam, GoogleIdentity
 from .mapping import Attributes
+from .oauth import OAuthError, OAuthService
 from .providers import WorkloadProvider
 from .requestlog import Recorded
-from .server import Reply
-from .service import Service
-from .subjects import FindSigner, OAuthError, aws_assertion, oidc_assertion
+from .subjects import FindSigner, aws_assertion, oidc_assertion
 
 __all__ = ["GoogleSts"]
 
@@ -35,9 +33,8 @@ _AUDIENCE = re.compile(
     r"//iam\.googleapis\.com/projects/[^/]+/locations/global/workloadIdentityPools/[^/]+"
     r"/providers/[^/]+"
 )
-_SCOPE = re.compile(r"https://www\.googleapis\.com/auth/[\w./-]+|openid|email|profile")
 
-# "A federated access token lives one hour"; one for an OIDC token not longer than that, users find.
+# "A federated access token lives one hour". Users find that it does not outlive an OIDC token.
 _LIFETIME_S = 3600
 # REST reference, `options`.
 _OPTIONS_LIMIT = 4096
@@ -46,34 +43,22 @@ _SUBJECT_LIMIT = 127
 _ATTRIBUTES_LIMIT = 8192
 
 
-class GoogleSts(Service):
+class GoogleSts(OAuthService):
     """sts.googleapis.com on one port."""
+
+    path = "/v1/token"
 
     def __init__(self, iam: GoogleIam, find_signer: FindSigner, clock: Clock) -> None:
         super().__init__(clock)
         self._iam = iam
         self._find_signer = find_signer
 
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json; charset=UTF-8"),)
-
-    def respond(self, request: Recorded, fault: Fault | None) -> Reply:
-        if request.path != "/v1/token" or request.method != "POST":
-            return Reply(404, b"", (("Content-Type", "text/html; charset=UTF-8"),))
-        try:
-            answer = self._trade(_parameters(request), fault.remaining_s if fault else None)
-        except OAuthError as error:
-            refusal = {"error": error.code, "error_description": error.description}
-            return Reply(error.status, json.dumps(refusal).encode())
-        return Reply(200, json.dumps(answer).encode())
-
-    def _trade(self, asked: Mapping[str, str], remaining_s: float | None) -> dict[str, Any]:
-        _check(asked)
+    def exchange(self, request: Recorded, remaining_s: float | None) -> dict[str, Any]:
+        """Exchange a subject token for an access token."""
+        params = _parameters(request)
+        _check(params)
         now = self._clock()
-        provider = self._iam.provider(asked["audience"])
+        provider = self._iam.provider(params["audience"])
         if provider is None:
             raise OAuthError(
                 "invalid_target",
@@ -81,7 +66,7 @@ class GoogleSts(Service):
                 "either be because the pool or provider is disabled or deleted or because it "
                 "doesn't exist.",
             )
-        assertion = self._assertion(asked, provider, now)
+        assertion = self._assertion(params, provider, now)
         attributes = _mapped(provider, assertion)
         lives_s = float(_LIFETIME_S)
         if provider.issuer is not None:
@@ -90,7 +75,7 @@ class GoogleSts(Service):
         identity = GoogleIdentity(
             principal=provider.principal(str(attributes["google.subject"])),
             email=None,
-            scopes=frozenset(asked["scope"].split()),
+            scopes=frozenset(params["scope"].split()),
             expiration=now + timedelta(seconds=lives_s),
             principal_sets=provider.principal_sets(attributes),
         )
@@ -102,18 +87,19 @@ class GoogleSts(Service):
         }
 
     def _assertion(
-        self, asked: Mapping[str, str], provider: WorkloadProvider, now: datetime
+        self, params: Mapping[str, str], provider: WorkloadProvider, now: datetime
     ) -> Mapping[str, Any]:
-        kind, token = asked["subject_token_type"], asked["subject_token"]
+        kind, token = params["subject_token_type"], params["subject_token"]
         if kind == _AWS and provider.aws_account is not None:
             return aws_assertion(token, provider, self._find_signer, now)
         if kind in _OIDC and provider.issuer is not None:
             return oidc_assertion(token, provider, now)
-        raise _invalid("subject_token_type", f"The provider does not take {kind}.")  # ours
+        # Invented message.
+        raise _invalid("subject_token_type", f"The provider does not take {kind}.")
 
 
 def _parameters(request: Recorded) -> Mapping[str, str]:
-    """Return what was asked: a form, or the JSON of Google's REST reference."""
+    """Return the parameters of a form, or of the JSON format in Google's REST reference."""
     if "json" not in request.headers.get("Content-Type", ""):
         return request.params
     try:
@@ -127,13 +113,13 @@ def _parameters(request: Recorded) -> Mapping[str, str]:
     }
 
 
-def _check(asked: Mapping[str, str]) -> None:
-    """Check every parameter but the subject token. The words for the audience are Google's."""
-    if asked.get("grant_type") != _GRANT:
+def _check(params: Mapping[str, str]) -> None:
+    """Check all parameters except the subject token. The message for the audience is Google's."""
+    if params.get("grant_type") != _GRANT:
         raise OAuthError("unsupported_grant_type", f"The grant type must be {_GRANT}.")
-    if asked.get("requested_token_type") != _ACCESS_TOKEN:
+    if params.get("requested_token_type") != _ACCESS_TOKEN:
         raise _invalid("requested_token_type", f"It must be {_ACCESS_TOKEN}.")
-    if not _AUDIENCE.fullmatch(asked.get("audience", "")):
+    if not _AUDIENCE.fullmatch(params.get("audience", "")):
         raise _invalid(
             "audience",
             "This value should be the full resource name of the Identity Provider. See "
@@ -141,12 +127,12 @@ def _check(asked: Mapping[str, str]) -> None:
             "of possible formats.",
         )
     for name in ("subject_token", "subject_token_type"):
-        if not asked.get(name):
+        if not params.get(name):
             raise _invalid(name, "It is required.")
-    if len(asked.get("options", "")) > _OPTIONS_LIMIT:
+    if len(params.get("options", "")) > _OPTIONS_LIMIT:
         raise _invalid("options", f"Its size must not exceed {_OPTIONS_LIMIT} characters.")
-    scopes = asked.get("scope", "").split()
-    if not scopes or not all(_SCOPE.fullmatch(scope) for scope in scopes):
+    scopes = params.get("scope", "").split()
+    if not scopes or not all(SCOPE.fullmatch(scope) for scope in scopes):
         raise OAuthError("invalid_scope", "Some requested scopes were invalid.")
 
 
@@ -155,7 +141,7 @@ def _invalid(name: str, why: str) -> OAuthError:
 
 
 def _mapped(provider: WorkloadProvider, assertion: Mapping[str, Any]) -> Attributes:
-    """Map the assertion; the condition comes first, as what users see of a token without `sub`."""
+    """Map the assertion. The condition is checked first, as users see with tokens without `sub`."""
     attributes = provider.attributes.attributes(assertion)
     if not provider.attributes.admits(assertion, attributes):
         raise OAuthError(
@@ -175,7 +161,8 @@ def _mapped(provider: WorkloadProvider, assertion: Mapping[str, Any]) -> Attribu
             f"mapped attribute that is less than {_SUBJECT_LIMIT} bytes.",
         )
     if sum(map(_size, attributes.values())) > _ATTRIBUTES_LIMIT:
-        raise OAuthError("invalid_request", "The mapped attributes exceed the 8 KB limit.")  # ours
+        # Invented message.
+        raise OAuthError("invalid_request", "The mapped attributes exceed the 8 KB limit.")
     return attributes
 
 

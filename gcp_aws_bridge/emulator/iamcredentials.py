@@ -1,7 +1,7 @@
-"""The emulated IAM Service Account Credentials API: tokens and signatures of service accounts.
+"""Emulated IAM Service Account Credentials API: tokens and signatures of service accounts.
 
-Methods, fields and limits are those of Google's REST reference, `projects.serviceAccounts`; errors
-have the form of google.rpc.Status (AIP-193), with the words that users report.
+Methods, fields and limits follow Google's REST reference, `projects.serviceAccounts`. Errors have
+the format of google.rpc.Status (AIP-193) and the messages that users report.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from . import jws
 from .clock import Clock, iso
 from .faults import Fault
-from .googleiam import CLOUD_PLATFORM, GoogleAccount, GoogleIam, GoogleIdentity
+from .googleiam import CLOUD_PLATFORM, SCOPE, GoogleAccount, GoogleIam, GoogleIdentity
 from .issuer import Issuer
 from .requestlog import Recorded
 from .server import Reply
@@ -31,7 +31,6 @@ __all__ = ["IamCredentials"]
 _PATH = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):(\w+)")
 _DELEGATE = re.compile(r"projects/-/serviceAccounts/([^/:]+)")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
-_SCOPE = re.compile(r"https://www\.googleapis\.com/auth/[\w./-]+|openid|email|profile")
 _IAM_SCOPES = frozenset({CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"})
 _DEFAULT_LIFETIME = "3600s"
 _LONGEST_JWT_S = 43200
@@ -39,7 +38,7 @@ _RPC_PREFIX = "google.iam.credentials.v1.IAMCredentials."
 
 
 class _RpcError(Exception):
-    """A refusal in Google's form."""
+    """An error in the format of Google's APIs."""
 
     def __init__(
         self, status: int, name: str, message: str, reason: str = "", **metadata: str
@@ -61,7 +60,7 @@ class _RpcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call: for which account, with what, and when; a fault may say how long a token lives."""
+    """One call: the account, the fields, the time, and a token lifetime set by a fault."""
 
     account: GoogleAccount
     fields: Mapping[str, Any] = field(repr=False)
@@ -72,11 +71,13 @@ class _Call:
 class IamCredentials(Service):
     """iamcredentials.googleapis.com on one port."""
 
+    default_headers = (("Content-Type", "application/json; charset=UTF-8"),)
+
     def __init__(self, iam: GoogleIam, google: Issuer, clock: Clock) -> None:
         super().__init__(clock)
         self._iam = iam
         self._google = google
-        # Method -> permission that the last of the chain needs, fields, what it answers.
+        # Method -> permission that the last account of the chain needs, fields, implementation.
         self._methods: dict[str, tuple[str, frozenset[str], Callable[[_Call], object]]] = {
             "generateAccessToken": (
                 "getAccessToken",
@@ -103,15 +104,11 @@ class IamCredentials(Service):
     def has(self, fault: Fault) -> bool:
         return fault.error is None
 
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json; charset=UTF-8"),)
-
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         try:
-            answer = self._call(request, fault.remaining_s if fault else None)
+            return Reply.json(self._call(request, fault.remaining_s if fault else None))
         except _RpcError as error:
-            return Reply(error.status, json.dumps(error.body).encode())
-        return Reply(200, json.dumps(answer).encode())
+            return Reply.json(error.body, error.status)
 
     def _call(self, request: Recorded, remaining_s: float | None) -> object:
         match = _PATH.fullmatch(unquote(request.path))
@@ -163,7 +160,7 @@ class IamCredentials(Service):
 
     def _access_token(self, call: _Call) -> object:
         scopes = _texts(call.fields, "scope")
-        if not scopes or not all(_SCOPE.fullmatch(scope) for scope in scopes):
+        if not scopes or not all(SCOPE.fullmatch(scope) for scope in scopes):
             raise _invalid()
         lifetime = _DURATION.fullmatch(str(call.fields.get("lifetime", _DEFAULT_LIFETIME)))
         if lifetime is None:
@@ -194,7 +191,7 @@ class IamCredentials(Service):
             claims = {"email": call.account.email, "email_verified": True}
         if _flag(call.fields, "useEmailAzp"):
             claims["azp"] = call.account.email
-        # Nothing here belongs to an organization: `organizationNumberIncluded` adds nothing.
+        # The emulated project is in no organization, so `organizationNumberIncluded` adds nothing.
         _flag(call.fields, "organizationNumberIncluded")
         if call.remaining_s is not None:
             claims["exp"] = int(call.now.timestamp() + call.remaining_s)
@@ -230,7 +227,7 @@ class IamCredentials(Service):
 def _acting_as(
     account: GoogleAccount, permission: str, caller: GoogleIdentity, now: datetime
 ) -> GoogleIdentity:
-    """Return the account as a caller of its own, if the caller has the permission on it."""
+    """Return the account as the next caller, if the caller has the permission on it."""
     if not account.allows(permission, caller):
         full = f"iam.serviceAccounts.{permission}"
         raise _RpcError(
@@ -267,7 +264,7 @@ def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _flag(fields: Mapping[str, Any], name: str) -> bool:
-    """Read a truth value; google-auth sends it as text, which Google's JSON reader takes."""
+    """Read a boolean. google-auth sends it as a string, which Google's JSON parser accepts."""
     found = fields.get(name, False)
     found = {"true": True, "false": False}.get(found, found) if isinstance(found, str) else found
     if not isinstance(found, bool):

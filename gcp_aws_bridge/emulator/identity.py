@@ -1,4 +1,4 @@
-"""Who the pod is: its Google service account, and the project and cluster that it runs in."""
+"""Identity of the pod: its Google service account, project and cluster."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ __all__ = ["ServiceAccount"]
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A Google service account, linked to a Kubernetes one by Workload Identity.
+    """A Google service account that Workload Identity links to a Kubernetes service account.
 
     Attributes:
-        email: Its address; it can be freed and taken again, so no policy should rest on it.
-        unique_id: 21 digits, `sub` of its ID tokens, and `azp` of all but a key file's; never used
-            twice.
-        project_id: The project it belongs to.
-        project_number: The same project, as a number.
+        email: E-mail. A deleted account's e-mail can be used again, so policies should not depend
+            on it.
+        unique_id: 21 digits, never used again; `sub` of ID tokens, and `azp` of all ID tokens
+            except those from a key file.
+        project_id: Id of the project.
+        project_number: Number of the project.
         namespace: Kubernetes namespace of the pod.
         kubernetes_name: Name of the pod's Kubernetes service account.
     """
@@ -31,16 +32,16 @@ class ServiceAccount:
 
     @property
     def workload_pool(self) -> str:
-        """The cluster's workload identity pool; what an unlinked pod has for an e-mail."""
+        """The cluster's workload identity pool, which is the e-mail of an unlinked pod."""
         return f"{self.project_id}.svc.id.goog"
 
     @staticmethod
     def named(email: str) -> ServiceAccount:
-        """Return an account with this e-mail, and a number that is always the same for it.
+        """Return an account with this e-mail, and a unique id derived from it.
 
         Raises:
-            ValueError: The address is not of the form `NAME@PROJECT.iam.gserviceaccount.com`. A
-                project of a domain, `example.com:web`, is written `web.example.com` there.
+            ValueError: The e-mail is not of the form `NAME@PROJECT.iam.gserviceaccount.com`. The
+                domain-scoped project `example.com:web` is written `web.example.com` there.
         """
         name, _, domain = email.partition("@")
         project, _, scope = domain.removesuffix(".iam.gserviceaccount.com").partition(".")

@@ -1,4 +1,4 @@
-"""The emulated instance metadata service of EC2, version 2.
+"""Emulated instance metadata service (IMDS) of EC2, version 2.
 
 Written from the EC2 user guide: "Access instance metadata for an EC2 instance", "Instance metadata
 categories", "Retrieve security credentials from instance metadata", "Instance identity documents".
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,23 +41,24 @@ _UNAUTHORIZED = (
 
 
 class Imds(Service):
-    """The metadata service of one EC2 instance. The real one listens on 169.254.169.254.
+    """The metadata service of one EC2 instance. AWS serves it at 169.254.169.254.
 
     Attributes:
-        role_arn: The role of the instance's profile; `None` without one.
-        region: Where the instance runs.
-        instance_id: Also the name of its sessions.
-        version_1: Whether requests without a token are answered.
+        role_arn: The role of the instance profile; `None` without a profile.
+        region: Region of the instance.
+        instance_id: Id of the instance, which is also the session name.
+        version_1: Whether requests without a token are accepted.
     """
 
+    default_headers = (("Server", "EC2ws"), ("Content-Type", "text/plain"))
+
     def __init__(self, accounts: Accounts, region: str, clock: Clock) -> None:
-        super().__init__(clock)
         self._accounts = accounts
         self._first_region = region
-        self._state = threading.Lock()
-        self._forget()
+        super().__init__(clock)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Delete tokens, the role and its credentials."""
         self.role_arn: str | None = None
         self.region: str = self._first_region
         self.instance_id = "i-0123456789abcdef0"
@@ -67,21 +67,10 @@ class Imds(Service):
             self._tokens: dict[str, datetime] = {}
             self._kept: tuple[str, Key] | None = None
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency, tokens, the role and its credentials."""
-        super().reset()
-        self._forget()
-
     def forget_credentials(self) -> None:
-        """Give other credentials to whoever asks next."""
+        """Delete the current credentials: the next request gets new ones."""
         with self._state:
             self._kept = None
-
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None and fault.remaining_s is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Server", "EC2ws"), ("Content-Type", "text/plain"))
 
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         if request.path == _TOKEN_PATH and request.method == "PUT":
@@ -123,7 +112,7 @@ class Imds(Service):
         name = path.removeprefix("/latest/meta-data/")
         role = role_arn_parts(self.role_arn or "")
         if role is not None:
-            # Both with and without the slash at the end, as clients ask.
+            # Clients request this with and without the trailing slash.
             if name in (_ROLES, _ROLES.rstrip("/")):
                 return role["name"]
             if name == _ROLES + role["name"]:

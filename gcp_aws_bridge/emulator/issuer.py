@@ -1,7 +1,7 @@
-"""Issuers of ID tokens: Google's, and those of Kubernetes clusters. Keys, key sets, signing.
+"""Issuers of ID tokens (Google, Kubernetes clusters, AWS accounts): keys, key sets, signing.
 
-A key set is published as RFC 7517 has it; tokens are RFC 7519 in the compact form of RFC 7515.
-Tokens can also be made wrong on purpose: with another key, another algorithm, other claims.
+Key sets follow RFC 7517; tokens follow RFC 7519 in the compact form of RFC 7515. Tests can also
+create invalid tokens: with another key, algorithm or claims.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from .clock import Clock
 __all__ = ["DEFAULT_AUDIENCE", "GOOGLE", "Issuer", "b64url"]
 
 GOOGLE = "https://accounts.google.com"
-"""`iss` of Google's ID tokens (Google Identity, "OpenID Connect": validating an ID token)."""
+"""`iss` of ID tokens from Google (Google Identity, "OpenID Connect": validating an ID token)."""
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
-"""The audience that tokens are asked for, for AWS, where nobody says otherwise."""
+"""Default audience of ID tokens for AWS."""
 
 LIFETIME_S = 3600
-"""Google's ID tokens live one hour (Compute Engine, "Verifying the identity of instances")."""
+"""Lifetime of Google's ID tokens (Compute Engine, "Verifying the identity of instances")."""
 
-# Key number 0 of this name never appears in a key set: it signs forgeries.
+# Key number 0 of this name is in no key set. It signs forged tokens.
 _FORGER = "forger"
 
 
 def b64url(data: bytes) -> str:
-    """Encode without padding, as RFC 7515, section 2, has it."""
+    """Encode as base64url without padding (RFC 7515, section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
@@ -48,8 +48,8 @@ _making = threading.Lock()
 
 
 def _private_key(owner: str, number: int) -> rsa.RSAPrivateKey:
-    """Return an owner's nth key, made once per process: making one takes about 50 ms."""
-    with _making:  # else threads that come first make one each, and sign with what nobody publishes
+    """Return key *number* of an owner. It is created once in a process: that takes about 50 ms."""
+    with _making:  # otherwise two threads could create different keys, of which one is published
         return _new_private_key(owner, number)
 
 
@@ -59,11 +59,11 @@ def _new_private_key(owner: str, number: int) -> rsa.RSAPrivateKey:
 
 
 class Issuer:
-    """One issuer with its signing keys. Safe to share between threads.
+    """An issuer with its signing keys. Safe to share between threads.
 
     Args:
-        url: `iss` of its tokens.
-        clock: Where "now" comes from.
+        url: `iss` of the tokens.
+        clock: Returns the current time.
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
@@ -77,8 +77,8 @@ class Issuer:
         """Sign with a new key from now on.
 
         Args:
-            retire: Take the earlier keys out of the key set at once. Otherwise they stay, as
-                Google's do, so that tokens signed with them are still good.
+            retire: Remove the earlier keys from the key set. Otherwise they stay in it, as with
+                Google, so that tokens signed with them remain valid.
         """
         with self._lock:
             self._current += 1
@@ -86,7 +86,7 @@ class Issuer:
                 self._retired = self._current
 
     def reset(self) -> None:
-        """Go back to the first key."""
+        """Return to the first key."""
         with self._lock:
             self._current = self._retired = 0
 
@@ -97,7 +97,7 @@ class Issuer:
         return {"keys": [dict(_jwk(self.url, number)) for number in numbers]}
 
     def verification_key(self, kid: str) -> rsa.RSAPublicKey | None:
-        """Return the published key of this id; `None` when there is none."""
+        """Return the published key with this id; `None`: there is no such key."""
         for jwk in self.key_set()["keys"]:
             if jwk["kid"] == kid:
                 return _public_key(jwk["n"], jwk["e"])
@@ -113,34 +113,34 @@ class Issuer:
         """Return a token with these claims.
 
         Args:
-            claims: The payload, as it is.
-            header: Changes of the header; `None` values remove a member. The algorithm named
-                here is the one that is used: RS256; HS256 with the public key for a secret
-                (the classic confusion of algorithms); anything else leaves the signature empty.
-            forged: Sign with a key that is not published, under the current key's id.
+            claims: The payload, which is not changed.
+            header: Changes to the header; `None` removes a member. `alg` selects the algorithm:
+                RS256; HS256 with the public key as the secret (an algorithm confusion attack);
+                any other value: the signature is empty.
+            forged: Sign with an unpublished key, but with the id of the current key.
         """
         with self._lock:
             number = self._current
-        wanted = {
+        fields = {
             "alg": "RS256",
             "kid": _jwk(self.url, number)["kid"],
             "typ": "JWT",
             **(header or {}),
         }
-        head = _segment({name: value for name, value in wanted.items() if value is not None})
+        head = _segment(_without_none(fields))
         signed = f"{head}.{_segment(claims)}"
         key = _private_key(_FORGER, 0) if forged else _private_key(self.url, number)
-        return f"{signed}.{b64url(_signature(signed.encode(), wanted.get('alg'), key))}"
+        return f"{signed}.{b64url(_signature(signed.encode(), fields.get('alg'), key))}"
 
     def sign_bytes(self, data: bytes) -> tuple[str, bytes]:
-        """Return the current key's id and its signature over anything at all, by RS256."""
+        """Return the id of the current key, and its RS256 signature of *data*."""
         with self._lock:
             number = self._current
         key = _private_key(self.url, number)
         return _jwk(self.url, number)["kid"], _signature(data, "RS256", key)
 
     def private_key(self) -> tuple[str, str]:
-        """Return the current key's id and the key in PEM: for those who may sign themselves."""
+        """Return the id of the current private key, and the key as PEM, for key files."""
         with self._lock:
             number = self._current
         pem = _private_key(self.url, number).private_bytes(
@@ -155,10 +155,9 @@ class Issuer:
     ) -> dict[str, Any]:
         """Return the claims of a service account's ID token.
 
-        `azp` and `sub` are both the account's number, as in tokens of the metadata server and of
-        the IAM Credentials API (Google Cloud, "Get an ID token": the token's contents); in tokens
-        that a key file is exchanged for, `azp` is the e-mail. A `None` among the overrides removes
-        a claim.
+        `azp` and `sub` are both the account's unique id, as in tokens of the metadata server and
+        of the IAM Credentials API (Google Cloud, "Get an ID token": the token's contents). In
+        tokens from a key file, `azp` is the e-mail. An override of `None` removes a claim.
         """
         now = int(self._clock().timestamp())
         claims = {
@@ -176,7 +175,7 @@ class Issuer:
     ) -> dict[str, Any]:
         """Return the claims of a projected Kubernetes service account token.
 
-        Its `aud` is a list (Kubernetes, "Managing Service Accounts": token structure).
+        `aud` is a list (Kubernetes, "Managing Service Accounts": token structure).
         """
         now = int(self._clock().timestamp())
         claims = {
@@ -192,7 +191,7 @@ class Issuer:
 
 @functools.cache
 def _jwk(owner: str, number: int) -> Mapping[str, str]:
-    """Return a key as it is published; its id is derived from its modulus."""
+    """Return the JWK of a key. Its id is derived from its modulus."""
     numbers = _private_key(owner, number).public_key().public_numbers()
     modulus = numbers.n.to_bytes(256, "big")
     return {
@@ -207,7 +206,7 @@ def _jwk(owner: str, number: int) -> Mapping[str, str]:
 
 @functools.lru_cache(maxsize=64)
 def _public_key(n: str, e: str) -> rsa.RSAPublicKey:
-    """Build a key from its published numbers. Cached: it is read for every exchange."""
+    """Return a key from its published numbers. Cached, since each exchange needs it."""
 
     def number(text: str) -> int:
         return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")

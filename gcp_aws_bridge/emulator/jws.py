@@ -1,6 +1,6 @@
-"""Signed tokens in the compact form of RFC 7515, taken apart and verified; no claim is believed.
+"""Signed tokens in the compact form of RFC 7515: decoding and signature verification.
 
-Who reads a token says in their own cloud's words what is wrong with it.
+Callers check the claims, and report errors with the messages of their cloud.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Jws", "decode", "is_date", "strings"]
 
 @dataclass(frozen=True, slots=True)
 class Jws:
-    """A token as it was sent: header, payload, and what the signature should cover."""
+    """A decoded token: header, claims, signed bytes and signature."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any] = field(repr=False)
@@ -30,14 +30,14 @@ class Jws:
 
     @property
     def is_rs256(self) -> bool:
-        """Whether the header asks for RS256 and no extension.
+        """Whether the algorithm in the header is RS256, without extensions.
 
-        RFC 8725, section 3.1: `none`, HMAC and the rest are refused before any key is looked at.
+        RFC 8725, section 3.1: other algorithms (`none`, HMAC) are rejected before any key is used.
         """
         return self.header.get("alg") == "RS256" and "crit" not in self.header
 
     def is_signed_by(self, key: rsa.RSAPublicKey) -> bool:
-        """Tell whether this key made the signature, by RS256 whatever the header says."""
+        """Return whether this key made the signature, always by RS256."""
         try:
             key.verify(self.signature, self.signed, padding.PKCS1v15(), hashes.SHA256())
         except InvalidSignature:
@@ -46,10 +46,10 @@ class Jws:
 
 
 def decode(token: str) -> Jws:
-    """Split the compact form (RFC 7515, section 7.1).
+    """Decode the compact form (RFC 7515, section 7.1).
 
     Raises:
-        ValueError: This is no such token.
+        ValueError: The token is malformed.
     """
     parts = token.split(".")
     if len(parts) != 3 or not token.isascii():
@@ -68,14 +68,14 @@ def decode(token: str) -> Jws:
 
 
 def is_date(value: object) -> bool:
-    """Tell whether this is a NumericDate (RFC 7519, section 2). `bool` is an int in Python."""
+    """Return whether this is a NumericDate (RFC 7519, section 2). `bool` is an int in Python."""
     if isinstance(value, bool):
         return False
-    # JSON as Python reads it has NaN and infinities; neither is a date.
+    # Python's JSON parser accepts NaN and infinities, which are not dates.
     return isinstance(value, int) or (isinstance(value, float) and abs(value) < 1e15)
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """Return a claim that may be one string or a list of them (RFC 7519, section 4.1.3)."""
+    """Return a claim that is a string or a list of strings (RFC 7519, section 4.1.3)."""
     items = value if isinstance(value, list) else [value]
     return tuple(item for item in items if isinstance(item, str) and item)

@@ -1,8 +1,8 @@
-"""Key files of service accounts, and Google's token endpoint, which takes what they sign.
+"""Key files of service accounts, and Google's token endpoint for JWTs signed with them.
 
-The file has the members of the JSON that `gcloud iam service-accounts keys create` writes; the
-exchange follows "Using OAuth 2.0 for Server to Server Applications" (RFC 7523: a JWT that the
-account has signed, with `target_audience` for an ID token). Words of errors are those of that page.
+The file has the members of the JSON that `gcloud iam service-accounts keys create` writes. The
+exchange follows "Using OAuth 2.0 for Server to Server Applications" (RFC 7523: a JWT signed by the
+account, with `target_audience` for an ID token). Error messages are those of that page.
 
 `azp` of such an ID token is the account's e-mail, not its number
 (googleapis/google-auth-library-python#746).
@@ -10,22 +10,17 @@ account has signed, with `target_audience` for an ID token). Words of errors are
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from .clock import Clock
-from .faults import Fault
 from .googleiam import GoogleIam, GoogleIdentity
 from .identity import ServiceAccount
 from .issuer import Issuer
 from .jws import decode, is_date
+from .oauth import OAuthError, OAuthService
 from .requestlog import Recorded
-from .server import Reply
-from .service import Service
-from .subjects import OAuthError
 
 __all__ = ["KeyFiles"]
 
@@ -35,32 +30,25 @@ _LIFETIME_S = 3600
 _LEEWAY_S = 300
 
 
-class KeyFiles(Service):
-    """oauth2.googleapis.com on one port, for the accounts that have a key file."""
+class KeyFiles(OAuthService):
+    """oauth2.googleapis.com on one port, for accounts that have a key file."""
+
+    path = "/token"
 
     def __init__(self, iam: GoogleIam, google: Issuer, clock: Clock) -> None:
         super().__init__(clock)
         self._iam = iam
         self._google = google
-        self._keys_lock = threading.Lock()
-        self._keys: dict[str, tuple[ServiceAccount, Issuer]] = {}
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency, and every key."""
-        super().reset()
-        with self._keys_lock:
-            self._keys.clear()
-
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json; charset=utf-8"),)
+    def forget(self) -> None:
+        """Delete all keys."""
+        with self._state:
+            self._keys: dict[str, tuple[ServiceAccount, Issuer]] = {}
 
     def key_of(self, account: ServiceAccount) -> dict[str, str]:
-        """Return the content of a key file of this account; the endpoint takes it from now on."""
+        """Create a key for an account. Return the content of its key file."""
         issuer = Issuer(f"key file of {account.email}", self._clock)
-        with self._keys_lock:
+        with self._state:
             self._keys[account.email] = account, issuer
         key_id, pem = issuer.private_key()
         return {
@@ -75,21 +63,12 @@ class KeyFiles(Service):
             "universe_domain": "googleapis.com",
         }
 
-    def respond(self, request: Recorded, fault: Fault | None) -> Reply:
-        if request.path != "/token" or request.method != "POST":
-            return Reply(404, b"", (("Content-Type", "text/html; charset=UTF-8"),))
-        try:
-            answer = self._answer(request.params, fault.remaining_s if fault else None)
-        except OAuthError as error:
-            refusal = {"error": error.code, "error_description": error.description}
-            return Reply(error.status, json.dumps(refusal).encode())
-        return Reply(200, json.dumps(answer).encode())
-
-    def _answer(self, asked: Mapping[str, str], remaining_s: float | None) -> dict[str, Any]:
-        if asked.get("grant_type") != _GRANT:
+    def exchange(self, request: Recorded, remaining_s: float | None) -> dict[str, Any]:
+        """Exchange a JWT signed by an account for an ID token or an access token."""
+        if request.params.get("grant_type") != _GRANT:
             raise OAuthError("unsupported_grant_type", "Invalid grant_type")
         now = self._clock()
-        account, claims = self._verified(asked.get("assertion", ""), now)
+        account, claims = self._verified(request.params.get("assertion", ""), now)
         lives_s = float(_LIFETIME_S) if remaining_s is None else remaining_s
         audience = claims.get("target_audience")
         if isinstance(audience, str) and audience:
@@ -106,12 +85,12 @@ class KeyFiles(Service):
         return {"access_token": token_text, "expires_in": int(lives_s), "token_type": "Bearer"}
 
     def _verified(self, assertion: str, now: datetime) -> tuple[ServiceAccount, Mapping[str, Any]]:
-        """Return the account that signed the assertion, and what it says."""
+        """Return the account that signed the assertion, and the claims."""
         try:
             jws = decode(assertion)
         except ValueError:
             raise _invalid_grant("Bad Request") from None
-        with self._keys_lock:
+        with self._state:
             account, issuer = self._keys.get(str(jws.claims.get("iss")), (None, None))
         if account is None or issuer is None:
             raise _invalid_grant("Invalid grant: account not found")

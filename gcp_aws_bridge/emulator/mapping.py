@@ -2,7 +2,7 @@
 
 Written from Google's IAM reference, `projects.locations.workloadIdentityPools.providers`
 (`attributeMapping`, `attributeCondition`: keys, limits, the default for AWS). `assertion.NAME` and
-that default need no library; for anything else, see `cel`.
+the default for AWS need no library; `cel` evaluates all other expressions.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ AWS_DEFAULT: Mapping[str, str] = {
         " : assertion.arn"
     ),
 }
-"""What an AWS provider maps where nobody says otherwise, as the reference has it."""
+"""Default mapping of an AWS provider, from the reference."""
 
 Attributes = Mapping[str, "str | tuple[str, ...]"]
-"""Mapped values by attribute; `google.groups` alone is a list."""
+"""Mapped values by attribute; only `google.groups` is a list."""
 
 # "a maximum of 50 custom attributes", "100 characters", "[a-z0-9_]"; 2048 and 4096 characters.
 _MOST_CUSTOM = 50
@@ -40,21 +40,21 @@ _PLAIN = re.compile(r"\s*assertion\.([A-Za-z_]\w*)\s*", re.ASCII)
 
 
 class AttributeMapping:
-    """What a provider makes of an assertion.
+    """Attribute mapping and attribute condition of a provider.
 
     Args:
         mapping: CEL expressions by attribute.
-        condition: A CEL expression that must be true; `None`: anybody.
+        condition: CEL expression that must be true; `None`: no condition.
 
     Raises:
-        ValueError: Google would refuse this, or cel-python is needed and not installed.
+        ValueError: Google rejects an expression, or cel-python is needed and not installed.
     """
 
     def __init__(self, mapping: Mapping[str, str], condition: str | None = None) -> None:
         if "google.subject" not in mapping:
             raise ValueError("An attribute mapping needs google.subject.")
         if wrong := [key for key in mapping if not _KEY.fullmatch(key)]:
-            raise ValueError(f"{wrong[0]!r} is no attribute that can be mapped.")
+            raise ValueError(f"{wrong[0]!r} is not a valid attribute name.")
         if sum(key.startswith("attribute.") for key in mapping) > _MOST_CUSTOM:
             raise ValueError(f"A mapping has at most {_MOST_CUSTOM} custom attributes.")
         self._mapping = {
@@ -67,7 +67,7 @@ class AttributeMapping:
         )
 
     def attributes(self, assertion: Mapping[str, Any]) -> Attributes:
-        """Return the mapped attributes; those that come to nothing are left out."""
+        """Return the mapped attributes. Attributes without a value are omitted."""
         found: dict[str, str | tuple[str, ...]] = {}
         for key, expression in self._mapping.items():
             try:
@@ -80,7 +80,7 @@ class AttributeMapping:
         return found
 
     def admits(self, assertion: Mapping[str, Any], attributes: Attributes) -> bool:
-        """Tell whether the condition holds. One that cannot be evaluated does not."""
+        """Return whether the condition holds. A condition that cannot be evaluated does not."""
         if self._condition is None:
             return True
         names: dict[str, Any] = {"assertion": assertion, "google": {}, "attribute": {}}
@@ -95,7 +95,7 @@ class AttributeMapping:
 
 def _compile(text: str, names: tuple[str, ...], limit: int) -> Expression:
     if len(text) > limit:
-        raise ValueError(f"An expression has {len(text)} characters; at most {limit} can be.")
+        raise ValueError(f"An expression has {len(text)} characters; the limit is {limit}.")
     if plain := _PLAIN.fullmatch(text):
         return _member(plain[1])
     if " ".join(text.split()) == " ".join(AWS_DEFAULT["attribute.aws_role"].split()):

@@ -1,14 +1,13 @@
-"""The emulated GKE metadata server.
+"""Emulated GKE metadata server.
 
-Paths and rules are those of the Compute Engine documentation ("About VM metadata", "View and query
-VM metadata", "Verifying the identity of instances") and of GKE's ("About Workload Identity
-Federation for GKE"); words that no document gives are those that users of GKE report.
+Paths and rules follow the documentation of Compute Engine ("About VM metadata", "View and query VM
+metadata", "Verifying the identity of instances") and of GKE ("About Workload Identity Federation
+for GKE"). Messages that are not documented are those that users of GKE report.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +25,7 @@ from .service import Service
 __all__ = ["Metadata"]
 
 # Compute Engine, "Authenticate workloads to Google Cloud APIs using service accounts": the server
-# caches access tokens until five minutes before they expire. Identity tokens are kept alike.
+# caches access tokens until five minutes before they expire. The same holds for ID tokens.
 _FRESH_MARGIN_S = 300
 
 _SCOPES = (
@@ -36,7 +35,7 @@ _SCOPES = (
 _ZONE = "europe-west4-a"
 _CLUSTER = "demo"
 _TEXT = "application/text"
-# Values that are numbers where the answer is JSON.
+# Values that are numbers in JSON answers.
 _NUMBERS = frozenset({"id", "numeric-project-id"})
 
 _NOT_LINKED = """\
@@ -50,8 +49,8 @@ Refer to https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identit
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A request, and what a fault says about the token in its answer."""
+class _Query:
+    """A request, and the token lifetime that a fault sets."""
 
     request: Recorded
     remaining_s: float | None
@@ -67,11 +66,17 @@ class _Cached:
 
 
 class Metadata(Service):
-    """GKE's metadata server, as the pod of one service account sees it.
+    """GKE's metadata server for the pod of one service account.
 
     Attributes:
-        linked: Whether the pod's Kubernetes service account is linked to a Google one.
+        linked: Whether the pod's Kubernetes service account is linked to a Google service account.
     """
+
+    default_headers = (
+        ("Metadata-Flavor", "Google"),
+        ("Server", "GKE Metadata Server"),
+        ("Content-Type", _TEXT),
+    )
 
     def __init__(
         self,
@@ -86,45 +91,34 @@ class Metadata(Service):
         self._account = account
         self._google = google
         self._iam = iam
-        self._cache_lock = threading.Lock()
-        self._cache: dict[tuple[str, ...], _Cached] = {}
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency and cached tokens."""
-        super().reset()
-        self.forget_tokens()
+    def forget(self) -> None:
+        """Delete all cached tokens, as a restart of the server does."""
+        with self._state:
+            self._cache: dict[tuple[str, ...], _Cached] = {}
 
-    def forget_tokens(self) -> None:
-        """Empty the cache of tokens, as a restart of the server does."""
-        with self._cache_lock:
-            self._cache = {}
+    forget_tokens = forget
 
     def has(self, fault: Fault) -> bool:
         return fault.error is None
 
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (
-            ("Metadata-Flavor", "Google"),
-            ("Server", "GKE Metadata Server"),
-            ("Content-Type", _TEXT),
-        )
-
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
-        # "About VM metadata": requests must have this header, and those that a proxy has
-        # forwarded are refused.
+        # "About VM metadata": requests must have the header Metadata-Flavor; requests forwarded
+        # by a proxy are rejected.
         if request.headers.get("X-Forwarded-For") is not None:
             return _error(403, "Request contains the header X-Forwarded-For")
         if request.headers.get("Metadata-Flavor") != "Google":
-            # Google's Go library asks for the root without it, to tell where it runs
+            # Google's Go library requests the root without the header to detect Google Cloud
             # (cloud.google.com/go/compute/metadata, testOnGCE).
             if request.path in ("", "/") and request.method in ("GET", "HEAD"):
                 return Reply(200, "".join(f"{name}/\n" for name in self._tree()).encode())
             return _error(403, 'Missing required header "Metadata-Flavor": "Google"')
         if request.method not in ("GET", "HEAD"):
             return _error(405, "Method Not Allowed")
-        return self._find(_Question(request, fault.remaining_s if fault else None))
+        return self._find(_Query(request, fault.remaining_s if fault else None))
 
-    # The tree: a directory is a dict, a value a string or a tuple of strings; a token is made.
+    # In the tree, a directory is a dict, a value is a string or a tuple of strings, and a token is
+    # a method.
 
     def _tree(self) -> dict[str, Any]:
         account = self._account
@@ -162,28 +156,28 @@ class Metadata(Service):
     def _email(self) -> str:
         return self._account.email if self.linked else self._account.workload_pool
 
-    def _find(self, question: _Question) -> Reply:
-        path = question.request.path
+    def _find(self, query: _Query) -> Reply:
+        path = query.request.path
         node: Any = self._tree()
         for name in filter(None, path.split("/")):
             if not isinstance(node, dict) or name not in node:
                 return _error(404, "Not Found")
             node = node[name]
         if isinstance(node, dict):
-            return _directory(node, question)
+            return _directory(node, query)
         if path.endswith("/"):  # a value is not a directory
             return _error(404, "Not Found")
-        return _value(node, question) if isinstance(node, (str, tuple)) else node(question)
+        return _value(node, query) if isinstance(node, (str, tuple)) else node(query)
 
     # Tokens.
 
-    def _identity(self, question: _Question) -> Reply:
-        audience = question.param("audience")
+    def _identity(self, query: _Query) -> Reply:
+        audience = query.param("audience")
         if not audience:
             return _error(400, "non-empty audience parameter required", _TEXT)
         if not self.linked:
             return Reply(404, _NOT_LINKED.format(self._account).encode())
-        full = question.param("format") == "full"
+        full = query.param("format") == "full"
 
         def mint(expires: datetime) -> str:
             end = int(expires.timestamp())
@@ -194,18 +188,18 @@ class Metadata(Service):
                 self._google.google_claims(self._account.unique_id, audience, claims)
             )
 
-        found = self._cached(("identity", audience, str(full)), mint, question.remaining_s)
+        found = self._cached(("identity", audience, str(full)), mint, query.remaining_s)
         return Reply(200, found.value.encode())
 
-    def _token(self, question: _Question) -> Reply:
-        scopes = question.param("scopes")
+    def _token(self, query: _Query) -> Reply:
+        scopes = query.param("scopes")
 
         def mint(expires: datetime) -> str:
-            asked = frozenset(scopes.split(",") if scopes else _SCOPES)
-            return self._iam.issue(of_pod(self._account, self.linked, asked, expires))
+            requested = frozenset(scopes.split(",") if scopes else _SCOPES)
+            return self._iam.issue(of_pod(self._account, self.linked, requested, expires))
 
         key = ("token", self._email(), scopes)
-        found = self._cached(key, mint, question.remaining_s)
+        found = self._cached(key, mint, query.remaining_s)
         remaining_s = int((found.expires - self._clock()).total_seconds())
         return _json(
             {"access_token": found.value, "expires_in": remaining_s, "token_type": "Bearer"}
@@ -217,12 +211,12 @@ class Metadata(Service):
         mint: Callable[[datetime], str],
         remaining_s: float | None,
     ) -> _Cached:
-        """Return a cached token that has five minutes left, or a new one, which is cached."""
+        """Return a cached token with five minutes left, or create and cache a token."""
         now = self._clock()
         if remaining_s is not None:
             expires = _later(now, remaining_s)
             return _Cached(mint(expires), expires)
-        with self._cache_lock:
+        with self._state:
             found = self._cache.get(key)
             if found is None or _later(now, _FRESH_MARGIN_S) >= found.expires:
                 expires = _later(now, LIFETIME_S)
@@ -234,31 +228,31 @@ def _later(instant: datetime, seconds: float) -> datetime:
     return datetime.fromtimestamp(instant.timestamp() + seconds, tz=instant.tzinfo)
 
 
-def _directory(node: dict[str, Any], question: _Question) -> Reply:
-    """List a directory, or (`?recursive=true`) give all that is below it, as JSON."""
-    path, query = question.request.path, question.request.query
+def _directory(node: dict[str, Any], query: _Query) -> Reply:
+    """List a directory, or (`?recursive=true`) return its whole content as JSON."""
+    path, text = query.request.path, query.request.query
     if not path.endswith("/"):
-        return Reply(301, b"", (("Location", f"{path}/{f'?{query}' if query else ''}"),))
-    if question.param("recursive").lower() == "true":
+        return Reply(301, b"", (("Location", f"{path}/{f'?{text}' if text else ''}"),))
+    if query.param("recursive").lower() == "true":
         return _json(_recursive(node))
     names = (f"{name}/" if isinstance(child, dict) else name for name, child in node.items())
     return Reply(200, "".join(f"{name}\n" for name in names).encode())
 
 
-def _value(value: str | tuple[str, ...], question: _Question) -> Reply:
-    """Give one value, as text or ("?alt=json", documented for all of them) as JSON."""
-    if question.param("alt") == "json":
+def _value(value: str | tuple[str, ...], query: _Query) -> Reply:
+    """Return one value, as text or (`?alt=json`) as JSON."""
+    if query.param("alt") == "json":
         return _json(value)
     text = value if isinstance(value, str) else "".join(f"{line}\n" for line in value)
     return Reply(200, text.encode())
 
 
 def _recursive(node: dict[str, Any]) -> dict[str, Any]:
-    """Return a directory's content; tokens are left out ("aggregating contents")."""
+    """Return the content of a directory, without tokens ("aggregating contents")."""
     found: dict[str, Any] = {}
     for name, child in node.items():
         if isinstance(child, dict):
-            # Attributes keep their names, which users choose.
+            # Users choose the names of attributes, so they are not converted.
             found[_camel(name)] = dict(child) if name == "attributes" else _recursive(child)
         elif isinstance(child, (str, tuple)):
             found[_camel(name)] = int(str(child)) if name in _NUMBERS else child
@@ -266,7 +260,7 @@ def _recursive(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _camel(name: str) -> str:
-    """Return the JSON name of an entry: `service-accounts` is `serviceAccounts` there."""
+    """Return the name of an entry in JSON, such as `serviceAccounts` for `service-accounts`."""
     if "@" in name or "." in name:
         return name
     first, *rest = name.split("-")

@@ -1,7 +1,7 @@
-"""Condition operators: how one value of a request compares with one value of a policy.
+"""Condition operators: comparison of one value of a request with one value of a policy.
 
-Written from the IAM user guide, "IAM JSON policy elements: Condition operators". A value that is
-not of the operator's type matches nothing.
+Written from the IAM user guide, "IAM JSON policy elements: Condition operators". A value that does
+not have the operator's type matches nothing.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Test = Callable[[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator without its qualifier.
+    """An operator without its qualifier.
 
     Attributes:
-        test: Whether a value of the request matches one of the policy.
-        negated: Whether the condition holds where nothing matches.
-        variables: Whether its values may have policy variables: "You can use a policy variable for
+        test: Comparison of a value of the request with a value of the policy.
+        negated: Whether the condition holds if nothing matches.
+        variables: Whether values may contain policy variables: "You can use a policy variable for
             Condition values in any condition that involves the string operators or the ARN
             operators."
-        wildcards: Whether `*` and `?` stand for other characters.
+        wildcards: Whether `*` and `?` are wildcards.
     """
 
     test: Test
@@ -46,15 +46,15 @@ _TOKEN = re.compile(r"\$\{([*?$])\}|.", re.DOTALL)
 
 
 @functools.lru_cache(maxsize=1024)
-def glob(wanted: str, any_character: str = ".") -> re.Pattern[str]:
-    """Compile a pattern with `*` and `?`; `${*}`, `${?}` and `${$}` are those characters.
+def glob(pattern: str, any_character: str = ".") -> re.Pattern[str]:
+    """Compile a pattern with `*` and `?`; `${*}`, `${?}` and `${$}` are literal characters.
 
     Args:
-        wanted: The pattern.
-        any_character: What a wildcard stands for, as a regular expression for one character.
+        pattern: The pattern.
+        any_character: Regular expression for a character that a wildcard matches.
     """
     parts = []
-    for token in _TOKEN.finditer(wanted):
+    for token in _TOKEN.finditer(pattern):
         literal = token[1]
         wild = None if literal else {"*": f"{any_character}*", "?": any_character}.get(token[0])
         parts.append(wild or re.escape(literal or token[0]))
@@ -66,18 +66,18 @@ def _like(value: str, wanted: str) -> bool:
 
 
 def _arn_like(value: str, wanted: str) -> bool:
-    """Compare each of an ARN's six parts by itself: a wildcard does not cross a colon."""
+    """Compare the six parts of an ARN one by one: a wildcard does not match a colon."""
     values, patterns = value.split(":", 5), wanted.split(":", 5)
     return len(values) == len(patterns) == 6 and all(map(_like, values, patterns))
 
 
 def _ignoring_case(value: str, wanted: str) -> bool:
-    # Character by character: IAM's pages do not say that "ß" is "ss".
+    # `lower`, not `casefold`: the IAM documentation does not say that "ß" equals "ss".
     return value.lower() == wanted.lower()
 
 
 def _typed(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Test:
-    """Return a test of values that are read first; what cannot be read does not match."""
+    """Return a test that parses both values. A value that cannot be parsed does not match."""
 
     def test(value: str, wanted: str) -> bool:
         try:
@@ -91,7 +91,7 @@ def _typed(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> T
 def _number(text: str) -> Decimal:
     if not re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII):
         raise ValueError
-    return Decimal(text)  # Exact: as floats, the numbers of two service accounts may be one.
+    return Decimal(text)  # exact: as floats, the ids of two service accounts may be equal
 
 
 # "one of the W3C implementations of the ISO 8601 date formats or in epoch (UNIX) time"
@@ -102,7 +102,7 @@ _W3C_DATE = re.compile(
 
 
 def _date(text: str) -> Decimal:
-    """Return the seconds since 1970 that a date stands for."""
+    """Convert a date to seconds since 1970."""
     match = _W3C_DATE.fullmatch(text)
     if match is None:
         return _number(text)
@@ -142,7 +142,7 @@ _ORDER = {
 
 
 def _both(name: str, test: Test, **kind: bool) -> dict[str, Operator]:
-    """Return an operator and its negation: `StringLike` and `StringNotLike`."""
+    """Return an operator and its negation, such as `StringLike` and `StringNotLike`."""
     start = re.match("String|Numeric|Date|Arn|", name)
     prefix = start[0] if start else ""
     negation = f"{prefix}Not{name.removeprefix(prefix)}"
@@ -163,4 +163,4 @@ OPERATORS: dict[str, Operator] = {
     "BinaryEquals": Operator(_same_bytes),
     **_both("IpAddress", _in_range),
 }
-"""Operators by name. Beside these there is `Null`, which compares nothing."""
+"""Operators by name, except `Null`, which compares nothing."""

@@ -1,7 +1,7 @@
-"""Outbound identity federation of AWS: GetWebIdentityToken, an OIDC token for who calls STS.
+"""Outbound identity federation of AWS: GetWebIdentityToken, an OIDC token for the caller of STS.
 
-Bounds are those of the STS API reference, claims those of the IAM user guide, "Understanding token
-claims". Tokens are signed by RS256; ES384 is refused as what the emulator does not do.
+Bounds follow the STS API reference, claims the IAM user guide, "Understanding token claims". Tokens
+are signed with RS256; the emulator does not support ES384.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .answers import AwsError
 from .clock import iso
 from .issuer import Issuer
 from .parameters import read_tags
+from .validation import members, violation
 
 __all__ = ["TokenRequest", "read_request", "web_identity_token"]
 
@@ -26,12 +27,11 @@ _AUDIENCES = range(1, 11)
 _AUDIENCE_LENGTH = range(1, 1001)
 _DURATION_S = range(60, 3601)
 _DEFAULT_DURATION_S = 300
-_AUDIENCE = re.compile(r"Audience\.member\.(\d{1,4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters of a request, checked."""
+    """Validated parameters of a request."""
 
     audiences: list[str]
     algorithm: str
@@ -40,21 +40,21 @@ class TokenRequest:
 
 
 def web_identity_token(
-    asked: TokenRequest, key: Key, issuer: Issuer, region: str, now: datetime
+    request: TokenRequest, key: Key, issuer: Issuer, region: str, now: datetime
 ) -> tuple[str, datetime]:
-    """Return a token for the caller, and its end.
+    """Return a token for the caller, and its expiration.
 
     Args:
-        asked: The request.
-        key: What it was signed with.
-        issuer: The account's.
-        region: That the request was signed for.
-        now: The present instant.
+        request: The request.
+        key: Key that signed the request.
+        issuer: Issuer of the account.
+        region: Region in the signature.
+        now: The current time.
 
     Raises:
-        AwsError: STS would refuse this.
+        AwsError: STS rejects the request.
     """
-    expiration = now.replace(microsecond=0) + timedelta(seconds=asked.duration_s)
+    expiration = now.replace(microsecond=0) + timedelta(seconds=request.duration_s)
     if key.expiration is not None and expiration > key.expiration:
         raise AwsError(
             "SessionDurationEscalationException",
@@ -62,7 +62,7 @@ def web_identity_token(
             "expiration time.",
             403,
         )
-    audiences = asked.audiences
+    audiences = request.audiences
     principal = key.caller.role_arn or key.caller.arn
     about: dict[str, Any] = {
         "aws_account": key.caller.account,
@@ -71,8 +71,8 @@ def web_identity_token(
     }
     if key.expiration is not None:
         about["original_session_exp"] = iso(key.expiration)
-    if asked.tags:
-        about["request_tags"] = dict(asked.tags)
+    if request.tags:
+        about["request_tags"] = dict(request.tags)
     claims = {
         "aud": audiences[0] if len(audiences) == 1 else audiences,
         "exp": int(expiration.timestamp()),
@@ -91,26 +91,17 @@ def read_request(params: Mapping[str, str]) -> TokenRequest:
     Raises:
         AwsError: `ValidationError`.
     """
-    listed = {int(m[1]): params[m[0]] for m in map(_AUDIENCE.fullmatch, params) if m}
-    audiences = [listed[number] for number in sorted(listed)]
+    audiences = members(params, "Audience")
     if len(audiences) not in _AUDIENCES or any(
         len(audience) not in _AUDIENCE_LENGTH for audience in audiences
     ):
-        raise _invalid("audience", "1 to 10 items of 1 to 1000 characters")
+        raise violation("Audience", "must be 1 to 10 items of 1 to 1000 characters")
     algorithm = params.get("SigningAlgorithm")
     if algorithm == "ES384":
-        raise _invalid("signingAlgorithm", "RS256: the emulator does not sign by ES384")
+        raise violation("SigningAlgorithm", "must be RS256: the emulator does not support ES384")
     if algorithm != "RS256":
-        raise _invalid("signingAlgorithm", "one of RS256, ES384")
+        raise violation("SigningAlgorithm", "must be one of RS256, ES384")
     duration = params.get("DurationSeconds", str(_DEFAULT_DURATION_S))
     if not re.fullmatch(r"\d{1,5}", duration, re.ASCII) or int(duration) not in _DURATION_S:
-        raise _invalid("durationSeconds", "a number between 60 and 3600")
+        raise violation("DurationSeconds", "must be a number between 60 and 3600")
     return TokenRequest(audiences, algorithm, int(duration), read_tags(params))
-
-
-def _invalid(member: str, wanted: str) -> AwsError:
-    return AwsError(
-        "ValidationError",
-        f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
-        f"Member must be {wanted}",
-    )

@@ -1,7 +1,7 @@
 """Parameters of STS actions: their bounds, session policies and session tags.
 
-Bounds are those of the AWS STS API reference, one table for each action; an action's own checks of
-tokens and callers come afterwards.
+The bounds follow the AWS STS API reference, with one table for each action. The actions check
+tokens and callers themselves.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from .accounts import role_arn_parts
 from .answers import AwsError
 from .permissions import Permissions
 from .policies import PolicyError
-from .validation import Rule, invalid, members, validate
+from .validation import Rule, invalid, members, validate, violation
 
 __all__ = ["RULES", "Narrowing", "RoleRequest", "narrowing", "read_role", "read_tags"]
 
-# The default of `DurationSeconds` where a role is assumed.
+# The default of `DurationSeconds` for actions that assume a role.
 _DEFAULT_DURATION_S = 3600
 
 _NAME = r"[\w+=,.@-]*"
@@ -37,7 +37,8 @@ _ROLE = (
     Rule("RoleArn", required=True, least=20, most=2048, pattern=_ARN),
     Rule("RoleSessionName", required=True, least=2, most=64, pattern=_NAME),
     Rule("DurationSeconds", least=900, most=43200, integer=True),
-    # AssumeRole's reference has no bound for `Policy` but "can't exceed 2,048 characters".
+    # For `Policy`, the reference of AssumeRole has no constraint but the text "can't exceed 2,048
+    # characters".
     _POLICY,
     _TOKEN_SIZE,
 )
@@ -69,7 +70,7 @@ _MOST_POLICY_ARNS = 10
 _MOST_TAGS = 50
 _POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\x21-\x7e]+", re.ASCII)
 _PLAIN_TEXT_LIMIT = 2048
-# Tag keys have 128 characters, values 256 (API reference, Tag).
+# Tag keys have up to 128 characters, values up to 256 (API reference, Tag).
 _TAG_CHARACTERS = r"[\w\s_.:/=+\-@]"
 _TAG_KEY = re.compile(rf"{_TAG_CHARACTERS}{{1,128}}")
 _TAG_VALUE = re.compile(rf"{_TAG_CHARACTERS}{{0,256}}")
@@ -77,7 +78,7 @@ _TAG_VALUE = re.compile(rf"{_TAG_CHARACTERS}{{0,256}}")
 _ADMINISTRATOR = Permissions(
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 )
-"""AWS's managed policy AdministratorAccess. The emulator knows the content of no other."""
+"""AWS's managed policy AdministratorAccess, the only managed policy that the emulator has."""
 
 _NOTHING = Permissions(
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"*","Resource":"*"}}'
@@ -86,15 +87,15 @@ _NOTHING = Permissions(
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What a request says of the session's permissions.
+    """Session policies and session tags of a request.
 
     Attributes:
-        policies: The session policies; `None` without any.
-        tags: The session tags.
-        transitive: The keys of those that chained sessions inherit.
-        packed_size: The session policies' share of their limit, in per cent; `None` where neither
-            policies nor tags are passed.
-        token_size: The least size of the session token.
+        policies: Session policies; `None`: no session policies.
+        tags: Session tags.
+        transitive: Keys of the tags that chained sessions inherit.
+        packed_size: Size of the session policies, in per cent of their limit; `None` without
+            policies and tags.
+        token_size: Minimum size of the session token, in bytes.
     """
 
     policies: tuple[Permissions, ...] | None
@@ -106,7 +107,7 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True)
 class RoleRequest:
-    """A request for a role, its parameters checked. Its repr shows no token."""
+    """Validated parameters of a request that assumes a role. The repr shows no token."""
 
     role_arn: str
     account: str
@@ -118,7 +119,7 @@ class RoleRequest:
 
 
 def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
-    """Check the parameters of an action that assumes a role; the token is left to `tokens`.
+    """Check the parameters of an action that assumes a role, except the token; see `tokens`.
 
     Raises:
         AwsError: `ValidationError`, `MalformedInput`, `MalformedPolicyDocument` or
@@ -147,11 +148,11 @@ def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
     """Read session policies and session tags.
 
     Args:
-        params: The request's parameters.
-        tagging: Whether the action takes tags.
+        params: Parameters of the request.
+        tagging: Whether the action accepts tags.
 
     Raises:
-        AwsError: One of them is malformed, or they are too many.
+        AwsError: A policy or a tag is malformed, or there are too many.
     """
     arns = members(params, "PolicyArns", "arn")
     policies = _policies(params.get("Policy"), arns)
@@ -160,7 +161,7 @@ def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
     if policies is None and not tags:
         packed_size = None
     else:
-        # What AWS packs, and how, is not documented: this is the policies' share as plain text.
+        # AWS does not document the packed format. This is the size of the policies as plain text.
         plain = len(params.get("Policy", "")) + sum(map(len, arns))
         packed_size = max(1, plain * 100 // _PLAIN_TEXT_LIMIT)
         if packed_size > 100:
@@ -196,7 +197,7 @@ def read_tags(params: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a request (IAM user guide, "Pass session tags in AWS STS").
 
     Raises:
-        AwsError: They are too many, or one of them is malformed.
+        AwsError: A tag is malformed, or there are too many.
     """
     names = members(params, "Tags", "Key")
     values = members(params, "Tags", "Value")
@@ -204,7 +205,7 @@ def read_tags(params: Mapping[str, str]) -> dict[str, str]:
     if len(values) != len(names):
         raise invalid("Each session tag has a key and a value.")
     for name, value in zip(names, values, strict=True):
-        # "You cannot ... use keys that start with aws:", whatever its case.
+        # "You cannot ... use keys that start with aws:", in upper or lower case.
         if not _TAG_KEY.fullmatch(name) or name.lower().startswith("aws:"):
             raise invalid(f"Session tag key {name!r} is not valid.")
         if not _TAG_VALUE.fullmatch(value):
@@ -219,8 +220,7 @@ def read_tags(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def _transitive(params: Mapping[str, str], tags: Mapping[str, str]) -> frozenset[str]:
-    pattern = re.compile(r"TransitiveTagKeys\.member\.\d{1,4}", re.ASCII)
-    keys = [value for name, value in params.items() if pattern.fullmatch(name)]
+    keys = members(params, "TransitiveTagKeys")
     _check_count("transitiveTagKeys", keys, _MOST_TAGS)
     passed = {name.lower() for name in tags}
     if any(key.lower() not in passed for key in keys):
@@ -233,7 +233,4 @@ def _transitive(params: Mapping[str, str], tags: Mapping[str, str]) -> frozenset
 
 def _check_count(member: str, items: list[str], most: int) -> None:
     if len(items) > most:
-        raise invalid(
-            f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {most}"
-        )
+        raise violation(member, f"must have length less than or equal to {most}")

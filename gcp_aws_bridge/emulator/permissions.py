@@ -1,8 +1,8 @@
 """Permissions policies: identity-based policies of users and roles, and session policies.
 
 Written from the IAM user guide: "Grammar of the IAM JSON policy language", "IAM JSON policy
-elements: Resource" and "Policy evaluation logic". Messages for malformed policies are those that
-users of IAM and STS report.
+elements: Resource" and "Policy evaluation logic". Messages are those that users of IAM and STS
+report.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .conditions import Condition, Context, expand
+from .conditions import Context, expand
 from .operators import glob
-from .policies import Actions, PolicyError, one_of, read, texts
+from .policies import PolicyError, Statement, one_of, read, texts
 
 __all__ = ["Permissions", "allowed", "denied"]
 
@@ -33,25 +33,20 @@ _RESOURCE = re.compile(r"\*|arn:(?:\*|aws|aws-[a-z-]+):[a-z0-9-]+(?::.*)?", re.A
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
-    allows: bool
-    actions: Actions
-    resources: tuple[str, ...]
+class _Resources:
+    """The Resource or NotResource element of a statement."""
+
+    patterns: tuple[str, ...]
     all_but: bool
     variables: bool
-    conditions: tuple[Condition, ...]
 
-    def matches(self, action: str, resource: str, context: Context) -> bool:
-        return (
-            self.actions.cover(action)
-            and self._names(resource, context) is not self.all_but
-            and all(condition.holds(context) for condition in self.conditions)
-        )
+    def cover(self, resource: str, context: Context) -> bool:
+        return self._name(resource, context) is not self.all_but
 
-    def _names(self, resource: str, context: Context) -> bool:
-        for pattern in self.resources:
-            wanted = expand(pattern, context, wildcards=True) if self.variables else pattern
-            if wanted is not None and _arns(wanted).fullmatch(resource):
+    def _name(self, resource: str, context: Context) -> bool:
+        for pattern in self.patterns:
+            expanded = expand(pattern, context, wildcards=True) if self.variables else pattern
+            if expanded is not None and _arns(expanded).fullmatch(resource):
                 return True
         return False
 
@@ -63,62 +58,50 @@ class Permissions:
         document: The policy, as an object or as JSON text.
 
     Raises:
-        PolicyError: IAM refuses the document.
+        PolicyError: IAM rejects the document.
     """
 
     def __init__(self, document: Mapping[str, Any] | str) -> None:
-        found = read(document, members=_MEMBERS, prohibited=_PROHIBITED, sid=_SID)
-        self._statements = tuple(
-            _statement(raw, found.variables, found.conditions(raw)) for raw in found.raw
-        )
+        statements = read(document, members=_MEMBERS, prohibited=_PROHIBITED, sid=_SID)
+        self._statements = [(statement, _resources(statement)) for statement in statements]
 
     def effects(self, action: str, resource: str, context: Context) -> set[bool]:
-        """Return `True` where a statement allows the request, `False` where one denies it."""
+        """Return `True` if a statement allows the request, `False` if a statement denies it."""
         return {
             statement.allows
-            for statement in self._statements
-            if statement.matches(action, resource, context)
+            for statement, resources in self._statements
+            if resources.cover(resource, context) and statement.applies(action, context)
         }
 
 
 def allowed(policies: Iterable[Permissions], action: str, resource: str, context: Context) -> bool:
-    """Tell whether some policy allows the request."""
+    """Return whether any policy allows the request."""
     return any(True in policy.effects(action, resource, context) for policy in policies)
 
 
 def denied(policies: Iterable[Permissions], action: str, resource: str, context: Context) -> bool:
-    """Tell whether some policy denies the request: "an explicit deny overrides the allow"."""
+    """Return whether any policy denies the request: "an explicit deny overrides the allow"."""
     return any(False in policy.effects(action, resource, context) for policy in policies)
 
 
-def _statement(
-    raw: Mapping[str, Any], variables: bool, conditions: tuple[Condition, ...]
-) -> _Statement:
-    actions = Actions.of(raw)
-    for member in ("Action", "NotAction"):
-        for name in texts(raw[member], member) if member in raw else ():
-            if not _ACTION.fullmatch(name):
-                raise PolicyError(
-                    "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-                )
+def _resources(statement: Statement) -> _Resources:
+    """Check the actions of a statement, and read its resources."""
+    if not all(_ACTION.fullmatch(name) for name in statement.actions.names):
+        raise PolicyError(
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+        )
+    raw = statement.raw
     member = one_of(raw, "Resource", "NotResource", "Policy statement must contain resources.")
-    resources = texts(raw[member], member)
-    for resource in resources:
-        if not _RESOURCE.fullmatch(resource):
-            raise PolicyError(f'Resource {resource} must be in ARN format or "*".')
-    return _Statement(
-        allows=raw["Effect"] == "Allow",
-        actions=actions,
-        resources=tuple(resources),
-        all_but=member == "NotResource",
-        variables=variables,
-        conditions=conditions,
-    )
+    patterns = texts(raw[member], member)
+    for pattern in patterns:
+        if not _RESOURCE.fullmatch(pattern):
+            raise PolicyError(f'Resource {pattern} must be in ARN format or "*".')
+    return _Resources(tuple(patterns), member == "NotResource", statement.variables)
 
 
 @functools.lru_cache(maxsize=256)
 def _arns(pattern: str) -> re.Pattern[str]:
-    """Compile the pattern of a resource.
+    """Compile the pattern of an ARN.
 
     "You can use wildcard characters within the individual segments of an ARN ... If the * wildcard
     is the last character of a resource ARN segment, it can expand to match beyond the colon
@@ -129,5 +112,5 @@ def _arns(pattern: str) -> re.Pattern[str]:
         glob(segment.removesuffix("*"), "[^:]").pattern + ".*" * segment.endswith("*")
         for segment in segments[:5]
     ]
-    parts += [glob(resource).pattern for resource in segments[5:]]  # which may have colons
+    parts += [glob(resource).pattern for resource in segments[5:]]  # may contain colons
     return re.compile(":".join(parts), re.DOTALL)

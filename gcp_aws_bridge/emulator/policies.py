@@ -1,8 +1,8 @@
-"""What every policy document has in common: JSON, Version, Statement, Sid, Effect and actions.
+"""Common parts of all policy documents: JSON, Version, Statement, Sid, Effect, actions, conditions.
 
 Written from the IAM user guide: "Grammar of the IAM JSON policy language" and "IAM JSON policy
-elements: Sid". Messages are those that users of IAM and STS report. `trust` and `permissions` add
-what the two kinds of policy differ in.
+elements: Sid". Messages are those that users of IAM and STS report. `trust` and `permissions` have
+the elements in which the two kinds of policy differ.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .conditions import Condition, parse_conditions
+from .conditions import Condition, Context, parse_conditions
 from .operators import glob
 
-__all__ = ["Actions", "PolicyError", "Statements", "listed", "read", "size", "texts"]
+__all__ = ["Actions", "PolicyError", "Statement", "listed", "read", "size", "texts"]
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 
 
 class PolicyError(ValueError):
-    """A policy that IAM refuses; `code` is the error code of its API."""
+    """An error for a policy that IAM rejects; `code` is IAM's error code."""
 
     def __init__(self, message: str, code: str = "MalformedPolicyDocument") -> None:
         super().__init__(f"{code}: {message}")
@@ -31,48 +31,41 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
-    """The statements of a document, and whether `${...}` is a policy variable in them."""
+class Actions:
+    """The Action or NotAction element of a statement. Action names are case-insensitive."""
 
-    raw: tuple[Mapping[str, Any], ...]
-    variables: bool
+    names: tuple[str, ...]
+    all_but: bool
 
-    def conditions(self, statement: Mapping[str, Any]) -> tuple[Condition, ...]:
-        """Read a statement's conditions.
-
-        Raises:
-            PolicyError: The Condition element is malformed.
-        """
-        try:
-            return parse_conditions(statement.get("Condition", {}), variables=self.variables)
-        except PolicyError:
-            raise
-        except ValueError as error:
-            raise PolicyError(str(error)) from None
+    def cover(self, action: str) -> bool:
+        """Return whether the statement applies to an action."""
+        named = any(glob(name.lower()).fullmatch(action.lower()) for name in self.names)
+        return named is not self.all_but
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
-    """The Action or the NotAction element of a statement."""
+class Statement:
+    """A statement as far as both kinds of policy have the same elements.
 
-    patterns: tuple[re.Pattern[str], ...]
-    all_but: bool
+    Attributes:
+        allows: Whether the effect is Allow, not Deny.
+        actions: The Action or NotAction element.
+        conditions: The conditions.
+        variables: Whether `${...}` is a policy variable.
+        raw: The statement as JSON.
+    """
 
-    @staticmethod
-    def of(statement: Mapping[str, Any]) -> Actions:
-        """Read the element. Action names have no case.
+    allows: bool
+    actions: Actions
+    conditions: tuple[Condition, ...]
+    variables: bool
+    raw: Mapping[str, Any]
 
-        Raises:
-            PolicyError: There is none, there are both, or it is empty.
-        """
-        member = one_of(statement, "Action", "NotAction", "Policy statement must contain actions.")
-        names = texts(statement[member], member)
-        return Actions(tuple(glob(name.lower()) for name in names), member == "NotAction")
-
-    def cover(self, action: str) -> bool:
-        """Tell whether the statement is about this action."""
-        named = any(pattern.fullmatch(action.lower()) for pattern in self.patterns)
-        return named is not self.all_but
+    def applies(self, action: str, context: Context) -> bool:
+        """Return whether the statement covers the action and all conditions hold."""
+        return self.actions.cover(action) and all(
+            condition.holds(context) for condition in self.conditions
+        )
 
 
 def read(
@@ -81,17 +74,17 @@ def read(
     members: frozenset[str],
     prohibited: Mapping[str, str],
     sid: re.Pattern[str],
-) -> Statements:
-    """Read a document as far as both kinds of policy go.
+) -> list[Statement]:
+    """Read the parts of a document that both kinds of policy have.
 
     Args:
         document: The policy, as an object or as JSON text.
-        members: The members that a statement may have.
-        prohibited: Messages for members that IAM refuses in words of their own.
-        sid: What a Sid may be.
+        members: Allowed members of a statement.
+        prohibited: Messages for members that IAM rejects with a specific message.
+        sid: Pattern of a valid Sid.
 
     Raises:
-        PolicyError: IAM refuses the document.
+        PolicyError: IAM rejects the document.
     """
     loaded = _loaded(document)
     if unknown := set(loaded) - {"Version", "Id", "Statement"}:
@@ -113,7 +106,17 @@ def read(
             raise PolicyError("Statement IDs (SID) in a single policy must be unique.")
         seen.add(name)
     # "If you don't include the Version element ..., variables ... are treated as literal strings".
-    return Statements(tuple(raw), version == _VERSIONS[0])
+    return [_statement(statement, version == _VERSIONS[0]) for statement in raw]
+
+
+def _statement(raw: Mapping[str, Any], variables: bool) -> Statement:
+    try:
+        conditions = parse_conditions(raw.get("Condition", {}), variables=variables)
+    except ValueError as error:
+        raise PolicyError(str(error)) from None
+    member = one_of(raw, "Action", "NotAction", "Policy statement must contain actions.")
+    actions = Actions(tuple(texts(raw[member], member)), member == "NotAction")
+    return Statement(raw["Effect"] == "Allow", actions, conditions, variables, raw)
 
 
 def _check(statement: object, members: frozenset[str], prohibited: Mapping[str, str]) -> None:
@@ -131,7 +134,7 @@ def _check(statement: object, members: frozenset[str], prohibited: Mapping[str, 
 def _loaded(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     try:
         text = document if isinstance(document, str) else json.dumps(document, default=_plain)
-        loaded = json.loads(text, object_pairs_hook=_each_once)
+        loaded = json.loads(text, object_pairs_hook=_unique_keys)
     except PolicyError:
         raise
     except (TypeError, ValueError, RecursionError):
@@ -149,16 +152,16 @@ def _plain(value: object) -> object:
     raise TypeError
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """ "Individual elements must not contain multiple instances of the same key"."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise PolicyError("Syntax errors in policy: an element has one key twice.")
+        raise PolicyError("Syntax errors in policy: an element has a duplicate key.")
     return found
 
 
 def size(document: Mapping[str, Any] | str) -> int:
-    """Return the number of characters that count towards a quota.
+    """Return the number of characters that count towards the quota.
 
     "Policy size calculations do not include white space characters" (grammar notes).
     """
@@ -167,10 +170,10 @@ def size(document: Mapping[str, Any] | str) -> int:
 
 
 def one_of(statement: Mapping[str, Any], first: str, second: str, missing: str) -> str:
-    """Return which of two members the statement has; it must be exactly one.
+    """Return which of two members a statement has. It must have exactly one.
 
     Raises:
-        PolicyError: It has both or none.
+        PolicyError: The statement has both members or neither.
     """
     found = [member for member in (first, second) if member in statement]
     if len(found) == 2:
@@ -181,17 +184,17 @@ def one_of(statement: Mapping[str, Any], first: str, second: str, missing: str) 
 
 
 def texts(value: Any, member: str) -> list[str]:
-    """Return a member that is one text or a list of texts.
+    """Return a member that is a string or a list of strings.
 
     Raises:
-        PolicyError: It is empty, or something else.
+        PolicyError: The member is empty, or of another type.
     """
     found = listed(value)
     if not found or not all(isinstance(item, str) and item for item in found):
-        raise PolicyError(f"Syntax errors in policy: {member} is a text or a list of texts.")
+        raise PolicyError(f"Syntax errors in policy: {member} must be a string or a list of them.")
     return found
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a member that may be one item or a list of them."""
+    """Return a member that may be a single item or a list."""
     return value if isinstance(value, list) else [value]

@@ -1,7 +1,7 @@
-"""Workload identity pool providers: whom Google trusts to say who a workload is.
+"""Workload identity pool providers: AWS accounts and OIDC issuers whose identities Google accepts.
 
-Names and defaults are those of Google's IAM reference, `workloadIdentityPools.providers`, and of
-"Principal identifiers". Identifiers shorter than the reference's four characters are taken too.
+Names and defaults follow Google's IAM reference, `workloadIdentityPools.providers`, and "Principal
+identifiers". Identifiers shorter than the reference's four characters are accepted too.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ _ID = re.compile(r"(?!gcp-)[a-z0-9-]{1,32}")
 
 @dataclass(slots=True, eq=False)
 class WorkloadProvider:
-    """A provider of a workload identity pool: for one AWS account, or for one OIDC issuer.
+    """A workload identity pool provider for one AWS account or for one OIDC issuer.
 
     Attributes:
-        project_number: Of the project that has the pool.
-        pool: The pool's identifier.
-        provider: The provider's own.
-        aws_account: Twelve digits; `None` for an OIDC provider.
-        issuer: Who signs an OIDC provider's tokens; `None` for AWS.
-        allowed_audiences: What `aud` of such a token may be; its own name, when empty.
-        disabled: Whether it is switched off; may be set.
+        project_number: Number of the pool's project.
+        pool: Identifier of the pool.
+        provider: Identifier of the provider.
+        attributes: Attribute mapping and condition.
+        aws_account: AWS account id; `None` for an OIDC provider.
+        issuer: Issuer of an OIDC provider; `None` for AWS.
+        allowed_audiences: Allowed values of `aud`; empty: the name of the provider.
+        disabled: Whether the provider is disabled; can be set.
     """
 
     project_number: str
@@ -44,11 +45,11 @@ class WorkloadProvider:
     def __post_init__(self) -> None:
         for name in (self.pool, self.provider):
             if not _ID.fullmatch(name):
-                raise ValueError(f"{name!r} is no identifier of a pool or a provider.")
+                raise ValueError(f"{name!r} is not a valid identifier of a pool or provider.")
         if not self.project_number.isdecimal():
-            raise ValueError(f"{self.project_number!r} is not a project's number.")
+            raise ValueError(f"{self.project_number!r} is not a project number.")
         if self.aws_account is not None and not re.fullmatch(r"\d{12}", self.aws_account):
-            raise ValueError(f"{self.aws_account!r} is not an AWS account's number.")
+            raise ValueError(f"{self.aws_account!r} is not an AWS account id.")
 
     @property
     def _pool(self) -> str:
@@ -57,12 +58,12 @@ class WorkloadProvider:
 
     @property
     def audience(self) -> str:
-        """The full resource name, as a token exchange has it for `audience`."""
+        """The full resource name, which is the `audience` of a token exchange."""
         return f"//{self._pool}/providers/{self.provider}"
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """What `aud` of an OIDC token may be.
+        """Allowed values of `aud` in OIDC tokens.
 
         "If this list is empty, the OIDC token audience must be equal to the full canonical
         resource name of the provider, with or without the HTTPS prefix."
@@ -70,29 +71,30 @@ class WorkloadProvider:
         return self.allowed_audiences or (f"https:{self.audience}", self.audience)
 
     def principal(self, subject: str) -> str:
-        """Return how a policy names one identity, by its `google.subject`."""
+        """Return the principal identifier of one identity, by its `google.subject`."""
         return f"principal://{self._pool}/subject/{subject}"
 
     def principal_set(self, attribute: str | None = None, value: str = "") -> str:
-        """Return how a policy names all identities of the pool that have an attribute.
+        """Return the principal identifier of all identities in the pool with an attribute.
 
         Args:
-            attribute: Such as `attribute.aws_role`, or `google.groups`; `None`: the whole pool.
-            value: The attribute's.
+            attribute: An attribute such as `attribute.aws_role`, or `google.groups`; `None`: all
+                identities in the pool.
+            value: Value of the attribute.
 
         Raises:
-            ValueError: There are no sets by this attribute.
+            ValueError: There are no principal sets for this attribute.
         """
         if attribute is None:
             return f"principalSet://{self._pool}/*"
         if attribute == "google.groups":
             return f"principalSet://{self._pool}/group/{value}"
         if not attribute.startswith("attribute."):
-            raise ValueError(f"There are no principal sets by {attribute!r}.")
+            raise ValueError(f"There are no principal sets for {attribute!r}.")
         return f"principalSet://{self._pool}/{attribute}/{value}"
 
     def principal_sets(self, attributes: Attributes) -> frozenset[str]:
-        """Return every set that an identity with these attributes is in."""
+        """Return all principal sets that contain an identity with these attributes."""
         found = {self.principal_set()}
         for key, value in attributes.items():
             if key != "google.subject":
@@ -112,15 +114,15 @@ class WorkloadProvider:
 
         Args:
             subject: `sub`.
-            audience: `aud`; the first that the provider takes, when `None`.
+            audience: `aud`; `None`: the first allowed audience.
             forged: Sign with a key that is not the issuer's.
-            claim_overrides: Claims to add or replace; `None` removes one.
+            claim_overrides: Claims to add or replace; `None` removes a claim.
 
         Raises:
-            ValueError: This is a provider for AWS.
+            ValueError: The provider is for AWS.
         """
         if self.issuer is None:
-            raise ValueError("A provider for AWS has no issuer of tokens.")
+            raise ValueError("A provider for AWS has no token issuer.")
         claims = self.issuer.kubernetes_claims(
             subject, audience or self.audiences[0], claim_overrides
         )

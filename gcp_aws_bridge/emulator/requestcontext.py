@@ -1,7 +1,7 @@
-"""The request context: values of condition keys that every request to AWS has.
+"""The request context: values of the condition keys of requests to AWS.
 
 Written from the IAM user guide, "AWS global condition context keys" and "IAM and AWS STS condition
-context keys", where each key's "Availability" says which requests have it.
+context keys". The "Availability" of a key there defines which requests have it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from .requestlog import Recorded
 __all__ = ["DEFAULT_REGION", "of_caller", "of_request", "of_service", "of_tags"]
 
 DEFAULT_REGION = "us-east-1"
-"""The region of requests that do not say whose endpoint they were sent to."""
+"""The region of requests without a regional host name or signature."""
 
 _HOST = re.compile(r"sts\.([a-z]{2,}(?:-[a-z]+)+-\d)\.")
 
 
 def of_request(request: Recorded, now: datetime, region: str | None) -> Context:
-    """Return the keys of any request.
+    """Return the keys that all requests have.
 
     Args:
         request: The request.
-        now: The present instant.
-        region: The region that it was signed for; `None` if it is not signed.
+        now: The current time.
+        region: Region in the signature; `None`: the request is not signed.
     """
     host = _HOST.match(request.headers.get("Host", ""))
     context = {
         **_of_time(now),
         "aws:requestedregion": (region or (host[1] if host else DEFAULT_REGION),),
-        # Plain HTTP on loopback stands for the TLS of AWS's endpoints.
+        # The emulator uses plain HTTP on loopback; the endpoints of AWS use TLS.
         "aws:securetransport": ("true",),
         "aws:sourceip": (request.peer,),
         "aws:viaawsservice": ("false",),
@@ -48,7 +48,7 @@ def of_request(request: Recorded, now: datetime, region: str | None) -> Context:
 
 
 def of_caller(key: Key) -> Context:
-    """Return the keys of a signed request that say who sent it."""
+    """Return the keys that identify the sender of a signed request."""
     caller = key.caller
     session = caller.session
     context = {
@@ -60,7 +60,7 @@ def of_caller(key: Key) -> Context:
     }
     if caller.kind == "User":
         context["aws:username"] = (caller.arn.rpartition("/")[2],)
-    if key.issued is not None:  # temporary credentials; no user has an MFA device here
+    if key.issued is not None:  # temporary credentials; no emulated user has an MFA device
         context["aws:tokenissuetime"] = (iso(key.issued),)
         context["aws:multifactorauthpresent"] = ("false",)
     if session.source_identity is not None:
@@ -71,7 +71,7 @@ def of_caller(key: Key) -> Context:
 
 
 def of_service(service: str, account: str, now: datetime) -> Context:
-    """Return the keys of a request that an AWS service makes for a resource of an account."""
+    """Return the keys of a request by an AWS service for a resource in an account."""
     return {
         **_of_time(now),
         "aws:principalisawsservice": ("true",),
@@ -83,7 +83,7 @@ def of_service(service: str, account: str, now: datetime) -> Context:
 
 
 def of_tags(tags: Mapping[str, str]) -> Context:
-    """Return the keys of a request that passes tags."""
+    """Return the keys for the tags in a request."""
     if not tags:
         return {}
     values = {f"aws:requesttag/{name}".lower(): (value,) for name, value in tags.items()}

@@ -1,4 +1,4 @@
-"""The log of requests that a service keeps, for tests to look at."""
+"""Request log of a service, for assertions in tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ class Recorded:
     """A request that arrived. Its repr shows no token, key, query or body.
 
     Attributes:
-        method: GET, POST, ...
-        path: The path alone.
-        query: What followed the question mark, as sent.
-        headers: By name, whatever its case.
-        params: Query and form parameters together; of a repeated one, the first.
-        at: When it arrived, by the clouds' clock.
-        peer: The address that it came from.
-        status: HTTP status of the answer; `None` while there is none, or if none was given.
+        method: HTTP method.
+        path: Path without the query.
+        query: Query string, as sent.
+        headers: Headers, with case-insensitive names.
+        params: Query and form parameters; the first value of a repeated parameter.
+        at: Time of arrival, by the clouds' clock.
+        body: Body of the request.
+        peer: IP address of the client.
+        status: HTTP status of the answer; `None`: not answered.
     """
 
     method: str
@@ -39,7 +40,7 @@ class Recorded:
 
     @property
     def action(self) -> str | None:
-        """The AWS action that was asked for; `None` at the metadata server."""
+        """The requested AWS action; `None` for other services."""
         return self.params.get("Action")
 
     def __repr__(self) -> str:
@@ -48,24 +49,24 @@ class Recorded:
 
 
 class RequestLog(Sequence[Recorded]):
-    """The requests in the order they arrived. Safe to read while more arrive."""
+    """The requests in their order of arrival. Safe to read while more requests arrive."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._items: list[Recorded] = []
 
     def append(self, item: Recorded) -> None:
-        """Add one request."""
+        """Add a request."""
         with self._lock:
             self._items.append(item)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all requests."""
         with self._lock:
             self._items = []
 
     def snapshot(self) -> list[Recorded]:
-        """Return them as a list of its own."""
+        """Return a copy of the log as a list."""
         with self._lock:
             return list(self._items)
 

@@ -1,11 +1,12 @@
-"""Loopback HTTP: accepts connections, reads requests, writes replies, and misbehaves when told.
+"""HTTP server on loopback that can also misbehave: reset, hang, truncate or drip answers.
 
-Knows nothing of either cloud. Its one invariant: `Listener.close()` leaves no socket open, and
-no thread that still waits for a client.
+Independent of both clouds. After `Listener.close()`, no socket is open and no thread waits for a
+client.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import socket
@@ -14,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +25,7 @@ __all__ = ["LOOPBACK", "Arrival", "Listener", "Outcome", "Reply"]
 
 LOOPBACK = "127.0.0.1"
 
-# Neither cloud's requests come near this; it bounds what a runaway client can make us hold.
+# Far larger than any request to either cloud. Limits the memory that a faulty client can use.
 _MAX_BODY = 1 << 20
 
 Wire = Literal["whole", "truncated", "drip", "hang", "reset"]
@@ -32,22 +33,27 @@ Wire = Literal["whole", "truncated", "drip", "hang", "reset"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer as a cloud gives it; `headers` come before those that the wire adds."""
+    """An HTTP answer of a cloud, without the headers that the server adds."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: tuple[tuple[str, str], ...] = ()
 
+    @staticmethod
+    def json(value: object, status: int = 200) -> Reply:
+        """Return an answer with a JSON body. The content type is the service's."""
+        return Reply(status, json.dumps(value).encode())
+
     def with_header(self, name: str, value: str | None) -> Reply:
         """Return this reply with one header replaced, added, or (for `None`) removed."""
         kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
         added = () if value is None else ((name, value),)
-        return Reply(self.status, self.body, kept + added)
+        return replace(self, headers=kept + added)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request as it came off the wire; a GET may carry a token in its target."""
+    """A request as received. The target of a GET may contain a token."""
 
     method: str
     target: str = field(repr=False)
@@ -58,7 +64,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to do with the connection: which reply, and how faithfully to deliver it."""
+    """A reply, and how to deliver it."""
 
     reply: Reply
     wire: Wire = "whole"
@@ -66,10 +72,10 @@ class Outcome:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection: HTTP/1.1 with keep-alive; every method goes to the application."""
+    """One connection: HTTP/1.1 with keep-alive. The application handles all methods."""
 
     protocol_version = "HTTP/1.1"
-    # Nagle's algorithm would collect the bytes of a drip, and make it wait for delayed ACKs.
+    # Nagle's algorithm would collect the bytes of a drip and wait for delayed ACKs.
     disable_nagle_algorithm = True
 
     @property
@@ -77,10 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
         return cast("Listener", self.server)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent: what happened is in the service's request log."""
+        """Do nothing: the service has a request log."""
 
     def answer(self) -> None:
-        """Read one request, ask the application, and deliver what it decides."""
+        """Read one request, call the application, and deliver its outcome."""
         body = self._read_body()
         if body is None:
             self.close_connection = True
@@ -89,17 +95,17 @@ class _Handler(BaseHTTPRequestHandler):
         outcome = self._listener.application(arrival)
         try:
             self._deliver(outcome)
-        except OSError:  # the client went away, or the listener was closed meanwhile
+        except OSError:  # the client has disconnected, or the listener was closed
             self.close_connection = True
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
     def _read_body(self) -> bytes | None:
-        """Return the body that Content-Length announces; refuse what has none (RFC 9112, 6.3)."""
+        """Return the body. Reject a request without a valid Content-Length (RFC 9112, 6.3)."""
         if self.headers.get("Transfer-Encoding"):
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             return None
-        # RFC 9112, sections 3.2 and 6.3: a server refuses a second Host, and lengths that differ.
+        # RFC 9112, sections 3.2 and 6.3: a server rejects a second Host or Content-Length.
         if any(len(self.headers.get_all(name, ())) > 1 for name in ("Host", "Content-Length")):
             self.send_error(HTTPStatus.BAD_REQUEST)
             return None
@@ -133,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(self._message(outcome.reply))
 
     def _message(self, reply: Reply, *, cut: bool = False) -> bytes:
-        """Return the reply as it goes over the wire; if `cut`, without the end that it promises."""
+        """Return the bytes of the reply; if `cut`, fewer than its Content-Length."""
         try:
             reason = HTTPStatus(reply.status).phrase
         except ValueError:
@@ -149,31 +155,31 @@ class _Handler(BaseHTTPRequestHandler):
         return head if self.command == "HEAD" else head + body
 
     def _reset(self) -> None:
-        """Close with RST instead of FIN: lingering for zero seconds discards the connection."""
+        """Close with RST instead of FIN, by SO_LINGER with zero seconds."""
         linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
-        # Closed here, before `socketserver` can send the FIN of an orderly shutdown; the reader
-        # holds the descriptor too.
+        # Close before `socketserver` sends a FIN. The reader holds the descriptor too.
         self.rfile.close()
         self.connection.close()
 
 
 class Listener(ThreadingHTTPServer):
-    """Serves one port of the loopback interface, a daemon thread for each connection.
+    """Server for one loopback port, with a daemon thread for each connection.
 
-    Not reusable: after `close()`, make another on the same port.
+    A closed listener cannot be used again; create another one for the same port.
 
     Args:
-        application: Called for each request, in that connection's thread.
-        reserved: A bound socket from `reserve()`; it starts to listen here.
+        application: Called for each request, in the thread of the connection.
+        reserved: A bound socket from `reserve()`, which starts to listen.
     """
 
     daemon_threads = True
     block_on_close = False
-    # `socketserver` says 5: a cold start of 200 threads would see its SYNs dropped and wait 1 s.
+    # The default of `socketserver` is 5. 200 threads that start at the same time would exceed it:
+    # the kernel drops their SYNs, and they wait 1 s.
     request_queue_size = 512
-    # On Windows SO_REUSEADDR lets another process take the port; there it is not needed either.
+    # On Windows, SO_REUSEADDR is not needed and would let another process bind the port.
     allow_reuse_address: bool = os.name != "nt"
 
     def __init__(self, application: Callable[[Arrival], Outcome], reserved: socket.socket) -> None:
@@ -195,46 +201,46 @@ class Listener(ThreadingHTTPServer):
         self._thread.start()
 
     def _accept(self) -> None:
-        # Not `serve_forever`: that polls, so that stopping takes up to half a second.
+        # `serve_forever` polls, so stopping it takes up to half a second.
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
             while all(key.fileobj is not self._wake for key, _ in selector.select()):
                 try:
                     connection, address = self.get_request()
-                except OSError:  # gone between the SYN and now
+                except OSError:  # the client has disconnected before the accept
                     continue
                 with self._lock:
                     self._connections.add(connection)
                 self.process_request(connection, address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection, then close it."""
+        """Close the connection."""
         with self._lock:
             self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep a fault of the emulator itself for its owner; a vanished client is no fault."""
+        """Store an error of the emulator, for `Service.stop` to raise. Ignore disconnects."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             self.error = error
 
     def pause(self, seconds: float) -> bool:
-        """Wait; return True, at once, when the waiting connection should be dropped instead."""
+        """Wait. Return True immediately if the connection should be closed instead."""
         return self._released.wait(seconds) if seconds > 0 else self._released.is_set()
 
     def release(self) -> None:
-        """End every pause now in progress, so that what hangs or drips hangs up instead."""
+        """End all current pauses: connections that hang or drip are closed."""
         with self._lock:
             released, self._released = self._released, threading.Event()
         released.set()
 
     def close(self) -> None:
-        """Stop accepting, refuse what comes, and cut every connection."""
+        """Stop listening and close all connections."""
         self._waker.send(b"x")
         self._thread.join()
-        # A child that was forked this moment still has the socket: shut it for both.
+        # A child process forked just now shares the socket: shut it down for both.
         _disconnect(self.socket)
         self.server_close()
         self._wake.close()
@@ -247,32 +253,32 @@ class Listener(ThreadingHTTPServer):
         _LISTENERS.discard(self)
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's sockets, or its ports would stay open."""
+        """Close the parent's sockets in a forked child; otherwise its ports would stay open."""
         for held in (self.socket, self._wake, self._waker, *self._connections):
-            # `close()` would wait for the reader that the parent's thread has open.
+            # `close()` would wait for the reader that a thread of the parent has open.
             descriptor = held.detach()
             if descriptor >= 0:
                 os.close(descriptor)
 
 
 def reserve(port: int = 0) -> socket.socket:
-    """Bind a port without listening: it refuses connections, and nobody else can take it."""
+    """Bind a port without listening. It refuses connections, and no other process can bind it."""
     reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if Listener.allow_reuse_address:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         reserved.bind((LOOPBACK, port))
-    except (OSError, OverflowError):  # taken; not a port at all
+    except (OSError, OverflowError):  # in use; out of range
         reserved.close()
         raise
     return reserved
 
 
 def _disconnect(connection: socket.socket) -> None:
-    """Wake the thread that waits for this socket; it then closes it."""
+    """Wake the thread that waits for this socket. The thread then closes it."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # closed already; or a listening socket, where only Linux can do it
+    except OSError:  # closed already, or a listening socket on a system other than Linux
         return
 
 

@@ -1,6 +1,6 @@
-"""What both emulated clouds have in common: a port, a log of requests, faults, latency, outages.
+"""Base class of all emulated services: a port, a request log, faults, latency and outages.
 
-A service answers in `respond()`, which its subclass writes; everything here happens around it.
+A subclass implements `respond()`, which returns the answer to one request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Service"]
 
 @dataclass(slots=True)
 class _Injected:
-    """A fault in the queue, how often it is still due, and for which requests."""
+    """A queued fault, how many requests it still affects, and a filter for requests."""
 
     fault: Fault
     times: int | None
@@ -35,9 +35,12 @@ class Service:
     """One emulated service on one port.
 
     Attributes:
-        requests: Everything that arrived, answered or not.
-        latency_s: Real seconds that every answer is late by.
+        requests: All requests that arrived, answered or not.
+        latency_s: Delay of every answer, in real seconds.
+        default_headers: Headers of every answer that does not set them.
     """
+
+    default_headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
 
     def __init__(self, clock: Clock, port: int = 0) -> None:
         self.requests: RequestLog = RequestLog()
@@ -47,6 +50,8 @@ class Service:
         self._lock = threading.Lock()
         self._faults: list[_Injected] = []
         self._listener: Listener | None = None
+        self._state = threading.Lock()  # for the state that `forget` deletes
+        self.forget()
 
     def __repr__(self) -> str:
         state = "serving" if self._listener else "refusing connections"
@@ -54,27 +59,26 @@ class Service:
 
     @property
     def port(self) -> int:
-        """The port; known once the service was started, and the same ever after."""
+        """The port. It is known after the first start and does not change later."""
         return self._port
 
     @property
     def url(self) -> str:
-        """The root of the service, without a slash at the end."""
+        """The root URL of the service, without a trailing slash."""
         return f"http://{LOOPBACK}:{self._port}"
 
-    # What a subclass writes.
+    # Overridden by subclasses.
 
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
-        """Return the right answer, or the one that this service has for `fault`."""
+        """Return the correct answer, or the answer of this service for `fault`."""
         raise NotImplementedError
 
     def has(self, fault: Fault) -> bool:
-        """Tell whether this fault can happen here."""
-        return True
+        """Return whether this service supports a fault."""
+        return fault.error is None and fault.remaining_s is None
 
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers that every answer of this service carries."""
-        return ()
+    def forget(self) -> None:
+        """Delete the state of this service, such as issued tokens."""
 
     # Faults.
 
@@ -86,23 +90,24 @@ class Service:
         action: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Queue faults: each request takes the first that is meant for it.
+        """Queue faults. Each request takes the first fault that applies to it.
 
         Args:
-            faults: In the order in which they shall happen.
-            times: How many requests each spoils; `None`: all, until `clear_faults()`.
-            when: Only requests for which this returns true.
-            action: Only requests for this AWS action.
-            path: Only requests whose path ends with this (such as "identity").
+            faults: The faults, in the order in which they happen.
+            times: Number of requests that each fault affects; `None`: all, until
+                `clear_faults()`.
+            when: Filter: only requests for which this returns true.
+            action: Filter: only requests for this AWS action.
+            path: Filter: only requests whose path ends with this, such as "identity".
 
         Raises:
-            ValueError: This service has no such fault.
+            ValueError: This service does not support the fault.
         """
         for fault in faults:
             if not self.has(fault):
                 raise ValueError(f"{type(self).__name__} has no fault {fault.label}.")
 
-        def meant(request: Recorded) -> bool:
+        def applies(request: Recorded) -> bool:
             return (
                 (action is None or request.action == action)
                 and (path is None or request.path.endswith(path))
@@ -110,10 +115,10 @@ class Service:
             )
 
         with self._lock:
-            self._faults += [_Injected(fault, times, meant) for fault in faults]
+            self._faults += [_Injected(fault, times, applies) for fault in faults]
 
     def clear_faults(self) -> None:
-        """Drop every fault that has not happened yet."""
+        """Remove all queued faults."""
         with self._lock:
             self._faults = []
 
@@ -128,18 +133,18 @@ class Service:
                     return injected.fault
         return None
 
-    # Life.
+    # Start and stop.
 
     def start(self) -> None:
-        """Listen; on the same port as before, if there was one."""
+        """Listen, after a stop on the same port as before."""
         if self._listener is None:
             self._serve(reserve(self._port))
 
     def stop(self) -> None:
-        """Refuse connections and cut those there are. Does nothing when it is stopped.
+        """Refuse new connections and close the open ones. Does nothing if already stopped.
 
         Raises:
-            RuntimeError: Answering some request failed inside the emulator.
+            RuntimeError: The emulator failed while it answered a request.
         """
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -148,7 +153,7 @@ class Service:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Refuse connections inside the `with` block; then serve the same port again."""
+        """Refuse connections inside the `with` block, then listen on the same port again."""
         self.stop()
         reserved = reserve(self._port)
         try:
@@ -157,13 +162,14 @@ class Service:
             self._serve(reserved)
 
     def reset(self) -> None:
-        """Forget requests, faults and latency, and hang up on whoever was kept waiting."""
+        """Delete all state, requests, faults and latency; close connections that hang."""
         self.clear_faults()
         self.latency_s = 0.0
         if self._listener is not None:
             self._listener.release()
             self._raise_error(self._listener)
         self.requests.clear()
+        self.forget()
 
     def _serve(self, reserved: socket.socket) -> None:
         self._listener = Listener(self._exchange, reserved)
@@ -193,7 +199,7 @@ class Service:
         return Outcome(reply, fault.wire, fault.seconds)
 
     def _record(self, arrival: Arrival) -> Recorded:
-        # A target such as `//host` or `http://[` is not a URL; then it is all path.
+        # A target such as `http://[` is not a URL. Treat all of it as the path.
         try:
             split = urlsplit(arrival.target)
             path, query = split.path, split.query
@@ -208,7 +214,7 @@ class Service:
             path=path,
             query=query,
             headers=arrival.headers,
-            # Of a repeated parameter the first counts: `dict` keeps the last.
+            # The first value of a repeated parameter counts; `dict` keeps the last.
             params=dict(reversed(pairs)),
             at=self._clock(),
             body=arrival.body,
@@ -227,14 +233,14 @@ class Service:
         else:
             reply = self.respond(request, fault)
         named = {name.lower() for name, _ in reply.headers}
-        own = tuple(pair for pair in self.own_headers() if pair[0].lower() not in named)
-        reply = Reply(reply.status, reply.body, own + reply.headers)
+        added = tuple(pair for pair in self.default_headers if pair[0].lower() not in named)
+        reply = Reply(reply.status, reply.body, added + reply.headers)
         reply = reply.with_header("Date", self._date(fault))
         for name, value in fault.headers if fault else ():
             reply = reply.with_header(name, value)
         return reply
 
     def _date(self, fault: Fault | None) -> str:
-        """Return the `Date` header: the clouds' clock, so that a pod can see its own is off."""
+        """Return the `Date` header, by the clouds' clock: clients compare it with their own."""
         now = self._clock() + timedelta(seconds=fault.date_skew_s if fault else 0.0)
         return formatdate(now.timestamp(), usegmt=True)

@@ -1,7 +1,7 @@
-"""AWS services that assume a role for the workload that they run, as its trust policy lets them.
+"""AWS services that assume a role for a workload, if its trust policy allows that.
 
-The session's name and tags are the service's; EKS's are those of its user guide, "Grant pods access
-to AWS resources based on tags". A role's `MaxSessionDuration` does not bind services.
+The service chooses the session name and the tags; the tags of EKS follow its user guide, "Grant
+pods access to AWS resources based on tags". `MaxSessionDuration` does not apply to services.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ def assume_for_workload(
     *,
     now: datetime,
 ) -> Key:
-    """Return credentials of a role that a service has assumed.
+    """Return credentials of a role that a service assumes.
 
     Args:
-        accounts: What AWS holds.
-        role_arn: The role.
-        service: The service's principal, such as `ec2.amazonaws.com`.
-        session_name: Of the session that CloudTrail shows.
-        expiration: The session's end.
-        tags: Session tags, which chained sessions inherit; with them the policy must allow
-            `sts:TagSession` as well.
-        now: The present instant.
+        accounts: State of AWS.
+        role_arn: ARN of the role.
+        service: Principal of the service, such as `ec2.amazonaws.com`.
+        session_name: Session name.
+        expiration: Expiration of the session.
+        tags: Session tags, which chained sessions inherit. With tags, the trust policy must also
+            allow `sts:TagSession`.
+        now: The current time.
 
     Raises:
-        AwsError: `AccessDenied`; also where there is no such role, so as not to tell.
+        AwsError: `AccessDenied`, also if the role does not exist.
     """
     role = accounts.role(role_arn)
     actions = ("sts:AssumeRole", "sts:TagSession") if tags else ("sts:AssumeRole",)

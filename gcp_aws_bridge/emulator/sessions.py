@@ -1,4 +1,4 @@
-"""STS actions for callers who sign: who they are, and sessions that no role is assumed for.
+"""Signed STS actions that assume no role: caller identity, sessions of users, web identity tokens.
 
 Written from the AWS STS API reference and the IAM user guide, "Permissions for temporary security
 credentials" and "Controlling access with IAM policies" (outbound identity federation).
@@ -34,16 +34,16 @@ _DEFAULT_DURATION_S = 43200
 
 
 def caller_identity(call: SignedCall) -> Tree:
-    """Carry out GetCallerIdentity: "No permissions are required to perform this operation"."""
+    """Run GetCallerIdentity: "No permissions are required to perform this operation"."""
     caller = call.caller
     return {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account}
 
 
 def session_token(call: SignedCall) -> Tree:
-    """Carry out GetSessionToken: "No permissions are required for users".
+    """Run GetSessionToken: "No permissions are required for users".
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
     validate(call.params, RULES["GetSessionToken"])
     check_mfa(call.params)
@@ -52,26 +52,26 @@ def session_token(call: SignedCall) -> Tree:
 
 
 def federation_token(call: SignedCall) -> Tree:
-    """Carry out GetFederationToken.
+    """Run GetFederationToken.
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
     validate(call.params, RULES["GetFederationToken"])
-    asked, caller, name = narrowing(call.params), call.caller, call.params["Name"]
-    context = {**call.context, **of_tags(asked.tags)}
+    requested, caller, name = narrowing(call.params), call.caller, call.params["Name"]
+    context = {**call.context, **of_tags(requested.tags)}
     check(call.accounts, caller, "sts:GetFederationToken", context, f"federated-user/{name}")
-    if asked.tags:
+    if requested.tags:
         check(call.accounts, caller, "sts:TagSession", context, f"federated-user/{name}")
     user = Caller(
         arn=f"arn:{caller.partition}:sts::{caller.account}:federated-user/{name}",
         user_id=f"{caller.account}:{name}",
         account=caller.account,
         partition=caller.partition,
-        session=Session(asked.policies, asked.tags, token_size=asked.token_size),
+        session=Session(requested.policies, requested.tags, token_size=requested.token_size),
         federated_by=caller.arn,
     )
-    size = asked.packed_size
+    size = requested.packed_size
     return {
         "Credentials": _issue(call, user),
         "FederatedUser": {"Arn": user.arn, "FederatedUserId": user.user_id},
@@ -80,10 +80,10 @@ def federation_token(call: SignedCall) -> Tree:
 
 
 def access_key_info(call: SignedCall) -> Tree:
-    """Carry out GetAccessKeyInfo.
+    """Run GetAccessKeyInfo.
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
     validate(call.params, RULES["GetAccessKeyInfo"])
     check(call.accounts, call.caller, "sts:GetAccessKeyInfo", call.context)
@@ -95,7 +95,7 @@ def access_key_info(call: SignedCall) -> Tree:
 
 
 def decode_message(call: SignedCall) -> Tree:
-    """Carry out DecodeAuthorizationMessage: no service here has encoded a message.
+    """Run DecodeAuthorizationMessage. No emulated service encodes messages, so it always fails.
 
     Raises:
         AwsError: Always.
@@ -106,12 +106,12 @@ def decode_message(call: SignedCall) -> Tree:
 
 
 def web_identity(call: SignedCall) -> Tree:
-    """Carry out GetWebIdentityToken.
+    """Run GetWebIdentityToken.
 
     Raises:
-        AwsError: STS refuses it.
+        AwsError: STS rejects the request.
     """
-    asked = read_request(call.params)
+    request = read_request(call.params)
     issuer = call.accounts.outbound(call.caller.account)
     if issuer is None:
         raise AwsError(
@@ -121,20 +121,20 @@ def web_identity(call: SignedCall) -> Tree:
         )
     context = {
         **call.context,
-        **of_tags(asked.tags),
-        "sts:identitytokenaudience": tuple(asked.audiences),
-        "sts:signingalgorithm": (asked.algorithm,),
-        "sts:durationseconds": (str(asked.duration_s),),
+        **of_tags(request.tags),
+        "sts:identitytokenaudience": tuple(request.audiences),
+        "sts:signingalgorithm": (request.algorithm,),
+        "sts:durationseconds": (str(request.duration_s),),
     }
     check(call.accounts, call.caller, "sts:GetWebIdentityToken", context)
-    if asked.tags:
+    if request.tags:
         check(call.accounts, call.caller, "sts:TagGetWebIdentityToken", context)
-    token, ends = web_identity_token(asked, call.key, issuer, call.region, call.now)
+    token, ends = web_identity_token(request, call.key, issuer, call.region, call.now)
     return {"WebIdentityToken": token, "Expiration": iso(ends)}
 
 
 def check_mfa(params: Mapping[str, str]) -> None:
-    """Refuse a code of an MFA device: no user has one here.
+    """Reject the code of an MFA device: no emulated user has one.
 
     Raises:
         AwsError: "An incorrect MFA code causes the API to return an access denied error."

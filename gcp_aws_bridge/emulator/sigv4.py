@@ -2,7 +2,7 @@
 
 Written from the IAM user guide, "AWS Signature Version 4 for API requests": "Create a signed AWS
 API request", "Authentication methods" (query string) and "Troubleshoot Signature Version 4
-signing", whose messages these are.
+signing", which has the messages.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z")
 # "Don't encode any of the unreserved characters that RFC 3986 defines."
 _UNRESERVED = "-_.~"
 _QUERY_SIGNATURE = "X-Amz-Signature"
-# The Authorization header's parameters, as a presigned URL has them.
+# Names of the Authorization header's parameters in a presigned URL.
 _IN_QUERY = {
     "Credential": "X-Amz-Credential",
     "SignedHeaders": "X-Amz-SignedHeaders",
     "Signature": _QUERY_SIGNATURE,
 }
-# "presigned STS urls are valid for 15 minutes after timestamp in x-amz-date", whatever
-# X-Amz-Expires says (AWS CLI, eks/get_token.py; aws-iam-authenticator, pkg/token).
+# "presigned STS urls are valid for 15 minutes after timestamp in x-amz-date", regardless of
+# X-Amz-Expires (AWS CLI, eks/get_token.py; aws-iam-authenticator, pkg/token).
 _PRESIGNED_S = 900.0
 _LONGEST_EXPIRES_S = 604800
 
@@ -82,15 +82,15 @@ def verify(
     """Return the key that signed the request.
 
     Args:
-        request: As it arrived.
-        service: The service that the signature must be for, such as "sts".
-        find_key: Returns the key of an access key id, or `None`.
-        now: The present instant.
-        max_skew_s: How far from it the request's date may be.
-        region: The region whose endpoint was asked; any, when `None`.
+        request: The request.
+        service: Required service in the signature, such as "sts".
+        find_key: Returns the key for an access key id, or `None`.
+        now: The current time.
+        max_skew_s: Largest difference between `now` and the date of the request, in seconds.
+        region: Required region in the signature; `None`: any region.
 
     Raises:
-        AwsError: With the code and the words that AWS has for what is wrong.
+        AwsError: The signature is invalid, with the code and message of AWS.
     """
     authorization = _authorization(request)
     amz_date = authorization.amz_date
@@ -114,7 +114,7 @@ def verify(
 
 
 def region_of(request: SignedRequest) -> str:
-    """Return the region that a request, verified before, was signed for."""
+    """Return the region in the signature of a verified request."""
     return _authorization(request).region
 
 
@@ -163,27 +163,27 @@ def _parse(header: str, amz_date: str, token: str) -> _Authorization:
     if algorithm != _ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm[:32]}'.")
     pairs = (part.strip().partition("=") for part in rest.split(","))
-    given = {name: value for name, _, value in pairs}
-    if missing := [name for name in _PARAMETERS if not given.get(name)]:
+    params = {name: value for name, _, value in pairs}
+    if missing := [name for name in _PARAMETERS if not params.get(name)]:
         raise _incomplete(
             " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         )
-    return _read(given, amz_date, token, presigned=False)
+    return _read(params, amz_date, token, presigned=False)
 
 
 def _read(
-    given: Mapping[str, str], amz_date: str, token: str, *, presigned: bool
+    params: Mapping[str, str], amz_date: str, token: str, *, presigned: bool
 ) -> _Authorization:
-    credential = given["Credential"].split("/")
+    credential = params["Credential"].split("/")
     if len(credential) != 5:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
             "keyid/date/region/service/term."
         )
-    names = tuple(given["SignedHeaders"].lower().split(";"))
+    names = tuple(params["SignedHeaders"].lower().split(";"))
     key_id, date, region, service, end = credential
     return _Authorization(
-        key_id, date, region, service, end, names, given["Signature"], amz_date, token, presigned
+        key_id, date, region, service, end, names, params["Signature"], amz_date, token, presigned
     )
 
 
@@ -211,23 +211,23 @@ def _check_scope(
 def _check_signed_headers(authorization: _Authorization, headers: Message) -> None:
     """ "You must include the host header ... and any x-amz-* headers in the request"."""
     names = {name.lower() for name in headers}
-    must = {"host"} | {name for name in names if name.startswith("x-amz-")}
-    for name in sorted(must - set(authorization.signed_headers)):
+    required = {"host"} | {name for name in names if name.startswith("x-amz-")}
+    for name in sorted(required - set(authorization.signed_headers)):
         raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
-def _check_date(amz_date: str, now: datetime, max_skew_s: float, lives_s: float) -> None:
+def _check_date(amz_date: str, now: datetime, max_skew_s: float, valid_s: float) -> None:
     try:
         signed = datetime.strptime(amz_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         raise _incomplete("Date must be in ISO-8601 'basic format'.") from None
-    off_s = (now - signed).total_seconds()
-    if -max_skew_s <= off_s <= max(max_skew_s, lives_s):
+    age_s = (now - signed).total_seconds()
+    if -max_skew_s <= age_s <= max(max_skew_s, valid_s):
         return
     skew = timedelta(seconds=max_skew_s)
     minutes = f"{max_skew_s / 60:g} min."
-    at, bound = f"{now:%Y%m%dT%H%M%SZ}", now - skew if off_s > 0 else now + skew
-    if off_s > 0:
+    at, bound = f"{now:%Y%m%dT%H%M%SZ}", now - skew if age_s > 0 else now + skew
+    if age_s > 0:
         raise _mismatch(
             f"Signature expired: {amz_date} is now earlier than {bound:%Y%m%dT%H%M%SZ} "
             f"({at} - {minutes})"
@@ -254,7 +254,7 @@ def _canonical(request: SignedRequest, signed_headers: Iterable[str]) -> bytes:
     headers = [f"{name}:{_canonical_value(request.headers, name)}\n" for name in signed_headers]
     lines = [
         request.method,
-        # Every service but S3 has the path encoded once more than it was sent.
+        # All services except S3 encode the path a second time.
         quote(request.path or "/", safe="/" + _UNRESERVED),
         _canonical_query(request.query),
         "".join(headers),
@@ -274,7 +274,7 @@ def _canonical_query(query: str) -> str:
     pairs = []
     for item in filter(None, query.split("&")):
         name, _, value = item.partition("=")
-        if name == _QUERY_SIGNATURE:  # it covers all parameters but itself
+        if name == _QUERY_SIGNATURE:  # the signature covers all parameters except itself
             continue
         pairs.append(tuple(_encoded(part) for part in (name, value)))
     return "&".join("=".join(pair) for pair in sorted(pairs))
@@ -285,7 +285,7 @@ def _encoded(part: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Compare in a time that does not tell where the difference is."""
+    """Compare in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 

@@ -1,8 +1,8 @@
-"""The emulated AWS STS: roles assumed, callers told who they are, tokens that say so to others.
+"""Emulated AWS STS.
 
-The Query protocol (AWS STS API reference, "Making query requests"): POST with a form, or GET with a
-query. Every region is served on one port. `assuming` has the actions that assume a role, `sessions`
-the others.
+Implements the Query protocol (AWS STS API reference, "Making query requests"): POST with a form, or
+GET with a query. One port serves all regions. The actions that assume a role are in `assuming`, the
+others in `sessions`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 
 from . import assuming, sessions, sigv4
 from .accounts import Accounts, Key
-from .answers import AwsError, Tree, answer, refusal
+from .answers import AwsError, Tree, answer, error_answer
 from .authorization import refused
 from .call import Call, SignedCall
 from .clock import Clock
@@ -29,7 +29,7 @@ __all__ = ["STS"]
 
 _VERSION = "2011-06-15"
 
-# Signatures are good for five minutes (IAM user guide, "Elements of an API request signature").
+# Signatures are valid for five minutes (IAM user guide, "Elements of an API request signature").
 _MAX_SKEW_S = 300.0
 
 _SIGNED: dict[str, Callable[[SignedCall], Tree]] = {
@@ -56,41 +56,38 @@ class STS(Service):
     """AWS STS on one port.
 
     Attributes:
-        max_skew_s: How far a signed request's date may be from the clouds' clock, in seconds.
-            AWS has five minutes; clients that sign by the real clock while a test moves the
-            clouds' need more.
+        max_skew_s: Largest difference between the date of a signed request and the clouds' clock,
+            in seconds. AWS allows five minutes. Raise it if clients sign by the real clock while
+            a test moves the clouds' clock.
     """
+
+    default_headers = (
+        ("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000"),
+        ("Content-Type", "text/xml"),
+    )
 
     def __init__(self, accounts: Accounts, google: Issuer, clock: Clock, port: int = 0) -> None:
         super().__init__(clock, port)
-        self.max_skew_s: float = _MAX_SKEW_S
         self._accounts = accounts
         self._google = Provider(google, frozenset({"accounts.google.com"}), None)
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency and tolerance. What accounts hold is not ours."""
-        super().reset()
-        self.max_skew_s = _MAX_SKEW_S
+    def forget(self) -> None:
+        """Restore the tolerance for dates. `Accounts` has the state of AWS."""
+        self.max_skew_s: float = _MAX_SKEW_S
 
     def has(self, fault: Fault) -> bool:
         return fault.remaining_s is None
 
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (
-            ("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000"),
-            ("Content-Type", "text/xml"),
-        )
-
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         if fault is not None and fault.error is not None:
-            return refusal(AwsError(*fault.error))
+            return error_answer(AwsError(*fault.error))
         try:
             return answer(*self._dispatch(request))
         except AwsError as error:
-            return refusal(error)
+            return error_answer(error)
 
     def _dispatch(self, request: Recorded) -> tuple[str, Tree]:
-        """Carry out an action; return its name and its result."""
+        """Run an action. Return its name and its result."""
         if request.path not in ("", "/"):
             raise AwsError("UnknownOperationException", "", 404)
         if request.method not in ("GET", "POST"):
@@ -129,7 +126,7 @@ class STS(Service):
         """Return the key that signed a request to STS; see `sigv4.verify`.
 
         Raises:
-            AwsError: STS would not take it.
+            AwsError: The signature is invalid.
         """
         return sigv4.verify(
             signed,

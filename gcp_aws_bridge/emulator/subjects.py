@@ -1,8 +1,8 @@
-"""Subject tokens, as Google's Security Token Service verifies them: what do they assert of whom?
+"""Verification of subject tokens, as Google's Security Token Service does it.
 
 Written from Google's REST reference of `token` (`subjectToken`) and "Prepare an external
-identity provider"; words that neither gives are those that users report (google-api-python-client
-issue 1136, js-genai issue 1216, google-github-actions/auth), or, marked "ours", are made up.
+identity provider". Other messages are those that users report (google-api-python-client
+issue 1136, js-genai issue 1216, google-github-actions/auth); a comment marks invented ones.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from urllib.parse import parse_qsl, unquote
 from . import jws
 from .accounts import Key
 from .answers import AwsError
+from .oauth import OAuthError
 from .providers import WorkloadProvider
 from .sigv4 import SignedRequest
 
-__all__ = ["FindSigner", "OAuthError", "aws_assertion", "oidc_assertion"]
+__all__ = ["FindSigner", "aws_assertion", "oidc_assertion"]
 
 FindSigner = Callable[[SignedRequest, datetime, "str | None"], Key]
-"""Returns who signed a request to AWS STS in a region, or raises AWS's error."""
+"""Returns the key that signed a request to AWS STS in a region, or raises `AwsError`."""
 
 # "The URL of the AWS STS endpoint for GetCallerIdentity, such as https://sts.amazonaws.com?
 # Action=GetCallerIdentity&Version=2011-06-15. Regional endpoints are also supported."
 _URL = re.compile(r"https://sts(?:\.([a-z]{2,}(?:-[a-z]+)+-\d))?\.amazonaws\.com/?\?([^#]*)")
 _QUERY = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]
-# AWS General Reference, "AWS STS endpoints", of the partitions that have theirs at amazonaws.com.
+# AWS General Reference, "AWS STS endpoints": the regions whose endpoint is in amazonaws.com.
 _REGIONS = frozenset(
     """
     af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1
@@ -40,40 +41,30 @@ _REGIONS = frozenset(
     mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-west-1 us-west-2
     """.split()  # noqa: SIM905 - one region in each line is no easier to compare
 )
-# The global endpoint takes signatures for this region (AWS General Reference, STS endpoints).
+# The global endpoint accepts signatures for this region (AWS General Reference, STS endpoints).
 _GLOBAL_REGION = "us-east-1"
 _TARGET = "x-goog-cloud-target-resource"
 _REQUIRED = ("authorization", "host", "x-amz-date", _TARGET)
 
-# Measured by users: `iat` up to a minute ahead, `exp` up to a minute past.
+# Users report: `iat` up to a minute in the future, `exp` up to a minute in the past.
 _LEEWAY_S = 60
 # "Must be less than 48 hours after iat" (REST reference, `subjectToken`).
 _LONGEST_S = 172800
 
 
-class OAuthError(Exception):
-    """A refusal, with the code and the words of an OAuth 2.0 error (RFC 6749, section 5.2)."""
-
-    def __init__(self, code: str, description: str, status: int = 400) -> None:
-        super().__init__(f"{code}: {description}")
-        self.code = code
-        self.description = description
-        self.status = status
-
-
 def aws_assertion(
     subject_token: str, provider: WorkloadProvider, find_signer: FindSigner, now: datetime
 ) -> dict[str, Any]:
-    """Return what AWS says of whoever signed a GetCallerIdentity request.
+    """Return the caller identity that AWS has for a signed GetCallerIdentity request.
 
     Args:
-        subject_token: The request, as JSON, percent-encoded.
-        provider: Whom it was sent to.
-        find_signer: Asks the emulated AWS STS.
-        now: The present instant.
+        subject_token: The request, as percent-encoded JSON.
+        provider: The provider that the token was sent to.
+        find_signer: Verifies the signature at the emulated AWS STS.
+        now: The current time.
 
     Raises:
-        OAuthError: Google would refuse it.
+        OAuthError: Google rejects the token.
     """
     url, headers = _signed_request(subject_token)
     match = _URL.fullmatch(url)
@@ -96,7 +87,7 @@ def aws_assertion(
             f"{error.message}",
         ) from None
     if caller.account != provider.aws_account:
-        # Ours.
+        # Invented message.
         raise OAuthError(
             "invalid_grant",
             f"The AWS account {caller.account} of the credential is not the account "
@@ -106,7 +97,7 @@ def aws_assertion(
 
 
 def _signed_request(subject_token: str) -> tuple[str, Message]:
-    """Return URL and headers of the request that a subject token describes."""
+    """Return the URL and the headers of the request in a subject token."""
     try:
         document = json.loads(unquote(subject_token))
         url, method, pairs = (document[name] for name in ("url", "method", "headers"))
@@ -127,7 +118,7 @@ def _signed_request(subject_token: str) -> tuple[str, Message]:
 
 
 def _malformed(what: str) -> OAuthError:
-    """Return the error whose beginning users report; the rest is ours."""
+    """Return an error. Users report the first sentence; the rest is invented."""
     return OAuthError("invalid_grant", f"Invalid format of AWS credentials: {what}")
 
 
@@ -137,12 +128,12 @@ def oidc_assertion(
     """Return the claims of an OIDC token that the provider trusts.
 
     Raises:
-        OAuthError: Google would refuse it.
+        OAuthError: Google rejects the token.
     """
     try:
         token = jws.decode(subject_token)
     except ValueError:
-        raise OAuthError("invalid_grant", "The ID Token is malformed.") from None  # ours
+        raise _refused("The ID Token is malformed.") from None  # invented message
     claims, issuer = token.claims, provider.issuer
     if issuer is None or claims.get("iss") != issuer.url:
         raise _refused(

@@ -1,8 +1,8 @@
-"""Verification of web identity tokens as AWS STS does it, up to the trust policy.
+"""Verification of web identity tokens by AWS STS, before the trust policy is evaluated.
 
-Order and codes follow the STS API reference, AssumeRoleWithWebIdentity: a token that cannot be
-read, or that nobody vouches for, is `InvalidIdentityToken`; one past its end is
-`ExpiredTokenException`. The messages are those that users of STS report.
+Order and codes follow the STS API reference, AssumeRoleWithWebIdentity: `InvalidIdentityToken` for
+a token that is malformed or has no trusted issuer, `ExpiredTokenException` for an expired token.
+Messages are those that users of STS report.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NO_KEY = (
 )
 
 # Clocks differ: RFC 7519, section 4.1.4, allows "some small leeway, usually no more than a few
-# minutes". STS does not document its own; it concerns `iat` and `nbf` here, never `exp`.
+# minutes". The leeway of STS is not documented. Here it applies to `iat` and `nbf`, not to `exp`.
 _LEEWAY_S = 300
 
 # `SubjectFromWebIdentityToken` (STS API reference): 6 to 255 characters.
@@ -36,13 +36,12 @@ _SUBJECT_LENGTH = range(6, 256)
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An identity provider as one AWS account knows it.
+    """An identity provider in an AWS account.
 
     Attributes:
-        issuer: Who signs.
-        names: What a trust policy may call it (`Principal.Federated`).
-        client_ids: What AWS calls the audience must be among them; `None`: it may be anything, as
-            for built-in Google.
+        issuer: Issuer of the tokens.
+        names: Names of the provider in trust policies (`Principal.Federated`).
+        client_ids: Allowed audiences; `None`: all, as for the built-in provider of Google.
     """
 
     issuer: Issuer
@@ -52,7 +51,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class WebIdentity:
-    """A verified token: who vouches, for whom, and what a trust policy may ask about it."""
+    """A verified token: its provider, subject and audience, and its condition keys."""
 
     provider: Provider
     claims: Mapping[str, Any] = field(repr=False)
@@ -64,12 +63,12 @@ class WebIdentity:
 def verify(
     token: str, find_provider: Callable[[str], Provider | None], now: datetime
 ) -> WebIdentity:
-    """Return the identity that the token proves.
+    """Return the identity in a token.
 
     Args:
-        token: As it was sent.
+        token: The token.
         find_provider: Returns the provider for an `iss`, or `None`.
-        now: The present instant.
+        now: The current time.
 
     Raises:
         AwsError: `InvalidIdentityToken` or `ExpiredTokenException`.
@@ -91,10 +90,10 @@ def verify(
 
 
 def identify(claims: Mapping[str, Any], provider: Provider) -> WebIdentity:
-    """Return the identity that verified claims describe.
+    """Return the identity in verified claims.
 
     Raises:
-        AwsError: `InvalidIdentityToken`: the subject or the audience is none that AWS takes.
+        AwsError: `InvalidIdentityToken`: AWS does not accept the subject or the audience.
     """
     subject = claims.get("sub")
     if not isinstance(subject, str) or len(subject) not in _SUBJECT_LENGTH:
@@ -105,7 +104,7 @@ def identify(claims: Mapping[str, Any], provider: Provider) -> WebIdentity:
 
 
 def _check_signature(jws: Jws, issuer: Issuer) -> None:
-    """Verify RS256 with the published key. What the header claims must not choose the algorithm."""
+    """Verify RS256 with the published key. The header must not choose another algorithm."""
     if not jws.is_rs256:
         raise _invalid(_NOT_A_JWT)
     key = issuer.verification_key(str(jws.header.get("kid")))
@@ -133,12 +132,12 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
 
 
 def _audience(claims: Mapping[str, Any], provider: Provider) -> str:
-    """Return what AWS calls the audience: `azp` when there is one, else `aud`.
+    """Return what AWS calls the audience: `azp` if the token has it, otherwise `aud`.
 
-    IAM user guide, "Available keys for AWS OIDC federation": `accounts.google.com:aud`. In the
-    list of client ids of a provider that an account has made, `azp` alone is looked for where there
-    is one: users whose list has the token's `aud`, and not its `azp`, report "Incorrect token
-    audience" (aws/aws-sdk-net#3071).
+    IAM user guide, "Available keys for AWS OIDC federation": `accounts.google.com:aud`. For a
+    provider created in an account, AWS compares the client ids with `azp`, if the token has it:
+    users whose list contains `aud` but not `azp` report "Incorrect token audience"
+    (aws/aws-sdk-net#3071).
     """
     audiences, azp = strings(claims.get("aud")), strings(claims.get("azp"))
     named = azp or audiences
@@ -152,10 +151,10 @@ def _audience(claims: Mapping[str, Any], provider: Provider) -> str:
 def _context(
     issuer_url: str, claims: Mapping[str, Any], subject: str, audience: str
 ) -> dict[str, tuple[str, ...]]:
-    """Return the condition keys that the provider gives, in lower case: keys have no case.
+    """Return the condition keys of a token, in lower case: keys are case-insensitive.
 
-    IAM user guide, "IAM and AWS STS condition context keys": the prefix is the issuer without
-    its scheme; Google alone has `oaud` (the token's own `aud`) and the organization's number.
+    IAM user guide, "IAM and AWS STS condition context keys": the prefix is the issuer without the
+    scheme. Only Google has `oaud` (the `aud` of the token) and the organization number.
     """
     prefix = issuer_url.partition("://")[2].lower()
     context: dict[str, tuple[str, ...]] = {

@@ -1,11 +1,10 @@
-"""Trust policies: which principal may assume a role, as IAM decides it.
+"""Trust policies: which principals may assume a role.
 
 Written from the IAM user guide: "Grammar of the IAM JSON policy language", "AWS JSON policy
 elements: Principal", "Access Analyzer policy check reference" ("Invalid federated principal syntax
 in role trust policy", "Role trust policy syntax error notprincipal"), "IAM and AWS STS quotas" and
-"Policy evaluation logic" (an explicit Deny wins; without an Allow the answer is no); and from the
-service authorization reference of AWS STS. What a trust policy may not hold is refused when the
-role is made.
+"Policy evaluation logic" (an explicit Deny wins; without an Allow, access is denied); and from the
+service authorization reference of AWS STS. Invalid policies are rejected when the role is created.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .conditions import Condition, Context
+from .conditions import Context
 from .policies import Actions, PolicyError, read, size, texts
 
 __all__ = ["Principal", "TrustPolicy"]
@@ -36,7 +35,8 @@ _AWS_PRINCIPAL = re.compile(
     re.ASCII,
 )
 _ENTITY = re.compile(r"arn:aws[\w-]*:iam::\d{12}:(?:role|user)/.+", re.ASCII)
-# "Create a role for OpenID Connect federation": four are built in, others are an account's own.
+# "Create a role for OpenID Connect federation": four providers are built in; an account creates
+# the others.
 _FEDERATED_PRINCIPAL = re.compile(
     r"accounts\.google\.com|cognito-identity\.amazonaws\.com|graph\.facebook\.com|www\.amazon\.com"
     r"|arn:aws[\w-]*:iam::\d{12}:(oidc|saml)-provider/[^*?]+",
@@ -56,11 +56,11 @@ _ROLE_ACTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller, as a policy may name it.
+    """The caller, by its names in policies.
 
     Attributes:
-        kind: The member of the Principal element that names such callers.
-        names: Every name that a policy could give this one.
+        kind: Member of the Principal element for callers of this kind.
+        names: All names of the caller.
     """
 
     kind: Literal["AWS", "Federated", "Service"]
@@ -68,25 +68,16 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
-    allows: bool
-    anyone: bool
-    principals: Mapping[str, frozenset[str]]
-    actions: Actions
-    conditions: tuple[Condition, ...]
+class _Principals:
+    """The Principal element of a statement."""
 
-    def names(self, action: str, principal: Principal, context: Context) -> frozenset[str]:
-        """Return the names by which the statement applies to the caller; none if it does not."""
-        named = self.principals.get(principal.kind, frozenset()) & principal.names
-        if self.anyone:
-            named |= {"*"}
-        if (
-            named
-            and self.actions.cover(action)
-            and all(condition.holds(context) for condition in self.conditions)
-        ):
-            return named
-        return frozenset()
+    anyone: bool
+    by_kind: Mapping[str, frozenset[str]]
+
+    def matching(self, principal: Principal) -> frozenset[str]:
+        """Return the names of the caller that the element contains."""
+        named = self.by_kind.get(principal.kind, frozenset()) & principal.names
+        return named | {"*"} if self.anyone else named
 
 
 class TrustPolicy:
@@ -96,52 +87,54 @@ class TrustPolicy:
         document: The policy, as an object or as JSON text.
 
     Raises:
-        PolicyError: IAM refuses the document; the message says why.
+        PolicyError: IAM rejects the document; the message has the reason.
     """
 
     def __init__(self, document: Mapping[str, Any] | str) -> None:
-        found = read(document, members=_MEMBERS, prohibited=_PROHIBITED, sid=_SID)
+        statements = read(document, members=_MEMBERS, prohibited=_PROHIBITED, sid=_SID)
         if size(document) > _QUOTA:
             raise PolicyError(f"Cannot exceed quota for ACLSizePerRole: {_QUOTA}", "LimitExceeded")
-        self._statements = tuple(_statement(raw, found.conditions(raw)) for raw in found.raw)
+        for statement in statements:
+            _check_actions(statement.actions)
+        self._statements = [
+            (statement, _principals(statement.raw.get("Principal"))) for statement in statements
+        ]
 
     @property
     def entities(self) -> frozenset[str]:
-        """The users and roles that it names; IAM keeps their unique ids instead."""
+        """ARNs of the users and roles in the policy. IAM stores their unique ids instead."""
         return frozenset(
             name
-            for statement in self._statements
-            for name in statement.principals.get("AWS", ())
+            for _, principals in self._statements
+            for name in principals.by_kind.get("AWS", ())
             if _ENTITY.fullmatch(name)
         )
 
     def admitted(self, action: str, principal: Principal, context: Context) -> frozenset[str]:
-        """Return the names by which the caller may do `action`; none where it may not."""
+        """Return the names by which the caller may perform `action`; empty if it may not."""
         allowing: frozenset[str] = frozenset()
-        for statement in self._statements:
-            names = statement.names(action, principal, context)
-            if names and not statement.allows:
-                return frozenset()
-            allowing |= names
+        for statement, principals in self._statements:
+            names = principals.matching(principal)
+            if names and statement.applies(action, context):
+                if not statement.allows:
+                    return frozenset()
+                allowing |= names
         return allowing
 
     def allows(self, action: str, principal: Principal, context: Context) -> bool:
-        """Tell whether `principal` may do `action` (such as "sts:AssumeRole")."""
+        """Return whether `principal` may perform `action`, such as `sts:AssumeRole`."""
         return bool(self.admitted(action, principal, context))
 
 
-def _statement(raw: Mapping[str, Any], conditions: tuple[Condition, ...]) -> _Statement:
-    anyone, principals = _principals(raw.get("Principal"))
-    actions = Actions.of(raw)
-    for name in texts(raw["Action"], "Action") if "Action" in raw else ():
-        if not any(Actions.of({"Action": name}).cover(action) for action in _ROLE_ACTIONS):
+def _check_actions(actions: Actions) -> None:
+    for name in () if actions.all_but else actions.names:
+        if not any(Actions((name,), all_but=False).cover(action) for action in _ROLE_ACTIONS):
             raise PolicyError("AssumeRole policy may only specify STS AssumeRole actions.")
-    return _Statement(raw["Effect"] == "Allow", anyone, principals, actions, conditions)
 
 
-def _principals(raw: object) -> tuple[bool, dict[str, frozenset[str]]]:
+def _principals(raw: object) -> _Principals:
     if raw == "*":
-        return True, {}
+        return _Principals(anyone=True, by_kind={})
     if not isinstance(raw, Mapping) or not raw:
         raise PolicyError("Missing required field Principal")
     found: dict[str, frozenset[str]] = {}
@@ -155,4 +148,4 @@ def _principals(raw: object) -> tuple[bool, dict[str, frozenset[str]]]:
             if "*" in name if known is None else not known.fullmatch(name):
                 raise PolicyError(f'Invalid principal in policy: "{kind}":"{name}"')
         found[kind] = frozenset(names)
-    return False, found
+    return _Principals(anyone=False, by_kind=found)

@@ -1,6 +1,6 @@
-"""Checks that AWS makes of every parameter of a Query request: lengths, patterns, bounds.
+"""Validation of the parameters of a Query request: lengths, patterns, bounds.
 
-The wording is that of the validation which every AWS Query API shares.
+The messages are those of the validation that all AWS Query APIs share.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from .answers import AwsError
 
-__all__ = ["Rule", "invalid", "members", "validate"]
+__all__ = ["Rule", "invalid", "members", "validate", "violation"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the API reference says of one parameter."""
+    """Constraints of one parameter in the API reference."""
 
     name: str
     required: bool = False
@@ -28,30 +28,35 @@ class Rule:
 
 
 def validate(params: Mapping[str, str], rules: Iterable[Rule]) -> None:
-    """Check every parameter; report all that fail at once, as AWS does.
+    """Check all parameters. The error lists all that fail, as AWS does.
 
     Raises:
-        AwsError: `ValidationError`, or `MalformedInput` for what is not a number.
+        AwsError: `ValidationError`, or `MalformedInput` if a number is malformed.
     """
     failures = []
     for rule in rules:
         value = params.get(rule.name)
         if value is None:
             if rule.required:
-                failures.append(_failure(rule, "null", "must not be null"))
+                failures.append(_failure(rule.name, "must not be null", " null"))
             continue
         if rule.integer and not re.fullmatch(r"[+-]?\d{1,10}", value, re.ASCII):
             raise AwsError("MalformedInput", f"{rule.name} is not an integer")
-        shown = "" if rule.secret else f"'{value}'"
-        failures += [_failure(rule, shown, wrong) for wrong in _broken(rule, value)]
+        shown = "" if rule.secret else f" '{value}'"
+        failures += [_failure(rule.name, wrong, shown) for wrong in _broken(rule, value)]
     if failures:
-        plural = "s" if len(failures) > 1 else ""
-        raise invalid(f"{len(failures)} validation error{plural} detected: {'; '.join(failures)}")
+        raise _violations(failures)
 
 
-def members(params: Mapping[str, str], name: str, of: str) -> list[str]:
-    """Return a list of structures' members of one name, in order (`NAME.member.N.OF`)."""
-    pattern = re.compile(rf"{name}\.member\.(\d{{1,4}})\.{of}", re.ASCII)
+def violation(name: str, constraint: str) -> AwsError:
+    """Return the `ValidationError` for one parameter that does not satisfy a constraint."""
+    return _violations([_failure(name, constraint)])
+
+
+def members(params: Mapping[str, str], name: str, field: str = "") -> list[str]:
+    """Return the items of a list, in order (`NAME.member.N`), or one field of each item."""
+    suffix = rf"\.{field}" if field else ""
+    pattern = re.compile(rf"{name}\.member\.(\d{{1,4}}){suffix}", re.ASCII)
     found = {int(m[1]): value for key, value in params.items() if (m := pattern.fullmatch(key))}
     return [found[number] for number in sorted(found)]
 
@@ -61,10 +66,14 @@ def invalid(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 
 
-def _failure(rule: Rule, shown: str, wrong: str) -> str:
-    member = rule.name[0].lower() + rule.name[1:]
-    value = f"Value {shown} at" if shown else "Value at"
-    return f"{value} '{member}' failed to satisfy constraint: Member {wrong}"
+def _violations(failures: list[str]) -> AwsError:
+    plural = "s" if len(failures) > 1 else ""
+    return invalid(f"{len(failures)} validation error{plural} detected: {'; '.join(failures)}")
+
+
+def _failure(name: str, constraint: str, shown: str = "") -> str:
+    member = name[0].lower() + name[1:]
+    return f"Value{shown} at '{member}' failed to satisfy constraint: Member {constraint}"
 
 
 def _broken(rule: Rule, value: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""Workloads on AWS, as their environment shows them: pods in EKS, EC2, ECS, Lambda.
+"""Environments of workloads on AWS: pods in EKS, EC2, ECS and Lambda.
 
-Each method returns what such a program has in its environment; give it to a process, or set it.
-The role's trust policy must admit the service: `AwsSide.trust_policy_for_service`.
+Each method returns environment variables, for a subprocess or for this process. The role's trust
+policy must admit the service: see `AwsSide.trust_policy_for_service`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["Workloads"]
 _CLUSTER_ARN = f"arn:aws:eks:{REGION}:123456789012:cluster/production"
 _POD = "etl-7d4b9c6f5-x2x8q"
 _POD_UID = "3f0b1c52-5c0a-4b3e-9d3e-6a1d6a0a9c11"
-# What EKS asks for, for both kinds of file (amazon-eks-pod-identity-webhook).
+# EKS uses this lifetime for both kinds of token files (amazon-eks-pod-identity-webhook).
 _TOKEN_LIFETIME_S = 86400
-# Lambda does not document the life of its credentials; users see twelve hours.
+# Lambda does not document the lifetime of its credentials; users report twelve hours.
 _LAMBDA_LIFETIME = timedelta(hours=12)
 
 
 class Workloads(AwsSide):
-    """Where the programs run that come from AWS."""
+    """Methods that return the environment of a workload on AWS."""
 
     @property
     def pod_identity(self) -> PodIdentityAgent:
-        """EKS's Pod Identity Agent, and ECS's; started when it is first asked for."""
+        """The Pod Identity Agent of EKS, and the agent of ECS; started on first use."""
         return self._lazily(
             PodIdentityAgent,
             lambda: PodIdentityAgent(self._accounts, self._cluster, _CLUSTER_ARN, self._now),
@@ -44,7 +44,7 @@ class Workloads(AwsSide):
 
     @property
     def imds(self) -> Imds:
-        """EC2's instance metadata service; started when it is first asked for."""
+        """EC2's instance metadata service; started on first use."""
         return self._lazily(Imds, lambda: Imds(self._accounts, REGION, self._now))
 
     @property
@@ -61,14 +61,14 @@ class Workloads(AwsSide):
         forged: bool = False,
         **claim_overrides: Any,
     ) -> str:
-        """Return a projected token of a pod in the EKS cluster, as its file would hold.
+        """Return a projected token of a pod in the EKS cluster: the content of its token file.
 
         Args:
             audience: `aud`.
-            namespace: The pod's namespace.
-            ksa: Its Kubernetes service account.
+            namespace: Namespace of the pod.
+            ksa: Kubernetes service account of the pod.
             forged: Sign with a key that is not the cluster's.
-            claim_overrides: Claims to add or replace; `None` removes one.
+            claim_overrides: Claims to add or replace; `None` removes a claim.
         """
         subject = f"system:serviceaccount:{namespace}:{ksa}"
         about = {
@@ -93,17 +93,17 @@ class Workloads(AwsSide):
         namespace: str = "default",
         ksa: str = "etl",
     ) -> dict[str, str]:
-        """Return the environment of a pod in EKS; write its token file.
+        """Return the environment of a pod in EKS, and write its token file.
 
         Args:
-            role_arn: The role of its service account.
-            folder: Where the file goes, with access for its owner only.
-            how: By Pod Identity, or by IAM roles for service accounts.
-            namespace: The pod's namespace.
-            ksa: Its Kubernetes service account.
+            role_arn: Role of the pod's service account.
+            folder: Directory for the token file, which only its owner can read.
+            how: EKS Pod Identity, or IAM roles for service accounts (IRSA).
+            namespace: Namespace of the pod.
+            ksa: Kubernetes service account of the pod.
 
         Raises:
-            ValueError: There is no such way, or no such ARN.
+            ValueError: `how` is unknown, or `role_arn` is not the ARN of a role.
         """
         role = role_arn_parts(role_arn)
         if how not in ("pod-identity", "irsa") or role is None:
@@ -124,7 +124,7 @@ class Workloads(AwsSide):
         return {**common, "AWS_ROLE_ARN": role_arn, "AWS_WEB_IDENTITY_TOKEN_FILE": path}
 
     def ec2_environ(self, role_arn: str) -> dict[str, str]:
-        """Return the environment of a program on an EC2 instance with this role."""
+        """Return the environment of a program on an EC2 instance that has this role."""
         self.imds.role_arn = role_arn
         return {
             **self._aws_environ(),
@@ -133,11 +133,11 @@ class Workloads(AwsSide):
         }
 
     def ecs_environ(self, role_arn: str, token: str | None = None) -> dict[str, str]:
-        """Return the environment of an ECS task with this role.
+        """Return the environment of an ECS task.
 
         Args:
-            role_arn: The task's role.
-            token: What the task must show; nothing, when `None`.
+            role_arn: Role of the task.
+            token: Authorization token of the task; `None`: no token is required.
         """
         found = {
             **self._aws_environ(),
@@ -146,7 +146,7 @@ class Workloads(AwsSide):
         return found if token is None else {**found, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
 
     def lambda_environ(self, role_arn: str, function: str = "etl") -> dict[str, str]:
-        """Return the environment of a Lambda function: its credentials are in it, and end.
+        """Return the environment of a Lambda function, which contains its credentials.
 
         Raises:
             AwsError: The role's trust policy does not admit Lambda.

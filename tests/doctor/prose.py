@@ -279,7 +279,7 @@ def _agent(place: Machine, said: Said) -> None:
 def _identity_center(place: Machine, said: Said) -> None:
     """Let requests pass to the portal of IAM Identity Center, which the finding names."""
     assert "IAM Identity Center" in said.seen
-    place.cloud.sso.clear_faults()
+    workload(place).laptop.sso.clear_faults()
 
 
 def _task(place: Machine, said: Said) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
+from laptops import Laptop
 
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import instance
@@ -52,6 +53,7 @@ class Workload(Machine):
         self.account(self.provider.principal_set("attribute.aws_role", SESSION))
         self.set(GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT=EMAIL)
         self._where: dict[str, str] = {}
+        self.laptop = Laptop(cloud)
         self.runs_on("eks")
 
     # AWS's side.
@@ -80,7 +82,7 @@ class Workload(Machine):
             found = cloud.eks_pod(ROLE, folder, how=how)
             return {**found, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         if where == "sso":
-            return cloud.sso_profile(ROLE, folder)
+            return self.laptop.sso_profile(ROLE, folder)
         return {
             "ec2": cloud.ec2_environ,
             "ecs": cloud.ecs_environ,
@@ -91,7 +93,7 @@ class Workload(Machine):
         """Sign in at IAM Identity Center: its token is in the home directory then."""
         home = os.path.expanduser("~")
         assert home == os.environ["HOME"]
-        found = self.cloud.sso_profile(ROLE, home)
+        found = self.laptop.sso_profile(ROLE, home)
         for provider in (SSOProvider, SSOTokenProvider):  # they read HOME when they are imported
             self._patch.setattr(
                 provider, "_SSO_TOKEN_CACHE_DIR", os.path.join(home, ".aws/sso/cache")

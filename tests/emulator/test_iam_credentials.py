@@ -480,5 +480,5 @@ def test_other_methods_are_not_there(emulator, provider, federated, call):
     ],
 )
 def test_a_member_must_be_one(emulator, member):
-    with pytest.raises(ValueError, match="is no member that a policy can name"):
+    with pytest.raises(ValueError, match="is not a valid member"):
         emulator.add_google_service_account(APP, [member])

@@ -141,15 +141,15 @@ class TestExpressions:
         [
             ({}, "needs google.subject"),
             ({"attribute.x": "assertion.arn"}, "needs google.subject"),
-            ({**SUBJECT, "attribute.X": "assertion.arn"}, "no attribute that can be mapped"),
-            ({**SUBJECT, "google.name": "assertion.arn"}, "no attribute that can be mapped"),
-            ({**SUBJECT, "attribute.x-y": "assertion.arn"}, "no attribute that can be mapped"),
+            ({**SUBJECT, "attribute.X": "assertion.arn"}, "is not a valid attribute name"),
+            ({**SUBJECT, "google.name": "assertion.arn"}, "is not a valid attribute name"),
+            ({**SUBJECT, "attribute.x-y": "assertion.arn"}, "is not a valid attribute name"),
             ({**SUBJECT, **{f"attribute.a{n}": "assertion.arn" for n in range(51)}}, "at most 50"),
-            ({**SUBJECT, "attribute.x": f"'{'a' * 2048}'"}, "at most 2048"),
+            ({**SUBJECT, "attribute.x": f"'{'a' * 2048}'"}, "the limit is 2048"),
             ({**SUBJECT, "attribute.x": "assertion.arn +"}, "is not CEL"),
             ({**SUBJECT, "attribute.x": ""}, "is not CEL"),
-            ({**SUBJECT, "attribute.x": "asertion.arn"}, "nothing is called asertion here"),
-            ({**SUBJECT, "attribute.x": "google.subject"}, "nothing is called google here"),
+            ({**SUBJECT, "attribute.x": "asertion.arn"}, "there is no variable asertion"),
+            ({**SUBJECT, "attribute.x": "google.subject"}, "there is no variable google"),
             ({**SUBJECT, "attribute.x": "assertion.arn.extrct('{a}')"}, "no function extrct"),
             ({**SUBJECT, "attribute.x": "shout(assertion.arn)"}, "no function shout"),
         ],
@@ -194,9 +194,9 @@ class TestConditions:
     @pytest.mark.parametrize(
         ("condition", "words"),
         [
-            ("attributes.x == 'y'", "nothing is called attributes"),
+            ("attributes.x == 'y'", "there is no variable attributes"),
             ("true &&", "is not CEL"),
-            (f"'{'a' * 4096}' == ''", "at most 4096"),
+            (f"'{'a' * 4096}' == ''", "the limit is 4096"),
             ("", "is not CEL"),
         ],
     )

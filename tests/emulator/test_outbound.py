@@ -119,7 +119,7 @@ def test_a_token_does_not_outlive_the_session(emulator, ask, credentials):
         ({"Audience": ["a" * 1001]}, "'audience'"),
         ({"SigningAlgorithm": None}, "'signingAlgorithm'"),
         ({"SigningAlgorithm": "HS256"}, "one of RS256, ES384"),
-        ({"SigningAlgorithm": "ES384"}, "does not sign by ES384"),
+        ({"SigningAlgorithm": "ES384"}, "does not support ES384"),
         ({"DurationSeconds": 59}, "'durationSeconds'"),
         ({"DurationSeconds": 3601}, "'durationSeconds'"),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(51)]}, "'tags'"),

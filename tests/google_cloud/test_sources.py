@@ -24,6 +24,7 @@ import requests
 from botocore.utils import ContainerMetadataFetcher
 from fakes import Journey, eventually
 from google.auth.exceptions import RefreshError
+from laptops import Laptop
 
 from gcp_aws_bridge import TokenFile, google
 from gcp_aws_bridge._cache.clock import utc_now
@@ -389,14 +390,14 @@ def in_a_process_of_its_own(workload: Workload, more: str = "") -> None:
 def test_identity_center_is_traded(workload: Workload) -> None:
     """Whose folder of tokens botocore looks up when it is imported."""
     workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
-    workload.becomes(workload.cloud.sso_profile(ROLE, workload.folder))
+    workload.becomes(Laptop(workload.cloud).sso_profile(ROLE, workload.folder))
     in_a_process_of_its_own(workload)
 
 
 def test_a_developer_who_used_aws_login_is_traded(workload: Workload) -> None:
     pytest.importorskip("awscrt")
     workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
-    workload.becomes(workload.cloud.login_profile(ROLE, workload.folder))
+    workload.becomes(Laptop(workload.cloud).login_profile(ROLE, workload.folder))
     in_a_process_of_its_own(workload)
 
 

@@ -213,7 +213,7 @@ def test_both_evaluators_say_the_same(
     decision = policy.evaluate(document, claims, account_id="123456789012")
     event(f"admitted: {decision.allowed}, malformed: {bool(decision.malformed)}")
     if decision.malformed:  # one key twice, in upper and in lower case
-        with pytest.raises(ValueError, match="has one key twice"):
+        with pytest.raises(ValueError, match="has a duplicate key"):
             clouds.cloud.add_role(ROLE, document)
         return
     clouds.cloud.add_role(ROLE, document)

@@ -12,4 +12,4 @@ WAITS = True
 def told(at: Workload) -> None:
     at.runs_on("sso")
     at.signs_in()
-    at.cloud.sso.inject(Fault.hang(30), times=None)
+    at.laptop.sso.inject(Fault.hang(30), times=None)

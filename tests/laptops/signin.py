@@ -1,7 +1,7 @@
-"""The emulated AWS Sign-In: what `aws login` left behind, kept fresh.
+"""Emulated AWS Sign-In: refreshes the credentials of `aws login`.
 
 Written from the AWS Sign-In API reference, CreateOAuth2Token with a refresh token, and RFC 9449
-(DPoP). Signing in itself needs a browser and is not here: `sign_in` stands for it.
+(DPoP). `sign_in` replaces the sign-in itself, which needs a browser.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from . import jws
-from .accounts import Accounts, Key, Role
-from .clock import Clock
-from .faults import Fault
-from .requestlog import Recorded
-from .server import Reply
-from .service import Service
+from gcp_aws_bridge.emulator import jws
+from gcp_aws_bridge.emulator.accounts import Accounts, Key, Role
+from gcp_aws_bridge.emulator.clock import Clock
+from gcp_aws_bridge.emulator.faults import Fault
+from gcp_aws_bridge.emulator.requestlog import Recorded
+from gcp_aws_bridge.emulator.server import Reply
+from gcp_aws_bridge.emulator.service import Service
 
 __all__ = ["CLIENT_ID", "SignedIn", "Signin"]
 
 _PATH = "/v1/token"
 CLIENT_ID = "arn:aws:signin:::devtools/same-device"
-"""Who asks: the AWS CLI and SDKs, on the machine whose browser was used."""
+"""Client id of the AWS CLI and SDKs on the machine whose browser was used."""
 
 # AWS CLI user guide, "Login for AWS local development using console credentials": credentials for
 # 15 minutes, a session for up to twelve hours.
@@ -43,13 +43,13 @@ _LEEWAY_S = 300
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session of somebody who has signed in.
+    """A console session of a signed-in user.
 
     Attributes:
-        role: Whose credentials they get.
-        name: The session's name.
-        public_key: Of the pair that refreshing must be signed with.
-        ends: When they must sign in again.
+        role: Role of the session.
+        name: Session name.
+        public_key: Public key of the key pair that signs each refresh.
+        ends: Time after which the user must sign in again.
     """
 
     role: Role
@@ -62,55 +62,40 @@ class Signin(Service):
     """signin.aws.amazon.com on one port."""
 
     def __init__(self, accounts: Accounts, clock: Clock) -> None:
-        super().__init__(clock)
         self._accounts = accounts
         self._state = threading.Lock()
-        self._forget()
+        super().__init__(clock)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Invalidate all refresh tokens, as a change of the password does."""
         with self._state:
             self._sessions: dict[str, SignedIn] = {}
-
-    def reset(self) -> None:
-        """Forget requests, faults, latency and who has signed in."""
-        super().reset()
-        self._forget()
-
-    def sign_out(self) -> None:
-        """Make every refresh token unknown, as a change of the password does."""
-        self._forget()
 
     def sign_in(
         self, role: Role, name: str, public_key: ec.EllipticCurvePublicKey
     ) -> tuple[Key, str]:
-        """Return credentials of a role for somebody, and a token to have others with."""
+        """Return credentials of a role, and a refresh token."""
         return self._issue(SignedIn(role, name, public_key, self._clock() + _SESSION))
 
     def _issue(self, session: SignedIn) -> tuple[Key, str]:
-        """Issue credentials, and the one token that gets the next."""
+        """Issue credentials and a refresh token, which works once."""
         token = secrets.token_urlsafe(80)
         with self._state:
             self._sessions[token] = session
         ends = (self._clock() + _LIFETIME).replace(microsecond=0)
         return self._accounts.issue(session.role, session.name, ends, None), token
 
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None and fault.remaining_s is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json"),)
-
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         if request.path != _PATH or request.method != "POST":
             return _refused("RESOURCE_NOT_FOUND", "Not found", 404)
         try:
-            asked = json.loads(request.body)
-            token = str(asked["refreshToken"])
-            usual = (asked["clientId"], asked["grantType"]) == (CLIENT_ID, "refresh_token")
+            fields = json.loads(request.body)
+            token = str(fields["refreshToken"])
+            supported = (fields["clientId"], fields["grantType"]) == (CLIENT_ID, "refresh_token")
         except (ValueError, TypeError, LookupError, RecursionError):
-            usual, token = False, ""
-        if not usual:
-            return _refused("INVALID_REQUEST", "The request is not one for a refresh.")
+            supported, token = False, ""
+        if not supported:
+            return _refused("INVALID_REQUEST", "The request is not a refresh request.")
         now = self._clock()
         with self._state:
             session = self._sessions.get(token)
@@ -119,11 +104,11 @@ class Signin(Service):
         proof = request.headers.get("DPoP", "")
         if not _proves(proof, session.public_key, self.url + _PATH, now):
             return _refused("INVALID_REQUEST", "The DPoP proof is invalid.")
-        with self._state:  # each token is good once, whoever comes first
+        with self._state:  # a token works once, also for simultaneous requests
             if self._sessions.pop(token, None) is None:
                 return _refused("TOKEN_EXPIRED", "The refresh token has expired.")
         key, following = self._issue(session)
-        found = {
+        answer = {
             "accessToken": {
                 "accessKeyId": key.access_key_id,
                 "secretAccessKey": key.secret_access_key,
@@ -133,11 +118,11 @@ class Signin(Service):
             "expiresIn": int(_LIFETIME.total_seconds()),
             "refreshToken": following,
         }
-        return Reply(200, json.dumps(found).encode())
+        return Reply(200, json.dumps(answer).encode())
 
 
 def _proves(proof: str, key: ec.EllipticCurvePublicKey, url: str, now: datetime) -> bool:
-    """Tell whether the holder of a key made this proof, for this request (RFC 9449, 4.3)."""
+    """Return whether the key signed this proof, for this request (RFC 9449, section 4.3)."""
     try:
         token = jws.decode(proof)
     except ValueError:
@@ -160,11 +145,11 @@ def _proves(proof: str, key: ec.EllipticCurvePublicKey, url: str, now: datetime)
 
 def _is_key(jwk: object, key: ec.EllipticCurvePublicKey) -> bool:
     numbers = key.public_numbers()
-    wanted: Mapping[str, Any] = {
+    expected: Mapping[str, Any] = {
         name: base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
         for name, number in (("x", numbers.x), ("y", numbers.y))
     }
-    return jwk == {"kty": "EC", "crv": "P-256", **wanted}
+    return jwk == {"kty": "EC", "crv": "P-256", **expected}
 
 
 def _refused(code: str, message: str, status: int = 403) -> Reply:

@@ -1,7 +1,7 @@
-"""The emulated portal of IAM Identity Center: credentials of a role for whoever has signed in.
+"""Emulated access portal of IAM Identity Center: role credentials for a signed-in user.
 
 Written from the IAM Identity Center Portal API reference, GetRoleCredentials, and its errors.
-The roles are Identity Center's own: their trust policies are not asked.
+Identity Center assumes roles of its own, so their trust policies are not evaluated.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import secrets
 import threading
 from datetime import datetime, timedelta
 
-from .accounts import Accounts, Role
-from .clock import Clock
-from .faults import Fault
-from .requestlog import Recorded
-from .server import Reply
-from .service import Service
+from gcp_aws_bridge.emulator.accounts import Accounts, Role
+from gcp_aws_bridge.emulator.clock import Clock
+from gcp_aws_bridge.emulator.faults import Fault
+from gcp_aws_bridge.emulator.requestlog import Recorded
+from gcp_aws_bridge.emulator.server import Reply
+from gcp_aws_bridge.emulator.service import Service
 
 __all__ = ["Sso"]
 
@@ -30,49 +30,38 @@ class Sso(Service):
     """The access portal on one port.
 
     Attributes:
-        user: Who signs in; also the name of the sessions.
+        user: Name of the user; also the session name.
     """
 
     user = "dev@example.com"
 
     def __init__(self, accounts: Accounts, clock: Clock) -> None:
-        super().__init__(clock)
         self._accounts = accounts
         self._state = threading.Lock()
-        self._forget()
+        super().__init__(clock)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Delete assignments and access tokens."""
         with self._state:
             self._roles: dict[tuple[str, str], Role] = {}
             self._tokens: dict[str, datetime] = {}
 
-    def reset(self) -> None:
-        """Forget requests, faults, latency, assignments and who has signed in."""
-        super().reset()
-        self._forget()
-
     def assign(self, role: Role) -> None:
-        """Let the user have a role."""
+        """Assign a role to the user."""
         with self._state:
             self._roles[role.account, role.name] = role
 
     def sign_in(self) -> tuple[str, datetime]:
-        """Return an access token of the user, and its end."""
+        """Return an access token for the user, and its expiration."""
         token, ends = secrets.token_urlsafe(160), self._clock() + _SIGNED_IN
         with self._state:
             self._tokens[token] = ends
         return token, ends
 
     def sign_out(self) -> None:
-        """Make every access token unknown."""
+        """Invalidate all access tokens."""
         with self._state:
             self._tokens = {}
-
-    def has(self, fault: Fault) -> bool:
-        return fault.error is None and fault.remaining_s is None
-
-    def own_headers(self) -> tuple[tuple[str, str], ...]:
-        return (("Content-Type", "application/json"),)
 
     def respond(self, request: Recorded, fault: Fault | None) -> Reply:
         if request.path != _PATH or request.method != "GET":

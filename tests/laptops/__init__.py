@@ -1,8 +1,7 @@
-"""People at their own machines, as their home directory shows them: signed in to AWS.
+"""Developers' machines that are signed in to AWS, against the emulator.
 
-What `aws sso login` and `aws login` leave behind, written to a folder that becomes the home
-directory; the names of files are those that botocore looks for (`SSOTokenLoader`,
-`LoginTokenLoader`).
+Writes what `aws sso login` and `aws login` leave in the home directory. The file names are the ones
+that botocore's `SSOTokenLoader` and `LoginTokenLoader` read.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from .aws_side import AwsSide
-from .clock import iso
-from .estate import REGION, written
+from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.emulator.clock import iso
+from gcp_aws_bridge.emulator.estate import REGION, written
+
+from .identity_center import Sso
 from .signin import CLIENT_ID, Signin
-from .sso import Sso
 
 __all__ = ["Laptop"]
 
@@ -30,28 +30,38 @@ _PROFILE = "work"
 _START_URL = "https://example.awsapps.com/start"
 
 
-class Laptop(AwsSide):
-    """Where people run programs who have signed in."""
+class Laptop:
+    """A developer's machine.
+
+    Args:
+        cloud: The emulated clouds. Both services start with them, stop with them and are reset
+            with them.
+    """
+
+    def __init__(self, cloud: Emulator) -> None:
+        self._cloud = cloud
 
     @property
     def sso(self) -> Sso:
-        """IAM Identity Center's portal; started when it is first asked for."""
-        return self._lazily(Sso, lambda: Sso(self._accounts, self._now))
+        """The access portal of IAM Identity Center; started on first use."""
+        cloud = self._cloud
+        return cloud._lazily(Sso, lambda: Sso(cloud._accounts, cloud._now))
 
     @property
     def signin(self) -> Signin:
-        """AWS Sign-In; started when it is first asked for."""
-        return self._lazily(Signin, lambda: Signin(self._accounts, self._now))
+        """AWS Sign-In; started on first use."""
+        cloud = self._cloud
+        return cloud._lazily(Signin, lambda: Signin(cloud._accounts, cloud._now))
 
     def sso_profile(self, role_arn: str, folder: str | os.PathLike[str]) -> dict[str, str]:
-        """Return the environment of somebody who has signed in at IAM Identity Center.
+        """Return the environment after a sign-in with `aws sso login`.
 
-        `folder` becomes the home directory: botocore reads the token from there.
+        `folder` becomes the home directory: botocore reads the token there.
 
         Raises:
-            ValueError: There is no such role.
+            ValueError: The role does not exist.
         """
-        role = self._role(role_arn)
+        role = self._cloud._role(role_arn)
         self.sso.assign(role)
         token, ends = self.sso.sign_in()
         cached = {
@@ -78,19 +88,19 @@ class Laptop(AwsSide):
     def login_profile(
         self, role_arn: str, folder: str | os.PathLike[str], *, name: str = "dev"
     ) -> dict[str, str]:
-        """Return the environment of somebody who has signed in by `aws login`.
+        """Return the environment after a sign-in with `aws login`.
 
         `folder` becomes the home directory. botocore needs its extra `crt` for this.
 
         Args:
-            role_arn: The role that they have in the console.
-            folder: Where the files go, with access for their owner only.
-            name: Of their sessions.
+            role_arn: The role that the developer uses in the console.
+            folder: Directory for the files, which only their owner can read.
+            name: Session name.
 
         Raises:
-            ValueError: There is no such role.
+            ValueError: The role does not exist.
         """
-        role = self._role(role_arn)
+        role = self._cloud._role(role_arn)
         private_key = ec.generate_private_key(ec.SECP256R1())
         key, refresh_token = self.signin.sign_in(role, name, private_key.public_key())
         cached = {
@@ -99,7 +109,7 @@ class Laptop(AwsSide):
                 "secretAccessKey": key.secret_access_key,
                 "sessionToken": key.session_token,
                 "accountId": role.account,
-                "expiresAt": iso(key.expiration or self._now()),
+                "expiresAt": iso(key.expiration or self._cloud._now()),
             },
             "clientId": CLIENT_ID,
             "dpopKey": private_key.private_bytes(
@@ -133,7 +143,7 @@ class Laptop(AwsSide):
         config.write(text)
         home = Path(folder)
         return {
-            **self._aws_environ(),
+            **self._cloud._aws_environ(),
             "HOME": str(home),
             "USERPROFILE": str(home),
             "AWS_CONFIG_FILE": written(home / ".aws/config", text.getvalue()),

@@ -1,6 +1,6 @@
-"""People who have signed in: botocore's `sso` and `login`, in processes of their own.
+"""botocore's `sso` and `login` providers, against the emulator, in subprocesses.
 
-botocore finds the home directory when it is imported.
+botocore looks up the home directory when it is imported, so each test needs a new process.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from laptops import Laptop
 
 from gcp_aws_bridge.emulator import ManualClock
 from gcp_aws_bridge.emulator.issuer import b64url
@@ -23,7 +24,7 @@ from gcp_aws_bridge.emulator.issuer import b64url
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/etl"
 
-IN_PROCESS = """
+PROGRAM = """
 import botocore.session
 session = botocore.session.Session()
 print(session.get_credentials().method)
@@ -31,7 +32,12 @@ print(session.create_client("sts").get_caller_identity()["Arn"])
 """
 
 
-def run(environ, python_path, program=IN_PROCESS):
+@pytest.fixture
+def laptop(emulator):
+    return Laptop(emulator)
+
+
+def run(environ, python_path, program=PROGRAM):
     return subprocess.run(
         [sys.executable, "-c", program],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": python_path, **environ},
@@ -42,47 +48,47 @@ def run(environ, python_path, program=IN_PROCESS):
 
 
 class TestSso:
-    def test_is_what_botocore_takes(self, emulator, tmp_path, python_path):
+    def test_botocore_accepts_the_token(self, emulator, laptop, tmp_path, python_path):
         emulator.add_role(ROLE)
-        done = run(emulator.sso_profile(ROLE, tmp_path), python_path)
+        done = run(laptop.sso_profile(ROLE, tmp_path), python_path)
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/etl/dev@example.com"
         assert ["sso", arn] == done.stdout.split(), done.stderr
-        assert [request.path for request in emulator.sso.requests] == ["/federation/credentials"]
+        assert [request.path for request in laptop.sso.requests] == ["/federation/credentials"]
         for path in (tmp_path / ".aws").rglob("*.json"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    def test_who_has_signed_out_is_nobody(self, emulator, tmp_path, python_path):
+    def test_no_credentials_after_sign_out(self, emulator, laptop, tmp_path, python_path):
         emulator.add_role(ROLE)
-        environ = emulator.sso_profile(ROLE, tmp_path)
-        emulator.sso.sign_out()
+        environ = laptop.sso_profile(ROLE, tmp_path)
+        laptop.sso.sign_out()
         done = run(environ, python_path)
         assert "UnauthorizedSSOTokenError" in done.stderr
 
-    def test_refuses_in_the_portals_words(self, emulator, raw, tmp_path):
+    def test_errors_are_those_of_the_portal(self, emulator, laptop, raw, tmp_path):
         emulator.add_role(ROLE)
-        emulator.sso_profile(ROLE, tmp_path)
+        laptop.sso_profile(ROLE, tmp_path)
         emulator.clock = ManualClock()
-        token, _ = emulator.sso.sign_in()
+        token, _ = laptop.sso.sign_in()
         path = f"/federation/credentials?account_id={ACCOUNT}&role_name="
         headers = {"x-amz-sso_bearer_token": token}
-        assert raw(emulator.sso, f"{path}etl", headers=headers).status == 200
-        answer = raw(emulator.sso, f"{path}admin", headers=headers)
+        assert raw(laptop.sso, f"{path}etl", headers=headers).status == 200
+        answer = raw(laptop.sso, f"{path}admin", headers=headers)
         assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (403, "ForbiddenException")
-        assert raw(emulator.sso, f"{path}etl").status == 401
-        assert raw(emulator.sso, "/", headers=headers).status == 404
+        assert raw(laptop.sso, f"{path}etl").status == 401
+        assert raw(laptop.sso, "/", headers=headers).status == 404
         emulator.clock.advance(timedelta(hours=8))
-        assert raw(emulator.sso, f"{path}etl", headers=headers).status == 401
+        assert raw(laptop.sso, f"{path}etl", headers=headers).status == 401
 
-    def test_needs_the_role(self, emulator, tmp_path):
+    def test_unknown_role_raises(self, laptop, tmp_path):
         with pytest.raises(ValueError, match="There is no role"):
-            emulator.sso_profile(ROLE, tmp_path)
+            laptop.sso_profile(ROLE, tmp_path)
 
 
 class TestLogin:
     @pytest.fixture
-    def environ(self, emulator, tmp_path):
+    def environ(self, emulator, laptop, tmp_path):
         emulator.add_role(ROLE)
-        return emulator.login_profile(ROLE, tmp_path)
+        return laptop.login_profile(ROLE, tmp_path)
 
     @pytest.fixture
     def cached(self, environ, tmp_path):
@@ -90,13 +96,13 @@ class TestLogin:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         return path
 
-    def test_is_what_botocore_takes(self, environ, python_path):
+    def test_botocore_accepts_the_session(self, environ, python_path):
         pytest.importorskip("awscrt")
         done = run(environ, python_path)
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/etl/dev"
         assert ["login", arn] == done.stdout.split(), done.stderr
 
-    def test_is_kept_fresh_by_proofs(self, emulator, environ, cached, python_path):
+    def test_botocore_refreshes_with_a_proof(self, laptop, environ, cached, python_path):
         pytest.importorskip("awscrt")
         before = json.loads(cached.read_text())
         ended = {**before["accessToken"], "expiresAt": "2020-01-01T00:00:00Z"}
@@ -106,28 +112,28 @@ class TestLogin:
         after = json.loads(cached.read_text())
         assert before["refreshToken"] != after["refreshToken"]
         assert before["accessToken"]["accessKeyId"] != after["accessToken"]["accessKeyId"]
-        assert [200] == [request.status for request in emulator.signin.requests]
+        assert [200] == [request.status for request in laptop.signin.requests]
 
-    def test_who_has_signed_out_must_sign_in_again(self, emulator, environ, cached, python_path):
+    def test_login_is_required_after_sign_out(self, laptop, environ, cached, python_path):
         pytest.importorskip("awscrt")
         before = json.loads(cached.read_text())
         before["accessToken"]["expiresAt"] = "2020-01-01T00:00:00Z"
         cached.write_text(json.dumps(before))
-        emulator.signin.sign_out()
+        laptop.signin.forget()
         assert "LoginRefreshRequired" in run(environ, python_path).stderr
 
 
 class TestProof:
-    """What the service makes of a proof that is not right."""
+    """AWS Sign-In with invalid DPoP proofs."""
 
     @pytest.fixture
-    def pair(self, emulator):
+    def pair(self, emulator, laptop):
         key = ec.generate_private_key(ec.SECP256R1())
         role = emulator.add_role(ROLE)
-        return key, emulator.signin.sign_in(role, "dev", key.public_key())[1]
+        return key, laptop.signin.sign_in(role, "dev", key.public_key())[1]
 
     @pytest.fixture
-    def ask(self, emulator, pair, raw):
+    def ask(self, emulator, laptop, pair, raw):
         def post(key=None, token=None, header=(), claims=(), signer=None, **asked):
             key, token = key or pair[0], token or pair[1]
             numbers = key.public_key().public_numbers()
@@ -141,7 +147,7 @@ class TestProof:
                 {"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk, **dict(header)},
                 {
                     "htm": "POST",
-                    "htu": f"{emulator.signin.url}/v1/token",
+                    "htu": f"{laptop.signin.url}/v1/token",
                     "iat": int(emulator.clock().timestamp()),
                     "jti": "1",
                     **dict(claims),
@@ -159,7 +165,7 @@ class TestProof:
                 **asked,
             }
             answer = raw(
-                emulator.signin,
+                laptop.signin,
                 "/v1/token",
                 method="POST",
                 headers={"DPoP": proof, "Content-Type": "application/json"},
@@ -169,13 +175,13 @@ class TestProof:
 
         return post
 
-    def test_a_token_is_good_once(self, ask):
+    def test_refresh_token_works_once(self, ask):
         status, body = ask()
         assert status == 200
         assert ask()[1]["error"] == "TOKEN_EXPIRED"
         assert ask(token=body["refreshToken"])[0] == 200
 
-    def test_a_session_ends(self, emulator, ask):
+    def test_session_expires_after_twelve_hours(self, emulator, ask):
         emulator.clock = ManualClock(emulator.clock() + timedelta(hours=12))
         assert ask()[1]["error"] == "TOKEN_EXPIRED"
 
@@ -195,12 +201,12 @@ class TestProof:
             {"clientId": "another"},
         ],
     )
-    def test_anything_else_is_refused_and_spends_nothing(self, ask, changes):
+    def test_invalid_request_is_rejected_and_keeps_the_token_valid(self, ask, changes):
         status, body = ask(**changes)
         assert (403, "INVALID_REQUEST") == (status, body["error"])
         assert ask()[0] == 200
 
-    def test_only_tokens_are_here(self, emulator, raw):
-        assert raw(emulator.signin, "/v1/token").status == 404
-        assert raw(emulator.signin, "/", method="POST").status == 404
-        assert raw(emulator.signin, "/v1/token", method="POST", body="[").status == 403
+    def test_other_paths_and_methods_are_rejected(self, laptop, raw):
+        assert raw(laptop.signin, "/v1/token").status == 404
+        assert raw(laptop.signin, "/", method="POST").status == 404
+        assert raw(laptop.signin, "/v1/token", method="POST", body="[").status == 403
