@@ -1,1 +1,1 @@
-"""What botocore, boto3 and aiobotocore see of the library."""
+"""Integration into botocore, boto3 and aiobotocore."""

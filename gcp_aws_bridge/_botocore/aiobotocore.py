@@ -1,4 +1,4 @@
-"""aiobotocore counterpart of `_botocore_credentials` and `_provider`: a task waits, no thread."""
+"""aiobotocore counterpart of `credentials` and `provider`: waiting awaits instead of blocking."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ with extra("aio", "aiobotocore", "2.24.2"):
 class AioBridgeCredentials(CachedCredentials, AioRefreshableCredentials):
     """aiobotocore credentials that are always valid and consistent: `BridgeCredentials` for tasks.
 
-    Parts that one task awaits one by one belong to one set. With `asyncio.gather`, each part is
-    read by a task of its own.
+    Parts that a task awaits one by one belong to one set. `asyncio.gather` awaits each part in a
+    separate task.
     """
 
     async def get_frozen_credentials(  # type: ignore[override]
@@ -33,7 +33,7 @@ class AioBridgeCredentials(CachedCredentials, AioRefreshableCredentials):
         """Return one complete, immutable set of credentials without blocking the event loop.
 
         Args:
-            at_least: Seconds for which the caller needs them, as for threads.
+            at_least: Seconds for which the caller needs the credentials; see `BridgeCredentials`.
 
         Raises:
             CredentialRetrievalError: No credentials are valid, and the exchange failed. Its
@@ -84,9 +84,9 @@ class _AioGiven(Given):
 
 
 class BridgeAioSession(AioSession):
-    """An `AioSession` for a role. Its pickle and its `repr` are its settings.
+    """An `AioSession` for a role. Its pickle and its `repr` consist of its settings.
 
-    fsspec shares one file system between arguments whose `repr` is the same.
+    fsspec shares a file system between arguments with the same `repr`.
     """
 
     def __init__(
@@ -113,5 +113,5 @@ class BridgeAioSession(AioSession):
         return f"<aiobotocore session of {self._request!r}, region {self._region_name}>"
 
     def __dask_tokenize__(self) -> str:
-        """Return the same for Dask, which would use the pickle."""
+        """Return the `repr` for Dask, which would otherwise use the pickle."""
         return repr(self)

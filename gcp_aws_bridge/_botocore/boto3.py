@@ -1,4 +1,4 @@
-"""The boto3 session that is made here: any other one, but that it pickles as its settings."""
+"""The boto3 session class of the library, which can be pickled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gcp_aws_bridge._botocore.request import Request
 
 
 class BridgeSession(boto3.Session):
-    """A `boto3.Session` for a role; in another process it asks there for credentials of its own."""
+    """A `boto3.Session` for a role. It pickles as its settings, without credentials."""
 
     def __init__(
         self, request: Request, region_name: str | None, made_by: Callable[..., Any]
@@ -22,7 +22,7 @@ class BridgeSession(boto3.Session):
         self._made_by = made_by
 
     def __copy__(self) -> BridgeSession:
-        # As of any other boto3 session; within a process it need not be made anew.
+        # `__reduce__` would create a new session, which a copy in the same process does not need.
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
         return made

@@ -1,4 +1,4 @@
-"""A credential cache as botocore's `RefreshableCredentials`, without botocore's refreshing."""
+"""Credentials for botocore: `RefreshableCredentials` that read from a credential cache."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 METHOD = "google-web-identity"
 _PARTS = 3  # access key, secret key, session token
 # Code that has read all parts of a set, and then pauses for this long, signs another request. After
-# the long pause this is also assumed of code that reads at the same place again.
+# the long pause, the same holds for code that reads again at the same place.
 _PAUSE_S, _LONG_PAUSE_S = 1.0, 60.0
-# Bounds on what a thread or task remembers: sets that it reads in turn, and places of one signer.
+# Limits for each thread or task: sets that it reads in turn, and places in the code of one signer.
 _MAX_READINGS, _MAX_PLACES = 8, 32
-_MAX_REPEATS = 8  # in a row at one place: this is a loop that waits for another key, not a signer
+_MAX_REPEATS = 8  # in a row at one place: a loop that waits for another key, not a signer
 _UNKNOWN: Any = None  # the expiration before the first exchange
 
 
@@ -43,9 +43,9 @@ def for_botocore(error: BridgeError) -> CredentialRetrievalError:
 
 
 class FrozenCredentials(ReadOnlyCredentials):
-    """botocore's own value, with a `repr` that shows no secret.
+    """botocore's frozen credentials with a `repr` that shows no secret.
 
-    botocore unpacks it, so it must stay a tuple: code that walks its items finds the secrets.
+    botocore unpacks them, so they must be a tuple, whose items contain the secrets.
     """
 
     __slots__ = ()
@@ -53,11 +53,11 @@ class FrozenCredentials(ReadOnlyCredentials):
     def __repr__(self) -> str:
         return f"FrozenCredentials(access_key={self.access_key!r}, …)"
 
-    __sentry_repr__ = __repr__  # sentry_sdk calls it instead of walking the items
+    __sentry_repr__ = __repr__  # sentry_sdk calls it instead of showing the items
 
 
 class _View(SecretValue):
-    """One set of credentials in both forms. No tuple: crash reporters show the items of one."""
+    """One set of credentials in both forms. Not a tuple: crash reporters show items of tuples."""
 
     __slots__ = ("frozen", "of")
 
@@ -69,7 +69,7 @@ class _View(SecretValue):
 
 
 class Read(NamedTuple):
-    """One read of one part, and the place in the code that read it."""
+    """A read of one part, and the place in the code that reads it."""
 
     code: CodeType
     instruction: int
@@ -77,7 +77,7 @@ class Read(NamedTuple):
 
 
 class Reading:
-    """How far a thread or task has read the parts of one set of credentials. Immutable."""
+    """Progress of a thread or task in reading the parts of one set of credentials. Immutable."""
 
     __slots__ = ("at_s", "kept", "last", "of", "places", "repeats", "view")
 
@@ -91,7 +91,7 @@ class Reading:
         """Return a reading with one more read of the same set."""
         after = copy.copy(self)
         if self._is_whole() and now_s - self.at_s >= _LONG_PAUSE_S:
-            after.places = (read,)  # perhaps the next request, which can use this set as well
+            after.places = (read,)  # may be the next request, which can use this set too
         elif read not in self.places:
             after.places = (*self.places, read)[-_MAX_PLACES:]
         after.repeats = self.repeats + 1 if read == self.last else 0
@@ -102,11 +102,11 @@ class Reading:
         """Return whether *read* belongs to the next request.
 
         Signers read the parts in any order, and some parts twice (to check, then to use them). The
-        next request begins when all parts have been read and the code is at a place where it read
-        before, or continues after a pause.
+        next request begins when all parts have been read, and the code reads at the same place
+        again or after a pause.
         """
         is_back, pause_s = read in self.places, now_s - self.at_s
-        if read == self.last:  # also in code that reads a single part, for a log
+        if read == self.last:  # also in code that reads a single part, for example to log it
             long_ago = pause_s >= _LONG_PAUSE_S
             return self.repeats >= _MAX_REPEATS or (
                 long_ago and (self._is_whole() or self.places == (read,))
@@ -124,10 +124,10 @@ _readings: ContextVar[tuple[Reading, ...]] = ContextVar("gcp_aws_bridge_readings
 
 
 class CachedCredentials(RefreshableCredentials):
-    """What the credentials for botocore and for aiobotocore share: everything but the waiting.
+    """Base class of the credentials for botocore and aiobotocore, which differ in how they wait.
 
-    A `RefreshableCredentials` for code that checks with `isinstance`. Nothing of its machinery is
-    used: neither its refresh windows nor its lock, and no refresh in the caller's thread.
+    A `RefreshableCredentials` for code that checks `isinstance`. Its refresh windows, its lock and
+    its refresh in the caller's thread are not used.
     """
 
     def __init__(self, request: Request) -> None:
@@ -146,7 +146,7 @@ class CachedCredentials(RefreshableCredentials):
         token_source: TokenSource | None = None,
         **settings: Any,
     ) -> Self:
-        """Make credentials for a role, with an STS client of the session that all calls share."""
+        """Create credentials for a role, with the STS client of the shared session."""
         return cls(Request.of(role_arn, token_source, **settings))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -170,8 +170,8 @@ class CachedCredentials(RefreshableCredentials):
         return view.frozen  # type: ignore[no-any-return]
 
     def _view_of(self, current: AwsCredentials) -> _View:
-        # No local variable holds the frozen set, here and in what handles readings: crash reporters
-        # look into tuples.
+        # No local variable may hold the frozen set, here and in the code for readings: crash
+        # reporters show items of tuples.
         view = self._view
         if view.of is not current:
             view = self._view = self._viewed(current)
@@ -191,20 +191,20 @@ class CachedCredentials(RefreshableCredentials):
     def reject(self, access_key: str) -> bool:
         """Report that a service rejected *access_key* (`ExpiredToken`, `InvalidToken`…).
 
-        Clients of a session do this by themselves; call it from a signer of your own. The next
-        caller gets other credentials, if there are any.
+        Clients of a session do this themselves; call it from your own signer. The next caller gets
+        other credentials, if there are any.
 
         Returns:
-            Whether it is worth signing the request again.
+            Whether to sign the request again.
         """
-        _readings.set(self._other_readings())  # this thread or task does not continue to read it
+        _readings.set(self._other_readings())  # this thread or task reads another set next
         return self._cache.reject(access_key)
 
     def _set_for(self, read: Read) -> _View | None:
         """Return the set that *read* belongs to, or None if the caller must wait."""
         cache = self._cache
         kept, now_s = cache.memory.kept, cache.monotonic()
-        cache.peek()  # starts a refresh that is due
+        cache.peek()  # starts a refresh if one is due
         reading = next((one for one in _readings.get() if one.of() is cache), None)
         if reading and not reading.is_over(read, now_s) and cache.is_valid(reading.kept):
             return self._remember(reading.after(read, now_s))
@@ -223,7 +223,7 @@ class CachedCredentials(RefreshableCredentials):
         others = [one for one in _readings.get() if one.of() not in (None, self._cache)]
         return tuple(others[: _MAX_READINGS - 1])
 
-    # Known from the ARN, so that endpoint rules, which read it first, need no exchange.
+    # From the ARN: endpoint rules read it first, before an exchange is needed.
     account_id: Any = property(lambda self: self._request.role.account_id)
 
     def refresh_needed(self, refresh_in: float | None = None) -> bool:
@@ -250,21 +250,21 @@ def _part(name: str) -> property:
 class BridgeCredentials(CachedCredentials):
     """botocore credentials that are always valid and consistent.
 
-    Pass `get_frozen_credentials()` to code that signs, where you can: it is one consistent set.
+    If you can, pass `get_frozen_credentials()` to code that signs: it is one consistent set.
 
     Code that reads `access_key`, `secret_key` and `token` one by one, as botocore's signers do,
     gets parts of one set for each request, in any order, with pauses of up to a minute. Each thread
-    and each asyncio task reads its own set. Where a set expires or is rejected between two reads,
-    the next read returns a part of another set.
+    and each asyncio task reads its own set. If a set expires or is rejected between two reads, the
+    next read returns a part of another set.
     """
 
     def get_frozen_credentials(self, at_least: float = 0.0) -> ReadOnlyCredentials:
         """Return one complete, immutable set of credentials.
 
         Args:
-            at_least: Seconds for which the caller needs them: for a presigned URL, or other things
-                that outlive a request. Counts as 90 % of the session's life at most. 0: the value
-                that `credentials` was given.
+            at_least: Seconds for which the caller needs the credentials, for example for a
+                presigned URL; limited to 90 % of the session's lifetime. 0: the value that was
+                passed to `credentials`.
 
         Raises:
             CredentialRetrievalError: No credentials are valid, and the exchange failed. Its
@@ -282,7 +282,7 @@ class BridgeCredentials(CachedCredentials):
             view = self._begin(read, self._cache.memory.kept)
         return getattr(view.frozen, read.part)
 
-    # Read-only: botocore's own attributes can be set.
+    # Read-only, unlike those of botocore.
     access_key: Any = _part("access_key")
     secret_key: Any = _part("secret_key")
     token: Any = _part("token")

@@ -1,4 +1,4 @@
-"""Ways into a session's credential chain: one session, or every session made from now on."""
+"""Registration in the credential chain of one session, or of all new sessions."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ _CHAIN = "credential_provider"  # botocore's name of the component
 def register(
     session: Any, role: Role | str | None = None, *, token_source: TokenSource | None = None
 ) -> None:
-    """Add the provider to a session's chain: after `env`, first where a profile was named.
+    """Add the provider to a session's chain: after `env`, or first if a profile was named.
 
-    Again on the same session replaces what was registered. Clients that exist keep what they have;
-    the next client gets its credentials through the new chain, unless the session was given keys.
-    Until a role is configured, the session stays exactly as it is without this library.
+    Another call for the same session replaces the provider. Existing clients keep their
+    credentials; new clients use the new chain, unless the program has set keys in the session.
+    Until a role is configured, the session works exactly as without this library.
 
     Args:
         session: A boto3 or botocore session.
-        role: A role or its ARN. None: environment and profile say.
-        token_source: None: what this machine has.
+        role: A role or its ARN. None: from the environment or the profile.
+        token_source: The token source. None: the source that this machine has.
     """
     add_provider(botocore_session_of(session), role, token_source)
 
 
 def install(role: Role | str | None = None, *, token_source: TokenSource | None = None) -> None:
-    """Register on every session made from now on, third-party code's too, and boto3's default one.
+    """Register on all new sessions, including those of third-party code, and boto3's default one.
 
-    Where no role is configured for a session that looks for credentials, one warning for the
-    process names the settings; where keys in the environment come before the role, one message
-    of level INFO says so.
+    If a session without a configured role looks for credentials, the library logs one warning in
+    each process, which names the settings; if keys in the environment precede the role, it logs
+    one message of level INFO. A session without a configured role works exactly as without this
+    library.
 
-    Again replaces the settings. Sessions of aiobotocore, and so of s3fs and aioboto3, too, where
-    it is not too old; else a warning says so, and they are left alone. A session for which no role
-    is configured stays exactly as it is without this library.
+    Another call replaces the settings. Also applies to sessions of aiobotocore, and so of s3fs and
+    aioboto3; if aiobotocore is too old, the library logs a warning and leaves them alone.
 
     Args:
-        role: A role or its ARN. None: the environment and each session's profile say.
-        token_source: None: what this machine has.
+        role: A role or its ARN. None: from the environment or the profile of each session.
+        token_source: The token source. None: the source that this machine has.
 
     Raises:
         ConfigError: The ARN is malformed.
@@ -73,7 +73,7 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
         try:
             ChainHook(session, role, token_source).attach()
         except ConfigError as error:
-            # The session may be a third party's, which did not ask for this library.
+            # The session may belong to third-party code that does not use this library.
             _log.warning("install() leaves a session alone: %s", error)
 
     uninstall()
@@ -85,7 +85,7 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
 
 
 def uninstall() -> None:
-    """Undo `install` for sessions made from now on; those that exist keep what they have."""
+    """Undo `install` for new sessions. Existing sessions keep their credentials."""
     while _installed:
         botocore.unregister_initializer(_installed.pop())
 
@@ -96,7 +96,7 @@ _installed: list[Callable[[Session], None]] = []
 def add_provider(
     session: Session, role: Role | str | None, token_source: TokenSource | None
 ) -> None:
-    """Add the provider to the chain of *session*, and let the next client walk that chain."""
+    """Add the provider to the chain of *session*, which the next client uses."""
     hook = ChainHook(session, checked(role), token_source)
     hook.attach()
     if has_resolved(session) and hook.has_role():
@@ -104,18 +104,22 @@ def add_provider(
 
 
 def checked(role: Role | str | None) -> Role | str | None:
-    """A malformed ARN is an error where it was written, not in the first client."""
+    """Return *role* after a check, so that a malformed ARN is an error before the first client.
+
+    Raises:
+        ConfigError: The ARN is malformed.
+    """
     if isinstance(role, str):
         Role(role)
     return role
 
 
 class ChainHook:
-    """Adds the provider to the credential chain of one session, once a role applies to it.
+    """Adds the provider to the credential chain of one session, once a role is configured.
 
-    Until then the chain is exactly botocore's: made by botocore's own code, when botocore needs it
-    and with the region of the client that needs it. The role is looked up each time the chain is
-    asked for, because the environment may name one later.
+    botocore creates the chain, when it needs it and with the region of the client that needs it.
+    The role is looked up each time botocore requests the chain, because the environment may
+    change.
     """
 
     _SHADOWED = ("get_component", "register_component", "lazy_register_component")
@@ -131,7 +135,7 @@ class ChainHook:
         self._is_attached = False
 
     def attach(self) -> None:
-        """Take the place of an earlier hook, if any."""
+        """Attach to the session, instead of an earlier hook."""
         earlier = getattr(self._components.get_component, "__self__", None)
         if isinstance(earlier, ChainHook):
             earlier._detach()
@@ -141,7 +145,7 @@ class ChainHook:
         self._is_attached = True
 
     def _detach(self) -> None:
-        """Restore what was there; a hook that was put around this one stays, and finds it idle."""
+        """Restore the session's methods. A hook around this one stays, and calls an idle hook."""
         self._is_attached = False
         attributes = vars(self._components)
         for name in self._SHADOWED:
@@ -156,7 +160,7 @@ class ChainHook:
         return component
 
     def register_component(self, name: str, component: Any) -> None:
-        """A chain that is registered by hand is used as it is."""
+        """Register a component. A chain that a program registers is not changed."""
         if name == _CHAIN:
             self._detach()
         self._original["register_component"](name, component)
@@ -175,18 +179,18 @@ class ChainHook:
         except ConfigError:
             return True  # the provider raises it, where botocore expects errors
         except BotoCoreError:
-            return False  # no profile, or no file that can be read: botocore's own error to raise
+            return False  # a missing profile or an unreadable file, which botocore reports
 
     def _is_unchanged(self, resolver: CredentialResolver) -> bool:
-        # A chain is changed once: the provider may be removed from it by hand.
+        # Change each chain only once: a program may remove the provider from it.
         return not any(changed is resolver for changed in self._changed)
 
     def _change(self, resolver: CredentialResolver) -> None:
         if not self.has_role():
-            _say_once("no role", lambda: _log.warning(_NO_ROLE, _where_roles_are(self._session)))
+            _log_once("no role", lambda: _log.warning(_NO_ROLE, _how_to_set_role(self._session)))
             return
         if os.environ.get("AWS_ACCESS_KEY_ID") and _has_env(resolver):
-            _say_once("keys first", lambda: _log.info(_KEYS_FIRST))
+            _log_once("keys first", lambda: _log.info(_KEYS_FIRST))
         kind = _kind_for(self._session)
         if kind is not None:
             _insert(resolver, kind(self._session, self._role, self._token_source))
@@ -194,20 +198,20 @@ class ChainHook:
 
 
 def _kind_for(session: Session) -> type[GoogleWebIdentityProvider] | None:
-    """Return the provider's class for a session like this one; None if there is none."""
+    """Return the provider class for a session, or None if aiobotocore is too old."""
     if not is_asynchronous(session):
         return GoogleWebIdentityProvider
     try:
         from gcp_aws_bridge._botocore.aiobotocore import AioGoogleWebIdentityProvider
     except MissingExtra as error:
-        # `install()` also reaches sessions of third parties: one that has keys goes on with them.
+        # `install()` also affects third-party sessions, so leave sessions with keys alone.
         _log.warning("a session of aiobotocore is left alone: %s", error)
         return None
     return AioGoogleWebIdentityProvider
 
 
-# One message of each kind for a process: a forked child is another one.
-_said: PerProcess[dict[str, object]] = PerProcess(dict)
+# Messages that this process has logged. A forked child logs them again.
+_logged: PerProcess[dict[str, object]] = PerProcess(dict)
 _NO_ROLE = (
     "no role is configured for a session, whose AWS credentials come from botocore's own "
     "providers: %s"
@@ -218,14 +222,14 @@ _KEYS_FIRST = (
 )
 
 
-def _say_once(what: str, say: Callable[[], None]) -> None:
-    """Call *say* unless this process has said *what* already."""
+def _log_once(message: str, log: Callable[[], None]) -> None:
+    """Call *log* unless this process has logged *message*."""
     mine = object()
-    if _said.get().setdefault(what, mine) is mine:
-        say()
+    if _logged.get().setdefault(message, mine) is mine:
+        log()
 
 
-def _where_roles_are(session: Session) -> str:
+def _how_to_set_role(session: Session) -> str:
     if session.instance_variables().get("profile") is not None:
         return "set gcp_role_arn in its profile, which was named, or pass a role."
     if os.environ.get("AWS_ROLE_ARN") and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
@@ -244,9 +248,9 @@ def _has_env(resolver: CredentialResolver) -> bool:
 
 
 def _insert(resolver: CredentialResolver, provider: GoogleWebIdentityProvider) -> None:
-    # A new list, assigned at once: another thread may be walking the old one, or be here too.
+    # Assign a new list: another thread may be iterating over the old one, or inserting too.
     providers = [other for other in resolver.providers if other.METHOD != METHOD]
-    # botocore leaves `env` out where a profile was named, and a named profile comes first.
+    # botocore omits `env` if a profile was named; a named profile comes first.
     after_env = [at + 1 for at, other in enumerate(providers) if other.METHOD == "env"]
     at = after_env[0] if after_env else 0
     resolver.providers = [*providers[:at], provider, *providers[at:]]

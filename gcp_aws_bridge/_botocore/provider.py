@@ -27,7 +27,7 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 class Given(CredentialProvider):
-    """The only provider of a session: returns the credentials that it was made with."""
+    """The only provider of a session. It returns the credentials that it was created with."""
 
     METHOD = METHOD
     CANONICAL_NAME = "customGoogleWebIdentityGiven"
@@ -37,7 +37,7 @@ class Given(CredentialProvider):
         self._given = given
 
     def load(self) -> CachedCredentials:
-        # botocore is making a client, which takes longer than the exchange does.
+        # botocore is creating a client, which takes longer than the exchange.
         self._given.warm_up()
         return self._given
 
@@ -46,12 +46,14 @@ class GoogleWebIdentityProvider(CredentialProvider):
     """Provider that exchanges a Google ID token for AWS credentials.
 
     Args:
-        session: Its settings and its STS endpoint are used.
-        role: None: the environment and the profile name it; they are read with each request.
+        session: Session whose settings and STS endpoint are used.
+        role: A role or its ARN. None: from the environment or the profile, which are read for each
+            request.
+        token_source: The token source. None: the source that this machine has.
     """
 
     METHOD = METHOD
-    CANONICAL_NAME = "customGoogleWebIdentity"  # botocore: others must start with "custom"
+    CANONICAL_NAME = "customGoogleWebIdentity"  # "custom": required by botocore
 
     def __init__(
         self,
@@ -71,13 +73,13 @@ class GoogleWebIdentityProvider(CredentialProvider):
         """
         with self.chained():
             if request := self.request():
-                request.cache().get()  # now: later, botocore cannot ask the next provider
+                request.cache().get()  # now: later, botocore cannot try the next provider
                 watch(self.session)
                 return BridgeCredentials(request)
         return None
 
     def request(self) -> Request | None:
-        """Return which credentials this session needs, or None if no role is configured."""
+        """Return the request for this session's credentials, or None if no role is configured."""
         role = role_for(self.session, self._role)
         if role is None:
             _log.debug("no role is configured for %s: next provider", METHOD)
@@ -86,7 +88,7 @@ class GoogleWebIdentityProvider(CredentialProvider):
 
     @contextmanager
     def chained(self) -> Iterator[None]:
-        """Convert errors for botocore's chain; suppress those that let the chain continue."""
+        """Convert errors for botocore's chain. Suppress errors after which the chain continues."""
         try:
             yield
         except TokenUnavailable as error:

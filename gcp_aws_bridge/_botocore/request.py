@@ -1,4 +1,4 @@
-"""Which credentials are wanted: what every adapter is made of, and what it pickles as."""
+"""Request for credentials: the settings of an adapter or a session, and their pickle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     class RoleSettings(TypedDict, total=False):
-        """The settings of a `Role` as keyword arguments, all but its ARN."""
+        """Settings of a `Role` as keyword arguments, except its ARN."""
 
         audience: str | None
         role_session_name: str | None
@@ -39,15 +39,16 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """A role, the token source for it, and the session that reaches STS.
+    """A role, its token source, and the session for STS.
 
-    Bound to the environment in which it is made; after unpickling, to the environment there.
+    Bound to the environment in which it is created or unpickled.
 
     Args:
-        token_source: None: the source that this machine has.
-        session: botocore's or aiobotocore's, with the region, profile and proxies for STS.
-        is_own: The user passed the session, so the request cannot be made again elsewhere.
-        at_least_s: Seconds for which the credentials are needed each time.
+        role: The role.
+        token_source: The token source. None: the source that this machine has.
+        session: A botocore or aiobotocore session, with the region, profile and proxies for STS.
+        is_own: The user passed the session, so that the request cannot be pickled.
+        at_least_s: Seconds for which callers need the credentials.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Request:
         at_least: float = 0.0,
         **settings: Unpack[RoleSettings],
     ) -> Request:
-        """Make a request from arguments, environment and profile.
+        """Create a request from arguments, environment and profile.
 
         Raises:
             ConfigError: No role is configured, or a setting is malformed.
@@ -88,11 +89,11 @@ class Request:
         return cls(role, token_source, session, is_own=is_own, at_least_s=at_least_s)
 
     def cache(self) -> CredentialCache[AwsCredentials]:
-        """Return the cached credentials that equal requests share."""
+        """Return the credential cache that equal requests share."""
         return self._exchange.cache()
 
     def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
-        """Return the result of `__reduce__` for an object made by `make(role, token_source=…)`."""
+        """Return the result of `__reduce__` for an object of `make(role, token_source=…)`."""
         if self.is_own:
             raise not_pickled(
                 "An object made with a botocore_session of your own",
@@ -103,7 +104,7 @@ class Request:
         return partial(make, token_source=self.token_source, **more), (self.role,)
 
     def __repr__(self) -> str:
-        """Return the same text for equal requests only: fsspec identifies file systems by it."""
+        """Return a text that only equal requests share: fsspec identifies file systems by it."""
         source = self.token_source
         given = "" if source is None else f", token_source={name_of(source)}"
         given += f", at_least={self.at_least_s:g}" if self.at_least_s else ""
@@ -114,10 +115,10 @@ class Adapter:
     """Base class of adapters: credentials for another SDK, which pickle as settings.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, like *token_source* and the settings (`audience`,
-            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
-        at_least: Seconds for which the SDK needs the credentials that it gets: for presigned URLs,
-            or other things that outlive a request. Counts as 90 % of the session's life at most.
+        role_arn: See `gcp_aws_bridge.session`, also for *token_source* and the settings
+            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+        at_least: Seconds for which the SDK needs the credentials, for example for presigned URLs;
+            limited to 90 % of the session's lifetime.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -142,7 +143,7 @@ class Adapter:
         return f"{type(self).__qualname__}({self._request!r})"
 
     def __dask_tokenize__(self) -> str:
-        """Return the same for Dask, which would use the pickle."""
+        """Return the `repr` for Dask, which would otherwise use the pickle."""
         return repr(self)
 
 
@@ -151,8 +152,8 @@ def _seconds(at_least: object) -> float:
         raise ConfigError(
             f"at_least is {quoted(at_least)} ({type(at_least).__name__}); it is a number of "
             "seconds, zero or more.",
-            fix="give the seconds for which the credentials are needed; more than 90 % of the "
-            "session's life are not asked for.",
+            fix="pass the seconds for which the credentials are needed; the limit is 90 % of the "
+            "session's lifetime.",
             error_id="config/at-least",
         )
     return float(at_least)
@@ -161,7 +162,7 @@ def _seconds(at_least: object) -> float:
 def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:
     if isinstance(role, Role) and (extra := given(settings)):
         raise ConfigError(
-            f"A Role was given together with {', '.join(sorted(extra))}.",
+            f"A Role was passed together with {', '.join(sorted(extra))}.",
             fix="put the settings into the Role: dataclasses.replace(role, …).",
             error_id="config/role-and-settings",
         )
@@ -179,10 +180,10 @@ def _required(session: Session, role: str | Role | None, **settings: Any) -> Rol
 
 @without_inner_frames  # the environment may hold keys
 def shared_session() -> Session:
-    """Return the session that all requests without a session of their own share.
+    """Return the session that all requests without a session share.
 
-    It is a new one if the environment names another profile or other files, or if these files have
-    been written since: botocore reads them once.
+    It is a new session if the environment names another profile or other files, or if these files
+    have changed: botocore reads them only once.
     """
     environ = os.environ
     return _shared_session(

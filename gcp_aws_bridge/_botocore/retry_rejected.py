@@ -1,7 +1,7 @@
-"""A service rejects credentials that are valid by the local clocks: replace them and retry once.
+"""Retry after a service rejects credentials that are valid by the local clocks.
 
-The role session may have been revoked, or the clock of this machine may be wrong. All sessions that
-share the credentials get the new ones.
+The role session may have been revoked, or this machine's clock may be wrong. The credentials are
+replaced for all sessions that share them, and the request is sent once more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gcp_aws_bridge.exceptions import ConfigError
 _log = logging.getLogger("gcp_aws_bridge")
 
 # IAM user guide and API reference, "Common errors": the key or its session token has expired or is
-# not known. Errors about the signature, the time or the permissions are not the key's fault.
+# not known. Errors about the signature, the time or permissions have other causes.
 _REJECTED = frozenset(
     {
         "ExpiredToken",
@@ -39,11 +39,11 @@ _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 
 
 def watch(session: Session) -> None:
-    """Have clients that *session* makes from now on report rejected credentials."""
-    # The signer listens to the service's own event, which comes before one for all services.
+    """Make new clients of *session* report rejected credentials."""
+    # The signer handles the event of one service, which comes before the event of all services.
     session.register("request-created", _note_signature, unique_id="gcp-aws-bridge-signed")
-    look: Any = _look_at_answer  # the one event whose listeners answer
-    session.register("needs-retry", look, unique_id="gcp-aws-bridge-rejected")
+    handler: Any = _check_answer  # `needs-retry` is the event whose handlers return a value
+    session.register("needs-retry", handler, unique_id="gcp-aws-bridge-rejected")
 
 
 def _note_signature(**event: Any) -> None:
@@ -53,8 +53,8 @@ def _note_signature(**event: Any) -> None:
         request.context[_SIGNED] = signature
 
 
-def _look_at_answer(**event: Any) -> int | None:
-    """Return the seconds until botocore's next attempt, or None to leave the decision to others."""
+def _check_answer(**event: Any) -> int | None:
+    """Return the seconds until botocore's next attempt, or None to let other handlers decide."""
     response, request_dict = event["response"], event["request_dict"]
     code = "" if response is None else response[1].get("Error", {}).get("Code")
     if code not in _REJECTED or code in _own_errors(event["operation"]):
@@ -70,7 +70,7 @@ def _look_at_answer(**event: Any) -> int | None:
 
 
 def _own_errors(operation: OperationModel) -> set[str]:
-    """Return codes that *operation* uses for its arguments, such as an expired task token."""
+    """Return codes that *operation* uses for its parameters, such as an expired task token."""
     shapes: list[Any] = operation.error_shapes
     modelled = {shape.error_code or shape.name for shape in shapes}
     return modelled - {"UnrecognizedClientException"}  # a model that lists it means the key
@@ -83,16 +83,16 @@ def _signing_key(signature: str | bytes) -> str | None:
 
 
 def _can_be_sent_again(body: Any) -> bool:
-    """Return whether botocore can rewind *body*; retrying another one would hide the error."""
+    """Return whether botocore can rewind *body*. Otherwise a retry would hide the error."""
     try:
         stream = unwrapped(body)
     except ConfigError as error:
-        # The caller gets the service's error, which is more useful than this one.
+        # The caller gets the error of the service, which is more useful.
         _log.warning("a rejected request is not signed again: %s", error)
         return False
     if not hasattr(stream, "read"):
         return True
     if inspect.iscoroutinefunction(getattr(stream, "seek", None)):
-        return False  # aiofiles and similar: aiobotocore calls it without awaiting it
+        return False  # for example aiofiles: aiobotocore calls `seek` without awaiting it
     seekable = getattr(stream, "seekable", None)
     return bool(seekable()) if callable(seekable) else hasattr(stream, "seek")

@@ -1,4 +1,4 @@
-"""`session()` and `credentials()`: from a role's ARN to a boto3 session, or to any signer."""
+"""`session()` and `credentials()`, which return a boto3 session or credentials for a role."""
 
 from __future__ import annotations
 
@@ -37,26 +37,28 @@ def session(
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
 ) -> boto3.Session:
-    """Make a boto3 session whose clients exchange this machine's Google ID token for credentials.
+    """Create a boto3 session whose clients exchange this machine's Google ID token for credentials.
 
-    Makes no request itself. The exchange starts in the background when the first client is made;
-    the first request waits for it. It is repeated in the background before the credentials expire.
-    Sessions with equal roles share it. The session has these credentials or an error: it never
-    falls through to other providers.
+    Sends no request itself. The exchange starts in the background when the first client is created;
+    the first request waits for it. Before the credentials expire, they are refreshed in the
+    background. Sessions with equal roles share credentials. The session never uses other providers:
+    it has these credentials, or raises an error.
 
     Args:
-        role_arn: The role, or a `Role` instead of all settings here. None: the role is named by the
+        role_arn: ARN of the role, or a `Role` instead of all other settings. None: from the
             environment or the profile (see docs/reference/settings.md).
-        audience: The audience of the ID token. Default: `sts.amazonaws.com`.
-        role_session_name: Shows in CloudTrail. Default: the name of the pod or host.
-        duration_seconds: 900 to 43200; at most 3600 with a chain. Default: 3600.
-        region_name: The region of the session, and of STS if it lies in the role's partition.
-        chain: ARNs of roles to assume, each with the credentials of the one before.
-        policy: A session policy, JSON text or a mapping; it narrows what the last role allows.
-        policy_arns: Up to 10 managed policies, which narrow it too.
+        audience: Audience of the ID token. Default: `sts.amazonaws.com`.
+        role_session_name: Role session name, which CloudTrail shows. Default: the name of the pod
+            or host.
+        duration_seconds: Session duration, 900 to 43200; at most 3600 with a chain. Default: 3600.
+        region_name: Region of the session, and of STS if it is in the role's partition.
+        chain: ARNs of chained roles, each assumed with the credentials of the previous role.
+        policy: Session policy, JSON text or a mapping, which limits the permissions of the last
+            role.
+        policy_arns: Up to 10 managed policies, which limit them too.
         token_source: Any `() -> str` that returns an ID token. Default: the source that this
             machine has.
-        botocore_session: A session to build on. Default: a new one.
+        botocore_session: A session to use. Default: a new session.
 
     Raises:
         ConfigError: No role is configured, a setting is malformed, or boto3 is not installed.
@@ -79,7 +81,7 @@ def session(
     outer = _boto3_session(request, region_name)
     given = Given(BridgeCredentials(request))
     inner.register_component("credential_provider", CredentialResolver([given]))
-    forget_resolved(inner, given_too=True)
+    forget_resolved(inner, explicit_too=True)
     watch(inner)
     return outer
 
@@ -92,22 +94,21 @@ def credentials(
     at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> BridgeCredentials:
-    """Make botocore credentials that refresh themselves, for any SigV4 signer.
+    """Create botocore credentials that refresh themselves, for any SigV4 signer.
 
-    For code that takes credentials and not a session: opensearch-py, requests-aws4auth, signers of
-    your own. Makes no request until the credentials are first used.
+    For code that accepts credentials and not a session: opensearch-py, requests-aws4auth, your own
+    signers. Sends no request until the credentials are first used.
 
     Args:
-        role_arn: As for `session`, like *token_source* and the settings (`audience`,
+        role_arn: See `session`, also for *token_source* and the settings (`audience`,
             `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
-        botocore_session: The session whose region, profile and proxy settings reach STS. Default:
-            a session that all calls share.
-        at_least: Seconds for which the signer needs the credentials that it reads: for presigned
-            URLs, or other things that outlive a request. Counts as 90 % of the session's life at
-            most.
+        botocore_session: Session with the region, profile and proxy settings for STS. Default: a
+            session that all calls share.
+        at_least: Seconds for which the signer needs the credentials, for example for presigned
+            URLs; limited to 90 % of the session's lifetime.
 
     Raises:
-        ConfigError: As for `session`.
+        ConfigError: See `session`.
     """
     own = botocore_session and botocore_session_of(botocore_session)
     is_own = own is not None

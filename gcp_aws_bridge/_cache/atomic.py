@@ -1,9 +1,9 @@
 """A reference that threads replace without a lock.
 
-A lock would be a trap here. While it is held, an allocation may start the garbage collector, or a
-signal may arrive: finalizers and signal handlers run in the thread that holds the lock, may sign a
-request, and would wait for that lock for ever. A forked child may inherit a lock that no thread of
-it holds. A single call of `dict.setdefault` has neither problem.
+A lock could deadlock. While a thread holds it, the garbage collector or a signal may run finalizers
+or signal handlers in the same thread; if these sign a request, they wait for the lock for ever. A
+forked child may inherit a lock that none of its threads holds. A call of `dict.setdefault` has
+neither problem.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 
 class Version:
-    """A value that knows which value replaced it. Base class of what an `Atomic` holds."""
+    """Base class of the values of an `Atomic`: a value that knows its replacement."""
 
     __slots__ = ("_replaced_by",)
     _replaced_by: dict[None, Any]
@@ -25,7 +25,7 @@ class Atomic(Generic[V]):
     """The newest of a series of versions.
 
     Attributes:
-        newest: The newest version, for readers who can do with one that was replaced just now.
+        newest: The newest version, or for an instant the version before it; see `read`.
     """
 
     __slots__ = ("newest",)
@@ -46,8 +46,7 @@ class Atomic(Generic[V]):
         new._replaced_by = {}
         if old._replaced_by.setdefault(None, new) is not new:  # atomic: one call of C code
             return False
-        # This thread may be stopped before any line, and others may go on meanwhile: what it
-        # stores is corrected here if it is not the newest any more.
+        # Other threads may replace *new* before this thread stores it. Then store the newer one.
         while True:
             self.newest = new
             newer = new._replaced_by.get(None)

@@ -1,4 +1,4 @@
-"""One attempt to get credentials: the thread that makes it, the callers who wait, how it ends."""
+"""An attempt to get credentials: the thread that runs it, the callers that wait, and its result."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ P = TypeVar("P", bound=Perishable)
 
 
 class RefreshAttempt(Generic[P]):
-    """One exchange, its repeated requests included, and all callers who wait for it.
+    """One exchange, including its retries, and all callers that wait for it.
 
-    No lock is shared between threads, see `atomic`: a waiter has a latch of its own, which the
-    thread that ends the attempt opens.
+    Threads share no lock, see `atomic`: each waiter has its own latch, which the thread that ends
+    the attempt opens.
 
     Attributes:
-        started_s: By the monotonic clock. Moved on by the time that the process was frozen.
-        seen_s: Until when the process is known to have been awake, by the same clock.
-        requests: Number of exchanges that were tried.
-        credentials, error: The result; both None where it was interrupted.
+        label: Name of the credentials in errors.
+        started_s: Start by the monotonic clock. `excuse` moves it forward.
+        seen_s: Time until which the process is known to have been awake, by the same clock.
+        requests: Number of exchanges so far.
+        failed: Error ids of the exchanges that were retried.
+        credentials, error: The result; both None if the attempt was interrupted.
         done: Whether there is a result.
     """
 
@@ -34,7 +36,7 @@ class RefreshAttempt(Generic[P]):
         self.started_s = self.seen_s = started_s
         self._is_excused = False
         self.requests = 0
-        self.failed: list[str] = []  # error ids of the requests that were tried again
+        self.failed: list[str] = []
         self.credentials: P | None = None
         self.error: BridgeError | None = None
         self.done = False
@@ -42,11 +44,11 @@ class RefreshAttempt(Generic[P]):
         self._waiters: list[Callable[[], object]] = []
 
     def excuse(self, now_s: float, wait_s: float, grace_s: float) -> bool:
-        """Return whether to give the attempt *grace_s* more, although it started *wait_s* ago.
+        """Extend an attempt that timed out by *grace_s*, if the process may have been frozen.
 
-        Once, and only if no caller has looked at it for longer than that: the process may have been
-        frozen (SIGSTOP, a paused container), and its thread had no time. Else an exchange that
-        would end now is reported as an outage.
+        Returns whether it did: at most once, and only if no caller has seen the attempt for longer
+        than *grace_s*. A frozen process (SIGSTOP, a paused container) must not report an outage for
+        an exchange that ends as soon as it continues.
         """
         if self._is_excused or now_s - self.seen_s <= grace_s:
             return False
@@ -55,13 +57,13 @@ class RefreshAttempt(Generic[P]):
         return True
 
     def claim(self) -> bool:
-        """Return whether the calling thread is the one to make the exchange."""
+        """Return whether the calling thread is the first to claim the exchange, and so runs it."""
         claim = (threading.get_ident(),)
         return self._claims.setdefault(None, claim) is claim  # atomic, see `atomic`
 
     @property
     def runner(self) -> int | None:
-        """Identifies the thread that makes the exchange; None before it starts."""
+        """Identifier of the thread that runs the exchange; None before it starts."""
         return self._claims[None][0] if self._claims else None
 
     def fetch(
@@ -71,7 +73,7 @@ class RefreshAttempt(Generic[P]):
         waited_for: Callable[[], bool],
         pause: Callable[[int], None],
     ) -> P:
-        """Call *fetch*, up to *most* times while that may help and a caller has nothing else.
+        """Call *fetch*, up to *most* times while an error is retryable and a caller waits.
 
         Raises:
             BridgeError: The error of the last call.
@@ -87,21 +89,21 @@ class RefreshAttempt(Generic[P]):
             pause(self.requests)
 
     def end(self, credentials: P | None = None, error: BridgeError | None = None) -> None:
-        """Set the result, unless there is one, and wake all waiters."""
+        """Set the result, unless it is set already, and wake all waiters."""
         if not self.done:
             self.credentials, self.error = credentials, error
             self.done = True
         self.wake()
 
     def wake(self) -> None:
-        """Have all waiters look again at what they can get."""
+        """Wake all waiters, which then decide again."""
         while self._waiters:
-            with contextlib.suppress(IndexError):  # another thread ends it, too
+            with contextlib.suppress(IndexError):  # another thread wakes them too
                 self._waiters.pop()()
 
     def _when_done(self, wake: Callable[[], object]) -> None:
         self._waiters.append(wake)
-        if self.done:  # perhaps since before that line
+        if self.done:  # perhaps before the line above
             wake()
 
     def wait(self, timeout_s: float) -> None:
@@ -110,7 +112,7 @@ class RefreshAttempt(Generic[P]):
         latch.acquire()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # it is open already
+            with contextlib.suppress(RuntimeError):  # the latch is open already
                 latch.release()
 
         self._when_done(wake)
@@ -118,7 +120,7 @@ class RefreshAttempt(Generic[P]):
 
     async def wait_async(self, timeout_s: float) -> None:
         """Suspend this task until the attempt has ended, *timeout_s* seconds at most."""
-        import asyncio  # a program that has tasks has it
+        import asyncio  # a program with tasks has imported it already
 
         try:
             loop = asyncio.get_running_loop()
@@ -128,11 +130,11 @@ class RefreshAttempt(Generic[P]):
         ended = asyncio.Event()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # that loop is closed
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(ended.set)
 
         self._when_done(wake)
-        # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes as it ends.
+        # Before Python 3.12, asyncio.wait_for may swallow a cancellation that arrives as it ends.
         late = loop.call_later(max(0.0, timeout_s), ended.set)
         try:
             await ended.wait()
@@ -140,12 +142,12 @@ class RefreshAttempt(Generic[P]):
             late.cancel()
 
     async def _wait_under_trio(self, timeout_s: float) -> None:
-        """As `wait_async`, under trio, where aiobotocore runs by anyio and httpx."""
+        """Wait like `wait_async` under trio, where aiobotocore runs on anyio and httpx."""
         try:
             from anyio import CapacityLimiter
             from anyio.to_thread import run_sync
 
-            # A limiter of its own: waiting tasks take no thread that the program counts on.
+            # A separate limiter, so that waiting tasks use none of the program's threads.
             alone = CapacityLimiter(1)
             await run_sync(self.wait, timeout_s, abandon_on_cancel=True, limiter=alone)
         except (ImportError, RuntimeError) as error:
@@ -153,7 +155,7 @@ class RefreshAttempt(Generic[P]):
 
 
 def too_slow(label: str, waited_s: float) -> ExchangeError:
-    """Return the error of a caller who stops waiting; the attempt may still succeed."""
+    """Return the error for a caller that stops waiting. The attempt may still succeed."""
     return ExchangeError(
         f"{label}: no answer within {waited_s:.0f} s.",
         fix="look at what the token source waits for; the metadata server and STS have "
@@ -165,7 +167,7 @@ def too_slow(label: str, waited_s: float) -> ExchangeError:
 
 
 def needs_itself(label: str) -> ConfigError:
-    """Return the error of a thread that would wait for itself."""
+    """Return the error for a thread that would wait for itself."""
     return ConfigError(
         f"The token source for {label} uses the credentials that it helps to get.",
         fix="give the session that the token source uses credentials of its own.",
@@ -174,7 +176,7 @@ def needs_itself(label: str) -> ConfigError:
 
 
 def no_loop(label: str, error: Exception) -> ConfigError:
-    """Return the error of a coroutine that no known event loop runs."""
+    """Return the error for a coroutine that runs on no known event loop."""
     return ConfigError(
         f"{label}: no event loop of asyncio or anyio is running ({error}).",
         fix="await it in a task of one; without one, use gcp_aws_bridge.session and .credentials, "
@@ -184,7 +186,7 @@ def no_loop(label: str, error: Exception) -> ConfigError:
 
 
 def no_thread(label: str, error: RuntimeError) -> ExchangeError:
-    """Return the error of an exchange in the background for which no thread can be started."""
+    """Return the error for a background exchange for which no thread can be started."""
     return ExchangeError(
         f"{label}: no thread can be started for the exchange ({error}).",
         fix="raise the limit of threads (ulimit -u, the cgroup's pids.max); at the end of the "
@@ -196,9 +198,9 @@ def no_thread(label: str, error: RuntimeError) -> ExchangeError:
 
 
 def unexpected(label: str, error: BaseException) -> BridgeError:
-    """Return the error of an exchange that ended in an error of another kind.
+    """Return the error for an exchange that ended in an error of another kind.
 
-    Its cause is *error* without frames, which may hold secrets: the cache remembers the result.
+    Its cause is *error* without frames: they may hold secrets, and the cache stores the result.
     """
     if isinstance(error, of_late_patch()):
         return patched_late(label)

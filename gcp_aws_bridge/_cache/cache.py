@@ -1,7 +1,7 @@
 """The credential cache: one value kept fresh for any number of threads and tasks.
 
-It has no rules of its own: `state` decides what a caller gets, and this class does it. Invariant:
-`get` never returns credentials that are expired by either clock.
+The rules are in `state`, which decides what a caller gets. Invariant: `get` never returns
+credentials that have expired by either clock.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _BEGIN = (Action.RUN, Action.REFRESH_AND_LINGER)
 
 
 class Step(NamedTuple):
-    """What a caller does before it asks again: make the attempt, or wait for it."""
+    """The next step of a caller: run the attempt, or wait for it."""
 
     attempt: RefreshAttempt[Any]
-    wait_s: float | None  # None: make it
+    wait_s: float | None  # None: run it
 
 
 class CredentialCache(Refresher[P]):
-    """Keeps one value fresh: what callers get from a `Refresher`, and how they wait."""
+    """One value kept fresh. Adds to `Refresher` how callers get the value and wait for it."""
 
     def get(self, at_least_s: float = 0.0) -> P:
-        """Return valid credentials. Waits only where there are none, or few seconds are left.
+        """Return valid credentials. Waits only if there are none, or only seconds are left.
 
-        With nothing valid the exchange is made in the calling thread, unless one is under way.
+        Without valid credentials, the calling thread runs the exchange, unless one is pending.
 
         Args:
-            at_least_s: For how long the caller needs them.
+            at_least_s: Seconds for which the caller needs the credentials.
 
         Raises:
             BridgeError: No credentials are valid, and the exchange failed.
@@ -59,38 +59,34 @@ class CredentialCache(Refresher[P]):
             while True:
                 step = next(steps)
                 if step.wait_s is None:
-                    # In a context of its own: CPython may crash where a finalizer sets a variable
-                    # of the context in which the interrupted code is about to set one.
+                    # In a separate context: CPython may crash if a finalizer sets a context
+                    # variable while the interrupted code sets one in the same context.
                     contextvars.copy_context().run(self._run, step.attempt)
                 else:
-                    begun_s = self.monotonic()
                     step.attempt.wait(step.wait_s)
-                    step.attempt.seen_s = min(self.monotonic(), begun_s + step.wait_s)
         except StopIteration as end:
             found = end.value
             return found
 
     async def get_async(self, at_least_s: float = 0.0) -> P:
-        """As `get`, for a task of an event loop: never blocks it, and waits for the same attempt.
+        """Return valid credentials, like `get`, without blocking the event loop.
 
-        A task that is cancelled while it waits cancels no other caller.
+        Tasks and threads wait for the same attempt. Cancelling a task affects no other caller.
         """
         steps = self._steps(at_least_s, can_run=False)
         try:
             while True:
                 step = next(steps)
-                begun_s, wait_s = self.monotonic(), step.wait_s or 0.0
-                await step.attempt.wait_async(wait_s)
-                step.attempt.seen_s = min(self.monotonic(), begun_s + wait_s)
+                await step.attempt.wait_async(step.wait_s or 0.0)
         except StopIteration as end:
             found: P = end.value
             return found
 
     def peek(self, at_least_s: float = 0.0) -> P | None:
-        """Return valid credentials without waiting, or None. Starts a refresh that is due.
+        """Return valid credentials without waiting, or None. Starts a refresh if one is due.
 
         Args:
-            at_least_s: For how long the caller needs them.
+            at_least_s: Seconds for which the caller needs the credentials.
         """
         snapshot, now, decision = self._decide()
         kept, action = snapshot.kept, decision.action
@@ -104,16 +100,16 @@ class CredentialCache(Refresher[P]):
         return found
 
     def is_valid(self, kept: Kept, at_least_s: float = 0.0) -> bool:
-        """Return whether *kept*, once part of `memory`, is valid for so long and not rejected."""
+        """Return whether *kept*, from an earlier `memory`, is still valid and not rejected."""
         rejected = kept.rejected or kept.credentials.public_id == self._rejected_id
         left_s = kept.remaining_s(self._now())
         return not rejected and state.is_enough(kept, left_s, at_least_s, self._policy)
 
     def warm_up(self, *, within_s: float = 0.0) -> bool:
-        """Start an exchange that is due; return whether credentials were valid. Never raises.
+        """Start an exchange if one is due. Return whether credentials were valid. Never raises.
 
         Args:
-            within_s: With nothing valid, how long to wait for the exchange.
+            within_s: Seconds to wait for the exchange if no credentials are valid.
         """
         if self.peek() is not None:
             return True
@@ -125,9 +121,9 @@ class CredentialCache(Refresher[P]):
         return False
 
     def refresh(self, *, within_s: float) -> None:
-        """Start a refresh that is due, wait up to *within_s* seconds for it, then give it up.
+        """Wait up to *within_s* seconds for a refresh that is due, then abandon it.
 
-        For a process that ends soon. Does nothing where nothing is valid: `get` waits for that.
+        For short-lived processes. Without valid credentials it does nothing: `get` waits for them.
         """
         self.peek()
         attempt = self.snapshot.attempt
@@ -136,16 +132,17 @@ class CredentialCache(Refresher[P]):
             if not attempt.done:
                 self._give_up(attempt)
 
-    # What a caller does, one step after the other.
+    # The steps of a caller.
 
     def _steps(self, at_least_s: float, *, can_run: bool) -> Generator[Step, None, P]:
-        """Yield what the caller is to do, then return credentials; threads and tasks drive it.
+        """Yield the steps of a caller, a thread or a task, then return credentials.
 
         Args:
-            can_run: The caller can make an exchange itself; a task would block its event loop.
+            at_least_s: Seconds for which the caller needs the credentials.
+            can_run: Whether the caller can run an exchange; a task would block its event loop.
         """
         deadline_s = float("inf")
-        attempt: RefreshAttempt[P] | None = None  # the one that this caller made or waited for
+        attempt: RefreshAttempt[P] | None = None  # that this caller ran or waited for
         while True:
             snapshot, now, (action, until_s) = self._decide(at_least_s)
             pending, now_s = snapshot.attempt, now.monotonic_s
@@ -169,12 +166,15 @@ class CredentialCache(Refresher[P]):
                     yield Step(attempt, None)
             else:
                 if queued:
-                    self._submit(pending, True)  # before those for which no caller waits
+                    self._submit(pending, True)  # before attempts for which no caller waits
                 attempt = pending
-                yield Step(pending, min(until_s, deadline_s) - now_s)
+                until_s = min(until_s, deadline_s)
+                yield Step(pending, until_s - now_s)
+                # Not later than until_s: the process may have been frozen while it waited.
+                pending.seen_s = min(self.monotonic(), until_s)
 
     def _deadline_s(self, deadline_s: float, now_s: float) -> float:
-        """Return when a caller with nothing valid stops waiting, which begins now at the latest."""
+        """Return when a caller without valid credentials stops waiting, which it starts now."""
         if now_s >= deadline_s:
             raise too_slow(self.label, self._policy.wait_s)
         return min(deadline_s, now_s + self._policy.wait_s)
@@ -188,12 +188,12 @@ class CredentialCache(Refresher[P]):
         *,
         nested: bool,
     ) -> P | None:
-        """Return what the caller gets now, if anything; raise where the error is known.
+        """Return credentials for the caller, or None to continue; raise the error of an attempt.
 
         Each caller gets a copy of the error: threads must not share a traceback.
         """
         if attempt and attempt.credentials and attempt.credentials.expiration > now.wall:
-            return attempt.credentials  # not expired: the machine did not sleep meanwhile
+            return attempt.credentials  # may have expired if the machine slept
         kept = snapshot.kept
         if kept and (action in _SERVED or (nested and kept.remaining_s(now) > 0)):
             found: P = kept.credentials
@@ -206,10 +206,10 @@ class CredentialCache(Refresher[P]):
         return None
 
     def _nested(self, snapshot: Snapshot) -> int:
-        """Return how many attempts the calling thread is making just now.
+        """Return the number of attempts that the calling thread is running.
 
-        One: a finalizer or a signal handler interrupts the attempt, and may make one of its own; or
-        the token source uses the credentials that it helps to get, and two tell that.
+        1: a finalizer or a signal handler has interrupted the attempt and may run another one, or
+        the token source uses the credentials that it helps to get. 2 or more: the latter.
         """
         pending = (snapshot.attempt, *snapshot.unfinished)
         if all(attempt is None or attempt.runner is None for attempt in pending):
@@ -220,14 +220,14 @@ class CredentialCache(Refresher[P]):
     def _is_own(
         self, attempt: RefreshAttempt[P], snapshot: Snapshot, action: Action, *, can_run: bool
     ) -> bool:
-        """Return whether the caller makes *attempt*; else submit it to a thread."""
+        """Return whether the caller runs *attempt*; otherwise submit it to a thread."""
         if can_run and action is not Action.REFRESH_AND_LINGER:
             return True
         rejected = snapshot.kept is not None and snapshot.kept.rejected
         return not self._submit(attempt, True, or_run=can_run and rejected)
 
     def _decide(self, at_least_s: float = 0.0) -> tuple[Snapshot, Instant, Decision]:
-        """Return what a caller gets now; give up a pending attempt that has timed out."""
+        """Return the decision for a caller. Abandon a pending attempt that has timed out."""
         while True:
             snapshot, now = self.snapshot, self._now()
             decision = state.decide(snapshot, now, self._policy, at_least_s)

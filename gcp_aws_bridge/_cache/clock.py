@@ -1,8 +1,8 @@
-"""Clock, pauses, randomness and threads: all that the library reads of the machine.
+"""Clocks, pauses, randomness and threads: the library's dependencies on the machine.
 
-One value carries them, so that a test passes its own and nothing is read inline. No other module
-may read the clock (ruff TID251 bans it). `time.sleep` and `threading` are looked up when they are
-called, since gevent and eventlet may replace them after this module was imported.
+They are one value, which tests replace. No other module may read the clock (ruff TID251 bans it).
+`time.sleep` and `threading` are looked up when they are called, since gevent and eventlet may
+replace them after this module was imported.
 """
 
 import time
@@ -15,7 +15,7 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     """Return the time by the wall clock, aware, UTC."""
-    return datetime.now(timezone.utc)  # noqa: TID251 - the one place that reads it
+    return datetime.now(timezone.utc)  # noqa: TID251 - the only place that reads the clock
 
 
 def sleep(seconds: float) -> None:
@@ -24,10 +24,10 @@ def sleep(seconds: float) -> None:
 
 
 def jitter() -> float:
-    """Return a random number in [0, 1). A function of this module, so that its users pickle."""
-    import random  # not needed by a command that answers from its cache
+    """Return a random number in [0, 1). A function of this module, so that it can be pickled."""
+    import random  # commands that answer from their cache do not need it
 
-    return random.random()  # noqa: S311 - spreads load, guards nothing
+    return random.random()  # noqa: S311 - spreads load; not for security
 
 
 def spawn_daemon(work: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ def spawn_daemon(work: Callable[[], None]) -> None:
 
 
 class World(NamedTuple):
-    """The clock (aware UTC), a monotonic clock and pauses in seconds, randomness, threads."""
+    """Wall clock (aware UTC), monotonic clock and pauses in seconds, randomness, and threads."""
 
     clock: Clock = utc_now
     monotonic: Callable[[], float] = time.monotonic
@@ -55,10 +55,10 @@ REAL = World()
 
 
 def backoff_s(failures: int, *, base_s: float, cap_s: float, jitter: float) -> float:
-    """Return the seconds to wait after the n-th failure in a row: exponential, "full jitter".
+    """Return the pause in seconds after the n-th failure in a row: exponential, "full jitter".
 
-    At least *base_s*, so that an unlucky draw is not an immediate retry. See: AWS Architecture
-    Blog, "Exponential Backoff And Jitter".
+    At least *base_s*, so that no retry is immediate. See: AWS Architecture Blog, "Exponential
+    Backoff And Jitter".
     """
     ceiling = min(cap_s, base_s * 2.0 ** min(failures, 32))
     return base_s + (ceiling - base_s) * jitter

@@ -1,9 +1,9 @@
-"""What happens to credentials, for logs and metrics: one event for each exchange and rejection.
+"""Events for logs and metrics: one for each exchange and for each rejection of credentials.
 
     stop = bridge.on_event(lambda event: counter.labels(event.kind, event.label).inc())
 
-Every event is also a line under the logger `gcp_aws_bridge`: INFO for fresh credentials, WARNING
-for a rejection and for the first failure of an outage, DEBUG for those that follow.
+The logger `gcp_aws_bridge` logs each event: INFO for fresh credentials, WARNING for a rejection and
+for the first failure of an outage, DEBUG for further failures.
 """
 
 import logging
@@ -22,19 +22,19 @@ Kind = Literal["exchanged", "failed", "rejected"]
 
 
 class Event(NamedTuple):
-    """Something that happened to one set of credentials. Holds no secret.
+    """An exchange or a rejection of credentials. Contains no secret.
 
     Attributes:
         kind: `exchanged`: there are fresh credentials. `failed`: an exchange failed; the current
             credentials, if any, stay in use. `rejected`: a service rejected the current credentials
             as expired or invalid, and they are replaced.
-        label: Names the credentials: the role's ARN.
-        session_name: The role session's name.
+        label: Name of the credentials: the role's ARN.
+        session_name: Role session name.
         attempts: Number of requests that the exchange took; 0 for a rejection.
-        failures: Number of exchanges that failed in a row, this one included.
+        failures: Number of failed exchanges in a row, including this one.
         retry_in_s: Seconds until the next exchange may start, after a failure.
-        seconds: Duration of the exchange, pauses between requests included.
-        remaining_s: Seconds for which the current credentials stay valid; 0.0 without any.
+        seconds: Duration of the exchange, including pauses between requests.
+        remaining_s: Seconds for which the current credentials stay valid; 0.0: there are none.
         expiration: Expiration of the current credentials, aware UTC.
         error: The reason of a failure; `error.error_id` and `getattr(error, "code", "")` make good
             labels.
@@ -54,16 +54,16 @@ class Event(NamedTuple):
 
 Listener = Callable[[Event], object]
 
-# Added and removed in one call each, without a lock: see `atomic`.
+# Added and removed by single calls, without a lock: see `atomic`.
 _listeners: dict[object, Listener] = {}
 
 
 def on_event(listener: Listener) -> Callable[[], None]:
     """Call *listener* with each `Event` of this process from now on.
 
-    It is called in the thread that made the exchange, after all waiters have been served; it should
-    be quick. An exception that it raises is logged and not propagated. A forked child keeps its
-    listeners.
+    The thread that ran the exchange calls it, after all waiters have their credentials. It should
+    return quickly. An exception that it raises is logged and not propagated. A forked child keeps
+    the listeners.
 
     Returns:
         A function that removes the listener.
@@ -89,7 +89,7 @@ def emit(event: Event) -> None:
             event.seconds * 1000,
         )
     elif event.kind == "failed" and event.remaining_s > 0:
-        # WARNING once for each outage: no caller has noticed it. A caller that has gets the error.
+        # WARNING once for each outage, of which callers do not notice while credentials are valid.
         _log.log(
             logging.WARNING if event.failures == 1 else logging.DEBUG,
             "%s: refresh failed; current credentials valid for %.0f s, next attempt in %.0f s: %s",

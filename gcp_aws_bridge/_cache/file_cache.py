@@ -1,8 +1,8 @@
-"""JSON documents in files that processes of one user share: owner-only, never torn, one writer.
+"""JSON documents in files that the processes of one user share.
 
-Light on purpose: a command that answers from here imports little else. Knows nothing of what the
-documents mean. Files and folders that belong to another user, that other users can read, or that
-other users could exchange, are not used.
+Files are readable only by their owner, replaced atomically, and written by one process at a time.
+Files and folders that belong to another user, or that other users can read or replace, are not
+used. The module imports little, since commands that answer from it should start quickly.
 
 `folders` reads `XDG_RUNTIME_DIR`, `XDG_CACHE_HOME`, `HOME` and `TMPDIR`; on Windows `LOCALAPPDATA`.
 """
@@ -26,26 +26,28 @@ if TYPE_CHECKING:
 NAME = "gcp-aws-bridge"
 _POSIX = os.name == "posix"
 _MAX_FILE = 64 * 1024  # bytes; credentials have about two thousand
-# Longer than any credentials live (AWS STS API reference: 43,200 s): no process needs it.
+# Longer than the lifetime of all credentials (AWS STS API reference: 43,200 s).
 _LITTER_S = 86_400
-_SLACK_S = 60.0  # what NTP sets a clock back by is less
+_SLACK_S = 60.0  # NTP sets a clock back by less
 _LOCK_FILE = "lock"
-# What a sweep may delete: documents, and the temporary files of `Folder.replace`.
+# Names of files that a sweep may delete: documents, and temporary files of `Folder.replace`.
 _OURS = r"[0-9a-f]{64}\.json|\.[0-9a-f]{64}\.json\.[0-9a-z_]{8}"
 _POLL_S = 0.02
-# One byte of the lock file for each key; below 2**31, which Windows counts with.
+# One byte of the lock file for each key; below 2**31, a limit of Windows.
 _LOCKS = 1 << 30
 
 
 class FileCache:
-    """A folder of documents by key. Raises nothing of its own: without it, work is done twice.
+    """A folder of documents by key. Raises no errors: without a usable folder, nothing is cached.
 
-    The folder is opened again for each operation: it may be deleted and recreated in between.
+    The folder is opened for each operation: it may be deleted and recreated in between.
 
     Args:
-        folders: Candidates, the best first. The first that is this user's alone, or can be created,
-            is used.
-        now: The wall clock, in seconds since 1970; not that of a `World`, which costs an import.
+        folders: Candidates in order of preference. The first one that is private to this user, or
+            can be created, is used.
+        now: Wall clock, in seconds since 1970; a `World` would cost an import.
+        monotonic: Monotonic clock, in seconds.
+        sleep: Pauses for a number of seconds.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class FileCache:
         self._sleep = sleep
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return the document of *key*, or None if there is no document that can be trusted."""
+        """Return the document of *key*, or None if there is no trusted document."""
         if self.folder is None:
             return None
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe would block
@@ -76,7 +78,7 @@ class FileCache:
         except (OSError, ValueError, RecursionError):
             return None
         # A copied or renamed file is not the document of this key. A document from the future was
-        # written before the clock was set back: its instants mean nothing now.
+        # written before the clock was set back, so its times are wrong now.
         mine = isinstance(document, dict) and document.get("key") == key
         return (
             document
@@ -85,7 +87,7 @@ class FileCache:
         )
 
     def read_fresh(self, key: str) -> dict[str, Any] | None:
-        """As `read`, but only until the instant `fresh_until` (seconds since 1970) in it."""
+        """Return the document like `read`, until its `fresh_until` (seconds since 1970)."""
         document = self.read(key)
         return document if document and self._now() < _instant(document, "fresh_until") else None
 
@@ -107,10 +109,10 @@ class FileCache:
             pass
 
     def lock(self, key: str, *, wait_s: float) -> _Lock:
-        """Return a context manager in which no other process is at the same time for *key*.
+        """Return a context manager that locks *key* against other processes.
 
-        It yields whether that is so: False if *wait_s* seconds did not suffice. A process that is
-        killed releases the lock. If nothing can be locked, every process may enter.
+        It yields whether the lock was acquired within *wait_s* seconds. A process that is killed
+        releases its lock. If the file system does not support locks, all processes may enter.
         """
         return _Lock(self._open_lock(), lambda number: self._locked(number, key, wait_s))
 
@@ -119,7 +121,7 @@ class FileCache:
         while True:
             try:
                 _lock_byte(number, byte)
-            except (BlockingIOError, PermissionError):  # POSIX and Windows: another process has it
+            except (BlockingIOError, PermissionError):  # locked, on POSIX and on Windows
                 if self._monotonic() >= stop:
                     return False
             except OSError:
@@ -138,7 +140,7 @@ class FileCache:
             return None
 
     def _sweep(self, folder: Folder) -> None:
-        """Delete documents that are no longer valid, and files that killed processes left."""
+        """Delete old documents, and temporary files of killed processes."""
         old_s = self._now() - _LITTER_S
         for name in folder.names():
             if re.fullmatch(_OURS, name) and folder.modified(name) < old_s:
@@ -166,27 +168,27 @@ class _Lock:
 
 
 def _instant(document: dict[str, Any], name: str) -> float:
-    """Seconds since 1970; NaN, which is neither before nor after anything, where there are none."""
+    """Return seconds since 1970; NaN, for which all comparisons are false, if there are none."""
     value = document.get(name)
     return value if isinstance(value, float) else float("nan")
 
 
 def folders(environ: Mapping[str, str]) -> list[str]:
-    """Where a cache of ours belongs on this system, the best first; the last is for no home."""
+    """Return candidate cache folders for this system, in order of preference."""
     home = environ.get("HOME", "")
     if os.name == "nt":
         found = [environ.get("LOCALAPPDATA", "")]
     elif sys.platform == "darwin":
         found = [home and os.path.join(home, "Library", "Caches")]
     else:
-        # XDG Base Directory Specification: the first is on no disk, and gone after the log-out.
+        # XDG Base Directory Specification: the first is in memory and deleted after the log-out.
         found = [
             environ.get("XDG_RUNTIME_DIR", ""),
             environ.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache")),
         ]
     ours = [os.path.join(folder, NAME) for folder in found if os.path.isabs(folder)]
     if _POSIX:
-        shared = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a folder of our own in it
+        shared = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a private folder below it
         ours.append(os.path.join(shared, f"{NAME}-{os.geteuid()}"))
     return ours
 

@@ -1,7 +1,7 @@
-"""What is replaced at once in a forked child, where the fork runs Python's hooks.
+"""Objects that are reset in a forked child, by Python's fork hooks.
 
-A module of its own that imports little: what is registered with the interpreter keeps the globals
-of its module alive to the end, and the last garbage collection looks through them.
+A separate module with few imports: a registered function keeps the globals of its module alive
+until the interpreter's final garbage collection, which visits them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
 def reset_after_fork(thing: ForkAware) -> None:
-    """Have `thing.after_fork_in_child()` called in every child that is forked while it lives."""
+    """Call `thing.after_fork_in_child()` in each forked child, as long as *thing* exists."""
     _fork_aware.add(thing)
 
 

@@ -1,7 +1,7 @@
-"""A process in which gevent or eventlet patched `ssl` after it was imported: no TLS works in it.
+"""Errors in a process in which gevent or eventlet patched `ssl` too late, which breaks all TLS.
 
-The classes that were imported before call themselves until they end in a `RecursionError`. See:
-gevent issue 1016, boto3 issue 4061.
+Classes that were imported before the patch call themselves until a `RecursionError`. See: gevent
+issue 1016, boto3 issue 4061.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from gcp_aws_bridge.exceptions import ConfigError
 
 
 def of_late_patch() -> tuple[type[RecursionError], ...]:
-    """Return the errors, for an `except` clause, that come of such a patch: none without one."""
+    """Return the errors of a late patch for an `except` clause; empty without such a patch."""
     return (RecursionError,) if _patcher() else ()
 
 
 def patched_late(label: str) -> ConfigError:
-    """Return the error of *label*, whose exchange ended in one of `of_late_patch`."""
+    """Return the error for *label*, whose exchange raised an error of `of_late_patch`."""
     patcher = _patcher()
     return ConfigError(
         f"{label}: TLS does not work in this process, since {patcher} patched ssl after it was "
@@ -29,7 +29,7 @@ def patched_late(label: str) -> ConfigError:
 
 
 def _patcher() -> str:
-    """Return what patched ssl after urllib3 was imported with it: gevent, eventlet; or nothing."""
+    """Return "gevent" or "eventlet" if it patched ssl after urllib3 imported ssl, or ""."""
     now = getattr(sys.modules.get("ssl"), "SSLContext", None)
     used = getattr(sys.modules.get("urllib3.util.ssl_"), "SSLContext", now)
     return "" if now is None or used is now else str(now.__module__).partition(".")[0]

@@ -1,4 +1,4 @@
-"""When credentials are refreshed: arithmetic of instants, without a clock and without threads."""
+"""Refresh policy: calculates the times of refreshes and retries, without a clock or threads."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from gcp_aws_bridge.exceptions import BridgeError
 
 
 class Perishable(Protocol):
-    """What a credential cache keeps fresh: one immutable value that expires."""
+    """An immutable value that expires, such as credentials."""
 
     @property
     def expiration(self) -> datetime:
-        """The last instant of use, aware UTC."""
+        """Expiration, aware UTC."""
 
     @property
     def public_id(self) -> str:
-        """Tells this value from the one before; not secret."""
+        """Identifies this value; not secret."""
 
 
 class Instant(NamedTuple):
-    """One instant by both clocks: aware UTC, and seconds of the monotonic clock."""
+    """A time by both clocks: aware UTC, and seconds of the monotonic clock."""
 
     wall: datetime
     monotonic_s: float
 
 
 class Kept:
-    """Credentials and the instants that decide about them. Immutable; `repr` shows no secret.
+    """Credentials and their refresh times. Immutable; `repr` shows no secret.
 
-    Not a tuple: crash reporters print the items of one. Each instant is compared with two clocks,
-    and the first to reach it decides. The wall clock goes on while a machine sleeps; the monotonic
-    clock cannot be set back, which would make credentials look valid that AWS takes for expired.
+    Not a tuple, because crash reporters show the items of tuples. Each time is compared with both
+    clocks; the first clock to reach it counts. The wall clock also runs while the machine sleeps;
+    the monotonic clock cannot be set back, which would make expired credentials look valid.
 
     Attributes:
         credentials: A `Perishable`.
-        advisory_at, advisory_s: From here on the next caller starts a refresh in the background.
-        mandatory_at, mandatory_s: From here on they are not returned any more.
-        life_s: Their life when they were obtained.
+        advisory_at, advisory_s: From then on, the next caller starts a refresh in the background.
+        mandatory_at, mandatory_s: From then on, the credentials are not returned.
+        life_s: Their lifetime when they were obtained, in seconds.
         rejected: A service rejected them as expired or invalid, and no refresh has ended since.
-        was_rejected: A service rejected them at some time: they are to be replaced soon.
+        was_rejected: A service has rejected them at some time, so they are replaced soon.
     """
 
     __slots__ = (
@@ -85,17 +85,17 @@ class Kept:
         return now.wall < self.advisory_at and now.monotonic_s < self.advisory_s
 
     def remaining_s(self, now: Instant) -> float:
-        """Return the seconds for which they may still be returned."""
+        """Return the seconds for which the credentials may still be returned."""
         wall_s = (self.mandatory_at - now.wall).total_seconds()
         return max(0.0, min(wall_s, self.mandatory_s - now.monotonic_s))
 
     def as_rejected(self) -> Kept:
-        """Return the same credentials, as rejected by a service."""
+        """Return the same credentials, marked as rejected by a service."""
         overdue = Instant(self.advisory_at, float("-inf"))
         return self._marked(overdue, rejected=True, was_rejected=True)
 
     def reprieved(self) -> Kept:
-        """Return the same credentials, to be served after all, and replaced as soon as possible."""
+        """Return the same credentials, usable again, but due for a refresh."""
         return self._marked(Instant(self.advisory_at, self.advisory_s), rejected=False)
 
     def _marked(self, advisory: Instant, *, rejected: bool, was_rejected: bool = False) -> Kept:
@@ -113,15 +113,15 @@ class Kept:
 
 
 class Failure(NamedTuple):
-    """The last refresh failed.
+    """Failure of the last refresh.
 
     Attributes:
-        error: Holds no traceback: its frames would hold the token.
+        error: The error, without a traceback, whose frames would hold the token.
         number: Number of failures in a row.
         pause_s: Seconds until the next attempt in the background.
-        retry_at_s: The instant of that attempt, by the monotonic clock: a wall clock that is set
-            back must not delay it.
-        remembered_until_s: Until then the error is the answer to callers who find nothing valid.
+        retry_at_s: Time of that attempt, by the monotonic clock: a wall clock that is set back must
+            not delay it.
+        remembered_until_s: Until then, callers without valid credentials get this error.
     """
 
     error: BridgeError
@@ -131,23 +131,23 @@ class Failure(NamedTuple):
     remembered_until_s: float
 
     def forgotten(self) -> Failure:
-        """Return the same failure, which is no answer to any caller."""
+        """Return the same failure, whose error no caller gets."""
         return self._replace(remembered_until_s=float("-inf"))
 
 
 class Memory(NamedTuple):
-    """What one process passes on to the next."""
+    """State that one process passes to the next."""
 
     kept: Kept | None = None
     failure: Failure | None = None
 
 
 class Rejections(NamedTuple):
-    """Services rejected credentials that are valid by both clocks.
+    """Rejections by services of credentials that are valid by both clocks.
 
     Attributes:
         number: Number of rejections in a row.
-        believed_from_s: The next rejection is not believed before; monotonic clock.
+        believed_from_s: Earlier rejections do not count; monotonic clock.
     """
 
     number: int
@@ -158,38 +158,38 @@ NO_REJECTION = Rejections(0, float("-inf"))
 
 
 class RefreshPolicy(NamedTuple):
-    """When credentials are refreshed. Times in seconds; fractions are of the credentials' life.
+    """Refresh policy. Times are in seconds, fractions and shares are of the credentials' lifetime.
 
     Attributes:
-        earliest, latest: The background refresh starts at a random point between the two, drawn
-            for each set of credentials, so that pods which started together spread out:
-            in three rounds, at this width (docs/explanation/fleet.md).
-        mandatory_window_s: Credentials with less life than this are not returned: a request
-            signed with them could arrive too late. aws-config's identity cache uses 10 s too.
-        ending_s, ending_share: With less life than this left, and less than that share of it, a
-            caller waits briefly for fresh credentials. botocore's mandatory window has 600 s too.
-            The share is below `1 - latest`: a process that keeps asking has refreshed before.
+        earliest, latest: The background refresh starts at a random point between these fractions,
+            chosen for each set of credentials, so that pods which started together spread out in
+            three rounds (docs/explanation/fleet.md).
+        mandatory_window_s: Credentials with less time left are not returned: a request signed with
+            them could arrive too late. aws-config's identity cache uses 10 s too.
+        ending_s, ending_share: With less time left than both, a caller waits briefly for fresh
+            credentials. botocore's mandatory window has 600 s too. The share is below
+            `1 - latest`: in a process that is in use, the refresh has started earlier.
         ending_wait_s: The longest such wait, from the start of the attempt.
-        most_share: Callers who need credentials for some time are content with this share of the
-            life of fresh ones.
-        attempts, pause_s, pause_cap_s: With nothing valid, a failure that may pass is tried again
-            at once, this often in all, after about this long (doubling).
-        backoff_base_s, backoff_cap_s: Pause between attempts that fail.
-        unhurried_s, unhurried_share, quick_retries: While more life than this is left, and after
-            so many failures, the pause is drawn up to that share of the rest, so that a fleet
-            does not come back at the same moment (docs/explanation/fleet.md).
-        reject_base_s, reject_cap_s: Pause between two rejections that are believed. A service that
-            rejects every key (a region that is not enabled says `InvalidClientTokenId`) would
-            otherwise cause an exchange with every request.
-        remember_s: With nothing valid, the longest time for which an error answers callers, so
-            that a thousand threads do not become a thousand requests.
-        wait_s: The longest that a caller waits for an attempt of another thread.
-        stalled_s: After so long a waiting thread runs an attempt of its own: the other thread may
-            need a lock that this one holds. Several times what an exchange takes.
-        rejected_wait_s: The longest that a caller waits for other credentials while rejected ones
-            are valid by both clocks: the rejection may have been a mistake.
-        unfinished, unfinished_pause_s: With so many attempts that never ended, the next one starts
-            so long after the last: each holds a thread.
+        most_share: Upper limit for the time that callers can request, as a share of the lifetime
+            of fresh credentials.
+        attempts, pause_s, pause_cap_s: Without valid credentials, number of requests of one attempt
+            after retryable errors, and the pause between them, which doubles up to the cap.
+        backoff_base_s, backoff_cap_s: Pause between failed attempts.
+        unhurried_s, unhurried_share, quick_retries: With more time left than this, and after this
+            number of failures, the pause is random, up to this share of the rest, so that the pods
+            of a fleet do not retry simultaneously (docs/explanation/fleet.md).
+        reject_base_s, reject_cap_s: Pause between two rejections that count. A service that rejects
+            all keys (a disabled region answers `InvalidClientTokenId`) would otherwise cause an
+            exchange with each request.
+        remember_s: Without valid credentials, the longest time for which callers get the error of
+            the last attempt, so that a thousand threads do not send a thousand requests.
+        wait_s: The longest time that a caller waits for an attempt of another thread.
+        stalled_s: Time after which a waiting thread runs another attempt: the other thread may need
+            a lock that this thread holds. Several times the duration of an exchange.
+        rejected_wait_s: The longest time that a caller waits for other credentials while rejected
+            ones are valid by both clocks: the rejection may be a mistake.
+        unfinished, unfinished_pause_s: With this number of attempts that have not ended, the next
+            one starts after this pause, since each occupies a thread.
     """
 
     earliest: float = 0.35
@@ -219,7 +219,7 @@ class RefreshPolicy(NamedTuple):
     def keep(
         self, credentials: Perishable, obtained: datetime, obtained_s: float, jitter: float
     ) -> Kept:
-        """Return *credentials*, obtained just now by both clocks, with the instants that decide."""
+        """Return *credentials*, obtained at this time by both clocks, with their refresh times."""
         life_s = (credentials.expiration - obtained).total_seconds()
         fraction = self.earliest + (self.latest - self.earliest) * jitter
         mandatory_after_s = life_s - self.mandatory_window_s
@@ -236,20 +236,20 @@ class RefreshPolicy(NamedTuple):
         )
 
     def is_ending(self, kept: Kept, now: Instant) -> bool:
-        """Return whether so little life is left that a caller waits briefly for more.
+        """Return whether a caller should wait briefly for fresh credentials.
 
-        In the last second it does not: after the wait there would be nothing to serve.
+        Not in the last second: the credentials would have expired after the wait.
         """
         left_s = kept.remaining_s(now)
         most_s = min(self.ending_s, self.ending_share * kept.life_s) - self.mandatory_window_s
         return self.ending_wait_s < left_s < most_s
 
     def retry_after_s(self, attempt: int, jitter: float) -> float:
-        """Return the pause after the n-th request of one attempt, while a caller waits for it."""
+        """Return the pause after the n-th request of an attempt that a caller waits for."""
         return backoff_s(attempt, base_s=self.pause_s, cap_s=self.pause_cap_s, jitter=jitter)
 
     def is_recent(self, failure: Failure | None, now_s: float) -> bool:
-        """Return whether *failure* belongs to an outage of now; else no caller has asked since."""
+        """Return whether *failure* is part of a current outage."""
         return failure is not None and now_s - failure.retry_at_s < self.backoff_cap_s
 
     def fail(
@@ -261,7 +261,7 @@ class RefreshPolicy(NamedTuple):
         *,
         remaining_s: float,
     ) -> Failure:
-        """Return when to try again after a failure, with *remaining_s* of valid credentials."""
+        """Return the next failure in a row, with *remaining_s* of valid credentials left."""
         recent = previous if self.is_recent(previous, now_s) else None
         number = recent.number + 1 if recent else 1
         spare_s = (remaining_s - self.unhurried_s) * self.unhurried_share
@@ -275,8 +275,8 @@ class RefreshPolicy(NamedTuple):
         return Failure(error, number, pause_s, now_s + pause_s, now_s + remember_s)
 
     def reject(self, previous: Rejections, now_s: float, jitter: float) -> Rejections:
-        """Return when to believe the next rejection, after one more."""
-        # One that comes long after it would have been believed has a cause of its own.
+        """Return the rejections after one more, with the time until which others do not count."""
+        # A rejection long after that time has another cause.
         in_a_row = now_s - previous.believed_from_s < self.reject_cap_s
         number = previous.number if in_a_row else 0
         pause_s = backoff_s(

@@ -1,10 +1,10 @@
-"""Files of secrets, and folders whose content no other user can exchange.
+"""Files with secrets, in folders whose content no other user can replace.
 
-A check of a path says nothing about the file that the next call with that path reaches. A folder is
-therefore opened one component at a time, checked by its descriptor, and used only through it.
+After a path has been checked, the next call with it may reach another file. A folder is therefore
+opened one component at a time, checked by its descriptor, and used only through the descriptor.
 
-Light on purpose: a command that answers from its cache loads this module. Windows has neither
-descriptors of folders nor modes: there, the access list of the user's profile protects the files.
+The module imports little, since commands that answer from a cache load it. Windows has no folder
+descriptors or modes; the access control list of the user's profile protects the files there.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ if TYPE_CHECKING:
 
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-# O_PATH needs no permission to list the folder; a home is often below one that only root may list.
+# O_PATH needs no permission to list the folder; home directories are often in one that only root
+# may list.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _FILE = _NO_LINK | getattr(os, "O_BINARY", 0)
-# What open(2) says of a symbolic link with O_NOFOLLOW: Linux and macOS; FreeBSD; with O_DIRECTORY.
+# Errors of open(2) for a symbolic link with O_NOFOLLOW: Linux and macOS; FreeBSD; with O_DIRECTORY.
 _IS_LINK = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR}
 _MAX_LINKS = 40  # as Linux's path_resolution(7)
 _ROOT = 0
-# What users are told to name when `replace` fails.
+# Advice in the error of a command for which `replace` fails.
 WANTED = "a file in a folder that this user can write to, below folders that no other user can"
 _CAN_RENAME = "other users can rename a folder on its path"
 
 
 class Folder:
-    """A folder held by its descriptor. A context manager: leaving it closes the descriptor.
+    """An open folder. A context manager that closes its descriptor.
 
     Args:
-        path: Every folder above it, and every symbolic link on the way, must belong to this user or
-            root, and other users must not be able to rename what is in those folders.
-        private: Whether the folder itself must be this user's alone. It is then created if it is
-            missing, with the folders above it, and must not be a symbolic link.
+        path: Path of the folder. All folders and symbolic links in it must belong to this user or
+            root, and other users must not be able to rename their entries.
+        private: Whether the folder must be accessible only to this user. It must then not be a
+            symbolic link; it is created if it is missing, with its parents.
 
     Raises:
-        OSError: The folder cannot be used, or other users could exchange it.
+        OSError: The folder cannot be used, or other users could replace it.
     """
 
     __slots__ = ("_number", "_path")
@@ -68,13 +69,13 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Close the descriptor; nothing is left to do where there is none."""
+        """Close the descriptor, if there is one."""
         if self._number is not None:
             os.close(self._number)
             self._number = None
 
     def open(self, name: str, flags: int) -> int:
-        """Open the file *name* and return its descriptor; a file that is created has mode 0600.
+        """Open the file *name* and return its descriptor. A new file has mode 0600.
 
         Raises:
             OSError: The file cannot be opened, or is a symbolic link.
@@ -84,17 +85,17 @@ class Folder:
     def replace(self, name: str, text: str) -> None:
         """Atomically replace the content of the file *name* with *text*, and its mode with 0600.
 
-        A symbolic link of that name is replaced, not followed.
+        A symbolic link with that name is replaced, not followed.
 
         Raises:
-            OSError: The disk is full or read-only; the file is as it was.
+            OSError: The disk is full or read-only. The file has not changed.
         """
         number, temporary = self._create_temporary(name)
         try:
             with open(number, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()
-                os.fsync(file.fileno())  # else a machine that loses power may keep an empty file
+                os.fsync(file.fileno())  # otherwise a power failure may leave an empty file
             at = self._number
             os.replace(self._at(temporary), self._at(name), src_dir_fd=at, dst_dir_fd=at)
         except BaseException:
@@ -112,35 +113,35 @@ class Folder:
             os.close(number)
 
     def is_file(self, name: str) -> bool:
-        """Return whether *name* is a regular file, or free for one."""
+        """Return whether *name* is a regular file or does not exist."""
         try:
             return stat.S_ISREG(self._stat(name).st_mode)
         except FileNotFoundError:
             return name != ""
 
     def modified(self, name: str) -> float:
-        """Return when *name* was written, in seconds since 1970; infinity if it is gone."""
+        """Return the modification time of *name*, in seconds since 1970; infinity if missing."""
         try:
             return self._stat(name).st_mtime
         except OSError:
             return float("inf")
 
     def discard(self, name: str) -> None:
-        """Delete the file *name*, if it is there and can be deleted."""
-        try:  # noqa: SIM105 - contextlib would be a fiftieth of the time of a cached answer
+        """Delete the file *name*, if it exists and can be deleted."""
+        try:  # noqa: SIM105 - importing contextlib would take 2 % of the time of a cached answer
             os.unlink(self._at(name), dir_fd=self._number)
         except OSError:
             pass
 
     def discard_folder(self, name: str) -> None:
-        """Delete the folder *name*, if it is there and empty."""
-        try:  # noqa: SIM105 - as above
+        """Delete the folder *name*, if it exists and is empty."""
+        try:  # noqa: SIM105 - see `discard`
             os.rmdir(self._at(name), dir_fd=self._number)
         except OSError:
             pass
 
     def _create_temporary(self, name: str) -> tuple[int, str]:
-        # As `tempfile.mkstemp`, which cannot create a file below a descriptor.
+        # Like `tempfile.mkstemp`, which cannot create a file relative to a descriptor.
         for _ in range(100):
             temporary = f".{name}.{os.urandom(4).hex()}"
             try:
@@ -158,7 +159,7 @@ class Folder:
     def _check_private(self) -> None:
         at: Any = self._path if self._number is None else self._number
         if not is_private(os.stat(at), stat.S_ISDIR):
-            raise PermissionError(errno.EPERM, "not a folder of this user alone", self._path)
+            raise PermissionError(errno.EPERM, "not private to this user", self._path)
         if not os.access(self._at("."), os.W_OK, dir_fd=self._number):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
 
@@ -166,11 +167,11 @@ class Folder:
 def replace(path: str, text: str) -> None:
     """Atomically replace the content of the file *path* with *text*, and its mode with 0600.
 
-    Windows has no modes: there, the access list of the folder says who can read the file.
+    On Windows, which has no modes, the access control list of the folder applies.
 
     Raises:
-        OSError: The disk is full, the folder missing, read-only, or one that other users could
-            exchange; or *path* is a link, a device, a pipe or a folder. It is as it was.
+        OSError: The disk is full; the folder is missing, read-only, or other users could replace
+            it; or *path* is a link, a device, a pipe or a folder. It has not changed.
     """
     above, name = os.path.split(path)
     with Folder(above) as folder:
@@ -180,7 +181,7 @@ def replace(path: str, text: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Delete the file *path*, if it is there and `replace` could have written it."""
+    """Delete the file *path*, if it exists and `replace` could have written it."""
     above, name = os.path.split(path)
     try:
         with Folder(above) as folder:
@@ -190,7 +191,7 @@ def discard(path: str) -> None:
 
 
 def discard_folder(path: str) -> None:
-    """Delete the folder *path*, if it is there and empty."""
+    """Delete the folder *path*, if it exists and is empty."""
     above, name = os.path.split(path)
     try:
         with Folder(above) as folder:
@@ -200,7 +201,7 @@ def discard_folder(path: str) -> None:
 
 
 def is_private(found: os.stat_result, is_kind: Any) -> bool:
-    """Whether *found* is of the right kind, and only this user can read or write it."""
+    """Return whether *found* is of the right kind, and only this user can read or write it."""
     if not is_kind(found.st_mode):
         return False
     if not _BY_DESCRIPTOR:
@@ -210,7 +211,7 @@ def is_private(found: os.stat_result, is_kind: Any) -> bool:
 
 def _opened(path: str, *, private: bool) -> int:
     """Open the folder *path* as `Folder` describes, and return its descriptor."""
-    # Not abspath: it would take `..` for the folder above a link, not above the link's target.
+    # `abspath` would resolve `..` after a link to the link's parent, not to its target's parent.
     whole = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
     names = whole.split("/")[::-1]
     number, is_shared, links = os.open("/", _FOLDER), False, 0
@@ -250,16 +251,16 @@ def _below(number: int, name: str, *, create: bool) -> int:
             raise
     try:  # noqa: SIM105 - see `Folder.discard`
         os.mkdir(name, 0o700, dir_fd=number)
-    except FileExistsError:  # another process was faster
+    except FileExistsError:  # another process has created it
         pass
     return os.open(name, _FOLDER, dir_fd=number)
 
 
 def _is_shared(number: int) -> bool:
-    """Return whether other users can write to a folder in which they cannot rename our entries.
+    """Return whether other users can write to a folder, but not rename this user's entries.
 
     Raises:
-        PermissionError: They can rename any entry.
+        PermissionError: Other users can rename all entries.
     """
     found = os.fstat(number)
     _check_owner(found)
@@ -275,8 +276,8 @@ def _check_owner(found: os.stat_result) -> None:
 
 
 def _target(number: int, name: str) -> str:
-    """Return the target of a symbolic link of this user or root, which others cannot exchange."""
-    found = os.stat(name, dir_fd=number, follow_symlinks=False)  # first: what passes this stays
+    """Return the target of a symbolic link of this user or root, which others cannot replace."""
+    found = os.stat(name, dir_fd=number, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     _check_owner(found)

@@ -1,7 +1,7 @@
-"""Refreshing one value: attempts are made, and what becomes of them is stored and told.
+"""Refreshing one value: runs attempts, stores their results, and reports them.
 
-Invariant: the result of an attempt is stored and all waiters are woken before anything is logged
-and any listener is called: a handler or a listener may wait for a thread that waits for the result.
+Invariant: the result of an attempt is stored, and all waiters are woken, before it is logged and
+listeners are called: a log handler or a listener may wait for a thread that waits for the result.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 class Refresher(Generic[P]):
-    """One value and how it is replaced. Thread-safe, re-entrant, safe to inherit by a fork.
+    """One value and its refresh attempts. Thread-safe, re-entrant, and safe in a forked child.
 
     Args:
-        fetch: Makes credentials; raises `BridgeError`. Called again before a call has ended only
-            where that call stalled.
-        label: Names the credentials in logs, events and errors: a role's ARN, for example.
-        session_name: The role session's name, for logs and events.
+        fetch: Returns credentials, or raises `BridgeError`. Calls overlap only if a call stalls.
+        label: Name of the credentials in logs, events and errors, such as a role's ARN.
+        session_name: Role session name, for logs and events.
+        policy: Times of refreshes and retries.
+        world: Clocks and other dependencies.
     """
 
     def __init__(
@@ -64,25 +65,25 @@ class Refresher(Generic[P]):
 
     @property
     def memory(self) -> Memory:
-        """What another process needs to go on from here."""
+        """State that another process needs to continue from here."""
         snapshot = self.snapshot
         return Memory(snapshot.kept, snapshot.failure)
 
     def recall(self, memory: Memory) -> None:
-        """Go on from where another process ended; before the first caller comes."""
+        """Continue from the state of another process; call it before the first `get`."""
         self._snapshots = Atomic(Snapshot(os.getpid(), memory))
 
     def remaining_s(self) -> float:
-        """Return the seconds for which the credentials may be returned; 0.0 without any."""
+        """Return the seconds for which the credentials may be returned; 0.0: there are none."""
         return self.snapshot.remaining_s(self._now())
 
     def reject(self, public_id: str) -> bool:
-        """Report that a service rejected the credentials of this id as expired or invalid.
+        """Report that a service rejected the credentials with this id as expired or invalid.
 
-        The next callers wait for others for a few seconds, and get the same ones if none come.
+        The next callers wait for other credentials for a few seconds, and then get the same ones.
 
         Returns:
-            Whether they are from here, and asking again may give other ones.
+            Whether they are from this cache, which may return other credentials next.
         """
         while True:
             old, now_s, jitter = self.snapshot, self.monotonic(), self._world.jitter()
@@ -95,7 +96,7 @@ class Refresher(Generic[P]):
                 return ask_again
 
     def _begin(self, snapshot: Snapshot, now: Instant) -> RefreshAttempt[P] | None:
-        """Make a new attempt the pending one; None where another caller was faster."""
+        """Start a new attempt. Return None if another caller has changed the snapshot."""
         attempt: RefreshAttempt[P] = RefreshAttempt(self.label, now.monotonic_s)
         began = self._snapshots.replace(snapshot, state.started(snapshot, attempt))
         return attempt if began else None
@@ -109,13 +110,13 @@ class Refresher(Generic[P]):
     def _submit(
         self, attempt: RefreshAttempt[P], waited_for: bool = False, or_run: bool = False
     ) -> bool:
-        """Have *attempt* made in the background.
+        """Run *attempt* in the background.
 
-        With nothing valid, or where the caller waits, it is part of the caller's trace: it is made
-        for this caller. Else it is a refresh for many, and belongs to no trace.
+        It is part of the caller's trace if the caller waits or no credentials are valid. Otherwise
+        it is a refresh for many callers, and belongs to no trace.
 
         Returns:
-            False where no thread can be started, and the caller is to make it: *or_run*.
+            False if no thread can be started and the caller must run the attempt (*or_run*).
         """
         kept = self._snapshots.newest.kept
         is_for_caller = waited_for or kept is None or kept.remaining_s(self._now()) <= 0
@@ -135,14 +136,14 @@ class Refresher(Generic[P]):
             if attempt.claim():
                 self._fail(attempt, no_thread(self.label, error))
         except BaseException:
-            if attempt.claim():  # else its thread has started
+            if attempt.claim():  # otherwise its thread has started
                 self._interrupt(attempt)
             raise
         return True
 
     @without_inner_frames
     def _run(self, attempt: RefreshAttempt[P], *, in_background: bool = False) -> None:
-        """Make the exchange, store its result, wake all waiters; only then log and tell of it."""
+        """Run the exchange, store its result, wake all waiters, and then report the result."""
         if not attempt.claim():
             return
         try:
@@ -154,7 +155,7 @@ class Refresher(Generic[P]):
         except Exception as error:  # noqa: BLE001 - waiters get an error of the library
             self._fail(attempt, unexpected(self.label, error))
         except BaseException as error:
-            if in_background:  # else the caller was interrupted, and the others try again
+            if in_background:  # otherwise the caller was interrupted, and waiters try again
                 self._fail(attempt, unexpected(self.label, error))
             raise
         else:
@@ -171,7 +172,7 @@ class Refresher(Generic[P]):
         snapshot = self.snapshot
         for other in (snapshot.attempt, *snapshot.unfinished):
             if other is not None:
-                other.wake()  # who waits for it is served
+                other.wake()  # its waiters get these credentials
         self._tell("exchanged", attempt)
 
     def _fail(self, attempt: RefreshAttempt[P], error: BridgeError) -> None:
@@ -188,7 +189,7 @@ class Refresher(Generic[P]):
     def _give_up(self, attempt: RefreshAttempt[P]) -> None:
         """Count *attempt* as failed, unless another caller has. It may still succeed."""
         now, jitter = self._now(), self._world.jitter()
-        # The next caller may come long after any would have stopped waiting.
+        # A later caller may detect the time-out long after it happened.
         waited_s = min(now.monotonic_s - attempt.started_s, self._policy.wait_s)
         error = too_slow(self.label, waited_s)
         at = Instant(now.wall, attempt.started_s + waited_s)
@@ -242,7 +243,10 @@ class Refresher(Generic[P]):
         self._world.sleep(self._policy.retry_after_s(request, self._world.jitter()))
 
     def _most_requests(self) -> int:
-        """Return 4 for the first attempt with nothing valid; in an outage, attempts are paused."""
+        """Return 4 for the first attempt without valid credentials, otherwise 1.
+
+        During an outage, the pauses between attempts are enough.
+        """
         snapshot, now = self.snapshot, self._now()
         again = self._policy.is_recent(snapshot.failure, now.monotonic_s)
         kept = snapshot.kept

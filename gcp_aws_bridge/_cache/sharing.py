@@ -1,7 +1,7 @@
-"""Sharing: equal requests have one `CredentialCache` in a process.
+"""Registry of credential caches: equal requests in a process share one `CredentialCache`.
 
-Bounded: the registry keeps the 1,024 caches used last (a few kilobytes each). One that is dropped
-goes on working for its holders; the next equal request gets a new one.
+The registry keeps the 1,024 most recently used caches (a few kilobytes each). An evicted cache
+continues to work for its holders; the next equal request gets a new cache.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MAX_CACHES = 1024
 
 
 class Registry:
-    """The credential caches of a process, by what they are for."""
+    """The credential caches of a process, by the key of their request."""
 
     def __init__(self) -> None:
-        self.world = REAL  # of caches yet to be made: a demonstration or a test moves its clock
+        self.world = REAL  # for new caches; demonstrations and tests replace it
         self._caches: RecentlyUsed[CredentialCache[Any]] = RecentlyUsed(MAX_CACHES)
-        # Dropped ones as well, while somebody holds them.
+        # Includes evicted caches that are still in use.
         self._alive: weakref.WeakValueDictionary[int, CredentialCache[Any]]
         self._alive = weakref.WeakValueDictionary()
         self.clear = self._caches.clear
@@ -32,23 +32,24 @@ class Registry:
     def cache_for(
         self, key: Hashable, make: Callable[[World], CredentialCache[Any]]
     ) -> CredentialCache[Any]:
-        """Return the cache for *key*, which *make* makes where there is none.
+        """Return the cache for *key*. Create it by *make* if it is missing.
 
         Args:
-            key: All that decides which credentials these are, their kind included.
+            key: Everything that determines the credentials, including their kind.
+            make: Creates the cache.
         """
         cache = self._caches.get_or_make(key, lambda: make(self.world))
         self._alive[id(cache)] = cache
         return cache
 
     def reject(self, public_id: str) -> bool:
-        """Report that a service rejected what has this id: see `CredentialCache.reject`."""
+        """Report that a service rejected the credentials with this id; see `Refresher.reject`."""
         found = [reference() for reference in self._alive.valuerefs()]
         return any([cache.reject(public_id) for cache in found if cache is not None])
 
 
 def identity_of(source: object) -> Hashable:
-    """Return what makes two sources equal: their settings, or for lack of a hash the object."""
+    """Return the identity of a source for a key: the source, or its `id` if it has no hash."""
     try:
         hash(source)
     except TypeError:
@@ -57,6 +58,6 @@ def identity_of(source: object) -> Hashable:
 
 
 registry = Registry()
-# Behind each cache is a session with all that botocore has read of its services, megabytes. Without
-# them the interpreter's last collections take less: 2 % of a short program.
+# Each cache refers to a session with megabytes of botocore's service data. Releasing them at exit
+# makes the interpreter's final garbage collections faster: 2 % of a short program.
 atexit.register(registry.clear)

@@ -1,4 +1,4 @@
-"""What a caller gets, and what each event changes: pure functions of a snapshot and an instant.
+"""Rules of the credential cache: what a caller gets, and how each event changes the state.
 
 `decide` looks up what a caller gets, by the credentials (columns) and the refresh (rows):
 
@@ -12,9 +12,9 @@
     | retry due   | serve | refresh | refresh           | refresh, linger   | run       |
     | backing off | serve | serve   | serve             | serve             | raise     |
 
-`Credentials`, `Refresh` and `Action` say what the words mean. An attempt that takes longer than
-any caller waits has timed out, which is an event. One function for each event returns the next
-snapshot: `started`, `succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
+`Credentials`, `Refresh` and `Action` define the words. An attempt that takes longer than any caller
+waits has timed out. A pure function for each event returns the next snapshot: `started`,
+`succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gcp_aws_bridge.exceptions import BridgeError
 
 
 class Credentials(enum.Enum):
-    """The credentials, as the clocks and the services that were given them see them."""
+    """State of the credentials, by both clocks and by the answers of services."""
 
     FRESH = "fresh"  # no refresh is due
     STALE = "stale"  # a refresh is due; valid for long enough
@@ -47,29 +47,29 @@ class Credentials(enum.Enum):
 
 
 class Refresh(enum.Enum):
-    """The refresh: what is under way, and what became of the last attempt."""
+    """State of the refresh: the pending attempt, and the result of the last one."""
 
-    IDLE = "idle"  # no attempt is pending, none failed recently
-    PENDING = "pending"  # an attempt is under way
-    STALLED = "stalled"  # it has been for 3 s
-    HANGING = "hanging"  # it has been for 3 s, and three others have not ended either
-    RETRYING = "retrying"  # an attempt is under way, and the one before failed
-    RETRY_DUE = "retry due"  # the last attempt failed, and the pause after it is over
-    BACKING_OFF = "backing off"  # the pause is not over, or three attempts have not ended
+    IDLE = "idle"  # no attempt is pending, and none failed recently
+    PENDING = "pending"  # an attempt is pending
+    STALLED = "stalled"  # it has been pending for 3 s
+    HANGING = "hanging"  # it has been pending for 3 s, and three others have not ended either
+    RETRYING = "retrying"  # an attempt is pending, and the last one failed
+    RETRY_DUE = "retry due"  # the last attempt failed, and the pause after it has ended
+    BACKING_OFF = "backing off"  # the pause has not ended, or three attempts have not ended
 
 
 class Action(enum.Enum):
-    """What a caller gets."""
+    """Result for a caller."""
 
-    SERVE = "serve"  # the credentials, at once
-    REFRESH = "refresh"  # the credentials, at once; a refresh starts in the background
-    LINGER = "linger"  # fresh ones if they come within 1 s (rejected: 3 s) of the attempt's start
-    REFRESH_AND_LINGER = "refresh, linger"  # a refresh starts in the background; as above
-    RUN = "run"  # the result of an attempt that its own thread makes
-    TAKE_OVER = "take over"  # as above, beside the attempt that stalled; a task goes on waiting
-    WAIT = "wait"  # the result of the pending attempt
-    RAISE = "raise"  # the error of the last attempt
-    TIME_OUT = "time out"  # first the attempt is given up; then `decide` again
+    SERVE = "serve"  # return the credentials immediately
+    REFRESH = "refresh"  # return the credentials immediately; start a refresh in the background
+    LINGER = "linger"  # wait up to 1 s (rejected: 3 s) from the attempt's start for fresh ones
+    REFRESH_AND_LINGER = "refresh, linger"  # start a refresh in the background, then linger
+    RUN = "run"  # run an attempt in the caller's thread
+    TAKE_OVER = "take over"  # run another attempt beside the stalled one; a task waits instead
+    WAIT = "wait"  # wait for the pending attempt
+    RAISE = "raise"  # raise the error of the last attempt
+    TIME_OUT = "time out"  # abandon the attempt, then `decide` again
 
 
 _serve, _refresh, _linger = Action.SERVE, Action.REFRESH, Action.LINGER
@@ -88,22 +88,23 @@ TABLE = {row: dict(zip(_COLUMNS, actions, strict=True)) for row, actions in _ROW
 
 
 class Attempt(Protocol):
-    """What a snapshot knows of an attempt to get credentials."""
+    """An attempt to get credentials, as far as the rules depend on it."""
 
     @property
     def started_s(self) -> float:
-        """By the monotonic clock."""
+        """Start by the monotonic clock."""
 
 
 class Snapshot(Version):
-    """All that is known at one moment. Immutable; `repr` shows no secret.
+    """State of a credential cache. Immutable; `repr` shows no secret.
 
     Attributes:
-        pid: The process whose threads run the attempts.
-        kept: The newest credentials, expired ones included.
-        failure: The last attempt's, unless a later one succeeded.
+        pid: Id of the process whose threads run the attempts.
+        kept: The newest credentials, even if expired.
+        failure: Failure of the last attempt, unless a later one succeeded.
         attempt: The pending attempt.
-        unfinished: Attempts that were given up and have not ended.
+        unfinished: Abandoned attempts that have not ended.
+        rejections: Rejections in a row.
         previous_id: Public id of the credentials before `kept`.
     """
 
@@ -123,14 +124,14 @@ class Snapshot(Version):
         self.rejections, self.previous_id = NO_REJECTION, None
 
     def but(self, **changes: Any) -> Snapshot:
-        """Return a snapshot that differs in *changes*."""
+        """Return a snapshot with *changes*."""
         made = Snapshot.__new__(Snapshot)
         for name in self.__slots__:
             setattr(made, name, changes.get(name, getattr(self, name)))
         return made
 
     def remaining_s(self, now: Instant) -> float:
-        """Return the seconds for which the credentials may be returned; 0.0 without any."""
+        """Return the seconds for which the credentials may be returned; 0.0: there are none."""
         return self.kept.remaining_s(now) if self.kept else 0.0
 
     def __repr__(self) -> str:
@@ -138,7 +139,7 @@ class Snapshot(Version):
 
 
 class Decision(NamedTuple):
-    """What a caller gets; *until_s* (monotonic clock) ends a wait, after which to decide again."""
+    """An action, and when a wait ends (*until_s*, monotonic clock); then decide again."""
 
     action: Action
     until_s: float = float("inf")
@@ -147,7 +148,7 @@ class Decision(NamedTuple):
 def decide(
     snapshot: Snapshot, now: Instant, policy: RefreshPolicy = POLICY, at_least_s: float = 0.0
 ) -> Decision:
-    """Return what a caller gets who asks at *now* and needs credentials for *at_least_s*."""
+    """Return what a caller gets at *now* that needs credentials for *at_least_s* seconds."""
     pending, now_s = snapshot.attempt, now.monotonic_s
     if pending is not None and now_s >= pending.started_s + policy.wait_s:
         return Decision(Action.TIME_OUT)
@@ -179,8 +180,8 @@ def credentials_of(
 
 
 def is_enough(kept: Kept, left_s: float, at_least_s: float, policy: RefreshPolicy = POLICY) -> bool:
-    """Return whether *left_s* seconds will do for a caller who needs *at_least_s*."""
-    # More is not asked for: each call would then make a refresh.
+    """Return whether *left_s* seconds are enough for a caller that needs *at_least_s*."""
+    # Limited to a share of the lifetime: otherwise each call would start a refresh.
     return left_s > 0 and left_s >= min(at_least_s, policy.most_share * kept.life_s)
 
 
@@ -198,7 +199,7 @@ def refresh_of(
         if now_s >= snapshot.attempt.started_s + policy.stalled_s:
             return Refresh.HANGING if crowded else Refresh.STALLED
         return Refresh.RETRYING if recent else Refresh.PENDING
-    # A caller who has nothing to go on with hears of the failure, or tries again sooner.
+    # Without usable credentials, a caller gets the error, or retries sooner.
     needed = credentials in (Credentials.NONE, Credentials.REJECTED)
     if failure is None:
         return Refresh.BACKING_OFF if crowded and not needed else Refresh.IDLE
@@ -208,15 +209,15 @@ def refresh_of(
 
 
 def started(snapshot: Snapshot, attempt: Attempt) -> Snapshot:
-    """*attempt* is the pending one; one that it takes over from has not ended."""
+    """Return the snapshot with *attempt* pending. A stalled attempt that it replaces continues."""
     stalled = () if snapshot.attempt is None else (snapshot.attempt,)
     return snapshot.but(attempt=attempt, unfinished=(*snapshot.unfinished, *stalled))
 
 
 def succeeded(snapshot: Snapshot, attempt: Attempt, kept: Kept) -> Snapshot:
-    """*attempt* brought credentials; late ones are kept if they last longer."""
+    """Return the snapshot after *attempt* got *kept*, late or in time."""
     old, ended = snapshot.kept, _without(snapshot, attempt)
-    late = snapshot.attempt is not attempt
+    late = snapshot.attempt is not attempt  # then *kept* counts only if it lasts longer
     if late and old and not old.rejected and old.mandatory_at >= kept.mandatory_at:
         return ended
     previous_id = old.credentials.public_id if old else snapshot.previous_id
@@ -231,7 +232,7 @@ def failed(
     policy: RefreshPolicy = POLICY,
     jitter: float = 0.0,
 ) -> Snapshot:
-    """*attempt* ended in *error*. One that was given up before has been counted."""
+    """Return the snapshot after *attempt* failed. An abandoned attempt does not count again."""
     ended = interrupted(snapshot, attempt)
     if snapshot.attempt is not attempt:
         return ended
@@ -248,7 +249,7 @@ def timed_out(
     policy: RefreshPolicy = POLICY,
     jitter: float = 0.0,
 ) -> Snapshot:
-    """The pending attempt is given up. It may still bring credentials; its error is no answer."""
+    """Return the snapshot after the pending attempt timed out. It may still get credentials."""
     attempt = snapshot.attempt
     ended = failed(snapshot, attempt, error, now, policy, jitter)
     failure = ended.failure and ended.failure.forgotten()
@@ -256,7 +257,7 @@ def timed_out(
 
 
 def interrupted(snapshot: Snapshot, attempt: Attempt) -> Snapshot:
-    """*attempt* ended and brought nothing; rejected credentials are better than none."""
+    """Return the snapshot after *attempt* got nothing. Rejected credentials are then used again."""
     ended, kept = _without(snapshot, attempt), snapshot.kept
     if snapshot.attempt is attempt and kept is not None and kept.rejected:
         return ended.but(kept=kept.reprieved())
@@ -270,10 +271,9 @@ def rejected(
     policy: RefreshPolicy = POLICY,
     jitter: float = 0.0,
 ) -> tuple[Snapshot, bool]:
-    """A service rejected *public_id*; also return whether to ask again for credentials.
+    """Return the snapshot after a service rejected *public_id*, and whether to request credentials.
 
-    It is believed of the current credentials only, not within seconds of a failed attempt, and
-    less and less often while what replaces them is rejected too.
+    Only rejections of the current credentials count, not within seconds after a failed attempt.
     """
     kept, failure = snapshot.kept, snapshot.failure
     if kept is None:
@@ -281,7 +281,7 @@ def rejected(
     if kept.credentials.public_id != public_id:
         return snapshot, public_id == snapshot.previous_id  # replaced while the request was sent
     if kept.rejected:
-        return snapshot, True  # another caller said so before
+        return snapshot, True  # another caller has reported it
     just_failed = failure is not None and now_s < failure.remembered_until_s
     if just_failed or now_s < snapshot.rejections.believed_from_s:
         return snapshot, False
@@ -290,7 +290,7 @@ def rejected(
 
 
 def forked(snapshot: Snapshot, pid: int) -> Snapshot:
-    """In a child no thread runs the parent's attempts; its credentials stay valid."""
+    """Return the snapshot for a forked child: no attempts, but the parent's credentials."""
     return snapshot.but(pid=pid, attempt=None, unfinished=())
 
 

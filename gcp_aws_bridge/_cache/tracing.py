@@ -1,7 +1,7 @@
-"""Whose trace an exchange belongs to that another thread than the caller's makes.
+"""Traces of exchanges that run in another thread than the caller's.
 
-OpenTelemetry, ddtrace and Sentry keep the trace in context variables. The AWS X-Ray SDK does not,
-and with `context_missing="RUNTIME_ERROR"` it fails each call that has no segment.
+OpenTelemetry, ddtrace and Sentry store the trace in context variables. The AWS X-Ray SDK does not,
+and with `context_missing="RUNTIME_ERROR"` it raises for each call without a segment.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def untraced(work: Work) -> None:
 
 
 def in_trace_of_caller(work: Work) -> Work:
-    """Return *work* for another thread, where it becomes a part of the caller's trace."""
+    """Return *work* for another thread, as a part of the caller's trace."""
     context, recorder = contextvars.copy_context(), xray_recorder()
     segment = recorder and current_segment(recorder)
     if sniffio := sys.modules.get("sniffio"):
-        # The other thread runs no event loop: a token source may call `anyio.run` there.
+        # The other thread has no event loop, so a token source may call `anyio.run` there.
         context.run(sniffio.current_async_library_cvar.set, None)
 
     def traced() -> None:

@@ -1,10 +1,10 @@
-"""Values that hold a secret: immutable, and shown as what their `repr` says.
+"""Immutable values that contain a secret, which only their attributes show.
 
-Not tuples, dataclasses or attrs classes: Sentry walks the items of sequences, rich the fields of
-dataclasses, and `dataclasses.asdict` copies them, all without asking for a `repr`. A value of this
-kind has no items, no fields and no `__dict__`.
+They are not tuples, dataclasses or attrs classes: without calling `repr`, Sentry shows the items of
+sequences, rich shows the fields of dataclasses, and `dataclasses.asdict` copies them. These values
+have no items, no fields and no `__dict__`.
 
-Pickling a value writes the secret: a caller does that to send the value to another process.
+A pickle contains the secret: callers pickle a value to send it to another process.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 class SecretValue:
-    """Base class: equal where type and attributes are.
+    """Base class. Values are equal if their types and attributes are equal.
 
-    A subclass names its attributes in `__slots__` as its constructor names its arguments, and
-    writes `__repr__`.
+    A subclass defines `__repr__`, and `__slots__` with the names of the constructor's arguments.
     """
 
     __slots__: tuple[str, ...] = ()
@@ -56,7 +55,7 @@ class SecretValue:
         return self
 
     def __replace__(self, **changes: Any) -> Self:
-        """Return the same with other attributes; `copy.replace` calls it (Python 3.13)."""
+        """Return a copy with other attributes; `copy.replace` calls it (Python 3.13)."""
         return type(self)(**{**self._attributes(), **changes})
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
-"""Threads for refreshes in the background: few of them, for any number of credential caches.
+"""A few threads that refresh any number of credential caches in the background.
 
-The refresh whose credentials expire first goes first, and before all others one that a caller waits
-for. A thread ends when there is nothing left to do.
+Refreshes that a caller waits for run first, then those whose credentials expire first. A thread
+ends when the queue is empty.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge._cache.tracing import untraced
 
 Work = Callable[[], None]
-# STS answers in tenths of a second: 16 threads refresh the credentials of 70,000 tenants in half
-# an hour, which is what an hour's credentials have left when the refresh is due.
+# STS answers in tenths of a second: 16 threads refresh the credentials of 70,000 tenants in half an
+# hour, the remaining lifetime of one-hour credentials when their refresh is due.
 MOST = 16
-# A thread whose exchange takes longer than this makes room for another, up to a limit: tenants
-# whose token source hangs must not hold up the others.
+# A thread whose exchange takes longer than this does not count as busy, up to a limit: tenants
+# whose token source hangs must not delay other tenants.
 _STALLED_S = 3.0
 _MOST_STALLED = 48
 _NO_WORK_YET = float("inf")
@@ -31,7 +31,8 @@ class Workers:
     """Runs work in a bounded number of threads.
 
     Args:
-        world: Starts threads, and has the clock that tells which ones have stalled.
+        world: Starts threads; its monotonic clock detects stalled ones.
+        most: Largest number of threads that have not stalled.
     """
 
     def __init__(self, world: World, most: int = MOST) -> None:
@@ -40,11 +41,12 @@ class Workers:
         self._state = PerProcess(_State)
 
     def submit(self, work: Work, *, waited_for: bool, expires_s: float) -> None:
-        """Run *work* in a thread, soon; in an empty context, as a refresh is made for many callers.
+        """Queue *work* for a thread, in an empty context, since a refresh is for many callers.
 
         Args:
-            work: Safe to call twice.
-            expires_s: When what it replaces expires, by the monotonic clock.
+            work: The work; calling it twice must be safe.
+            waited_for: Whether a caller waits for it.
+            expires_s: Expiration of the credentials that it replaces, by the monotonic clock.
 
         Raises:
             RuntimeError: No thread can be started, and none is running.
@@ -59,11 +61,11 @@ class Workers:
             raise state.error
 
     def start(self, state: _State | None = None) -> None:
-        """Start threads for work that is queued, as far as there is room."""
+        """Start threads for queued work, up to the limit."""
         state = state or self._state.get()
         while state.queue and self._has_room(state):
             if not state.starting.acquire(blocking=False):
-                return  # another thread does it, or this one, below
+                return  # another thread does it, or this thread, in an outer call
             worker = object()
             try:
                 state.error = None
@@ -88,7 +90,7 @@ class Workers:
 
     def _run(self, state: _State, worker: object) -> None:
         try:
-            # A greenlet that was about to run when its process was forked runs in the child, too.
+            # A greenlet that is ready to run when its process forks also runs in the child.
             while state is self._state.get():
                 try:
                     *_, work = heapq.heappop(state.queue)
@@ -98,18 +100,18 @@ class Workers:
                 untraced(work)
         finally:
             state.busy.pop(worker, None)
-            if state.queue:  # added just before this thread was out of the count
+            if state.queue:  # added while this thread still counted as busy
                 self.start(state)
 
 
 class _State:
-    """What a forked child starts without."""
+    """State that a forked child does not inherit."""
 
     def __init__(self) -> None:
         self.queue: list[tuple[bool, float, int, Work]] = []
         self.numbers = itertools.count()
-        self.busy: dict[object, float] = {}  # each thread, and when its work began
-        self.starting = threading.Lock()  # never waited for
+        self.busy: dict[object, float] = {}  # start of the current work, by thread
+        self.starting = threading.Lock()  # only acquired without blocking
         self.error: RuntimeError | None = None
 
 
@@ -117,5 +119,5 @@ SHARED = Workers(REAL)
 
 
 def workers_for(world: World) -> Workers:
-    """Return the threads of this process; for a *world* with threads of its own, others."""
+    """Return the shared threads of this process, or others for a *world* with its own threads."""
     return SHARED if world.spawn is REAL.spawn else Workers(world)

@@ -1,6 +1,6 @@
-"""Segments of the AWS X-Ray SDK in threads of the library; one name of that SDK is not public.
+"""Segments of the AWS X-Ray SDK in threads of the library, by one private name of that SDK.
 
-The SDK keeps the segment of each thread or, by its `AsyncContext`, of each task.
+The SDK stores a segment for each thread or, by its `AsyncContext`, for each task.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 
 def xray_recorder() -> Any:
-    """Return the recorder of the SDK; None where the program does not use it."""
+    """Return the recorder of the SDK; None if the program does not use it."""
     return getattr(sys.modules.get("aws_xray_sdk.core"), "xray_recorder", None)
 
 
 def current_segment(recorder: Any) -> Any:
-    """Return the segment or subsegment of the calling thread or task; None where there is none.
+    """Return the segment or subsegment of the calling thread or task, or None.
 
-    The public method fails or logs an error where there is none.
+    Without a segment, the public method raises or logs an error.
     """
     entities = getattr(getattr(recorder.context, "_local", None), "entities", None)
     return entities[-1] if entities else None
@@ -28,10 +28,10 @@ def current_segment(recorder: Any) -> Any:
 
 @contextlib.contextmanager
 def apart_from_tasks(recorder: Any) -> Iterator[None]:
-    """Have the calling thread keep segments of its own, where *recorder* keeps them for tasks.
+    """Give the calling thread separate segments, if *recorder* stores them for tasks.
 
-    `AsyncContext` takes the task that the event loop runs just now, also in other threads
-    (aws-xray-sdk 2.15, async_context.py): this thread would have no segment, or change the task's.
+    `AsyncContext` uses the task that the event loop runs, also in other threads (aws-xray-sdk 2.15,
+    async_context.py). This thread would have no segment, or change that of the task.
     """
     module = sys.modules.get("aws_xray_sdk.core.async_context")
     context = recorder.context
@@ -53,7 +53,7 @@ def apart_from_tasks(recorder: Any) -> Iterator[None]:
 
 
 class _ByThread:
-    """A context of the X-Ray SDK: threads of the library have their own one, others the user's."""
+    """A context of the X-Ray SDK that uses a separate context in threads of the library."""
 
     def __init__(self, users: Any, own: Any) -> None:
         vars(self).update(users=users, own=own, is_own=threading.local())

@@ -1,4 +1,4 @@
-"""The one attribute of boto3 that is used here and is not public; see `_botocore_internals`."""
+"""The private attribute of boto3 that the library uses; see `botocore_internals`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from gcp_aws_bridge._extra import internal
 
 
 def botocore_session_in(session: object) -> Any:
-    """Return the botocore session in a boto3 session, and anything else as it is.
+    """Return the botocore session in a boto3 session; return any other object unchanged.
 
-    boto3 is not imported: a session that is none of its own needs it not.
+    Does not import boto3.
 
     Raises:
-        ConfigError: This release of boto3 has another name for it.
+        ConfigError: This release of boto3 has another name for the attribute.
     """
     if any(kind.__module__ == "boto3.session" for kind in type(session).__mro__):
         return internal("boto3", session, "_session")

@@ -1,7 +1,7 @@
-"""Every name of botocore that is used here and is not public.
+"""All private names of botocore that the library uses.
 
-botocore may rename one in any release. Each is used in this module only, so that a rename is one
-error that says so, and a test finds it before a release is supported.
+botocore may rename them in any release. No other module uses them, so that a renamed attribute is
+one clear error, and a test finds it before the release is supported.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ from gcp_aws_bridge._extra import internal
 
 
 def components(session: Session) -> Any:
-    """Return the locator from which *session* and its methods get their components.
+    """Return the component locator of *session*.
 
     `Session.get_component` is public, but `Session.get_credentials` does not call it.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     return internal("botocore", session, "_components")
 
 
 def resolved_credentials(session: Session) -> Any:
-    """Return the credentials that *session* holds, or None if its chain was not walked yet.
+    """Return the resolved credentials of *session*, or None.
 
-    `Session.get_credentials` is public, but it walks the chain.
+    `Session.get_credentials` is public, but it calls the providers.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     return internal("botocore", session, "_credentials")
 
 
 def set_resolved_credentials(session: Session, credentials: Any) -> None:
-    """Have *session* hold *credentials*; with None, it walks its chain again when asked for them.
+    """Set the resolved credentials of *session*. With None, it calls its providers again later.
 
-    `Session.set_credentials` is public, but it takes only keys that do not expire.
+    `Session.set_credentials` is public, but it accepts only keys that do not expire.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     resolved_credentials(session)
     vars(session)["_credentials"] = credentials
 
 
 def set_expiration(credentials: RefreshableCredentials, expiration: datetime) -> None:
-    """Set when *credentials* expire, which other libraries read there.
+    """Set the expiration of *credentials*, which other libraries read.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     internal("botocore", credentials, "_expiry_time")
     vars(credentials)["_expiry_time"] = expiration
 
 
 def unlock(credentials: Any, wait_s: float) -> None:
-    """Replace the refresh locks of *credentials*, and of those that they are made from.
+    """Replace the refresh locks of *credentials* and of their source credentials.
 
     Args:
-        wait_s: How long to wait for each lock before it is replaced.
+        wait_s: Seconds to wait for each lock before it is replaced.
 
     Raises:
         ConfigError: This release of botocore has another name for one of the attributes.
@@ -86,10 +86,10 @@ def unlock(credentials: Any, wait_s: float) -> None:
 
 
 def http_session_of(client: Any) -> URLLib3Session:
-    """Return what sends the requests of *client*; botocore has no setting for it.
+    """Return the HTTP session of *client*; botocore has no setting for it.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     session: URLLib3Session = internal("botocore", client, "_endpoint").http_session
     return session
@@ -98,7 +98,7 @@ def http_session_of(client: Any) -> URLLib3Session:
 def replace_pool_classes(
     session: URLLib3Session, replaced: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    """Replace the classes of connection pools, by scheme, for direct connections and for proxies.
+    """Replace the connection pool classes by scheme, for direct connections and for proxies.
 
     Raises:
         ConfigError: This release of botocore has another name for one of the attributes.
@@ -112,7 +112,7 @@ def unwrapped(body: Any) -> Any:
     """Return the body of a request without botocore's wrapper that adds a trailing checksum.
 
     Raises:
-        ConfigError: This release of botocore has another name for it.
+        ConfigError: This release of botocore has another name for the attribute.
     """
     return internal("botocore", body, "_raw") if isinstance(body, AwsChunkedWrapper) else body
 
@@ -122,14 +122,15 @@ def replace_clock(
     now: Callable[[], datetime],
     is_revoked: Callable[[str], bool],
 ) -> None:
-    """Have botocore's refreshable credentials expire by another clock.
+    """Make botocore's refreshable credentials expire by another clock.
 
     Args:
-        put: Like `setattr`; the caller restores what it replaced.
-        is_revoked: Whether the access key is to be replaced whatever the clock says.
+        put: Sets an attribute like `setattr`; the caller restores it.
+        now: Returns the current time, aware UTC.
+        is_revoked: Whether an access key must be replaced although it has not expired.
 
     Raises:
-        ConfigError: This release of botocore has another name for one of them.
+        ConfigError: This release of botocore has another name for one of the attributes.
     """
 
     def seconds_remaining(keys: Any) -> float:

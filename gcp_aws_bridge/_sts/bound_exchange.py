@@ -25,13 +25,12 @@ _NO_SETTING = ("world", "credentials")
 
 
 class BoundExchange:
-    """An exchange whose identity and servers the environment decides when this is made.
+    """An exchange whose identity and servers are fixed when it is created, by the environment.
 
-    Everything that could make the credentials those of another identity, or have another server
-    asked, is either kept here or part of `key`.
+    All settings that select the identity or a server are either stored here or part of `key`.
 
     Raises:
-        ConfigError: As `for_audience` and `sts_for`.
+        ConfigError: See `for_audience` and `sts_for`.
     """
 
     def __init__(self, source: TokenSource | None, role: Role, session: Session) -> None:
@@ -51,7 +50,7 @@ class BoundExchange:
 
     @property
     def environment(self) -> str:
-        """A name for what the environment contributes to the key; the same for equal requests."""
+        """Digest of the environment's part of the key; the same for equal requests."""
         call = self._source.call
         ours = type(call).__module__.startswith("gcp_aws_bridge.")
         settings = sorted(vars(call).items()) if ours else []
@@ -59,7 +58,7 @@ class BoundExchange:
         return digest(bound, self._source.variables, self._role, self._sts.key, user())[:16]
 
     def cache(self) -> CredentialCache[AwsCredentials]:
-        """Return the cached credentials that equal requests share."""
+        """Return the credential cache that equal requests share."""
         source, role, sts = self._source.call, self._role, self._sts
 
         def make(world: World) -> CredentialCache[AwsCredentials]:

@@ -1,8 +1,8 @@
-"""The only module that speaks to AWS STS, through botocore's own client.
+"""The only module that sends requests to AWS STS, by botocore's client.
 
-Invariants: every foreign error leaves as an `ExchangeError`; the token and the keys that come back
-reach no log, at any level; HTTPS only, or plain HTTP to loopback (an emulator) without a proxy.
-Endpoint, partition, FIPS, proxy and CA settings are botocore's, from its variables and profile.
+Invariants: all errors of botocore become an `ExchangeError`; tokens and keys reach no log, at any
+level; only HTTPS, or plain HTTP to loopback (an emulator) without a proxy. Endpoint, partition,
+FIPS, proxy and CA settings are botocore's, from its variables and profile.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
-_VERSION = "2011-06-15"  # the only one there is (AWS STS API reference); naming it saves a search
-# STS answers in tenths of a second; botocore's own 60 s would keep every waiting caller. Attempts
-# are counted in one place, the credential cache, which knows whether a caller waits.
+_VERSION = "2011-06-15"  # the only API version (AWS STS API reference); saves a search
+# STS answers in tenths of a second; botocore's default of 60 s would block all waiting callers.
+# Only the credential cache makes several attempts, since it knows whether a caller waits.
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
@@ -47,14 +47,14 @@ CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
 )
-# botocore's network errors have two roots, and its parser's error none of them.
+# botocore's network errors have two base classes; the error of its parser has another one.
 _NETWORK = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
 _UNUSABLE = (
     botocore.exceptions.BotoCoreError,
     botocore.parsers.ResponseParserError,
     AttributeError,
     KeyError,
-    RuntimeError,  # of botocore's parser, for an offset from UTC that is no number
+    RuntimeError,  # botocore's parser raises it for a malformed UTC offset
     TypeError,
     ValueError,
 )
@@ -65,11 +65,11 @@ _UNSIGNED = Config(signature_version=UNSIGNED)
 
 
 class _Answer(threading.local):
-    """What is known of the last answer to this thread, even if it cannot be parsed."""
+    """Status and headers of the last answer in this thread, even if it cannot be parsed."""
 
     status = 0
     date: datetime | None = None
-    media_type = ""  # as the answer says, which may be anything
+    media_type = ""  # from the answer, so it can be any text
     encoding = ""
 
     def forget(self) -> None:
@@ -84,7 +84,7 @@ class _Answer(threading.local):
 
 
 class Sts:
-    """STS of one region, reached as one botocore session does. Thread-safe; made by `sts_for`."""
+    """STS in one region, with the settings of a botocore session. Thread-safe; see `sts_for`."""
 
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         self.region_name = region_name
@@ -97,16 +97,16 @@ class Sts:
         self._lock = process_lock()  # client creation is not thread-safe
         # The parent continues to use its sockets; two processes on one TLS connection break both.
         self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
-        # Made at once, in the caller's thread and before other threads share the session, so that a
-        # wrong endpoint is an error where the session is made, not in the first request.
+        # Create a client now, in the caller's thread, before other threads share the session: a
+        # wrong endpoint is then an error on the line that creates the session.
         self._clients.get()
         now = sts_key(session, region_name)
-        if now != self.key:  # by another thread, meanwhile
+        if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
 
     @property
     def _unsigned(self) -> Any:
-        """The client of this process for requests that are not signed."""
+        """The client for unsigned requests of this process."""
         with self._lock.get():
             return self._clients.get()
 
@@ -118,7 +118,7 @@ class Sts:
         """
         client = self._unsigned
 
-        def refusal(**seen: Any) -> ExchangeError:
+        def denied(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._sts.errors import refused_token  # loaded only for an error
 
             return refused_token(token, role, **seen)
@@ -132,19 +132,19 @@ class Sts:
                 **_narrowing(role, last=not role.chain),
             ),
             role.arn,
-            refusal,
+            denied,
         )
 
     def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
-        """Assume the chained role `role.chain[position]` with the credentials of the one before it.
+        """Assume the chained role `role.chain[position]` with credentials of the previous role.
 
         Raises:
-            ExchangeError: As above.
+            ExchangeError: STS denied it, was not reached, or sent an unusable answer.
         """
         arn = role.chain[position]
         client = self._signing(credentials)
 
-        def refusal(**seen: Any) -> ExchangeError:
+        def denied(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._sts.errors import refused_chained_role
 
             return refused_chained_role(role, position, **seen)
@@ -158,7 +158,7 @@ class Sts:
                     **_narrowing(role, last=position == len(role.chain) - 1),
                 ),
                 arn,
-                refusal,
+                denied,
             )
 
     def _signing(self, credentials: AwsCredentials) -> Any:
@@ -172,11 +172,11 @@ class Sts:
 
     @without_inner_frames
     def _client(self, config: Config, **keys: Any) -> Any:
-        """Make a client for the same server as the first client.
+        """Create a client for the same server as the first client.
 
         Raises:
-            ConfigError: botocore cannot make it, the endpoint is plain HTTP on another machine, or
-                the endpoint has changed: botocore reads the environment each time.
+            ConfigError: botocore cannot create it, the endpoint is plain HTTP on another machine,
+                or the endpoint has changed: botocore reads the environment each time.
         """
         try:
             client = self._session.create_client(
@@ -193,7 +193,7 @@ class Sts:
         self._way = self._way or way
         if way != self._way:
             raise environment_changed(self._way, way)
-        # An answer that botocore cannot parse is an error without the status.
+        # botocore's error for an answer that it cannot parse has no status.
         client.meta.events.register("before-parse.sts", self._answer.note)
         return client
 
@@ -201,26 +201,26 @@ class Sts:
         self,
         request: Callable[[], Mapping[str, Any]],
         arn: str,
-        refusal: Callable[..., ExchangeError],
+        denied: Callable[..., ExchangeError],
     ) -> AwsCredentials:
-        return self._asked(lambda: _read(request(), arn), arn, refusal)
+        return self._send(lambda: _read(request(), arn), arn, denied)
 
-    def _asked(self, ask: Callable[[], _T], arn: str, refusal: Callable[..., ExchangeError]) -> _T:
+    def _send(self, send: Callable[[], _T], arn: str, denied: Callable[..., ExchangeError]) -> _T:
         self._answer.forget()
         try:
             with wire_logs_silenced():
-                return _awake(ask)
+                return _awake(send)
         except botocore.exceptions.ClientError as error:
-            from gcp_aws_bridge._sts.errors import said_by  # only for an error
+            from gcp_aws_bridge._sts.errors import parts_of  # only for an error
 
-            code, message, request_id = said_by(error)
-            if not code[:1].isalpha():  # a status, or nothing: a page that is not from STS
+            code, message, request_id = parts_of(error)
+            if not code[:1].isalpha():  # a status, or nothing: the page of another server
                 raise self._unusable(error, arn) from None
-            refused = refusal(
+            made = denied(
                 code=code, message=message, status=self._answer.status, request_id=request_id
             )
-            refused.date = self._answer.date
-            raise refused from None  # its __cause__ would hold the request, token included
+            made.date = self._answer.date
+            raise made from None  # its __cause__ would hold the request, token included
         except (ConfigError, *of_late_patch()):  # a ValueError, and a RuntimeError
             raise
         except _UNUSABLE as error:
@@ -237,20 +237,20 @@ class Sts:
         return not_from_sts(self.region_name, arn, error, seen.status, form)
 
 
-def _awake(ask: Callable[[], _T]) -> _T:
-    """Call *ask*, and once more where the network failed while this process was frozen or asleep.
+def _awake(send: Callable[[], _T]) -> _T:
+    """Call *send*, and again if the network failed while this process was frozen or asleep.
 
-    STS closes a connection that is silent for some seconds, and so the failure says nothing of the
-    network. A machine that sleeps stops the monotonic clock of most systems, and not the other.
+    STS closes a connection that is silent for some seconds, so such a failure is no outage. Uses
+    the real clocks, as sockets do: on most systems only the wall clock runs while a machine sleeps.
     """
     begun_s, begun = REAL.monotonic(), REAL.clock()
     try:
-        return ask()
+        return send()
     except _NETWORK:
         waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
         if waited_s < _LONGEST_S:
             raise
-    return ask()
+    return send()
 
 
 def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
@@ -285,13 +285,13 @@ def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
 
 
 _clients: RecentlyUsed[Sts] = RecentlyUsed(64)
-atexit.register(_clients.clear)  # as the caches that hold them (`_caches`)
+atexit.register(_clients.clear)  # like the caches that hold them, see `sharing`
 _clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
 
 
 @without_inner_frames  # the key may hold the password of a proxy
 def sts_for(session: Session, role: Role) -> Sts:
-    """Return STS for *role* as *session* reaches it; sessions that reach it alike share one."""
+    """Return STS for *role* with the settings of *session*; equal settings share one `Sts`."""
     region = sts_region(session, role)
     key = sts_key(session, region)
     with _clients_lock.get():

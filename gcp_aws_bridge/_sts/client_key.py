@@ -1,4 +1,4 @@
-"""A key for how a botocore session reaches STS: equal keys mean the same server and connection."""
+"""Keys of botocore sessions' STS connections: equal keys mean the same server and settings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.environment import Variables
 
-# What botocore reads of a profile for an STS client, as far as it decides which server is asked
-# (AWS SDKs and Tools reference, "Settings reference"; recorded by
-# `tests/unit/tokens/test_environment.py`).
+# Settings in a profile that select the server of an STS client (AWS SDKs and Tools reference,
+# "Settings reference"; recorded by `tests/unit/tokens/test_environment.py`).
 _PROFILE_KEYS = (
     *("endpoint_url", "services", "ignore_configured_endpoint_urls", "sts_regional_endpoints"),
     *("use_fips_endpoint", "use_dualstack_endpoint", "defaults_mode", "ca_bundle", "data_path"),
@@ -27,12 +26,12 @@ _PROFILE_KEYS = (
 
 
 class StsKey(NamedTuple):
-    """What decides which server is asked, and how. Digests only: proxy URLs contain passwords.
+    """The server and the connection settings. Digests only: proxy URLs contain passwords.
 
     Args:
         server: A region or an address.
         session: Digest of the settings of the session and of its profile.
-        variables: Name and digest of each variable of the environment.
+        variables: Name and digest of each environment variable.
     """
 
     server: str
@@ -41,7 +40,7 @@ class StsKey(NamedTuple):
 
 
 def sts_key(session: Session, region_name: str) -> StsKey:
-    """Return the key of *session* with its settings and the environment of now."""
+    """Return the key of *session* with its settings and the current environment."""
     return StsKey(
         region_name,
         digest(_settings(session), _profile(session)),
@@ -50,7 +49,7 @@ def sts_key(session: Session, region_name: str) -> StsKey:
 
 
 def way_of(client: Any, session: Session) -> StsKey:
-    """Return the key of the server that *client* asks, and of how it reaches it."""
+    """Return the key of the server and the connection settings of *client*."""
     url = client.meta.endpoint_url
     if is_plain_http(url):  # to this machine, without a proxy and without certificates
         return StsKey(url, "", ())
@@ -62,7 +61,7 @@ def way_of(client: Any, session: Session) -> StsKey:
 
 
 def environment_changed(before: StsKey, now: StsKey) -> ConfigError:
-    """Return the error for a client that would ask another server than at first."""
+    """Return the error for a client that would reach another server than the first client."""
     seen = changed(before.variables, now.variables) or "the profile or a setting of the session"
     if before.server != now.server:
         seen = f"{quoted(before.server)} was meant, and botocore would ask {quoted(now.server)}"
@@ -79,21 +78,21 @@ def _digests(variables: Variables) -> Variables:
 
 
 def _settings(session: Session) -> tuple[Any, ...]:
-    """Return what the program set in the session itself: a CA bundle, proxies and the like."""
-    given = session.instance_variables().items()
-    variables = [one for one in given if one[0] not in ("region", "profile")]
+    """Return the settings that the program made in the session, such as a CA bundle or proxies."""
+    items = session.instance_variables().items()
+    variables = [item for item in items if item[0] not in ("region", "profile")]
     return sorted(variables), client_options(session)
 
 
 def _profile(session: Session) -> tuple[Any, ...]:
-    """Return what the session has read of its profile.
+    """Return the settings that the session has read from its profile.
 
-    Not the names of profile and file: a session that has read a file keeps what it read, whatever
-    the environment names later.
+    The names of profile and file are not included: a session keeps what it has read, even if the
+    environment names other files later.
     """
     try:
         profile = session.get_scoped_config()
         services = session.full_config.get("services", {}).get(profile.get("services"), {})
-    except (BotoCoreError, AttributeError, TypeError):  # malformed: making the client says so
+    except (BotoCoreError, AttributeError, TypeError):  # malformed: client creation will raise
         return ()
     return *map(profile.get, _PROFILE_KEYS), services.get("sts")

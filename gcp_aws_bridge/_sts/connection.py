@@ -1,7 +1,7 @@
-"""Confidential connections of botocore's clients: no proxy and no network reads tokens or keys.
+"""Confidential connections of botocore's clients: no proxy or network can read tokens or keys.
 
-botocore uses `HTTP_PROXY` for plain HTTP to loopback, too, unless `NO_PROXY` excludes it: a proxy
-on the network would then read the whole exchange with an emulator or a gateway on this machine.
+botocore also uses `HTTP_PROXY` for plain HTTP to loopback, unless `NO_PROXY` excludes it. A proxy
+on the network could then read the whole exchange with an emulator or a gateway on this machine.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _EVENT = "before-send"
 _UNIQUE_ID = "gcp-aws-bridge-direct"
-_TIMEOUT_S = (5, 10)  # as of our own STS clients: connecting, and each wait for data
+_TIMEOUT_S = (5, 10)  # like the library's STS clients: connecting, and each wait for data
 
 
 def direct(session: Session) -> Session:
-    """Keep plain HTTP of all clients of *session* away from proxies; return *session*.
+    """Make all clients of *session* send plain HTTP without a proxy; return *session*.
 
-    What their STS answers, and botocore cannot read, is hidden from its errors.
-
-    For sessions that this library makes: botocore's own providers ask STS, too.
+    Also hides answers of STS that botocore cannot read from its errors. For sessions that this
+    library creates, because botocore's providers call STS too.
     """
-    handler: Any = _send_directly  # the one event whose handlers answer
+    handler: Any = _send_directly  # `before-send` is the event whose handlers return an answer
     session.register(_EVENT, handler, unique_id=_UNIQUE_ID)
     hide_unreadable(session.register)
     return session
 
 
 def keep_confidential(client: Any) -> None:
-    """Keep *client*'s plain HTTP away from proxies, and check its HTTPS.
+    """Make *client* send plain HTTP without a proxy, and check its HTTPS.
 
-    Its answers have a time limit; one of STS that botocore cannot read is hidden from its errors.
+    Also limits the time of its answers, and hides answers that botocore cannot read from its
+    errors.
 
     Raises:
-        ConfigError: Its requests could be read on the network, or by a proxy.
+        ConfigError: The network or a proxy could read its requests.
     """
     url, config = client.meta.endpoint_url, client.meta.config
     require_https(url)
@@ -59,7 +59,7 @@ def keep_confidential(client: Any) -> None:
             error_id="config/sts-proxy-forwarding",
         )
     events = client.meta.events
-    events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # that of its session has other timeouts
+    events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # the session's handler has other time-outs
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
     hide_unreadable(events.register)
@@ -67,15 +67,15 @@ def keep_confidential(client: Any) -> None:
 
 
 def _bound(session: URLLib3Session) -> None:
-    """Limit the time of each whole answer; *session* has made no connection yet."""
+    """Limit the time of each whole answer. *session* must not have connections yet."""
     replace_pool_classes(session, bounded)
 
 
 def proxy_for(url: str, proxies: dict[str, str] | None) -> str:
-    """Return the proxy that a client uses for *url* after `keep_confidential`; empty for none.
+    """Return the proxy that a client uses for *url* after `keep_confidential`, or "".
 
     Args:
-        proxies: Proxies of the client's `Config`. None for the environment's.
+        proxies: Proxies of the client's `Config`; None: those of the environment.
     """
     if is_plain_http(url):
         return ""

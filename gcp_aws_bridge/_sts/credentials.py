@@ -8,13 +8,12 @@ from gcp_aws_bridge._cache.values import SecretValue
 class AwsCredentials(SecretValue):
     """Temporary AWS credentials of one role session. `repr` and `str` show no secret.
 
-    Neither a tuple nor a dataclass, so that crash reporters which look into those show no secret
-    either.
+    Neither a tuple nor a dataclass: crash reporters would show the fields of those.
 
     Attributes:
-        access_key_id: Starts with `ASIA`; not secret, and useful in a log.
-        expiration: The last instant of use, aware UTC: the earliest of all roles in the chain.
-        account_id: The twelve digits of the account whose role this is.
+        access_key_id: Starts with `ASIA`. Not secret, and useful in a log.
+        expiration: Expiration, aware UTC: the earliest of all roles in the chain.
+        account_id: Account id of the role, twelve digits.
     """
 
     __slots__ = (
@@ -49,7 +48,7 @@ class AwsCredentials(SecretValue):
 
     @property
     def public_id(self) -> str:
-        """The access key's id, as services name it when they refuse it."""
+        """The access key id, which services name when they reject it."""
         return self.access_key_id
 
     def __repr__(self) -> str:

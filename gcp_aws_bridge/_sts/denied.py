@@ -1,7 +1,7 @@
-"""What to check, and in which order, when STS answers AccessDenied to a valid ID token.
+"""Checks, in their order, after STS answers AccessDenied to a valid ID token.
 
-AWS gives the same answer for a role that does not exist and for a trust policy that does not admit
-the token, and either side may be wrong: the token's audience and account come from the workload.
+AWS returns the same answer for a role that does not exist and for a trust policy that does not
+admit the token. Either side may be wrong: the workload chooses the token's audience and account.
 The library's error and the doctor share this text.
 """
 
@@ -23,12 +23,12 @@ def issuer_of(token: IdToken) -> str:
 
 
 def is_default(audience: str) -> bool:
-    """Return whether *audience* is the default, which a role with its own audience refuses."""
+    """Return whether *audience* is the default, which a role with its own audience rejects."""
     return audience == DEFAULT_AUDIENCE
 
 
 def aws_audience_of(token: IdToken) -> str:
-    """Return what AWS looks for among the client ids of an IAM OIDC provider."""
+    """Return the value that AWS compares with the client ids of an IAM OIDC provider."""
     from gcp_aws_bridge.policy import aws_audience
 
     party = () if token.authorized_party is None else (token.authorized_party,)
@@ -36,8 +36,8 @@ def aws_audience_of(token: IdToken) -> str:
 
 
 def kind_of_account(token: IdToken) -> str:
-    """Return whose token it is, where that is seldom the account that was meant; else empty."""
-    from gcp_aws_bridge.policy import CLIENT, EMAIL, kind_of  # a denial is rare, and this costs
+    """Return a description of accounts that are rarely intended, or ""."""
+    from gcp_aws_bridge.policy import CLIENT, EMAIL, kind_of  # slow import, for a rare error
 
     if token.issuer not in GOOGLE_ISSUERS:
         return ""
@@ -50,7 +50,7 @@ def kind_of_account(token: IdToken) -> str:
 
 
 def checks(token: IdToken, role: Role) -> str:
-    """Return what to check, in order: role, audience, account, and the trust policy last."""
+    """Return the checks in order: role, audience, account, and the trust policy last."""
     audience = f"the audience: {quoted(role.audience, 60)}"
     if is_default(role.audience):
         audience += " is the default, set the role's own if it has one (GCP_AWS_BRIDGE_AUDIENCE)"
@@ -62,7 +62,7 @@ def checks(token: IdToken, role: Role) -> str:
 
 
 def claims(token: IdToken) -> str:
-    """Return what AWS compares, and whose token it is."""
+    """Return the claims that AWS compares, and the kind of account."""
     email = f" ({quoted(token.email)})" if token.email else ""
     kind = kind_of_account(token)
     return (
@@ -73,10 +73,10 @@ def claims(token: IdToken) -> str:
 
 
 def statement(token: IdToken, role: Role) -> str:
-    """Return the statement of a trust policy that admits *token* and nothing else, as JSON.
+    """Return the statement of a trust policy that admits only *token*, as JSON.
 
     Raises:
-        ConfigError: The token has claims that no policy can pin.
+        ConfigError: The token has claims that no policy can match.
     """
     from gcp_aws_bridge.policy import statement_for
 
@@ -85,10 +85,10 @@ def statement(token: IdToken, role: Role) -> str:
 
 
 def how_to_admit(token: IdToken, role: Role) -> str:
-    """Return the statement with the condition under which it belongs into the trust policy."""
+    """Return the statement, and when to add it to the trust policy."""
     try:
         needed = statement(token, role)
-    except ConfigError as error:  # a token that no policy can name
+    except ConfigError as error:  # a token that no policy can match
         return f"No trust policy can admit this token, look at its source: {error.args[0]}"
     own = " and the role has no audience of its own" if is_default(role.audience) else ""
     return f"If 1 to 3 are right{own}, the trust policy needs this statement: {needed}"

@@ -1,4 +1,4 @@
-"""The errors of an exchange that failed: pure functions from what was seen to an `ExchangeError`.
+"""Errors of a failed exchange: pure functions that return an `ExchangeError`.
 
 Sources of the codes: AWS STS API reference, "Errors" of AssumeRoleWithWebIdentity and AssumeRole,
 and "Common errors".
@@ -19,8 +19,8 @@ from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
-# Worth the same request again. IDPCommunicationError: "retry a limited number of times".
-# ExpiredTokenException: "get a new token and retry"; each attempt gets a new one.
+# The same request may succeed later. IDPCommunicationError: "retry a limited number of times".
+# ExpiredTokenException: "get a new token and retry"; each attempt gets a new token.
 RETRYABLE_CODES = frozenset(
     {
         "ExpiredTokenException",
@@ -38,13 +38,13 @@ RETRYABLE_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-# What STS says of a token or a signature that is right, and early or late.
+# Codes that STS returns for a valid token or signature if a clock is wrong.
 _CLOCK_CODES = frozenset(
     {"ExpiredTokenException", "InvalidIdentityToken", "RequestExpired", "SignatureDoesNotMatch"}
 )
-# Refusals for which the claims of the token are worth a look.
+# Errors that show the claims of the token.
 _SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
-# What proxies, gateways and login pages answer with. IANA, "Media Types"; RFC 9110, 8.4.1.
+# Values that errors may show. IANA, "Media Types"; RFC 9110, 8.4.1.
 _MEDIA_TYPES = frozenset(
     {
         "application/json",
@@ -60,7 +60,7 @@ _MEDIA_TYPES = frozenset(
     }
 )
 _ENCODINGS = frozenset({"br", "compress", "deflate", "gzip", "identity", "zstd"})
-_SHORT = 60  # characters of AWS's own message that the summary has room for
+_SHORT = 60  # the longest message of AWS, in characters, that the summary contains
 _GENERIC_FIX = (
     "look the code up in the AWS STS API reference, or in that of the server at "
     "AWS_ENDPOINT_URL_STS; give AWS support the request id."
@@ -70,36 +70,33 @@ _GENERIC_FIX = (
 def refused_token(
     token: IdToken, role: Role, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """Return the error for a refused AssumeRoleWithWebIdentity."""
-    said = f"AWS answered {code} {quoted(message)}."
+    """Return the error for a denied AssumeRoleWithWebIdentity."""
+    how = f"with an ID token of {denied.issuer_of(token)}"
     if code == "AccessDenied":
-        return ExchangeError(
-            f"Assuming {role.arn} with an ID token of {denied.issuer_of(token)} was denied.",
-            fix=denied.checks(token, role),
-            error_id="exchange/denied",
-            code=code,
-            request_id=request_id,
-            retryable=is_retryable(code, status),
-            details=f"{denied.claims(token)} {said} {denied.how_to_admit(token, role)}",
-        )
-    cause, fix, error_id = _cause_of_refusal(token, role, code, message, status)
-    details = denied.claims(token) if error_id in _SHOWS_CLAIMS else ""
-    issuer = denied.issuer_of(token)
+        summary = f"Assuming {role.arn} {how} was denied."
+        fix, error_id = denied.checks(token, role), "exchange/denied"
+        answer = f"AWS answered {code} {quoted(message)}."
+        details = f"{denied.claims(token)} {answer} {denied.how_to_admit(token, role)}"
+    else:
+        cause, fix, error_id = _cause_for_token(token, role, code, message, status)
+        summary, details = _failed(role.arn, how, code, message, cause)
+        if error_id in _SHOWS_CLAIMS:
+            details = f"{denied.claims(token)} {details}".strip()
     return ExchangeError(
-        _failed(role.arn, f"with an ID token of {issuer}", code, message, cause),
+        summary,
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
-        details=_with_message(details, message),
+        details=details,
     )
 
 
 def refused_chained_role(
     role: Role, position: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
-    """Return the error for a refused AssumeRole of `role.chain[position]`."""
+    """Return the error for a denied AssumeRole of `role.chain[position]`."""
     arn = role.chain[position]
     previous_arn = role.chain[position - 1] if position else role.arn
     cause, fix, error_id = _cause_in_request(role, code, message, status)
@@ -109,20 +106,21 @@ def refused_chained_role(
             f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
             f"and that role as AWS principal in the trust policy of {arn}."
         )
+    summary, details = _failed(arn, f"from {previous_arn}", code, message, cause)
     return ExchangeError(
-        _failed(arn, f"from {previous_arn}", code, message, cause),
+        summary,
         fix=fix,
         error_id=error_id,
         code=code,
         request_id=request_id,
         retryable=is_retryable(code, status),
-        details=_with_message("", message),
+        details=details,
     )
 
 
 def no_client(error: Exception) -> ConfigError:
-    """Return the error for an STS client that botocore cannot make."""
-    # UnknownServiceError is one, too: the folder of STS is missing.
+    """Return the error for an STS client that botocore cannot create."""
+    # Includes UnknownServiceError: the folder of STS is missing.
     if isinstance(error, botocore.exceptions.DataNotFoundError):
         return ConfigError(
             f"botocore does not find its own data files: {quoted(str(error), 60)}. They are "
@@ -139,24 +137,24 @@ def no_client(error: Exception) -> ConfigError:
 
 
 def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
-    """Return the error for a network fault of botocore's on the way to STS or back."""
+    """Return the error for a network error between botocore and STS."""
     code = type(error).__name__
     inner = str(getattr(error, "kwargs", {}).get("error"))
-    said = f"Assuming {arn} failed. STS in {region_name} was not reached"
+    summary = f"Assuming {arn} failed. STS in {region_name} was not reached"
     if code == "SSLError":
         tls = tls_failure(inner)
         return ExchangeError(
-            f"{said}, since TLS fails: {tls.seen}.",
+            f"{summary}, since TLS fails: {tls.seen}.",
             fix=tls.fix,
             error_id="exchange/tls",
             code=code,
             retryable=tls.passes,
             details=f"{quoted(str(error), 300)}.",
         )
-    # What a proxy said to CONNECT, which botocore keeps to itself.
+    # The answer of a proxy to CONNECT, which botocore's message does not contain.
     tunnel = re.search(r"Tunnel connection failed: [\w ]+", inner)
     return ExchangeError(
-        f"{said}: {quoted(str(error), 120)}" + (f" ({tunnel[0]})." if tunnel else "."),
+        f"{summary}: {quoted(str(error), 120)}" + (f" ({tunnel[0]})." if tunnel else "."),
         fix=(
             "check HTTPS_PROXY and what the proxy lets pass; NO_PROXY can exclude STS."
             if code == "ProxyConnectionError"
@@ -174,14 +172,14 @@ def not_from_sts(
     """Return the error for an answer that botocore cannot read.
 
     Args:
-        error: Only its type is shown, since its text quotes the answer.
-        form: Its media type and encoding, as `known_form` gives them.
+        error: The error; only its type is shown, since its text quotes the answer.
+        form: Media type and encoding of the answer, from `known_form`.
     """
     overloaded = _is_overloaded(status)
-    said = f", {form}" if form else ""
+    known = f", {form}" if form else ""
     return ExchangeError(
         f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
-        f"{said} ({type(error).__name__}).",
+        f"{known} ({type(error).__name__}).",
         fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
         error_id="exchange/unavailable" if overloaded else "exchange/garbage",
         code=type(error).__name__,
@@ -191,20 +189,21 @@ def not_from_sts(
 
 
 def known_form(media_type: str, encoding: str) -> str:
-    """Return both for a message, without what is not known: a header may be a piece of the answer.
+    """Return known media types and encodings, and "unknown form" for others.
 
-    An answer that lost its empty line has its first lines, keys included, in the header above it.
+    A header may contain secrets: if an answer lacks the empty line after its headers, the first
+    lines of its body, keys included, become part of the last header.
     """
     known = (
         (media_type.partition(";")[0].strip().lower(), _MEDIA_TYPES),
         (encoding.strip().lower(), _ENCODINGS),
     )
-    said = (value if value in names else "unknown form" for value, names in known if value)
-    return ", ".join(dict.fromkeys(said))
+    shown = (value if value in names else "unknown form" for value, names in known if value)
+    return ", ".join(dict.fromkeys(shown))
 
 
 def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
-    """Return *error*, or one that blames this machine's clock where the answer's `Date` does."""
+    """Return *error*, or an error about this machine's clock if the answer's `Date` differs."""
     off = skew(now, error.date) if error.date and error.code in _CLOCK_CODES else ""
     if not off:
         return error
@@ -220,21 +219,21 @@ def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
     )
 
 
-def said_by(error: ClientError) -> tuple[str, str, str]:
-    """Return code, message and request id of an error answer; each is empty where it has none.
+def parts_of(error: ClientError) -> tuple[str, str, str]:
+    """Return code, message and request id of an error answer; "" for each that is missing.
 
-    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph gives
-    `Error` alone (its S3 form), of which botocore returns the members themselves.
+    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph sends
+    only `Error` (its S3 format); botocore then returns the members at the top level.
     """
     answer = error.response
-    said = answer.get("Error") or answer
-    found = said.get("Code"), said.get("Message"), answer["ResponseMetadata"].get("RequestId")
-    code, message, request_id = (one if isinstance(one, str) else "" for one in found)
+    fields = answer.get("Error") or answer
+    found = fields.get("Code"), fields.get("Message"), answer["ResponseMetadata"].get("RequestId")
+    code, message, request_id = (part if isinstance(part, str) else "" for part in found)
     return code.strip(), message.strip(), request_id
 
 
 def is_retryable(code: str, status: int) -> bool:
-    """Whether the same request may succeed later without anybody changing anything."""
+    """Return whether the same request may succeed later without any change."""
     return code in RETRYABLE_CODES or _is_overloaded(status)
 
 
@@ -242,31 +241,28 @@ def _is_overloaded(status: int) -> bool:
     return status == 429 or status >= 500
 
 
-def _failed(arn: str, how: str, code: str, message: str, cause: str) -> str:
-    """Return the summary; a message of AWS that is too long for it goes into the details."""
-    said = f" {quoted(message)}" if len(message) <= _SHORT else ""
-    return f"Assuming {arn} {how} failed: {code}{said}. {cause}".strip()
+def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[str, str]:
+    """Return summary and details. The details contain a message that is too long for the summary."""
+    fits = len(message) <= _SHORT
+    short = f" {quoted(message)}" if fits else ""
+    summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()
+    return summary, "" if fits else f"AWS answered {quoted(message)}."
 
 
-def _with_message(details: str, message: str) -> str:
-    said = f"AWS says {quoted(message)}." if len(message) > _SHORT else ""
-    return f"{details} {said}".strip()
-
-
-def _cause_of_refusal(
+def _cause_for_token(
     token: IdToken, role: Role, code: str, message: str, status: int
 ) -> tuple[str, str, str]:
     if code == "InvalidIdentityToken":
         return "", _fix_of_invalid_token(token, message.lower()), "exchange/invalid-token"
-    if code in ("ExpiredTokenException", "ExpiredToken"):  # the second by other servers than AWS
-        expired = f"By its own claim it lives until {token.expiration:%H:%M:%S} UTC."
+    if code in ("ExpiredTokenException", "ExpiredToken"):  # the second from servers other than AWS
+        expired = f"By its exp claim, it expires at {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
     return _cause_in_request(role, code, message, status)
 
 
-def _fix_of_invalid_token(token: IdToken, said: str) -> str:
-    """Return the change for what *said*, the message of AWS in lower case, complains of."""
-    if "audience" in said:
+def _fix_of_invalid_token(token: IdToken, message: str) -> str:
+    """Return the fix for the *message* of AWS, in lower case."""
+    if "audience" in message:
         audience = quoted(denied.aws_audience_of(token), 60)
         if token.issuer in GOOGLE_ISSUERS:
             return (
@@ -277,40 +273,31 @@ def _fix_of_invalid_token(token: IdToken, said: str) -> str:
             f"add {audience} to the client ids of the issuer's IAM OIDC provider, or ask for an "
             "audience that is one of them."
         )
-    if "no openidconnect provider" in said:
+    if "no openidconnect provider" in message:
         return (
             "create the provider in the role's account: aws iam create-open-id-connect-provider "
             f"--url {shlex.quote(token.issuer)} --client-id-list "
             f"{shlex.quote(denied.aws_audience_of(token))}"
         )
-    if "signature" in said:
+    if "signature" in message:
         return "get a new token from its issuer: another key signed this one, or it was changed."
     return "check that AWS trusts this issuer, and this machine's clock."
 
 
 def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:
-    """Return cause, fix and id of an error that any role of the chain can cause."""
+    """Return cause, fix and error id for errors that any role of the chain can cause."""
     if code == "ValidationError" and "DurationSeconds" in message:
-        return (
-            f"duration_seconds is {role.duration_seconds}.",
-            "ask for less, or raise the role's maximum session duration.",
-            "exchange/duration",
-        )
+        fix = "request less, or raise the role's maximum session duration."
+        return f"duration_seconds is {role.duration_seconds}.", fix, "exchange/duration"
     if code in ("MalformedPolicyDocument", "PackedPolicyTooLarge"):
-        return (
-            "",
-            "correct or shorten the session policy (policy=, policy_arns=).",
-            "exchange/policy",
-        )
+        fix = "correct or shorten the session policy (policy=, policy_arns=)."
+        return "", fix, "exchange/policy"
     if code == "RegionDisabledException":
-        return (
-            "",
-            (
-                "enable STS in this region in the IAM console (Account settings), or set a region "
-                "that is enabled: export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
-            ),
-            "exchange/region",
+        fix = (
+            "enable STS in this region in the IAM console (Account settings), or set a region "
+            "that is enabled: export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
         )
+        return "", fix, "exchange/region"
     if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"
     return "", _GENERIC_FIX, "exchange/refused"

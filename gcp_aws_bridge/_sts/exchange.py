@@ -14,8 +14,8 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 
-# STS gives no session shorter than 15 minutes (DurationSeconds, AWS STS API reference): one that
-# seems to end within the minute was measured with a wrong clock.
+# Sessions of STS last at least 15 minutes (DurationSeconds, AWS STS API reference). If one seems to
+# end within a minute, this machine's clock is wrong.
 _MIN_LIFE = timedelta(minutes=1)
 
 
@@ -38,11 +38,11 @@ def exchange(
         UTC, and by this machine's clock at most `role.duration_seconds` away.
 
     Raises:
-        TokenError: There is no usable token; nothing was sent to AWS. `TokenUnavailable` if this
-            machine has no such source.
+        TokenError: There is no usable token; nothing was sent to AWS. `TokenUnavailable` if the
+            source does not exist on this machine.
         ExchangeError: STS denied the request or was not reached; see `.code` and `.retryable`.
-        Exception: An unexpected error, such as one of a botocore hook. Like that of all errors, its
-            traceback begins here: the frames below hold the token and the credentials.
+        Exception: An unexpected error, for example from a botocore hook. The traceback of all
+            errors begins here: the frames below hold the token and the credentials.
     """
     token = id_token.parse(_ask(source), origin=_origin(source))
     id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
@@ -59,7 +59,7 @@ def exchange(
 
         raise blame_clock(error, clock()) from None
     now = clock()
-    # With a clock that is behind, they would seem to be valid for longer than was asked for.
+    # With a clock that is behind, they would seem to be valid for longer than requested.
     expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))
     if expiration - now < _MIN_LIFE:
         raise ExchangeError(
@@ -80,14 +80,14 @@ def _ask(source: TokenSource) -> str:
     except of_late_patch():
         raise
     except Exception as error:
-        # Only its type: the message of code that handles tokens may contain one. The redacted rest
-        # is in the traceback, as __cause__.
+        # Show only the type: the message of code that handles tokens may contain one. The traceback
+        # has the redacted cause.
         raise TokenError(
             f"{_origin(source)} raised {type(error).__name__}.",
             fix="see the cause above it in the traceback; a source returns a token or raises "
             "TokenError or TokenUnavailable.",
             error_id="token/source-raised",
-            retryable=isinstance(error, OSError),  # of a network or a disk, which may pass
+            retryable=isinstance(error, OSError),  # network or disk errors may be temporary
         ) from error
 
 

@@ -1,8 +1,8 @@
-"""What a credential cache knows, as a document: for processes that end before credentials do.
+"""State of a credential cache as a JSON document, for processes that end before credentials expire.
 
-Invariant: one process goes on from where another ended. The credentials, when their refresh is due
-and the back-off after a failure are in the document; the rules are the cache's own. Instants are
-of the wall clock, the only clock that two processes share.
+Invariant: a process continues where another one ended. The document has the credentials, the time
+of their refresh, and the back-off after a failure; the cache has the rules. Times are of the wall
+clock, the only clock that two processes share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 
 
 def dump(memory: Memory, world: World) -> dict[str, Any]:
-    """Return *memory* for JSON. Holds secrets where it holds credentials."""
+    """Return *memory* for JSON. The document contains the credentials."""
     now, now_s = world.clock().timestamp(), world.monotonic()
     document: dict[str, Any] = {}
     if memory.kept is not None:
@@ -43,7 +43,7 @@ def dump(memory: Memory, world: World) -> dict[str, Any]:
 
 
 def load(document: Mapping[str, Any], world: World) -> Memory:
-    """Return what *document* says; an empty memory where `dump` did not write it."""
+    """Return the memory in *document*; an empty memory if `dump` did not write it."""
     now, now_s = world.clock(), world.monotonic()
     try:
         return Memory(_kept(document, now, now_s), _failure(document, now.timestamp(), now_s))
@@ -52,7 +52,7 @@ def load(document: Mapping[str, Any], world: World) -> Memory:
 
 
 def aws_json(credentials: AwsCredentials) -> dict[str, str]:
-    """Return AWS's form (SDKs and Tools reference, "Process credential provider")."""
+    """Return AWS's JSON format (SDKs and Tools reference, "Process credential provider")."""
     return {
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
@@ -90,7 +90,7 @@ def _failure(document: Mapping[str, Any], now: float, now_s: float) -> Failure |
         return None
     found = document["failure"]
     pause_s = float(found["pause_s"])
-    retry_in_s = min(found["retry_at"] - now, pause_s)  # a clock that was set back ends no pause
+    retry_in_s = min(found["retry_at"] - now, pause_s)  # even if the clock was set back
     remembered_s = min(found["remembered_until"] - now, pause_s)
     return Failure(
         _error(found["error"]),

@@ -1,4 +1,4 @@
-"""Which region's STS is asked for a role."""
+"""Region of the STS endpoint for a role."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from gcp_aws_bridge.config import Role
 
-# Where a session has no region, or one of another partition. AWS General Reference, "AWS STS
-# endpoints and quotas": a region of each partition that is always enabled.
+# For sessions without a region or with a region of another partition: a region of each partition
+# that is always enabled (AWS General Reference, "AWS STS endpoints and quotas").
 _PARTITION_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-# The region patterns of botocore's partitions.json. botocore's own look-up would parse the 2 MB of
+# The region patterns of botocore's partitions.json. botocore's look-up would parse 2 MB of
 # endpoints.json for each session.
 _PARTITIONS = (
     ("cn-", "aws-cn"),
@@ -28,10 +28,10 @@ _PARTITIONS = (
 
 
 def sts_region(session: Session, role: Role) -> str:
-    """The role's own choice, else the session's where it lies in the role's partition.
+    """Return the role's region, or the session's region if it is in the role's partition.
 
     Raises:
-        ConfigError: Neither is given, in a partition whose regions are not known here.
+        ConfigError: Neither is set, and the partition has no default region here.
     """
     if role.region_name is not None:
         return role.region_name

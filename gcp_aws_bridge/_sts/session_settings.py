@@ -1,4 +1,4 @@
-"""What is read from a botocore session, and the one thing that is changed in it."""
+"""Settings of a botocore session that the library reads, and its resolved credentials."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _PLAIN = Config()
 _IMPORTED_IN = os.getpid()
-_REFRESH_S = 5.0  # longer than a refresh of botocore's takes
+_REFRESH_S = 5.0  # longer than a refresh by botocore
 
 
 def is_asynchronous(session: Session) -> bool:
-    """Return whether *session* is aiobotocore's."""
+    """Return whether *session* is a session of aiobotocore."""
     return inspect.iscoroutinefunction(session.get_credentials)
 
 
 def synchronous(session: Session) -> Session:
-    """Return *session*; for aiobotocore's, a botocore session that reaches STS in the same way."""
+    """Return *session*; for aiobotocore, a botocore session with the same settings for STS."""
     if not is_asynchronous(session):
         return session
     twin = _Twin(session)
-    for event, handler, *_ in BUILTIN_HANDLERS:  # all hundred would take as long as the exchange
+    for event, handler, *_ in BUILTIN_HANDLERS:  # all of them would take as long as the exchange
         if "." not in event or event.split(".")[1] == "sts":
             twin.register(event, handler)
     for name, value in session.instance_variables().items():
         twin.set_config_variable(name, value)
-    # It remembers what it has read, 2 MB of endpoints among it.
+    # The loader caches what it has read, for example 2 MB of endpoints.
     twin.register_component("data_loader", session.get_component("data_loader"))
-    if given := client_options(session):
-        twin.set_default_client_config(Config(**given))
+    if options := client_options(session):
+        twin.set_default_client_config(Config(**options))
     return twin
 
 
 class _Twin(Session):
-    """A session of botocore with the profiles that *original* has read, whatever is read now."""
+    """A botocore session with the profiles that *original* has read."""
 
     def __init__(self, original: Session) -> None:
         profile = original.instance_variables().get("profile")
@@ -66,35 +66,39 @@ class _Twin(Session):
 
 
 def client_options(session: Session) -> dict[str, Any]:
-    """Return the options of the session's default client config, without aiobotocore's own."""
+    """Return the options of the session's default client config, except aiobotocore's."""
     config = session.get_default_client_config()
     if config is None:
         return {}
     options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
-    return {name: it for name, it in options.items() if it != getattr(_PLAIN, name)}
+    return {name: value for name, value in options.items() if value != getattr(_PLAIN, name)}
 
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:
-    """Return a boto3 session's botocore session; if *asynchronous*, aioboto3's aiobotocore one."""
+    """Return the botocore session of a boto3 session, or the aiobotocore session of aioboto3.
+
+    Raises:
+        ConfigError: This is a session of another library.
+    """
     inner = botocore_session_in(session)
     if isinstance(inner, Session) and is_asynchronous(inner) is asynchronous:
         return inner
-    wanted, elsewhere = (
+    expected, elsewhere = (
         ("aiobotocore or aioboto3", "gcp_aws_bridge.register and .session are for the others")
         if asynchronous
         else ("boto3 or botocore", "gcp_aws_bridge.aio has the same for aiobotocore and aioboto3")
     )
     raise ConfigError(
-        f"{type(session).__module__}.{type(session).__qualname__} is no {wanted} session.",
-        fix=f"pass a session of {wanted}; {elsewhere}.",
+        f"{type(session).__module__}.{type(session).__qualname__} is no {expected} session.",
+        fix=f"pass a session of {expected}; {elsewhere}.",
         error_id="config/session",
     )
 
 
-def found_anew(session: Session) -> Any:
-    """What the session's chain finds, walked again where it was keys that botocore cannot refresh.
+def current_credentials(session: Session) -> Any:
+    """Return the session's credentials; call its providers again if botocore cannot refresh them.
 
-    botocore would keep those for ever. Nothing is taken from a session that other threads use.
+    botocore would keep those credentials for ever. For sessions that no other thread uses.
     """
     found = resolved_credentials(session)
     if found is None:
@@ -104,21 +108,26 @@ def found_anew(session: Session) -> Any:
     return found
 
 
-def forget_resolved(session: Session, *, given_too: bool = False) -> None:
-    """Have the session walk its chain again; keys that it was given stay, unless *given_too*."""
-    if given_too or has_resolved(session):
+def forget_resolved(session: Session, *, explicit_too: bool = False) -> None:
+    """Delete the session's resolved credentials, so that it calls its providers again.
+
+    Args:
+        session: The session.
+        explicit_too: Also delete keys that the program set.
+    """
+    if explicit_too or has_resolved(session):
         set_resolved_credentials(session, None)
 
 
 def has_resolved(session: Session) -> bool:
-    """Return whether the session holds credentials that its chain found."""
+    """Return whether the session has credentials from one of its providers."""
     resolved = resolved_credentials(session)
     return resolved is not None and resolved.method != "explicit"
 
 
 @without_inner_frames  # the environment and the profile may hold keys
 def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Role | None:
-    """The role that arguments, environment and the session's profile ask for together."""
+    """Return the role from arguments, environment and the session's profile, or None."""
     if isinstance(role, Role):
         return role
     return _settings.resolve(
@@ -131,7 +140,7 @@ def role_for(session: Session, role: Role | str | None, **arguments: Any) -> Rol
 
 @without_inner_frames
 def metadata_deadline_s(session: Session) -> float | None:
-    """Return the setting of the environment or of the session's profile, or None."""
+    """Return the metadata deadline from the environment or the session's profile, or None."""
     return _settings.metadata_deadline_s(
         os.environ, _profile(session), named_profile=_is_named(session)
     )
@@ -142,7 +151,7 @@ def _is_named(session: Session) -> bool:
 
 
 def no_profile(error: ProfileNotFound) -> ConfigError:
-    """In our words, for a command line."""
+    """Return the error for a missing profile, for a command line."""
     return ConfigError(
         f"{quoted(str(error))}.",
         fix="look at --profile, AWS_PROFILE and the files in ~/.aws.",
@@ -160,13 +169,13 @@ def _profile(session: Session) -> dict[str, Any]:
 
 
 class UnlockedAfterFork:
-    """Frees the locks of a session's credentials in a forked child.
+    """Replaces the locks of a session's credentials in a forked child.
 
-    botocore holds a lock while it refreshes credentials. A child that is forked then inherits the
-    lock without the thread that would release it.
+    botocore holds a lock while it refreshes credentials. A child process forked during a refresh
+    inherits the lock, but not the thread that would release it.
 
     Args:
-        session: boto3's or botocore's.
+        session: A session of boto3 or botocore.
     """
 
     def __init__(self, session: Any) -> None:
@@ -175,13 +184,13 @@ class UnlockedAfterFork:
         reset_after_fork(self)
 
     def after_fork_in_child(self) -> None:
-        """Replace the locks: no other thread is there that could hold one."""
+        """Replace the locks. The child has no other thread that could hold one."""
         self._replace(wait_s=0)
 
     def ensure(self) -> None:
-        """Do the same in a child whose fork ran no hooks, or that was given a parent's session.
+        """Replace the locks in a child whose fork ran no hooks, or that got its parent's session.
 
-        Another thread may hold a lock there, so that it is given a few seconds.
+        Waits up to 5 s for each lock, since another thread of the child may hold it.
         """
         if self._process != os.getpid():
             self._replace(wait_s=_REFRESH_S)

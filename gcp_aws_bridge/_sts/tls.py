@@ -1,7 +1,7 @@
-"""What a failed TLS handshake means, by the words of Python's `ssl` module and of OpenSSL.
+"""Causes and fixes of failed TLS handshakes, by the messages of Python's `ssl` module and OpenSSL.
 
-Sources of the words: OpenSSL's `ssl/ssl_err.c` and `crypto/x509/x509_txt.c`, which name alerts and
-verification results; Python's `Modules/_ssl.c`; urllib3's `util/ssl_match_hostname.py`.
+Sources of the messages: OpenSSL's `ssl/ssl_err.c` and `crypto/x509/x509_txt.c`, which name alerts
+and verification results; Python's `Modules/_ssl.c`; urllib3's `util/ssl_match_hostname.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ class TlsFailure(NamedTuple):
     """A kind of failure.
 
     Attributes:
-        words: Pattern of the words by which it is known.
-        seen: What is wrong.
-        fix: What to do.
-        passes: The next attempt may succeed without any change.
+        words: Pattern that matches the error message.
+        seen: Description of the problem.
+        fix: Suggested fix.
+        passes: Whether the next attempt may succeed without any change.
     """
 
     words: str
@@ -27,7 +27,7 @@ class TlsFailure(NamedTuple):
 
 
 _BUNDLE = "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle of the AWS profile"
-# In this order: a text may have words of several.
+# The order matters: a message may match several patterns.
 _FAILURES = (
     TlsFailure(
         r"No such file|Is a directory|Not a directory|Permission denied|NO_CERTIFICATE_OR_CRL_FOUND"
@@ -46,8 +46,8 @@ _FAILURES = (
         r"ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)"
         r"|alert (bad certificate|certificate |unknown ca|unsupported certificate)"
         r"|CERTIFICATE_REQUIRED|certificate required",
-        "the other side wants a certificate of this client, or does not accept it",
-        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS asks for none.",
+        "the server requests a client certificate, or does not accept it",
+        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS requests no client certificate.",
         False,
     ),
     TlsFailure(
@@ -103,5 +103,5 @@ _UNKNOWN = TlsFailure(
 
 
 def tls_failure(text: str) -> TlsFailure:
-    """Return the kind of failure that *text*, the words of an `ssl.SSLError`, is about."""
-    return next((one for one in _FAILURES if re.search(one.words, text)), _UNKNOWN)
+    """Return the kind of failure for *text*, the message of an `ssl.SSLError`."""
+    return next((kind for kind in _FAILURES if re.search(kind.words, text)), _UNKNOWN)

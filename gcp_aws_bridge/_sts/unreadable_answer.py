@@ -1,8 +1,8 @@
-"""Answers of STS that botocore cannot read, without what they hold.
+"""Hides answers of STS that botocore cannot parse from its errors.
 
-The text of botocore's `ResponseParserError` quotes the whole answer: cut short or changed by a
-proxy, it may hold the secret key and the session token. Tracers record the text of each error that
-leaves a client, before this library sees it.
+The message of botocore's `ResponseParserError` quotes the whole answer. If a proxy truncates or
+changes it, the message may contain the secret key and the session token. Tracers record the message
+of each error of a client, before this library can remove it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError, XMLParser
 
 
 def hide_unreadable(register: Callable[..., object]) -> None:
-    """Hide answers of STS that are not XML from what botocore raises.
+    """Hide answers of STS that are not XML from botocore's errors.
 
     Args:
         register: Registers an event handler of a botocore session, or of a client's emitter.
@@ -22,7 +22,7 @@ def hide_unreadable(register: Callable[..., object]) -> None:
 
 
 def _hide(response_dict: dict[str, Any], **_: Any) -> None:
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore's own, which reads it next
+    parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore parses the answer with it too
     try:
         parser.feed(response_dict["body"])
         parser.close()

@@ -1,1 +1,1 @@
-"""Google ID tokens: where they come from, and what they say."""
+"""Google ID tokens: their sources and their claims."""

@@ -1,8 +1,8 @@
-"""A token source that keeps the identity that it had when a session or credentials were made.
+"""Token sources that keep their identity after a session or credentials were created.
 
-The sources of this package are bound to files by their absolute paths, and to a metadata server. A
-source of the user's own may read the environment with each call; where the environment has changed
-and the token names another identity, that is an error.
+The sources of this package are bound to absolute file paths and to a metadata server. A user's
+source may read the environment in each call: if the environment has changed and the token has
+another identity, that is an error.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class BoundSource(NamedTuple):
-    """A bound source, and what tells it from other sources.
+    """A bound source, and the values that identify it.
 
     Args:
-        call: What the exchange asks for a token.
-        source: Equal for equal sources; may have no hash.
-        variables: What the source or its library reads of the environment at each call.
+        call: The token source for the exchange.
+        source: Equal for equal sources; may not be hashable.
+        variables: Environment variables that the source or its library reads in each call.
     """
 
     call: TokenSource
@@ -46,20 +46,23 @@ class BoundSource(NamedTuple):
 def bound_source(
     source: TokenSource | None, audience: str, world: World, deadline_s: float | None = None
 ) -> BoundSource:
-    """Bind *source*, or the default source, to the environment as it is now.
+    """Bind *source*, or the default source, to the current environment.
 
     Args:
-        deadline_s: The setting of how long to wait for a metadata server, if there is one.
+        source: The token source. None: the default source.
+        audience: Audience of the role.
+        world: Clocks and other dependencies.
+        deadline_s: Configured deadline for the metadata server, or None.
 
     Raises:
-        ConfigError: As `for_audience`.
+        ConfigError: See `for_audience`.
     """
     found: Any = for_audience(source, audience, world)
     if isinstance(found, EnvironmentBound):
         found = found._bound()
         if isinstance(found, (DefaultSource, MetadataServer)):
             found = bound(found, _deadline_s=deadline_s)
-        if type(found).__module__.startswith("gcp_aws_bridge."):  # and no subclass of the user's
+        if type(found).__module__.startswith("gcp_aws_bridge."):  # not a subclass by the user
             uses = found._uses_google_auth()
             return BoundSource(found, found, google_variables(os.environ) if uses else ())
     variables = all_variables(os.environ)
@@ -67,7 +70,7 @@ def bound_source(
 
 
 class _OfOneIdentity:
-    """A source of the user's own whose identity must not change with the environment."""
+    """A user's source whose identity must not change with the environment."""
 
     def __init__(self, source: TokenSource, variables: Variables) -> None:
         self.__name__ = getattr(source, "__name__", None) or type(source).__name__  # for messages
@@ -82,7 +85,7 @@ class _OfOneIdentity:
         try:
             token = id_token.parse(raw, origin=self.__name__)
         except TokenError:
-            return raw  # the exchange says what is wrong with it
+            return raw  # the exchange raises an error for it
         identity = token.issuer, token.subject
         names = changed(self._variables, before) or changed(self._variables, now)
         if names and self._identity not in (None, identity):

@@ -1,6 +1,7 @@
-"""A time limit for a whole HTTP answer: botocore and requests limit the time between two bytes.
+"""Time limit for a whole HTTP answer. botocore and requests only limit the time between two bytes.
 
-A caller makes the exchange in its own thread: no answer may hold it for ever, one byte at a time.
+A caller may run the exchange in its thread, so a server that sends one byte at a time must not
+block it for ever.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from gcp_aws_bridge._cache.clock import REAL
 
 # From the end of the request to the last byte. AWS and Google answer in tenths of a second.
 ANSWER_S = 20.0
-# Reads after that time, of what has arrived already: while this process was frozen, say. A whole
-# answer of STS is one or two reads; of a server that sends byte by byte it is these bytes.
+# Reads after the limit, for data that arrived while this process was frozen. A whole answer of STS
+# takes one or two reads; a server that sends byte by byte gets only these bytes through.
 _LATE_READS = 8
 _LATE_S = 0.01
 
 
 class _BoundedReader(io.RawIOBase):
-    """Lets each read of *sock* take what is left of the time."""
+    """Limits each read of *sock* to the remaining time."""
 
     def __init__(self, raw: Any, sock: socket.socket) -> None:
         self._raw, self._sock = raw, sock
@@ -63,10 +64,10 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 
 def bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
-    """Return urllib3's connection pools, by scheme, as classes that limit each answer.
+    """Return urllib3's connection pool classes by scheme, with a time limit for each answer.
 
     Args:
-        pools: `pool_classes_by_scheme` of a pool manager, which has made no connection yet.
+        pools: `pool_classes_by_scheme` of a pool manager that has no connections yet.
     """
     return {scheme: _bounded(pool, pool.ConnectionCls) for scheme, pool in pools.items()}
 

@@ -1,4 +1,4 @@
-"""Whether an address may be given a token: encrypted, or on this machine."""
+"""Checks that tokens are only sent encrypted, or to this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def require_https(url: str) -> None:
     """Check that *url* is HTTPS, or plain HTTP to this machine.
 
     Raises:
-        ConfigError: A token sent to *url* could be read on the network.
+        ConfigError: The network could read a token sent to *url*.
     """
     if is_confidential(url):
         return
@@ -36,26 +36,27 @@ def is_plain_http(url: str) -> bool:
 def is_confidential(url: object, proxy: str | None = None, *, forwards: bool = False) -> bool:
     """Return whether traffic to *url* is encrypted end to end or stays on this machine.
 
-    The address does not decide by itself: a proxy reads plain HTTP to loopback, too.
+    This depends on the proxy too, which can read plain HTTP to loopback.
 
     Args:
-        proxy: URL of the proxy that the connection uses. Empty for a direct connection.
-        forwards: Whether an HTTPS proxy is sent the request itself, and so terminates TLS, where
-            others are sent CONNECT: `proxy_use_forwarding_for_https` of botocore's
-            `proxies_config`, `use_forwarding_for_https` of urllib3.
+        url: The URL.
+        proxy: URL of the proxy of the connection. Empty for a direct connection.
+        forwards: Whether an HTTPS proxy receives the request itself, and so terminates TLS, instead
+            of CONNECT: `proxy_use_forwarding_for_https` of botocore's `proxies_config`,
+            `use_forwarding_for_https` of urllib3.
     """
     text = str(url)
     try:
         scheme, host = urlsplit(text).scheme, urlsplit(text).hostname or ""
     except ValueError:  # brackets without an address in them
         return False
-    # HTTP clients end the host at a backslash, as at a slash (WHATWG URL standard).
+    # HTTP clients treat a backslash like a slash after the host (WHATWG URL standard).
     if not host or "\\" in text:
         return False
     if scheme == "https":
         # urllib3 forwards to HTTPS proxies only (`connection_requires_http_tunnel`).
         return not (forwards and (proxy or "").strip().lower().startswith("https:"))
-    # urlsplit removes tabs and line breaks, which HTTP clients take for a part of the host.
+    # urlsplit removes tabs and line breaks, which are part of the host for HTTP clients.
     has_blank = any(character <= " " or character == "\x7f" for character in text)
     return scheme == "http" and not proxy and not has_blank and _is_loopback(host)
 
@@ -63,8 +64,8 @@ def is_confidential(url: object, proxy: str | None = None, *, forwards: bool = F
 def _is_loopback(host: str) -> bool:
     """Return whether a connection to *host* stays on this machine.
 
-    `localhost` is a name like any other to the resolver that botocore and requests use, although
-    RFC 6761, section 6.3, wants it to be loopback: /etc/hosts or a DNS server may say otherwise.
+    RFC 6761, section 6.3, requires `localhost` to be loopback, but the resolver of botocore and
+    requests treats it like any other name: /etc/hosts or a DNS server may have another address.
     """
     if host.rstrip(".") == "localhost":
         try:
@@ -80,5 +81,5 @@ def _is_loopback_address(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    # Python decides differently from release to release about ::ffff:127.0.0.1.
+    # Releases of Python differ for ::ffff:127.0.0.1.
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -1,4 +1,4 @@
-"""Which token source a machine has, and how a source comes to ask for the role's audience."""
+"""The default token source, and the audience of token sources."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 @dataclass(frozen=True)
 class DefaultSource(EnvironmentBound):
-    """Whatever this machine has: the environment decides which sources are tried, in this order.
+    """The token source of this machine. It tries, in this order:
 
-    1. `GOOGLE_APPLICATION_CREDENTIALS`, where it is set;
+    1. `GOOGLE_APPLICATION_CREDENTIALS`, if it is set;
     2. the metadata server;
-    3. the credentials file of `gcloud auth application-default login`, where there is one.
+    3. the credentials file of `gcloud auth application-default login`, if it exists.
 
-    A session or credentials go on using the places that the environment named when they were made.
+    A session or credentials keep the files and the server that the environment named when they were
+    created.
 
     Raises:
-        TokenUnavailable: None of them is here; the message says why of each.
-        TokenError: One is here and broken, or was refused; later ones are not tried.
+        TokenUnavailable: No source is available; the message has the reason for each.
+        TokenError: A source is broken, or its request was denied; later sources are not tried.
     """
 
     audience: str | None = None
     world: World = field(default=REAL, repr=False, compare=False)
-    # None: as the environment is at each call.
+    # None: the environment of each call.
     _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
     _deadline_s: float | None = field(default=None, init=False, repr=False)
 
@@ -49,33 +50,33 @@ class DefaultSource(EnvironmentBound):
 
     @without_inner_frames
     def __call__(self) -> str:
-        said_no, of_file = [], ""
-        where_to_look = (
+        tried, file_fix = [], ""
+        fix = (
             "run on Google Cloud with a service account, or pass token_source=: "
             'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com") on a laptop.'
         )
         for name, source in self._candidates():
             try:
                 token = source()
-            except TokenUnavailable as error:  # noqa: PERF203 - three turns at most
-                said_no.append(f"{name}: {error.args[0]} {error.details}".strip())
-                # A file that is here, and of a type that gives no ID token, was meant.
-                of_file = of_file or error.fix * (error.error_id == "token/google-kind")
+            except TokenUnavailable as error:  # noqa: PERF203 - at most three iterations
+                tried.append(f"{name}: {error.args[0]} {error.details}".strip())
+                # An existing file of a type that gives no ID token is probably the intended source.
+                file_fix = file_fix or error.fix * (error.error_id == "token/google-kind")
                 if isinstance(source, MetadataServer) and looks_like_google(source._host):
-                    where_to_look = error.fix
+                    fix = error.fix
                 _log.debug("no ID token from %s: %s", name, error.args[0])
             else:
                 _log.debug("ID token from %s", name)
                 return token
         raise TokenUnavailable(
             "No Google identity on this machine.",
-            fix=of_file or where_to_look,
+            fix=file_fix or fix,
             error_id="token/none",
-            details=f"Tried {' Tried '.join(said_no)}",
+            details=f"Tried {' Tried '.join(tried)}",
         )
 
     def _bound(self) -> Self:
-        """Return a copy that keeps to the places where the environment of now has an identity."""
+        """Return a copy that keeps the files and the server of the current environment."""
         return bound(self, _environment=GoogleEnvironment.now())
 
     def _uses_google_auth(self) -> bool:
@@ -95,20 +96,21 @@ class DefaultSource(EnvironmentBound):
             yield "gcloud application-default credentials", self._from_google_auth()
 
     def _from_google_auth(self) -> TokenSource:
-        from gcp_aws_bridge._tokens.google_auth import GoogleCredentials  # a pod does without
+        from gcp_aws_bridge._tokens.google_auth import GoogleCredentials  # not needed in a pod
 
         source = GoogleCredentials(audience=self.audience)
         return source._bound(self._environment) if self._environment else source
 
 
 def for_audience(source: TokenSource | None, audience: str, world: World = REAL) -> TokenSource:
-    """*source*, asking for *audience*; the default source where None is given.
+    """Return *source*, or the default source, for tokens with *audience*.
 
-    A source with an `audience` field of a dataclass, as all of ours are, is given the role's; any
-    other is taken as it is. What it returns is checked at the exchange either way.
+    A dataclass with an `audience` field, like all sources of this package, gets the role's
+    audience; other sources are returned unchanged. The exchange checks the token's audience in both
+    cases.
 
     Raises:
-        ConfigError: The source is not callable, or names another audience itself.
+        ConfigError: The source is not callable, or has another audience.
     """
     if source is None:
         return DefaultSource(audience, world=world)
@@ -120,16 +122,16 @@ def for_audience(source: TokenSource | None, audience: str, world: World = REAL)
         )
     if isinstance(source, type) or not is_dataclass(source):
         return source
-    if "audience" not in {one.name for one in fields(source)}:
+    if "audience" not in {each.name for each in fields(source)}:
         return source
     own = source.audience
     if own not in (None, audience):
         raise ConfigError(
-            f'The token source asks for the audience "{own}", the role for "{audience}".',
-            fix="say the audience once, with the role (or session), and leave the source's out.",
+            f'The token source has the audience "{own}", the role has "{audience}".',
+            fix="set the audience of the role or session, and omit that of the token source.",
             error_id="config/audience",
         )
-    # It goes by its cache's clocks, unless it was given others.
-    of_the_cell = {"world": world} if getattr(source, "world", None) is REAL else {}
-    asking: TokenSource = replace(source, audience=audience, **of_the_cell)
-    return asking
+    # Use the clocks of the credential cache, unless the source has others.
+    clocks = {"world": world} if getattr(source, "world", None) is REAL else {}
+    made: TokenSource = replace(source, audience=audience, **clocks)
+    return made

@@ -1,11 +1,11 @@
-"""What of a process's environment decides whose credentials these are, and which servers are asked.
+"""Environment variables and files that determine the identity and the addresses of servers.
 
-One list for everything that equal requests share: the cached credentials and the STS clients of a
-process, and the credentials that commands keep in files. A variable that is not listed changes
-neither identity nor address. `tests/unit/tokens/test_environment.py` records each variable that is
-read, and has the reason why the others are left out.
+They are part of the key of everything that equal requests share: credential caches, STS clients,
+and the credentials that commands store in files. Variables that are not listed change neither the
+identity nor an address. `tests/unit/tokens/test_environment.py` records all variables that are
+read, and has the reasons for those that are not listed.
 
-Imports nothing heavy: a command that answers from its file loads this module and no botocore.
+The module imports little: a command that answers from its file loads it, without botocore.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     Source = TypeVar("Source")
     Variables = tuple[tuple[str, str], ...]
 else:
-    try:  # hashlib loads OpenSSL, a tenth of a warm answer; CPython's own random.py does as much
+    try:  # hashlib loads OpenSSL, a tenth of the time of a cached answer; random.py does this too
         from _blake2 import blake2b
     except ImportError:
         from hashlib import blake2b
 
-_HOME = ("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH")  # what os.path.expanduser reads
-# Which profile, in which files (AWS SDKs and Tools reference, "Shared config and credentials
-# files").
+_HOME = ("HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH")  # os.path.expanduser reads them
+# Profile and files (AWS SDKs and Tools reference, "Shared config and credentials files").
 PROFILE_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -37,13 +36,13 @@ PROFILE_VARIABLES = (
     *_HOME,
 )
 _CERTIFICATES = (
-    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),  # botocore's and requests'
-    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # OpenSSL's
+    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),  # botocore and requests
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # OpenSSL
 )
-# How a server is reached: certificates and, in `_is_proxy`, the variables for proxies; with
+# Connection settings: certificates and, in `_is_proxy`, the variables for proxies. With
 # REQUEST_METHOD (CGI), urllib ignores HTTP_PROXY.
 _CONNECTION = (*_CERTIFICATES, "REQUEST_METHOD")
-# Which STS botocore asks, and what its client is made of (AWS SDKs and Tools reference, "Settings
+# Endpoint of STS and settings of botocore's client (AWS SDKs and Tools reference, "Settings
 # reference"; botocore's modules `configprovider`, `loaders` and `plugin`).
 _STS = (
     *(
@@ -55,17 +54,17 @@ _STS = (
     *("AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
     *("AWS_DATA_PATH", "BOTOCORE_EXPERIMENTAL__PLUGINS"),
 )
-# Google's libraries: by prefix, since google-auth adds variables from release to release; APPDATA
-# and the drive have gcloud's folder on Windows.
+# Google's libraries. Prefixes, since releases of google-auth add variables; on Windows, APPDATA and
+# the drive contain gcloud's folder.
 _GOOGLE_PREFIXES = ("GOOGLE_", "GCE_", "CLOUDSDK_")
 _GOOGLE = (
     *("NO_GCE_CHECK", "GCLOUD_PROJECT", "METADATA_SERVER_DETECTION"),
     *("APPDATA", "SystemDrive", "SYSTEMDRIVE"),
 )
-_PASSWORDS = ("NETRC", *_HOME)  # requests sends what .netrc has for a host
+_PASSWORDS = ("NETRC", *_HOME)  # requests sends passwords for a host from .netrc
 _REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _ALL = frozenset((*_REGION, *PROFILE_VARIABLES, *_CONNECTION, *_STS, *_GOOGLE, *_PASSWORDS))
-# What a relative path in one of these means depends on the working directory.
+# A relative path in these variables depends on the working directory.
 _PATHS = frozenset(
     (
         *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DATA_PATH", *_CERTIFICATES),
@@ -75,10 +74,10 @@ _PATHS = frozenset(
 
 
 class EnvironmentBound:
-    """A token source of this package: its identity is decided where a session is made."""
+    """Base class of this package's token sources, whose identity a session fixes."""
 
     def _bound(self) -> EnvironmentBound:
-        """Return a copy that keeps to what the environment says now."""
+        """Return a copy that keeps the settings of the current environment."""
         raise NotImplementedError
 
     def _uses_google_auth(self) -> bool:
@@ -86,22 +85,22 @@ class EnvironmentBound:
 
 
 def all_variables(environ: Mapping[str, str]) -> Variables:
-    """Return every variable that decides identity or address, sorted by name."""
+    """Return all variables that determine identities or addresses, sorted by name."""
     return _chosen(environ, lambda name: name in _ALL or name.startswith(_GOOGLE_PREFIXES))
 
 
 def connection_variables(environ: Mapping[str, str]) -> Variables:
-    """Return what decides how a server is reached whose address is known."""
+    """Return the variables for connections to a known address."""
     return _chosen(environ, lambda name: name in _CONNECTION)
 
 
 def sts_variables(environ: Mapping[str, str]) -> Variables:
-    """Return what decides how a botocore session reaches STS, besides its profile and region."""
+    """Return the variables for a botocore session's STS client, except profile and region."""
     return _chosen(environ, lambda name: name in _STS or name in _CONNECTION)
 
 
 def google_variables(environ: Mapping[str, str]) -> Variables:
-    """Return what google-auth and requests read, besides where the credentials are."""
+    """Return the variables that google-auth and requests read, except the credentials file."""
     return _chosen(
         environ,
         lambda name: (
@@ -113,7 +112,7 @@ def google_variables(environ: Mapping[str, str]) -> Variables:
 
 
 def user() -> int | None:
-    """Return the id of the user whose rights this process has; None on Windows."""
+    """Return the effective user id of this process; None on Windows."""
     return os.geteuid() if hasattr(os, "geteuid") else None
 
 
@@ -147,33 +146,33 @@ def gcloud_file(environ: Mapping[str, str]) -> str:
 
 
 def file_identities(*paths: str) -> tuple[tuple[int, ...], ...]:
-    """Return what changes when a file is replaced or written, for each of *paths*."""
+    """Return values that change when a file is replaced or written, for each of *paths*."""
     return tuple(map(_file_identity, paths))
 
 
 def absolute(path: str) -> str:
-    """Return *path* as it is meant now, so that a later `os.chdir` does not change its meaning.
+    """Return the absolute *path*, which a later `os.chdir` does not change.
 
-    Links are kept: Kubernetes replaces the link, not the file behind it.
+    Symbolic links are not resolved: Kubernetes replaces the link, not its target.
     """
     try:
         return os.path.abspath(path)
-    except OSError:  # the working directory has been removed, so that no relative path exists
+    except OSError:  # the working directory has been removed, so no relative path exists
         return os.path.join(os.path.abspath(os.sep), f"removed working directory/{path}")
 
 
 def bound(source: Source, **values: object) -> Source:
-    """Return a copy of *source*, a frozen dataclass, with *values* in fields of any kind."""
+    """Return a copy of *source*, a frozen dataclass, with *values* in fields, private ones too."""
     made = object.__new__(type(source))
     vars(made).update(vars(source), **values)
     return made
 
 
 def digest(*values: object) -> str:
-    """Return a hexadecimal name for *values*, which have secrets in them (a proxy's password).
+    """Return a hexadecimal digest of *values*, which may contain secrets (a proxy's password).
 
     Args:
-        values: Text, numbers, None, and tuples and dicts of them: their `repr` is compared.
+        values: Strings, numbers, None, and tuples and dicts of these; their `repr` is hashed.
     """
     return blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
 
@@ -186,7 +185,7 @@ def changed(before: Variables, now: Variables) -> str:
 
 def _chosen(environ: Mapping[str, str], decides: Callable[[str], bool]) -> Variables:
     found = sorted(
-        # Another thread may remove a variable meanwhile.
+        # Another thread may remove a variable.
         (name, environ.get(name, ""))
         for name in environ
         if decides(name) or _is_proxy(name)
@@ -197,15 +196,15 @@ def _chosen(environ: Mapping[str, str], decides: Callable[[str], bool]) -> Varia
 
 
 def _is_proxy(name: str) -> bool:
-    """Whether urllib, and with it botocore and requests, takes *name* for a proxy's variable.
+    """Return whether *name* is a variable for a proxy in urllib, botocore and requests.
 
-    See: Python, `urllib.request.getproxies`; the names count in any case.
+    See: Python, `urllib.request.getproxies`. Names are case-insensitive.
     """
     return name[-6:].lower() == "_proxy"
 
 
 def _expanded(path: str) -> str:
-    return absolute(os.path.expanduser(os.path.expandvars(path)))  # as botocore's `configloader`
+    return absolute(os.path.expanduser(os.path.expandvars(path)))  # like botocore's `configloader`
 
 
 def _file_identity(path: str) -> tuple[int, ...]:
@@ -213,6 +212,6 @@ def _file_identity(path: str) -> tuple[int, ...]:
         seen = os.stat(path)
     except (OSError, ValueError):
         return ()
-    # Files of /proc are written at no time in particular.
+    # Modification times in /proc are meaningless.
     written = 0 if path.startswith("/proc/") else seen.st_mtime_ns
     return (seen.st_dev, seen.st_ino, written, seen.st_size)

@@ -1,4 +1,4 @@
-"""ID tokens of the service account that a federated identity may act as."""
+"""ID tokens of a service account that a federated identity impersonates."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ACCESS_TOKEN = ":generateAccessToken"
 class FederatedIdToken:
     """`generateIdToken` of the IAM Credentials API, for credentials of type external_account.
 
-    It is called with the access token of the federated identity, and not with one of the service
-    account: roles/iam.workloadIdentityUser lets the identity get an ID token, and does not let the
-    account get one for itself.
+    The request has the access token of the federated identity, not of the service account:
+    roles/iam.workloadIdentityUser allows the identity to get an ID token, but not the account
+    itself.
 
     Args:
-        credentials: google-auth's, with an impersonation URL.
-        audience: The ID token's.
+        credentials: google-auth credentials with an impersonation URL.
+        audience: Audience of the ID token.
 
     Raises:
-        TokenError: The impersonation URL is not one.
-        ConfigError: Its service account is malformed.
+        TokenError: The impersonation URL is malformed.
+        ConfigError: The service account in the URL is malformed.
     """
 
     def __init__(self, credentials: Any, audience: str) -> None:
@@ -45,11 +45,12 @@ class FederatedIdToken:
         self.source = type(credentials).from_info(own, scopes=SCOPES)
 
     def refresh(self, request: Any) -> None:
-        """Get a token, which becomes `token`.
+        """Get an ID token and store it in `token`.
 
         Raises:
-            google.auth.exceptions.GoogleAuthError: Google was not reached, or its STS refused.
-            TokenError: The IAM Credentials API refused.
+            google.auth.exceptions.GoogleAuthError: Google was not reached, or its STS denied the
+                request.
+            TokenError: The IAM Credentials API denied the request.
         """
         self.source.refresh(request)
         headers = {"Content-Type": "application/json"}

@@ -1,7 +1,7 @@
-"""ID tokens from google-auth's credentials; google-auth is imported when one is asked for.
+"""ID tokens from google-auth credentials. google-auth is imported on first use.
 
-`google.auth.compute_engine` is never imported: our own metadata client needs one request where it
-needs three, and may ask for certificate-bound tokens, which AWS cannot use.
+`google.auth.compute_engine` is never imported: it needs three requests instead of one, and may
+request certificate-bound tokens, which AWS cannot use.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class GoogleCredentials(EnvironmentBound):
-    """ID tokens from anything that google-auth can load. Needs `gcp-aws-bridge[google]`.
+    """ID tokens from all credentials that google-auth can load. Needs `gcp-aws-bridge[google]`.
 
     Args:
-        credentials: google-auth credentials. None: *key_file*, else application-default ones.
-        key_file: A service account's key file.
-        impersonate: The e-mail of a service account to act as, which is what a developer's own
-            login needs; the caller needs roles/iam.serviceAccountTokenCreator on it.
-        audience: None for the role's.
+        credentials: google-auth credentials. None: *key_file*, or application-default credentials.
+        key_file: Path of a service account's key file.
+        impersonate: E-mail of a service account to impersonate, which a developer's login needs.
+            The caller needs roles/iam.serviceAccountTokenCreator on it.
+        audience: Audience of the ID token. None: the role's audience.
 
-    A session or credentials go on using the files and the metadata server that were named when
-    they were made. The files are read for each token.
+    A session or credentials keep the files and the metadata server that were configured when they
+    were created. The files are read for each token.
 
     Raises:
-        TokenUnavailable: No such credentials here, or not of a kind that gives ID tokens.
-        TokenError: A file is broken; Google refused, or could not be reached.
+        TokenUnavailable: There are no credentials, or their type does not give ID tokens.
+        TokenError: A file is broken; Google denied the request, or was not reached.
         ConfigError: google-auth or requests is not installed; the path or the service account is
             malformed.
     """
 
     credentials: Any = None
-    key_file: str | os.PathLike[str] | None = None  # kept as text
+    key_file: str | os.PathLike[str] | None = None  # stored as a string
     impersonate: str | None = None
     audience: str | None = None
-    # None: as the environment is at each call.
+    # None: the environment of each call.
     _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,18 +82,19 @@ class GoogleCredentials(EnvironmentBound):
 
     def __repr__(self) -> str:
         held = "" if self.credentials is None else f"credentials={name_of(self.credentials)}, "
-        shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)[1:] if one.repr)
-        return f"GoogleCredentials({held}{', '.join(shown)})"
+        names = [each.name for each in fields(self)[1:] if each.repr]
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"GoogleCredentials({held}{shown})"
 
     def __copy__(self, memo: object = None) -> GoogleCredentials:
-        return self  # which is immutable; and within a process a secret may be
+        return self  # it is immutable, and a copy within the process may contain secrets
 
     __deepcopy__ = __copy__
 
     @without_inner_frames
     def __call__(self) -> str:
         try:
-            import google.auth.transport.requests  # noqa: F401 - says what is missing
+            import google.auth.transport.requests  # noqa: F401 - its error names what is missing
 
             from gcp_aws_bridge._tokens.google_connection import ConfidentialRequest
         except ImportError as error:
@@ -111,7 +112,7 @@ class GoogleCredentials(EnvironmentBound):
             minting, account, caller = self._minting(self.audience or DEFAULT_AUDIENCE)
             if isinstance(minting, MetadataServer):
                 return minting()
-            with wire_logs_silenced():  # google-auth's DEBUG log has the ID token and the bearer's
+            with wire_logs_silenced():  # google-auth logs ID tokens and bearer tokens at DEBUG
                 minting.refresh(request)
         except TokenUnavailable as error:
             none_here = error.error_id in ("token/metadata-unreachable", "token/not-google")
@@ -122,17 +123,17 @@ class GoogleCredentials(EnvironmentBound):
             raise
         except of_late_patch():
             raise
-        except Exception as error:  # noqa: BLE001 - its transports raise what they like
+        except Exception as error:  # noqa: BLE001 - transports may raise any error
             raise refused(error, account, caller, statuses[-1]) from None
         finally:
             request.session.close()
         return str(minting.token)
 
     def _bound(self, environment: GoogleEnvironment | None = None) -> Self:
-        """Return a copy that keeps to the files and the metadata server of *environment*."""
+        """Return a copy that keeps the files and the metadata server of *environment*."""
         key_file = None if self.key_file is None else absolute(os.fspath(self.key_file))
         places = environment or GoogleEnvironment.now()
-        if key_file is not None or self.credentials is not None:  # no place is looked at
+        if key_file is not None or self.credentials is not None:  # no other file is used
             places = GoogleEnvironment(None, "", places.metadata_host)
         return bound(self, key_file=key_file, _environment=places)
 
@@ -140,9 +141,9 @@ class GoogleCredentials(EnvironmentBound):
         return True
 
     def _minting(self, audience: str) -> tuple[Any, str, str]:
-        """Return what has an ID token after `refresh`, the service account, and who acts as it.
+        """Return credentials whose `refresh` gets an ID token, the service account, and the caller.
 
-        Asks no network.
+        Sends no request.
         """
         from google.auth import impersonated_credentials
 
@@ -151,7 +152,7 @@ class GoogleCredentials(EnvironmentBound):
         if self.impersonate is None:
             minting = _for_id_tokens(source, audience, places.metadata_host, path)
             return minting, getattr(source, "service_account_email", None) or "", UNKNOWN_MEMBER
-        require_service_account(self.impersonate)  # google-auth puts it into a URL as it is
+        require_service_account(self.impersonate)  # google-auth does not escape it in a URL
         if isinstance(source, MetadataServer):
             source = _from_metadata_server(source)
         elif type(source).__module__ == "google.oauth2.gdch_credentials":
@@ -163,7 +164,7 @@ class GoogleCredentials(EnvironmentBound):
         return minting, self.impersonate, member(source)
 
     def _source(self, places: GoogleEnvironment) -> tuple[Any, str | None]:
-        """Return google-auth's credentials or the metadata server, and the file that names them."""
+        """Return google-auth credentials or the metadata server, and the credentials file."""
         if self.credentials is not None:
             return self.credentials, None
         if self.key_file is not None:
@@ -177,10 +178,10 @@ class GoogleCredentials(EnvironmentBound):
 
 
 def _from_metadata_server(server: MetadataServer) -> Any:
-    """Return google-auth credentials whose access tokens come from *server*.
+    """Return google-auth credentials with access tokens of *server*.
 
-    google-auth's own (`google.auth.compute_engine`) read `GCE_METADATA_HOST` once, when they are
-    imported: they would ask the server of another environment than this source's.
+    `google.auth.compute_engine` reads `GCE_METADATA_HOST` once, when it is imported, so it may use
+    the server of another environment.
     """
     from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What to say when google-auth, or Google through it, gives no ID token."""
+"""Errors of google-auth, and of Google through google-auth, for ID tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
-# IAM, "IAM roles and permissions index": which role has the permission that Google's text names.
+# IAM, "IAM roles and permissions index": the role with a permission in Google's message.
 # roles/iam.workloadIdentityUser, the role for federated identities, has these two.
 _PERMISSION = re.compile(r"iam\.serviceAccounts\.(\w+)")
 _TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"
@@ -22,7 +22,7 @@ _IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
 _PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
 _NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
 UNKNOWN_MEMBER = "MEMBER"
-# What google-auth's identity_pool, pluggable and aws modules say before they ask Google.
+# Messages of google-auth's identity_pool, pluggable and aws modules before a request to Google.
 _OF_SOURCE = re.compile(
     r"File '.*' was not found|Executable|AWS region|AWS role|AWS metadata|AWS security cred"
     r"|subject.token",
@@ -36,32 +36,32 @@ _NETWORK_FIX = (
 
 
 def refused(error: Exception, account: str, caller: str, status: int | None) -> TokenError:
-    """Return the error for what google-auth raised.
+    """Return the error for an error of google-auth.
 
     Args:
-        error: Raised by google-auth or its transport.
-        account: E-mail of the service account to act as; empty for none.
-        caller: Who acts, as a member of an IAM policy; with a name in capitals where it is unknown.
-        status: HTTP status of the last answer; None without one.
+        error: Error of google-auth or its transport.
+        account: E-mail of the impersonated service account, or "".
+        caller: The caller as a member of an IAM policy; an unknown part is a name in capitals.
+        status: HTTP status of the last answer; None: there was no answer.
     """
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests import exceptions
 
     of_requests = (exceptions.ConnectionError, exceptions.Timeout)
     network = (TransportError, ConnectionError, TimeoutError, *of_requests)
-    # What google-auth says, and what requests does of a network (OSError), is fit to be shown; of
-    # anything else, which may quote an answer, the type is.
-    said = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
-    said = said or type(error).__name__
+    # Show messages of google-auth, and of requests about the network (OSError). Other messages may
+    # quote an answer, so show only their type.
+    shown = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
+    shown = shown or type(error).__name__
     if isinstance(error, network):
         return TokenError(
             "Google was not reached for an ID token.",
             fix=_NETWORK_FIX,
             error_id="token/google-unreachable",
             retryable=True,
-            details=f"{said}.",
+            details=f"{shown}.",
         )
-    if status is None and _OF_SOURCE.search(said):
+    if status is None and _OF_SOURCE.search(shown):
         return TokenError(
             f"The credentials file has no token for Google: {quoted(error, 100)}.",
             fix="correct credential_source in the file (gcloud iam workload-identity-pools "
@@ -69,13 +69,13 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
             "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
             error_id="token/google-file",
         )
-    # google-auth sends some requests by a session of its own, and puts the answer into its text.
+    # google-auth sends some requests with another session, and quotes the answer in its message.
     is_passing = _passes(status) or _PASSING.search(str(error)) is not None
     return TokenError(
-        f"Google gave no ID token: {said}.",
+        f"Google gave no ID token: {shown}.",
         fix=_fix(str(error), account, caller, is_passing),
         error_id="token/google-refused",
-        # google-auth's own word, on all of its errors; requests' errors of an answer are OSErrors.
+        # All errors of google-auth have `retryable`; errors of requests are OSErrors.
         retryable=is_passing
         or bool(getattr(error, "retryable", False))
         or isinstance(error, OSError),
@@ -83,7 +83,7 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
 
 
 def answered(body: bytes, status: int, account: str, caller: str) -> TokenError:
-    """Return the error for an answer of the IAM Credentials API that has no token."""
+    """Return the error for an answer of the IAM Credentials API without a token."""
     try:
         message = json.loads(body)["error"]["message"]
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -101,14 +101,14 @@ def _passes(status: int | None) -> bool:
     return status is not None and (status == 429 or status >= 500)
 
 
-def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
+def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
     from gcp_aws_bridge.policy.names import project_of
 
-    named = _PERMISSION.search(said)
+    named = _PERMISSION.search(message)
     email = shlex.quote(account or "NAME@PROJECT.iam.gserviceaccount.com")
     where = f"--project={shlex.quote(project_of(account) or 'PROJECT')}"
     if is_passing:
-        return "wait: Google answers with an error that passes; look at status.cloud.google.com."
+        return "wait: this error of Google is temporary; check status.cloud.google.com."
     if named:
         federated = caller.startswith("principal")
         role = _FEDERATED_ROLES.get(named[1], _TOKEN_CREATOR) if federated else _TOKEN_CREATOR
@@ -118,18 +118,18 @@ def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
             f"gcloud iam service-accounts add-iam-policy-binding {email} {where} --role={role} "
             f"--member={shlex.quote(caller)}"
         )
-    if _DISABLED.search(said):
-        project = _IN_PROJECT.search(said)
+    if _DISABLED.search(message):
+        project = _IN_PROJECT.search(message)
         return (
             "gcloud services enable iamcredentials.googleapis.com "
             f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
         )
-    if account and _NO_ACCOUNT.search(said):
+    if account and _NO_ACCOUNT.search(message):
         return (
             "correct the e-mail of the service account; these exist: gcloud iam service-accounts "
             f"list {where}"
         )
-    if "invalid_grant" in said:
+    if "invalid_grant" in message:
         return (
             "for a user's login, gcloud auth application-default login; for a key, check that it "
             "is live: gcloud iam service-accounts keys list --iam-account=EMAIL; for a federated "
@@ -139,13 +139,13 @@ def _fix(said: str, account: str, caller: str, is_passing: bool) -> str:
 
 
 def member(credentials: Any) -> str:
-    """Return *credentials* as a member of an IAM policy, with capitals for what is unknown."""
+    """Return *credentials* as a member of an IAM policy; unknown parts are in capitals."""
     from gcp_aws_bridge._tokens.google_files import is_external_account
 
     if email := getattr(credentials, "service_account_email", None):
         return f"serviceAccount:{email}"
     if is_external_account(credentials):
-        # IAM, "Principal identifiers": the provider's name, without //, up to the pool's.
+        # IAM, "Principal identifiers": the name of the pool, without //.
         pool = str(credentials.info.get("audience", "")).removeprefix("//").partition("/providers/")
         return f"principal://{pool[0]}/subject/SUBJECT"
     is_login = type(credentials).__module__ == "google.oauth2.credentials"

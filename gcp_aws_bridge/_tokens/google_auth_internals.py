@@ -1,4 +1,4 @@
-"""Every attribute of google-auth that is used here and is not public; see `_botocore_internals`."""
+"""All private attributes of google-auth that the library uses; see `botocore_internals`."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from gcp_aws_bridge._extra import internal, renamed
 
 
 def token_uri(credentials: Any) -> str:
-    """Return where a service account's credentials exchange their assertion for a token.
+    """Return the token endpoint of a service account's credentials.
 
     Raises:
-        ConfigError: This release of google-auth has another name for it.
+        ConfigError: This release of google-auth has another name for the attribute.
     """
     return str(internal("google-auth", credentials, "_token_uri"))
 
 
 def set_quota_project(credentials: Any, quota_project_id: str | None) -> None:
-    """Set what `quota_project_id` of google-auth's base class returns; it has no setter.
+    """Set `quota_project_id` of google-auth's base class, which has no setter.
 
     Raises:
-        ConfigError: This release of google-auth has another name for it.
+        ConfigError: This release of google-auth has another name for the attribute.
     """
     _set(credentials, "_quota_project_id", "quota_project_id", quota_project_id)
 
 
 def set_universe_domain(credentials: Any, universe_domain: str) -> None:
-    """Set what `universe_domain` of google-auth's base class returns; it has no setter.
+    """Set `universe_domain` of google-auth's base class, which has no setter.
 
     Raises:
-        ConfigError: This release of google-auth has another name for it.
+        ConfigError: This release of google-auth has another name for the attribute.
     """
     _set(credentials, "_universe_domain", "universe_domain", universe_domain)
 
 
 def set_scopes(credentials: Any, scopes: Sequence[str]) -> None:
-    """Set what `scopes` and `default_scopes` of google-auth's base class return.
+    """Set `scopes` and `default_scopes` of google-auth's base class.
 
     They have no setters, and google-auth's constructors do not call each other.
 
     Raises:
-        ConfigError: This release of google-auth has another name for one of them.
+        ConfigError: This release of google-auth has another name for one of the attributes.
     """
     _set(credentials, "_scopes", "scopes", scopes)
     _set(credentials, "_default_scopes", "default_scopes", None)

@@ -1,7 +1,7 @@
-"""Confidential requests of google-auth: no proxy and no network reads the tokens in them.
+"""Confidential requests of google-auth: no proxy or network can read the tokens in them.
 
-No redirect is followed, no password of ~/.netrc replaces the bearer token, and plain HTTP, which is
-for emulators on loopback, uses no proxy, whatever `HTTP_PROXY` or a session of the user says.
+Redirects are not followed, and passwords in ~/.netrc do not replace the bearer token. Plain HTTP,
+which is for emulators on loopback, never uses a proxy, despite `HTTP_PROXY` or a user's session.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from gcp_aws_bridge._tokens.bounded_answer import bounded
 from gcp_aws_bridge._tokens.confidential import is_confidential, is_plain_http
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-_TIMEOUT_S = 120  # as google-auth's own
+_TIMEOUT_S = 120  # google-auth's default
 
 
 class BoundedAdapter(HTTPAdapter):
-    """requests' adapter, with a time limit for each whole answer, a proxy's included."""
+    """An adapter for requests with a time limit for each answer, also of proxies."""
 
-    def init_poolmanager(self, *given: Any, **settings: Any) -> None:
-        super().init_poolmanager(*given, **settings)
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
         _bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
@@ -45,7 +45,7 @@ def bounded_session(https: HTTPAdapter | None = None) -> Session:
     """Return a session whose answers have a time limit.
 
     Args:
-        https: The adapter for HTTPS. None: one that reads certificates as requests does.
+        https: Adapter for HTTPS. None: an adapter that loads certificates like requests.
     """
     session = Session()
     session.mount("https://", https or BoundedAdapter())
@@ -54,7 +54,7 @@ def bounded_session(https: HTTPAdapter | None = None) -> Session:
 
 
 class ConfidentialRequest(Request):
-    """google-auth's transport, with the rules of `send`; the caller closes `session`."""
+    """google-auth's transport with the rules of `send`. The caller must close `session`."""
 
     def __init__(self) -> None:
         untyped: Any = super()
@@ -69,39 +69,39 @@ class ConfidentialRequest(Request):
         timeout: float | None = _TIMEOUT_S,
         **kwargs: Any,
     ) -> Any:
-        """Send a request; errors as of `send`."""
-        asked = {"body": body, "headers": headers, "timeout": timeout, **kwargs}
-        _require_loopback(url, method, asked)
+        """Send a request; raises like `send`."""
+        options = {"body": body, "headers": headers, "timeout": timeout, **kwargs}
+        _require_loopback(url, method, options)
         untyped: Any = super()
-        return untyped.__call__(url=url, method=method, **{**asked, **_options(self, url)})
+        return untyped.__call__(url=url, method=method, **{**options, **_options(self, url)})
 
 
-def send(request: Any, url: str, method: str, **asked: Any) -> Any:
-    """Send a request by *request*, a transport of google-auth or any callable like one.
+def send(request: Any, url: str, method: str, **options: Any) -> Any:
+    """Send a request by *request*, a transport of google-auth or a callable with its interface.
 
     Raises:
-        ConfigError: The request could be read on the network, or by a proxy that decrypts it.
+        ConfigError: The network, or a proxy that decrypts the request, could read it.
         google.auth.exceptions.TransportError: There was no answer.
     """
-    _require_loopback(url, method, asked)
+    _require_loopback(url, method, options)
     if isinstance(request, Request):
-        return request(url=url, method=method, **asked, **_options(request, url))
+        return request(url=url, method=method, **options, **_options(request, url))
     if not _is_of_urllib3(request):
-        return request(url=url, method=method, **asked)
+        return request(url=url, method=method, **options)
     proxy, forwards = _urllib3_proxy(request.http)
-    if proxy and is_plain_http(url):  # a proxy manager of urllib3 cannot leave out its proxy
+    if proxy and is_plain_http(url):  # a proxy manager of urllib3 always uses its proxy
         with bounded_session() as session:
-            return send(Request(session), url, method, **asked)
+            return send(Request(session), url, method, **options)
     _require_tunnel(url, proxy, forwards)
-    return request(url=url, method=method, redirect=False, **asked)
+    return request(url=url, method=method, redirect=False, **options)
 
 
 def _options(request: Request, url: str) -> dict[str, Any]:
-    """Return what *request* is to tell requests; raises as `send`."""
+    """Return the options of *request* for requests; raises like `send`."""
     session = request.session
     options: dict[str, Any] = {"allow_redirects": False, "auth": session.auth or _unchanged}
     if is_plain_http(url):
-        # The most specific keys of requests, which win over the session's and environment's.
+        # The most specific keys, which take precedence over those of the session and environment.
         options["proxies"] = dict.fromkeys(("http", f"http://{urlsplit(url).hostname}"), "")
     elif proxy := proxy_of(session, url):
         _require_tunnel(url, proxy, _forwards(session, url, proxy))
@@ -109,18 +109,18 @@ def _options(request: Request, url: str) -> dict[str, Any]:
 
 
 def proxy_of(session: Session, url: str) -> str:
-    """Return the proxy that requests of *session* use for *url*; empty for none."""
+    """Return the proxy that requests of *session* use for *url*, or ""."""
     if is_plain_http(url):
         return ""
     merged = session.merge_environment_settings(url, {}, None, None, None)
     return str(select_proxy(url, merged["proxies"]) or "")
 
 
-def _require_loopback(url: str, method: str, asked: dict[str, Any]) -> None:
-    # google-auth asks metadata servers and other sources of subject tokens by GET and PUT, without
-    # a body: plain HTTP by their protocols.
-    named = {str(name).lower() for name in asked.get("headers") or ()}
-    carries_token = asked.get("body") or method.upper() == "POST" or "authorization" in named
+def _require_loopback(url: str, method: str, options: dict[str, Any]) -> None:
+    # google-auth sends GET and PUT without a body to metadata servers and other sources of subject
+    # tokens, whose protocols use plain HTTP.
+    named = {str(name).lower() for name in options.get("headers") or ()}
+    carries_token = options.get("body") or method.upper() == "POST" or "authorization" in named
     if not carries_token or not is_plain_http(url) or is_confidential(url):
         return
     raise ConfigError(
@@ -145,7 +145,7 @@ def _require_tunnel(url: str, proxy: str, forwards: bool) -> None:
 
 
 def _forwards(session: Session, url: str, proxy: str) -> bool:
-    """Return whether the session's adapter, a subclass of requests' own, forwards HTTPS."""
+    """Return whether the session's adapter, a subclass of `HTTPAdapter`, forwards HTTPS."""
     adapter = session.get_adapter(url)
     if not isinstance(adapter, HTTPAdapter) or not proxy.lower().startswith("https:"):
         return False
@@ -163,12 +163,12 @@ def _is_of_urllib3(request: object) -> bool:
 
 
 def _urllib3_proxy(http: Any) -> tuple[str, bool]:
-    """Return the proxy of a pool manager of urllib3, and whether it is sent HTTPS requests."""
-    # ProxyManager has a URL in parts, SOCKSProxyManager the text.
+    """Return the proxy of a pool manager of urllib3, and whether it forwards HTTPS requests."""
+    # ProxyManager has a parsed URL, SOCKSProxyManager a string.
     proxy = getattr(http, "proxy", None) or getattr(http, "proxy_url", None)
     return str(proxy or ""), _is_forwarding(http)
 
 
 def _unchanged(request: Any) -> Any:
-    """Leave a request as it is: requests would look up a password for the host in ~/.netrc."""
+    """Return *request* unchanged. Otherwise requests uses a password for the host in ~/.netrc."""
     return request

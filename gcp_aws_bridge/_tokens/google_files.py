@@ -1,6 +1,6 @@
-"""Credentials files that google-auth reads: service account keys and application-default ones.
+"""Credentials files for google-auth: service account keys and application-default credentials.
 
-Reading one asks no network: what a file cannot give is known from its type.
+Reading a file sends no request: its type determines whether it can give ID tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
-# What google-auth's readers raise over a file with something else in it.
+# Errors of google-auth for malformed files.
 _MALFORMED = (ValueError, AttributeError, TypeError, KeyError)
 _filtering = threading.Lock()
 
@@ -26,7 +26,7 @@ _IMPERSONATE_IN_FILE = (
     "--service-account=NAME@PROJECT.iam.gserviceaccount.com, with the other options of before; or "
     "pass GoogleCredentials(impersonate=EMAIL)."
 )
-# Class of google-auth's credentials -> type in the file ("type"), what it is, what would work.
+# Class of google-auth's credentials -> type in the file ("type"), description, fix.
 _WITHOUT_ID_TOKEN = {
     "google.oauth2.credentials.Credentials": ("authorized_user", "a user's login", _IMPERSONATE),
     "google.auth.external_account_authorized_user.Credentials": (
@@ -48,7 +48,7 @@ _EXTERNAL = (
 
 
 def type_of(path: str) -> str:
-    """Return the type that a credentials file names; empty where it names none."""
+    """Return the type in a credentials file, or ""."""
     kind = _read_json(path)[0].get("type")
     return kind if isinstance(kind, str) else ""
 
@@ -57,8 +57,8 @@ def no_id_token(credentials: Any, path: str | None) -> TokenUnavailable:
     """Return the error for google-auth credentials that give no ID token.
 
     Args:
-        credentials: google-auth's.
-        path: The file that they are from; None if they were passed as an object.
+        credentials: google-auth credentials.
+        path: The credentials file; None: the credentials were passed as an object.
     """
     name = f"{type(credentials).__module__}.{type(credentials).__name__}"
     known = _WITHOUT_ID_TOKEN.get(name)
@@ -75,17 +75,17 @@ def no_id_token(credentials: Any, path: str | None) -> TokenUnavailable:
 
 
 def is_external_account(credentials: Any) -> bool:
-    """Return whether these are google-auth's credentials of workload identity federation."""
+    """Return whether these are google-auth credentials for workload identity federation."""
     from google.auth import external_account
 
     return isinstance(credentials, external_account.Credentials)
 
 
 def from_adc_file(path: str) -> Any:
-    """Load what the file of application-default credentials holds.
+    """Load a file with application-default credentials.
 
-    `google.auth.default` would go on to run gcloud for the name of a project, which takes a second
-    or more and is not needed here.
+    `google.auth.default` would also run gcloud for the name of a project, which takes a second or
+    more and is not needed here.
 
     Raises:
         TokenError: The file is broken.
@@ -96,10 +96,10 @@ def from_adc_file(path: str) -> Any:
     info, problem = _read_json(path)
     if not problem:
         try:
-            # One at a time: what it changes and restores belongs to the whole process.
+            # One thread at a time: the filters belong to the whole process.
             with _filtering, warnings.catch_warnings():
-                # Of a login's quota project, which an ID token has no part in; of files from
-                # strangers, which this one is not.
+                # google-auth warns about a login's quota project, which ID tokens do not use, and
+                # about files from untrusted sources, which this file is not.
                 warnings.simplefilter("ignore")
                 return _loaded(info)
         except (google.auth.exceptions.GoogleAuthError, *_MALFORMED):
@@ -132,10 +132,10 @@ def _loaded(info: dict[str, Any]) -> Any:
 
 
 def _external_account(info: dict[str, Any]) -> Any:
-    """Return google-auth's credentials of workload identity federation.
+    """Return google-auth credentials for workload identity federation.
 
-    `load_credentials_from_dict` would ask the Resource Manager for the name of the project. The
-    choice between the three classes is google-auth's own (`_get_external_account_credentials`).
+    `load_credentials_from_dict` would send a request to the Resource Manager for the name of the
+    project. The class is chosen like in google-auth (`_get_external_account_credentials`).
     """
     from google.auth import aws, identity_pool, pluggable
 
@@ -148,10 +148,10 @@ def _external_account(info: dict[str, Any]) -> Any:
 
 
 def from_key_file(path: str) -> Any:
-    """Load a service account's key.
+    """Load a service account's key file.
 
     Raises:
-        TokenError: The file does not have one.
+        TokenError: The file has no valid key.
     """
     from google.oauth2 import service_account
 
@@ -159,9 +159,9 @@ def from_key_file(path: str) -> Any:
     if not problem:
         try:
             key = service_account.Credentials.from_service_account_info(info, scopes=SCOPES)
-            key.sign_bytes(b"")  # a key of another kind shows only when it signs
+            key.sign_bytes(b"")  # fails for a key of another kind
         except _MALFORMED:
-            problem = "is not a service account's key"  # a parser's text could show the key
+            problem = "is not a service account's key"  # a parser's message could show the key
         else:
             return key
     raise TokenError(
@@ -173,9 +173,9 @@ def from_key_file(path: str) -> Any:
 
 
 def _read_json(path: str) -> tuple[dict[str, Any], str]:
-    """Return the object in a file, or what is wrong with it."""
+    """Return the object in a file, and a description of the problem or ""."""
     try:
-        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
+        with open(path, "rb") as file:  # json detects UTF-8 and UTF-16 (PowerShell) by their BOM
             value = json.load(file)
     except FileNotFoundError:
         return {}, "does not exist"

@@ -1,7 +1,7 @@
-"""One plain-HTTP request, for metadata servers only: no proxy, no redirect, time and size bounded.
+"""A plain-HTTP request for metadata servers: no proxy, no redirects, limited time and size.
 
-`http.client` rather than a client library, because those add what must not happen here: a token
-request that follows `http_proxy` or a redirect hands the pod's identity to somebody else.
+Uses `http.client` instead of a client library: a token request that follows `http_proxy` or a
+redirect would send the pod's identity to another server.
 """
 
 import contextlib
@@ -15,19 +15,19 @@ from typing import Any
 
 from gcp_aws_bridge._cache.values import SecretValue
 
-# A token has about 1 kB; anything much larger is not an answer to our question.
+# A token has about 1 kB; a much larger answer is from another server.
 _MAX_BODY = 64 * 1024
-# Reads after the deadline, of what has arrived already: while this process was frozen, say.
+# Reads after the deadline, for data that arrived while this process was frozen.
 _LATE_READS = 8
 _LATE_S = 0.001
 
 
 class Unreachable(Exception):
-    """No whole HTTP answer: refused, reset, timed out, cut short. The text says which."""
+    """Raised if there is no complete HTTP answer. The message has the reason."""
 
 
 class InvalidHost(Exception):
-    """What was given as host is neither `host` nor `host:port`; IPv6 addresses have brackets."""
+    """Raised if the host is not `host` or `host:port`; IPv6 addresses need brackets."""
 
 
 class Answer(SecretValue):
@@ -47,12 +47,12 @@ class Answer(SecretValue):
 
     @property
     def date(self) -> datetime | None:
-        """The server's clock, aware UTC, where it told."""
+        """`Date` header, aware UTC, or None."""
         return http_date(self.headers.get("date"))
 
 
 def http_date(text: str | None) -> datetime | None:
-    """A `Date` header, aware UTC; None where there is none or it cannot be read."""
+    """Parse a `Date` header, aware UTC; return None if it is missing or malformed."""
     try:
         value = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
@@ -69,20 +69,20 @@ def get(
     monotonic: Callable[[], float],
     method: str = "GET",
 ) -> Answer:
-    """Ask for `http://{host}{path}` within *timeout_s* seconds in all, connecting to last byte.
+    """Request `http://{host}{path}` within *timeout_s* seconds, from connecting to the last byte.
 
     Raises:
-        Unreachable: No whole answer came.
-        InvalidHost: Nothing was asked.
+        Unreachable: There was no complete answer.
+        InvalidHost: The host is malformed; nothing was sent.
     """
     _check_host(host)
     try:
         connection = _Connection(host, monotonic() + timeout_s, monotonic)
         with contextlib.closing(connection):
             connection.request(method, path, headers=dict(headers))
-            with connection.getresponse() as response:  # it, too, holds the socket
+            with connection.getresponse() as response:  # it holds the socket too
                 body = response.read(_MAX_BODY + 1)
-                # http.client answers a short body without complaint when asked for an amount.
+                # With an amount, http.client returns a truncated body without an error.
                 if response.length and len(body) <= _MAX_BODY:
                     raise Unreachable("the answer was cut short")
     except http.client.InvalidURL:
@@ -101,12 +101,12 @@ def get(
 
 
 def _check_host(host: str) -> None:
-    """Refuse what http.client would take for another host: of `::1` it makes `:`, port 1."""
+    """Reject hosts that http.client would parse differently, such as `::1` as `:`, port 1."""
     found = re.fullmatch(r"(?:\[(.+)\]|[\w.-]+)(?::(\d{1,5}))?", host, re.ASCII)
     if found is None or (found[2] and not 0 < int(found[2]) < 65_536):
         raise InvalidHost
     if found[1]:
-        import ipaddress  # few hosts are addresses of IPv6
+        import ipaddress  # rarely needed
 
         try:
             ipaddress.IPv6Address(found[1])
@@ -115,22 +115,22 @@ def _check_host(host: str) -> None:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Gives every wait on the socket what is left of one deadline: no slow drip can pass it."""
+    """Applies the remaining time to each socket operation: a slow answer cannot exceed it."""
 
     def __init__(self, host: str, stop: float, monotonic: Callable[[], float]) -> None:
         super().__init__(host)
         self._left_s: Callable[[], float] = lambda: stop - monotonic()
 
     def connect(self) -> None:
-        # As socket.create_connection, which would give each address of a name the whole time.
+        # Like socket.create_connection, which would use the whole time for each address of a name.
         failure: OSError = TimeoutError()
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         for tried, (family, kind, protocol, _, address) in enumerate(found):
             try:
-                made = _BoundedSocket(family, kind, protocol)  # of a family that may not be had
+                made = _BoundedSocket(family, kind, protocol)  # fails for an unsupported family
                 self.sock = made
                 made.left_s = self._left_s
-                # A share of what is left: one address that answers nothing is not the last.
+                # Use part of the remaining time, so that a silent address leaves time for the next.
                 made.settimeout(max(self._left_s(), 1e-9) / (len(found) - tried))
                 made.connect(address)
                 return

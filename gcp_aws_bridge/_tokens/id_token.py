@@ -1,8 +1,7 @@
-"""Reading an ID token: its claims, and whether it is worth sending to STS.
+"""Parsing an ID token and checking it before it is sent to STS.
 
-Nothing here verifies the signature: AWS does, with Google's published keys, and a check of ours
-would only add a request. The checks here exist to name a wrong link of the chain before STS
-answers "Not authorized".
+The signature is not verified: AWS does that with Google's published keys, and another check would
+only add a request. These checks give a precise error before STS answers "Not authorized".
 """
 
 import base64
@@ -14,18 +13,18 @@ from typing import Any
 from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
-# Google's discovery document gives the issuer with the scheme; its documents allow both forms
+# Google's discovery document has the issuer with the scheme; its documentation allows both forms
 # (OpenID Connect, "Validating an ID token").
 GOOGLE_ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 # AWS STS API reference, AssumeRoleWithWebIdentity: WebIdentityToken has at most 20,000 characters.
 _MAX_LENGTH = 20_000
-# AWS refuses signatures more than five minutes off (IAM user guide, "AWS Signature Version 4"):
-# with a clock that wrong, credentials are of no use to whoever holds them.
+# AWS rejects signatures more than five minutes off (IAM user guide, "AWS Signature Version 4"), so
+# credentials are useless with such a clock.
 MAX_SKEW = timedelta(minutes=5)
 
 
 class IdToken(SecretValue):
-    """A Google-signed OIDC token and the claims that matter here. `repr` shows the claims only."""
+    """An OIDC token and its claims. `repr` shows only claims."""
 
     __slots__ = (
         *("raw", "issuer", "audience", "subject"),
@@ -68,14 +67,14 @@ class IdToken(SecretValue):
 
 
 def parse(raw: object, *, origin: str) -> IdToken:
-    """Read the claims of *raw* without verifying them.
+    """Parse the claims of *raw* without verifying the signature.
 
     Args:
-        raw: What a token source returned.
-        origin: Who returned it, for the message.
+        raw: Return value of a token source.
+        origin: Name of the token source, for errors.
 
     Raises:
-        TokenError: It is not a JWT with the claims that STS needs; never shows any of it.
+        TokenError: *raw* is not a JWT with the claims that STS needs. The error shows none of it.
     """
     text = raw.strip() if isinstance(raw, str) else ""
     problem = _shape_problem(raw, text)
@@ -98,22 +97,24 @@ def parse(raw: object, *, origin: str) -> IdToken:
 
 
 def claims_of(token: IdToken) -> dict[str, Any]:
-    """Every claim of *token*, by name, as it came."""
+    """Return all claims of *token*."""
     return _json_object(token.raw.split(".")[1])
 
 
 def check(
     token: IdToken, *, audience: str, now: datetime, origin: str, server_now: datetime | None = None
 ) -> None:
-    """Refuse a token that STS could only refuse.
+    """Raise an error for a token that STS would reject.
 
     Args:
-        audience: What the token was asked for.
-        now: This machine's clock.
-        server_now: The clock of the server that handed the token over, where it told.
+        token: The token.
+        audience: Requested audience.
+        now: Time by this machine's clock.
+        origin: Name of the token source, for errors.
+        server_now: Time by the clock of the server that returned the token, or None.
 
     Raises:
-        TokenError: For another audience, expired, or issued in this machine's future.
+        TokenError: The token has another audience, has expired, or is from the future.
     """
     if audience not in token.audience:
         raise TokenError(
@@ -140,7 +141,7 @@ def check(
 
 
 def skew(now: datetime, server_now: datetime) -> str:
-    """`10 minutes behind` or `… ahead of`; empty where it is no more than AWS lets pass."""
+    """Return "10 minutes behind" or "… ahead of"; "" if the difference is acceptable for AWS."""
     if abs(now - server_now) <= MAX_SKEW:
         return ""
     off_s = (now - server_now).total_seconds()
@@ -173,7 +174,7 @@ def _shape_problem(raw: object, text: str) -> str:
 
 
 def _decoded(part: str) -> bytes:
-    padded = part + "=" * (-len(part) % 4)  # RFC 7515, appendix C: JWTs leave the padding out
+    padded = part + "=" * (-len(part) % 4)  # RFC 7515, appendix C: JWTs omit the padding
     return base64.b64decode(padded, altchars=b"-_", validate=True)
 
 
@@ -188,10 +189,10 @@ def _from_claims(raw: str, claims: dict[str, Any]) -> IdToken:
     for name in ("iss", "sub"):
         if not isinstance(claims.get(name), str) or not claims[name]:
             raise KeyError(name)
-    # RFC 7519 section 4.1.3: one string or a list of them; Kubernetes writes a list.
+    # RFC 7519, section 4.1.3: a string or a list of strings; Kubernetes writes a list.
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else audience
-    if not isinstance(audiences, list) or not all(isinstance(one, str) for one in audiences):
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
         raise KeyError("aud")
     party, email = claims.get("azp"), claims.get("email")
     return IdToken(
@@ -225,4 +226,4 @@ def _malformed(origin: str, problem: str) -> TokenError:
 
 
 def _shown(audience: tuple[str, ...]) -> str:
-    return ", ".join(map(quoted, audience[:5])) or "nobody"
+    return ", ".join(map(quoted, audience[:5])) or "none"

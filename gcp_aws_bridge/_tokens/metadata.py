@@ -1,13 +1,13 @@
-"""The token source of a pod, a virtual machine, Cloud Run: the metadata server.
+"""The metadata server: token source of pods, virtual machines and Cloud Run.
 
-Invariant: one request for a token, no ping and no look-up of the account first; more only when the
-server is not ready. It is asked over plain HTTP on a link-local address, never through a proxy,
-and nothing it redirects to is followed.
+Invariant: one request for a token, without a ping or a look-up of the account; retries only while
+the server is not ready. Requests use plain HTTP to a link-local address, never a proxy, and do not
+follow redirects.
 
-Environment: `GCE_METADATA_HOST` (host or host:port; as google-auth), read when a session or
-credentials are made, and at each call of a source that is used alone; `KUBERNETES_SERVICE_HOST` and
-`K_SERVICE` (hints that waiting is worth while), read at each call;
-`GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`, as the host.
+Environment: `GCE_METADATA_HOST` (host or host:port, as in google-auth), read when a session or
+credentials are created, and in each call of an unbound source; `KUBERNETES_SERVICE_HOST` and
+`K_SERVICE` (hints that waiting makes sense), read in each call;
+`GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`, read like the host.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from gcp_aws_bridge.exceptions import TokenError, quoted
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# Compute Engine, "About VM metadata": the address behind metadata.google.internal. By address, so
-# that a pod's DNS (search domains, network policies) has no part in it.
+# Compute Engine, "About VM metadata": the address of metadata.google.internal. Using the address
+# avoids problems of a pod's DNS (search domains, network policies).
 _ADDRESS = "169.254.169.254"
 _PATH = "/computeMetadata/v1/instance/service-accounts/{}/{}?{}"
 _FLAVOR = {"Metadata-Flavor": "Google"}
 # GKE, "About Workload Identity Federation", limitations: the metadata server of a new pod needs a
-# few seconds before it answers. Twenty cover it with room, and stay below readiness time-outs.
+# few seconds before it answers. 20 s is enough, and below readiness time-outs.
 _PATIENT_S = 20.0
-# Where nothing suggests Google Cloud, one quick look; a laptop must not wait for its own chain.
+# For machines without signs of Google Cloud: a laptop must not wait before it tries other sources.
 _IMPATIENT_S = 0.8
 _ATTEMPT_S = 5.0
-# Compute Engine serves a cached token until about five minutes before its end: less life than
-# this is a server that has not renewed yet, and STS needs it alive when it gets there.
+# Compute Engine serves a cached token until about five minutes before it expires. With less time
+# left than this, the server has not refreshed it yet, and it may expire before STS gets it.
 _MIN_LIFE_S = 60.0
 _RETRIED_STATUS = frozenset({408, 429, *range(500, 600)})
 _DMI_PRODUCT = "/sys/class/dmi/id/product_name"
@@ -52,10 +52,10 @@ _T = TypeVar("_T")
 
 
 class GoogleEnvironment(NamedTuple):
-    """Where this machine's Google identity is looked for: three places that variables name.
+    """The two credentials files and the metadata server in the environment.
 
-    Sources take it when a session or credentials are made, so that they keep their identity when
-    the environment changes.
+    Sources store them when a session or credentials are created, so that they keep their identity
+    when the environment changes.
     """
 
     credentials_file: str | None
@@ -64,15 +64,15 @@ class GoogleEnvironment(NamedTuple):
 
     @classmethod
     def now(cls) -> GoogleEnvironment:
-        """Read the environment as it is."""
+        """Read the current environment."""
         file = environment.credentials_file(os.environ)
-        # gcloud's is looked for only where the variable names none.
+        # gcloud's file is only used if the variable is not set.
         gcloud = "" if file else environment.gcloud_file(os.environ)
         return cls(file, gcloud, metadata_host())
 
 
 class _NotYet(Exception):
-    """Worth asking again: the text says what was seen, and *answered* whether Google's server."""
+    """Raised if a retry may help. *answered*: whether Google's server has answered."""
 
     def __init__(self, seen: str, *, answered: bool) -> None:
         super().__init__(seen)
@@ -81,36 +81,37 @@ class _NotYet(Exception):
 
 @dataclass(frozen=True)
 class MetadataServer(environment.EnvironmentBound):
-    """ID tokens of the service account that this pod, instance or service runs as.
+    """ID tokens of the service account of this pod, instance or service.
 
-    Calling it asks the server each time; the server itself caches tokens. A session or credentials
-    go on asking the server that `GCE_METADATA_HOST` named when they were made.
+    Each call sends a request; the server caches tokens. A session or credentials keep the server
+    that `GCE_METADATA_HOST` named when they were created.
 
     Args:
-        audience: None for the role's.
-        service_account: `default`, or the e-mail of one that is attached.
-        deadline_s: Seconds to go on trying while the server is not ready. None: the setting
-            `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`; without it 20 where something suggests
-            Google Cloud, else one try of at most 0.8 s.
+        audience: Audience of the ID token. None: the role's audience.
+        service_account: `default`, or the e-mail of an attached service account.
+        deadline_s: Seconds to retry while the server is not ready. None: the setting
+            `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`; without the setting 20 on machines that look
+            like Google Cloud, and otherwise one attempt of at most 0.8 s.
 
     Raises:
-        TokenUnavailable: No metadata server of Google's answered in time.
-        TokenError: It answered, and this workload has no (usable) token.
-        ConfigError: `GCE_METADATA_HOST` is no host.
+        TokenUnavailable: No metadata server of Google answered in time.
+        TokenError: The server answered, but this workload has no usable token.
+        ConfigError: `GCE_METADATA_HOST` is malformed.
     """
 
     audience: str | None = None
     service_account: str = "default"
     deadline_s: float | None = None
     world: World = field(default=REAL, repr=False, compare=False)
-    _host: str | None = field(default=None, init=False, repr=False)  # None: as at each call
+    # None: the host in the environment of each call.
+    _host: str | None = field(default=None, init=False, repr=False)
     _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_settings(self)
 
     def _bound(self, host: str | None = None) -> Self:
-        """Return a copy that asks *host*, or the server that the environment names now."""
+        """Return a copy for *host*, or for the server in the current environment."""
         return environment.bound(self, _host=host or metadata_host())
 
     @without_inner_frames
@@ -118,7 +119,7 @@ class MetadataServer(environment.EnvironmentBound):
         return self._patiently(self._id_token)
 
     def _access_token(self, scopes: Sequence[str]) -> tuple[str, float]:
-        """Return an access token and the seconds until it expires; raises as a call does."""
+        """Return an access token and the seconds until it expires; raises like a call."""
         query = urlencode({"scopes": ",".join(scopes)})
         path = _PATH.format(quote(self.service_account, safe="@"), "token", query)
 
@@ -137,7 +138,7 @@ class MetadataServer(environment.EnvironmentBound):
         return self._patiently(ask)
 
     def _patiently(self, ask: Callable[[str, float], _T]) -> _T:
-        """Return what *ask* returns for the host and a timeout, retried while it is not ready."""
+        """Call *ask* with the host and a time-out, and retry while the server is not ready."""
         monotonic = self.world.monotonic
         host = self._host or metadata_host()
         chosen_s = self._chosen_s()
@@ -152,8 +153,8 @@ class MetadataServer(environment.EnvironmentBound):
             except _NotYet as seen:
                 overslept_s = monotonic() - asked - timeout_s
                 if overslept_s > 1 and not excused:
-                    # A process that was frozen has not really tried. Once: a resolver of names may
-                    # take longer than it is given each time.
+                    # The process may have been frozen, so allow the time again. Only once: a slow
+                    # name resolution may exceed each time-out.
                     excused = True
                     stop += overslept_s
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
@@ -166,7 +167,7 @@ class MetadataServer(environment.EnvironmentBound):
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _chosen_s(self) -> float | None:
-        """Return how long to go on trying, where the caller or a setting says."""
+        """Return the deadline of the caller or the setting, or None."""
         if self.deadline_s is not None:
             return self.deadline_s
         return self._deadline_s if self._host else metadata_deadline_s(os.environ)
@@ -184,8 +185,7 @@ class MetadataServer(environment.EnvironmentBound):
             raise _NotYet(str(error), answered=False) from None
         is_google = is_googles(answer)
         if answer.status in _RETRIED_STATUS:
-            said = f"HTTP {answer.status} {quoted(answer.body, 120)}"
-            raise _NotYet(said, answered=is_google)
+            raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}", answered=is_google)
         if not is_google:
             raise metadata_errors.not_googles(host, answer)
         if answer.status != 200:
@@ -203,7 +203,7 @@ class MetadataServer(environment.EnvironmentBound):
                 error_id="token/issuer",
             )
         left_s = (token.expiration - now).total_seconds()
-        # A right server's clock settles whether a dead token is old or our own clock is wrong.
+        # The server's clock shows whether the token is old or this machine's clock is wrong.
         clock_agrees = answer.date is None or abs(now - answer.date) <= id_token.MAX_SKEW
         if clock_agrees and left_s < _MIN_LIFE_S and audience in token.audience:
             raise _NotYet(f"a token with {left_s:.0f} s of life left", answered=True)
@@ -212,18 +212,18 @@ class MetadataServer(environment.EnvironmentBound):
 
 
 def metadata_host() -> str:
-    """Where the metadata server is: a host, or host:port."""
+    """Return the address of the metadata server: a host, or host:port."""
     return os.environ.get("GCE_METADATA_HOST") or _ADDRESS
 
 
 def look_up(
     path: str, *, host: str, timeout_s: float, monotonic: Callable[[], float]
 ) -> http.Answer:
-    """One GET of any entry of the server, whatever it answers.
+    """Get an entry of the server. Return its answer with any status.
 
     Raises:
-        ConfigError: `GCE_METADATA_HOST` is no host.
-        Unreachable: No whole answer came in time.
+        ConfigError: `GCE_METADATA_HOST` is malformed.
+        Unreachable: There was no complete answer in time.
     """
     try:
         return http.get(host, path, _FLAVOR, timeout_s=timeout_s, monotonic=monotonic)
@@ -232,27 +232,27 @@ def look_up(
 
 
 def is_googles(answer: http.Answer) -> bool:
-    """Whether Google's server said so, by the header that each of its answers carries.
+    """Return whether an answer is from Google's server, by a header of all its answers.
 
-    See: Compute Engine, "Query metadata". EC2 and Azure serve their own on the same address.
+    See: Compute Engine, "Query metadata". EC2 and Azure have servers at the same address.
     """
     return answer.headers.get("metadata-flavor") == "Google"
 
 
 def looks_like_google(host: str | None = None) -> bool:
-    """Return whether it is worth waiting for a metadata server. Asks no network.
+    """Return whether this machine looks like Google Cloud. Sends no request.
 
     Args:
-        host: The server that a source is bound to. None: `GCE_METADATA_HOST` says.
+        host: The server of a bound source. None: `GCE_METADATA_HOST`.
     """
     named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
     if named or os.environ.get("K_SERVICE"):
-        return True  # told so, or Cloud Run (its container contract sets K_SERVICE)
+        return True  # configured, or Cloud Run (its container contract sets K_SERVICE)
     if platform.system() != "Linux":
         return platform.system() == "Windows" and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
         with open(_DMI_PRODUCT, encoding="ascii", errors="replace") as file:
-            return "Google" in file.read(200)  # "Google Compute Engine"; EC2 says "Amazon EC2"
+            return "Google" in file.read(200)  # "Google Compute Engine"; EC2 has "Amazon EC2"
     except OSError:
-        # A sandbox (gVisor) shows no DMI; in Kubernetes it may well be GKE's.
+        # A sandbox (gVisor) has no DMI. In Kubernetes, it may be GKE Sandbox.
         return "KUBERNETES_SERVICE_HOST" in os.environ

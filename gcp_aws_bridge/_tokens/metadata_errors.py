@@ -1,4 +1,4 @@
-"""The errors of the metadata server: pure functions from what was seen."""
+"""Errors of the metadata server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, Toke
 
 
 def malformed_host(host: str) -> ConfigError:
-    """Return the error for a `GCE_METADATA_HOST` that names no server."""
+    """Return the error for a malformed `GCE_METADATA_HOST`."""
     bare = ":" in host.partition(":")[2] and "/" not in host and "[" not in host
     return ConfigError(
         f"GCE_METADATA_HOST is {quoted(host)}; it must be a host or host:port"
@@ -23,19 +23,23 @@ def gave_up(host: str, seen: str, tries: int, within_s: float, *, answered: bool
     """Return the error for a server that was not ready in time.
 
     Args:
-        answered: Google's server answered at least.
+        host: Address of the server.
+        seen: Result of the last attempt.
+        tries: Number of attempts.
+        within_s: The deadline, in seconds.
+        answered: Whether Google's server has answered.
     """
     times = "once" if tries == 1 else f"{tries} times in {within_s:.0f} s"
-    said = f"The metadata server at {host} was asked {times}: {seen}."
+    summary = f"The metadata server at {host} was asked {times}: {seen}."
     if answered:
         return TokenError(
-            said,
+            summary,
             fix="it should pass: look at the node's gke-metadata-server pods, their logs and the "
             f"node's load; to wait longer, set {METADATA_DEADLINE[0]} (now {within_s:g}).",
             error_id="token/metadata-not-ready",
         )
     return TokenUnavailable(
-        said,
+        summary,
         fix="on Google Cloud, check the network policy, hostNetwork and the node pool's Workload "
         f"Identity, or wait longer ({METADATA_DEADLINE[0]}, now {within_s:g}); elsewhere, pass "
         "token_source=TokenFile(...) or GoogleCredentials(impersonate=...).",
@@ -55,14 +59,14 @@ def not_googles(host: str, answer: http.Answer) -> TokenUnavailable:
 
 
 def refused(answer: http.Answer) -> TokenError:
-    """Return the error for a status other than 200 that will not pass."""
-    said = f"The metadata server answered HTTP {answer.status}"
-    # Long enough for the text about an unlinked account, which names the workload pool.
+    """Return the error for a permanent status other than 200."""
+    summary = f"The metadata server answered HTTP {answer.status}"
+    # Long enough for the message about an unlinked account, which has the workload pool.
     body = f"The answer: {quoted(answer.body, 240)}."
     if answer.status == 404:
         # GKE: a Kubernetes service account without a linked Google one has no ID token.
         return TokenError(
-            f"{said}: this workload has no Google service account to give an ID token for.",
+            f"{summary}: this workload has no Google service account to give an ID token for.",
             fix="annotate the Kubernetes service account with iam.gke.io/gcp-service-account and "
             "grant roles/iam.workloadIdentityUser; or pass TokenFile(...) with a projected token "
             "that AWS trusts.",
@@ -70,9 +74,9 @@ def refused(answer: http.Answer) -> TokenError:
             details=body,
         )
     if answer.status in range(300, 400):
-        said += " (a redirect, which is not followed)"
+        summary += " (a redirect, which is not followed)"
     return TokenError(
-        f"{said}; a token was asked for.",
+        f"{summary} to a request for a token.",
         fix="check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
         error_id="token/metadata-refused",
         details=body,

@@ -1,4 +1,4 @@
-"""The token source of a projected volume: a file that something else keeps fresh."""
+"""Token source for a file that another program keeps fresh, such as a projected volume."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
 
 @dataclass(frozen=True)
 class TokenFile(EnvironmentBound):
-    """A token that something else keeps fresh in a file: a projected Kubernetes volume, say.
+    """A token in a file that another program keeps fresh, such as a projected Kubernetes volume.
 
-    Read again at each call, since the kubelet replaces it. For clusters whose own OIDC issuer AWS
-    trusts: project a `serviceAccountToken` whose `audience` is the role's. A relative path is
-    resolved when a session or credentials are made with it.
+    The file is read in each call, since the kubelet replaces it. For clusters whose OIDC issuer AWS
+    trusts: project a `serviceAccountToken` with the role's `audience`. A relative path is resolved
+    when a session or credentials are created with it.
 
     Raises:
-        ConfigError: The path is none; raised when it is made.
-        TokenUnavailable: There is no such file.
-        TokenError: It cannot be read.
+        ConfigError: `path` is not a path; raised by the constructor.
+        TokenUnavailable: The file does not exist.
+        TokenError: The file cannot be read.
     """
 
-    path: str | os.PathLike[str]  # kept as text: a Path and its text are the same source
+    path: str | os.PathLike[str]  # stored as a string: a Path and its string are equal sources
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_text("TokenFile", self.path))
@@ -41,19 +41,19 @@ class TokenFile(EnvironmentBound):
         return as_settings(self)
 
     def _bound(self) -> Self:
-        """Return a copy that a later `os.chdir` does not point at another file."""
+        """Return a copy with an absolute path, which a later `os.chdir` does not change."""
         return bound(self, path=absolute(os.fspath(self.path)))
 
     @without_inner_frames
     def __call__(self) -> str:
         try:
             with open(self.path, "rb") as file:
-                text = file.read(_MAX_FILE).removeprefix(codecs.BOM_UTF8)  # some editors mark it
+                text = file.read(_MAX_FILE).removeprefix(codecs.BOM_UTF8)  # some editors add it
             return text.decode("ascii").strip()
         except FileNotFoundError:
             raise TokenUnavailable(
                 f"The token file {quoted(self.path)} does not exist.",
-                fix="mount a projected serviceAccountToken volume there, or mend the path.",
+                fix="mount a projected serviceAccountToken volume there, or correct the path.",
                 error_id="token/file-missing",
             ) from None
         except (OSError, ValueError) as error:
@@ -70,10 +70,10 @@ class TokenFile(EnvironmentBound):
 
 
 def path_text(what: str, path: object) -> str:
-    """*path* as text.
+    """Return *path* as a string.
 
     Raises:
-        ConfigError: It is neither text nor a path.
+        ConfigError: *path* is not a string, bytes or a path object.
     """
     if isinstance(path, (str, bytes, os.PathLike)):
         return os.fsdecode(path)

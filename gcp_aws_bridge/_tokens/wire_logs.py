@@ -1,7 +1,7 @@
-"""Keeping the exchange out of the logs below it, which show whole requests and answers.
+"""Keeps the exchange out of the DEBUG logs of botocore and google-auth.
 
-`boto3.set_stream_logger("")` prints what goes over the wire: in an exchange that is the ID token
-and the credentials. Filters drop those records, and only those; a user's own calls log as ever.
+`boto3.set_stream_logger("")` logs whole requests and answers, which in an exchange contain the ID
+token and the credentials. Filters drop these records, but not those of a user's requests.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 _silenced: ContextVar[bool] = ContextVar("gcp_aws_bridge_silenced", default=False)
-# A filter applies to records logged to that very logger, so each one is named: those of botocore
-# that log parameters, signatures, requests or answers, and urllib3's, which quotes an answer whose
-# headers it cannot read.
+# A filter applies only to records of its own logger, so all are listed: loggers of botocore for
+# parameters, signatures, requests or answers, and of urllib3, which quotes malformed answers.
 _BOTOCORE = ("auth", "client", "endpoint", "hooks", "httpsession", "parsers", "retryhandler")
-# google-auth's transport logs the headers, and so a bearer's token, as they are.
+# google-auth's transports log headers, including bearer tokens.
 _GOOGLE = ("google.auth.transport.requests", "google.auth.transport.urllib3")
 _LOGGERS = (*(f"botocore.{name}" for name in _BOTOCORE), *_GOOGLE, "urllib3.connection")
 
@@ -31,7 +30,7 @@ for _name in _LOGGERS:
 
 @contextlib.contextmanager
 def wire_logs_silenced() -> Iterator[None]:
-    """While inside, what this thread (or task) asks of a cloud is not logged."""
+    """Do not log requests of this thread or task within the `with` block."""
     before = _silenced.set(True)
     try:
         yield

@@ -82,7 +82,7 @@ class AskedSts(Sts):
                 retryable=passing,
             )
 
-        return self._asked(lambda: dict(client.get_caller_identity()), self._arn, refusal)
+        return self._send(lambda: dict(client.get_caller_identity()), self._arn, refusal)
 
 
 def resolve(host: str) -> str:

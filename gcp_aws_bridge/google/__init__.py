@@ -1,4 +1,4 @@
-"""The other direction: a workload on AWS calls Google Cloud, with no keys.
+"""The other direction: a workload on AWS calls Google Cloud without keys.
 
     from gcp_aws_bridge import google
 
@@ -9,9 +9,9 @@
     )
     publisher = pubsub_v1.PublisherClient(credentials=credentials)
 
-An AWS identity (EKS Pod Identity, IRSA, ECS, Lambda, EC2, SSO, a profile: whatever botocore finds)
-is traded at Google's token endpoint for an access token, and kept fresh off the caller's path as in
-the other direction: Workload Identity Federation. Needs `gcp-aws-bridge[google]`.
+Exchanges an AWS identity (EKS Pod Identity, IRSA, ECS, Lambda, EC2, SSO, a profile: all that
+botocore supports) for an access token at Google's token endpoint, by Workload Identity Federation.
+Tokens are refreshed in the background, as in the other direction. Needs `gcp-aws-bridge[google]`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge.google._outbound import OutboundToken
 
     class Settings(TypedDict, total=False):
-        """How an AWS identity is proved to Google, as keyword arguments."""
+        """Settings of `credentials` and `id_token_credentials` as keyword arguments."""
 
         service_account: str | None
         source: str | SignedRequest | OutboundToken | Callable[[], str] | None
@@ -59,7 +59,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name != "OutboundToken":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gcp_aws_bridge.google._outbound import OutboundToken  # and with it botocore
+    from gcp_aws_bridge.google._outbound import OutboundToken  # imports botocore
 
     return OutboundToken
 
@@ -74,26 +74,26 @@ def credentials(
     scopes: Sequence[str] = (CLOUD_PLATFORM,),
     **settings: Unpack[Settings],
 ) -> Credentials:
-    """Make google-auth credentials for any google-cloud client, from this machine's AWS identity.
+    """Create google-auth credentials for any google-cloud client, from this machine's AWS identity.
 
-    Asks no network until they are first used. Equal ones share a token, however many clients
-    there are.
+    Sends no request until the credentials are first used. Equal credentials share a token.
 
     Args:
-        audience: The workload identity pool's provider, or a `Federation` in place of all that
-            it says. None: GCP_AWS_BRIDGE_GOOGLE_AUDIENCE, else the credential configuration file
+        audience: Name of the workload identity pool provider, or a `Federation` with all its
+            settings. None: GCP_AWS_BRIDGE_GOOGLE_AUDIENCE, or the credential configuration file
             that GOOGLE_APPLICATION_CREDENTIALS names.
-        scopes: Scopes of the access token: URLs. With none, each client adds its own.
-        service_account: The e-mail of the service account to act as. None: the environment's
+        scopes: Scopes of the access token, as URLs. If empty, each client adds its own.
+        service_account: E-mail of the service account to impersonate. None:
             GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, or the federated identity itself.
         source: `"signed-request"`, `"token-file"`, `"outbound"`, a `SignedRequest`, an
-            `OutboundToken`, or any `() -> str` that returns an OIDC token. None: a token file that
-            is for this provider, else a signed request.
-        session: boto3's or botocore's, whose AWS credentials sign. None: the identity that the
-            environment names now; where it names another one later, these are not refreshed again.
-        lifetime_s: Of a service account's tokens: 600 to 43200. Default: 3600.
-        quota_project_id: Whose quota and bill the requests are.
-        request: A `google.auth.transport.Request` that reaches Google. Default: by requests.
+            `OutboundToken`, or any `() -> str` that returns an OIDC token. None: a token file for
+            this provider, or a signed request.
+        session: A boto3 or botocore session whose AWS credentials sign. None: the identity in the
+            current environment. If the environment later names another identity, the credentials
+            are not refreshed.
+        lifetime_s: Lifetime of a service account's tokens in seconds, 600 to 43200. Default: 3600.
+        quota_project_id: Project for quota and billing of requests.
+        request: A `google.auth.transport.Request` that reaches Google. Default: requests.
 
     Raises:
         ConfigError: No audience is configured, a setting is malformed, or an argument has a wrong
@@ -109,20 +109,20 @@ def id_token_credentials(
     audience: str | Federation | None = None,
     **settings: Unpack[Settings],
 ) -> IDTokenCredentials:
-    """Make google-auth credentials whose tokens are ID tokens: for Cloud Run, IAP, and the like.
+    """Create google-auth credentials whose tokens are ID tokens, for example for Cloud Run or IAP.
 
     Args:
-        target_audience: The service that is called: its URL, or IAP's client id.
-        audience: As for `credentials`, and so are the settings. A service account there must be.
+        target_audience: URL of the service, or IAP's client id.
+        audience: See `credentials`, also for the settings. A service account is required.
 
     Raises:
-        ConfigError: As for `credentials`; or there is no service account.
+        ConfigError: See `credentials`; or no service account is configured.
     """
     identity, quota_project_id = _identity(audience, **settings)
     if identity.federation.service_account is None:
         raise ConfigError(
-            "An ID token is of a service account, and none was given.",
-            fix="give service_account=, or set GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT.",
+            "ID tokens need a service account, and none is configured.",
+            fix="pass service_account=, or set GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT.",
             error_id="config/google-service-account",
         )
     return IDTokenCredentials(identity, target_audience, quota_project_id)
@@ -142,7 +142,7 @@ def _identity(
     if isinstance(audience, Federation):
         if service_account is not None or lifetime_s is not None:
             raise ConfigError(
-                "A Federation was given together with settings that it has itself.",
+                "A Federation was passed together with settings that it contains itself.",
                 fix="put them into the Federation: dataclasses.replace(federation, …).",
                 error_id="config/google-setting",
             )

@@ -1,7 +1,6 @@
-"""Check the arguments of `gcp_aws_bridge.google` before anything is sent.
+"""Checks of the arguments of `gcp_aws_bridge.google`, before anything is sent.
 
-A value of the wrong type would be refused by Google, or fail while the request is written, far from
-the line that is wrong.
+Google would reject a value of the wrong type, or the request would fail, far from the wrong line.
 """
 
 from __future__ import annotations
@@ -17,30 +16,30 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _EXAMPLE = "https://www.googleapis.com/auth/devstorage.read_only"
 
 
-def scopes_of(given: Any) -> tuple[str, ...]:
-    """Return *given* as a tuple of scopes; a string is split at its spaces.
+def scopes_of(value: Any) -> tuple[str, ...]:
+    """Return *value* as a tuple of scopes; a string is split at its spaces.
 
-    Whether Google knows a scope is for Google to say.
+    Does not check whether Google knows the scopes.
 
     Raises:
-        ConfigError: It is no string and no sequence of strings, or one of them is no scope.
+        ConfigError: *value* is not a string or a sequence of strings, or a scope is malformed.
     """
-    if isinstance(given, str):
-        given = given.split()
-    if isinstance(given, (bytes, bytearray, Mapping)) or not isinstance(given, Iterable):
-        raise _wrong("scopes", given, f"give a list of scopes: [{_EXAMPLE!r}].", _SCOPE_ID)
-    found = tuple(given)
-    for each in found:
-        if not isinstance(each, str) or _SCOPE.fullmatch(each) is None:
-            raise _wrong("scopes", each, f"each scope is a URL such as {_EXAMPLE}.", _SCOPE_ID)
-    return found
+    if isinstance(value, str):
+        value = value.split()
+    if isinstance(value, (bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+        raise _wrong("scopes", value, f"give a list of scopes: [{_EXAMPLE!r}].", _SCOPE_ID)
+    scopes = tuple(value)
+    for scope in scopes:
+        if not isinstance(scope, str) or _SCOPE.fullmatch(scope) is None:
+            raise _wrong("scopes", scope, f"each scope is a URL such as {_EXAMPLE}.", _SCOPE_ID)
+    return scopes
 
 
 _SCOPE_ID = "config/google-scopes"
 
 
 def no_scopes() -> ConfigError:
-    """Return the error for a token that is asked for without any scope."""
+    """Return the error for a request for a token without scopes."""
     return ConfigError(
         "These Google credentials have no scopes, and Google returns no access token without.",
         fix="leave scopes= out (cloud-platform), give scopes=[…], or pass the credentials to a "
@@ -49,55 +48,55 @@ def no_scopes() -> ConfigError:
     )
 
 
-def text_of(name: str, given: Any, example: str, longest: int = 4096) -> str:
-    """Return *given*, the argument *name*, if it can be sent as one value.
+def text_of(name: str, value: Any, example: str, longest: int = 4096) -> str:
+    """Return *value*, the argument *name*, if it is a valid string.
 
     Raises:
-        ConfigError: It is no string, empty, too long, begins or ends with a blank, or has control
-            characters.
+        ConfigError: *value* is not a string, is empty or too long, begins or ends with a space, or
+            contains control characters.
     """
-    fits = isinstance(given, str) and 0 < len(given) <= longest
-    if not fits or not given.isprintable() or given.strip() != given:
-        raise _wrong(name, given, f"give one such as {example}.")
-    return str(given)
+    fits = isinstance(value, str) and 0 < len(value) <= longest
+    if not fits or not value.isprintable() or value.strip() != value:
+        raise _wrong(name, value, f"give one such as {example}.")
+    return str(value)
 
 
-def quota_project(given: Any) -> str | None:
-    """Return the project whose quota is used; None for none.
+def quota_project(value: Any) -> str | None:
+    """Return the quota project, or None.
 
     Raises:
-        ConfigError: It is no project's id.
+        ConfigError: *value* is not a project id.
     """
-    if given is None or given == "":
+    if value is None or value == "":
         return None
-    return text_of("quota_project_id", given, "my-project")
+    return text_of("quota_project_id", value, "my-project")
 
 
-def require_callable(name: str, given: Any, example: str) -> None:
-    """Check that *given*, the argument *name*, can be called.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if given is not None and (not callable(given) or isinstance(given, type)):
-        raise _wrong(name, given, f"give {example}, or leave it out.")
-
-
-def message_of(given: Any) -> bytes:
-    """Return what is to be signed, as bytes; google-auth's own signers take a string, too.
+def require_callable(name: str, value: Any, example: str) -> None:
+    """Check that *value*, the argument *name*, is None or callable.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: *value* is not callable.
     """
-    if isinstance(given, str):
-        return given.encode()
-    if not isinstance(given, (bytes, bytearray, memoryview)):
-        raise _wrong("message", None, "give bytes.", said=f"of type {type(given).__name__}")
-    return bytes(given)
+    if value is not None and (not callable(value) or isinstance(value, type)):
+        raise _wrong(name, value, f"give {example}, or leave it out.")
+
+
+def message_of(value: Any) -> bytes:
+    """Return a message to sign as bytes; like google-auth's signers, it accepts a string too.
+
+    Raises:
+        ConfigError: *value* is neither bytes nor a string.
+    """
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise _wrong("message", None, "give bytes.", shown=f"of type {type(value).__name__}")
+    return bytes(value)
 
 
 def _wrong(
-    name: str, given: Any, fix: str, error_id: str = "config/google-setting", said: str = ""
+    name: str, value: Any, fix: str, error_id: str = "config/google-setting", shown: str = ""
 ) -> ConfigError:
-    said = said or f"{quoted(given)} ({type(given).__name__})"
-    return ConfigError(f"The argument {name} cannot be {said}.", fix=fix, error_id=error_id)
+    shown = shown or f"{quoted(value)} ({type(value).__name__})"
+    return ConfigError(f"The argument {name} cannot be {shown}.", fix=fix, error_id=error_id)

@@ -1,8 +1,8 @@
-"""The AWS identity of this machine, whole and fresh, as botocore finds it.
+"""The AWS identity of this machine, from botocore's credential providers.
 
-botocore knows what google-auth does not: IRSA, EKS Pod Identity, ECS, SSO, `aws login`, named
-profiles, `credential_process`. It is imported when it is needed: keys of the environment, which it
-would take first, are read without it, since loading it takes as long as all the rest.
+Unlike google-auth, botocore supports IRSA, EKS Pod Identity, ECS, SSO, `aws login`, named profiles
+and `credential_process`. It is imported only when it is needed: keys in the environment, which come
+first, are read without it, since its import takes as long as everything else.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.exceptions import BridgeError, TokenError, TokenUnavailable, quoted
 from gcp_aws_bridge.google._environment import AwsEnvironment
 
-# In any region of the public partition, GetCallerIdentity says the same of the same keys; this one
-# cannot be disabled (AWS General Reference, "AWS STS endpoints and quotas").
+# GetCallerIdentity returns the same in all regions of the public partition; this region cannot be
+# disabled (AWS General Reference, "AWS STS endpoints and quotas").
 _ANY_REGION = "us-east-1"
 _NOTHING = AwsEnvironment({})
 
 
 class AwsIdentity:
-    """Keys and region to sign with.
+    """AWS keys and region for signing.
 
     Args:
-        session: boto3's or botocore's. None: what the environment says.
-        environment: A reading of the environment. None: one that is made now. With a *session*
-            it does not matter.
+        session: A boto3 or botocore session. None: the identity in the environment.
+        environment: A reading of the environment. None: read it now. Ignored with a *session*.
     """
 
     def __init__(self, session: Any = None, environment: AwsEnvironment | None = None) -> None:
@@ -38,16 +37,16 @@ class AwsIdentity:
         self._environment = environment or AwsEnvironment.now() if session is None else _NOTHING
 
     def keys(self) -> AwsSecurityCredentials:
-        """Return one whole set of keys, which botocore considers valid now.
+        """Return a complete set of keys that botocore considers valid.
 
         Raises:
-            TokenUnavailable: There is no AWS identity here.
-            TokenError: There is one, and botocore could not get its keys.
+            TokenUnavailable: This machine has no AWS identity.
+            TokenError: botocore could not get the keys of the identity.
         """
         return AwsSecurityCredentials(*self.frozen())
 
     def region(self) -> str:
-        """Return the region whose STS is asked who signed: the session's, or else any."""
+        """Return the region of the STS that verifies the signature."""
         named = self._environment.region
         if named and self._environment.keys:
             return named
@@ -55,37 +54,37 @@ class AwsIdentity:
             configured = self.session().get_config_variable("region")
         except BridgeError:
             raise
-        except Exception as error:  # noqa: BLE001 - a profile that is not there, say
+        except Exception as error:  # noqa: BLE001 - for example a missing profile
             raise refused(error) from None
         return configured or named or _ANY_REGION
 
     def session(self) -> Any:
-        """Return botocore's session: the one that was given, or one for this environment alone."""
+        """Return the botocore session of the user, or a session for this environment."""
         from gcp_aws_bridge._sts.session_settings import botocore_session_of
 
         if self._session is None:
-            # A lock of botocore's may be held when a child is forked, so none is shared with it.
+            # Not shared with a forked child: botocore may hold a lock during the fork.
             return _session_of(os.getpid(), self._environment)
         return botocore_session_of(self._session)
 
     def frozen(self) -> tuple[str, str, str | None]:
-        """Return access key id, secret and session token; errors as of `keys`."""
+        """Return access key id, secret key and session token; raises like `keys`."""
         if (keys := self._environment.keys) is not None:
-            return keys  # what botocore takes first (its `EnvProvider`)
-        from gcp_aws_bridge._sts.session_settings import found_anew
+            return keys  # these come first in botocore too (`EnvProvider`)
+        from gcp_aws_bridge._sts.session_settings import current_credentials
 
         try:
             with wire_logs_silenced():
                 session = self.session()
-                # A login writes other keys into the file. A session that was given is its owner's.
-                again = self._session is None
-                credentials = found_anew(session) if again else session.get_credentials()
+                # A login may have written other keys into a file. Do not change a user's session.
+                own = self._session is None
+                credentials = current_credentials(session) if own else session.get_credentials()
                 found = credentials and credentials.get_frozen_credentials()
         except BridgeError:
             raise
         except of_late_patch():
             raise
-        except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
+        except Exception as error:  # noqa: BLE001 - botocore's providers raise different errors
             raise refused(error) from None
         if found is None:
             raise _none()
@@ -93,16 +92,17 @@ class AwsIdentity:
 
 
 def forget_sessions() -> None:
-    """Have the next exchange find its AWS identity again."""
+    """Forget all sessions, so that the next exchange looks up its AWS identity again."""
     _session_of.cache_clear()
 
 
 @lru_cache(maxsize=8)
 def _session_of(process: int, environment: AwsEnvironment) -> Any:
-    """Return a session that reads *environment*, whatever is set when it is used.
+    """Return a session that reads *environment* instead of the variables of the process.
 
     Args:
-        process: The process that uses it.
+        process: Id of the process that uses the session.
+        environment: The reading of the environment.
     """
     from botocore.credentials import (
         AssumeRoleWithWebIdentityProvider,
@@ -143,17 +143,20 @@ def _none() -> TokenUnavailable:
     seen = "botocore finds no AWS credentials on this machine"
     fix = "give the pod a role (EKS Pod Identity or IRSA), or name a profile with AWS_PROFILE"
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true":
-        # botocore does not tell an instance without a role from one that it did not reach.
+        # botocore does not distinguish an instance without a role from an unreachable service.
         seen += ", nor from EC2's metadata service, which it may not have reached"
-        fix += "; on EC2, a container needs a hop limit of 2: gcp-aws-bridge doctor --google asks"
+        fix += (
+            "; on EC2, a container needs HttpPutResponseHopLimit=2, which gcp-aws-bridge doctor "
+            "--google checks"
+        )
     return TokenUnavailable(f"{seen}.", fix=f"{fix}.", error_id="token/aws-none")
 
 
 def refused(error: Exception) -> TokenError:
-    """Return what botocore raised as an error of this library."""
+    """Return the error of this library for an error of botocore."""
     import botocore.exceptions
 
-    # botocore's own words, which name no secret but may quote an answer.
+    # Messages of botocore contain no secret; other messages may.
     ours = isinstance(error, (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError))
     return TokenError(
         f"botocore has no AWS keys to sign with: {type(error).__name__}"
@@ -166,7 +169,7 @@ def refused(error: Exception) -> TokenError:
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether the same may succeed later without anybody changing anything."""
+    """Return whether the same call may succeed later without any change."""
     import botocore.exceptions
 
     from gcp_aws_bridge._sts.errors import is_retryable
@@ -176,7 +179,7 @@ def _passes(error: BaseException) -> bool:
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return is_retryable(answer.get("Error", {}).get("Code", ""), status)
     if isinstance(error, botocore.exceptions.CredentialRetrievalError):
-        # What its container provider met; others of that name have met nothing that passes.
+        # Its container provider sets the context; in other cases nothing temporary has happened.
         return error.__context__ is not None and _passes(error.__context__)
     passing = (
         botocore.exceptions.HTTPClientError,
@@ -184,6 +187,6 @@ def _passes(error: BaseException) -> bool:
         botocore.exceptions.MetadataRetrievalError,
         OSError,
     )
-    # A program or a file that is not there, or not to be read, is somebody's to mend.
+    # A missing or unreadable program or file is a configuration error.
     lasting = (FileNotFoundError, NotADirectoryError, PermissionError)
     return isinstance(error, passing) and not isinstance(error, lasting)

@@ -1,6 +1,6 @@
-"""One TLS context of a process for Google's endpoints: reading all certificates takes 40 ms.
+"""TLS context for Google's endpoints, one for a process: loading all certificates takes 40 ms.
 
-Reads `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`, as requests does.
+Reads `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`, like requests.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _contexts: PerProcess[dict[_Key, ssl.SSLContext]] = PerProcess(dict)
 
 
 class SharedContextAdapter(BoundedAdapter):
-    """requests' adapter, with a context that has the certificates already."""
+    """An adapter for requests with the shared TLS context."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         super().__init__()
 
-    def init_poolmanager(self, *given: Any, **settings: Any) -> None:
-        super().init_poolmanager(*given, ssl_context=self._context, **settings)
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **settings)
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
         return super().proxy_manager_for(proxy, ssl_context=self._context, **settings)
 
-    def cert_verify(self, conn: Any, *given: Any, **settings: Any) -> None:
-        super().cert_verify(conn, *given, **settings)
-        conn.ca_certs = conn.ca_cert_dir = None  # else urllib3 reads them for each connection
+    def cert_verify(self, conn: Any, *args: Any, **settings: Any) -> None:
+        super().cert_verify(conn, *args, **settings)
+        conn.ca_certs = conn.ca_cert_dir = None  # otherwise urllib3 loads them for each connection
 
 
 def adapter() -> SharedContextAdapter | None:
-    """Return an adapter for a new session; None where the certificates cannot be read.
+    """Return an adapter for a new session; None if the certificates cannot be loaded.
 
-    requests then says so, with the first request.
+    requests then raises an error for the first request.
     """
     try:
         return SharedContextAdapter(_context())
@@ -51,7 +51,7 @@ def adapter() -> SharedContextAdapter | None:
 
 
 def _context() -> ssl.SSLContext:
-    """Return the context of this process; a new one where the certificates are others."""
+    """Return the context of this process; a new one if the certificates have changed."""
     environ = os.environ
     path = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
     path = path or DEFAULT_CA_BUNDLE_PATH
@@ -64,6 +64,6 @@ def _context() -> ssl.SSLContext:
         made = ssl.create_default_context(
             cafile=None if folder else path, capath=path if folder else None
         )
-        contexts.clear()  # an earlier one is no longer asked for
+        contexts.clear()  # earlier certificates are not used any more
         found = contexts.setdefault(key, made)
     return found

@@ -1,7 +1,7 @@
-"""A `Federation` as the file that Google's own libraries read: a credential configuration.
+"""Writes a `Federation` as a credential configuration file, which Google's libraries read.
 
-Forms: AIP-4117, "External account credentials", and what `gcloud iam workload-identity-pools
-create-cred-config` writes. The other way round: `_federation.of_document`.
+Format: AIP-4117, "External account credentials", and the output of `gcloud iam
+workload-identity-pools create-cred-config`. `_federation.of_document` reads such a file.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ def configuration(
     credential_source: dict[str, Any],
     quota_project_id: str | None = None,
 ) -> dict[str, Any]:
-    """What Google's libraries are to know; there is no secret in it.
+    """Return the content of a credential configuration file. It contains no secret.
 
     Args:
-        credential_source: What `of_aws`, `of_file` or `of_command` made.
+        federation: The federation.
+        credential_source: Result of `of_aws`, `of_file` or `of_command`.
+        quota_project_id: Project for quota and billing.
     """
     is_signed = "environment_id" in credential_source
     made: dict[str, Any] = {
@@ -51,7 +53,7 @@ def configuration(
             f"{federation.iam_url}{federation.account_path}:generateAccessToken"
         )
         made["service_account_impersonation"] = {"token_lifetime_seconds": federation.lifetime_s}
-    else:  # where gcloud asks who the federated identity is
+    else:  # gcloud requests the federated identity here
         made["token_info_url"] = f"{federation.sts_url.rpartition('/')[0]}/introspect"
     if quota_project_id:
         made["quota_project_id"] = quota_project_id
@@ -59,24 +61,24 @@ def configuration(
 
 
 def of_aws() -> dict[str, Any]:
-    """Keys of the environment or of EC2's metadata service; nothing else is known there."""
+    """Return the source for AWS keys, from the environment or EC2's metadata service."""
     return dict(_OF_AWS)
 
 
 def of_file(path: str) -> dict[str, Any]:
-    """A file that has the OIDC token, and nothing else."""
+    """Return the source for a file that contains only an OIDC token."""
     return {"file": path}
 
 
 def of_command(program: str) -> dict[str, Any]:
-    """AWS's outbound token, by this package's command.
+    """Return the source for AWS's outbound token, by this package's command.
 
     Args:
-        program: Where that is when the libraries run it. Python's and JavaScript's know double
-            quotes, and put backslashes to no use in them; Go's and Java's split at each space.
+        program: Path of the command. The libraries for Python and JavaScript support double quotes,
+            without backslash escapes; those for Go and Java split at each space.
 
     Raises:
-        ConfigError: It cannot be written so that it is read again.
+        ConfigError: The path cannot be quoted.
     """
     if '"' in program or not program.strip():
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""Google's tokens as google-auth's credentials, for every client of Google Cloud in Python.
+"""google-auth credentials for all Google Cloud clients in Python.
 
-Invariant: each token comes from the credential cache. Nothing is remembered of callers or threads:
-whether a token was refused or is due is decided by the cached token alone.
+Invariant: all tokens come from the credential cache. Whether a token was rejected or is due for a
+refresh depends only on the cached token, not on callers or threads.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gcp_aws_bridge.google._federated_identity import Identity
 
 
 class _Snapshot(credentials.Credentials):
-    """google-auth's own judgement of one token: `valid`, `expired` and `token_state`.
+    """google-auth's `valid`, `expired` and `token_state` of one token.
 
-    Read from credentials whose token is replaced meanwhile, `token` and `expiry` could be of two.
+    Credentials whose token is replaced meanwhile could return `token` and `expiry` of two tokens.
     """
 
     def __init__(self, found: GoogleToken | None) -> None:
@@ -43,11 +43,11 @@ class _Snapshot(credentials.Credentials):
 
 
 class _Refreshed(credentials.CredentialsWithQuotaProject):
-    """What both kinds have in common: a token that is refreshed in the background.
+    """Base class: a token that is refreshed in the background.
 
-    `token` and `expiry` are the present ones; reading them starts a refresh that is due.
-    `before_request` waits only where no token is valid. Its *request* is not used: an exchange goes
-    on when the transport that it was started with is closed, or used by another thread.
+    Reading `token` and `expiry` starts a refresh if one is due. `before_request` waits only if no
+    token is valid. It does not use its *request*: a pending exchange must not depend on a transport
+    that the caller may close or use in another thread.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def token(self) -> str | None:
-        """The token, or None where there is none yet."""
+        """The token, or None before the first exchange."""
         found = self._cache.peek()
         return found.token if found else None
 
@@ -71,7 +71,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def expiry(self) -> datetime | None:
-        """Its end, in UTC without a time zone, as google-auth has it."""
+        """Expiration of the token, naive UTC, as in google-auth."""
         found = self._cache.peek()
         return found.expiration.replace(tzinfo=None) if found else None
 
@@ -81,12 +81,12 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def expired(self) -> bool:
-        """Whether the token ends within a few minutes, as google-auth counts them."""
+        """Whether the token expires within google-auth's threshold of a few minutes."""
         return bool(_Snapshot(self._cache.peek()).expired)
 
     @property
     def valid(self) -> bool:
-        """Whether there is a token that is not `expired`."""
+        """Whether there is a token that has not `expired`."""
         return bool(_Snapshot(self._cache.peek()).valid)
 
     @property
@@ -97,11 +97,11 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def service_account_email(self) -> str | None:
-        """Whom it acts as; None for the federated identity itself."""
+        """E-mail of the impersonated service account; None for the federated identity."""
         return self._identity.federation.service_account
 
     def get_cred_info(self) -> dict[str, str]:
-        """What clients put into their errors."""
+        """Return information about the credentials, which clients add to their errors."""
         federation = self._identity.federation
         return {
             "credential_source": federation.audience,
@@ -110,16 +110,16 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         }
 
     def refresh(self, request: Any = None) -> None:
-        """Get a valid token. A fresh one counts as refused, and is replaced.
+        """Get a valid token. A fresh token counts as rejected, and is replaced.
 
-        google-auth's transports call this after a 401, and `before_request` of its own classes
-        calls it where the token is stale: that one is due in any case. A refusal is believed at
-        most once in 30 s. Waits for the replacement for a few seconds at most, and keeps the
-        present token where there is none.
+        google-auth's transports call this method after a 401, and `before_request` of google-auth's
+        classes calls it if the token is stale, which is due for a refresh anyway. A rejection
+        counts at most once in 30 s. Waits a few seconds for another token, and otherwise keeps the
+        current one.
 
         Raises:
-            google.auth.exceptions.RefreshError: No token is valid, and none was obtained;
-                TransportError where trying again may help.
+            google.auth.exceptions.RefreshError: No token is valid, and the exchange failed;
+                TransportError if a retry may help.
         """
         present = self._cache.peek()
         if present and _Snapshot(present).token_state is credentials.TokenState.FRESH:
@@ -130,19 +130,19 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
     def before_request(
         self, request: Any, method: str, url: str, headers: MutableMapping[str, str]
     ) -> None:
-        """Put a valid token into *headers*; errors as of `refresh`."""
+        """Add a valid token to *headers*; raises like `refresh`."""
         self.apply(headers)
 
     @without_inner_frames
     def apply(self, headers: MutableMapping[str, str], token: str | None = None) -> None:
-        """Do the same, or put *token* there."""
+        """Add *token*, or a valid token, to *headers*; raises like `refresh`."""
         super().apply(headers, token or self._valid().token)
 
     def _valid(self) -> GoogleToken:
         try:
             return self._cache.get()
         except BridgeError as error:
-            raise _as_googles(error) from error
+            raise _for_google_auth(error) from error
 
     def _settings(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -151,14 +151,14 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         return type(self)(**{**self._settings(), **changes})
 
     def with_quota_project(self, quota_project_id: str) -> Any:
-        """The same, whose requests are billed to that project."""
+        """Return a copy with another project for quota and billing."""
         return self._with(quota_project_id=quota_project_id)
 
     def __copy__(self) -> Any:
         return self._with()
 
     def __deepcopy__(self, memo: object) -> Any:
-        return self._with()  # what it is of is immutable, or shared on purpose
+        return self._with()  # the settings are immutable, or shared on purpose
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._identity.has_session or self._identity.request is not None:
@@ -169,22 +169,19 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
         return _made, (type(self), self._settings())
 
     def __repr__(self) -> str:
-        """Return everything that decides the token, without secrets.
-
-        fsspec takes file systems for the same whose credentials print the same.
-        """
+        """Return all settings that determine the token, without secrets; fsspec compares them."""
         settings = {**self._settings()}
         identity = settings.pop("identity")
         named = "".join(f", {name}={value!r}" for name, value in settings.items())
         return f"<{type(self).__name__} of {identity!r}{named}>"
 
     def __dask_tokenize__(self) -> str:
-        """Return the same for Dask, which would go by the pickle: that has no environment."""
+        """Return the `repr` for Dask. The pickle does not depend on the environment."""
         return repr(self)
 
 
 def _only_none(value: object) -> None:
-    """As the constructor of google-auth's base class sets it; nobody else has a token to give."""
+    """Accept None, which the constructor of google-auth's base class sets, and no other value."""
     if value is not None:
         raise AttributeError("token and expiry are kept fresh, and not set")
 
@@ -194,7 +191,7 @@ def _made(kind: type[Any], settings: dict[str, Any]) -> Any:
 
 
 class Credentials(_Refreshed, credentials.Scoped):
-    """Access tokens of the federated identity, or of the service account that it acts as."""
+    """Access tokens of the federated identity, or of the service account that it impersonates."""
 
     def __init__(
         self, identity: Identity, scopes: Sequence[str] = (), quota_project_id: str | None = None
@@ -205,19 +202,19 @@ class Credentials(_Refreshed, credentials.Scoped):
 
     @property
     def requires_scopes(self) -> bool:
-        """Whether a client must add scopes, because none were given."""
+        """Whether a client must add scopes, because there are none."""
         return not self.scopes
 
     def _valid(self) -> GoogleToken:
         if not self.scopes:
             error = _arguments.no_scopes()
-            raise _as_googles(error) from error
+            raise _for_google_auth(error) from error
         return super()._valid()
 
     def with_scopes(
         self, scopes: Sequence[str] | None, default_scopes: Sequence[str] | None = None
     ) -> Any:
-        """The same for other scopes: another exchange, which all of those scopes share."""
+        """Return a copy with other scopes. Credentials with equal scopes share an exchange."""
         return self._with(scopes=scopes or default_scopes or ())
 
     def _settings(self) -> dict[str, Any]:
@@ -229,22 +226,22 @@ class Credentials(_Refreshed, credentials.Scoped):
 
 
 class SigningCredentials(Credentials, credentials.Signing):
-    """The same of a service account, whose key Google holds: for signed URLs."""
+    """Credentials of a service account that also sign, for signed URLs. Google has the key."""
 
     @property
     def signer_email(self) -> str:
-        """Whose signature it is."""
+        """E-mail of the service account."""
         return str(self.service_account_email)
 
     @property
     def signer(self) -> crypt.Signer:
-        """google-auth's interface of the same."""
+        """Signer with google-auth's interface."""
         return _Signer(self)
 
     def sign_bytes(self, message: bytes) -> bytes:
-        """Sign by the IAM Credentials API, a request each time.
+        """Sign by a request to the IAM Credentials API; raises like `refresh`.
 
-        Needs roles/iam.serviceAccountTokenCreator on the service account. Errors as of `refresh`.
+        Needs roles/iam.serviceAccountTokenCreator on the service account.
 
         Args:
             message: Bytes, or a string, which is signed as UTF-8.
@@ -256,7 +253,7 @@ class SigningCredentials(Credentials, credentials.Signing):
         try:
             return self._identity.sign(payload)
         except BridgeError as error:
-            raise _as_googles(error) from error
+            raise _for_google_auth(error) from error
 
 
 class _Signer(crypt.Signer):
@@ -282,7 +279,7 @@ class IDTokenCredentials(_Refreshed):
         self._target_audience = audience
 
     def with_target_audience(self, target_audience: str) -> Any:
-        """The same for another service."""
+        """Return a copy for another audience."""
         return self._with(target_audience=target_audience)
 
     def _settings(self) -> dict[str, Any]:
@@ -293,8 +290,8 @@ class IDTokenCredentials(_Refreshed):
         }
 
 
-def _as_googles(error: BridgeError) -> exceptions.GoogleAuthError:
-    """As google-auth's callers expect it: what passes is a transport's error, which they retry."""
+def _for_google_auth(error: BridgeError) -> exceptions.GoogleAuthError:
+    """Return the error of google-auth. Its callers retry only transport errors."""
     passes = isinstance(error, (ExchangeError, TokenError)) and error.retryable
     kind = exceptions.TransportError if passes else exceptions.RefreshError
     made: exceptions.GoogleAuthError = kind(str(error), retryable=error.retryable)

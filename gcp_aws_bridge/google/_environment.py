@@ -1,7 +1,8 @@
-"""What the environment says about the AWS identity of this process: read once, then used.
+"""Environment variables that determine the AWS identity, read once for each exchange.
 
-Invariant: what is compared is what is used. An exchange reads the environment once, and signs with
-the keys, profile, role or container token of that reading, whatever other code sets meanwhile.
+Invariant: the values that are compared are the values that are used. An exchange reads the
+environment once, and signs with the keys, profile, role or container token of that reading, even if
+other code changes the environment meanwhile.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from gcp_aws_bridge.exceptions import TokenError
 
 _KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _SESSION_TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")  # in botocore's order
-# What chooses a profile, its files and their folder, and files of keys (AWS SDKs and Tools
+# Variables for the profile, its files and their folder, and for files with keys (AWS SDKs and Tools
 # reference, "Shared config files"; botocore, configprovider.py and credentials.py).
 PROFILE = (
     *("AWS_DEFAULT_PROFILE", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
     *("AWS_CREDENTIAL_FILE", "BOTO_CONFIG", "AWS_LOGIN_CACHE_DIRECTORY", "HOME", "USERPROFILE"),
 )
 _TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
-# IAM roles for service accounts; without a token file the other two belong to other programs.
+# IAM roles for service accounts. Without a token file, the other two belong to other programs.
 WEB_IDENTITY = (_TOKEN_FILE, "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME")
 # AWS SDKs and Tools reference, "Container credential provider".
 _URIS = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _AUTHORIZATION = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 _AUTHORIZATION_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 CONTAINER = (*_URIS, _AUTHORIZATION, _AUTHORIZATION_FILE)
-# Which services are asked for keys.
+# Addresses of the services that return keys.
 ADDRESSES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
     *("AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
@@ -41,19 +42,20 @@ ADDRESSES = (
 # botocore reads the first; Lambda and EKS set the second (AWS SDKs and Tools reference).
 _REGION = ("AWS_DEFAULT_REGION", "AWS_REGION")
 _READ = (_KEY_ID, _SECRET, *_SESSION_TOKENS, *PROFILE, *WEB_IDENTITY, *CONTAINER, *ADDRESSES)
-# Claims of a Kubernetes token that differ each time the kubelet writes it (RFC 7519, section 4.1).
+# Claims that change when the kubelet replaces a Kubernetes token (RFC 7519, section 4.1).
 _ROTATING = frozenset({"exp", "iat", "nbf", "jti"})
 _MAX_TOKEN = 64 * 1024  # bytes; a projected token has about one thousand
 
 
 class AwsEnvironment:
-    """One reading of the environment. Equal if it names the same AWS identity; shows no secret.
+    """A reading of the environment. Readings with the same AWS identity are equal.
+
+    Shows no secret.
 
     Attributes:
-        name: Everything in it that decides the identity, without secrets: an access key id alone,
-            where there is one, since it comes before the rest. An authorization token is there as
-            a digest.
-        keys: Access key id, secret and session token; None where the environment has no keys.
+        name: Values that determine the identity, without secrets: only the access key id, if there
+            is one, since it takes precedence. An authorization token is included as a digest.
+        keys: Access key id, secret key and session token; None: the environment has no keys.
     """
 
     __slots__ = ("_variables", "keys", "name")
@@ -77,9 +79,9 @@ class AwsEnvironment:
         return cls(os.environ)
 
     def is_same(self, other: AwsEnvironment) -> bool:
-        """Return whether both name the same identity.
+        """Return whether both have the same identity.
 
-        An authorization token that could not be read is no other one: nothing was obtained by it.
+        An authorization token that could not be read counts as the same: it was not used.
         """
         if self == other:
             return True
@@ -97,12 +99,12 @@ class AwsEnvironment:
 
     @property
     def region(self) -> str | None:
-        """The region that it names."""
+        """The region in the environment."""
         return next((self._variables[each] for each in _REGION if self._variables.get(each)), None)
 
     @property
     def profile(self) -> str | None:
-        """The profile that it names, as botocore reads it."""
+        """The profile in the environment, as botocore reads it."""
         return _first(self._variables, "AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 
     @property
@@ -112,7 +114,7 @@ class AwsEnvironment:
 
     @property
     def web_identity(self) -> dict[str, str]:
-        """Role, session name and token file, by the names that a profile has for them."""
+        """Role, session name and token file, by their names in a profile."""
         if not self._variables.get(_TOKEN_FILE):
             return {}
         names = ("web_identity_token_file", "role_arn", "role_session_name")
@@ -124,7 +126,7 @@ class AwsEnvironment:
         }
 
     def variables(self) -> Mapping[str, str]:
-        """Return the variables for botocore's providers, instead of the process's own."""
+        """Return the variables for botocore's providers, instead of `os.environ`."""
         return _Variables(self._variables, dict(self.name).get(_AUTHORIZATION))
 
     def __eq__(self, other: object) -> bool:
@@ -138,10 +140,9 @@ class AwsEnvironment:
 
 
 class _Variables(Mapping[str, str]):
-    """The variables of one reading. The authorization token comes from its file each time.
+    """The variables of one reading. The authorization token is read from its file on each access.
 
-    EKS replaces that file: it is checked here, where it is used, that the new token is of the same
-    identity.
+    EKS replaces that file, so each access checks that the new token has the same identity.
     """
 
     def __init__(self, found: dict[str, str], token: str | None) -> None:
@@ -175,15 +176,15 @@ def changed(why: str = "", *, retryable: bool = False) -> TokenError:
     return TokenError(
         "The environment names another AWS identity than when these credentials were made"
         + (f": {why}." if why else "."),
-        fix="make the credentials again; or give session= to those that are to stay what they are "
-        "while AWS_PROFILE and the like change.",
+        fix="make the credentials again; or pass session= to credentials that must not depend on "
+        "AWS_PROFILE and similar variables.",
         error_id="token/aws-changed",
         retryable=retryable,
     )
 
 
 def digest(value: object) -> str:
-    """Return a short name for a value, which does not show it."""
+    """Return a short name of a value that does not reveal it."""
     return hashlib.sha256(repr(value).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
@@ -196,7 +197,7 @@ def _places(found: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _container(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what identifies the container and its credentials endpoint, if there is one."""
+    """Return the values that identify the container and its credentials endpoint, if any."""
     if not any(each in found for each in _URIS):
         return []
     values = [(each, found[each]) for each in (*_URIS, _AUTHORIZATION_FILE) if each in found]
@@ -216,10 +217,10 @@ def _read(path: str) -> str:
 
 
 def _of_token(text: str) -> str:
-    """Return a digest of the identity that an authorization token names.
+    """Return a digest of the identity in an authorization token.
 
-    Of a Kubernetes token, which is replaced about once an hour, all claims count but those of its
-    time; of any other token, the whole text.
+    For a Kubernetes token, which is replaced about once an hour, this is a digest of all claims
+    except its times; for other tokens, of the whole text.
     """
     try:
         body = text.split(".")[1]
@@ -246,7 +247,7 @@ def _files(found: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _absolute(path: str, home: str | None) -> str:
-    """Return *path* as botocore would find it by this reading: its `~` is this *home*."""
+    """Return the absolute path as botocore expands it, with `~` replaced by *home*."""
     path = os.path.expandvars(path)
     if home and (path == "~" or path.startswith(("~/", "~\\"))):
         path = home + path[1:]

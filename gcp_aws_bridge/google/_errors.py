@@ -1,9 +1,9 @@
-"""What to say when Google refuses or is not reached: pure functions that return `ExchangeError`s.
+"""Errors of Google's token endpoint: pure functions that return an `ExchangeError`.
 
-Each table row is a sign that is known: words that Google documents or that users report. An answer
-without one is said to be unknown, in Google's words, and no cause is guessed. Sources: RFC 6749,
-section 5.2, and RFC 8693, section 2.2.2; Google Cloud, "Troubleshoot Workload Identity Federation";
-IAM, "Roles and permissions"; google.rpc.Code.
+Each row of a table has words of an answer that Google documents or that users report. For other
+answers, the error quotes Google's message and does not guess the cause. Sources: RFC 6749, section
+5.2, and RFC 8693, section 2.2.2; Google Cloud, "Troubleshoot Workload Identity Federation"; IAM,
+"Roles and permissions"; google.rpc.Code.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ class Answered(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asked for, as far as an error may name it.
+    """Parameters of a request that an error may contain.
 
     Attributes:
-        region: The AWS region that a signed request is for; empty for none.
+        scopes: Requested scopes.
+        region: AWS region of a signed request; "" for other tokens.
     """
 
     scopes: tuple[str, ...] = ()
@@ -42,12 +43,13 @@ class Asked:
 
 
 class Sign(NamedTuple):
-    """What some words in an answer mean.
+    """Cause and fix for an answer with certain words.
 
     Attributes:
-        words: A regular expression; case does not matter.
-        cause: What is wrong, if the words mean one thing only. Names in braces are filled in.
-        fix: What to do.
+        words: Regular expression for the words, case-insensitive.
+        cause: Cause of the error, with names in braces, which are replaced.
+        fix: Suggested fix, with names in braces.
+        error_id: Id of the error.
     """
 
     words: str
@@ -56,7 +58,7 @@ class Sign(NamedTuple):
     error_id: str
 
 
-_LONGEST = 290  # characters of summary and fix, without what stands between them
+_LONGEST = 290  # characters of summary and fix together
 _POOLS = "gcloud iam workload-identity-pools"
 _DESCRIBE = f"{_POOLS} providers describe {{provider}}"
 WAIT = (
@@ -65,8 +67,8 @@ WAIT = (
     "exchange/google-unavailable",
 )
 _LOOK_UP = (
-    "look Google's words up in its page Troubleshoot Workload Identity Federation; gcp-aws-bridge "
-    "doctor --google tests each step."
+    "look up Google's message in its page Troubleshoot Workload Identity Federation; "
+    "gcp-aws-bridge doctor --google tests each step."
 )
 _ASK_AWS = "aws sts get-caller-identity --region {region}"
 _OTHER_REGION = "set AWS_REGION and AWS_DEFAULT_REGION to one that is enabled, such as us-east-1."
@@ -124,59 +126,59 @@ _EXCHANGE = (
     Sign(
         "regiondisabled|valid region",
         "AWS STS in {region} does not take these keys.",
-        f"{_OTHER_REGION} Which work says {_ASK_AWS}",
+        f"{_OTHER_REGION} To test a region: {_ASK_AWS}",
         "exchange/google-aws-region",
     ),
     Sign(
         "invalid format of aws|aws request has invalid",
         "Google cannot read the signed request, which is for AWS STS in {region}.",
-        f"see that there is such a region: {_ASK_AWS}; else {_OTHER_REGION} Or a proxy changes "
+        f"check that the region exists: {_ASK_AWS}; otherwise {_OTHER_REGION} Or a proxy changes "
         "requests.",
         "exchange/google-aws",
     ),
     Sign(
         "aws response",
-        "AWS did not confirm who signed.",
+        "AWS did not accept the signature.",
         "check that the keys are valid (aws sts get-caller-identity), and this machine's clock.",
         "exchange/google-aws",
     ),
     Sign(
         "subject_token_type",
-        "The provider is of another kind than the subject token.",
-        'give source="signed-request" for an AWS provider, "token-file" or "outbound" for one of '
-        f"OIDC: {_DESCRIBE}.",
+        "The provider does not accept this type of subject token.",
+        'set source="signed-request" for an AWS provider, "token-file" or "outbound" for an OIDC '
+        f"provider: {_DESCRIBE}.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(
         "audience in id token",
         "The provider does not allow the token's audience.",
-        "have the token made for https:{audience}, or allow its audience: "
+        "request the token for https:{audience}, or allow its audience: "
         f"{_DESCRIBE} --format='value(oidc.allowedAudiences)'.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(
         "issuer in id token",
-        "The token is of another issuer than the provider's.",
-        f"name this cluster's provider: {_DESCRIBE} --format='value(oidc.issuerUri)'.",
+        "The token has another issuer than the provider.",
+        f"use the provider of this cluster: {_DESCRIBE} --format='value(oidc.issuerUri)'.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(
         "credential's issuer|token signature",
         "Google has no key of the issuer that verifies the token.",
-        "get a new token from its issuer; see that the issuer's keys are public, or give them to "
-        f"the provider: {_POOLS} providers update-oidc {{provider}} --jwk-json-path=FILE.",
+        "get a new token from its issuer; check that the issuer's keys are public, or upload them "
+        f"to the provider: {_POOLS} providers update-oidc {{provider}} --jwk-json-path=FILE.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(
         "stale to sign-in",
         "The token has expired, or is from the future, by Google's clock.",
-        "check the clocks (date -u), and what writes the token file.",
+        "check the clocks (date -u), and the program that writes the token file.",
         _OF_SUBJECT_TOKEN,
     ),
     Sign(
         "id token is malformed",
         "Google cannot read the token.",
-        "look at what the source returns: an OIDC token is three base64url parts.",
+        "check what the source returns: an OIDC token has three base64url parts.",
         _OF_SUBJECT_TOKEN,
     ),
 )
@@ -189,25 +191,25 @@ def exchange(
     now: datetime,
     asked: Asked | None = None,
 ) -> ExchangeError:
-    """Return the error for a subject token that Google's token endpoint refused."""
+    """Return the error for a subject token that Google's token endpoint rejected."""
     try:
         answer = json.loads(error.args[1])
-        code, said = answer["error"], str(answer.get("error_description", ""))
+        code, message = answer["error"], str(answer.get("error_description", ""))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         code = None
     if not isinstance(code, str):
         return not_from_google(federation, error, seen.status)
     code = one_word(code)
     off = skew(now, seen.date) if seen.date else ""
-    found = explained(_EXCHANGE, f"{code} {said}")
+    found = explained(_EXCHANGE, f"{code} {message}")
     if off:
         found = _clock(off)
     elif seen.status in PASSING:
         found = WAIT
     cause, fix, error_id = found or unknown(code)
-    values = {**names(federation, asked or Asked()), "accounts": _accounts(said)}
+    values = {**names(federation, asked or Asked()), "accounts": _accounts(message)}
     head, cause, fix = f"Google refused {federation.label}: {code}", *both(cause, fix, values)
-    short, details = words_of(said, head + cause + fix)
+    short, details = words_of(message, head + cause + fix)
     made = ExchangeError(
         f"{head}{short}. {cause}".strip(),
         fix=fix,
@@ -225,24 +227,24 @@ def both(cause: str, fix: str, values: Mapping[str, str]) -> tuple[str, str]:
     return filled(cause, values), filled(fix, values)
 
 
-def words_of(said: object, rest: str) -> tuple[str, str]:
-    """Return Google's words for the summary, if there is room beside *rest*, or for the details."""
-    words = quoted(said, 300)
-    if not said:
+def words_of(message: object, rest: str) -> tuple[str, str]:
+    """Return Google's message for the summary, if it fits beside *rest*, or for the details."""
+    words = quoted(message, 300)
+    if not message:
         return "", ""
     fits = len(rest) + len(words) <= _LONGEST
     return (f" {words}", "") if fits else ("", f"Google says {words}.")
 
 
 def explained(signs: Iterable[Sign], answer: str) -> tuple[str, str, str] | None:
-    """Return cause, fix and error id of the first sign in *answer*; None where none is there."""
+    """Return cause, fix and error id of the first sign in *answer*, or None."""
     found = (sign for sign in signs if re.search(sign.words, answer, re.IGNORECASE))
     return next((sign[1:] for sign in found), None)
 
 
 def unknown(code: str) -> tuple[str, str, str]:
     return (
-        f"What Google says here with {code} is not known to gcp-aws-bridge.",
+        f"gcp-aws-bridge does not know this message of Google with {code}.",
         _LOOK_UP,
         "exchange/google-unknown",
     )
@@ -264,24 +266,24 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
-def _accounts(said: str) -> str:
-    numbers = sorted({*re.findall(r"\b\d{12}\b", said, re.ASCII)})
+def _accounts(message: str) -> str:
+    numbers = sorted({*re.findall(r"\b\d{12}\b", message, re.ASCII)})
     if len(numbers) != 2:
-        return "The AWS keys are of another account than the provider's."
+        return "The AWS keys belong to another account than the provider's."
     return (
-        f"One of the AWS accounts {' and '.join(numbers)} is the provider's; the keys are of the "
-        "other one."
+        f"One of the AWS accounts {' and '.join(numbers)} is the provider's; the keys belong to "
+        "the other one."
     )
 
 
 def one_word(found: object) -> str:
-    """Return Google's code, which is one word; anything else is quoted."""
+    """Return Google's code, which is one word; quote any other text."""
     return str(found) if re.fullmatch(r"\w{1,64}", str(found), re.ASCII) else quoted(found, 64)
 
 
 def _clock(off: str) -> tuple[str, str, str]:
     return (
         f"This machine's clock is {off} Google's.",
-        "set it right (NTP); a signature or a token that is minutes off is refused.",
+        "correct it (NTP); Google rejects signatures and tokens that are minutes off.",
         "exchange/clock",
     )

@@ -1,7 +1,7 @@
-"""One subject token in, one Google token out: each request once, no cache, no retry.
+"""The exchange of a subject token for a Google token, without cache or retries.
 
-RFC 8693 at Google's token endpoint, by google-auth's client of it; then, for a service account, the
-IAM Credentials API.
+Uses google-auth's client for Google's token endpoint (RFC 8693) and, for a service account, the IAM
+Credentials API.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from gcp_aws_bridge.google._transport import Transport
 # RFC 8693, section 2.1 and 3.
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-# What a service account's tokens are asked for with; its IAM roles are what narrows.
+# The default scope. The IAM roles of a service account limit its permissions.
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-# One that seems to end within the minute was measured with a wrong clock.
+# If a token seems to end within a minute, this machine's clock is wrong.
 _MIN_LIFE = timedelta(minutes=1)
 
 
@@ -35,7 +35,8 @@ class GoogleToken(SecretValue):
     """An access token or an ID token. `repr` and `str` show no secret.
 
     Attributes:
-        expiration: The last instant of use, aware UTC.
+        token: The token.
+        expiration: Expiration, aware UTC.
     """
 
     __slots__ = ("expiration", "token")
@@ -48,7 +49,7 @@ class GoogleToken(SecretValue):
 
     @property
     def public_id(self) -> str:
-        """A digest: a bearer's token has no public part."""
+        """A digest of the token, which has no public part."""
         return hashlib.sha256(self.token.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -63,12 +64,12 @@ def federated(
     transport: Transport,
     clock: Clock,
 ) -> GoogleToken:
-    """Trade one subject token for the access token of the federated identity.
+    """Exchange a subject token for the access token of the federated identity.
 
     Raises:
-        TokenError: No subject token; nothing was sent to Google. `TokenUnavailable` where this
-            machine has no such source.
-        ExchangeError: Google refused, was not reached, or answered something unusable.
+        TokenError: There is no subject token; nothing was sent to Google. `TokenUnavailable` if
+            this machine has no such source.
+        ExchangeError: Google denied the request, was not reached, or sent an unusable answer.
     """
     subject = source(federation.audience)
     asked_at = clock()
@@ -85,7 +86,7 @@ def federated(
         expiration = asked_at + timedelta(seconds=int(answer["expires_in"]))
         return _lasting(federation, str(answer["access_token"]), expiration, clock())
     except google_exceptions.OAuthError as error:
-        from gcp_aws_bridge.google import _errors  # loaded where Google says no
+        from gcp_aws_bridge.google import _errors  # loaded only for an error
 
         asked = _errors.Asked(scopes=scopes, region=region_of(subject))
         raise _errors.exchange(federation, error, transport, clock(), asked) from None
@@ -106,18 +107,18 @@ def access_token(
     transport: Transport,
     clock: Clock,
 ) -> GoogleToken:
-    """Have the service account's access token made, by the federated identity's *bearer*.
+    """Get an access token of the service account with the federated identity's *bearer* token.
 
     See: IAM Service Account Credentials API, projects.serviceAccounts.generateAccessToken.
 
     Raises:
-        ExchangeError: As for `federated`.
+        ExchangeError: See `federated`.
     """
     asked_at = clock()
 
     def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
         ends = _instant(answer["expireTime"])
-        # A clock that is behind would give it a longer life than was asked for.
+        # With a clock that is behind, it would seem to be valid for longer than requested.
         latest = asked_at + timedelta(seconds=federation.lifetime_s)
         return answer["accessToken"], min(ends, latest)
 
@@ -129,10 +130,10 @@ def access_token(
 
 
 def _instant(timestamp: str) -> datetime:
-    """A `Timestamp` of Google's, in whole seconds, what is over dropped; aware UTC.
+    """Parse a `google.protobuf.Timestamp`; return whole seconds, rounded down, aware UTC.
 
     See: Protocol Buffers, google.protobuf.Timestamp: in JSON, RFC 3339 in UTC ("Z") with 0, 3, 6
-    or 9 digits after the second.
+    or 9 fractional digits.
     """
     whole, zone = timestamp[:19], timestamp[19:].lstrip(".0123456789")
     if zone != "Z":
@@ -144,19 +145,19 @@ def _instant(timestamp: str) -> datetime:
 def id_token(
     bearer: str, federation: Federation, target_audience: str, transport: Transport, clock: Clock
 ) -> GoogleToken:
-    """The same of an ID token for *target_audience*: generateIdToken.
+    """Get an ID token of the service account for *target_audience*, by generateIdToken.
 
     Raises:
-        ExchangeError: As for `federated`.
+        ExchangeError: See `federated`.
     """
 
-    from gcp_aws_bridge._tokens import id_token as _id_token  # not of who wants access tokens
+    from gcp_aws_bridge._tokens import id_token as _id_token  # not needed for access tokens
 
     asked_at = clock()
 
     def read(answer: Mapping[str, Any]) -> tuple[str, datetime]:
         token = _id_token.parse(answer["token"], origin="The IAM Credentials API")
-        # As of access tokens: a clock that is behind would give it a longer life than it has.
+        # As for access tokens.
         latest = asked_at + (token.expiration - (token.issued_at or asked_at))
         return token.raw, min(token.expiration, latest)
 
@@ -174,10 +175,10 @@ def impersonate(
     transport: Transport,
     read: Callable[[Mapping[str, Any]], Any],
 ) -> Any:
-    """What *read* makes of the answer to one method of the IAM Credentials API.
+    """Call a method of the IAM Credentials API; return the result of *read* for its answer.
 
     Raises:
-        ExchangeError: As for `federated`.
+        ExchangeError: See `federated`.
     """
     url = f"{federation.iam_url}{federation.account_path}:{method}"
     try:
@@ -196,7 +197,7 @@ def impersonate(
 
 
 def _no_answer(federation: Federation, error: Exception, transport: Transport) -> ExchangeError:
-    """Return the error for an answer that did not come, or is not Google's."""
+    """Return the error for a missing answer, or for an answer that is not from Google."""
     from gcp_aws_bridge.google import _network_errors
 
     if isinstance(error, google_exceptions.TransportError):

@@ -1,4 +1,4 @@
-"""The caches of Google's tokens: which exchange each makes, and what makes two requests equal."""
+"""Credential caches for Google's tokens: their exchanges, and their keys."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ Impersonating = Callable[[str, Transport], GoogleToken]
 
 
 class Identity:
-    """Whose tokens are wanted, and how Google is reached. The settings do not change.
+    """A federated identity, and how Google is reached. Its settings do not change.
 
-    Without a session it is the AWS identity that the environment named when this was made. Where
-    the environment names another one later, nothing is exchanged for it any more. In another
-    process it is the one that the environment names there.
+    Without a session, this is the AWS identity in the environment when the object is created or
+    unpickled. If the environment later names another identity, exchanges raise an error.
 
     Args:
-        request: The user's own google-auth transport. None: one of ours for each exchange.
+        federation: The provider and the service account.
+        source: Source of subject tokens.
+        request: The user's google-auth transport. None: a new transport for each exchange.
     """
 
     def __init__(
@@ -42,14 +43,14 @@ class Identity:
         self.source = source
         self.request = request
         decides = isinstance(source, OfAws) and source.session is None
-        self._current = AwsEnvironment.now() if decides else None  # the last that was checked
+        self._current = AwsEnvironment.now() if decides else None  # the last one checked
         self._made_for = self._current and self._current.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Identity, (self.federation, self.source, self.request)
 
     def __repr__(self) -> str:
-        """Return everything that decides whose tokens these are, without secrets."""
+        """Return all settings that determine the identity, without secrets."""
         names = f"{self.federation!r}, source={name_of(self.source)}"
         if self.request is not None:
             names += f", request={name_of(self.request)}"
@@ -57,14 +58,14 @@ class Identity:
 
     @property
     def has_session(self) -> bool:
-        """Whether it is of a session that the user gave, which no other process has."""
+        """Whether the user passed a session, which cannot be pickled."""
         return isinstance(self.source, OfAws) and self.source.session is not None
 
     def _checked(self) -> AwsEnvironment | None:
-        """Read the environment; None where it does not decide.
+        """Read and check the environment; return None if the identity does not depend on it.
 
         Raises:
-            TokenError: It names another AWS identity than when this was made.
+            TokenError: The environment names another AWS identity than before.
         """
         before = self._current
         if before is None:
@@ -80,13 +81,13 @@ class Identity:
         return now
 
     def _subject_token(self, audience: str) -> SubjectToken:
-        """Return a subject token of the identity that was wanted, and of no other one."""
+        """Return a subject token, after a check that the identity has not changed."""
         environment = self._checked()
         if environment is None:
             return self.source(audience)
         source: Any = self.source
         token: SubjectToken = source._token_of(audience, source._identity(environment))
-        # Programs that botocore starts read the environment themselves. Keys are of one reading.
+        # Programs that botocore starts read the environment again. Keys come from one reading.
         if environment.keys is None and not environment.is_same(AwsEnvironment.now()):
             forget_sessions()
             raise changed("it was changed during the exchange")
@@ -95,7 +96,7 @@ class Identity:
         return token
 
     def access(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
-        """Access tokens: of the service account, or where there is none of this identity itself."""
+        """Return the cache for access tokens of the service account or the federated identity."""
         if self.federation.service_account is None:
             return self._federated(scopes)
 
@@ -107,7 +108,7 @@ class Identity:
         return self._impersonated(("access", scopes), make)
 
     def id_token(self, target_audience: str) -> CredentialCache[GoogleToken]:
-        """ID tokens of the service account."""
+        """Return the cache for ID tokens of the service account."""
 
         def make(world: World) -> Impersonating:
             return lambda bearer, transport: _exchange.id_token(
@@ -117,10 +118,10 @@ class Identity:
         return self._impersonated(("id", target_audience), make)
 
     def sign(self, payload: bytes) -> bytes:
-        """What the service account's key, which Google holds, makes of *payload*. Asks each time.
+        """Return the signature of *payload* by the service account's key, from Google.
 
         Raises:
-            BridgeError: Google refused, or there is no identity here.
+            BridgeError: Google denied the request, or this machine has no identity.
         """
         import base64
 
@@ -138,11 +139,11 @@ class Identity:
         return bytes(self._as_federated(ask))
 
     def _federated(self, scopes: tuple[str, ...]) -> CredentialCache[GoogleToken]:
-        """Those of this identity itself, shared by whomever it acts as."""
+        """Return the cache for tokens of the federated identity, which service accounts share."""
         federation = replace(self.federation, service_account=None, lifetime_s=3600, iam_url="")
 
         def of_world(world: World) -> Callable[[], GoogleToken]:
-            @without_inner_frames  # the source and the transport may be the user's
+            @without_inner_frames  # the source and the transport may be user code
             def fetch() -> GoogleToken:
                 with Transport(self.request) as transport:
                     return _exchange.federated(
@@ -183,7 +184,7 @@ class Identity:
 
     @without_inner_frames
     def _as_federated(self, ask: Callable[[str, Transport], Any]) -> Any:
-        """What *ask* gets with the token of the federated identity."""
+        """Call *ask* with a token of the federated identity."""
         cache = self._federated((CLOUD_PLATFORM,))
         bearer = cache.get()
         with Transport(self.request) as transport:

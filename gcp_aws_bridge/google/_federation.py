@@ -1,4 +1,4 @@
-"""`Federation`: which Google identity is wanted, as one checked value, and where it is read from.
+"""`Federation`: the settings for a Google identity as one checked value, and their sources.
 
 Reads `GCP_AWS_BRIDGE_GOOGLE_AUDIENCE`, `…_SERVICE_ACCOUNT`, `…_STS_URL`, `…_IAM_URL`, and the
 credential configuration file that `GOOGLE_APPLICATION_CREDENTIALS` names.
@@ -20,8 +20,8 @@ from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-# Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource's
-# name, which the token endpoint wants with the service in front.
+# Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource
+# name. The token endpoint requires it with the prefix of the service.
 _PROVIDER = (
     r"(?:(?:https:)?//iam\.([a-z0-9.-]+)/)?"
     r"(projects/(\d+|[a-z][a-z0-9:.-]*)/locations/[a-z0-9-]+"
@@ -30,11 +30,11 @@ _PROVIDER = (
 _IMPERSONATION = ("/v1/projects/-/serviceAccounts/", ":generateAccessToken")
 _PUBLIC = "googleapis.com"
 _UNIVERSE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
-# Google Cloud, "Service endpoints": of a universe, by its domain.
+# Google Cloud, "Service endpoints": the endpoints of a universe, by its domain.
 _STS = "https://sts.{}/v1/token"
 _IAM = "https://iamcredentials.{}"
-# IAM Service Account Credentials API, generateAccessToken: an hour by default, up to 12 where the
-# organization allows it. Under ten minutes, google-auth's own configuration allows none either.
+# IAM Service Account Credentials API, generateAccessToken: one hour by default, up to 12 if the
+# organization allows it. google-auth's configuration also requires at least ten minutes.
 _LIFETIME_S = range(600, 43_201)
 _KIND = "external_account"
 _VARIABLES = {
@@ -47,22 +47,22 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class Federation:
-    """A provider of a workload identity pool, and whom one may act as by it.
+    """A workload identity pool provider, and a service account to impersonate.
 
     Args:
-        audience: The provider: `//iam.googleapis.com/projects/NUMBER/locations/global/
-            workloadIdentityPools/POOL/providers/PROVIDER`, with or without what is before
+        audience: Name of the provider: `//iam.googleapis.com/projects/NUMBER/locations/global/
+            workloadIdentityPools/POOL/providers/PROVIDER`, with or without the part before
             `projects/`.
-        service_account: The e-mail of a service account to impersonate. None: the federated
-            identity itself, for those services of Google Cloud that take it.
-        lifetime_s: Of a service account's tokens, in seconds: 600 to 3600, and up to 43200 where
-            the organization's policy allows it.
-        universe_domain: Of the cloud; `googleapis.com` is the public one.
-        sts_url, iam_url: Google's token endpoint, and the IAM Credentials API, where they are
-            reached by another address (Private Service Connect). HTTPS, or loopback.
+        service_account: E-mail of a service account to impersonate. None: the federated identity
+            itself, for services of Google Cloud that support it.
+        lifetime_s: Lifetime of the service account's tokens in seconds: 600 to 3600, or up to
+            43200 if the organization's policy allows it.
+        universe_domain: Domain of the universe; `googleapis.com` is the public cloud.
+        sts_url, iam_url: Addresses of Google's token endpoint and of the IAM Credentials API, if
+            they differ (Private Service Connect). HTTPS, or loopback.
 
     Raises:
-        ConfigError: One of them is malformed.
+        ConfigError: A value is malformed.
     """
 
     audience: str
@@ -95,7 +95,7 @@ class Federation:
                     fix="give an https:// address, or none.",
                     error_id="config/google-plain-http",
                 )
-            # With a user in it, requests would send that in the place of the bearer.
+            # requests would send a user name in the URL instead of the bearer token.
             if set(url) & set("@?#") or url.split() != [url]:
                 raise _malformed(
                     f"address of Google's {name[:3].upper()}",
@@ -115,17 +115,17 @@ class Federation:
 
     @property
     def label(self) -> str:
-        """Names it in logs and errors."""
+        """Name of the identity in logs and errors."""
         return self.service_account or self.audience.partition("projects/")[2]
 
     @property
     def account_path(self) -> str:
-        """Path of the service account in the IAM Credentials API; a colon and a method follow."""
+        """Path of the service account in the IAM Credentials API, without `:METHOD`."""
         return f"{_IMPERSONATION[0]}{quote(self.service_account or '', safe='@')}"
 
     @property
     def pool_audience(self) -> str:
-        """What an OIDC token must be meant for where its provider names no audience of its own.
+        """Audience of OIDC tokens for a provider without allowed audiences.
 
         See: Google Cloud, "Workload Identity Federation with other providers": allowed audiences.
         """
@@ -147,7 +147,7 @@ class Federation:
             raise _malformed(
                 "audience",
                 audience,
-                "put the project's number in the place of its id: gcloud projects describe "
+                "use the project's number instead of its id: gcloud projects describe "
                 f"{found[3]} --format='value(projectNumber)'.",
                 "config/google-audience",
             )
@@ -161,21 +161,21 @@ _SHAPE = (
 
 
 @without_inner_frames  # the environment may hold keys
-def configured(**given: Any) -> tuple[Federation, dict[str, Any]]:
-    """What arguments, environment and credential configuration file ask for together.
+def configured(**arguments: Any) -> tuple[Federation, dict[str, Any]]:
+    """Return the federation from arguments, environment and credential configuration file.
 
     Args:
-        given: Fields of a `Federation`; None where the next one decides.
+        arguments: Fields of a `Federation`; None: from the environment or the file.
 
     Returns:
-        It, and the configuration: empty where no file was read.
+        The federation, and the content of the file: empty if no file was read.
 
     Raises:
         ConfigError: No audience is configured, or a setting is malformed.
     """
     environ = os.environ
     fields = {name: environ.get(variable) or None for name, variable in _VARIABLES.items()}
-    fields |= {name: value for name, value in given.items() if value is not None}
+    fields |= {name: value for name, value in arguments.items() if value is not None}
     path = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     document = {} if fields["audience"] or not path else read(path)
     if document:
@@ -192,17 +192,17 @@ def configured(**given: Any) -> tuple[Federation, dict[str, Any]]:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A credential configuration file, where that is what it is.
+    """Read a credential configuration file.
 
     See: Google Cloud, "Application Default Credentials": `external_account`.
 
     Raises:
-        ConfigError: It cannot be read, or is of another kind.
+        ConfigError: The file cannot be read, or has another type.
     """
     problem = ""
     document: Any = None
     try:
-        with open(path, "rb") as file:  # json knows the marks of UTF-8 and UTF-16 (PowerShell)
+        with open(path, "rb") as file:  # json detects UTF-8 and UTF-16 (PowerShell) by their BOM
             document = json.load(file)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
@@ -217,19 +217,19 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a `Federation` that a credential configuration contains.
+    """Return the fields of a `Federation` in a credential configuration file.
 
-    The file is trusted with them: they decide where tokens are sent, `universe_domain` as much as
-    the addresses. `Federation` checks the form of each.
+    The file is trusted: its addresses and its `universe_domain` determine where tokens are sent.
+    `Federation` checks the format of each value.
 
     Raises:
-        ConfigError: It asks for something that is not supported.
+        ConfigError: The file has a setting that is not supported.
     """
     where = "GOOGLE_APPLICATION_CREDENTIALS"
     if "workforcePools" in str(document.get("audience")):
-        raise _unfit(where, "is of a workforce pool, which is for people")
+        raise _unfit(where, "is for a workforce pool, which is for people")
     if document.get("client_id"):
-        raise _unfit(where, "asks for an OAuth client, which workloads do without")
+        raise _unfit(where, "has an OAuth client, which workloads do not need")
     fields = {
         "audience": document.get("audience"),
         "sts_url": document.get("token_url"),

@@ -1,4 +1,4 @@
-"""What to say when the IAM Service Account Credentials API refuses, in the way of `_refusals`.
+"""Errors of the IAM Service Account Credentials API, like those in `_errors`.
 
 Sources: REST reference, projects.serviceAccounts; IAM, "Roles and permissions" (which role has
 which permission); google.rpc.ErrorInfo (AIP-193), which names the permission.
@@ -28,8 +28,8 @@ from gcp_aws_bridge.google._errors import (
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
 
-# IAM, "Roles and permissions": the role of least privilege with each permission. A federated
-# identity needs no other role for tokens; signatures need the second one.
+# IAM, "Roles and permissions": the role of least privilege with each permission. Tokens need the
+# first role, signatures the second one.
 _USER = "roles/iam.workloadIdentityUser"
 _CREATOR = "roles/iam.serviceAccountTokenCreator"
 _ROLES = {
@@ -39,7 +39,7 @@ _ROLES = {
     "signBlob": _CREATOR,
     "signJwt": _CREATOR,
 }
-# The permission of each method, where Google's message names none.
+# The permission of each method, if Google's message names none.
 _PERMISSIONS = {
     "generateAccessToken": "getAccessToken",
     "generateIdToken": "getOpenIdToken",
@@ -51,14 +51,14 @@ _LISTED = "gcloud iam service-accounts list --project={project}"
 _SIGNS = (
     Sign(
         "has not been used in project|SERVICE_DISABLED",
-        "The IAM Credentials API is off in the project of the pool.",
+        "The IAM Credentials API is disabled in the project of the pool.",
         "gcloud services enable iamcredentials.googleapis.com --project={number}",
         "exchange/google-api",
     ),
     Sign(
         "vpcServiceControls|prohibited by organization",
-        "A perimeter of VPC Service Controls keeps this identity out.",
-        "have an ingress rule of the perimeter admit it to iamcredentials.googleapis.com and "
+        "A perimeter of VPC Service Controls denies access to this identity.",
+        "add an ingress rule for it to the perimeter: iamcredentials.googleapis.com and "
         "sts.googleapis.com.",
         "exchange/google-perimeter",
     ),
@@ -70,21 +70,21 @@ _SIGNS = (
     ),
     Sign(
         "^INVALID_ARGUMENT.*lifetime",
-        "{lifetime} s were asked for.",
-        "ask for 3600 s at most, or list the account in the constraint "
+        "{lifetime} s were requested.",
+        "request 3600 s at most, or list the account in the constraint "
         "constraints/iam.allowServiceAccountCredentialLifetimeExtension.",
         "exchange/google-lifetime",
     ),
     Sign(
         "^UNAUTHENTICATED",
         "Google does not accept the federated identity's token any more.",
-        "none is needed: the next attempt gets another token. If it comes back, see that the pool "
-        "and the provider are not disabled: gcloud iam workload-identity-pools providers describe "
-        "{provider}",
+        "none is needed: the next attempt gets another token. If the error persists, check that "
+        "the pool and the provider are enabled: gcloud iam workload-identity-pools providers "
+        "describe {provider}",
         "exchange/google-impersonation",
     ),
 )
-# All else that is sent was checked here.
+# The other arguments were checked before the request.
 _INVALID_SCOPE = (
     "Google does not name the invalid argument; the scopes were {scopes}.",
     "give scopes= as URLs (https://www.googleapis.com/auth/cloud-platform), or leave it out.",
@@ -95,28 +95,29 @@ _INVALID_SCOPE = (
 def impersonation(
     federation: Federation, method: str, answer: Any, seen: Answered, asked: Asked
 ) -> ExchangeError:
-    """Return the error for a *method* of the API that was refused."""
+    """Return the error for a *method* of the API that failed."""
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
         return not_from_google(federation, ValueError(), seen.status)
-    code, said = one_word(error.get("status", seen.status)), error.get("message", "")
+    code, message = one_word(error.get("status", seen.status)), error.get("message", "")
     cause, fix, error_id = _cause(method, code, error, seen.status, asked)
     values = {
         **names(federation, asked),
         "account": str(federation.service_account),
         "project": _project_of(federation),
-        "number": _number(str(said)) or federation.audience.split("/")[4],
+        "number": _number(str(message)) or federation.audience.split("/")[4],
         "lifetime": str(federation.lifetime_s),
     }
     cause, fix = both(cause, fix, values)
     head = f"{method} for {federation.service_account} failed: {code}"
-    short, details = words_of(said, head + cause + fix)
+    short, details = words_of(message, head + cause + fix)
     made = ExchangeError(
         f"{head}{short}. {cause}".strip(),
         fix=fix,
         error_id=error_id,
         code=code,
-        # The federated token was revoked, or has just expired: the next attempt gets another one.
+        # After 401, the federated token was revoked or has expired: the next attempt gets a new
+        # one.
         retryable=seen.status in PASSING or seen.status == 401,
         details=details,
     )
@@ -130,7 +131,7 @@ def _cause(
     """Return cause, fix and error id."""
     if status in PASSING:
         return WAIT
-    # With the details, where google.rpc.ErrorInfo names reason and permission.
+    # The details contain google.rpc.ErrorInfo, with reason and permission.
     text = f"{code} {error.get('message', '')} {json.dumps(error.get('details', ''))}"
     if found := explained(_SIGNS, text):
         return found
@@ -143,9 +144,9 @@ def _cause(
 
 
 def _has_another_reason(error: Mapping[str, Any]) -> bool:
-    """Return whether google.rpc.ErrorInfo says that it is no matter of roles.
+    """Return whether google.rpc.ErrorInfo has a reason other than missing roles.
 
-    Such as USER_PROJECT_DENIED (a quota project), BILLING_DISABLED, CONSUMER_SUSPENDED.
+    For example USER_PROJECT_DENIED (a quota project), BILLING_DISABLED, CONSUMER_SUSPENDED.
     """
     reasons = re.findall(r'"reason": "(\w+)"', json.dumps(error.get("details", "")))
     if "insufficient authentication scopes" in str(error.get("message", "")):
@@ -154,7 +155,7 @@ def _has_another_reason(error: Mapping[str, Any]) -> bool:
 
 
 def _role(permission: str) -> tuple[str, str, str]:
-    """Return what to grant for a permission: the one that Google's message names decides."""
+    """Return cause, fix and error id for a missing permission."""
     if not permission:
         return unknown("PERMISSION_DENIED")
     role = _ROLES.get(permission, f"a role with iam.serviceAccounts.{permission}")
@@ -164,7 +165,7 @@ def _role(permission: str) -> tuple[str, str, str]:
             f"the member that has {_USER} there: gcloud iam service-accounts get-iam-policy "
             "{account}"
         )
-    cause = "Google says the same where there is no such account."
+    cause = "Google returns the same error if the account does not exist."
     return cause, f"grant {role} on {{account}} to {who}", "exchange/google-impersonation"
 
 
@@ -175,6 +176,6 @@ def _project_of(federation: Federation) -> str:
     return shlex.quote(project_of(str(federation.service_account)) or "PROJECT")
 
 
-def _number(said: str) -> str:
-    found = re.search(r"project (\d{6,20})\b", said, re.ASCII)
+def _number(message: str) -> str:
+    found = re.search(r"project (\d{6,20})\b", message, re.ASCII)
     return found[1] if found else ""

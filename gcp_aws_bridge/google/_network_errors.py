@@ -1,13 +1,13 @@
-"""What to say when Google is not reached, or something else answers.
+"""Errors for requests to Google without an answer, or with an answer of another server.
 
-The names of errors are those of requests and urllib3, and OpenSSL's words: what is in neither is
-said to be unknown.
+The patterns match names of errors of requests and urllib3; `tls` has the messages of OpenSSL.
 """
 
 from __future__ import annotations
 
 import re
 
+from gcp_aws_bridge._sts.tls import tls_failure
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 from gcp_aws_bridge.google._federation import Federation
 
@@ -17,28 +17,14 @@ _TLS = (
     "openssl s_client -connect {host} shows the certificate; where a proxy inspects TLS, set "
     "REQUESTS_CA_BUNDLE to the file of its authority."
 )
-# In the order of trying: an error of a proxy may hold one of TLS or DNS in its text.
+_OF_TLS = "hostname mismatch|doesn't match|not valid for|certificate|SSLError|SSL:|TLSV1"
+_NO_BUNDLE = (
+    "invalid path|could not find a suitable TLS CA",
+    "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file of certificates.",
+    "unset it, or give the path of a file of certificates (PEM).",
+)
+# In this order, after TLS: the message of a proxy error may contain an error of DNS.
 _SIGNS = (
-    (
-        "invalid path|could not find a suitable TLS CA",
-        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file of certificates.",
-        "unset it, or give the path of a file of certificates (PEM).",
-    ),
-    (
-        "hostname mismatch|doesn't match|not valid for",
-        "What answers has a certificate for another name.",
-        f"something on the way answers as Google. {_TLS}",
-    ),
-    (
-        "certificate",
-        "The certificate is not trusted.",
-        f"check REQUESTS_CA_BUNDLE and what intercepts TLS on the way. {_TLS}",
-    ),
-    (
-        "SSLError|SSL:|TLSV1",
-        "TLS failed on the way.",
-        f"look at proxies and firewalls that read or change TLS. {_TLS}",
-    ),
     (
         "ProxyError|InvalidProxyURL|ProxySchemeUnknown",
         "The proxy does not let it pass.",
@@ -61,17 +47,19 @@ _SIGNS = (
     ),
 )
 _UNKNOWN = (
-    "The cause is not known to gcp-aws-bridge.",
+    "",
+    "gcp-aws-bridge does not know the cause.",
     "curl -sv {url} from the same place, and gcp-aws-bridge doctor --google.",
 )
 
 
 def not_reached(federation: Federation, error: Exception) -> ExchangeError:
-    """Return the error for a network fault on the way to Google or back."""
+    """Return the error for a network error between this machine and Google."""
     cause = error.args[0] if error.args else error
     text = f"{type(cause).__name__} {cause}"
-    signs = (one for one in _SIGNS if re.search(one[0], text, re.IGNORECASE))
-    _, seen, fix = next(signs, ("", *_UNKNOWN))
+    tls = (_OF_TLS, f"TLS fails: {tls_failure(text).seen}.", f"check proxies on the way. {_TLS}")
+    signs = (sign for sign in (_NO_BUNDLE, tls, *_SIGNS) if re.search(sign[0], text, re.IGNORECASE))
+    _, seen, fix = next(signs, _UNKNOWN)
     certificate = "certificate" in text.lower()
     url = federation.iam_url if federation.iam_url in text else federation.sts_url
     host = _host_in(text) or url.partition("//")[2].partition("/")[0]
@@ -81,21 +69,21 @@ def not_reached(federation: Federation, error: Exception) -> ExchangeError:
         fix=fix.replace("{host}", host).replace("{url}", url),
         error_id="exchange/google-unreachable",
         code=type(cause).__name__,
-        # requests' ValueErrors are about addresses, of a malformed proxy for example.
+        # A ValueError of requests is about an address, for example of a malformed proxy.
         retryable=not certificate and not isinstance(cause, ValueError),
     )
 
 
 def _host_in(text: str) -> str:
-    """Return the host that urllib3's error names."""
+    """Return the host in an error of urllib3."""
     found = re.search(r"host='([A-Za-z0-9.:-]{1,255})'", text)
     return found[1] if found else ""
 
 
 def not_from_google(federation: Federation, error: Exception, status: int) -> ExchangeError:
-    """Return the error for an answer that is not Google's; of *error* the type alone is shown.
+    """Return the error for an answer that is not from Google.
 
-    Its text quotes the answer.
+    Shows only the type of *error*, since its message quotes the answer.
     """
     return ExchangeError(
         f"For {federation.label}, something answered what Google does not: HTTP {status} "
@@ -108,12 +96,11 @@ def not_from_google(federation: Federation, error: Exception, status: int) -> Ex
 
 
 def not_sent(federation: Federation, error: Exception) -> ExchangeError:
-    """Return the error for a request that failed before there was an answer."""
+    """Return the error for a request that failed before an answer arrived."""
     return ExchangeError(
         f"The request to Google for {federation.label} failed before an answer came: "
         f"{type(error).__name__}.",
-        fix="check request=, which must be a google.auth.transport.Request; without it the library "
-        "has one of its own.",
+        fix="check request=, which must be a google.auth.transport.Request, or omit it.",
         error_id="exchange/google-request",
         code=type(error).__name__,
     )

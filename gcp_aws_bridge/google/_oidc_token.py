@@ -1,4 +1,4 @@
-"""The subject token of whoever has an OIDC token already: a projected file, a callable."""
+"""Subject tokens from an OIDC token: a projected file, or a callable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
 
 @dataclass(frozen=True, repr=False)
 class OidcToken:
-    """What any `() -> str` returns, for a provider of its issuer: `TokenFile`, or one's own."""
+    """Subject tokens from any `() -> str` that returns an OIDC token, such as `TokenFile`."""
 
     source: Callable[[], str]
 
@@ -26,7 +26,7 @@ class OidcToken:
         except BridgeError:
             raise
         except Exception as error:
-            # Its type alone: a message of code that handles tokens may hold one.
+            # Show only the type: the message of code that handles tokens may contain one.
             raise TokenError(
                 f"{self._origin} raised {type(error).__name__}.",
                 fix="see the cause above it in the traceback.",

@@ -1,4 +1,4 @@
-"""AWS's outbound identity federation: an OIDC token, through botocore's own STS client."""
+"""AWS's outbound identity federation: OIDC tokens from botocore's STS client."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._subject_tokens import JWT, OfAws, SubjectToken, region_for
 
 # AWS STS API reference, GetWebIdentityToken: 60 to 3600 s, 300 by default. Google's access token
-# ends with this token, so that the longest is asked for. AWS refuses one that would outlive the
-# session of the keys, and does not say when that ends: then the next shorter one is asked for.
+# ends with this token, so the longest lifetime is requested first. AWS rejects a token that would
+# outlive the session of the keys, without its end: then the next shorter lifetime is requested.
 _LIVES_S = (3600, 1800, 900, 300, 120)
 _OUTLIVES_SESSION = "SessionDurationEscalationException"
 _LONGEST_AUDIENCE = 1000  # characters; the same reference
-_REFUSALS = {
+_ERRORS = {
     "OutboundWebIdentityFederationDisabledException": (
         "token/outbound-disabled",
         (
@@ -41,26 +41,27 @@ _REFUSALS = {
     ),
 }
 _UNKNOWN = (
-    "look AWS's words up in the STS API reference, GetWebIdentityToken; whether the keys are valid "
-    "shows aws sts get-caller-identity in the same place."
+    "look up the code in the STS API reference, GetWebIdentityToken; aws sts get-caller-identity "
+    "in the same place shows whether the keys are valid."
 )
 
 
 @dataclass(frozen=True, repr=False)
 class OutboundToken(OfAws):
-    """An OIDC token that AWS signs for its roles: `sts:GetWebIdentityToken`.
+    """Subject tokens from AWS's outbound identity federation (`sts:GetWebIdentityToken`).
 
-    For a provider whose issuer is the account's own. The account must have outbound identity
-    federation enabled, and the role must be allowed the action. The token lives for an hour, or
-    until the session of the AWS keys ends; without a service account, Google's token ends with it.
+    For an OIDC provider whose issuer is the AWS account. The account must have outbound identity
+    federation enabled, and the role needs permission for the action. The token is valid for one
+    hour, or until the session of the AWS keys ends; without a service account, Google's token ends
+    with it.
 
     Args:
-        session: As for `SignedRequest`.
-        audience: Audience of the token. None: the provider's own.
+        session: See `SignedRequest`.
+        audience: Audience of the token. None: the name of the provider.
 
     Raises:
-        ConfigError: botocore is too old to know it.
-        TokenUnavailable, TokenError: As for `SignedRequest`; or AWS refused.
+        ConfigError: botocore is too old for the action.
+        TokenUnavailable, TokenError: See `SignedRequest`; or AWS denied the request.
     """
 
     audience: str | None = None
@@ -77,11 +78,11 @@ class OutboundToken(OfAws):
 
 
 def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
-    """Ask AWS STS for a token that is meant for *audience*. Asks each time; the cache keeps.
+    """Request a token for *audience* from AWS STS, without a cache.
 
     Raises:
         ConfigError: botocore does not know the action.
-        TokenUnavailable, TokenError: There are no keys to sign with, or AWS refused.
+        TokenUnavailable, TokenError: There are no AWS keys, or AWS denied the request.
     """
     key_id, secret, token = identity.frozen()
     try:
@@ -119,7 +120,7 @@ def _web_identity_token(identity: AwsIdentity, audience: str) -> str:
 
 
 def _longest(ask: Callable[..., Any], audience: str) -> Any:
-    """Return AWS's answer for the longest life that the session of the keys allows."""
+    """Return AWS's answer for the longest lifetime that the session of the keys allows."""
     for life_s in _LIVES_S:
         try:
             return ask(Audience=[audience], SigningAlgorithm="RS256", DurationSeconds=life_s)
@@ -134,7 +135,7 @@ def _code(error: botocore.exceptions.ClientError) -> str:
 
 def _refused(error: botocore.exceptions.ClientError) -> TokenError:
     code = _code(error)
-    error_id, fix = _REFUSALS.get(code, ("token/outbound-refused", _UNKNOWN))
+    error_id, fix = _ERRORS.get(code, ("token/outbound-refused", _UNKNOWN))
     return TokenError(
         f"AWS gave no token for Google: {code} {quoted(error, 300)}.",
         fix=fix,

@@ -1,4 +1,4 @@
-"""Whether two sets of AWS keys are of one principal, by what AWS says of both."""
+"""Check that two sets of AWS keys belong to the same principal, by GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._environment import AwsEnvironment, changed
 
-# IAM Identity Center's roles; the name of their session is the user's (IAM Identity Center user
+# Roles of IAM Identity Center, whose session name is the user's name (IAM Identity Center user
 # guide, "Permission sets": AWSReservedSSO_NAME_ID).
 _OF_PEOPLE = "AWSReservedSSO_"
 
 
 def require_same(old: AwsEnvironment, new: AwsEnvironment) -> None:
-    """Check that the keys of *new* are of the role or user that those of *old* are of.
+    """Check that the keys in *old* and *new* belong to the same role or user.
 
-    Asks AWS STS for both. The principal cannot be read from an access key id.
+    Sends a request to AWS STS for both: an access key id does not contain the principal.
 
     Raises:
-        TokenError: They are not; or AWS did not say, as of keys that have expired.
+        TokenError: The keys belong to different principals, or AWS did not accept them.
     """
     former, present = _principal(old), _principal(new)
     if former != present:
-        raise changed("the access keys are of another role, user or account")
+        raise changed("the access keys belong to another role, user or account")
 
 
 def _principal(environment: AwsEnvironment) -> tuple[str, ...]:
@@ -55,12 +55,12 @@ def _principal(environment: AwsEnvironment) -> tuple[str, ...]:
         *(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError),
         *(KeyError, ValueError),
     ) as error:
-        why = "AWS STS did not confirm that the former keys and the present ones are of one role"
+        why = "AWS STS did not confirm that the previous and the current keys belong to one role"
         raise changed(why, retryable=refused(error).retryable) from None
 
 
 def _without_session(account: str, arn: str, user_id: str) -> tuple[str, ...]:
-    """Return the parts of GetCallerIdentity's answer that stay when a role is assumed again.
+    """Return the parts of GetCallerIdentity's answer that are the same for all sessions of a role.
 
     See: AWS STS API reference, GetCallerIdentity; IAM user guide, "IAM identifiers": an assumed
     role is `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, its id `AROA…:SESSION`.

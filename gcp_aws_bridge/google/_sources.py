@@ -1,8 +1,8 @@
-"""Which subject token this machine is to show: the one that was asked for, else the one it has.
+"""Choice of the subject token source: the configured source, or the source of this machine.
 
-Which of them a provider takes was decided when it was made (an AWS provider, or one of OIDC), and
-cannot be seen from here. Reads `GCP_AWS_BRIDGE_GOOGLE_SOURCE`, `GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE`
-and `AWS_WEB_IDENTITY_TOKEN_FILE`. What reads OIDC tokens is loaded where there is one.
+The kind of the provider (AWS or OIDC) determines which subject token it accepts; it cannot be
+looked up here. Reads `GCP_AWS_BRIDGE_GOOGLE_SOURCE`, `GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE` and
+`AWS_WEB_IDENTITY_TOKEN_FILE`. Code for OIDC tokens is imported only if it is needed.
 """
 
 from __future__ import annotations
@@ -24,43 +24,46 @@ from gcp_aws_bridge.google._subject_tokens import (
 
 _log = logging.getLogger("gcp_aws_bridge")
 _NAMES = ("signed-request", "token-file", "outbound")
-# What google-config writes as the command of an executable; before it, where this package is.
+# End of the command that google-config writes for an executable, after the path of this package's
+# command.
 OUTBOUND_COMMAND = " google-token --executable --source outbound"
 
 
 def choose(
-    given: Any, session: Any, federation: Federation, document: Mapping[str, Any]
+    requested: Any, session: Any, federation: Federation, document: Mapping[str, Any]
 ) -> SubjectTokenSource:
-    """As `chosen`, without the reason, which is logged."""
-    found, why = chosen(given, session, federation, document)
+    """Return the source of `chosen`, and log the reason."""
+    found, why = chosen(requested, session, federation, document)
     _log.debug("%s: subject token from %s: %s", federation.label, type(found).__name__, why)
     return found
 
 
 def chosen(
-    given: Any, session: Any, federation: Federation, document: Mapping[str, Any]
+    requested: Any, session: Any, federation: Federation, document: Mapping[str, Any]
 ) -> tuple[SubjectTokenSource, str]:
-    """The source that was asked for, or else the one that this machine has; and why that.
+    """Return the configured source, or the source of this machine, and the reason.
 
     Args:
-        given: A source, a name of one, a callable that returns an OIDC token, or None.
-        document: The credential configuration, where one was read.
+        requested: A source, the name of a source, a callable that returns an OIDC token, or None.
+        session: A boto3 or botocore session, or None.
+        federation: The provider.
+        document: Content of the credential configuration file; empty without a file.
 
     Raises:
-        ConfigError: There is no such source, or it takes what is not here.
+        ConfigError: The source is unknown, or a setting for it is missing.
     """
-    why = "it was asked for"
-    given = None if given == "" else given
-    if given is None and (named := os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")):
-        given, why = named, "GCP_AWS_BRIDGE_GOOGLE_SOURCE says so"
-    if isinstance(given, str):
-        return _named(given, session), why
-    if isinstance(given, OfAws):
-        return given, why
-    if callable(given) and not isinstance(given, type):  # SignedRequest() was meant
-        return _oidc(given), why
-    if given is not None:
-        raise unknown(given)
+    why = "it was requested"
+    requested = None if requested == "" else requested
+    if requested is None and (named := os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")):
+        requested, why = named, "GCP_AWS_BRIDGE_GOOGLE_SOURCE is set"
+    if isinstance(requested, str):
+        return _named(requested, session), why
+    if isinstance(requested, OfAws):
+        return requested, why
+    if callable(requested) and not isinstance(requested, type):  # a class such as SignedRequest
+        return _oidc(requested), why
+    if requested is not None:
+        raise unknown(requested)
     return _of_document(document, session) if document else _found(federation, session)
 
 
@@ -75,21 +78,21 @@ def _named(name: str, session: Any) -> SubjectTokenSource:
 
 
 @without_inner_frames  # the environment may hold keys
-def token_file(given: str | None = None) -> str:
-    """The path of the file that `token-file` means.
+def token_file(path: str | None = None) -> str:
+    """Return the path of the file for the source `token-file`.
 
     Raises:
-        ConfigError: None is named.
+        ConfigError: No file is configured.
     """
     environ = os.environ
     path = (
-        given
+        path
         or environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
         or environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     )
     if not path:
         raise ConfigError(
-            "A token file is to be sent to Google, and none is named.",
+            "The source token-file needs the path of a token file, and none is set.",
             fix="set GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE to the path of a projected "
             "serviceAccountToken.",
             error_id="config/google-source",
@@ -98,17 +101,17 @@ def token_file(given: str | None = None) -> str:
 
 
 def _found(federation: Federation, session: Any) -> tuple[SubjectTokenSource, str]:
-    """A token that was made for this pool, else the AWS identity.
+    """Return a token file for this pool, or the AWS identity.
 
-    IRSA's token is made for AWS's STS, so a provider of OIDC takes it only where it was told to:
-    its file is sent unasked only where the token says that it is for the pool. AWS's outbound
-    token needs what a signed request needs, and an account that was set up for it: never a guess.
+    IRSA's token file is used only if its audience is the pool: its usual audience is AWS STS, which
+    few OIDC providers allow. AWS's outbound token needs an account that is set up for it, and is
+    never chosen by default.
     """
     if session is not None:
-        return SignedRequest(session), "a session was given"
+        return SignedRequest(session), "a session is an argument"
     path = os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
     if path:
-        return _file(path), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE names it"
+        return _file(path), "GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE is set"
     path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if path and _is_for(federation, path):
         return _file(path), "AWS_WEB_IDENTITY_TOKEN_FILE is for this provider"
@@ -148,7 +151,7 @@ def _is_for(federation: Federation, path: str) -> bool:
 def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectTokenSource, str]:
     source = document.get("credential_source")
     source = source if isinstance(source, Mapping) else {}
-    why = "GOOGLE_APPLICATION_CREDENTIALS says so"
+    why = "GOOGLE_APPLICATION_CREDENTIALS has it"
     if document.get("subject_token_type") == SIGNED_REQUEST:
         return SignedRequest(session), why
     form = source.get("format")
@@ -157,20 +160,20 @@ def _of_document(document: Mapping[str, Any], session: Any) -> tuple[SubjectToke
     executable = source.get("executable")
     command = executable.get("command") if isinstance(executable, Mapping) else None
     if isinstance(command, str) and command.endswith(OUTBOUND_COMMAND):
-        return _outbound(session), why  # what it would do, and without another process
+        return _outbound(session), why  # the same as the command, without another process
     raise ConfigError(
         "The credential configuration file has a credential_source that is neither AWS's, nor a "
         "file of text, nor gcp-aws-bridge google-token.",
-        fix="set GCP_AWS_BRIDGE_GOOGLE_SOURCE=signed-request where the provider is of AWS; else "
-        "give source=, or have google-auth read the file.",
+        fix="for an AWS provider, set GCP_AWS_BRIDGE_GOOGLE_SOURCE=signed-request; otherwise pass "
+        "source=, or use google-auth to read the file.",
         error_id="config/google-source",
     )
 
 
-def unknown(given: object) -> ConfigError:
-    """Return the error for a *source* that is none."""
+def unknown(source: object) -> ConfigError:
+    """Return the error for an unknown *source*."""
     return ConfigError(
-        f"The source {quoted(given)} ({type(given).__name__}) is no source of a subject token.",
-        fix=f"give one of {', '.join(_NAMES)}, or a callable that returns an OIDC token.",
+        f"The source {quoted(source)} ({type(source).__name__}) is no source of a subject token.",
+        fix=f"pass one of {', '.join(_NAMES)}, or a callable that returns an OIDC token.",
         error_id="config/google-source",
     )

@@ -1,6 +1,6 @@
-"""What proves to Google who runs here: one subject token, of a request that an AWS identity signed.
+"""Subject tokens, which prove the identity to Google's STS: a request signed with AWS keys.
 
-The other two, which are OIDC tokens, are loaded where they are wanted: `_oidc_token`, `_outbound`.
+`_oidc_token` and `_outbound` have the other two kinds, which are OIDC tokens.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from gcp_aws_bridge.google._environment import AwsEnvironment
 # Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
 SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
-# AIP-4117, "Determining the subject token in AWS". As there, whom the request is for is signed with
-# the rest: google-auth's own credentials add that header to a request which is signed already, so
-# that whoever was shown it could name another provider.
+# AIP-4117, "Determining the subject token in AWS". The signature covers the header with the
+# provider. google-auth's credentials add the header after signing, so that a recipient could
+# replace the provider.
 _CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
-# Every region of AWS so far has this form ("us-gov-west-1"; AWS General Reference, "Service
-# endpoints"). A zone ("us-east-1a") or a misspelt region has no STS that Google could ask.
+# All regions of AWS have this format ("us-gov-west-1"; AWS General Reference, "Service endpoints").
+# A zone ("us-east-1a") or a misspelt region has no STS that Google could call.
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
 _FOR = "x-goog-cloud-target-resource"
 
 
 class SubjectToken(SecretValue):
-    """What is traded at Google's token endpoint, and of which type (RFC 8693) it is."""
+    """A subject token and its type (RFC 8693)."""
 
     __slots__ = ("type", "value")
 
@@ -55,10 +55,11 @@ SubjectTokenSource = Callable[[str], SubjectToken]
 
 @dataclass(frozen=True, repr=False)
 class OfAws:
-    """What an AWS identity proves itself by; each kind is equal to its own kind alone.
+    """Base class of sources that use an AWS identity.
 
     Args:
-        session: boto3's or botocore's, whose credentials sign. None: what the environment says.
+        session: A boto3 or botocore session whose credentials sign. None: the identity in the
+            environment.
     """
 
     session: Any = None
@@ -76,7 +77,7 @@ class OfAws:
         return self._token_of(audience, self._identity())
 
     def _identity(self, environment: AwsEnvironment | None = None) -> AwsIdentity:
-        """Return whose keys sign: the session's, or those that *environment* names (None: now)."""
+        """Return the AWS identity of the session or of *environment* (None: the current one)."""
         if self.session is not None:
             self._locks.ensure()
         return AwsIdentity(self.session, environment)
@@ -86,25 +87,26 @@ class OfAws:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        """Return the settings: fsspec identifies file systems by how their arguments print."""
-        shown = [one.name for one in fields(self)[1:] if one.repr]
+        """Return the settings: fsspec identifies file systems by the `repr` of their arguments."""
+        shown = [each.name for each in fields(self)[1:] if each.repr]
         others = "".join(f", {name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__qualname__}(session={name_of(self.session)}{others})"
 
 
 class SignedRequest(OfAws):
-    """A signed `GetCallerIdentity` request, for an AWS provider: Google sends it to AWS.
+    """A signed `GetCallerIdentity` request for an AWS provider, which Google sends to AWS.
 
-    Nothing is sent to AWS from here. Good for five minutes (AWS Signature Version 4), and for the
-    provider that it names.
+    This library does not send it. The signature is valid for five minutes (AWS Signature Version
+    4), and only for the provider in it.
 
     Args:
-        session: boto3's or botocore's, whose credentials sign. None: what the environment says.
+        session: A boto3 or botocore session whose credentials sign. None: the identity in the
+            environment.
 
     Raises:
-        ConfigError: The configured region is no name of a region.
-        TokenUnavailable: There is no AWS identity here.
-        TokenError: botocore could not get its keys.
+        ConfigError: The configured region is not the name of a region.
+        TokenUnavailable: This machine has no AWS identity.
+        TokenError: botocore could not get the keys of the identity.
     """
 
     @without_inner_frames
@@ -122,23 +124,24 @@ class SignedRequest(OfAws):
 
 
 def region_for(identity: AwsIdentity) -> str:
-    """Return the region whose STS is asked about *identity*.
+    """Return the region of the STS that verifies *identity*.
 
     Raises:
-        ConfigError: What is configured is no name of a region.
+        ConfigError: The configured region is not the name of a region.
     """
     region = identity.region()
     if _REGION.fullmatch(region) is None:
         raise ConfigError(
             f"{quoted(region)} is not the name of an AWS region, so there is no AWS STS to ask.",
-            fix="set AWS_REGION and AWS_DEFAULT_REGION, or region in the profile: us-east-1, say.",
+            fix="set AWS_REGION and AWS_DEFAULT_REGION, or region in the profile, to us-east-1 or "
+            "another region.",
             error_id="config/google-aws-region",
         )
     return region
 
 
 def region_of(token: SubjectToken) -> str:
-    """Return the AWS region that a signed request is for; empty for any other token."""
+    """Return the AWS region of a signed request; "" for other subject tokens."""
     if token.type != SIGNED_REQUEST:
         return ""
     host = json.loads(unquote(token.value))["url"].partition("//sts.")[2]

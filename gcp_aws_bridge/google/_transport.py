@@ -1,8 +1,8 @@
-"""How Google's token endpoints are asked: HTTPS, no redirect, bounded in time, nothing logged.
+"""Requests to Google's token endpoints: HTTPS, no redirects, time limits, no logs.
 
-requests, through google-auth's own transport: what every client of Google Cloud in Python brings,
-with its proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUNDLE`). What keeps a
-request confidential is in `_google_connection`.
+Uses google-auth's transport with requests, which all Python clients of Google Cloud have, and its
+proxies (`HTTPS_PROXY`, `NO_PROXY`) and certificates (`REQUESTS_CA_BUNDLE`). `google_connection`
+keeps requests confidential.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ with extra("google", "requests", "2.20"):
 
     from gcp_aws_bridge._tokens.google_connection import bounded_session, proxy_of, send
 
-# The endpoints answer in tenths of a second. Attempts are counted in one place, the cache.
+# The endpoints answer in tenths of a second. Only the credential cache makes several attempts.
 _TIMEOUT_S = 10.0
 
 
 def _own() -> Request:
-    """Return a transport for one exchange, which reads no certificates again."""
+    """Return a transport for one exchange, with the shared TLS context."""
     return Request(bounded_session(adapter()))
 
 
 class Transport:
-    """google-auth's `Request`, for one exchange; remembers of an answer what errors leave out.
+    """google-auth's `Request` for one exchange. Stores status and date of the last answer.
 
     Args:
-        request: The user's own `google.auth.transport.Request`, which knows how Google is reached
-            and for how long a whole answer may take.
-        timeout_s: Seconds that connecting may take, and each wait for more of an answer.
+        request: The user's `google.auth.transport.Request`, with its own proxies and time limit.
+        timeout_s: Time-out for connecting and for each read, in seconds.
 
     Attributes:
         status: HTTP status of the last answer, or 0.
-        date: The clock of who answered, aware UTC, where it told.
+        date: `Date` header of the last answer, aware UTC, or None.
     """
 
     def __init__(
@@ -55,10 +54,8 @@ class Transport:
 
     @property
     def date(self) -> datetime | None:
-        """See above."""
-        from gcp_aws_bridge._tokens.http import (
-            http_date,  # where Google says no, or the doctor looks
-        )
+        """`Date` header of the last answer, aware UTC, or None."""
+        from gcp_aws_bridge._tokens.http import http_date  # only for errors and the doctor
 
         return http_date(self._date)
 
@@ -70,33 +67,33 @@ class Transport:
             self._ours.session.close()
 
     def proxy(self, url: str) -> str:
-        """Return the proxy that *url* is reached through by default; empty for none."""
+        """Return the default proxy for *url*, or ""."""
         return proxy_of(self._ours.session, url) if self._ours else ""
 
-    def __call__(self, url: str, method: str = "GET", **asked: Any) -> Any:
-        """Send a request, as google-auth's classes call it.
+    def __call__(self, url: str, method: str = "GET", **options: Any) -> Any:
+        """Send a request. google-auth's classes call this method.
 
         Raises:
             ConfigError: The request could be read on the network or by a proxy.
             google.auth.exceptions.TransportError: There was no answer.
         """
         self.status, self._date = 0, None
-        asked.setdefault("timeout", self._timeout_s)
+        options.setdefault("timeout", self._timeout_s)
         with wire_logs_silenced():
             try:
-                answer = send(self._request, url, method, **asked)
-            except OSError as error:  # requests' own, bare: a file of certificates that is none
+                answer = send(self._request, url, method, **options)
+            except OSError as error:  # requests raises it for an invalid certificate file
                 raise TransportError(error) from error
         self.status = answer.status
         self._date = answer.headers.get("date")
         return answer
 
     def post(self, url: str, bearer: str, body: Mapping[str, Any]) -> Any:
-        """The JSON that is answered to *body*.
+        """Send *body* as JSON; return the answer, parsed from JSON.
 
         Raises:
-            ValueError: It is no JSON.
-            google.auth.exceptions.TransportError: Nothing was answered.
+            ValueError: The answer is not JSON.
+            google.auth.exceptions.TransportError: There was no answer.
         """
         headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
         answer = self(url, "POST", headers=headers, body=json.dumps(body).encode())

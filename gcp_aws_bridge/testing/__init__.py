@@ -8,8 +8,8 @@
     def test_that(eks_pod):  # a pod in EKS, which calls Google Cloud
         eks_pod.add_service_account("publisher@my-project.iam.gserviceaccount.com")
 
-Without pytest, `gke_pod()` and `eks_pod()` here are the same as context managers. Importing this
-loads neither pytest nor the emulator: they are loaded when the first pod is entered.
+Without pytest, use the context managers `gke_pod()` and `eks_pod()` of this module. Importing it
+loads neither pytest nor the emulator; the first pod loads them.
 
 See: docs/how-to/testing.md
 """

@@ -19,7 +19,7 @@ from gcp_aws_bridge.emulator.mapping import AWS_DEFAULT
 from gcp_aws_bridge.emulator.service import Service
 from gcp_aws_bridge.testing._isolation import SetEnvironment, environment, forget
 from gcp_aws_bridge.testing._pod import Pod, entered, serving
-from gcp_aws_bridge.testing._simulated import attributes, botocore_too
+from gcp_aws_bridge.testing._simulated import attributes, move_botocore
 
 How = Literal["pod-identity", "irsa"]
 
@@ -33,25 +33,24 @@ _PROVIDER = re.compile(
     r"/workloadIdentityPools/([a-z0-9-]+)/providers/([a-z0-9-]+)"
 )
 _AWS_ROLE = "attribute.aws_role"
-# Google's default, but for the subject: the ARN of a pod's session is longer than a subject may be
-# where its role's name has more than 25 letters. No cel-python is needed for this.
+# Google's default, except for the subject. With a role name of more than 25 letters, the ARN of a
+# pod's session exceeds the limit for subjects. The mapping does not need cel-python.
 _MAPPING = {**AWS_DEFAULT, "google.subject": "assertion.userid"}
-_NOBODY = "assertion.nobody"  # a condition with no value admits nobody
+_NEVER = "assertion.absent"  # a condition without a value is false for all identities
 
 
 class EksPod(Pod):
-    """This process as a pod in EKS whose role may act as the service accounts that are added.
+    """This process as a pod in EKS whose role may impersonate the service accounts that you add.
 
-    Its Pod Identity Agent, Google's token endpoint and IAM Credentials API are the emulator's, on
-    loopback; its environment names them, and a provider that trusts the role's account. Its time
-    is the machine's until a test moves it. Not for two threads at a time. Nothing it does outlives
-    it.
+    The emulator serves its Pod Identity Agent, Google's token endpoint and the IAM Credentials API
+    on loopback. Environment variables refer to them, and to a provider that trusts the role's AWS
+    account. The pod's time is the machine's until a test changes it. Use a pod from one thread at a
+    time. All its effects end with it.
 
     Attributes:
-        cloud: Both clouds: requests that arrived, faults, latency, providers, whose a token is.
-            See `gcp_aws_bridge.emulator`.
-        role_arn: Whose AWS keys it has: `arn:aws:iam::123456789012:role/app`, unless it `becomes`
-            another.
+        cloud: Both clouds: requests, faults, latency, providers, identities of tokens. See
+            `gcp_aws_bridge.emulator`.
+        role_arn: Role of the pod: `arn:aws:iam::123456789012:role/app` until `becomes` changes it.
     """
 
     def __init__(self, cloud: Emulator) -> None:
@@ -59,44 +58,43 @@ class EksPod(Pod):
         self.role_arn: str = _ROLE
         self._how: How = "pod-identity"
         self._environ: dict[str, str] = {}
-        self._put: SetEnvironment
         self._providers: dict[str, WorkloadProvider] = {}
         self._accounts: dict[str, Callable[[], object]] = {}
         self._denied: Counter[str | None] = Counter()
         self._until_left = ExitStack()
         self._folder = ""
 
-    # Whom it may be.
+    # Identity.
 
     @property
     def provider(self) -> WorkloadProvider:
-        """Google's provider that the environment names; knows how policies name whom it admits."""
+        """The workload identity pool provider in the environment."""
         return self._providers[_AUDIENCE]
 
     def add_provider(self, audience: str) -> None:
-        """Have another provider trust the role's AWS account: for an app that says which it uses.
+        """Add another provider for the role's AWS account, for a program that sets its audience.
 
         Args:
             audience: `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/
-                POOL/providers/PROVIDER`, with or without what is before `projects/`.
+                POOL/providers/PROVIDER`, with or without the part before `projects/`.
 
         Raises:
-            ValueError: It names no provider.
+            ValueError: This is not the name of a provider.
         """
-        found = _PROVIDER.fullmatch(audience)
-        if found is None:
-            raise ValueError(f"{audience!r} is no provider's name: {_AUDIENCE} is one.")
-        number, pool, provider = found.groups()
-        made = self.cloud.add_aws_provider(
+        parts = _PROVIDER.fullmatch(audience)
+        if parts is None:
+            raise ValueError(f"{audience!r} is not the name of a provider, such as {_AUDIENCE}.")
+        number, pool, name = parts.groups()
+        provider = self.cloud.add_aws_provider(
             self.role_arn.split(":")[4],
             pool=pool,
-            provider=provider,
+            provider=name,
             project_number=number,
             attribute_mapping=_MAPPING,
-            attribute_condition=_NOBODY if self._denied[None] else None,
+            attribute_condition=_NEVER if self._denied[None] else None,
         )
-        self._providers[made.audience] = made
-        for add in self._accounts.values():  # whom a pod is depends on its providers
+        self._providers[provider.audience] = provider
+        for add in self._accounts.values():  # their members depend on the providers
             add()
 
     def add_service_account(
@@ -107,23 +105,23 @@ class EksPod(Pod):
         token_creator: bool = False,
         extended_lifetime: bool = False,
     ) -> None:
-        """Make a service account, or replace the one of this e-mail.
+        """Create a service account, or replace the account with the same e-mail.
 
         Args:
             email: `NAME@PROJECT.iam.gserviceaccount.com`.
-            members: Who has roles/iam.workloadIdentityUser on it, as `principal://…` or
-                `principalSet://…`; None: this pod, by its role.
-            token_creator: Whether they have roles/iam.serviceAccountTokenCreator as well, which
-                signed URLs need.
-            extended_lifetime: Whether its tokens may live for twelve hours instead of one.
+            members: Members with roles/iam.workloadIdentityUser on the account, as `principal://…`
+                or `principalSet://…`; None: this pod, by its role.
+            token_creator: Whether the members also have roles/iam.serviceAccountTokenCreator,
+                which signed URLs need.
+            extended_lifetime: Whether access tokens may last twelve hours instead of one.
 
         Raises:
             ValueError: The e-mail or a member is malformed.
         """
-        given = None if members is None else tuple(members)
+        fixed = None if members is None else tuple(members)
 
         def add() -> None:
-            admitted = self._members() if given is None else given
+            admitted = self._members() if fixed is None else fixed
             admitted = () if self._denied[email] else admitted
             self.cloud.add_google_service_account(
                 email,
@@ -136,18 +134,19 @@ class EksPod(Pod):
         self._accounts[email] = add
 
     def becomes(self, role_arn: str, *, how: How = "pod-identity") -> None:
-        """Be a pod of another role, as if it had been from the start.
+        """Change the pod's role, as if it had had this role from the start.
 
-        Google trusts the new role as it did the former. The app is to make its credentials anew:
-        those made before are of the former until they are renewed, and of no certain one then.
+        Google trusts the new role like the previous one. Create new credentials in your program
+        afterwards: existing ones keep the previous role until their refresh, and their role is
+        undefined then.
 
         Args:
             role_arn: `arn:aws:iam::ACCOUNT:role/NAME`.
-            how: Where its keys come from: EKS Pod Identity, or IAM roles for service accounts.
+            how: Source of the AWS keys: EKS Pod Identity, or IAM roles for service accounts.
 
         Raises:
-            ValueError: It is the ARN of no role, or there is no such way.
-            TimeoutError: As `settle`.
+            ValueError: `role_arn` is not the ARN of a role, or `how` is unknown.
+            TimeoutError: See `settle`.
         """
         self.settle()
         cloud = self.cloud
@@ -162,26 +161,26 @@ class EksPod(Pod):
         self._add_providers()
 
     def deny(self, service_account: str | None = None) -> AbstractContextManager[object]:
-        """Have the service account let nobody act as it, from now on.
+        """Deny all impersonation of a service account, from now on.
 
-        Tokens that Google has given stay good. As a context manager it ends with its block, else
-        with the test.
+        Issued tokens stay valid. The denial ends with the `with` block, or otherwise with the test.
 
         Args:
-            service_account: Its e-mail; None: it is the providers' condition that admits nobody.
+            service_account: E-mail of the account; None: the attribute condition of all providers
+                rejects all identities.
 
         Raises:
-            KeyError: `add_service_account` has not made it.
+            KeyError: The account was not created by `add_service_account`.
         """
         if service_account is not None and service_account not in self._accounts:
             raise KeyError(service_account)
 
         def change(by: int) -> None:
             self._denied[service_account] += by
-            self._add_providers()  # and accounts
+            self._add_providers()  # also updates the accounts
 
         change(1)
-        return self._trouble(lambda: change(-1))
+        return self._until_test_ends(lambda: change(-1))
 
     def _members(self) -> list[str]:
         _, partition, _, _, account, role = self.role_arn.split(":")
@@ -195,29 +194,28 @@ class EksPod(Pod):
     # Outages.
 
     def google_sts_outage(self) -> AbstractContextManager[object]:
-        """Have Google's token endpoint refuse connections, from now on; ends as `deny` does.
+        """Make Google's token endpoint refuse connections, from now on; ends like `deny`.
 
         Raises:
-            RuntimeError: It does already.
+            RuntimeError: There is an outage already.
         """
         return self._outage(self.cloud.google_sts)
 
     def iam_outage(self) -> AbstractContextManager[object]:
-        """Have the IAM Credentials API refuse connections, from now on; ends as `deny` does.
+        """Make the IAM Credentials API refuse connections, from now on; ends like `deny`.
 
         Raises:
-            RuntimeError: It does already.
+            RuntimeError: There is an outage already.
         """
         return self._outage(self.cloud.iam_credentials)
 
     def agent_outage(self) -> AbstractContextManager[object]:
-        """Have the Pod Identity Agent refuse connections, from now on; ends as `deny` does.
+        """Make the Pod Identity Agent refuse connections, from now on; ends like `deny`.
 
-        botocore asks it for keys at the first exchange, and again when they are about to end: they
-        live for six hours.
+        botocore requests keys at the first exchange, and again before they expire (six hours).
 
         Raises:
-            RuntimeError: It does already.
+            RuntimeError: There is an outage already.
         """
         return self._outage(self.cloud.pod_identity)
 
@@ -225,39 +223,38 @@ class EksPod(Pod):
 
     @property
     def exchanges(self) -> int:
-        """How often Google has given a federated token for the AWS identity since the test began.
-
-        All service accounts share that one.
-        """
+        """Number of federated tokens, which all service accounts share, since the test began."""
         return sum(each.status == 200 for each in self.cloud.google_sts.requests)
 
     @property
     def impersonations(self) -> int:
-        """How often Google has given a service account's token since the test began."""
-        asked = self.cloud.iam_credentials.requests
+        """Number of service account tokens that Google has issued since the test began."""
+        requests = self.cloud.iam_credentials.requests
         methods = (":generateAccessToken", ":generateIdToken")
-        return sum(each.path.endswith(methods) and each.status == 200 for each in asked)
+        return sum(each.path.endswith(methods) and each.status == 200 for each in requests)
 
     @property
     def agent_requests(self) -> int:
-        """How many requests have reached the Pod Identity Agent since the test began."""
+        """Number of requests to the Pod Identity Agent since the test began."""
         return len(self.cloud.pod_identity.requests)
 
     # Time.
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Move the time of this library, of botocore's AWS keys and of both clouds ahead.
+        """Move the time of this library, of botocore's AWS keys and of both clouds forward.
 
-        As `GkePod.advance` does, and with the same errors.
+        Otherwise like `GkePod.advance`, with the same errors.
         """
         super().advance(seconds)
-        # Another file of the pod's token, long before its end, as the kubelet writes it.
+        # Write a new token file, as the kubelet does long before the token expires.
         self.cloud.eks_pod(self.role_arn, self._folder, how=self._how)
 
-    # What `Pod` asks.
+    # Implementation of `Pod`.
 
     def _enter(self, put: SetEnvironment) -> None:
-        self._folder = self._until_left.enter_context(_token_folder())
+        self._folder = _folder_name(os.getpid())
+        os.mkdir(self._folder, 0o700)
+        self._until_left.callback(shutil.rmtree, self._folder)
         self._put = put
         self.becomes(_ROLE)
         self.add_provider(_AUDIENCE)
@@ -281,33 +278,23 @@ class EksPod(Pod):
 
 @lru_cache(maxsize=1)
 def _folder_name(process: int) -> str:
-    """Return an unused name: the same for all pods of a process, as in EKS.
+    """Return an unused path, the same for all pods of a process, as in EKS.
 
-    The path is part of the AWS identity: credentials that a program keeps from one test to the next
-    would have another one.
+    The path is part of the AWS identity. With another path, credentials that a program keeps from
+    one test to the next would have another identity.
     """
     with TemporaryDirectory() as folder:
         return folder
 
 
 @contextmanager
-def _token_folder() -> Iterator[str]:
-    folder = _folder_name(os.getpid())
-    os.mkdir(folder, 0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
 def eks_pod() -> Iterator[EksPod]:
-    """Be in a pod in EKS until the end of the block: the fixture of this name, without pytest.
+    """Run the `with` block in a pod in EKS: the fixture of the same name, without pytest.
 
     Raises:
         RuntimeError: This process is in a pod already.
     """
     with serving() as cloud, environment() as put, attributes() as put_attribute:
-        botocore_too(put_attribute)
+        move_botocore(put_attribute)
         with entered(EksPod(cloud), put) as pod:
             yield pod

@@ -1,4 +1,4 @@
-"""The pytest plugin. Imports nothing but pytest until a test asks for a pod."""
+"""The pytest plugin. Imports only pytest until a test uses a pod."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _pod_clouds() -> Iterator[Emulator]:
-    """Serve both clouds from the first pod to the end: their ports then stay the same."""
+    """Serve both clouds from the first pod to the end of the run, so that their ports stay."""
     from gcp_aws_bridge.testing._pod import serving
 
     with serving() as cloud:
@@ -26,7 +26,7 @@ def _pod_clouds() -> Iterator[Emulator]:
 
 @pytest.fixture
 def gke_pod(_pod_clouds: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[GkePod]:
-    """A pod in GKE, as `gcp_aws_bridge.testing.GkePod`: new for each test, gone after it."""
+    """Run the test in a pod in GKE, a `gcp_aws_bridge.testing.GkePod`. Each test has a new pod."""
     from gcp_aws_bridge.testing._gke import GkePod
     from gcp_aws_bridge.testing._pod import entered
 
@@ -36,19 +36,19 @@ def gke_pod(_pod_clouds: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def eks_pod(_pod_clouds: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[EksPod]:
-    """A pod in EKS, as `gcp_aws_bridge.testing.EksPod`: new for each test, gone after it."""
+    """Run the test in a pod in EKS, a `gcp_aws_bridge.testing.EksPod`. Each test has a new pod."""
     from gcp_aws_bridge.testing._eks import EksPod
     from gcp_aws_bridge.testing._pod import entered
-    from gcp_aws_bridge.testing._simulated import botocore_too
+    from gcp_aws_bridge.testing._simulated import move_botocore
 
-    botocore_too(monkeypatch.setattr)
+    move_botocore(monkeypatch.setattr)
     with entered(EksPod(_pod_clouds), partial(_put, monkeypatch)) as pod:
         yield pod
 
 
-def _put(patch: pytest.MonkeyPatch, wanted: Mapping[str, str | None]) -> None:
-    """Set variables by the test's own monkeypatch: what both change is put back in one order."""
-    for name, value in wanted.items():
+def _put(patch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -> None:
+    """Set variables by the test's monkeypatch, so that all changes are undone in one order."""
+    for name, value in variables.items():
         if value is None:
             patch.delenv(name, raising=False)
         else:

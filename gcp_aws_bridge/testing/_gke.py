@@ -13,21 +13,21 @@ from gcp_aws_bridge.emulator.service import Service
 from gcp_aws_bridge.testing._isolation import SetEnvironment, environment
 from gcp_aws_bridge.testing._pod import Pod, entered, serving
 
-_NOBODY = {
+_DENY_ALL = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:*"}],
 }
 
 
 class GkePod(Pod):
-    """This process as a pod in GKE whose service account may assume the roles that are added.
+    """This process as a pod in GKE whose service account may assume the roles that you add.
 
-    Its metadata server and STS are the emulator's, on loopback, and its time is the machine's until
-    a test moves it. Not for two threads at a time. Nothing it does outlives it.
+    The emulator serves its metadata server and STS on loopback. The pod's time is the machine's
+    until a test changes it. Use a pod from one thread at a time. All its effects end with it.
 
     Attributes:
-        cloud: Both clouds: requests that arrived, faults, latency, service account, trust
-            policies. See `gcp_aws_bridge.emulator`.
+        cloud: Both clouds: requests, faults, latency, service account, trust policies. See
+            `gcp_aws_bridge.emulator`.
     """
 
     def __init__(self, cloud: Emulator) -> None:
@@ -44,17 +44,17 @@ class GkePod(Pod):
         audience: str = DEFAULT_AUDIENCE,
         max_session_duration: int = 3600,
     ) -> None:
-        """Make a role, or replace the one of this ARN.
+        """Create a role, or replace the role with the same ARN.
 
         Args:
             arn: `arn:aws:iam::ACCOUNT:role/NAME`.
-            trust_policy: Who may assume it; None: this pod, with a token for *audience*.
-            audience: What a trust policy of ours wants in `accounts.google.com:oaud`.
+            trust_policy: The trust policy; None: this pod may assume the role, with a token for
+                *audience*.
+            audience: `accounts.google.com:oaud` in the default trust policy.
             max_session_duration: Longest session, in seconds; 3600 to 43200.
 
         Raises:
-            ValueError: IAM would refuse this, or the policy needs something that the emulator
-                does not evaluate.
+            ValueError: IAM rejects the role, or the emulator cannot evaluate the policy.
         """
         add = partial(
             self.cloud.add_role,
@@ -67,33 +67,33 @@ class GkePod(Pod):
         self._roles[arn] = add
 
     def deny(self, arn: str) -> AbstractContextManager[object]:
-        """Have the role's trust policy refuse everybody, from now on.
+        """Make the role's trust policy deny all requests, from now on.
 
-        Credentials that STS has given stay good. As a context manager it ends with its block, else
-        with the test.
+        Issued credentials stay valid. The denial ends with the `with` block, or otherwise with the
+        test.
 
         Raises:
-            KeyError: `add_role` has not made this role.
+            KeyError: The role was not created by `add_role`.
         """
         allow = self._roles[arn]
-        self.cloud.add_role(arn, _NOBODY)
-        return self._trouble(allow)
+        self.cloud.add_role(arn, _DENY_ALL)
+        return self._until_test_ends(allow)
 
     # Outages.
 
     def sts_outage(self) -> AbstractContextManager[object]:
-        """Have STS refuse connections, from now on; ends as `deny` does.
+        """Make STS refuse connections, from now on; ends like `deny`.
 
         Raises:
-            RuntimeError: It does already.
+            RuntimeError: There is an outage already.
         """
         return self._outage(self.cloud.sts)
 
     def metadata_outage(self) -> AbstractContextManager[object]:
-        """Have the metadata server refuse connections, from now on; ends as `deny` does.
+        """Make the metadata server refuse connections, from now on; ends like `deny`.
 
         Raises:
-            RuntimeError: It does already.
+            RuntimeError: There is an outage already.
         """
         return self._outage(self.cloud.metadata)
 
@@ -101,17 +101,16 @@ class GkePod(Pod):
 
     @property
     def exchanges(self) -> int:
-        """How often STS has given credentials for an ID token since the test began."""
-        asked = self.cloud.sts.requests
-        wanted = "AssumeRoleWithWebIdentity"
-        return sum(each.action == wanted and each.status == 200 for each in asked)
+        """Number of credentials that STS has issued for ID tokens since the test began."""
+        action, requests = "AssumeRoleWithWebIdentity", self.cloud.sts.requests
+        return sum(each.action == action and each.status == 200 for each in requests)
 
     @property
     def metadata_requests(self) -> int:
-        """How many requests have reached the metadata server since the test began."""
+        """Number of requests to the metadata server since the test began."""
         return len(self.cloud.metadata.requests)
 
-    # What `Pod` asks.
+    # Implementation of `Pod`.
 
     def _enter(self, put: SetEnvironment) -> None:
         put(self.cloud.environ)
@@ -123,7 +122,7 @@ class GkePod(Pod):
 
 @contextmanager
 def gke_pod() -> Iterator[GkePod]:
-    """Be in a pod in GKE until the end of the block: the fixture of this name, without pytest.
+    """Run the `with` block in a pod in GKE: the fixture of the same name, without pytest.
 
     Raises:
         RuntimeError: This process is in a pod already.

@@ -1,4 +1,4 @@
-"""What a pod sees of its process, and how it is put back: environment, sessions, listeners."""
+"""Isolation of a pod from its process: environment, sessions, listeners; all are restored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._sts import client as sts_client
 from gcp_aws_bridge.testing._simulated import WORLD
 
-# Whatever would lead a client past the emulator, or change what it asks for.
+# Variables that would make a client bypass the emulator, or change its requests.
 _CLOUD = re.compile(
     r"(AWS|BOTO|GOOGLE|GCE|GCP|GCLOUD|CLOUDSDK)_\w+|NO_GCE_CHECK|GCLOUD_PROJECT|K_SERVICE"
     r"|KUBERNETES_SERVICE_HOST"
 )
-# What moto's mock_aws has in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Its end, which may come
-# before the pod's, fails where they are gone: they are made empty, which botocore takes for that.
+# Values that moto's mock_aws sets for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. It may end
+# before the pod, and fails if it does not find the variables. Set them to "", which botocore
+# ignores.
 _MOTOS = {"FOOBARKEY", "FOOBARSECRET"}
-# The files of whoever runs the tests: profiles, keys, a gcloud login. These names lead nowhere.
+# Replaces the developer's files (profiles, keys, a gcloud login) by paths that do not exist.
 _NO_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -39,27 +40,27 @@ def _cloud_names() -> list[str]:
 
 
 def no_cloud() -> dict[str, str | None]:
-    """What the environment must become for a pod that sees nothing of either cloud in it.
+    """Return the changes that remove both clouds from the environment.
 
     Returns:
-        Variables by name; None: to be removed. moto's keys are left to `isolated`.
+        Variables by name; None: remove the variable. `isolated` handles moto's keys.
     """
     return {**dict.fromkeys(_cloud_names()), **_NO_FILES}
 
 
 SetEnvironment = Callable[[Mapping[str, "str | None"]], None]
-"""Sets variables by name, and removes those that are None; somebody puts them all back."""
+"""Sets variables by name, or removes them (None). Its provider restores them."""
 
 
 @contextmanager
 def environment() -> Iterator[SetEnvironment]:
-    """Have the environment as it was, at the end of the block."""
+    """Restore the environment at the end of the `with` block."""
     before: dict[str, str | None] = {}
 
-    def put(wanted: Mapping[str, str | None]) -> None:
-        for name in wanted:
+    def put(variables: Mapping[str, str | None]) -> None:
+        for name in variables:
             before.setdefault(name, os.environ.get(name))
-        _set(wanted)
+        _set(variables)
 
     try:
         yield put
@@ -67,8 +68,8 @@ def environment() -> Iterator[SetEnvironment]:
         _set(before)
 
 
-def _set(wanted: Mapping[str, str | None]) -> None:
-    for name, value in wanted.items():
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -77,15 +78,15 @@ def _set(wanted: Mapping[str, str | None]) -> None:
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Keep what happens in the block to the block: in the environment, this library and boto3."""
+    """Restore the environment, this library and boto3 at the end of the `with` block."""
     motos = {name: value for name, value in os.environ.items() if value in _MOTOS}
     _set(dict.fromkeys(motos, ""))
     try:
         with _nothing_shared():
             yield
     finally:
-        _set(dict.fromkeys({*_cloud_names()} - {*motos}))  # what a test wrote there by itself
-        # What is not empty is moto's affair: it has ended already.
+        _set(dict.fromkeys({*_cloud_names()} - {*motos}))  # variables that the test set itself
+        # If a value is not "", moto has ended already and restored it.
         _set({name: value for name, value in motos.items() if os.environ.get(name) == ""})
 
 
@@ -110,7 +111,7 @@ def _nothing_shared() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Drop what equal requests share: caches, STS clients, the session that has no owner."""
+    """Drop everything that equal requests share: caches, STS clients, the shared session."""
     registry.clear()
     sts_client._clients.clear()
     request._shared_session.cache_clear()

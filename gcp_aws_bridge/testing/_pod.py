@@ -1,4 +1,4 @@
-"""What pods of both kinds have in common: time, troubles, and how they are entered and left."""
+"""Base class of both kinds of pods: time, outages, and how a pod is entered and left."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from gcp_aws_bridge.testing._simulated import BACKGROUND, LONGEST_LIFE_S, TIME
 
 
 class Pod:
-    """This process as a pod. A subclass says of which kind: whom it may be, and what it asks."""
+    """This process as a pod. A subclass defines its identity and the services that it uses."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.cloud = cloud
-        self._troubles = ExitStack()
+        self._end_of_test = ExitStack()
         self._down: set[Service] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {self.cloud!r}>"
 
-    # What a subclass says.
+    # Overridden by subclasses.
 
     def _enter(self, put: SetEnvironment) -> None:
-        """Begin, in an environment that has nothing of either cloud; *put* adds to that."""
+        """Set up the pod with *put*, in an environment without variables of either cloud."""
         raise NotImplementedError
 
     @property
     def _services(self) -> tuple[Service, ...]:
-        """Those that the pod asks."""
+        """The services that the pod uses."""
         raise NotImplementedError
 
-    # Troubles.
+    # Outages and denials.
 
     def _outage(self, service: Service) -> AbstractContextManager[object]:
         if service in self._down:
@@ -46,13 +46,14 @@ class Pod:
         down.enter_context(service.down())
         self._down.add(service)
         down.callback(self._down.discard, service)
-        return self._trouble(down.close)
+        return self._until_test_ends(down.close)
 
-    def _trouble(self, end: Callable[[], object]) -> AbstractContextManager[object]:
-        trouble = ExitStack()
-        trouble.callback(end)
-        self._troubles.callback(trouble.close)
-        return trouble
+    def _until_test_ends(self, end: Callable[[], object]) -> AbstractContextManager[object]:
+        """Return a context manager that calls *end*; without a `with` block, the test does."""
+        condition = ExitStack()
+        condition.callback(end)
+        self._end_of_test.callback(condition.close)
+        return condition
 
     # Time.
 
@@ -62,74 +63,76 @@ class Pod:
         return TIME.now()
 
     def freeze(self) -> datetime:
-        """Let time stand still until the test's end; `advance` moves it still.
+        """Stop the pod's time until the end of the test. `advance` still moves it.
 
-        It moves, too, where the library pauses between attempts: those pauses take no real time.
+        Pauses of the library between attempts also move it: they take no real time.
 
         Returns:
-            The instant, aware UTC, in whole seconds.
+            The frozen time, aware UTC, in whole seconds.
         """
         self.settle()
         TIME.freeze()
         return TIME.now()
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Move the time of this library and of both clouds ahead, once nothing is under way.
+        """Move the time of this library and of both clouds forward, after pending exchanges.
 
-        Credentials that are due then are renewed behind the next caller; `settle` waits for it.
-        The clocks of the machine, and so dates of signatures and whatever else goes by them, stay.
+        If a refresh is then due, the next caller starts it in the background; `settle` waits for
+        it. The machine's clocks do not change, nor do dates of signatures.
 
         Args:
-            seconds: How far, zero or more.
+            seconds: Seconds, or a `timedelta`; zero or more.
 
         Raises:
-            ValueError: It is negative or no number.
-            TimeoutError: As `settle`.
+            ValueError: `seconds` is negative or not a number.
+            TimeoutError: See `settle`.
         """
         seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
         if not 0 <= seconds < math.inf:
-            raise ValueError(f"Time goes ahead only, not by {seconds} s.")
+            raise ValueError(f"Time only moves forward, not by {seconds} s.")
         self.settle()
         TIME.move(seconds)
 
     def expire(self) -> None:
-        """Move time past the end of all credentials that there are: ahead by twelve hours.
+        """Expire all credentials: move time forward by twelve hours.
 
         Raises:
-            TimeoutError: As `settle`.
+            TimeoutError: See `settle`.
         """
         self.advance(LONGEST_LIFE_S)
 
     def settle(self, within_s: float = 30.0) -> None:
-        """Wait until no exchange is under way, those behind callers too, listeners included.
+        """Wait until all exchanges, also those in the background, and their listeners have ended.
 
-        Blocks the thread, an event loop's as well: exchanges need none.
+        Blocks the thread, also that of an event loop: exchanges do not need the loop.
 
         Args:
             within_s: The longest wait, in real seconds.
 
         Raises:
-            TimeoutError: One still is.
+            TimeoutError: An exchange has not ended.
         """
         BACKGROUND.settle(within_s)
 
     def _leave(self) -> None:
-        """End what is wrong, hang up on whoever waits for an answer, and wait for the rest.
+        """End all outages and denials, close connections that hang, and wait for exchanges.
 
-        First, since an exchange that is under way afterwards would ask the real clouds.
+        The environment is restored afterwards: a pending exchange would then reach the real clouds.
         """
         with ExitStack() as stack:
             stack.callback(self.cloud.reset)
             stack.callback(self.settle)
             for service in self._services:
                 stack.callback(service.reset)
-            stack.callback(self._troubles.close)
+            stack.callback(self._end_of_test.close)
 
 
 @cache
 def _clouds() -> Emulator:
-    """One for the process: stopped and started again it has the same ports, so that a session
-    which a program keeps still finds it.
+    """Return the emulator of this process.
+
+    It keeps its ports when it is stopped and started again, so that sessions which a program keeps
+    still reach it.
     """
     return Emulator(clock=TIME.now)
 
@@ -139,7 +142,7 @@ _users = 0
 
 @contextmanager
 def serving() -> Iterator[Emulator]:
-    """Serve both clouds for as long as somebody is in here."""
+    """Serve both clouds until the last `with` block ends."""
     global _users
     cloud = _clouds()
     cloud.start()
@@ -158,13 +161,14 @@ _P = TypeVar("_P", bound=Pod)
 
 @contextmanager
 def entered(pod: _P, put: SetEnvironment) -> Iterator[_P]:
-    """Be in a pod.
+    """Run the `with` block in a pod.
 
     Args:
-        put: What it sets is put back by the caller.
+        pod: The pod.
+        put: Sets variables; the caller restores them.
 
     Raises:
-        RuntimeError: This process is in one already.
+        RuntimeError: This process is in a pod already.
     """
     if _inside:
         raise RuntimeError("This process is in a pod already: there is one environment.")
@@ -172,7 +176,7 @@ def entered(pod: _P, put: SetEnvironment) -> Iterator[_P]:
     cloud.start()  # a test may have stopped it
     cloud.reset()
     cloud.sts.max_skew_s = math.inf  # botocore and google-auth sign by the machine's clock
-    TIME.start_anew()
+    TIME.restart()
     _inside.append(pod)
     try:
         put(no_cloud())
@@ -184,4 +188,4 @@ def entered(pod: _P, put: SetEnvironment) -> Iterator[_P]:
                 pod._leave()
     finally:
         _inside.remove(pod)
-        TIME.start_anew()
+        TIME.restart()

@@ -1,6 +1,6 @@
-"""The world of the library while there is a pod: its time, and what it does behind callers.
+"""Simulated time of the library in a pod, and its work in the background.
 
-One for the process: a session that a program keeps from one test to the next stays in it.
+All pods of a process share them, since a program may keep a session from one test to the next.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import botocore.utils
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._sts.botocore_internals import replace_clock
 
-# Past the end of all credentials: STS gives twelve hours at most (DurationSeconds, AWS STS API
-# reference, AssumeRoleWithWebIdentity), and Google's tokens live for one.
+# Longest lifetime of credentials: twelve hours from STS (DurationSeconds, AWS STS API reference,
+# AssumeRoleWithWebIdentity), one hour for tokens from Google.
 LONGEST_LIFE_S = 43_200.0
 
 
 class Time:
-    """The machine's clocks, moved ahead. Thread-safe.
+    """The machine's clocks with an offset. Thread-safe.
 
-    Invariant: the monotonic clock never goes back, though the wall clock does in `start_anew`.
+    Invariant: the monotonic clock never goes back; `restart` sets back only the wall clock.
     """
 
     def __init__(self) -> None:
@@ -35,31 +35,31 @@ class Time:
         self._monotonic_ahead_s = 0.0
 
     def now(self) -> datetime:
-        """The wall clock, aware, UTC."""
+        """Return the wall clock's time, aware UTC."""
         return self._read()[0] + self._ahead
 
     def monotonic(self) -> float:
-        """Seconds since some instant."""
+        """Return the monotonic clock's time in seconds."""
         return self._read()[1] + self._monotonic_ahead_s
 
     def _read(self) -> tuple[datetime, float]:
         return self._stopped or (REAL.clock(), REAL.monotonic())
 
     def move(self, seconds: float) -> None:
-        """Go ahead by *seconds*, zero or more."""
+        """Move both clocks forward by *seconds*, zero or more."""
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
             self._monotonic_ahead_s += seconds
 
     def freeze(self) -> None:
-        """Stand still, from the next whole second on, but for `move`."""
+        """Stop both clocks at the next whole second, except for `move`."""
         self._stopped = self._read()
         self.move(-self.now().microsecond % 1_000_000 / 1_000_000)
 
-    def start_anew(self) -> None:
-        """Go by the machine's wall clock again; by the monotonic one, all that was kept is over.
+    def restart(self) -> None:
+        """Return to the machine's wall clock, and move the monotonic clock past all expirations.
 
-        So a session that a program keeps asks for credentials anew, as one just made would.
+        A session that a program keeps then gets new credentials, like a new session.
         """
         with self._lock:
             self._stopped, self._ahead = None, timedelta()
@@ -67,50 +67,50 @@ class Time:
 
 
 class Background:
-    """Work beside the callers, which can be waited for. Thread-safe."""
+    """Work in other threads, which `settle` waits for. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: set[Future[None]] = set()
+        self._running: set[Future[None]] = set()
 
     def spawn(self, work: Callable[[], None]) -> None:
-        """As `World.spawn`."""
-        over: Future[None] = Future()
+        """Start *work* in a thread; see `World.spawn`."""
+        done: Future[None] = Future()
 
         def run() -> None:
             try:
                 work()
             finally:
-                self._end(over)
+                self._end(done)
 
         with self._lock:
-            self._under_way.add(over)
+            self._running.add(done)
         try:
             REAL.spawn(run)
         except BaseException:
-            self._end(over)
+            self._end(done)
             raise
 
-    def _end(self, over: Future[None]) -> None:
+    def _end(self, done: Future[None]) -> None:
         with self._lock:
-            self._under_way.discard(over)
-        over.set_result(None)
+            self._running.discard(done)
+        done.set_result(None)
 
     def settle(self, within_s: float) -> None:
-        """Wait until nothing is under way, in real seconds.
+        """Wait until all work has ended, in real seconds.
 
         Raises:
-            TimeoutError: Something still is.
+            TimeoutError: Some work has not ended.
         """
         while True:
             with self._lock:
-                under_way = set(self._under_way)
-            if not under_way:
+                running = set(self._running)
+            if not running:
                 return
-            if wait(under_way, within_s).not_done:
+            if wait(running, within_s).not_done:
                 raise TimeoutError(
-                    f"An exchange did not end within {within_s:g} s: look at what its token "
-                    "source waits for, and at faults that hang."
+                    f"An exchange did not end within {within_s:g} s: check what its token source "
+                    "waits for, and faults that hang."
                 )
 
 
@@ -119,22 +119,22 @@ WORLD = World(
     clock=TIME.now,
     monotonic=TIME.monotonic,
     sleep=TIME.move,  # the pauses between attempts take no real time
-    jitter=lambda: 0.5,  # so that a test can say when a refresh is due: at half of the life
+    jitter=lambda: 0.5,  # so that a refresh is due at a known time: half of the lifetime
     spawn=BACKGROUND.spawn,
 )
 
 
-# In which pod a key was first seen, by its id.
+# The pod in which an access key was first used, by the key's id.
 _pods: dict[str, object] = {}
 
 
 SetAttribute = Callable[[Any, str, object], None]
-"""As `setattr`; somebody puts them all back."""
+"""Sets an attribute like `setattr`. Its provider restores the attribute."""
 
 
 @contextmanager
 def attributes() -> Iterator[SetAttribute]:
-    """Have attributes as they were, at the end of the block."""
+    """Restore attributes at the end of the `with` block."""
     with ExitStack() as before:
 
         def put(owner: Any, name: str, value: object) -> None:
@@ -144,15 +144,15 @@ def attributes() -> Iterator[SetAttribute]:
         yield put
 
 
-def botocore_too(put: SetAttribute) -> None:
-    """Have botocore hold AWS keys against this time, and ask for them anew without pauses.
+def move_botocore(put: SetAttribute) -> None:
+    """Make botocore's AWS keys expire by the pod's time, and its retries without pauses.
 
-    It goes by the machine's clock, which does not move: keys would be over for AWS and still be
-    good for botocore, as they never are in a pod. Those of an earlier pod are over, too, as all is
-    that was kept: AWS no longer knows them.
+    botocore reads the machine's clock, which does not move: keys would have expired for AWS but not
+    for botocore, which never happens in a pod. Keys of an earlier pod count as expired too, since
+    AWS does not know them any more.
 
     Args:
-        put: What it sets is put back by the caller.
+        put: Sets an attribute; the caller restores it.
     """
     this_pod = object()
 

@@ -149,7 +149,7 @@ def test_the_command_line_comes_before_the_environment(
     assert 0 == main(["doctor", "--google", *given])
     settings = capsys.readouterr().out.splitlines()[2]
     assert f'audience "{audience}" from the command line; service account "{EMAIL}"' in settings
-    assert "signed GetCallerIdentity request, since it was asked for." in settings
+    assert "signed GetCallerIdentity request, since it was requested." in settings
 
 
 def test_a_profile_that_is_named_is_the_one_that_signs(

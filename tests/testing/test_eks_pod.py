@@ -244,7 +244,7 @@ def test_an_app_that_says_which_provider_is_admitted(pod: EksPod) -> None:
     pod.add_provider(AUDIENCE.partition(".com/")[2])
     credentials = google.credentials(AUDIENCE, service_account=ACCOUNT)
     assert ACCOUNT == identity(pod, credentials).email
-    with pytest.raises(ValueError, match="no provider's name"):
+    with pytest.raises(ValueError, match="not the name of a provider"):
         pod.add_provider("projects/my-project")
 
 

@@ -63,14 +63,14 @@ VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
     [
         (SSLError(f"{POOL}{VERIFY}unable to get local issuer certificate)"), "not trusted", False),
         (SSLError(f"{POOL}{VERIFY}Hostname mismatch)"), "for another name", False),
-        (SSLError(f"{POOL}[SSL: BAD_RECORD_MAC] bad record mac)"), "TLS failed on the way", True),
-        (SSLError(f"{POOL}[SSL: WRONG_VERSION_NUMBER])"), "TLS failed on the way", True),
+        (SSLError(f"{POOL}[SSL: BAD_RECORD_MAC] bad record mac)"), "record arrived damaged", True),
+        (SSLError(f"{POOL}[SSL: WRONG_VERSION_NUMBER])"), "does not speak TLS", True),
         (OSError("Could not find a suitable TLS CA certificate bundle"), "no file of", False),
         (ProxyError(f"{POOL}OSError('Tunnel connection failed: 403'))"), "The proxy", True),
         (ConnectionError(f"{POOL}NameResolutionError('Failed to resolve'))"), "not resolve", True),
         (ConnectTimeout(f"{POOL}ConnectTimeoutError())"), "no answer in time", True),
         (ConnectionError(f"{POOL}NewConnectionError('refused'))"), "refused or closed", True),
-        (ConnectionError("Something new"), "not known to gcp-aws-bridge", True),
+        (ConnectionError("Something new"), "does not know the cause", True),
     ],
     ids=lambda it: str(it)[-30:],
 )

@@ -308,7 +308,7 @@ def test_the_audience_asked_for_is_among_the_tokens(audience: object) -> None:
     [
         ("other", '"other"'),
         (["one", "two"], '"one", "two"'),
-        ([], "nobody"),
+        ([], "none"),
         ("", '""'),
         (AUDIENCE.upper(), '"STS.AMAZONAWS.COM"'),
         (f"{AUDIENCE} ", f'"{AUDIENCE} "'),
