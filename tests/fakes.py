@@ -1,4 +1,4 @@
-"""The world as a test arranges it: a clock that stands still, sleeps that are recorded."""
+"""Fake clocks and other dependencies: time only moves when a test moves it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class GoogleApis:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
-    """The APIs, and what makes gcloud ask them and nobody else."""
+    """The APIs, and what makes gcloud use only them."""
     apis = GoogleApis()
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,7 +134,7 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
             pass
 
     token = folder / "google-token"
-    token.write_text("nobody-looks-at-it")
+    token.write_text("never-verified")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

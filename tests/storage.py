@@ -29,7 +29,7 @@ class S3:
     """The server, with the object `word` in the bucket `bucket`.
 
     Attributes:
-        keys: Of STS's, those that signed a request which was not refused, in order.
+        keys: Keys from STS that signed an accepted request, in order.
         owner: A client with a key that STS knows nothing of.
     """
 
@@ -90,7 +90,7 @@ class S3:
         return self._moto(environ, start)
 
     def _fill(self) -> Any:
-        """Make what there is, while nobody must be known; the client of whom it belongs to."""
+        """Create buckets and objects before authentication is enabled; yield the owner's client."""
         iam = self.client("anybody", "anybody", of="iam")
         statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -33,14 +33,14 @@ class OnTerminal:
         said: All that it has written to the terminal so far.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], ours: int, theirs: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], near_end: int, far_end: int) -> None:
         import termios
 
         self.process = process
         self.said = ""
-        self._ours, self._theirs = ours, theirs
+        self._near_end, self._far_end = near_end, far_end
         self._getattr = termios.tcgetattr
-        self._before = self._getattr(theirs)
+        self._before = self._getattr(far_end)
 
     def until(self, text: str) -> None:
         """Read on, until *text* has been written."""
@@ -52,7 +52,7 @@ class OnTerminal:
         raise AssertionError(f"{text!r} never came: {self.said!r}")
 
     def type(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
+        os.write(self._near_end, keys.encode())
 
     def end(self) -> int:
         """Read to the end; the exit status."""
@@ -64,15 +64,15 @@ class OnTerminal:
         return status
 
     def is_as_before(self) -> bool:
-        """Whether the terminal's modes are those that it had."""
-        return self._before == self._getattr(self._theirs)
+        """Whether the terminal's modes have not changed."""
+        return self._before == self._getattr(self._far_end)
 
     def _read(self) -> bool:
         import select
 
-        if not select.select([self._ours], [], [], 0.05)[0]:
+        if not select.select([self._near_end], [], [], 0.05)[0]:
             return False
-        more = os.read(self._ours, 65536)
+        more = os.read(self._near_end, 65536)
         self.said += more.decode("utf-8", "replace")
         return bool(more)
 
@@ -97,26 +97,26 @@ def on_terminal(
     import pty
     import termios
 
-    ours, theirs = pty.openpty()
+    near_end, far_end = pty.openpty()
     # `termios.tcsetwinsize`, which Python 3.10 does not have.
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
+    fcntl.ioctl(far_end, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
     kept = "" if stdout is None else "1"
-    inside = [sys.executable, "-c", _ON_IT, os.ttyname(theirs), kept, sys.executable, *command]
+    inside = [sys.executable, "-c", _ON_IT, os.ttyname(far_end), kept, sys.executable, *command]
     variables = {**beside, "TERM": "xterm-256color", "NO_COLOR": "", **environment}
     with subprocess.Popen(inside, env=variables, stdout=stdout, start_new_session=True) as process:
         try:
-            yield OnTerminal(process, ours, theirs)
+            yield OnTerminal(process, near_end, far_end)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            os.close(theirs)
-            os.close(ours)
+            os.close(far_end)
+            os.close(near_end)
 
 
 def screen(written: str, columns: int) -> list[list[Cache]]:
     """The lines that are seen in the end of what was *written*.
 
-    Knows what a command of ours may use, and nothing else: colours, "erase to the end of the
+    Knows what a command of near_end may use, and nothing else: colours, "erase to the end of the
     line", carriage return and new line.
     """
     lines: list[list[Cache]] = [[]]

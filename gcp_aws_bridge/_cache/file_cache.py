@@ -92,7 +92,7 @@ class FileCache:
         return document if document and self._now() < _instant(document, "fresh_until") else None
 
     def write(self, key: str, document: Mapping[str, Any]) -> None:
-        """Atomically replace the document of *key*; on a full or read-only disk, keep the old one.
+        """Replace the document of *key* atomically; on a full or read-only disk, keep the old one.
 
         Also deletes documents and temporary files that are older than a day.
         """

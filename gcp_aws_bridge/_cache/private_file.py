@@ -83,7 +83,7 @@ class Folder:
         return os.open(self._at(name), flags | _FILE, 0o600, dir_fd=self._number)
 
     def replace(self, name: str, text: str) -> None:
-        """Atomically replace the content of the file *name* with *text*, and its mode with 0600.
+        """Replace the content of the file *name* with *text* atomically, and its mode with 0600.
 
         A symbolic link with that name is replaced, not followed.
 
@@ -165,7 +165,7 @@ class Folder:
 
 
 def replace(path: str, text: str) -> None:
-    """Atomically replace the content of the file *path* with *text*, and its mode with 0600.
+    """Replace the content of the file *path* with *text* atomically, and its mode with 0600.
 
     On Windows, which has no modes, the access control list of the folder applies.
 

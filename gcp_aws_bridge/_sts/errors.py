@@ -242,7 +242,7 @@ def _is_overloaded(status: int) -> bool:
 
 
 def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[str, str]:
-    """Return summary and details. The details contain a message that is too long for the summary."""
+    """Return summary and details, which contain a message that is too long for the summary."""
     fits = len(message) <= _SHORT
     short = f" {quoted(message)}" if fits else ""
     summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()

@@ -30,7 +30,7 @@ class Jws:
 
     @property
     def is_rs256(self) -> bool:
-        """Whether the algorithm in the header is RS256, without extensions.
+        """True if the algorithm in the header is RS256, without extensions.
 
         RFC 8725, section 3.1: other algorithms (`none`, HMAC) are rejected before any key is used.
         """

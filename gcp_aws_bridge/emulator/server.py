@@ -227,7 +227,7 @@ class Listener(ThreadingHTTPServer):
             self.error = error
 
     def pause(self, seconds: float) -> bool:
-        """Wait. Return True immediately if the connection should be closed instead."""
+        """Wait, or return True immediately if the connection should be closed instead."""
         return self._released.wait(seconds) if seconds > 0 else self._released.is_set()
 
     def release(self) -> None:

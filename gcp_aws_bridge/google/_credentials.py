@@ -81,12 +81,12 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def expired(self) -> bool:
-        """Whether the token expires within google-auth's threshold of a few minutes."""
+        """True if the token expires within google-auth's threshold of a few minutes."""
         return bool(_Snapshot(self._cache.peek()).expired)
 
     @property
     def valid(self) -> bool:
-        """Whether there is a token that has not `expired`."""
+        """True if there is a token that has not `expired`."""
         return bool(_Snapshot(self._cache.peek()).valid)
 
     @property
@@ -202,7 +202,7 @@ class Credentials(_Refreshed, credentials.Scoped):
 
     @property
     def requires_scopes(self) -> bool:
-        """Whether a client must add scopes, because there are none."""
+        """True if a client must add scopes, because there are none."""
         return not self.scopes
 
     def _valid(self) -> GoogleToken:

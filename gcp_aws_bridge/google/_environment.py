@@ -94,7 +94,7 @@ class AwsEnvironment:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the authorization token, if there is one, could be read."""
+        """True if the authorization token, if there is one, could be read."""
         return (_AUTHORIZATION, "") not in self.name
 
     @property

@@ -58,7 +58,7 @@ class Identity:
 
     @property
     def has_session(self) -> bool:
-        """Whether the user passed a session, which cannot be pickled."""
+        """True if the user passed a session, which cannot be pickled."""
         return isinstance(self.source, OfAws) and self.source.session is not None
 
     def _checked(self) -> AwsEnvironment | None:

@@ -40,7 +40,7 @@ _NEVER = "assertion.absent"  # a condition without a value is false for all iden
 
 
 class EksPod(Pod):
-    """This process as a pod in EKS whose role may impersonate the service accounts that you add.
+    """A pod in EKS, in this process, whose role may impersonate the accounts that you add.
 
     The emulator serves its Pod Identity Agent, Google's token endpoint and the IAM Credentials API
     on loopback. Environment variables refer to them, and to a provider that trusts the role's AWS

@@ -20,7 +20,7 @@ _DENY_ALL = {
 
 
 class GkePod(Pod):
-    """This process as a pod in GKE whose service account may assume the roles that you add.
+    """A pod in GKE, in this process, whose service account may assume the roles that you add.
 
     The emulator serves its metadata server and STS on loopback. The pod's time is the machine's
     until a test changes it. Use a pod from one thread at a time. All its effects end with it.

@@ -16,7 +16,7 @@ from gcp_aws_bridge.testing._simulated import BACKGROUND, LONGEST_LIFE_S, TIME
 
 
 class Pod:
-    """This process as a pod. A subclass defines its identity and the services that it uses."""
+    """A pod, in this process. A subclass defines its identity and the services that it uses."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.cloud = cloud

@@ -366,7 +366,7 @@ RULES: dict[str, tuple[str, Change]] = {
         "leave lifetime_s out",
         lambda place, said: option(place, "--lifetime-seconds", None),
     ),
-    "exchange/duration": ("^ask for less", _asks_for_less),
+    "exchange/duration": ("^request less", _asks_for_less),
     "hops-duration": (
         "raise the role's maximum session duration",
         lambda place, said: place.cloud.sts.clear_faults(),

@@ -1,4 +1,4 @@
-"""Google's STS: what google-auth sends is taken, and every refusal has Google's words."""
+"""Google's STS accepts requests of google-auth, and its errors are those of Google."""
 
 from __future__ import annotations
 
@@ -492,7 +492,7 @@ class TestOidc:
 
 
 class TestMapped:
-    """Who somebody is to Google, told from those who would like to be."""
+    """Principal identifiers of federated identities."""
 
     def who(self, emulator, trade, provider, environ):
         key = emulator.key(environ["AWS_ACCESS_KEY_ID"])
@@ -530,8 +530,8 @@ class TestMapped:
         other = emulator.add_aws_provider("210987654321", provider="other")
         found = self.who(emulator, trade, other, emulator.lambda_environ(arn))
         ours = f"arn:aws:sts::{ACCOUNT}:assumed-role/etl"
-        theirs = "arn:aws:sts::210987654321:assumed-role/etl"
-        assert provider.principal_set("attribute.aws_role", theirs) in found.members
+        other = "arn:aws:sts::210987654321:assumed-role/etl"
+        assert provider.principal_set("attribute.aws_role", other) in found.members
         assert provider.principal_set("attribute.aws_role", ours) not in found.members
 
     def test_a_mapping_of_the_name_alone_confuses_accounts(self, emulator, trade):

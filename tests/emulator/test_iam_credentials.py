@@ -22,7 +22,7 @@ from gcp_aws_bridge.emulator.jws import decode
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 APP = "app@demo-project.iam.gserviceaccount.com"
-HOP = "hop@demo-project.iam.gserviceaccount.com"
+BETWEEN = "between@demo-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture
@@ -250,23 +250,23 @@ class TestCaller:
 
 class TestDelegation:
     def test_goes_through_every_account(self, emulator, provider, federated, call):
-        emulator.add_google_service_account(HOP, token_creators=[provider.principal("me")])
-        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{HOP}"])
-        assert call(federated(), delegates=[f"projects/-/serviceAccounts/{HOP}"])[0] == 200
+        emulator.add_google_service_account(BETWEEN, token_creators=[provider.principal("me")])
+        emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{BETWEEN}"])
+        assert call(federated(), delegates=[f"projects/-/serviceAccounts/{BETWEEN}"])[0] == 200
         denied(call(federated()), "getAccessToken")
 
     def test_needs_more_than_workload_identity_user(self, emulator, provider, federated, call):
-        emulator.add_google_service_account(HOP, [provider.principal("me")])
-        emulator.add_google_service_account(APP, [f"serviceAccount:{HOP}"])
-        delegates = [f"projects/-/serviceAccounts/{HOP}"]
+        emulator.add_google_service_account(BETWEEN, [provider.principal("me")])
+        emulator.add_google_service_account(APP, [f"serviceAccount:{BETWEEN}"])
+        delegates = [f"projects/-/serviceAccounts/{BETWEEN}"]
         denied(call(federated(), delegates=delegates), "implicitDelegation")
 
     def test_step_by_step_needs_no_more(self, emulator, provider, federated, call):
-        emulator.add_google_service_account(HOP, [provider.principal("me")])
-        emulator.add_google_service_account(APP, [f"serviceAccount:{HOP}"])
-        hop = call(federated(), email=HOP)[1]["accessToken"]
-        assert call(hop)[0] == 200
-        denied(call(call(hop)[1]["accessToken"]), "getAccessToken")  # nor on itself
+        emulator.add_google_service_account(BETWEEN, [provider.principal("me")])
+        emulator.add_google_service_account(APP, [f"serviceAccount:{BETWEEN}"])
+        token = call(federated(), email=BETWEEN)[1]["accessToken"]
+        assert call(token)[0] == 200
+        denied(call(call(token)[1]["accessToken"]), "getAccessToken")  # nor on itself
 
 
 class TestIdToken:
@@ -446,7 +446,9 @@ class TestPodInGke:
         assert call(token)[0] == 401
 
 
-@pytest.mark.parametrize("delegate", [HOP, f"projects/demo/serviceAccounts/{HOP}", "x/", ""])
+@pytest.mark.parametrize(
+    "delegate", [BETWEEN, f"projects/demo/serviceAccounts/{BETWEEN}", "x/", ""]
+)
 def test_a_delegate_has_a_form(emulator, provider, federated, call, delegate):
     emulator.add_google_service_account(APP, [provider.principal("me")])
     assert call(federated(), delegates=[delegate])[0] == 400

@@ -59,7 +59,7 @@ def assume(session_of):
 
     def call(target: str, session_policy: object = None, **kwargs) -> str:
         client = session_of(session_policy, **kwargs)
-        return code(client.assume_role, RoleArn=target, RoleSessionName="hop")
+        return code(client.assume_role, RoleArn=target, RoleSessionName="chained")
 
     return call
 
@@ -109,7 +109,7 @@ class TestAcrossAccounts:
             ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, ""),
             ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "AccessDenied"),
             ({"Condition": {"StringEquals": {"aws:ResourceAccount": "210987654321"}}}, ""),
-            ({"Condition": {"StringEquals": {"sts:RoleSessionName": "hop"}}}, ""),
+            ({"Condition": {"StringEquals": {"sts:RoleSessionName": "chained"}}}, ""),
         ],
     )
     def test_the_permission_must_cover_the_role(self, emulator, assume, statement, expected):
@@ -278,7 +278,7 @@ def test_malformed_session_policies_are_refused(emulator, exchange, document):
 
 
 def test_malformed_session_policies_are_refused_in_a_chain(session_of):
-    ask = {"RoleArn": FAR, "RoleSessionName": "hop", "Policy": "{}"}
+    ask = {"RoleArn": FAR, "RoleSessionName": "chained", "Policy": "{}"}
     assert code(session_of().assume_role, **ask) == "MalformedPolicyDocument"
 
 

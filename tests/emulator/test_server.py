@@ -63,7 +63,7 @@ def test_down_refuses_then_serves_the_same_port(emulator, raw):
     assert raw(emulator.sts).status == 400
 
 
-def test_down_cuts_a_request_in_flight(emulator, raw):
+def test_down_closes_a_pending_request(emulator, raw):
     emulator.sts.latency_s = 30
     failed = []
 
@@ -88,7 +88,7 @@ def test_down_comes_up_again_after_an_error(emulator, raw):
     assert raw(emulator.sts).status == 400
 
 
-def test_reset_frees_whoever_hangs(emulator, raw):
+def test_reset_closes_connections_that_hang(emulator, raw):
     emulator.sts.inject(Fault.hang(30))
     threads = threading.active_count()
     client = connect(emulator.sts)
@@ -184,7 +184,7 @@ def test_a_failure_inside_the_emulator_is_not_hidden(emulator, metadata):
         metadata("")
 
     def reset_often():
-        for _ in range(100):  # the failure is noted a moment after the connection was closed
+        for _ in range(100):  # the failure is noted shortly after the connection was closed
             emulator.reset()
             time.sleep(0.001)
 

@@ -25,7 +25,7 @@ def trusting(principal: object, condition: dict | None = None, action: object = 
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def refusal(call, **kwargs) -> tuple[int, str, str]:
+def error_of(call, **kwargs) -> tuple[int, str, str]:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         call(**kwargs)
     error = caught.value.response
@@ -100,7 +100,7 @@ class TestWebIdentity:
         assert expiration == emulator.clock() + timedelta(seconds=seconds)
 
     def test_duration_over_the_roles_own(self, assume):
-        assert refusal(assume, DurationSeconds=7201) == (
+        assert error_of(assume, DurationSeconds=7201) == (
             400,
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
@@ -169,14 +169,14 @@ class TestWebIdentity:
         ],
     )
     def test_parameters_out_of_bounds(self, assume, name, value, member, constraint):
-        status, code, message = refusal(assume, **{name: value})
+        status, code, message = error_of(assume, **{name: value})
         assert (status, code) == (400, "ValidationError")
         assert message.startswith("1 validation error detected: Value ")
         assert f"{member} failed to satisfy constraint: Member must" in message
         assert constraint in message
 
     def test_several_failures_are_told_at_once(self, assume):
-        message = refusal(assume, RoleSessionName="?", DurationSeconds=1)[2]
+        message = error_of(assume, RoleSessionName="?", DurationSeconds=1)[2]
         assert message.startswith("3 validation errors detected: ")
 
     @pytest.mark.parametrize("name", ["RoleArn", "RoleSessionName", "WebIdentityToken"])
@@ -198,7 +198,7 @@ class TestWebIdentity:
         ],
     )
     def test_an_arn_of_something_else(self, assume, arn):
-        assert refusal(assume, RoleArn=arn) == (400, "ValidationError", "Request ARN is invalid")
+        assert error_of(assume, RoleArn=arn) == (400, "ValidationError", "Request ARN is invalid")
 
     def test_a_duration_that_is_no_number(self, emulator, exchange):
         answer = exchange(emulator.mint(), DurationSeconds="an hour")
@@ -218,23 +218,23 @@ class TestWebIdentity:
         ],
     )
     def test_a_session_policy_that_is_none(self, assume, policy):
-        assert refusal(assume, Policy=policy)[:2] == (400, "MalformedPolicyDocument")
+        assert error_of(assume, Policy=policy)[:2] == (400, "MalformedPolicyDocument")
 
     def test_managed_session_policies(self, assume):
         arns = [{"arn": f"arn:aws:iam::123456789012:policy/p{n}"} for n in range(11)]
         assert assume(PolicyArns=arns[:10])["PackedPolicySize"] > 0
-        assert refusal(assume, PolicyArns=arns)[1] == "ValidationError"
-        assert refusal(assume, PolicyArns=[{"arn": "arn:aws:s3:::bucket/long"}])[1] == (
+        assert error_of(assume, PolicyArns=arns)[1] == "ValidationError"
+        assert error_of(assume, PolicyArns=[{"arn": "arn:aws:s3:::bucket/long"}])[1] == (
             "ValidationError"
         )
 
     def test_policies_that_are_too_large_together(self, assume):
         arns = [{"arn": f"arn:aws:iam::123456789012:policy/{'p' * 100}{n}"} for n in range(5)]
         large = json.dumps({**json.loads(POLICY), "Id": "x" * 1700})
-        assert refusal(assume, Policy=large, PolicyArns=arns)[:2] == (400, "PackedPolicyTooLarge")
+        assert error_of(assume, Policy=large, PolicyArns=arns)[:2] == (400, "PackedPolicyTooLarge")
 
     def test_a_provider_id_is_for_other_tokens(self, assume):
-        assert refusal(assume, ProviderId="www.amazon.com")[1] == "ValidationError"
+        assert error_of(assume, ProviderId="www.amazon.com")[1] == "ValidationError"
 
     def test_source_identity_and_tags_need_their_own_leave(self, emulator, assume):
         claims = {
@@ -242,7 +242,7 @@ class TestWebIdentity:
             "https://aws.amazon.com/tags": {"principal_tags": {"a": ["b"]}},
         }
         token = emulator.mint(**claims)
-        assert refusal(assume, WebIdentityToken=token) == (
+        assert error_of(assume, WebIdentityToken=token) == (
             403,
             "AccessDenied",
             "Not authorized to perform sts:SetSourceIdentity",
@@ -251,7 +251,8 @@ class TestWebIdentity:
         document["Statement"][0]["Action"] = ["sts:AssumeRoleWithWebIdentity", "sts:Set*"]
         emulator.add_role(ROLE, document)
         assert (
-            refusal(assume, WebIdentityToken=token)[2] == "Not authorized to perform sts:TagSession"
+            error_of(assume, WebIdentityToken=token)[2]
+            == "Not authorized to perform sts:TagSession"
         )
         document["Statement"][0]["Action"] = "sts:*"
         emulator.add_role(ROLE, document)
@@ -302,9 +303,9 @@ class TestChain:
     )
     def test_principals_that_admit(self, emulator, caller, sts_client, principal):
         emulator.add_role(TARGET, trusting(principal))
-        answer = caller.assume_role(RoleArn=TARGET, RoleSessionName="hop")
+        answer = caller.assume_role(RoleArn=TARGET, RoleSessionName="chained")
         # The role's path is not part of a session's ARN.
-        expected = "arn:aws:sts::222222222222:assumed-role/lake/hop"
+        expected = "arn:aws:sts::222222222222:assumed-role/lake/chained"
         assert answer["AssumedRoleUser"]["Arn"] == expected
         identity = sts_client(answer["Credentials"]).get_caller_identity()
         assert identity["Arn"] == expected
@@ -325,29 +326,29 @@ class TestChain:
         emulator.add_role("arn:aws:iam::123456789012:role/other")
         emulator.add_user("etl")
         emulator.add_role(TARGET, trusting(principal))
-        assert refusal(caller.assume_role, RoleArn=TARGET, RoleSessionName="hop") == (
+        assert error_of(caller.assume_role, RoleArn=TARGET, RoleSessionName="chained") == (
             403,
             "AccessDenied",
             f"User: {SESSION} is not authorized to perform: sts:AssumeRole on resource: {TARGET}",
         )
 
     def test_a_role_that_does_not_exist_is_refused_alike(self, caller):
-        assert refusal(caller.assume_role, RoleArn=TARGET, RoleSessionName="hop")[:2] == (
+        assert error_of(caller.assume_role, RoleArn=TARGET, RoleSessionName="chained")[:2] == (
             403,
             "AccessDenied",
         )
 
     def test_a_role_for_google_admits_no_aws_caller(self, emulator, caller):
         emulator.add_role(TARGET)
-        assert refusal(caller.assume_role, RoleArn=TARGET, RoleSessionName="hop")[1] == (
+        assert error_of(caller.assume_role, RoleArn=TARGET, RoleSessionName="chained")[1] == (
             "AccessDenied"
         )
 
     def test_one_hour_is_the_most(self, emulator, caller):
         emulator.add_role(TARGET, trusting(ROLE), max_session_duration=43200)
-        ask = {"RoleArn": TARGET, "RoleSessionName": "hop"}
+        ask = {"RoleArn": TARGET, "RoleSessionName": "chained"}
         assert caller.assume_role(**ask, DurationSeconds=3600)
-        assert refusal(caller.assume_role, **ask, DurationSeconds=3601) == (
+        assert error_of(caller.assume_role, **ask, DurationSeconds=3601) == (
             400,
             "ValidationError",
             f"The requested DurationSeconds exceeds the {CHAIN_LIMIT}",
@@ -368,25 +369,29 @@ class TestChain:
     def test_external_id_and_session_name(self, emulator, caller):
         condition = {
             "StringEquals": {"sts:ExternalId": "tenant:7"},
-            "StringLike": {"sts:RoleSessionName": "hop-*"},
+            "StringLike": {"sts:RoleSessionName": "chained-*"},
         }
         emulator.add_role(TARGET, trusting(ROLE, condition))
-        ask = {"RoleArn": TARGET, "RoleSessionName": "hop-1", "ExternalId": "tenant:7"}
+        ask = {"RoleArn": TARGET, "RoleSessionName": "chained-1", "ExternalId": "tenant:7"}
         assert caller.assume_role(**ask)
         for change in ({"ExternalId": "tenant:8"}, {"RoleSessionName": "job-1"}):
-            assert refusal(caller.assume_role, **{**ask, **change})[1] == "AccessDenied"
+            assert error_of(caller.assume_role, **{**ask, **change})[1] == "AccessDenied"
         del ask["ExternalId"]
-        assert refusal(caller.assume_role, **ask)[1] == "AccessDenied"
+        assert error_of(caller.assume_role, **ask)[1] == "AccessDenied"
 
     def test_principal_arn_is_a_key(self, emulator, caller):
         condition = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/e*"}}
         emulator.add_role(TARGET, trusting("123456789012", condition))
-        assert caller.assume_role(RoleArn=TARGET, RoleSessionName="hop")
+        assert caller.assume_role(RoleArn=TARGET, RoleSessionName="chained")
 
     def test_tags_need_leave(self, emulator, caller):
-        ask = {"RoleArn": TARGET, "RoleSessionName": "hop", "Tags": [{"Key": "a", "Value": "b"}]}
+        ask = {
+            "RoleArn": TARGET,
+            "RoleSessionName": "chained",
+            "Tags": [{"Key": "a", "Value": "b"}],
+        }
         emulator.add_role(TARGET, trusting(ROLE))
-        assert "perform: sts:TagSession on" in refusal(caller.assume_role, **ask)[2]
+        assert "perform: sts:TagSession on" in error_of(caller.assume_role, **ask)[2]
         emulator.add_role(TARGET, trusting(ROLE, action=["sts:AssumeRole", "sts:TagSession"]))
         assert caller.assume_role(**ask)
 
@@ -394,29 +399,33 @@ class TestChain:
         last = "arn:aws:iam::222222222222:role/last"
         emulator.add_role(TARGET, trusting(ROLE, action="sts:*"))
         emulator.add_role(last, trusting(TARGET, action="sts:*"))
-        hop = caller.assume_role(RoleArn=TARGET, RoleSessionName="hop", SourceIdentity="alice")
-        assert hop["SourceIdentity"] == "alice"
-        client = sts_client(hop["Credentials"])
+        chained = caller.assume_role(
+            RoleArn=TARGET, RoleSessionName="chained", SourceIdentity="alice"
+        )
+        assert chained["SourceIdentity"] == "alice"
+        client = sts_client(chained["Credentials"])
         ask = {"RoleArn": last, "RoleSessionName": "end"}
         assert client.assume_role(**ask)["SourceIdentity"] == "alice"
-        status, code, message = refusal(client.assume_role, **ask, SourceIdentity="bob")
+        status, code, message = error_of(client.assume_role, **ask, SourceIdentity="bob")
         assert (status, code) == (400, "ValidationError")
         assert message == "The source identity is already set for this assume role session"
 
     def test_an_invalid_arn(self, caller):
         arn = "arn:aws:iam::123456789012:user/etl"
-        assert refusal(caller.assume_role, RoleArn=arn, RoleSessionName="hop") == (
+        assert error_of(caller.assume_role, RoleArn=arn, RoleSessionName="chained") == (
             400,
             "ValidationError",
             f"{arn} is invalid",
         )
 
     def test_an_external_id_out_of_bounds(self, caller):
-        message = refusal(caller.assume_role, RoleArn=TARGET, RoleSessionName="hop", ExternalId="?")
+        message = error_of(
+            caller.assume_role, RoleArn=TARGET, RoleSessionName="chained", ExternalId="?"
+        )
         assert "2 validation errors detected" in message[2]
 
     def test_unsigned(self, sts_client):
-        assert refusal(sts_client().assume_role, RoleArn=TARGET, RoleSessionName="hop") == (
+        assert error_of(sts_client().assume_role, RoleArn=TARGET, RoleSessionName="chained") == (
             403,
             "MissingAuthenticationToken",
             "Request is missing Authentication Token",

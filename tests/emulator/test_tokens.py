@@ -38,7 +38,7 @@ def refused(answer, code: str, message: str, status: int = 400) -> None:
     )
 
 
-def test_the_pods_own_token_is_good(emulator, exchange):
+def test_token_of_the_pod_is_accepted(emulator, exchange):
     assert exchange(emulator.mint()).status == 200
 
 
@@ -190,7 +190,7 @@ def test_a_subject_that_cannot_be(emulator, exchange, subject):
 
 
 @pytest.mark.parametrize("audience", ["", []])
-def test_a_token_for_nobody(emulator, exchange, audience):
+def test_token_without_audience_is_rejected(emulator, exchange, audience):
     token = emulator.mint(audience)
     refused(exchange(token), "InvalidIdentityToken", "Incorrect token audience")
 
@@ -213,7 +213,7 @@ class TestOwnProvider:
             },
         }
 
-    def test_a_clusters_token_is_good(self, emulator, exchange):
+    def test_token_of_a_cluster_is_accepted(self, emulator, exchange):
         provider = emulator.add_oidc_provider(CLUSTER)
         emulator.add_role(ROLE, self.trust(provider))
         answer = exchange(provider.mint())

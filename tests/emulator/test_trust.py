@@ -151,7 +151,7 @@ class TestEvaluation:
             assert admits(document, "good")
             assert not admits(document, "bad")
 
-    def test_deny_alone_allows_nobody(self, admits):
+    def test_deny_alone_allows_no_principal(self, admits):
         assert not admits(policy(equals(sub=OTHER.unique_id), Effect="Deny"))
 
     def test_one_statement_that_matches_is_enough(self, admits):
@@ -263,8 +263,8 @@ class TestEvaluation:
         policy(NotPrincipal={"AWS": "123456789012"}, Principal=None, Effect="Deny"),
         policy({"StringEqualz": {"a": "b"}}),
         policy({"NullIfExists": {f"{GOOGLE}:sub": "true"}}),
-        policy(Principal={"AWS": "arn:aws:iam::123456789012:role/nobody"}),
-        policy(Principal={"AWS": "arn:aws:iam::123456789012:user/nobody"}),
+        policy(Principal={"AWS": "arn:aws:iam::123456789012:role/missing"}),
+        policy(Principal={"AWS": "arn:aws:iam::123456789012:user/missing"}),
         policy(Principal={"AWS": ["123456789012", ROLE]}),  # which is about to be made
         policy(Principal={"AWS": []}),
         policy(Action="sts:GetCallerIdentity"),

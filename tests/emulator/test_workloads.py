@@ -144,7 +144,7 @@ class TestPodIdentity:
         emulator.add_role(ROLE, policy)
         assert ask(emulator.eks_token("pods.eks.amazonaws.com")).status == status
 
-    def test_refusals_reach_who_asks(self, emulator, pod, program):
+    def test_errors_reach_the_client(self, emulator, pod, program):
         emulator.remove_role(ROLE)
         with pytest.raises(CredentialRetrievalError, match="is not authorized to perform"):
             program(pod).get_credentials()
@@ -181,7 +181,7 @@ class TestIrsa:
         with pytest.raises(ClientError, match="AccessDenied"):
             session.get_credentials().get_frozen_credentials()
 
-    def test_the_same_token_is_good_at_google(self, emulator, pod, raw):
+    def test_google_accepts_the_same_token(self, emulator, pod, raw):
         provider = emulator.add_google_provider_for_oidc(
             emulator.eks_issuer_url, allowed_audiences=["sts.amazonaws.com"]
         )

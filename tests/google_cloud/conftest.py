@@ -94,7 +94,7 @@ class Workload:
         return len(self.cloud.google_sts.requests), len(self.cloud.iam_credentials.requests)
 
     def whose(self, credentials: Any) -> str | None:
-        """Whom Google takes the bearer for."""
+        """Return the identity of the bearer token at Google."""
         headers: dict[str, str] = {}
         credentials.before_request(None, "GET", "https://storage.googleapis.com/", headers)
         identity = self.cloud.google_identity(headers["authorization"].removeprefix("Bearer "))

@@ -265,7 +265,7 @@ def test_the_permission_in_googles_answer_decides_the_role(
         ),
     ],
 )
-def test_a_refusal_of_the_account_is_told_by_its_own_words(
+def test_each_error_of_impersonation_has_its_cause(
     workload: Workload,
     journey: Journey,
     status: int,
@@ -321,7 +321,7 @@ def token_endpoint_says(workload: Workload, code: str, description: str, status:
         ("temporarily_unavailable", "Later.", "unavailable"),
     ],
 )
-def test_a_refusal_of_the_token_endpoint_is_told_by_its_own_words(
+def test_each_error_of_the_token_endpoint_has_its_cause(
     workload: Workload, journey: Journey, code: str, description: str, error_id: str
 ) -> None:
     status = 503 if error_id == "unavailable" else 400
@@ -481,7 +481,7 @@ def test_keys_that_end_within_two_minutes_are_replaced_by_fresh_ones(
     ("code", "status", "retryable"),
     [("SomethingNew", 400, False), ("ExpiredToken", 403, False), ("Throttling", 400, True)],
 )
-def test_another_refusal_of_an_outbound_token_is_in_awss_words(
+def test_other_error_of_an_outbound_token_quotes_aws(
     workload: Workload, journey: Journey, code: str, status: int, retryable: bool
 ) -> None:
     needs_outbound()

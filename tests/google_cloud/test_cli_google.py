@@ -65,7 +65,7 @@ class Providers:
         self.file = workload.folder / "projected"
         self.file.write_text(cloud.eks_token(f"https:{self.cluster.audience}"))
         self.file.chmod(0o600)
-        # In a project that nobody asks for its name.
+        # gcloud does not request the name of this project.
         manager = f"{cloud.iam_credentials.url}/v1/projects/"
         patch.setattr(external_account, "_CLOUD_RESOURCE_MANAGER", manager)
 
@@ -148,7 +148,7 @@ def test_an_id_token_is_of_a_service_account(run: Callable[..., Any], provider: 
     assert (2, "", True) == (status, out, "--service-account" in err)
 
 
-def test_a_refusal_is_said_with_what_mends_it(run: Callable[..., Any], provider: str) -> None:
+def test_error_is_printed_with_its_fix(run: Callable[..., Any], provider: str) -> None:
     other = ACCOUNT.replace("publisher", "another")
     status, out, err = run("google-token", "--service-account", other)
     assert (1, "") == (status, out)
@@ -218,13 +218,13 @@ def test_a_failure_is_an_answer_too(
     assert (False, "token/file-missing") == (found["success"], found["code"])
 
 
-def test_nothing_else_is_printed_whoever_speaks(
+def test_only_the_token_is_printed(
     run: Callable[..., Any], provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients read standard error together with the answer, and then cannot read the answer."""
 
     def noisy(*_: object) -> Any:
-        logging.getLogger("somebody").warning("nobody listens to this logger")
+        logging.getLogger("another").warning("this logger has no handler")
         print("and this", file=sys.stderr)
         raise ConfigError("It failed.", error_id="config/google-source")
 
@@ -265,9 +265,9 @@ def test_a_signed_request_is_read_by_google_auth_and_by_us(
     monkeypatch.setattr(external_account, "_CLOUD_RESOURCE_MANAGER", manager)
     path, said = written(run, workload, "--audience", workload.provider.audience)
     assert "EKS Pod Identity" in said
-    theirs = given_by_google_auth(path, monkeypatch)
-    assert isinstance(theirs, aws.Credentials)
-    assert ACCOUNT == whose(workload, theirs.token)
+    loaded = given_by_google_auth(path, monkeypatch)
+    assert isinstance(loaded, aws.Credentials)
+    assert ACCOUNT == whose(workload, loaded.token)
     assert ACCOUNT == whose(workload, given_by_us(path, monkeypatch).token)
 
 
@@ -280,9 +280,9 @@ def test_a_token_file_is_read_by_google_auth_and_by_us(
     workload.becomes({})
     asked = ["--audience", providers.cluster.audience, "--token-file", str(providers.file)]
     path, _ = written(run, workload, *asked)
-    theirs = given_by_google_auth(path, monkeypatch)
-    assert isinstance(theirs, identity_pool.Credentials)
-    assert ACCOUNT == whose(workload, theirs.token)
+    loaded = given_by_google_auth(path, monkeypatch)
+    assert isinstance(loaded, identity_pool.Credentials)
+    assert ACCOUNT == whose(workload, loaded.token)
     assert ACCOUNT == whose(workload, given_by_us(path, monkeypatch).token)
 
 
@@ -305,9 +305,9 @@ def of_outbound(
 def test_outbound_is_run_by_google_auth_and_read_by_us(
     workload: Workload, of_outbound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs = given_by_google_auth(of_outbound, monkeypatch)
-    assert isinstance(theirs, pluggable.Credentials)
-    assert ACCOUNT == whose(workload, theirs.token)
+    loaded = given_by_google_auth(of_outbound, monkeypatch)
+    assert isinstance(loaded, pluggable.Credentials)
+    assert ACCOUNT == whose(workload, loaded.token)
     ours = given_by_us(of_outbound, monkeypatch)
     assert isinstance(ours._identity.source, OutboundToken)
     assert ACCOUNT == whose(workload, ours.token)
@@ -386,7 +386,7 @@ def test_two_sources_or_an_unknown_one_are_refused(
     assert (1, "", True) == (status, out, "[config/google-source]" in err)
 
 
-def test_what_somebody_else_wrote_is_not_written_over(
+def test_file_of_another_program_is_not_overwritten(
     run: Callable[..., Any], workload: Workload, provider: str
 ) -> None:
     path = workload.folder / "google.json"
@@ -417,7 +417,7 @@ def test_the_command_is_read_as_it_was_meant(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", ["", " ", '/opt/"quoted"/bridge'])
-def test_a_command_that_nobody_could_read_is_refused(program: str) -> None:
+def test_command_that_cannot_be_quoted_is_rejected(program: str) -> None:
     with pytest.raises(ConfigError, match=r"\[config/google-setting\]"):
         of_command(program)
 

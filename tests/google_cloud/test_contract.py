@@ -183,7 +183,7 @@ def test_errors_show_who_it_is_and_no_secret(workload: Workload) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "expiry"])
-def test_a_token_of_somebody_elses_is_not_taken(workload: Workload, name: str) -> None:
+def test_token_and_expiry_cannot_be_set(workload: Workload, name: str) -> None:
     with pytest.raises(AttributeError, match="kept fresh"):
         setattr(workload.credentials(), name, "x")
 
@@ -209,7 +209,7 @@ def test_an_outage_is_served_to_the_last_minute(workload: Workload, journey: Jou
         for minutes in (40, 10, 8, 1):
             journey.travel(minutes=minutes)
             assert first == bearer(credentials)
-            credentials.refresh(None)  # what others do where google-auth's `valid` says no
+            credentials.refresh(None)  # what other libraries do if `valid` is false
             assert first == bearer(credentials)
         journey.travel(seconds=55)
         with pytest.raises(exceptions.TransportError) as caught:
@@ -221,7 +221,7 @@ def test_an_outage_is_served_to_the_last_minute(workload: Workload, journey: Jou
     assert first != bearer(credentials)
 
 
-def test_a_refusal_is_no_error_of_the_network(workload: Workload) -> None:
+def test_denial_is_not_a_network_error(workload: Workload) -> None:
     workload.cloud.add_google_service_account(ACCOUNT, [])
     with pytest.raises(exceptions.RefreshError) as caught:
         bearer(workload.credentials())
@@ -229,7 +229,7 @@ def test_a_refusal_is_no_error_of_the_network(workload: Workload) -> None:
     assert "[exchange/google-impersonation]" in str(caught.value)
 
 
-def test_after_a_refusal_by_a_service_the_token_is_another(workload: Workload) -> None:
+def test_rejected_token_is_replaced(workload: Workload) -> None:
     """As google-auth's transports do at a 401."""
     credentials = workload.credentials()
     first = bearer(credentials)
@@ -348,7 +348,7 @@ def test_a_proxy_that_is_none_is_not_asked_again(
     ids=["ours", "requests", "urllib3"],
 )
 def test_no_redirect_is_followed(workload: Workload, journey: Journey, transport: Any) -> None:
-    """A subject token is good for whoever has it."""
+    """A subject token is a bearer token."""
     elsewhere = workload.cloud.metadata
     to = f"{elsewhere.url}/elsewhere"
     workload.cloud.google_sts.inject(Fault.redirect(to, 307), times=None)

@@ -1,4 +1,4 @@
-"""`google-exec` and `google-serve` as whole processes, with programs of Google's that others wrote.
+"""`google-exec` and `google-serve` as whole processes, with SDKs and tools of Google.
 
 What is not installed is skipped: gcloud; google-auth-library of JavaScript, in NODE_PACKAGES;
 Debian's golang-golang-x-oauth2-google-dev with golang-google-cloud-dev, and libgoogle-auth-java.
@@ -272,10 +272,10 @@ def test_no_proxy_stands_between(pod: Workload) -> None:
 
 @pytest.mark.exhaustive
 @needs_gcloud
-def test_gcloud_is_not_whoever_logged_in_before(pod: Workload, tmp_path: Path) -> None:
+def test_gcloud_does_not_use_an_earlier_login(pod: Workload, tmp_path: Path) -> None:
     token = tmp_path / "token"
-    token.write_text("somebody-elses")
-    login = ["gcloud", "config", "set", "account", "somebody@example.com"]
+    token.write_text("of-another-login")
+    login = ["gcloud", "config", "set", "account", "someone@example.com"]
     subprocess.run(login, check=True, capture_output=True, timeout=100)
     environ = {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token)}
     done = executed("gcloud", "auth", "print-access-token", **environ)
@@ -339,7 +339,7 @@ def test_gclouds_memory_is_left_alone_where_a_login_is_in_the_way(memory: Path) 
     assert (1, True) == (executed(*WHO).returncode, memory.exists())
 
 
-def test_a_refusal_is_said_where_the_sdk_says_little(pod: Workload) -> None:
+def test_error_is_logged_if_the_sdk_hides_it(pod: Workload) -> None:
     pod.cloud.add_google_service_account(ACCOUNT, [])
     done = executed(*WHO)
     assert 1 == done.returncode

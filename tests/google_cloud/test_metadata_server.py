@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 
 class Sdk:
-    """Whoever asks, with the header of Google's SDKs unless told otherwise."""
+    """A client that sends the header of Google's SDKs by default."""
 
     def __init__(self, url: str) -> None:
         self.at = url.partition("//")[2]
@@ -161,7 +161,7 @@ def test_a_federated_identity_has_access_tokens_and_no_id_tokens(
     assert "123456789012" == federated.get(f"{V1}/project/project-id").body
 
 
-def test_scopes_that_are_asked_for_are_had(workload: Workload, sdk: Sdk) -> None:
+def test_requested_scopes_are_granted(workload: Workload, sdk: Sdk) -> None:
     tokens = {
         sdk.token(f"?scopes={SHEETS},{PUBSUB}"),
         sdk.token(f"?scopes={PUBSUB}%20{SHEETS}"),
@@ -230,7 +230,7 @@ def test_what_is_there_is_listed(sdk: Sdk, path: str, body: str) -> None:
     [
         "/nothing",
         f"{V1}/instance/zone",
-        f"{V1}/instance/service-accounts/somebody@else.iam.gserviceaccount.com/token",
+        f"{V1}/instance/service-accounts/another@else.iam.gserviceaccount.com/token",
         f"{DEFAULT}/token/more",
         f"{DEFAULT}/email/more",
         "//",
@@ -303,7 +303,7 @@ def test_a_name_that_a_hostile_dns_could_point_here_is_refused(sdk: Sdk) -> None
     assert "this host name is not mine: use an address" == answer.body["message"]
 
 
-def test_whoever_asks_for_anything_does_not_grow_the_metrics(workload: Workload) -> None:
+def test_unknown_paths_do_not_add_metrics(workload: Workload) -> None:
     given = ["google-serve", "--audience", workload.provider.audience]
     account = account_of(_parser(given).parse_args(given))
     metrics = Metrics({})
@@ -346,7 +346,7 @@ def test_what_is_valid_is_served_through_an_outage(workload: Workload, journey: 
     assert 0 < answer.body["expires_in"] <= 60
 
 
-def test_a_refusal_is_400_with_what_mends_it(workload: Workload) -> None:
+def test_denial_is_400_with_its_fix(workload: Workload) -> None:
     workload.cloud.add_google_service_account(ACCOUNT, [])
     with serving(workload, "--service-account", ACCOUNT) as sdk:
         answer = sdk.get(f"{DEFAULT}/token")

@@ -101,7 +101,7 @@ def test_a_token_that_was_replaced_for_one_request_is_not_replaced_again_for_the
     assert (1, 2) == workload.asked
 
 
-def test_valid_followed_by_refresh_is_not_taken_for_a_refusal(
+def test_valid_followed_by_refresh_does_not_count_as_a_rejection(
     workload: Workload, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As google-auth's own code does with a token that is about to end."""
@@ -119,7 +119,7 @@ def test_valid_followed_by_refresh_is_not_taken_for_a_refusal(
     assert (first, (1, 1)) == (credentials.token, workload.asked)
     assert contract.TokenState.FRESH == credentials.token_state
     workload.cloud.revoke_google_token(first)
-    credentials.refresh(Request())  # a refusal, and the first that is told
+    credentials.refresh(Request())  # the first rejection that is reported
     assert first != credentials.token
 
 
@@ -150,7 +150,7 @@ def test_nothing_valid_is_asked_for_once(workload: Workload) -> None:
 
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("width", [1, 20])
-def test_the_asynchronous_session_gets_past_each_refusal(
+def test_the_asynchronous_session_retries_after_each_rejection(
     workload: Workload, journey: Journey, api: str, width: int
 ) -> None:
     """It asks in one thread and refreshes in another."""
@@ -168,7 +168,7 @@ def test_the_asynchronous_session_gets_past_each_refusal(
             workload.cloud.revoke_google_token(credentials.token)
             answers = await asyncio.gather(*(session.get(api) for _ in range(width)))
             found += [answer.status_code for answer in answers]
-            # Past the time in which no refusal is believed, and the keys of Lambda are good.
+            # After the time in which rejections do not count; the keys of Lambda are valid.
             await asyncio.to_thread(journey.travel, seconds=2000)
             await session.get(api)
         await session.close()
@@ -178,7 +178,7 @@ def test_the_asynchronous_session_gets_past_each_refusal(
 
 
 @pytest.mark.parametrize("library", ["requests", "urllib3"])
-def test_the_synchronous_sessions_get_past_each_refusal(
+def test_the_synchronous_sessions_retry_after_each_rejection(
     workload: Workload, journey: Journey, api: str, library: str
 ) -> None:
     credentials = workload.credentials()

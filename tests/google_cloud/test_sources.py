@@ -1,4 +1,4 @@
-"""Every AWS identity that botocore finds is traded for Google's token: each road, and which."""
+"""Each source of an AWS identity in botocore can be exchanged for a token of Google."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def credential_process(workload: Workload) -> None:
         *(role_of_a_profile, credential_process),
     ],
 )
-def test_an_aws_identity_is_traded(workload: Workload, become: Any) -> None:
+def test_an_aws_identity_is_exchanged(workload: Workload, become: Any) -> None:
     become(workload)
     credentials = workload.credentials()
     assert ACCOUNT == workload.whose(credentials)
@@ -269,7 +269,7 @@ def test_another_role_of_irsa_is_another_identity(workload: Workload) -> None:
         workload.whose(unused)
 
 
-def test_a_role_without_a_token_file_names_nobody(
+def test_role_without_a_token_file_is_ignored(
     workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workload.pod()
@@ -332,7 +332,7 @@ def key_id(credentials_file: str) -> str:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_child_that_is_forked_while_aws_is_asked_does_not_wait_for_it(workload: Workload) -> None:
-    """Whoever asks holds a lock of botocore's, which nobody lets go of in the child."""
+    """A thread of the parent holds a lock of botocore, which no thread of the child releases."""
     workload.pod("irsa")
     workload.cloud.sts.latency_s = 2.0
     credentials = workload.credentials()
@@ -387,14 +387,14 @@ def in_a_process_of_its_own(workload: Workload, more: str = "") -> None:
     assert (1, 1) == workload.asked
 
 
-def test_identity_center_is_traded(workload: Workload) -> None:
+def test_identity_center_is_exchanged(workload: Workload) -> None:
     """Whose folder of tokens botocore looks up when it is imported."""
     workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
     workload.becomes(Laptop(workload.cloud).sso_profile(ROLE, workload.folder))
     in_a_process_of_its_own(workload)
 
 
-def test_a_developer_who_used_aws_login_is_traded(workload: Workload) -> None:
+def test_a_developer_who_used_aws_login_is_exchanged(workload: Workload) -> None:
     pytest.importorskip("awscrt")
     workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_service("ec2.amazonaws.com"))
     workload.becomes(Laptop(workload.cloud).login_profile(ROLE, workload.folder))
@@ -405,7 +405,7 @@ def test_keys_of_the_environment_need_no_botocore(workload: Workload) -> None:
     in_a_process_of_its_own(workload, "assert 'botocore' not in sys.modules")
 
 
-# -- the roads of OIDC --------------------------------------------------------------------------
+# -- sources of OIDC tokens --------------------------------------------------------------------
 
 
 def oidc_provider(workload: Workload, **settings: Any) -> Any:
@@ -631,7 +631,7 @@ def test_an_aws_identity_that_is_set_up_wrongly_is_named_and_not_tried_again(
         ("account", "exchange/google-account"),
     ],
 )
-def test_each_refusal_of_googles_says_what_to_do(
+def test_each_error_of_google_has_its_fix(
     workload: Workload, monkeypatch: pytest.MonkeyPatch, change: str, error_id: str
 ) -> None:
     cloud, provider = workload.cloud, workload.provider
@@ -651,7 +651,7 @@ def test_each_refusal_of_googles_says_what_to_do(
         monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE", str(path))
     elif change == "binding":
         cloud.add_google_service_account(ACCOUNT, [])
-    account = "nobody@my-project.iam.gserviceaccount.com" if change == "account" else ACCOUNT
+    account = "missing@my-project.iam.gserviceaccount.com" if change == "account" else ACCOUNT
     error = refused(workload.credentials(service_account=account))
     assert (ExchangeError, error_id) == (type(error), error.error_id)
     assert error.fix

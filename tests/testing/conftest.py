@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 # Of the inner pytest: what a pod might leave behind is held against what was there, after each
-# test, whatever became of it; and nobody asks for anything that is not on this machine.
+# test, also after failures; and no request leaves this machine.
 CONFTEST = """
 import os
 import random

@@ -108,7 +108,7 @@ def test_a_pod_goes_on_for_days(pod: EksPod, how: Any) -> None:
     assert 10 == pod.exchanges
 
 
-def test_keys_of_aws_are_renewed_before_they_end_to_the_second(pod: EksPod) -> None:
+def test_aws_keys_are_refreshed_at_a_known_second(pod: EksPod) -> None:
     pod.freeze()
     bearer()
     pod.advance(6 * 3600 - 900)  # botocore asks again in the last fifteen minutes
@@ -177,10 +177,10 @@ def test_a_trouble_begins_at_once_and_ends_with_its_block(
     assert bearer()
 
 
-@pytest.mark.parametrize("whom", [None, ACCOUNT])
-def test_two_denials_end_with_the_second(pod: EksPod, whom: str | None) -> None:
-    with pod.deny(whom):
-        with pod.deny(whom):
+@pytest.mark.parametrize("account", [None, ACCOUNT])
+def test_two_denials_end_with_the_second(pod: EksPod, account: str | None) -> None:
+    with pod.deny(account):
+        with pod.deny(account):
             error_id()
         pod.add_provider(AUDIENCE)  # changes nothing of that
         pod.becomes(ROLE)
@@ -193,7 +193,7 @@ def test_a_service_account_is_given_back_as_it_was(pod: EksPod) -> None:
     pod.add_service_account(OTHER, token_creator=True, extended_lifetime=True)
     with pod.deny(OTHER):
         assert "exchange/google-impersonation" == error_id(service_account=OTHER)
-        assert bearer()  # of this one, nobody said anything
+        assert bearer()  # this account is not denied
     pod.advance(60)
     credentials: Any = google.credentials(service_account=OTHER, lifetime_s=43200)
     assert bearer(credentials)
@@ -205,7 +205,7 @@ def test_a_service_account_that_there_is_not_cannot_be_denied(pod: EksPod) -> No
         pod.deny(OTHER)
 
 
-# -- whom it may be ----------------------------------------------------------------------------
+# -- identity ----------------------------------------------------------------------------------
 
 
 def test_the_pod_is_its_role_for_google(pod: EksPod) -> None:

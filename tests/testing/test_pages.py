@@ -1,4 +1,4 @@
-"""docs/how-to/testing.md, as somebody follows it: its files in a folder, and pytest in there."""
+"""docs/how-to/testing.md, followed step by step: its files in a folder, and pytest there."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_fails(pod):
     key()
     pod.sts_outage()
     pod.expire()
-    key()  # an error of botocore's
+    key()  # an error of botocore
 
 
 def test_fails_in_its_set_up(pod, broken):
@@ -217,7 +217,7 @@ def test_stopped_in_eks(eks):
 def test_fails_in_eks(eks):
     os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = "of the test"
     eks.google_sts_outage()
-    bearer()  # an error of google-auth's
+    bearer()  # an error of google-auth
 
 
 def test_patches_botocore_in_eks(eks, monkeypatch):

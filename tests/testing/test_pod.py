@@ -215,7 +215,7 @@ def test_a_role_is_given_back_as_it_was(pod: GkePod) -> None:
     pod.add_role(OTHER, audience="aws:123456789012:other", max_session_duration=7200)
     wanted = bridge.Role(OTHER, audience="aws:123456789012:other", duration_seconds=7200)
     with pod.deny(OTHER):
-        assert key(ROLE)  # of this one, nobody said anything
+        assert key(ROLE)  # this role is not denied
     assert key(wanted)
 
 
@@ -262,7 +262,7 @@ def test_a_pod_without_the_fixture_is_gone_after_its_block(monkeypatch: pytest.M
         assert REAL is registry.world
 
 
-def test_the_pod_is_whom_the_emulator_says(pod: GkePod) -> None:
+def test_pod_has_the_service_account_of_the_emulator(pod: GkePod) -> None:
     assert isinstance(pod.cloud.service_account, ServiceAccount)
     assert repr(pod).startswith("<GkePod with <Emulator")
 

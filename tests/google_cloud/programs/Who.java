@@ -1,4 +1,4 @@
-// Whom google-auth-library-java takes this machine for.
+// Prints the identity that google-auth-library-java finds on this machine.
 import com.google.auth.oauth2.ComputeEngineCredentials;
 import com.google.auth.oauth2.GoogleCredentials;
 import com.google.auth.oauth2.IdTokenProvider;

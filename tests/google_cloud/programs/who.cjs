@@ -1,4 +1,4 @@
-// Whom google-auth-library takes this machine for.
+// Prints the identity that google-auth-library finds on this machine.
 const { GoogleAuth } = require("google-auth-library");
 
 async function main() {

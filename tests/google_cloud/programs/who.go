@@ -1,4 +1,4 @@
-// Whom golang.org/x/oauth2/google takes this machine for.
+// Prints the identity that golang.org/x/oauth2/google finds on this machine.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""Whom google-auth takes this machine for, asked as any program asks."""
+"""Prints the identity that google-auth finds on this machine."""
 
 import google.auth
 from google.auth.transport.requests import Request

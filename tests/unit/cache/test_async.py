@@ -56,7 +56,7 @@ def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return await main()
 
     result = asyncio.run(watched())
-    gc.collect()  # a future tells of an error that nobody saw when it is collected
+    gc.collect()  # a collected future reports an unhandled error
     assert [] == told
     return result
 
@@ -89,7 +89,7 @@ def test_what_is_valid_is_given_without_a_turn_of_the_loop(
     assert expected is caught.value.value
 
 
-def test_a_task_that_is_cancelled_cancels_nobody_else(cache: CredentialCache, gate: Gate) -> None:
+def test_cancelled_task_cancels_no_other_caller(cache: CredentialCache, gate: Gate) -> None:
     async def main() -> AwsCredentials:
         one, other = (asyncio.ensure_future(cache.get_async()) for _ in range(2))
         await turns(gate.asked.is_set)
@@ -116,9 +116,7 @@ def test_each_task_has_the_error_as_its_own(cache: CredentialCache, gate: Gate) 
     assert 20 == len({id(error) for error in errors})
 
 
-def test_a_loop_that_is_closed_before_it_lands_is_no_trouble(
-    cache: CredentialCache, gate: Gate
-) -> None:
+def test_loop_closed_before_the_attempt_ends_is_ignored(cache: CredentialCache, gate: Gate) -> None:
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(cache.get_async(), 0.01)
@@ -155,7 +153,7 @@ def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_a_cancellation_that_comes_as_it_lands_is_not_lost(
+def test_cancellation_at_the_end_of_the_attempt_is_not_lost(
     cache: CredentialCache, gate: Gate, turn: int
 ) -> None:
     """Python 3.10 and 3.11: `asyncio.wait_for` would swallow it."""

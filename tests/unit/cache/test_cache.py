@@ -1,4 +1,4 @@
-"""The cache on a clock that stands still: what is served, when it is renewed, who waits."""
+"""The credential cache with a manual clock: results, refreshes and waiting callers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cache(world: ManualWorld, fetches: Fetches) -> CredentialCache:
 
 
 def refused() -> ExchangeError:
-    return ExchangeError("STS said no.", code="AccessDenied", error_id="exchange/denied")
+    return ExchangeError("STS denied it.", code="AccessDenied", error_id="exchange/denied")
 
 
 def unreachable() -> ExchangeError:
@@ -215,7 +215,7 @@ def test_retry_that_succeeds_serves_the_caller(world: ManualWorld) -> None:
     assert 3 == number(CredentialCache(flaky, world=world.world).get())
 
 
-def test_refusal_is_not_retried(
+def test_denial_is_not_retried(
     cache: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = refused()
@@ -224,12 +224,12 @@ def test_refusal_is_not_retried(
     assert (1, []) == (fetches.count, world.sleeps)
 
 
-def test_failure_is_remembered_for_a_moment(
+def test_failure_is_remembered_for_seconds(
     cache: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     fetches.failing = refused()
     for _ in range(1000):
-        with pytest.raises(ExchangeError, match="STS said no"):
+        with pytest.raises(ExchangeError, match="STS denied it"):
             cache.get()
     assert 1 == fetches.count
     world.advance(2)
@@ -292,9 +292,7 @@ def test_outage_is_warned_of_once_with_the_time_that_is_left(
     assert f"{ROLE}: refresh failed; current credentials valid for 1790 s" in record.getMessage()
 
 
-def test_those_who_fail_together_do_not_share_one_exception_object(
-    cache: CredentialCache, fetches: Fetches
-) -> None:
+def test_callers_do_not_share_an_exception_object(cache: CredentialCache, fetches: Fetches) -> None:
     fetches.failing = refused()
     seen = []
     for _ in range(2):
@@ -369,14 +367,14 @@ def test_who_gives_up_early_says_after_how_long_and_the_pause_counts_from_then(
     assert world.world.monotonic() + failure.pause_s == failure.retry_at_s
 
 
-# -- threads that cannot be had, and interrupts ------------------------------------------------
+# -- missing threads, and interrupts ------------------------------------------------------------
 
 
 def no_thread(work: object) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_without_threads_what_is_valid_is_served_and_nobody_works_for_it(
+def test_valid_credentials_are_served_without_threads(
     cache: CredentialCache, fetches: Fetches, world: ManualWorld
 ) -> None:
     cache.get()
@@ -433,7 +431,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("after_it_started", [False, True])
-def test_an_interrupt_while_the_thread_starts_strands_nobody(
+def test_interrupt_while_the_thread_starts_blocks_no_caller(
     world: ManualWorld, after_it_started: bool
 ) -> None:
     answered = threading.Event()
@@ -476,7 +474,7 @@ def test_a_source_that_needs_its_own_credentials_is_told_so(world: ManualWorld) 
         cache.get()
 
 
-def test_an_interrupt_in_the_exchange_strands_nobody(world: ManualWorld) -> None:
+def test_interrupt_in_the_exchange_blocks_no_caller(world: ManualWorld) -> None:
     def interrupted() -> AwsCredentials:
         raise KeyboardInterrupt
 
@@ -625,7 +623,7 @@ def test_a_failure_of_last_night_takes_nothing_from_todays_attempts(
     assert 4 == fetches.count
 
 
-def test_an_error_class_of_somebody_elses_is_copied_whole(
+def test_error_class_of_a_user_is_copied_completely(
     cache: CredentialCache, fetches: Fetches
 ) -> None:
     class VaultError(TokenError):

@@ -66,7 +66,7 @@ def test_a_failure_is_told_once_with_all_its_attempts(
     assert [Event("failed", ARN, "pod-7", 4, waited_s, 0.0, None, DOWN, 1, 1.0)] == events
 
 
-def test_a_failure_behind_the_callers_back_tells_what_is_left(
+def test_background_failure_reports_the_remaining_time(
     cache: CredentialCache, events: list[Event], fetches: Fetches, world: ManualWorld
 ) -> None:
     end = cache.get().expiration
@@ -105,7 +105,7 @@ def test_an_exchange_is_one_line_at_info(
     assert [("gcp_aws_bridge", logging.INFO, line)] == caplog.record_tuples
 
 
-def test_a_listener_that_raises_harms_nobody(
+def test_listener_that_raises_affects_no_caller(
     cache: CredentialCache, events: list[Event], caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(event: Event) -> None:

@@ -85,7 +85,7 @@ def test_after_the_clock_was_set_back_it_does_not_exist(
 
 
 @posix
-def test_nobody_else_may_read_folder_files_or_lock(cache: FileCache, folder: Path) -> None:
+def test_only_the_owner_can_read_folder_files_and_lock(cache: FileCache, folder: Path) -> None:
     cache.write(KEY, DOCUMENT)
     with cache.lock(KEY, wait_s=0):
         found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
@@ -136,9 +136,7 @@ def test_a_file_that_others_may_touch_does_not_exist(
 
 
 @posix
-def test_a_file_of_somebody_else_does_not_exist(
-    cache: FileCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_of_another_user_is_ignored(cache: FileCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.write(KEY, DOCUMENT)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert cache.read(KEY) is None

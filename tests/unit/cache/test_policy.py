@@ -19,7 +19,7 @@ def test_background_refresh_is_due_around_half_of_the_life(jitter: float, minute
     assert START + timedelta(minutes=minutes) == kept.advisory_at
 
 
-def test_credentials_are_given_out_until_their_last_seconds() -> None:
+def test_credentials_are_returned_until_their_last_seconds() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
     assert START + HOUR - timedelta(seconds=10) == kept.mandatory_at
 
@@ -42,7 +42,7 @@ def test_status_follows_the_clock(minutes: float, status: Credentials) -> None:
     assert status is credentials_of(kept, Instant(START + timedelta(minutes=minutes), minutes * 60))
 
 
-def test_credentials_shorter_than_the_last_seconds_are_never_given_out() -> None:
+def test_credentials_shorter_than_the_last_seconds_are_never_returned() -> None:
     end = START + timedelta(seconds=5)
     kept = POLICY.keep(credentials(1, end), START, 0.0, 0.0)
     assert Credentials.NONE is credentials_of(kept, Instant(START, 0.0))
@@ -63,7 +63,7 @@ def test_a_machine_that_slept_finds_them_gone_though_its_monotonic_clock_stood_s
     assert 0.0 == kept.remaining_s(Instant(START + timedelta(hours=2), 100.0))
 
 
-def test_rejected_ones_are_not_given_out_until_reprieved() -> None:
+def test_rejected_credentials_are_not_returned_until_reprieved() -> None:
     kept = POLICY.keep(credentials(1, START + HOUR), START, 0.0, 0.0)
     assert Credentials.REJECTED is credentials_of(kept.as_rejected(), Instant(START, 0.0))
     assert Credentials.STALE is credentials_of(kept.as_rejected().reprieved(), Instant(START, 0.0))

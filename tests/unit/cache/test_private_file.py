@@ -640,7 +640,7 @@ def test_the_default_token_file_is_deleted_at_the_end(temporary: Path, mode: int
 @pytest.mark.parametrize("mode", [0o700, 0o777], ids=oct)
 @pytest.mark.parametrize("kind", ["nothing", "folder", "link", "link of another user"])
 @pytest.mark.parametrize("of", ["the file", "the folder"])
-def test_what_was_put_in_place_of_the_default_token_file_keeps_what_it_has(
+def test_file_that_replaced_the_default_token_file_is_not_changed(
     temporary: Path, tmp_path: Path, mode: int, kind: str, of: str
 ) -> None:
     temporary.chmod(mode)

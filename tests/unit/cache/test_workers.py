@@ -18,7 +18,7 @@ from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.workers import MOST, Workers
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 
-traced: ContextVar[str] = ContextVar("traced", default="nobody's")
+traced: ContextVar[str] = ContextVar("traced", default="no trace")
 
 
 class Tenants:
@@ -114,11 +114,11 @@ def test_a_refresh_in_the_background_belongs_to_no_callers_trace() -> None:
         cache.get()
     finally:
         traced.reset(token)
-    assert ["the request's", "nobody's"] == seen
+    assert ["the request's", "no trace"] == seen
 
 
 @pytest.mark.parametrize(
-    ("quiet_s", "seen_then"), [(40 * 60, "nobody's"), (55 * 60, "the request's")]
+    ("quiet_s", "seen_then"), [(40 * 60, "no trace"), (55 * 60, "the request's")]
 )
 def test_a_refresh_that_a_caller_waits_for_belongs_to_its_trace(
     quiet_s: int, seen_then: str

@@ -73,7 +73,7 @@ def test_a_projects_id_in_the_place_of_its_number_is_named() -> None:
         ({"iam_url": "http://[::1"}, "config/google-plain-http"),
         ({"iam_url": "https://"}, "config/google-plain-http"),
         ({"sts_url": "ftp://127.0.0.1/"}, "config/google-plain-http"),
-        # What is a user here is a path to those who send (WHATWG URL standard): to evil.example.
+        # HTTP clients send this to evil.example (WHATWG URL standard); here it is a user name.
         ({"sts_url": "http://evil.example\\@127.0.0.1/v1/token"}, "config/google-plain-http"),
         ({"iam_url": "https://user:password@iam.example"}, "config/google-setting"),
         ({"sts_url": "https://sts.example/v1/token?x"}, "config/google-setting"),
@@ -97,7 +97,7 @@ def test_addresses_are_those_of_the_universe_unless_they_are_given() -> None:
     assert "https://sts-psc.p.googleapis.com/v1/token" == private.sts_url
 
 
-def test_a_provider_of_another_universe_is_not_taken_for_one_of_googles() -> None:
+def test_provider_of_another_universe_is_rejected() -> None:
     """Else its token would be asked of, and shown to, another cloud."""
     audience = AUDIENCE.replace("googleapis.com", "cloud.example")
     with pytest.raises(ConfigError) as caught:

@@ -39,15 +39,15 @@ def test_an_issuer_of_aws_is_not_aws_saying_no(said: str) -> None:
 
 
 class SSLError(Exception):
-    """As requests and urllib3 name theirs."""
+    """An error with the name of one of requests and urllib3."""
 
 
 class ProxyError(Exception):
-    """As requests names its own."""
+    """An error with the name of one of requests."""
 
 
 class ConnectTimeout(Exception):
-    """As requests names its own."""
+    """An error with the name of one of requests."""
 
 
 class ConnectionError(Exception):

@@ -26,8 +26,8 @@ from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.sts import AskedSts
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
-HOP = "arn:aws:iam::210987654321:role/hop"
-ROLE = Role(ROLE_ARN, chain=[HOP])
+CHAINED = "arn:aws:iam::210987654321:role/chained"
+ROLE = Role(ROLE_ARN, chain=[CHAINED])
 TOKEN = _id_token.parse(id_token(), origin="test")
 KEYS = AwsCredentials("ASIA", "secret", "token", START + timedelta(hours=1), "123456789012")
 CALLS: dict[str, Callable[[AskedSts], object]] = {
@@ -355,7 +355,7 @@ def test_each_kind_of_tls_failure_has_its_advice() -> None:
     assert all(one.fix.endswith(".") for one in _FAILURES)
 
 
-def test_tokens_issuer_is_named_in_every_refusal() -> None:
+def test_tokens_issuer_is_named_in_every_error() -> None:
     cluster = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
     raw_token = id_token(iss=cluster, azp=..., sub="system:serviceaccount:a:b")
     token = _id_token.parse(raw_token, origin="test")

@@ -164,7 +164,7 @@ def test_a_source_of_the_users_own_is_refused_where_the_environment_made_it_anot
     assert "ASIA-a-AT-one" == whose(made)
 
 
-def test_the_refusal_names_the_variable(site: Site) -> None:
+def test_error_names_the_variable(site: Site) -> None:
     source = Request.of(ROLE, own_source)._exchange._source.call
     source()
     put({"HOME": str(site.folder / "b")})
@@ -376,12 +376,12 @@ def test_an_asynchronous_session_reaches_sts_by_the_files_that_it_has_read(site:
 # -- what tells them apart for others ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["rendering", "request", "asynchronous session"])
+@pytest.mark.parametrize("kind", ["adapter", "request", "asynchronous session"])
 def test_what_is_made_in_two_environments_prints_differently(site: Site, kind: str) -> None:
     """fsspec gives one file system to all whose arguments print the same."""
 
     def printed(source: Any = None) -> str:
-        if kind == "rendering":
+        if kind == "adapter":
             return repr(Adapter(ROLE, token_source=source))
         if kind == "request":
             return repr(Request.of(ROLE, source))

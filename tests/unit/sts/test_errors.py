@@ -1,4 +1,4 @@
-"""What is said when STS said no: cause, what to do, and whether to try again."""
+"""Errors of STS: cause, fix, and whether to retry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ExchangeError
 
-HOPS = ("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b")
-ROLE = Role(ROLE_ARN, chain=HOPS, duration_seconds=1800)
+CHAIN = ("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b")
+ROLE = Role(ROLE_ARN, chain=CHAIN, duration_seconds=1800)
 CLUSTER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 RAW = id_token()
 TOKEN = parse(RAW, origin="test")
@@ -33,24 +33,24 @@ def foreign(**claims: Any) -> IdToken:
     return parse(id_token(**{"iss": CLUSTER, "azp": ..., "email": ..., **claims}), origin="test")
 
 
-def refusal(
+def error_of(
     error_id: str,
     code: str,
     message: str = "No.",
     *,
     token: IdToken = TOKEN,
-    hop: int | None = None,
+    position: int | None = None,
     status: int = 403,
     role: Role = ROLE,
     seen: tuple[str, ...] = (),
 ) -> ExchangeError:
-    """The error of a first hop, or of the given further one."""
+    """Return the error of the first role, or of the chained role at *position*."""
 
     def call() -> None:
-        said = {"code": code, "message": message, "status": status, "request_id": "request-1"}
-        if hop is None:
-            raise refused_token(token, role, **said)  # type: ignore[arg-type]
-        raise refused_chained_role(role, hop, **said)  # type: ignore[arg-type]
+        answer = {"code": code, "message": message, "status": status, "request_id": "request-1"}
+        if position is None:
+            raise refused_token(token, role, **answer)  # type: ignore[arg-type]
+        raise refused_chained_role(role, position, **answer)  # type: ignore[arg-type]
 
     error = failure(ExchangeError, error_id, call, seen=[code, *seen], secrets=token.raw.split("."))
     assert isinstance(error, ExchangeError)
@@ -58,7 +58,7 @@ def refusal(
     return error
 
 
-# -- the first hop -----------------------------------------------------------------------------
+# -- the first role ----------------------------------------------------------------------------
 
 
 OWN = Role(ROLE_ARN, audience="aws:123456789012:etl")
@@ -66,7 +66,7 @@ OWN_TOKEN = parse(id_token(aud=OWN.audience), origin="test")
 
 
 def test_denied_token_has_its_checks_in_order_then_its_claims_and_the_statement_last() -> None:
-    error = refusal(
+    error = error_of(
         "exchange/denied",
         "AccessDenied",
         "Not authorized to perform sts:AssumeRoleWithWebIdentity",
@@ -90,14 +90,14 @@ def test_denied_token_has_its_checks_in_order_then_its_claims_and_the_statement_
 
 
 def statement_in(error: ExchangeError) -> Any:
-    """The statement, which is the last thing that the details have."""
+    """Return the statement at the end of the details."""
     text, _, statement = error.details.partition("the trust policy needs this statement: ")
     assert text.endswith(("right, ", "of its own, "))
     return json.loads(statement)
 
 
-def test_default_audience_is_the_second_suspect_and_no_command_puts_it_into_a_policy() -> None:
-    error = refusal("exchange/denied", "AccessDenied")
+def test_default_audience_is_the_second_check_and_no_command_adds_it_to_a_policy() -> None:
+    error = error_of("exchange/denied", "AccessDenied")
     assert f'2. the audience: "{AUDIENCE}" is the default, set the role' in error.fix
     assert "GCP_AWS_BRIDGE_AUDIENCE" in error.fix
     assert "and the role has no audience of its own, the trust policy needs" in error.details
@@ -107,7 +107,7 @@ def test_default_audience_is_the_second_suspect_and_no_command_puts_it_into_a_po
 
 def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
     token = foreign(sub="system:serviceaccount:default:etl", aud=OWN.audience)
-    error = refusal(
+    error = error_of(
         "exchange/denied",
         "AccessDenied",
         token=token,
@@ -126,7 +126,7 @@ def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "said"),
+    ("claims", "kind"),
     [
         ({"email": "1234-compute@developer.gserviceaccount.com"}, "the default account of the nod"),
         (
@@ -141,10 +141,10 @@ def test_denied_token_of_a_cluster_is_not_called_googles() -> None:
     ids=["node", "key file", "person"],
 )
 def test_account_that_is_seldom_the_expected_one_is_named(
-    claims: dict[str, Any], said: str
+    claims: dict[str, Any], kind: str
 ) -> None:
     token = parse(id_token(**claims), origin="test")
-    assert said in refusal("exchange/denied", "AccessDenied", token=token).details
+    assert kind in error_of("exchange/denied", "AccessDenied", token=token).details
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_account_that_is_seldom_the_expected_one_is_named(
     ],
 )
 def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any], seen: str) -> None:
-    error = refusal("exchange/denied", "AccessDenied", token=parse(id_token(**claims), origin=""))
+    error = error_of("exchange/denied", "AccessDenied", token=parse(id_token(**claims), origin=""))
     assert "No trust policy can admit this token, look at its source: " in error.details
     assert (True, False) == (seen in error.details, "{" in error.details.replace("${", ""))
 
@@ -172,10 +172,8 @@ def test_token_that_no_policy_can_name_gets_no_statement(claims: dict[str, Any],
     ],
     ids=["audience", "capitals", "key", "cluster", "no provider"],
 )
-def test_an_invalid_token_asks_for_what_is_easily_missed(
-    token: IdToken, message: str, fix: str
-) -> None:
-    error = refusal(
+def test_invalid_token_has_a_specific_fix(token: IdToken, message: str, fix: str) -> None:
+    error = error_of(
         "exchange/invalid-token",
         "InvalidIdentityToken",
         message,
@@ -188,22 +186,22 @@ def test_an_invalid_token_asks_for_what_is_easily_missed(
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
-def test_an_expired_token_says_until_when_it_claims_to_live(code: str) -> None:
-    error = refusal("exchange/expired-token", code, seen=("13:00:00 UTC",))
+def test_expired_token_shows_its_expiration(code: str) -> None:
+    error = error_of("exchange/expired-token", code, seen=("13:00:00 UTC",))
     assert error.retryable is (code == "ExpiredTokenException")
     assert "clock" in error.fix
     assert START.hour + 1 == TOKEN.expiration.hour
 
 
-def test_an_unknown_code_shows_the_claims_and_asks_for_the_reference() -> None:
-    error = refusal("exchange/refused", "IDPRejectedClaim", seen=(f'sub="{NUMBER}"',))
+def test_unknown_code_shows_the_claims_and_the_reference() -> None:
+    error = error_of("exchange/refused", "IDPRejectedClaim", seen=(f'sub="{NUMBER}"',))
     assert "AWS STS API reference" in error.fix
     assert not error.retryable
 
 
-# -- any hop -----------------------------------------------------------------------------------
+# -- all roles of the chain --------------------------------------------------------------------
 
-EITHER = pytest.mark.parametrize("hop", [None, 0, 1], ids=["first", "second", "third"])
+EITHER = pytest.mark.parametrize("position", [None, 0, 1], ids=["first", "second", "third"])
 
 
 @EITHER
@@ -220,69 +218,79 @@ EITHER = pytest.mark.parametrize("hop", [None, 0, 1], ids=["first", "second", "t
         ("SomethingNew", "?", "exchange/refused", "request id", False),
     ],
 )
-def test_what_any_hop_can_be_refused_for(
-    hop: int | None, code: str, message: str, error_id: str, fix: str, retryable: bool
+def test_each_code_has_its_error_id_and_fix(
+    position: int | None, code: str, message: str, error_id: str, fix: str, retryable: bool
 ) -> None:
-    error = refusal(error_id, code, message, hop=hop, status=400, seen=(f'{code} "{message}".',))
+    error = error_of(
+        error_id, code, message, position=position, status=400, seen=(f'{code} "{message}".',)
+    )
     assert fix in error.fix
     assert retryable is error.retryable
 
 
 @EITHER
-def test_a_duration_over_the_roles_maximum_names_the_one_asked_for(hop: int | None) -> None:
-    error = refusal(
+def test_duration_above_the_maximum_names_the_requested_duration(position: int | None) -> None:
+    error = error_of(
         "exchange/duration",
         "ValidationError",
         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-        hop=hop,
+        position=position,
         status=400,
         seen=("MaxSessionDuration", "duration_seconds is 1800"),
     )
     assert "maximum session duration" in error.fix
 
 
-@pytest.mark.parametrize(("hop", "previous"), [(0, ROLE_ARN), (1, HOPS[0])])
-def test_a_denied_hop_names_both_roles_and_who_must_allow_what(hop: int, previous: str) -> None:
-    error = refusal(
+@pytest.mark.parametrize(("position", "previous"), [(0, ROLE_ARN), (1, CHAIN[0])])
+def test_denied_chained_role_names_both_roles_and_their_permissions(
+    position: int, previous: str
+) -> None:
+    error = error_of(
         "exchange/hop",
         "AccessDenied",
         "User is not authorized",
-        hop=hop,
-        seen=(f"Assuming {HOPS[hop]} from {previous} failed: AccessDenied",),
+        position=position,
+        seen=(f"Assuming {CHAIN[position]} from {previous} failed: AccessDenied",),
     )
-    assert f"allow sts:AssumeRole on {HOPS[hop]} in the permissions of {previous}" in error.fix
-    assert f"the trust policy of {HOPS[hop]}" in error.fix
+    assert (
+        f"allow sts:AssumeRole on {CHAIN[position]} in the permissions of {previous}" in error.fix
+    )
+    assert f"the trust policy of {CHAIN[position]}" in error.fix
     assert not error.retryable
 
 
-def test_a_denied_hop_shows_no_claims() -> None:
-    assert NUMBER not in str(refusal("exchange/hop", "AccessDenied", hop=0))
+def test_denied_chained_role_shows_no_claims() -> None:
+    assert NUMBER not in str(error_of("exchange/hop", "AccessDenied", position=0))
 
 
 @EITHER
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_error_with_a_code_of_its_own_is_unavailability(
-    hop: int | None, status: int
+def test_server_error_with_an_unknown_code_is_unavailability(
+    position: int | None, status: int
 ) -> None:
-    # botocore makes the status the code where the body names none.
-    error = refusal(
-        "exchange/unavailable", str(status), "Service Unavailable", hop=hop, status=status
+    # botocore uses the status as the code if the body has none.
+    error = error_of(
+        "exchange/unavailable", str(status), "Service Unavailable", position=position, status=status
     )
     assert error.retryable
 
 
 @EITHER
-def test_an_echoed_token_is_not_repeated(hop: int | None) -> None:
+def test_an_echoed_token_is_not_repeated(position: int | None) -> None:
     message = f"1 validation error detected: Value '{RAW}' at 'webIdentityToken' failed"
-    refusal(
-        "exchange/refused", "ValidationError", message, hop=hop, seen=("Value '[redacted]' at",)
+    error_of(
+        "exchange/refused",
+        "ValidationError",
+        message,
+        position=position,
+        seen=("Value '[redacted]' at",),
     )
 
 
 @EITHER
-def test_a_message_of_any_length_is_one_line_of_bounded_length(hop: int | None) -> None:
-    error = refusal(
-        "exchange/refused", "Odd", "one\ntwo\x07 " * 5000, hop=hop, seen=("one two? one",)
+def test_a_message_of_any_length_is_one_line_of_bounded_length(position: int | None) -> None:
+    error = error_of(
+        "exchange/refused", "Odd", "one\ntwo\x07 " * 5000, position=position, seen=("one two? one",)
     )
     assert str(error).isprintable()
     assert len(str(error)) < 1000
@@ -290,16 +298,16 @@ def test_a_message_of_any_length_is_one_line_of_bounded_length(hop: int | None) 
 
 @pytest.mark.parametrize("issuer", ["https://a.example\n[exchange/forged]", id_token(), "x" * 5000])
 def test_a_foreign_issuer_is_quoted_in_the_fix_too(issuer: str) -> None:
-    error = refusal("exchange/denied", "AccessDenied", token=foreign(iss=issuer))
+    error = error_of("exchange/denied", "AccessDenied", token=foreign(iss=issuer))
     assert issuer not in error.fix + error.details
     assert str(error).isprintable()
 
 
-# -- again or not ------------------------------------------------------------------------------
+# -- retries ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("code", sorted(RETRYABLE_CODES))
-def test_codes_that_may_pass(code: str) -> None:
+def test_retryable_codes(code: str) -> None:
     assert is_retryable(code, 400)
 
 
@@ -321,20 +329,18 @@ def test_codes_that_may_pass(code: str) -> None:
     ("status", "retryable"),
     [(0, False), (400, False), (403, False), (428, False), (429, True), (499, False), (500, True)],
 )
-def test_other_codes_pass_only_by_status(code: str, status: int, retryable: bool) -> None:
+def test_other_codes_are_retryable_only_by_status(code: str, status: int, retryable: bool) -> None:
     assert retryable is is_retryable(code, status)
 
 
 @pytest.mark.parametrize(
-    ("said", "again"),
+    ("message", "retryable"),
     [
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed", False),
         ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", True),
         ("[SSL] record layer failure", True),
     ],
 )
-def test_a_handshake_that_was_cut_is_tried_again_and_a_wrong_certificate_is_not(
-    said: str, again: bool
-) -> None:
-    error = botocore.exceptions.SSLError(endpoint_url="https://sts.example", error=said)
-    assert again == not_reached("us-east-1", "arn", error).retryable
+def test_only_interrupted_handshakes_are_retryable(message: str, retryable: bool) -> None:
+    error = botocore.exceptions.SSLError(endpoint_url="https://sts.example", error=message)
+    assert retryable == not_reached("us-east-1", "arn", error).retryable

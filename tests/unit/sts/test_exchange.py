@@ -1,4 +1,4 @@
-"""The exchange as a sequence: what is asked of whom, and what comes back; STS is scripted."""
+"""Order and results of the requests of an exchange, with a scripted STS."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def id_token(**claims: Any) -> str:
 
 
 class ScriptedSts:
-    """Gives credentials that end after the given minutes, hop by hop."""
+    """Returns credentials with the given lifetimes in minutes, role by role."""
 
     def __init__(self, *minutes: float) -> None:
         self._minutes = iter(minutes)
@@ -46,8 +46,8 @@ class ScriptedSts:
     def assume_role_with_web_identity(self, token: Any, role: Role) -> AwsCredentials:
         return self._give("web identity")
 
-    def assume_role(self, previous: AwsCredentials, role: Role, hop: int) -> AwsCredentials:
-        return self._give((role.chain[hop], previous.session_token))
+    def assume_role(self, previous: AwsCredentials, role: Role, position: int) -> AwsCredentials:
+        return self._give((role.chain[position], previous.session_token))
 
     def _give(self, asked: object) -> AwsCredentials:
         self.asked.append(asked)
@@ -61,7 +61,7 @@ def run(source: Any, role: Role, sts: ScriptedSts) -> AwsCredentials:
 @pytest.mark.parametrize(
     ("minutes", "earliest"), [((60, 50, 40), 40), ((30, 60, 60), 30), ((60, 20, 60), 20)]
 )
-def test_earliest_end_of_all_hops_counts(minutes: tuple[int, ...], earliest: int) -> None:
+def test_earliest_expiration_in_the_chain_counts(minutes: tuple[int, ...], earliest: int) -> None:
     got = run(id_token, CHAINED, ScriptedSts(*minutes))
     assert START + timedelta(minutes=earliest) == got.expiration
 
@@ -73,7 +73,7 @@ def test_a_clock_that_is_behind_gives_no_longer_life_than_was_asked_for() -> Non
     assert START + timedelta(minutes=15) == run(id_token, quarter, ScriptedSts(25)).expiration
 
 
-def test_each_hop_is_signed_with_the_one_before() -> None:
+def test_each_chained_role_is_assumed_with_the_previous_role() -> None:
     sts = ScriptedSts(60, 60, 60)
     got = run(id_token, CHAINED, sts)
     assert [

@@ -16,7 +16,7 @@ from gcp_aws_bridge._sts import persistence
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenUnavailable
 
 REFUSED = ExchangeError(
-    "STS said no.", fix="ask.", error_id="exchange/denied", code="AccessDenied", request_id="7"
+    "STS denied it.", fix="ask.", error_id="exchange/denied", code="AccessDenied", request_id="7"
 )
 
 
@@ -51,7 +51,7 @@ def test_the_next_process_has_what_the_last_one_got(process: Process) -> None:
     assert ["1", "1"] == [process.run(), process.run()]
 
 
-def test_from_its_due_instant_on_it_is_renewed_at_once(process: Process) -> None:
+def test_due_credentials_are_refreshed_immediately(process: Process) -> None:
     process.run()
     process.manual.advance(0.35 * 3600 - 1)
     assert "1" == process.run()
@@ -65,7 +65,7 @@ def test_while_sts_fails_it_is_served_to_the_last_seconds(process: Process) -> N
     process.manual.advance(3589)
     assert "1" == process.run()
     process.manual.advance(1)
-    with pytest.raises(ExchangeError, match="STS said no"):
+    with pytest.raises(ExchangeError, match="STS denied it"):
         process.run()
 
 
@@ -81,7 +81,7 @@ def test_a_back_off_goes_on_in_the_next_process(process: Process) -> None:
     assert [2, 2, 3, 3, 4] == counts  # base pauses of 1 s: jitter is 0 here
 
 
-def test_with_nothing_valid_the_error_is_remembered_for_a_moment(process: Process) -> None:
+def test_with_nothing_valid_the_error_is_remembered_for_seconds(process: Process) -> None:
     process.fetches.failing = REFUSED
     errors = []
     for _ in range(3):

@@ -53,7 +53,7 @@ def site(clouds: Site) -> Iterator[Site]:
 
 
 class Recording(MutableMapping[str, str]):
-    """An environment that notes which variables are read; of those who look at all, the module."""
+    """An environment that records the variables that are read, and modules that read all."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)

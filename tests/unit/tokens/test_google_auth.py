@@ -182,13 +182,13 @@ def test_a_key_signs_for_a_token_of_the_audience_asked_for(
         pytest.fail("the assertion is not signed with the file's key")
 
 
-def test_every_call_asks_anew(key_text: str, google_server: Server) -> None:
+def test_every_call_sends_a_request(key_text: str, google_server: Server) -> None:
     source = GoogleCredentials(key_file=key_file(key_text, google_server.url))
     assert [TOKEN, TOKEN] == [source(), source()]
     assert 2 == len(google_server.requests)
 
 
-def test_the_key_file_is_read_anew_each_time(key_text: str, google_server: Server) -> None:
+def test_key_file_is_read_in_each_call(key_text: str, google_server: Server) -> None:
     source = GoogleCredentials(key_file=key_file(key_text, google_server.url))
     source()
     Path("key.json").write_text("{}")
@@ -536,7 +536,7 @@ def test_account_that_does_not_exist_is_not_a_missing_role() -> None:
 # -- what gives no ID token --------------------------------------------------------------------
 
 
-def test_a_users_login_alone_says_no_and_names_impersonation(
+def test_login_of_a_user_needs_impersonation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", login_file())
@@ -552,10 +552,10 @@ def test_a_users_login_alone_says_no_and_names_impersonation(
 
 class Unheard(google.auth.credentials.Credentials):  # type: ignore[misc]
     def refresh(self, request: object) -> None:
-        raise AssertionError("nobody needs its access token")
+        raise AssertionError("its access token is not needed")
 
 
-def test_credentials_of_an_unknown_kind_say_no() -> None:
+def test_credentials_of_an_unknown_kind_raise() -> None:
     failure(
         TokenUnavailable,
         "token/google-kind",

@@ -217,7 +217,7 @@ def test_what_does_not_say_google_is_not_googles(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 410])
-def test_a_refusal_is_final(serve: Serve, source: MetadataServer, status: int) -> None:
+def test_denial_is_not_retried(serve: Serve, source: MetadataServer, status: int) -> None:
     server = serve(answer("Permission 'iam.serviceAccounts.getOpenIdToken' denied", status))
     error = refused(
         source, "token/metadata-refused", f"HTTP {status}", "iam.serviceAccounts.getOpenIdToken"
@@ -235,7 +235,7 @@ def test_404_is_a_workload_without_a_service_account(serve: Serve, source: Metad
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_token_in_a_refusal_is_not_repeated(
+def test_token_in_an_error_answer_is_not_shown(
     serve: Serve, source: MetadataServer, status: int
 ) -> None:
     serve(answer(f"cannot serve {TOKEN}", status))
@@ -568,7 +568,7 @@ def test_a_name_with_many_addresses_has_one_deadline(
     assert pytest.approx(2.0, abs=0.01) == manual.world.monotonic()
 
 
-def test_a_family_that_cannot_be_had_and_an_address_that_is_silent_are_not_the_last(
+def test_unsupported_or_silent_address_falls_back_to_the_next(
     serve: Serve, manual: ManualWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(answer(TOKEN))
@@ -641,7 +641,7 @@ def test_sleep_counts_once_and_then_the_deadline_holds(serve: Serve, manual: Man
     assert 2 == len(server.requests)
 
 
-# -- how long to wait where nobody says --------------------------------------------------------
+# -- the default deadline ----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -726,7 +726,7 @@ def test_a_deadline_of_the_callers_counts_whatever_the_hints(
 
 
 def living(seconds: float) -> str:
-    """A token that ends this many seconds from the start of the world."""
+    """A token that ends this many seconds after the start."""
     return id_token(exp=START.timestamp() + seconds, iat=START.timestamp() - 3600)
 
 
@@ -895,16 +895,14 @@ def test_no_connection_is_left_open_while_its_error_is_in_hand(
     assert [-1] == [made.fileno() for made in sockets], error
 
 
-def test_where_the_world_is_real_the_clock_is(serve: Serve) -> None:
+def test_real_clock_is_the_default(serve: Serve) -> None:
     """The one test without a made-up world: its defaults fit together."""
     token = id_token(now=datetime.now(timezone.utc))
     serve(answer(token, date=datetime.now(timezone.utc)))
     assert token == MetadataServer()()
 
 
-def test_an_arn_in_place_of_a_service_account_is_no_path(
-    serve: Serve, source: MetadataServer
-) -> None:
+def test_arn_instead_of_a_service_account_is_escaped(serve: Serve, source: MetadataServer) -> None:
     server = serve(answer("Not Found", 404))
     refused(replace(source, service_account=ROLE_ARN), "token/no-service-account", "404")
     assert ROLE_ARN.replace(":", "%3A").replace("/", "%2F") in server.requests[0].path

@@ -112,7 +112,7 @@ def test_any_other_setting_is_another_source(kind: Any, settings: dict[str, Any]
 
 
 @pytest.mark.parametrize("kind", [MetadataServer, DefaultSource])
-def test_the_world_is_no_setting(kind: Any) -> None:
+def test_clock_is_not_a_setting(kind: Any) -> None:
     assert kind() == kind(world=ManualWorld().world)
     assert hash(kind()) == hash(kind(world=ManualWorld().world))
 
@@ -163,7 +163,7 @@ def test_a_file_holds_a_token(file: Path, spell: Any, around: str) -> None:
     assert TOKEN == TokenFile(spell(file))()
 
 
-def test_a_file_is_read_anew_each_time(file: Path) -> None:
+def test_file_is_read_in_each_call(file: Path) -> None:
     source = TokenFile(file)
     failure(TokenUnavailable, "token/file-missing", source, seen=['"token"'])
     file.write_text("first")
@@ -200,7 +200,7 @@ def test_a_path_through_a_file_is_none(file: Path) -> None:
 
 
 @needs_users
-def test_a_file_of_somebody_elses(file: Path) -> None:
+def test_unreadable_file_raises(file: Path) -> None:
     file.write_text(TOKEN)
     file.chmod(0)
     with another_user():
@@ -242,7 +242,7 @@ def test_no_more_than_64_kilobytes_are_read(file: Path) -> None:
     assert 65_536 == len(TokenFile(file)())
 
 
-def test_a_token_in_place_of_a_path_is_not_shown(file: Path) -> None:
+def test_token_instead_of_a_path_is_not_shown(file: Path) -> None:
     token = TOKEN[:200]
     failure(
         TokenUnavailable,
@@ -563,7 +563,7 @@ def test_where_there_is_none_each_says_why_not_in_the_order_they_were_asked(
     assert "GoogleCredentials(impersonate=" in error.fix
 
 
-def test_a_refusal_ends_the_search(
+def test_denial_ends_the_search(
     monkeypatch: pytest.MonkeyPatch,
     source: DefaultSource,
     home: Path,
@@ -580,7 +580,7 @@ def test_a_broken_file_in_the_variable_ends_the_search(
     monkeypatch: pytest.MonkeyPatch, source: DefaultSource, metadata: Server
 ) -> None:
     def call(self: GoogleCredentials) -> str:
-        raise TokenError("Broken.", fix="mend it.", error_id="token/key-file")
+        raise TokenError("Broken.", fix="correct it.", error_id="token/key-file")
 
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/key.json")
     monkeypatch.setattr(google_auth.GoogleCredentials, "__call__", call)
