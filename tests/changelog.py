@@ -1,4 +1,4 @@
-"""CHANGELOG.md: its grammar, and the notes of one release.
+"""Parses CHANGELOG.md: checks its format, and returns the notes of a release.
 
 `python -m tests.changelog 0.1.0` prints that version's section as GitHub wants a release's notes:
 one line a paragraph, since it breaks every line where the source does. It fails where the grammar
@@ -21,7 +21,7 @@ RELEASE = re.compile(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d")
 
 
 def faults(text: str, version: str) -> list[str]:
-    """What in a changelog is not as CONTRIBUTING.md has it; *version* is the package's."""
+    """Return violations of the format in CONTRIBUTING.md; *version* is the package's version."""
     preamble, *releases = re.split(r"^## ", text, flags=re.M)
     heads = [release.partition("\n")[0] for release in releases]
     found = [] if preamble.startswith("# Changelog\n\n") else ["The title is not # Changelog."]
@@ -76,7 +76,7 @@ def _faults_of_entry(entry: str) -> Iterator[str]:
 
 
 def notes(text: str, version: str) -> str:
-    """The section of *version*, with each paragraph on one line.
+    """Return the section of *version*, with each paragraph on one line.
 
     Raises:
         LookupError: There is none.

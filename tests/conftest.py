@@ -1,4 +1,4 @@
-"""Every test starts without a cloud: no variable of either, a home of its own, loopback only."""
+"""Isolation of all tests: no variables of a cloud, a separate home directory, only loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERN
 
 @pytest.fixture(scope="session", autouse=True)
 def no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """No setting of the machine that runs the tests reaches them; their home does not exist."""
+    """Remove the settings of the machine; the home directory does not exist."""
     nowhere = tmp_path_factory.getbasetemp() / "no home"
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
@@ -34,12 +34,12 @@ def no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
-    """A module's tests leave the environment as it was, and wrote into no home but their own."""
+    """Check that a module restores the environment and writes to no shared home directory."""
     before = dict(os.environ)
     yield
     written = no_cloud.exists()
     shutil.rmtree(no_cloud, ignore_errors=True)
-    assert not written, "what writes into its home asks for the fixture `home`"
+    assert not written, "a test that writes to its home directory needs the fixture `home`"
     after = {name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"}
     before.pop("PYTEST_CURRENT_TEST", None)
     assert before == after
@@ -47,7 +47,7 @@ def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
 
 @pytest.fixture
 def emulator(_pod_clouds: Emulator) -> Iterator[Emulator]:
-    """A GKE metadata server and an AWS STS as after a start; the environment is left alone."""
+    """The emulator in its initial state. Does not change the environment."""
     _pod_clouds.start()  # a test may have stopped it
     _pod_clouds.reset()
     yield _pod_clouds
@@ -56,7 +56,7 @@ def emulator(_pod_clouds: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home directory of the test's own, empty."""
+    """An empty home directory for one test."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -66,7 +66,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def loopback_only() -> Iterator[None]:
-    """A connection to anything but this machine is an error, as it is where there is no route."""
+    """Raise "Network is unreachable" for connections to other machines."""
     real = socket.socket.connect
 
     def connect(self: socket.socket, address: object) -> None:

@@ -1,4 +1,4 @@
-"""What a crash reporter makes of an error, and errors raised at every step of a call.
+"""Secrets that crash reporters find in errors, and errors raised at every step of a call.
 
 Secrets are written down where the emulated clouds make them, so that no code of the library has a
 part in saying what is secret.
@@ -48,7 +48,7 @@ if hasattr(builtins, "ExceptionGroup"):  # Python 3.11
 
 
 class Secrets:
-    """Tokens and keys that the emulated clouds made."""
+    """Tokens and keys from the emulated clouds."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -62,7 +62,7 @@ class Secrets:
 
 @contextmanager
 def written_down() -> Iterator[Secrets]:
-    """Write down every secret that is made from now on."""
+    """Record all secrets that are created from now on."""
     found = Secrets()
 
     # Beginnings, too: reporters cut what is long.
@@ -94,7 +94,7 @@ def _noting(
 
 
 def raised(call: Callable[[], object]) -> BaseException | None:
-    """What *call* raises; the traceback begins in this frame, which holds nothing."""
+    """Return the error of *call*; its traceback begins in this frame, which holds no secret."""
     try:
         call()
     except BaseException as error:  # noqa: BLE001 - it is what is looked at
@@ -103,7 +103,7 @@ def raised(call: Callable[[], object]) -> BaseException | None:
 
 
 def leaks(error: BaseException, secrets: Secrets) -> list[str]:
-    """In which ways a crash reporter finds a secret in *error*."""
+    """Return the ways in which a crash reporter finds a secret in *error*."""
     found = []
     if secrets.in_text(_traceback(error)):
         found.append("traceback with locals")
@@ -126,7 +126,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def reports(error: BaseException, secrets: Secrets) -> list[str]:
-    """The same of rich, structlog and sentry_sdk, as they are set by default but with locals."""
+    """Return the same for rich, structlog and sentry_sdk, by default settings with locals."""
     found = []
     for name, report in (("rich", _rich), ("structlog", _structlog), ("sentry", _sentry)):
         if secrets.in_text(report(error)):
@@ -172,7 +172,7 @@ def _sentry(error: BaseException) -> str:
 
 
 def chain(error: BaseException | None) -> list[BaseException]:
-    """*error*, and every error that it leads to."""
+    """Yield *error*, and all its causes and contexts."""
     found: list[BaseException] = []
     waiting = [error]
     while waiting:
@@ -188,7 +188,7 @@ def frames(error: BaseException) -> list[types.FrameType]:
 
 
 def _walked(value: Any, depth: int = 5) -> str:
-    """As a serializer that looks into every container, and asks the rest for its repr."""
+    """Serialize containers with their items, and other objects by their `repr`."""
     if isinstance(value, dict) and depth:
         return " ".join(f"{key} {_walked(one, depth - 1)}" for key, one in list(value.items()))
     if isinstance(value, (tuple, list, set, frozenset)) and depth:
@@ -200,7 +200,7 @@ def _walked(value: Any, depth: int = 5) -> str:
 
 
 def reachable(*roots: object, through_frames: bool = True) -> list[object]:
-    """Every object that the garbage collector finds from *roots*, but modules and classes."""
+    """Return all objects reachable from *roots*, except modules and classes."""
     passed_by: tuple[Any, ...] = (types.ModuleType, type)
     if not through_frames:
         passed_by += (types.TracebackType, types.FrameType)
@@ -232,7 +232,7 @@ def _texts(found: list[object]) -> list[str]:
 
 
 def remembered(cache: Any, secrets: Secrets) -> bool:
-    """Whether a cache without valid credentials holds a secret; what it asks is not its memory."""
+    """Return whether a cache without valid credentials holds a secret, except in its source."""
     if cache.peek() is not None:
         return False
     state = {name: value for name, value in vars(cache).items() if name != "_fetch"}
@@ -243,7 +243,7 @@ def remembered(cache: Any, secrets: Secrets) -> bool:
 
 
 class Step(NamedTuple):
-    """The beginning ("call") or the end ("return") of a function."""
+    """Begin ("call") or end ("return") of a function."""
 
     code: types.CodeType
     moment: str
@@ -253,14 +253,14 @@ class Step(NamedTuple):
 
 
 def of_the_exchange(path: str) -> bool:
-    """Whether a file is the library's, and of what an exchange does."""
+    """Return whether a file belongs to the library and is part of an exchange."""
     return path.startswith(str(PACKAGE)) and not path.startswith(_EMULATOR)
 
 
 def steps(
     call: Callable[[], object], chosen: Callable[[str], bool] = of_the_exchange
 ) -> list[Step]:
-    """The beginning and the end of every function that *call* runs in this thread, in order."""
+    """Return begin and end of all functions that *call* runs in this thread, in order."""
     codes: dict[types.CodeType, None] = {}
 
     def trace(frame: types.FrameType, event: str, _: object) -> None:
@@ -273,7 +273,7 @@ def steps(
 
 
 def _holds_a_socket(code: types.CodeType) -> bool:
-    """Whether a failure at its entry leaves a socket open, of which pytest would tell.
+    """Return whether an error at its begin leaves a socket open, which pytest would report.
 
     None of these has read anything of an answer.
     """
@@ -284,7 +284,7 @@ def _holds_a_socket(code: types.CodeType) -> bool:
 def failing_at(
     step: Step, kind: Callable[[], BaseException], call: Callable[[], object]
 ) -> BaseException | None:
-    """What *call* raises where *step* raises *kind*, the first time that it comes."""
+    """Return the error of *call* if *step* raises *kind* when it is first reached."""
     code, moment = step
 
     def trace(frame: types.FrameType, event: str, returned: object) -> Any:

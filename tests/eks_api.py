@@ -1,4 +1,4 @@
-"""As much of EKS's API as the real AWS CLI asks for in `setup`; moto has no Pod Identity.
+"""Fake of EKS's API that the real AWS CLI uses in `setup`; moto has no Pod Identity.
 
 Paths, answers and errors as in the API's reference (REST, 2017-11-01); on loopback.
 """
@@ -18,7 +18,7 @@ ISSUER = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71E
 
 
 class Eks:
-    """What was made in the one cluster, `prod`.
+    """Resources of the cluster `prod`.
 
     Attributes:
         auto: Whether it has EKS Auto Mode.
@@ -30,7 +30,7 @@ class Eks:
         self.associations: dict[str, dict[str, Any]] = {}
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        """The answer; None for what is not there."""
+        """Return the answer, or None if the resource does not exist."""
         found = re.fullmatch(r"/clusters/prod(?:/([a-z-]+)(?:/([\w-]+))?)?", path)
         if found is None:
             return None

@@ -1,8 +1,7 @@
-"""Two small clouds on loopback in which an environment's identity and address are visible.
+"""Two fake clouds on loopback, whose credentials show the identity and the address of a request.
 
-The access key that a session gets says whose ID token was traded, and at which STS:
-`ASIA-A-AT-one-7`. Neither cloud checks anything: which cloud is asked, by which identity, is the
-library's doing.
+The access key of a session contains the identity of the ID token and the name of the STS:
+`ASIA-A-AT-one-7`. The fakes verify nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from unittest import mock
 import botocore.session
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gcp_aws_bridge.testing._isolation import forget
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 # Variables that are read and decide neither identity nor address, each with the reason.
@@ -80,7 +81,7 @@ _XML = (
 
 
 def id_token(subject: str) -> str:
-    """Return an ID token of Google's form for the default audience."""
+    """Return an ID token in Google's format for the default audience."""
     now = int(time.time())
     claims = {
         **{"iss": "https://accounts.google.com", "sub": subject, "azp": subject},
@@ -98,7 +99,7 @@ def _claims(jwt: str) -> Any:
 
 
 class Cloud(http.server.ThreadingHTTPServer):
-    """A metadata server, Google's token endpoint and an STS, all of which are named *name*."""
+    """A metadata server, Google's token endpoint and an STS, all with the name *name*."""
 
     daemon_threads = True
 
@@ -209,7 +210,7 @@ def config_file(path: Path, cloud: Cloud, profile: str = "default") -> Path:
 
 
 class Site(NamedTuple):
-    """Two clouds, a server that is not Google's, and the files of tenants `a` and `b`."""
+    """Two clouds, a server that is not from Google, and the files of tenants `a` and `b`."""
 
     one: Cloud
     two: Cloud
@@ -223,7 +224,7 @@ class Site(NamedTuple):
 
 @contextlib.contextmanager
 def tenants(folder: Path) -> Iterator[Site]:
-    """Start the clouds and write the files; the config files of tenant a name one, b's name two."""
+    """Start the clouds and write the files. Tenant a uses cloud one, tenant b cloud two."""
     with Cloud("one") as one, Cloud("two") as two, Cloud("other") as other:
         for tenant, cloud in (("a", one), ("b", two)):
             home, adc = folder / tenant, "gcloud/application_default_credentials.json"
@@ -257,8 +258,17 @@ def environment(variables: Mapping[str, str | None], folder: Path | None = None)
 
 
 @contextlib.contextmanager
+def as_tenant_a(site: Site) -> Iterator[None]:
+    """Run the `with` block in the environment of tenant a, with empty caches."""
+    forget()
+    with environment(of("a", site), site.folder / "a"):
+        yield
+    forget()
+
+
+@contextlib.contextmanager
 def light_sessions() -> Iterator[None]:
-    """Spare each new session of botocore's 2 MB of JSON, which depend on nothing varied here."""
+    """Share botocore's data loader between new sessions: it would parse 2 MB of JSON for each."""
     loader = botocore.session.get_session().get_component("data_loader")
 
     def get_session() -> botocore.session.Session:

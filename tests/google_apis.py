@@ -1,7 +1,7 @@
-"""As much of Google's APIs as the real gcloud asks for in `setup`: IAM, GKE, services, projects.
+"""Fakes of Google's APIs that the real gcloud uses in `setup`: IAM, GKE, services, projects.
 
-Paths and answers as in those APIs' references (REST, v1); on loopback, with a token that nobody
-looks at.
+Paths and answers follow the references of these APIs (REST, v1). They run on loopback and do not
+verify the token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DONE = {"name": "operations/x", "status": "DONE", "done": True, "response": {}}
 
 
 class GoogleApis:
-    """What was made, by kinds.
+    """Created resources, by kind.
 
     Attributes:
         requests: Method and path of each.
@@ -36,7 +36,7 @@ class GoogleApis:
         self.requests: list[str] = []
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        """The answer; None for what is not there."""
+        """Return the answer, or None if the resource does not exist."""
         found = re.search(r"/(workloadIdentityPools(?:/.+)?)$", path)
         if found and "/operations/" not in path:
             return self._pool(method, found[1], query, body)
@@ -111,7 +111,7 @@ class GoogleApis:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
-    """The APIs, and what makes gcloud use only them."""
+    """The APIs, and the configuration that makes gcloud use only them."""
     apis = GoogleApis()
 
     class Handler(BaseHTTPRequestHandler):

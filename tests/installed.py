@@ -1,4 +1,4 @@
-"""Fails unless the package that is imported here is the installed one, whole."""
+"""Checks that the imported package is the complete installed package."""
 
 from __future__ import annotations
 

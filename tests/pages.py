@@ -1,4 +1,4 @@
-"""The code blocks of the documents, and a shell that runs those of a page as a reader would.
+"""Code blocks of the documentation, and a shell that runs the blocks of a page.
 
 A block that cannot run here has the reason above it, in the source: `<!-- not run: REASON -->`. A
 `text` block after a shell block shows what comes out; an … in it is anything at all.
@@ -26,7 +26,7 @@ _INSTALL = re.compile(r"^python3 -m venv .*$|^.*\bpip install .*$", re.M)
 
 
 class Block(NamedTuple):
-    """A fenced block. `not_run`: why it is not, or empty."""
+    """A fenced block. `not_run`: the reason why it is not run, or ""."""
 
     language: str
     code: str
@@ -34,18 +34,18 @@ class Block(NamedTuple):
 
 
 def blocks_in(text: str, *languages: str) -> list[Block]:
-    """The blocks of a page's text, in order; all languages where none is named."""
+    """Return the blocks in the text of a page, in order, of one language or of all."""
     found = (Block(language, code, why or "") for why, language, code in _BLOCK.findall(text))
     return [block for block in found if not languages or block.language in languages]
 
 
 def blocks_of(page: str, *languages: str) -> list[Block]:
-    """The same of the page `how-to/exec.md`."""
+    """Return the blocks of a page such as `how-to/exec.md`."""
     return blocks_in((DOCS / page).read_text(encoding="utf-8"), *languages)
 
 
 def programs(folder: Path) -> str:
-    """A PATH on which `gcp-aws-bridge` and `python3` are those under test."""
+    """Return a PATH with `gcp-aws-bridge` and `python3` of this test run."""
     folder.mkdir()
     commands = {"gcp-aws-bridge": " -m gcp_aws_bridge", "python3": "", "python": ""}
     for name, arguments in commands.items():
@@ -56,7 +56,7 @@ def programs(folder: Path) -> str:
 
 
 def run_page(page: str, folder: Path, path: str, *, installs: bool = False) -> list[str]:
-    """Run a page's shell blocks in one shell, in *folder*, and return what each printed.
+    """Run a page's shell blocks in one shell, in *folder*, and return the output of each.
 
     Asserts that all succeed and print what the page shows. Without *installs*, lines that install
     are left out: what they would install is under test.
@@ -81,7 +81,7 @@ def run_page(page: str, folder: Path, path: str, *, installs: bool = False) -> l
 
 
 def _run(script: str, folder: Path, path: str) -> tuple[int, str]:
-    """The status of a shell and what came out of it; nothing that it started is left."""
+    """Return status and output of a shell, and end all processes that it started."""
     environ = {**os.environ, "PATH": path}
     with subprocess.Popen(
         ["bash", "-c", script],
@@ -101,6 +101,6 @@ def _run(script: str, folder: Path, path: str) -> tuple[int, str]:
 
 
 def is_shown(expected: str, actual: str) -> bool:
-    """Whether *expected* is *actual*, with anything at all for each … in it."""
+    """Return whether *actual* matches *expected*, in which … matches any text."""
     parts = (re.escape(part) for part in expected.strip("\n").split("…"))
     return re.fullmatch(".*".join(parts), actual.strip("\n"), re.S) is not None

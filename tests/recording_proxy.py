@@ -1,4 +1,4 @@
-"""A proxy on another loopback address that records all it is sent, and HTTPS in front of a server.
+"""A proxy on another loopback address that records all data, and an HTTPS front end for a server.
 
 Both are real sockets: what a client would show to a proxy on the network is what is recorded here.
 """
@@ -19,7 +19,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "AL
 
 
 class RecordingProxy:
-    """What came in; it opens tunnels (CONNECT), all to `upstream`, and forwards nothing else.
+    """A proxy that records all data. It opens tunnels (CONNECT) to `upstream`, and forwards nothing.
 
     Attributes:
         url: Address of the proxy.
@@ -108,7 +108,7 @@ def _with_tls(connection: socket.socket, context: ssl.SSLContext | None) -> Iter
 
 
 def _relay(client: socket.socket, url: str) -> None:
-    """Carry bytes both ways until either side ends."""
+    """Copy bytes in both directions until a side closes."""
     parts = urlsplit(url)
     with socket.create_connection((str(parts.hostname), parts.port), timeout=10) as server:
 

@@ -1,4 +1,4 @@
-"""A watch over the whole suite: no ID token, secret key or session token where others can read it.
+"""Pytest plugin: no ID token, secret key or session token may appear in logs, output or reprs.
 
 A pytest plugin. It takes down every secret that the library handles in a test, and fails the test
 when one of them turns up in a log record of any level, enabled or not, in one of the library's
@@ -36,7 +36,7 @@ _REMEMBERED = 200
 
 
 class Watch:
-    """What is secret, where it was seen, and what the library wrote."""
+    """Known secrets, places where they appeared, and output of the library."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []  # ID tokens, their signatures, secret keys
@@ -89,7 +89,7 @@ def pytest_configure() -> None:
 
 
 def _take_down_secrets() -> None:
-    """At the places where they come into being; no `repr` of what holds them shows them."""
+    """Record secrets when they are created, and check the `repr` of objects that hold them."""
 
     def parsed(token: id_token.IdToken) -> None:
         watch.keys += [token.raw, token.raw.rsplit(".", 1)[1]]
@@ -125,7 +125,7 @@ def _seen(make: Callable[..., Any], take_down: Callable[[Any], None]) -> Callabl
 
 
 def _watch_logs() -> None:
-    """See every record, enabled or not; what is not goes no further."""
+    """Check all log records, and drop those that are not enabled."""
     logger = logging.Logger
     enabled, hand_on = logger.isEnabledFor, logger.callHandlers
 

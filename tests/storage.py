@@ -1,4 +1,4 @@
-"""S3 by moto, which takes only what is signed with a key that the emulated STS has issued.
+"""S3 by moto, which accepts only requests signed with a key of the emulated STS.
 
 moto verifies signatures and session tokens, with botocore's code, once it is told to; which keys
 there are it is told at each request.
@@ -57,7 +57,7 @@ class S3:
         self._server.server_close()
 
     def client(self, key: str, secret: str, token: str | None = None, *, of: str = "s3") -> Any:
-        """A client of it, with these credentials."""
+        """Return a client with these credentials."""
         return boto3.client(
             of,
             endpoint_url=self.url,

@@ -1,4 +1,4 @@
-"""A pytest plugin: which tests run, and in how many processes.
+"""Pytest plugin that selects tests and the number of processes.
 
 `pytest` runs a selection that covers each capability once. What it leaves out is marked:
 

@@ -1,4 +1,4 @@
-"""A terminal that a command runs on: what it writes, keys that are typed, what is then seen."""
+"""A pseudo-terminal for a command: its output, typed keys, and the visible lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"\033\[([0-9;]*)([A-Za-z])|\033|[^\033]")
 
 
 class OnTerminal:
-    """A command under way.
+    """A running command.
 
     Attributes:
         said: All that it has written to the terminal so far.
@@ -43,7 +43,7 @@ class OnTerminal:
         self._before = self._getattr(far_end)
 
     def until(self, text: str) -> None:
-        """Read on, until *text* has been written."""
+        """Read until the command has written *text*."""
         for _ in range(400):  # twenty seconds of silence
             if text in self.said:
                 return
@@ -55,7 +55,7 @@ class OnTerminal:
         os.write(self._near_end, keys.encode())
 
     def end(self) -> int:
-        """Read to the end; the exit status."""
+        """Read to the end; return the exit status."""
         status = None
         while status is None:
             status = self.process.poll()
@@ -64,7 +64,7 @@ class OnTerminal:
         return status
 
     def is_as_before(self) -> bool:
-        """Whether the terminal's modes have not changed."""
+        """Return whether the terminal's modes have not changed."""
         return self._before == self._getattr(self._far_end)
 
     def _read(self) -> bool:
@@ -86,7 +86,7 @@ def on_terminal(
     beside: Mapping[str, str] = os.environ,
     **environment: str,
 ) -> Iterator[OnTerminal]:
-    """Start a command of this Python on a terminal of that width; it is gone afterwards.
+    """Run a command of this Python on a terminal of that width; end it with the block.
 
     Args:
         command: After `python`: `["-m", "gcp_aws_bridge", "demo"]`.
@@ -114,7 +114,7 @@ def on_terminal(
 
 
 def screen(written: str, columns: int) -> list[list[Cache]]:
-    """The lines that are seen in the end of what was *written*.
+    """Return the lines that a terminal shows after the output *written*.
 
     Knows what a command of near_end may use, and nothing else: colours, "erase to the end of the
     line", carriage return and new line.
@@ -143,5 +143,5 @@ def screen(written: str, columns: int) -> list[list[Cache]]:
 
 
 def text(lines: Sequence[Sequence[Cache]]) -> list[str]:
-    """The same without colours."""
+    """Return the text without colours."""
     return ["".join(character for character, _ in line).rstrip() for line in lines]

@@ -1,4 +1,4 @@
-"""What a session without a role of ours does: its chain, its requests, its log.
+"""Behaviour of sessions without a configured role: chain, requests and log.
 
 `Scenario.seen(way)` runs one session in one way, so that ways can be compared. Answers come from
 a listener of botocore's own event `before-send`; no socket is opened.
@@ -60,7 +60,7 @@ _loader = botocore.loaders.create_loader()  # reads each file of botocore's once
 
 @dataclass
 class Scenario:
-    """One session: its profile, whether that is named or in the environment, and its regions."""
+    """A session: its profile, named or from the environment, and its regions."""
 
     profile: str
     is_named: bool
@@ -88,13 +88,13 @@ class Scenario:
         patch.setattr("botocore.credentials.SSOProvider._SSO_TOKEN_CACHE_DIR", str(home))
 
     def session(self) -> tuple[Any, Any]:
-        """Make the session, and return it with botocore's session in it."""
+        """Return the session and its botocore session."""
         outer, inner = self.make(self.profile if self.is_named else None)
         inner.register_component("data_loader", _loader)
         return outer, inner
 
     def seen(self, way: str) -> dict[str, Any]:
-        """Use the session for one call to a service, and return what could be seen of that."""
+        """Use the session for one call to a service, and return its observable behaviour."""
         # A process is told once that no role is configured, and has been told.
         install._logged.get().setdefault("no role", None)
         urls: list[str] = []
@@ -126,7 +126,7 @@ def partition(region: str | None) -> str:
 
 
 def chain(inner: Any) -> list[Any]:
-    """Each provider's type and name, and what its resolver has as attributes."""
+    """Return type and name of each provider, and the attributes of its resolver."""
     resolver = inner.get_component("credential_provider")
     providers = [(type(provider), provider.METHOD) for provider in resolver.providers]
     return [type(resolver), sorted(vars(resolver)), *providers]
@@ -137,7 +137,7 @@ def described(credentials: Credentials | None) -> Any:
 
 
 def answer(request: Any, urls: list[str], kind: type[AWSResponse] = AWSResponse) -> AWSResponse:
-    """What STS and the portal of Identity Center answer, wherever they are asked."""
+    """Return the answer of STS or of the portal of Identity Center."""
     body = request.body or ""
     text = body.decode() if isinstance(body, bytes) else body
     action = "".join(re.findall(r"Action=(\w+)", text))
@@ -166,7 +166,7 @@ class Body:
 
 @contextmanager
 def _every_session(way: str) -> Iterator[None]:
-    """Put the library into every session that is made, in one of three ways."""
+    """Register the library with all new sessions, by one of three methods."""
     if way == "plain":
         yield
     elif way == "install":

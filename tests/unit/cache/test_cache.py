@@ -26,16 +26,6 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
 @pytest.fixture
-def world() -> ManualWorld:
-    return ManualWorld()
-
-
-@pytest.fixture
-def fetches(world: ManualWorld) -> Fetches:
-    return Fetches(world)
-
-
-@pytest.fixture
 def cache(world: ManualWorld, fetches: Fetches) -> CredentialCache:
     return CredentialCache(fetches, label=ROLE, world=world.world)
 

@@ -17,16 +17,6 @@ DOWN = ExchangeError("STS is away.", code="ServiceUnavailable", retryable=True)
 
 
 @pytest.fixture
-def world() -> ManualWorld:
-    return ManualWorld()
-
-
-@pytest.fixture
-def fetches(world: ManualWorld) -> Fetches:
-    return Fetches(world)
-
-
-@pytest.fixture
 def cache(fetches: Fetches, world: ManualWorld) -> CredentialCache:
     return CredentialCache(fetches, label=ARN, session_name="pod-7", world=world.world)
 

@@ -16,8 +16,8 @@ from environments import (
     ROLE,
     Site,
     access_key,
+    as_tenant_a,
     config_file,
-    environment,
     id_token,
     light_sessions,
     of,
@@ -33,7 +33,6 @@ from gcp_aws_bridge._sts.bound_exchange import BoundExchange
 from gcp_aws_bridge._sts.client import sts_for
 from gcp_aws_bridge.cli import _cached
 from gcp_aws_bridge.exceptions import ConfigError, TokenError
-from gcp_aws_bridge.testing._isolation import forget
 
 CHAIN = ["arn:aws:iam::123456789012:role/further"]
 
@@ -46,11 +45,8 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(clouds: Site) -> Iterator[Site]:
-    """The tenants' clouds, in an environment of tenant a."""
-    forget()
-    with environment(of("a", clouds), clouds.folder / "a"):
+    with as_tenant_a(clouds):
         yield clouds
-    forget()
 
 
 def refreshed(made: Any) -> str:

@@ -16,10 +16,9 @@ from environments import (
     ROLE,
     Site,
     access_key,
-    environment,
+    as_tenant_a,
     id_token,
     light_sessions,
-    of,
     put,
     tenants,
     whose,
@@ -29,7 +28,6 @@ import gcp_aws_bridge as bridge
 from gcp_aws_bridge._sts import client_key
 from gcp_aws_bridge._tokens import environment as _environment
 from gcp_aws_bridge._tokens.environment import all_variables, google_variables
-from gcp_aws_bridge.testing._isolation import forget
 
 EMAIL = "sa@p.iam.gserviceaccount.com"
 
@@ -42,11 +40,8 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(clouds: Site) -> Iterator[Site]:
-    """The tenants' clouds, in an environment of tenant a."""
-    forget()
-    with environment(of("a", clouds), clouds.folder / "a"):
+    with as_tenant_a(clouds):
         yield clouds
-    forget()
 
 
 # -- everything that is read -------------------------------------------------------------------
