@@ -19,7 +19,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "AL
 
 
 class RecordingProxy:
-    """A proxy that records all data. It opens tunnels (CONNECT) to `upstream`, and forwards nothing.
+    """A proxy that records all data. It only opens tunnels (CONNECT), all to `upstream`.
 
     Attributes:
         url: Address of the proxy.
