@@ -3,7 +3,7 @@ from __future__ import annotations
 from doctor.workload import Workload
 
 NAMED = "config/google-source"
-SAYS = "none is named"
+SAYS = "none is set"
 
 
 def told(at: Workload) -> None:
