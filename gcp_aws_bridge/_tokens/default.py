@@ -25,7 +25,7 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 @dataclass(frozen=True)
 class DefaultSource(EnvironmentBound):
-    """The token source of this machine. It tries, in this order:
+    """The token source of this machine, the first one available in this order.
 
     1. `GOOGLE_APPLICATION_CREDENTIALS`, if it is set;
     2. the metadata server;

@@ -244,7 +244,7 @@ def explained(signs: Iterable[Sign], answer: str) -> tuple[str, str, str] | None
 
 def unknown(code: str) -> tuple[str, str, str]:
     return (
-        f"gcp-aws-bridge does not know this message of Google with {code}.",
+        f"This message of Google with {code} is not known to gcp-aws-bridge.",
         _LOOK_UP,
         "exchange/google-unknown",
     )

@@ -48,7 +48,7 @@ _SIGNS = (
 )
 _UNKNOWN = (
     "",
-    "gcp-aws-bridge does not know the cause.",
+    "The cause is not known to gcp-aws-bridge.",
     "curl -sv {url} from the same place, and gcp-aws-bridge doctor --google.",
 )
 

@@ -298,7 +298,7 @@ def test_words_that_are_not_known_are_not_explained(
     found = cause(capsys)
     assert "exchange/google-unknown" == found["id"]
     assert '"Something new."' in found["seen"]
-    assert "gcp-aws-bridge does not know" in found["seen"]
+    assert "not known to gcp-aws-bridge" in found["seen"]
 
 
 def test_the_audience_that_is_said_is_taken(

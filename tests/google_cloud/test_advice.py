@@ -328,7 +328,7 @@ def test_each_error_of_the_token_endpoint_has_its_cause(
     error = token_endpoint_says(workload, code, description, status)
     assert f"exchange/google-{error_id}" == error.error_id
     assert (code in error.args[0], description in str(error)) == (True, True)
-    assert ("gcp-aws-bridge does not know" in str(error)) is (error_id == "unknown")
+    assert ("not known to gcp-aws-bridge" in str(error)) is (error_id == "unknown")
     assert "{" not in error.fix.replace("{role}", "")
 
 

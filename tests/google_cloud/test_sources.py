@@ -539,7 +539,7 @@ def test_an_instance_whose_metadata_service_comes_late_is_asked_again(
     error = refused(credentials)
     assert "token/aws-none" == error.error_id
     assert "may not have reached" in error.args[0]
-    assert "hop limit" in error.fix
+    assert "HttpPutResponseHopLimit=2" in error.fix
     workload.cloud.imds.clear_faults()
     journey.travel(seconds=16)
     assert ACCOUNT == workload.whose(credentials)

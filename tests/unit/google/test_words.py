@@ -70,7 +70,7 @@ VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
         (ConnectionError(f"{POOL}NameResolutionError('Failed to resolve'))"), "not resolve", True),
         (ConnectTimeout(f"{POOL}ConnectTimeoutError())"), "no answer in time", True),
         (ConnectionError(f"{POOL}NewConnectionError('refused'))"), "refused or closed", True),
-        (ConnectionError("Something new"), "does not know the cause", True),
+        (ConnectionError("Something new"), "not known to gcp-aws-bridge", True),
     ],
     ids=lambda it: str(it)[-30:],
 )
