@@ -121,6 +121,7 @@ def test_caller_who_waits_while_it_is_rejected_again_gets_it_3_s_later(world: Si
     reject()
     first, second = get(world), get(world)
     assert second.task is not None
+    world.settle()  # the exchange begins, and both wait for it
     world.move(wall_s=LONGEST_WAIT_S, monotonic_s=LONGEST_WAIT_S)
     world.run(first.task)
     assert kept == result(first)
