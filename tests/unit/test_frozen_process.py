@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import botocore.exceptions
 import botocore.session
 import pytest
-from fakes import START, Fetches, ManualWorld
+from fakes import START, Fetches, ManualWorld, eventually
 from unit.servers import AUDIENCE, ROLE_ARN, Server, answer, id_token
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, on_event
+from gcp_aws_bridge._cache.workers import Workers
 from gcp_aws_bridge._sts import client
 from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens import bounded_answer, http
 from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge._tokens.metadata import MetadataServer
@@ -43,15 +46,34 @@ def manual() -> ManualWorld:
 
 
 @pytest.fixture
-def refreshing(manual: ManualWorld) -> CredentialCache[Any]:
-    """Valid credentials, and a refresh in the background that has not ended."""
-    cache = CredentialCache(Fetches(manual), label=ROLE_ARN, world=manual.world)
+def answer_now() -> threading.Event:
+    """When it is set, the refresh that is under way gets its answer."""
+    return threading.Event()
+
+
+@pytest.fixture
+def refreshing(
+    manual: ManualWorld, answer_now: threading.Event
+) -> Iterator[CredentialCache[AwsCredentials]]:
+    """Valid credentials, and a refresh in the background that waits for its answer."""
+    fetches, begun = Fetches(manual), threading.Event()
+
+    def fetch() -> AwsCredentials:
+        if fetches.count:
+            begun.set()
+            assert answer_now.wait(30)
+        return fetches()
+
+    world = manual.world._replace(spawn=REAL.spawn)
+    cache = CredentialCache(fetch, label=ROLE_ARN, world=world)
+    cache._workers = Workers(world)
     cache.get()
     manual.advance(40 * 60)
-    manual.hold = True
     cache.get()
-    assert 1 == len(manual.held)
-    return cache
+    assert begun.wait(30)
+    yield cache
+    answer_now.set()
+    eventually(lambda: cache.snapshot.attempt is None and not cache.snapshot.unfinished)
 
 
 @pytest.fixture
@@ -67,6 +89,7 @@ def events() -> Any:
 def test_refresh_that_a_freeze_interrupted_is_no_outage(
     refreshing: CredentialCache[Any],
     manual: ManualWorld,
+    answer_now: threading.Event,
     events: list[Event],
     caplog: pytest.LogCaptureFixture,
     ask: Callable[[CredentialCache[Any]], Any],
@@ -77,7 +100,8 @@ def test_refresh_that_a_freeze_interrupted_is_no_outage(
     with caplog.at_level(logging.DEBUG, "gcp_aws_bridge"):
         assert old is ask(refreshing)
         assert [] == events
-        manual.release()  # its thread goes on
+        answer_now.set()
+        eventually(lambda: refreshing.snapshot.attempt is None and bool(events))
     assert ["exchanged"] == [event.kind for event in events]
     assert [] == [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert old is not ask(refreshing)
