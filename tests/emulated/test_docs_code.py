@@ -57,18 +57,18 @@ OTHERS = {
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/doctor.md": [
-        "needs keys of AWS and a login of Google's",
-        "needs an identity of AWS; tests/doctor/test_google.py runs it",
+        "needs AWS keys and a Google login",
+        "needs an AWS identity; tests/doctor/test_google.py runs it",
     ],
     "docs/how-to/exec.md": ["a part of an image's recipe; tests/clients runs its command"],
     "docs/how-to/google-cloud-sdks.md": [
         "needs gcloud; tests/google_cloud runs it",
-        "serves until it is told to stop; tests/google_cloud runs it",
+        "runs until it is stopped; tests/google_cloud runs it",
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
     "docs/how-to/role-chaining.md": [
-        "serves until it is told to stop; tests/emulated/test_printed.py runs it"
+        "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"
@@ -86,7 +86,7 @@ NOT_RUN = {
         "needs both clouds; tests/clients/test_setup.py runs it",
     ],
     "docs/how-to/sidecar.md": [
-        "serves until it is told to stop; tests/emulated/test_exec.py runs it"
+        "runs until it is stopped; tests/emulated/test_exec.py runs it"
     ],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
 }
