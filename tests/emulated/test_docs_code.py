@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +54,24 @@ SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "testing")
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
+    ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
 }
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/doctor.md": [
-        "needs keys of AWS and a login of Google's",
-        "needs an identity of AWS; tests/doctor/test_google.py runs it",
+        "needs AWS keys and a Google login",
+        "needs an AWS identity; tests/doctor/test_google.py runs it",
     ],
     "docs/how-to/exec.md": ["a part of an image's recipe; tests/clients runs its command"],
     "docs/how-to/google-cloud-sdks.md": [
         "needs gcloud; tests/google_cloud runs it",
-        "serves until it is told to stop; tests/google_cloud runs it",
+        "runs until it is stopped; tests/google_cloud runs it",
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
     "docs/how-to/role-chaining.md": [
-        "serves until it is told to stop; tests/emulated/test_printed.py runs it"
+        "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"
@@ -85,9 +88,7 @@ NOT_RUN = {
         "needs both clouds; tests/clients/test_setup.py runs it",
         "needs both clouds; tests/clients/test_setup.py runs it",
     ],
-    "docs/how-to/sidecar.md": [
-        "serves until it is told to stop; tests/emulated/test_exec.py runs it"
-    ],
+    "docs/how-to/sidecar.md": ["runs until it is stopped; tests/emulated/test_exec.py runs it"],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
 }
 
@@ -141,6 +142,16 @@ def test_python_of_a_page_runs(there: Emulator, tmp_path: Path, page: str) -> No
         session = names.get("session") or names.get("blue") or boto3.Session()
         if page != "cluster-issuer":
             assert ":assumed-role/" in session.client("sts").get_caller_identity()["Arn"]
+
+
+def test_examples_of_the_api_page_run(there: Emulator) -> None:
+    script = "\n".join(block.code for block in blocks_of("reference/api.md", "python"))
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 4 == done.stdout.count(":assumed-role/etl/")
+    for expected in ("exchanged", "exchange/denied False", "aws_iam_role", "GCE_METADATA_HOST"):
+        assert expected in done.stdout
 
 
 def test_a_token_of_the_cluster_is_one_for_the_page_that_says_so(

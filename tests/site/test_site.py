@@ -137,6 +137,35 @@ def test_a_page_opens_asks_nobody_else_and_can_be_read(
     assert (found["ground"] < 0.1) is (look == "phone")
 
 
+@pytest.mark.parametrize("path", ["index.html", "benchmarks.html"])
+def test_tables_of_figures_fit_a_phone(site: str, visit: Callable[..., Visit], path: str) -> None:
+    page = visit(site + path, "phone").page
+    widths = page.eval_on_selector_all(
+        ".table-wrapper", "all => all.map(e => [e.scrollWidth, e.clientWidth])"
+    )
+    assert len(widths) > 3
+    assert [] == [width for width in widths if width[0] > width[1]]
+
+
+def test_navigation_entries_differ(site: str, visit: Callable[..., Visit]) -> None:
+    page = visit(site).page
+    entries = page.eval_on_selector_all(
+        ".sidebar-tree a", "all => all.map(a => a.textContent.trim())"
+    )
+    assert len(entries) > 30
+    assert sorted(set(entries)) == sorted(entries)
+
+
+def test_module_names_in_code_do_not_look_like_links(
+    site: str, visit: Callable[..., Visit]
+) -> None:
+    page = visit(site, "phone").page
+    style = "e => [getComputedStyle(e).textDecorationLine, getComputedStyle(e).color]"
+    decoration, colour = page.eval_on_selector(".highlight .nn", style)
+    _, link = page.eval_on_selector(".content a.reference", style)
+    assert ("none", True) == (decoration, colour != link)
+
+
 @pytest.mark.parametrize(
     "name", ["", ".aio", ".emulator", ".exceptions", ".google", ".policy", ".testing"]
 )
