@@ -57,8 +57,8 @@ def test_valid_changelog_passes(text: str, version: str) -> None:
         ("- Nothing yet.", "* Nothing yet.", "not one entry"),
         ("Nothing yet.", "Nothing yet", "no full sentence"),
         ("- Nothing yet.\n", "", "not one entry"),
-        ("`gcp_aws_bridge.Role`", "`Role`", "Role is not said in full"),
-        ("`gcp_aws_bridge.session()`", "`session()`", "session is not said in full"),
+        ("`gcp_aws_bridge.Role`", "`Role`", "Role is not written in full"),
+        ("`gcp_aws_bridge.session()`", "`session()`", "session is not written in full"),
     ],
 )
 def test_fault_in_the_changelog_is_found(old: str, new: str, fault: str) -> None:
@@ -70,8 +70,8 @@ def test_fault_in_the_changelog_is_found(old: str, new: str, fault: str) -> None
 @pytest.mark.parametrize(
     ("text", "version", "fault"),
     [
-        (TITLE + "## [Unreleased]\n\n", "0.1.0", "Nothing is said of 0.1.0"),
-        (TITLE + "## [Unreleased]\n\n" + FIRST, "0.2.0", "Nothing is said of 0.2.0"),
+        (TITLE + "## [Unreleased]\n\n", "0.1.0", "0.1.0 has no section"),
+        (TITLE + "## [Unreleased]\n\n" + FIRST, "0.2.0", "0.2.0 has no section"),
         (TITLE + NEXT + FIRST, "0.0.9", "0.0.9 is not newer than [0.1.0]"),
         (TITLE + NEXT + "## [0.1.0] - 2026-11-26\n", "0.1.0", "nothing in it"),
     ],

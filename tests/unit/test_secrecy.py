@@ -71,7 +71,7 @@ def test_secret_file_that_others_may_read_is_found(
     path.write_text(token)
     path.chmod(mode)
     watch.written.add(path)
-    watch.look_at_files()
+    watch.search_files()
     watch.written.clear()
     found, watch.leaks[:] = list(watch.leaks), []
     assert seen == len(found)

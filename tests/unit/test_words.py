@@ -29,7 +29,7 @@ PLAIN = (
     (r"cells?", "credential cache, cached credentials"),
     (r"(?<!single.)flights?|fl(?:y|ies|ew|own|ying)", "refresh, refresh attempt, pending"),
     (r"land(?:s|ed|ing)?", "complete"),
-    (r"renew(?:s|ed|ing|als?)?", "refresh"),
+    (r"renew(?:s|ed|ing)?|renewals?", "refresh"),
     (r"hop(?:s|ped|ping)?", "role in the chain, chained role"),
     (r"roads?|ways? (?:of|to) get(?:ting)?", "method, provider, code path"),
     (r"links? (?:of|in) [\w'.]+ chain", "provider"),
