@@ -31,7 +31,7 @@ PLAIN = (
     (r"land(?:s|ed|ing)?", "complete"),
     (r"renew(?:s|ed|ing)?|renewals?", "refresh"),
     (r"hop(?:s|ped|ping)?", "role in the chain, chained role"),
-    (r"roads?|ways? (?:of|to) get(?:ting)?", "method, provider, code path"),
+    (r"roads?|ways? of getting", "method, provider, code path"),
     (r"links? (?:of|in) [\w'.]+ chain", "provider"),
     (r"mend(?:s|ed|ing)?", "fix, correct"),
     (r"good (?:credentials|keys|tokens?)|(?:credentials|keys|token) (?:is|are) good", "valid"),
@@ -90,9 +90,9 @@ class Allowed:
         """Return whether the *hit* in the normalized *text* of a file is inside this text."""
         if not fnmatch(hit.file, self.files):
             return False
-        wanted, end = normal(self.text), hit.start + len(hit.word)
-        start = text.find(wanted, max(0, end - len(wanted)))
-        return 0 <= start <= hit.start
+        words = re.compile(GAP.join(map(re.escape, normal(self.text).split())))
+        near = words.finditer(text, max(0, hit.start - 200), hit.start + 200)
+        return any(match.start() <= hit.start < match.end() for match in near)
 
 
 def allowed() -> list[Allowed]:
@@ -197,6 +197,16 @@ def test_docstring_begins_with_a_verb_or_names_the_thing() -> None:
 )
 def test_dialect_is_found_in_identifiers_and_across_lines(text: str, words: list[str]) -> None:
     assert words == [hit.word for hit in hits_in("a.py", normal(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "permitted"),
+    [("a hop\n# limit", True), ("HttpPutResponseHopLimit", True), ("the next hop", False)],
+)
+def test_exception_permits_a_word_only_in_its_text(text: str, permitted: bool) -> None:
+    [hit] = hits_in("docs/a.md", normal(text))
+    assert permitted == Allowed("docs/*", "hop limit", "EC2").permits(hit, normal(text))
+    assert not Allowed("tests/*", "hop limit", "EC2").permits(hit, normal(text))
 
 
 @pytest.mark.parametrize("word", ["The", "Returns", "What", "`x`", "*path*", "5xx"])
