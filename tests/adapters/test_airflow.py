@@ -128,7 +128,7 @@ def test_request_has_the_settings_of_the_connection(pod: Pod, connect: Connect) 
 
 
 @pytest.mark.usefixtures("now")  # the request for the chained role is signed
-def test_connection_has_settings_that_the_provider_lacks(pod: Pod, connect: Connect) -> None:
+def test_chain_in_the_connection_is_used(pod: Pod, connect: Connect) -> None:
     last = "arn:aws:iam::123456789012:role/last"
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.cloud.add_role(last, {"Version": "2012-10-17", "Statement": [statement]})
@@ -162,7 +162,7 @@ def test_connection_with_keys_is_unchanged(pod: Pod, connect: Connect) -> None:
         {"service_config": {"sts": {"endpoint_url": "https://sts.example"}}},
     ],
 )
-def test_connection_without_google_settings_is_left_to_the_provider(
+def test_connection_with_settings_that_only_the_provider_has_is_left_to_it(
     pod: Pod,
     connect: Connect,
     home: Path,

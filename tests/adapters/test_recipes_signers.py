@@ -84,7 +84,7 @@ def test_opensearch_of_asyncio(pod: Pod) -> None:
 
 
 @needs("opensearchpy")
-def test_revoked_key_is_rejected_in_one_line(pod: Pod) -> None:
+def test_recipe_with_reject_replaces_a_revoked_key(pod: Pod) -> None:
     from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth
     from opensearchpy.exceptions import AuthorizationException
 

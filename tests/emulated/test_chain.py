@@ -337,7 +337,7 @@ def test_warning_about_a_named_profile_names_no_variable(
     assert "AWS_" not in text
 
 
-def test_warning_about_web_identity_variables_names_their_owner(
+def test_warning_with_web_identity_variables_names_the_one_to_unset(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: Logged
 ) -> None:
     (tmp_path / "token").write_text(pod.mint())

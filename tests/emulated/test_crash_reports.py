@@ -53,7 +53,7 @@ def in_this_thread(pod: Emulator) -> None:
     registry.world = World(spawn=lambda work: work(), sleep=lambda seconds: None)
 
 
-def made_and_used() -> Any:
+def new_credentials() -> Any:
     registry.clear()
     return bridge.credentials(ROLE, chain=[TARGET])
 
@@ -62,20 +62,20 @@ def ask(made: Any) -> Callable[[], Any]:
     return lambda: made.get_frozen_credentials()
 
 
-def ask_again() -> None:
-    made_and_used().get_frozen_credentials()
+def exchange_again() -> None:
+    new_credentials().get_frozen_credentials()
 
 
 @pytest.mark.sampled(8)
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_exchange_that_fails_at_any_step_shows_no_secret(secrets: Secrets, kind: Any) -> None:
-    ask_again()  # everything that is imported once is imported now
-    steps = crash_reports.steps(ask_again)
+    exchange_again()  # everything that is imported once is imported now
+    steps = crash_reports.steps(exchange_again)
     assert len(steps) > 150
     failures = 0
     for step in steps:
-        made = made_and_used()
+        made = new_credentials()
         error = crash_reports.failing_at(step, kind, ask(made))
         if error is not None:
             failures += 1
@@ -136,11 +136,11 @@ def test_other_library_that_fails_at_any_step_shows_no_secret(secrets: Secrets) 
     def of_others(path: str) -> bool:
         return any(f"/{name}/" in path for name in ("botocore", "urllib3", "json", "http"))
 
-    ask_again()
-    steps = crash_reports.steps(ask_again, of_others)
+    exchange_again()
+    steps = crash_reports.steps(exchange_again, of_others)
     assert len(steps) > 500
     for step in steps[:: len(steps) // 150]:
-        made = made_and_used()
+        made = new_credentials()
         error = crash_reports.failing_at(step, RuntimeError, ask(made))
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step

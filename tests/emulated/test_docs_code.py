@@ -143,7 +143,7 @@ def test_python_of_a_page_runs(prepared: Emulator, tmp_path: Path, page: str) ->
             assert ":assumed-role/" in session.client("sts").get_caller_identity()["Arn"]
 
 
-def test_token_of_the_cluster_matches_the_page_about_issuers(
+def test_code_of_the_cluster_page_uses_a_token_of_the_cluster(
     prepared: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     subject, audience = "system:serviceaccount:data:etl", "aws:123456789012:etl"

@@ -342,7 +342,7 @@ def test_no_prompt_if_nothing_is_missing() -> None:
     assert [] == questions
 
 
-def test_account_name_without_a_domain_belongs_to_the_project() -> None:
+def test_account_of_another_project_is_given_by_its_email() -> None:
     other = "--gsa=other-one@elsewhere.iam.gserviceaccount.com"
     assert "elsewhere" == _setup_plan.plan(options(*GKE, other), None).workload.gsa_project
     with pytest.raises(ConfigError, match="--gsa is"):

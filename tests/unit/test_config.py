@@ -119,7 +119,7 @@ def test_a_list_that_is_changed_later_does_not_change_the_role() -> None:
         ("arn:aws-us-gov:iam::123456789012:role/a/b/c", (), "aws-us-gov", "123456789012"),
     ],
 )
-def test_partition_is_the_first_roles_and_account_the_last_roles(
+def test_partition_is_of_the_first_role_and_account_of_the_last(
     arn: str, chain: tuple[str, ...], partition: str, account_id: str
 ) -> None:
     role = Role(arn, chain=chain)
