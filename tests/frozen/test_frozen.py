@@ -22,7 +22,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run the frozen command line. No hook of this project's is given to PyInstaller."""
+    """Run the frozen command line. PyInstaller gets no hook of this project."""
     folder = tmp_path_factory.mktemp("frozen")
     (folder / "bridge.py").write_text(PROGRAM)
     subprocess.run(["pyinstaller", "-y", "bridge.py"], cwd=folder, check=True, capture_output=True)

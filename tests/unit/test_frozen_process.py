@@ -86,7 +86,7 @@ def events() -> Any:
 
 @HOWS
 @pytest.mark.parametrize("frozen_s", [91.0, 600.0])
-def test_refresh_that_a_freeze_interrupted_is_no_outage(
+def test_refresh_that_a_freeze_interrupted_is_reported_as_no_outage(
     refreshing: CredentialCache[Any],
     manual: ManualWorld,
     answer_now: threading.Event,
@@ -136,7 +136,7 @@ def test_refresh_that_hangs_while_callers_come_is_reported_after_90_s(
     assert ["failed"] == [event.kind for event in events]
 
 
-def test_attempt_is_excused_once(
+def test_freeze_extends_an_attempt_once(
     refreshing: CredentialCache[Any], manual: ManualWorld, events: list[Event]
 ) -> None:
     manual.advance(300)
@@ -154,16 +154,16 @@ def test_attempt_is_excused_once(
     [(60, 60, 2), (0, 3600, 2), (60, 0, 2), (30, 30, 1), (0, 0, 1)],
     ids=["frozen", "asleep", "clock set back", "slow", "at once"],
 )
-def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
+def test_network_fault_after_a_freeze_is_retried_at_once(
     monkeypatch: pytest.MonkeyPatch, monotonic_s: float, wall_s: float, requests: int
 ) -> None:
-    seconds, now, asked = [0.0], [START], []
+    seconds, now, requested = [0.0], [START], []
     world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
     monkeypatch.setattr(client, "REAL", world)
 
     def ask() -> str:
-        asked.append(1)
-        if len(asked) == 2:
+        requested.append(1)
+        if len(requested) == 2:
             return "answered"
         seconds[0] += monotonic_s
         now[0] += timedelta(seconds=wall_s)
@@ -174,23 +174,23 @@ def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
             client._awake(ask)
     else:
         assert "answered" == client._awake(ask)
-    assert requests == len(asked)
+    assert requests == len(requested)
 
 
-def test_network_that_stays_away_is_asked_twice_and_no_more(
+def test_network_fault_that_remains_after_a_freeze_is_retried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter(range(0, 1000, 60))
     monkeypatch.setattr(client, "REAL", World(monotonic=lambda: float(next(seconds))))
-    asked = []
+    requested = []
 
     def ask() -> None:
-        asked.append(1)
+        requested.append(1)
         raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
 
     with pytest.raises(botocore.exceptions.ConnectTimeoutError):
         client._awake(ask)
-    assert 2 == len(asked)
+    assert 2 == len(requested)
 
 
 RESULT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
@@ -203,7 +203,7 @@ RESULT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult
 def test_answer_that_came_while_the_process_was_frozen_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    late = iter([0.0])  # when the answer is begun; each later look is a minute later
+    late = iter([0.0])  # the answer begins; each later reading is a minute later
     world = World(monotonic=lambda: next(late, 60.0))
     with Server(answer(RESULT, flavor=None)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
@@ -230,11 +230,11 @@ def test_metadata_answer_that_came_while_the_process_was_frozen_is_read() -> Non
     assert TOKEN == found.body
 
 
-def test_freeze_in_any_attempt_is_no_time_that_was_waited(
+def test_freeze_in_any_attempt_does_not_count_as_waiting(
     monkeypatch: pytest.MonkeyPatch, manual: ManualWorld
 ) -> None:
     def frozen(connection: socket.socket) -> None:
-        manual.advance(300)  # and the server has hung up
+        manual.advance(300)  # and the server has closed the connection
 
     with Server(answer("starting", 503), frozen, answer(TOKEN)) as server:
         monkeypatch.setenv("GCE_METADATA_HOST", server.host)
