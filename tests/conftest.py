@@ -9,7 +9,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.loaders import Loader
 
 from gcp_aws_bridge.emulator import Emulator
 
@@ -78,4 +80,21 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_botocore_data() -> Iterator[None]:
+    """Read botocore's data files once for all sessions: each would parse 2 MB of JSON."""
+    real = botocore.session.create_loader
+    loaders: dict[str, Loader] = {}
+
+    def create_loader(data_path: str | None = None) -> Loader:
+        if data_path is not None:
+            return real(data_path)
+        # Some tests move the data.
+        return loaders.setdefault(Loader.BUILTIN_DATA_PATH, real())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", create_loader)
         yield
