@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import os
 import shutil
 import socket
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
-import botocore.session
 import pytest
-from botocore.loaders import Loader
 
 from gcp_aws_bridge.emulator import Emulator
 
-pytest_plugins = ["gcp_aws_bridge.testing", "pytester", "secrecy", "suite"]
+pytest_plugins = ["gcp_aws_bridge.testing", "botocore_data", "pytester", "secrecy", "suite"]
 
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 
@@ -84,17 +85,15 @@ def loopback_only() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_botocore_data() -> Iterator[None]:
-    """Read botocore's data files once for all sessions: each would parse 2 MB of JSON."""
-    real = botocore.session.create_loader
-    loaders: dict[str, Loader] = {}
+def short_pauses() -> Iterator[None]:
+    """Shorten pauses of libraries: botocore's between attempts, uvicorn's when a server stops."""
 
-    def create_loader(data_path: str | None = None) -> Loader:
-        if data_path is not None:
-            return real(data_path)
-        # Some tests move the data.
-        return loaders.setdefault(Loader.BUILTIN_DATA_PATH, real())
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay / 20)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", create_loader)
+        patch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0.05)
+        with contextlib.suppress(ImportError):
+            hasty = types.SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
+            patch.setattr("uvicorn.server.asyncio", hasty)
         yield
