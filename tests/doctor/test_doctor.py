@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.cli import doctor, main
-from gcp_aws_bridge.doctor import Finding, Report, chain, diagnose, machine
+from gcp_aws_bridge.doctor import CHECKS, Finding, Report, diagnose, machine
 from gcp_aws_bridge.doctor.context import bounded
 from gcp_aws_bridge.doctor.identity import link_commands
 from gcp_aws_bridge.doctor.machine import KubernetesAccount
@@ -70,10 +70,10 @@ def test_the_cause_is_the_first_broken_link_or_what_explains_it(
     assert cause == Report(findings).cause
 
 
-def test_every_link_needs_only_earlier_ones() -> None:
-    names = [link.name for link in chain.LINKS]
-    for place, link in enumerate(chain.LINKS):
-        assert set(link.needs) <= set(names[:place])
+def test_every_check_needs_only_earlier_ones() -> None:
+    names = [check.name for check in CHECKS]
+    for index, check in enumerate(CHECKS):
+        assert set(check.needs) <= set(names[:index])
 
 
 # -- all well ----------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_all_well_is_status_0_and_costs_few_requests(
 ) -> None:
     assert 0 == main(["doctor"])
     first, *_ = capsys.readouterr().out.splitlines()
-    assert "All well: every link holds." == first
+    assert "All well: every step works." == first
     assert [None, None, None] == [
         finding.id or None
         for finding in diagnose({"arn": ROLE}, botocore.session.Session()).findings[:3]
@@ -124,7 +124,7 @@ def test_a_token_that_no_policy_can_name_gets_no_policy(
     pod.id_token(provider.mint(aud=["sts.amazonaws.com", "another"]))
     assert 1 == main(["doctor", *pod.arguments])
     out = capsys.readouterr().out
-    assert "Cause: AWS refuses the token, which no trust policy can name: " in out
+    assert "Cause: AWS denies the token, which no trust policy can name: " in out
     assert "update-assume-role-policy" not in out
 
 
@@ -133,7 +133,7 @@ def test_a_new_pod_that_answers_in_time_is_well(
 ) -> None:
     pod.cloud.metadata.inject(Fault.status(503), Fault.reset())
     assert 0 == main(["doctor"])
-    assert "at try 3 (a new pod's needs a moment)" in capsys.readouterr().out
+    assert "at attempt 3 (usual in a new pod)" in capsys.readouterr().out
 
 
 def test_settings_say_where_each_was_found(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +176,7 @@ def test_what_needs_a_broken_link_is_skipped_and_the_rest_is_looked_at(
 def test_whoever_waits_is_told_each_link_before_it_is_looked_at(pod: Pod) -> None:
     pod.cloud.unlink()
     told: list[str] = []
-    diagnose({"arn": ROLE}, botocore.session.Session(), looking_at=told.append)
+    diagnose({"arn": ROLE}, botocore.session.Session(), progress=told.append)
     assert ["settings", "place", "metadata", "sts", "clock", "account"] == told
 
 
@@ -186,7 +186,7 @@ def test_with_no_cloud_at_all_it_says_so(pod: Pod, capsys: pytest.CaptureFixture
     assert 1 == main(["doctor"])
     out = capsys.readouterr().out
     assert out.startswith("Cause: No role is configured")
-    assert "place     no cloud of Google's" in out
+    assert "place     not Google Cloud, as far as" in out
     assert "BROKEN   metadata  There is no metadata server here" in out
 
 
@@ -237,7 +237,7 @@ def test_the_nodes_account_is_a_warning_where_the_role_trusts_it(
         },
     )
     assert 0 == main(["doctor"])
-    assert capsys.readouterr().out.startswith("All links hold, but: ")
+    assert capsys.readouterr().out.startswith("All steps work, but: ")
 
 
 # -- the command -------------------------------------------------------------------------------

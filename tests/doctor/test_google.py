@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.cli import main
-from gcp_aws_bridge.doctor.google import LINKS, commands, diagnose
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.google import CHECKS, commands, diagnose
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.google import Federation
 from gcp_aws_bridge.testing import GkePod
@@ -80,10 +80,10 @@ def test_a_file_for_the_same_provider_is_no_other_identity_in_any_encoding(
     assert None is report.cause
 
 
-def test_every_link_needs_only_earlier_ones() -> None:
-    names = [link.name for link in LINKS]
-    for place, link in enumerate(LINKS):
-        assert set(link.needs) <= set(names[:place])
+def test_every_check_needs_only_earlier_ones() -> None:
+    names = [check.name for check in CHECKS]
+    for index, check in enumerate(CHECKS):
+        assert set(check.needs) <= set(names[:index])
 
 
 # -- all well ----------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_all_is_well_in_a_process_of_its_own(kind: str, at: Workload) -> None:
     command = [sys.executable, "-m", "gcp_aws_bridge", "doctor", "--google", "--timeout", "30"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (0, "") == (run.returncode, run.stderr), run.stdout
-    assert run.stdout.startswith("All well: every link holds.\n")
+    assert run.stdout.startswith("All well: every step works.\n")
 
 
 def test_it_costs_few_requests(at: Workload) -> None:
@@ -172,8 +172,8 @@ def test_that_aws_is_not_reached_from_here_is_no_fault_where_google_asks_it(
     at.set(AWS_ENDPOINT_URL_STS=f"http://{at.closed()}")
     assert 0 == main(["doctor", "--google"])
     out = capsys.readouterr().out
-    assert "note     sts       Not reached from here, and need not be (Google asks it)" in out
-    assert "Whose they are could not be asked" in out
+    assert "note     sts       Not reached from here, which is not needed (Google calls it)" in out
+    assert "Their principal is not known" in out
     at.account()
     assert "attribute.aws_role/arn:aws:sts::ACCOUNT:assumed-role/ROLE" in cause(capsys)["fix"]
 
@@ -183,7 +183,7 @@ def test_the_text_and_the_json_say_the_same(
 ) -> None:
     report = diagnose({}, botocore.session.Session())
     assert report.as_json()["ok"]
-    assert [link.name for link in LINKS] == [one.link for one in report.findings]
+    assert [check.name for check in CHECKS] == [one.link for one in report.findings]
     assert 0 == main(["doctor", "--google"])
     assert [one.link for one in report.findings] == [
         line.split()[1] for line in capsys.readouterr().out.splitlines()[2:]
@@ -365,20 +365,25 @@ def test_without_google_auth_it_says_what_to_install(
 UNUSED = botocore.session.Session()
 
 
-def walk_of(caller: str = "", subject: str | None = None, issuer: str = "https://i") -> Walk:
-    walk = Walk(arguments={}, session=UNUSED, timeout_s=1, world=REAL, caller=caller)
-    walk.federation = Federation(AUDIENCE, EMAIL)
+def context_of(
+    caller: str = "", subject: str | None = None, issuer: str = "https://i"
+) -> GoogleContext:
+    context = GoogleContext(arguments={}, session=UNUSED, timeout_s=1, world=REAL, caller=caller)
+    context.federation = Federation(AUDIENCE, EMAIL)
     if subject is not None:
         ends = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)
-        walk.token = IdToken("x", issuer, ("a",), subject, None, None, ends)
-    return walk
+        context.token = IdToken("x", issuer, ("a",), subject, None, None, ends)
+    return context
 
 
 @given(name=st.text(min_size=1, max_size=90))
 def test_commands_hold_names_from_elsewhere_as_one_word(name: str) -> None:
-    for walk in (walk_of(subject=name), walk_of(caller=f"arn:aws:sts::1:assumed-role/{name}/s")):
-        update = commands.update(walk, "attribute-condition", commands.condition(walk))
-        for command, count in ((update, 7), (commands.bind(walk, commands.member(walk)), 9)):
+    for context in (
+        context_of(subject=name),
+        context_of(caller=f"arn:aws:sts::1:assumed-role/{name}/s"),
+    ):
+        update = commands.update(context, "attribute-condition", commands.condition(context))
+        for command, count in ((update, 7), (commands.bind(context, commands.member(context)), 9)):
             assert command.isprintable()
             words = shlex.split(command)
             assert ("gcloud", count) == (words[0], len(words)), words

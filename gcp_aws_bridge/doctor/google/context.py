@@ -1,11 +1,11 @@
-"""What a walk to Google's tokens leaves from link to link."""
+"""State of a diagnosis from an AWS identity to Google's tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from gcp_aws_bridge._cache.values import SecretValue
-from gcp_aws_bridge.doctor.context import Way
+from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.google.instance import Instance
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._federation import Federation
@@ -14,9 +14,9 @@ from gcp_aws_bridge.google._subject_tokens import SubjectToken, SubjectTokenSour
 
 
 class Keys(SecretValue):
-    """AWS keys, and by which of botocore's providers (its `METHOD`) they came. `repr` shows none.
+    """AWS keys, and the `METHOD` of the botocore provider that found them. `repr` shows no key.
 
-    `session_token` is empty for keys that do not end.
+    `session_token` is empty for keys that do not expire.
     """
 
     __slots__ = ("access_key_id", "method", "secret_access_key", "session_token")
@@ -41,13 +41,13 @@ class Keys(SecretValue):
 
 
 @dataclass(kw_only=True)
-class Walk(Way):
-    """One from an AWS identity to Google.
+class GoogleContext(Context):
+    """State of a diagnosis from an AWS identity to Google's tokens.
 
     Args:
         arguments: `audience`, `service_account`, `source`, `lifetime_s`, as for
             `google.credentials`.
-        is_own: A profile or region was named: of the environment, only what a session reads.
+        is_own: Whether a profile or region was named, so that the session decides the identity.
     """
 
     is_own: bool = False
@@ -59,9 +59,9 @@ class Walk(Way):
     caller: str = ""
     subject: SubjectToken | None = None
     federated: GoogleToken | None = None
-    made: GoogleToken | None = None
+    impersonated: GoogleToken | None = None
 
     @property
     def is_file(self) -> bool:
-        """The subject token is one that something else made: AWS is not asked."""
+        """Whether the subject token is read from a file, so that AWS is not called."""
         return isinstance(self.source, OidcToken)
