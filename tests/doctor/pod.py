@@ -210,12 +210,8 @@ class Pod(Machine):
             self.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=json.dumps(document))
 
     def iam(self) -> Any:
-        """An IAM (moto's) that the keys in the environment may read; the roles in it are none."""
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        self._stack.callback(server.stop)
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+        """Return a client of an IAM (moto's) without roles, which keys in the profile can read."""
+        url = _iam_url()
         keys = {"aws_access_key_id": "AKIAREADER", "aws_secret_access_key": "reader"}
         self.aws_config(f"[default]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in keys.items())}")
         self.set(AWS_ENDPOINT_URL_IAM=url)
@@ -224,6 +220,24 @@ class Pod(Machine):
         for role in client.list_roles()["Roles"]:
             client.delete_role(RoleName=role["RoleName"])
         return client
+
+
+_iam_servers: list[ThreadedMotoServer] = []
+
+
+def _iam_url() -> str:
+    """Return the address of the IAM server, starting it first if necessary."""
+    if not _iam_servers:
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        _iam_servers.append(server)
+    host, port = _iam_servers[0].get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def stop_iam_server() -> None:
+    while _iam_servers:
+        _iam_servers.pop().stop()
 
 
 def statement(account: str = "accounts.google.com", **conditions: str) -> dict[str, Any]:

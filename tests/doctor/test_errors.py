@@ -253,7 +253,7 @@ def google_default(world: World, text: str | None) -> None:
 # Another test makes the change: its file, and its name.
 _ADVICE = "google_cloud/test_advice.py"
 _APPLIED = (_ADVICE, "test_the_recommended_fix_is_applied_and_the_next_attempt_succeeds")
-_TABLE = ("doctor/test_table.py", "test_the_cause_is_named_first")
+_TABLE = ("doctor/test_table.py", "test_cause_is_reported_and_its_fix_works")
 ELSEWHERE = {
     "exchange/google-scope": _APPLIED,
     "config/google-scopes": _APPLIED,
@@ -316,7 +316,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def test_every_id_has_its_fix_applied_or_a_reason(page: str) -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
-    applied = {case.named for case in cases() if not fixing.reason(case)}
+    applied = {case.cause for case in cases() if not fixing.reason(case)}
     known = {*applied, *fixing.NOT_APPLIED, *FIXED, *ELSEWHERE}
     assert set() == ids_of(page) - known
     assert set() == {*fixing.NOT_APPLIED} & {*applied, *FIXED, *ELSEWHERE}

@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-kind"
-SAYS = "no ID token for an audience"
+CAUSE = "token/google-kind"
+SEEN = "no ID token for an audience"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.elsewhere()
     login = {"type": "authorized_user", "client_id": "c", "refresh_token": "hunter2"}
     login["client_secret"] = "hunter2"

@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-unreachable"
-SAYS = "iamcredentials.nowhere.invalid"
+CAUSE = "token/google-unreachable"
+SEEN = "iamcredentials.nowhere.invalid"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.elsewhere()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     email = pod.cloud.service_account.email

@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-refused"
-SAYS = "getOpenIdToken"
+CAUSE = "token/google-refused"
+SEEN = "getOpenIdToken"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.elsewhere()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))

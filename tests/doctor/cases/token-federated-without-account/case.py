@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-kind"
-SAYS = "its type is external_account"
+CAUSE = "token/google-kind"
+SEEN = "its type is external_account"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.elsewhere()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     email = pod.cloud.service_account.email
