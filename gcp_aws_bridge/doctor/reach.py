@@ -144,7 +144,7 @@ def _with_variables(problem: Problem) -> Problem:
 
 
 def check_clock(context: Context, only_google: Finding = _METADATA_CLOCK) -> Iterator[Finding]:
-    """Compare this machine's clock with those of both clouds.
+    """Compare this machine's clock with the clocks of both clouds.
 
     Args:
         only_google: The finding if Google's clock alone differs.

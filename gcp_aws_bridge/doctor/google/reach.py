@@ -111,7 +111,7 @@ def check_iam(context: GoogleContext) -> Iterator[Finding]:
 
 
 def check_clock(context: GoogleContext) -> Iterator[Finding]:
-    """Compare this machine's clock with those of both clouds."""
+    """Compare this machine's clock with the clocks of both clouds."""
     return reach.check_clock(context, reach.GOOGLE_CLOCK)
 
 

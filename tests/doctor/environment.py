@@ -1,4 +1,4 @@
-"""What an attempt of `test_errors.py` may use: a folder, the environment, emulated clouds."""
+"""What `test_errors.py` changes: a folder, the environment, emulated clouds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.emulator import Emulator
 
 
-class World:
+class Environment:
     """A folder, the environment and emulated clouds."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, cloud: Emulator) -> None:
@@ -30,14 +30,14 @@ class World:
             self.patch.setenv(name, value)
 
 
-Attempt = Callable[[World], object]
+Attempt = Callable[[Environment], object]
 
 
 def command(*arguments: str) -> Attempt:
-    """Return an attempt that runs a command, which prints what it raises."""
+    """Return an attempt that runs a command, which prints its error."""
 
-    def run(world: World) -> None:
-        filled = [one.replace("FOLDER", str(world.folder)) for one in arguments]
+    def run(env: Environment) -> None:
+        filled = [one.replace("FOLDER", str(env.folder)) for one in arguments]
         assert 0 == main(filled), "[unknown]"
 
     return run
@@ -46,13 +46,13 @@ def command(*arguments: str) -> Attempt:
 def in_file(name: str, text: str, *arguments: str) -> Attempt:
     """Return an attempt that writes a file and runs a command."""
 
-    def run(world: World) -> None:
-        world.file(name, text)
-        command(*arguments)(world)
+    def run(env: Environment) -> None:
+        env.file(name, text)
+        command(*arguments)(env)
 
     return run
 
 
-def fresh(world: World) -> str:
+def fresh(env: Environment) -> str:
     """Return an ID token of the emulated Google."""
-    return world.cloud.mint(AUDIENCE)
+    return env.cloud.mint(AUDIENCE)
