@@ -63,7 +63,7 @@ class Comparison(NamedTuple):
     Attributes:
         allowed: Whether the policy admits the token.
         reasons: Why it does not, for each statement or for the statement that denies it.
-        differences: Those of the closest statement; empty if a statement denies the token, or if
+        differences: Differences from the closest statement; empty if a statement denies the token, or if
             no statement is about tokens of this issuer.
         is_denied: Whether a Deny statement applies, or IAM would not store the policy.
     """
@@ -78,7 +78,7 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     """Compare a trust policy with a token.
 
     Raises:
-        ConfigError: The document is not a trust policy, or the claims are not those of an ID token.
+        ConfigError: The document is not a trust policy, or the claims do not form an ID token.
     """
     decision = policy.evaluate(document, id_token.claims_of(token), account_id=account_id)
     against = [

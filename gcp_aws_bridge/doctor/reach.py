@@ -14,7 +14,7 @@ from gcp_aws_bridge.doctor.report import Finding, State
 from gcp_aws_bridge.doctor.sts import DoctorSts, endpoint_variables
 from gcp_aws_bridge.exceptions import ExchangeError
 
-# By the name of botocore's network error.
+# By name of the botocore error.
 _PROBLEMS = {
     "ConnectTimeoutError": Problem(
         "doctor/sts-blocked",

@@ -95,7 +95,7 @@ def doctor(machine: Machine, case: Case, timeout_s: float) -> int:
 def follow(
     machine: Machine, case: Case, cause: Mapping[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Apply the fix, and those of the causes that are reported next, until every step works."""
+    """Apply the fix, and the fixes of the causes reported next, until every step works."""
     for name in (name_of(case), "", ""):
         fixing.apply(machine, name, cause)
         doctor(machine, case, timeout_s=2 if case.times_out else 30)

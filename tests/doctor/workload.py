@@ -116,7 +116,7 @@ class Workload(Machine):
     # Google's side.
 
     def google_at(self, sts: str, iam: str) -> None:
-        """Set the addresses of Google's two services."""
+        """Set the addresses of the two Google services."""
         self._patch.setattr(_federation, "_STS", f"{sts}/v1/token")
         self._patch.setattr(_federation, "_IAM", iam)
 

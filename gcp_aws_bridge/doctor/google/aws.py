@@ -53,7 +53,7 @@ def _first_keys(context: GoogleContext) -> Keys | Finding:
             found = context.within(partial(_keys, _without_pauses(provider)))
         except TimeoutError:
             return aws_errors.timed_out(context, method)
-        except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
+        except Exception as error:  # noqa: BLE001 - each botocore provider raises its own
             return aws_errors.explain(context, method, error)
         if found is not None:
             return found

@@ -1,6 +1,6 @@
 """Explains why Google's token endpoint rejected the subject token, with the names to correct.
 
-The patterns are of Google's messages, from its "Troubleshoot Workload Identity Federation" and
+The patterns match Google's messages, from "Troubleshoot Workload Identity Federation" and from
 reports of users. A finding names each cause that a message may have.
 """
 

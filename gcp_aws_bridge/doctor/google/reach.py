@@ -29,7 +29,7 @@ _SILENT = Problem(
     "it accepts the connection and gives no complete answer: a proxy or firewall holds it",
     network.TRY_LONGER,
 )
-# By the name of requests' error.
+# By name of the requests error.
 _PROBLEMS = {
     "ConnectTimeout": Problem(
         "doctor/google-blocked",
@@ -140,7 +140,7 @@ def _post(transport: Transport, url: str) -> Any:
 
 
 def _not_google(body: bytes) -> str:
-    """Return what an answer is if it is from none of Google's APIs; else empty."""
+    """Return what an answer is if it is not from a Google API; else empty."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -7,4 +7,4 @@ SEEN = "or there is no such role"
 
 
 def set_up(pod: Pod) -> None:
-    pod.cloud.add_role(ROLE, audience="somebody-else")
+    pod.cloud.add_role(ROLE, audience="another")
