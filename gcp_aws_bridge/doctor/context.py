@@ -107,6 +107,11 @@ def summary_of(token: IdToken, now: datetime) -> str:
     return f"iss={quoted(token.issuer)}, {claims_of(token)}; {minutes:.0f} minutes left."
 
 
+def until(expiration: datetime) -> str:
+    """Return when credentials or a token expire, in words."""
+    return f"until {expiration:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
     """See `Context.within`."""
     future = started(call, world)

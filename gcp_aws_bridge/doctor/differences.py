@@ -63,8 +63,8 @@ class Comparison(NamedTuple):
     Attributes:
         allowed: Whether the policy admits the token.
         reasons: Why it does not, for each statement or for the statement that denies it.
-        differences: Differences from the closest statement; empty if a statement denies the token, or if
-            no statement is about tokens of this issuer.
+        differences: Differences from the closest statement; empty if a statement denies the
+            token, or if none is about tokens of this issuer.
         is_denied: Whether a Deny statement applies, or IAM would not store the policy.
     """
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import blame_clock
 from gcp_aws_bridge.doctor import trust
-from gcp_aws_bridge.doctor.context import AwsContext, required
-from gcp_aws_bridge.doctor.network import host_of, late_fix
+from gcp_aws_bridge.doctor.context import AwsContext, required, until
+from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ExchangeError
 
@@ -31,7 +30,7 @@ def check_exchange(context: AwsContext) -> Iterator[Finding]:
             yield finding
             return
         raise
-    yield Finding("exchange", "ok", f"{role.arn} {_until(context.credentials)}.")
+    yield Finding("exchange", "ok", f"{role.arn} assumed {until(context.credentials.expiration)}.")
 
 
 def check_chain(context: AwsContext) -> Iterator[Finding]:
@@ -44,7 +43,7 @@ def check_chain(context: AwsContext) -> Iterator[Finding]:
     for position, arn in enumerate(role.chain):
         assume = partial(sts.assume_role, required(context.credentials), role, position)
         context.credentials = _call(context, assume)
-        yield Finding("hops", "ok", f"{arn} {_until(context.credentials)}.")
+        yield Finding("hops", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
 
 
 def check_identity(context: AwsContext) -> Iterator[Finding]:
@@ -73,16 +72,8 @@ def check_identity(context: AwsContext) -> Iterator[Finding]:
 
 
 def _call(context: AwsContext, call: Callable[[], _T]) -> _T:
-    late = ExchangeError(
-        f"STS gave no complete answer within {context.timeout_s:g} s.",
-        fix=late_fix(host_of(required(context.sts).url)),
-        error_id="exchange/timeout",
-    )
+    late = late_error("STS", required(context.sts).url, context, "exchange/timeout")
     try:
         return context.within(call, late)
     except ExchangeError as error:
         raise blame_clock(error, context.world.clock()) from None
-
-
-def _until(credentials: AwsCredentials) -> str:
-    return f"assumed until {credentials.expiration:%Y-%m-%d %H:%M:%S} UTC"

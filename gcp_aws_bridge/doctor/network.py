@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.exceptions import quoted
+from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 SHOW_CERTIFICATE = (
     "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 "
@@ -104,12 +104,18 @@ def bundle_problem(finding_id: str, variables: Iterable[str]) -> Problem | None:
     )
 
 
-def late_fix(host: str) -> str:
+def late_fix(url: str) -> str:
     """Return what to do about a server that accepts connections and does not answer in time."""
     return (
         "where it is slow, gcp-aws-bridge doctor --timeout 10\n"
-        f"where it hangs, {ALLOW.format(port=443, host=host)}"
+        f"where it hangs, {ALLOW.format(port=443, host=host_of(url))}"
     )
+
+
+def late_error(service: str, url: str, context: Context, error_id: str) -> ExchangeError:
+    """Return the error for a server that gives no complete answer in time."""
+    seen = f"{service} gave no complete answer within {context.timeout_s:g} s."
+    return ExchangeError(seen, fix=late_fix(url), error_id=error_id)
 
 
 def resolve(host: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.credentials import ContainerProvider, CredentialProvider
 from botocore.utils import ContainerMetadataFetcher
@@ -15,7 +15,7 @@ from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import aws_errors, instance, pods
-from gcp_aws_bridge.doctor.google.context import GoogleContext, Keys
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
@@ -24,6 +24,13 @@ _DENIED = ("exchange/google-condition", "doctor/google-binding", "doctor/google-
 _INSTANCE = "iam-role"
 # Where long-lived keys are kept.
 _STORED = frozenset({"env", "shared-credentials-file", "config-file"})
+
+
+class _Found(NamedTuple):
+    """Keys, and the `METHOD` of the botocore provider that found them. No token: not temporary."""
+
+    method: str
+    keys: AwsCredentials
 
 
 def check_aws(context: GoogleContext) -> Iterator[Finding]:
@@ -35,22 +42,21 @@ def check_aws(context: GoogleContext) -> Iterator[Finding]:
     if isinstance(found, Finding):
         yield found
         return
-    context.keys = found
     # The following checks sign with these keys, so that no provider is called again.
     context.session.set_credentials(
-        found.access_key_id, found.secret_access_key, found.session_token or None
+        found.keys.access_key_id, found.keys.secret_access_key, found.keys.session_token or None
     )
     yield from _principal(context, found)
 
 
-def _first_keys(context: GoogleContext) -> Keys | Finding:
+def _first_keys(context: GoogleContext) -> _Found | Finding:
     """Return the first keys in botocore's order of providers, or why there are none."""
     for provider in context.session.get_component("credential_provider").providers:
         method = provider.METHOD
         if method == _INSTANCE and not _instance_has_role(context):
             continue
         try:
-            found = context.within(partial(_keys, _without_pauses(provider)))
+            found = context.within(partial(_load, _without_pauses(provider)))
         except TimeoutError:
             return aws_errors.timed_out(context, method)
         except Exception as error:  # noqa: BLE001 - each botocore provider raises its own
@@ -76,61 +82,58 @@ def _without_pauses(provider: CredentialProvider) -> CredentialProvider:
     return provider
 
 
-def _keys(provider: CredentialProvider) -> Keys | None:
+def _load(provider: CredentialProvider) -> _Found | None:
     with wire_logs_silenced():
         credentials = provider.load()
         if credentials is None:
             return None
         frozen = credentials.get_frozen_credentials()
-    method = str(credentials.method)
-    return Keys(method, frozen.access_key, frozen.secret_key, frozen.token or "")
+    far = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)  # not known, nor used
+    keys = AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token or "", far)
+    return _Found(str(credentials.method), keys)
 
 
-def _principal(context: GoogleContext, keys: Keys) -> Iterator[Finding]:
-    seen = f"Keys from {aws_errors.origin(keys.method)}."
+def _principal(context: GoogleContext, found: _Found) -> Iterator[Finding]:
+    origin = aws_errors.origin(found.method)
+    seen = f"Keys from {origin}."
     sts = context.sts
     if sts is None or "AWS" not in context.clocks:
         yield Finding("aws", "ok", f"{seen} Their principal is not known: STS is not reached.")
         return
-    far = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)  # not known, nor used
-    credentials = AwsCredentials(
-        keys.access_key_id, keys.secret_access_key, keys.session_token, expiration=far
-    )
     try:
-        context.caller = context.within(lambda: sts.caller_identity(credentials))
+        context.caller = context.within(lambda: sts.caller_identity(found.keys))
     except TimeoutError:
         seen += f" AWS did not name their principal within {context.timeout_s:g} s."
         yield Finding("aws", "note", seen)
     except ExchangeError as error:
-        yield _rejected(context, keys, error)
+        yield _rejected(context, found.method, error)
     else:
-        origin = aws_errors.origin(keys.method)
         yield Finding("aws", "ok", f"{quoted(context.caller, 2048)}, by {origin}.")
-        yield from _warnings(context, keys)
+        yield from _warnings(context, found)
 
 
-def _rejected(context: GoogleContext, keys: Keys, error: ExchangeError) -> Finding:
+def _rejected(context: GoogleContext, method: str, error: ExchangeError) -> Finding:
     found = Finding.of("aws", error)
     if error.error_id != "exchange/refused":
         return found
     return replace(
         found,
-        seen=f"AWS rejects the keys from {aws_errors.origin(keys.method)}: {error.args[0]}",
+        seen=f"AWS rejects the keys from {aws_errors.origin(method)}: {error.args[0]}",
         wanted="Keys that aws sts get-caller-identity accepts.",
-        fix=aws_errors.replacement(context, keys.method),
+        fix=aws_errors.replacement(context, method),
         id="doctor/aws-keys",
     )
 
 
-def _warnings(context: GoogleContext, keys: Keys) -> Iterator[Finding]:
+def _warnings(context: GoogleContext, found: _Found) -> Iterator[Finding]:
     """Warn about identities that work but are usually not the intended ones."""
     caller = quoted(context.caller, 2048)
-    if keys.method in _STORED and not keys.session_token:
+    if found.method in _STORED and not found.keys.session_token:
         yield Finding(
             "aws",
             "warning",
             f"These keys do not expire. They are keys of {caller}, from "
-            f"{aws_errors.origin(keys.method)}: a copy of them gives that user's access, and a "
+            f"{aws_errors.origin(found.method)}: a copy of them gives that user's access, and a "
             "provider that admits a role does not admit a user.",
             wanted="Temporary keys of a role: EKS Pod Identity, IRSA, an instance profile, SSO.",
             fix="give the workload a role: gcp-aws-bridge setup --on eks\n"
@@ -138,7 +141,7 @@ def _warnings(context: GoogleContext, keys: Keys) -> Iterator[Finding]:
             id="doctor/aws-long-lived-keys",
             explains=_DENIED,
         )
-    elif keys.method == _INSTANCE and machine.in_kubernetes():
+    elif found.method == _INSTANCE and machine.in_kubernetes():
         yield Finding(
             "aws",
             "warning",

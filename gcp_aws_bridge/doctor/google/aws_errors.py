@@ -60,7 +60,7 @@ def explain(context: GoogleContext, method: str, error: Exception) -> Finding:
 
 
 def _signed_out(context: GoogleContext, error: Exception) -> Finding | None:
-    """Explain a login that has expired or does not exist, by the name that botocore gives the error."""
+    """Explain a login that has expired or does not exist, by the name of the exception."""
     name = type(error).__name__
     if not name.startswith(("SSO", "UnauthorizedSSO", "Login", "TokenRetrieval")):
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 
-from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.doctor.context import required
 from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.metadata import printable
@@ -27,15 +26,10 @@ def principal(context: GoogleContext) -> str:
     return arn.rpartition("/")[0] if ":assumed-role/" in arn else arn
 
 
-def subject(token: IdToken) -> str:
-    """Return the `sub` of an OIDC token."""
-    return printable(token.subject)
-
-
 def condition(context: GoogleContext) -> str:
     """Return a provider's condition that is true for this identity only."""
     if context.token is not None:
-        return f"assertion.sub == {_literal(subject(context.token))}"
+        return f"assertion.sub == {_literal(printable(context.token.subject))}"
     arn = principal(context)
     if ":assumed-role/" in arn:
         return f"assertion.arn.startsWith({_literal(arn + '/')})"
@@ -50,7 +44,7 @@ def _literal(value: str) -> str:
 def member(context: GoogleContext) -> str:
     """Return the identity as Google's policies name it, with the usual attribute mapping."""
     if context.token is not None:
-        return f"principal://{_pool(context)}/subject/{subject(context.token)}"
+        return f"principal://{_pool(context)}/subject/{printable(context.token.subject)}"
     return f"principalSet://{_pool(context)}/attribute.aws_role/{principal(context)}"
 
 
@@ -60,7 +54,7 @@ def members(context: GoogleContext) -> list[str]:
     token = context.token
     if token is not None and token.subject.startswith("system:serviceaccount:"):
         provider = required(context.federation).audience.rpartition("/")[2]
-        found.append(f"principal://{_pool(context)}/subject/{provider}:{subject(token)}")
+        found.append(f"principal://{_pool(context)}/subject/{provider}:{printable(token.subject)}")
     return found
 
 

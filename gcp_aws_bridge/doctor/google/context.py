@@ -4,40 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.google.instance import Instance
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._federation import Federation
 from gcp_aws_bridge.google._oidc_token import OidcToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken, SubjectTokenSource
-
-
-class Keys(SecretValue):
-    """AWS keys, and the `METHOD` of the botocore provider that found them. `repr` shows no key.
-
-    `session_token` is empty for keys that do not expire.
-    """
-
-    __slots__ = ("access_key_id", "method", "secret_access_key", "session_token")
-
-    method: str
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-    def __init__(
-        self, method: str, access_key_id: str, secret_access_key: str, session_token: str
-    ) -> None:
-        self._set(
-            method=method,
-            access_key_id=access_key_id,
-            secret_access_key=secret_access_key,
-            session_token=session_token,
-        )
-
-    def __repr__(self) -> str:
-        return f"<Keys of {self.method}>"
 
 
 @dataclass(kw_only=True)
@@ -55,7 +27,6 @@ class GoogleContext(Context):
     source: SubjectTokenSource | None = None
     region: str = ""
     instance: Instance | None = None
-    keys: Keys | None = None
     caller: str = ""
     subject: SubjectToken | None = None
     federated: GoogleToken | None = None

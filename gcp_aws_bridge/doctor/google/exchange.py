@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
-from gcp_aws_bridge.doctor.context import required
+from gcp_aws_bridge.doctor.context import required, until
 from gcp_aws_bridge.doctor.google import account_errors, errors
 from gcp_aws_bridge.doctor.google.commands import member
 from gcp_aws_bridge.doctor.google.context import GoogleContext
-from gcp_aws_bridge.doctor.network import host_of, late_fix
+from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
@@ -33,8 +32,8 @@ def check_exchange(context: GoogleContext) -> Iterator[Finding]:
     except ExchangeError as error:
         yield errors.explain(context, error)
     else:
-        until = _until(context.federated.expiration)
-        yield Finding("exchange", "ok", f"Google accepts it, {until}.")
+        expiration = until(context.federated.expiration)
+        yield Finding("exchange", "ok", f"Google accepts it, {expiration}.")
 
 
 def check_account(context: GoogleContext) -> Iterator[Finding]:
@@ -54,8 +53,8 @@ def check_account(context: GoogleContext) -> Iterator[Finding]:
     except ExchangeError as error:
         yield account_errors.explain(context, error)
     else:
-        until = _until(context.impersonated.expiration)
-        yield Finding("account", "ok", f"{federation.service_account}, {until}.")
+        expiration = until(context.impersonated.expiration)
+        yield Finding("account", "ok", f"{federation.service_account}, {expiration}.")
 
 
 def check_identity(context: GoogleContext) -> Iterator[Finding]:
@@ -70,14 +69,7 @@ def check_identity(context: GoogleContext) -> Iterator[Finding]:
 
 
 def _call(context: GoogleContext, call: Callable[[Transport], GoogleToken]) -> GoogleToken:
-    late = ExchangeError(
-        f"Google gave no complete answer within {context.timeout_s:g} s.",
-        fix=late_fix(host_of(required(context.federation).sts_url)),
-        error_id="doctor/google-silent",
-    )
+    url = required(context.federation).sts_url
+    late = late_error("Google", url, context, "doctor/google-silent")
     with Transport(timeout_s=context.request_timeout_s) as transport:
         return context.within(lambda: call(transport), late)
-
-
-def _until(expiration: datetime) -> str:
-    return f"until {expiration:%Y-%m-%d %H:%M:%S} UTC"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.doctor.context import required, summary_of
 from gcp_aws_bridge.doctor.google.context import GoogleContext
-from gcp_aws_bridge.doctor.network import host_of, late_fix
+from gcp_aws_bridge.doctor.network import late_fix
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import TokenError, quoted
 from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest
@@ -30,7 +30,7 @@ def check_token(context: GoogleContext) -> Iterator[Finding]:
     late = TokenError(
         f"{origin} returned nothing within {context.timeout_s:g} s.",
         fix="time aws sts get-caller-identity\n"
-        + late_fix(host_of(context.sts.url) if context.sts else "STS"),
+        + late_fix(context.sts.url if context.sts else "STS"),
         error_id="doctor/subject-timeout",
     )
     try:
