@@ -246,7 +246,7 @@ class Commands:
         self._machine.set(GOOGLE_APPLICATION_CREDENTIALS=names["FILE"])
 
     def credential_configuration(self, words: list[str]) -> None:
-        """Apply `create-cred-config` with an account, and otherwise the same options."""
+        """Apply `create-cred-config` with an account, keeping the other options."""
         assert options_of(words[1:])["--service-account"].endswith(".iam.gserviceaccount.com")
         path = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
         cloud, name = self._machine.cloud, "service_account_impersonation_url"

@@ -150,7 +150,7 @@ class Pod(Machine):
         since_boot = int((100000 - seconds_ago) * ticks)
         self.file("proc/1/stat", f"1 (a (b) c) S {' '.join(['0'] * 18)} {since_boot} 0 0\n")
 
-    def elsewhere(self, hardware: str = "20XW ThinkPad") -> None:
+    def leaves_google_cloud(self, hardware: str = "20XW ThinkPad") -> None:
         """Leave Google Cloud and Kubernetes."""
         self.hardware(hardware)
         self.unset("KUBERNETES_SERVICE_HOST")
@@ -219,7 +219,7 @@ class Pod(Machine):
 
 @functools.cache
 def _private_key() -> str:
-    """Return an RSA key, which takes long to make."""
+    """Return an RSA key, which is slow to generate."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return private.private_bytes(
         serialization.Encoding.PEM,

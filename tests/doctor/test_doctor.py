@@ -181,7 +181,7 @@ def test_progress_has_each_check_that_runs(pod: Pod) -> None:
 def test_machine_outside_any_cloud_is_reported(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()
     pod.unset("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ENDPOINT_URL_STS")
     assert 1 == main(["doctor"])
     out = capsys.readouterr().out
@@ -456,7 +456,7 @@ def test_exception_of_a_call_is_raised() -> None:
 
 
 def test_machine_outside_google_cloud_gets_one_short_attempt(pod: Pod) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()
     report = diagnose({"arn": ROLE}, botocore.session.Session())
     assert "asked once" in next(one.seen for one in report.findings if one.link == "metadata")
     assert not metadata_source.looks_like_google()

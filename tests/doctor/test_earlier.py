@@ -27,7 +27,7 @@ IDENTITIES = {
     "sso": ("sso_session = s\nsso_account_id = 1\nsso_role_name = r", "config"),
     "sso, half": ("sso_account_id = 1", "config"),
     "login": ("login_session = arn:aws:iam::1:user/x", "config"),
-    "region alone": ("region = eu-west-1", "config"),
+    "region only": ("region = eu-west-1", "config"),
     "empty key": ("aws_access_key_id =\naws_secret_access_key =", "credentials"),
 }
 
@@ -88,9 +88,9 @@ def test_credential_process_is_used_once_the_fix_is_applied(
 ) -> None:
     write(files, profile, identity, process=OURS)
     session = botocore.session.Session(profile=profile)
-    taken = found_first(session, "custom-process")
+    first = found_first(session, "custom-process")
     findings = [*earlier.check(session)]
-    assert bool(taken) is bool(findings)
+    assert bool(first) is bool(findings)
     for found in findings:
         assert ("warning", "doctor/profile-first") == (found.state, found.id)
         assert "hunter2" not in f"{found}"
@@ -112,9 +112,9 @@ def test_endpoint_is_used_once_the_fix_is_applied(
     monkeypatch.setenv(variable, "http://127.0.0.1:9911/credentials")
     write(files, "default", identity, process=process)
     session = botocore.session.Session()
-    taken = found_first(session, "container-role")
+    first = found_first(session, "container-role")
     findings = [*earlier.check(session)]
-    assert bool(taken) is bool(findings)
+    assert bool(first) is bool(findings)
     for found in findings:
         assert variable in found.seen
         apply(found.fix)
@@ -132,7 +132,7 @@ def test_profiles_without_the_library_are_ignored(identity: str, files: Path) ->
 def test_web_identity_variables_come_before_credential_process(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(files, "etl", "region alone", process=OURS)
+    write(files, "etl", "region only", process=OURS)
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")
     monkeypatch.setenv("AWS_PROFILE", "etl")
@@ -149,7 +149,7 @@ def test_web_identity_variables_come_before_credential_process(
 def test_keys_in_the_environment_come_before_everything(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(files, "etl", "region alone", process=OURS)
+    write(files, "etl", "region only", process=OURS)
     monkeypatch.setenv("AWS_PROFILE", "etl")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOLD")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")

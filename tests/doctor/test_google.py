@@ -361,7 +361,7 @@ def test_printed_statement_admits_pod_identity(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--google", "--role-arn", ROLE], "--role-arn is not for --google"),
         (["--google", "--impersonate", EMAIL], "--impersonate is not for --google"),
@@ -370,12 +370,12 @@ def test_printed_statement_admits_pod_identity(
     ],
 )
 def test_options_of_the_other_direction_are_wrong_usage(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["doctor", *arguments])
     assert 2 == caught.value.code
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_missing_google_auth_is_reported_with_the_package_to_install(

@@ -7,5 +7,5 @@ SEEN = "not GKE"
 
 
 def set_up(pod: Pod) -> None:
-    pod.elsewhere("KVM")
+    pod.leaves_google_cloud("KVM")
     pod.set(KUBERNETES_SERVICE_HOST="10.0.0.1")

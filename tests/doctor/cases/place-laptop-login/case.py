@@ -9,7 +9,7 @@ SEEN = "no ID token for an audience"
 
 
 def set_up(pod: Pod) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()
     login = {"type": "authorized_user", "client_id": "c", "refresh_token": "hunter2"}
     login["client_secret"] = "hunter2"
     pod.file("gcloud/application_default_credentials.json", json.dumps(login))

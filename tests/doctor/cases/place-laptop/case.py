@@ -7,4 +7,4 @@ SEEN = "no other Google identity"
 
 
 def set_up(pod: Pod) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()

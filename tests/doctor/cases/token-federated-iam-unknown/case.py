@@ -9,7 +9,7 @@ SEEN = "iamcredentials.nowhere.invalid"
 
 
 def set_up(pod: Pod) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     email = pod.cloud.service_account.email
     member = provider.principal("system:serviceaccount:default:etl")

@@ -9,7 +9,7 @@ SEEN = "getOpenIdToken"
 
 
 def set_up(pod: Pod) -> None:
-    pod.elsewhere()
+    pod.leaves_google_cloud()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
     email = pod.cloud.service_account.email
