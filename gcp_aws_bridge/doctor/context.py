@@ -61,12 +61,10 @@ class Context:
             TimeoutError: The call continues in a daemon thread.
             late: If given, instead of `TimeoutError`.
         """
-        try:
-            return bounded(call, self.timeout_s, self.world)
-        except TimeoutError:
-            if late is None:
-                raise
-        raise late
+        future = started(call, self.world)
+        if wait([future], self.timeout_s).done:
+            return future.result()
+        raise late or TimeoutError
 
 
 @dataclass(kw_only=True)
@@ -90,7 +88,7 @@ def required(value: _T | None) -> _T:
     return value
 
 
-def claims_of(token: IdToken) -> str:
+def claims_text(token: IdToken) -> str:
     """Return the claims that identify the subject and the audience of *token*."""
     claims = {
         "azp": token.authorized_party,
@@ -104,20 +102,12 @@ def claims_of(token: IdToken) -> str:
 def summary_of(token: IdToken, now: datetime) -> str:
     """Return a sentence with the claims of *token* and how long it is valid."""
     minutes = (token.expiration - now).total_seconds() / 60
-    return f"iss={quoted(token.issuer)}, {claims_of(token)}; {minutes:.0f} minutes left."
+    return f"iss={quoted(token.issuer)}, {claims_text(token)}; {minutes:.0f} minutes left."
 
 
 def until(expiration: datetime) -> str:
     """Return when credentials or a token expire, in words."""
     return f"until {expiration:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
-    """See `Context.within`."""
-    future = started(call, world)
-    if not wait([future], timeout_s).done:  # Python 3.10 has two classes of TimeoutError
-        raise TimeoutError
-    return future.result()
 
 
 def started(call: Callable[[], _T], world: World) -> Future[_T]:

@@ -21,7 +21,7 @@ from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.cli import doctor, main
 from gcp_aws_bridge.doctor import CHECKS, Finding, Report, diagnose, machine
-from gcp_aws_bridge.doctor.context import bounded
+from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.identity import link_commands
 from gcp_aws_bridge.doctor.machine import KubernetesAccount
 from gcp_aws_bridge.doctor.metadata import Probe, printable
@@ -437,11 +437,16 @@ def test_both_clouds_are_asked_at_the_same_time(pod: Pod) -> None:
     assert ("metadata", False) == (report.cause.link, barrier.broken)
 
 
+def context(timeout_s: float) -> Context:
+    session = botocore.session.Session()
+    return Context(arguments={}, session=session, timeout_s=timeout_s, world=REAL)
+
+
 def test_call_that_does_not_return_is_abandoned() -> None:
     stop = threading.Event()
     try:
         with pytest.raises(TimeoutError):
-            bounded(lambda: stop.wait(30), 0.01, REAL)
+            context(0.01).within(lambda: stop.wait(30))
     finally:
         stop.set()
 
@@ -451,8 +456,8 @@ def test_exception_of_a_call_is_raised() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bounded(fail, 5, REAL)
-    assert 7 == bounded(lambda: 7, 5, REAL)
+        context(5).within(fail)
+    assert 7 == context(5).within(lambda: 7)
 
 
 def test_machine_outside_google_cloud_gets_one_short_attempt(pod: Pod) -> None:

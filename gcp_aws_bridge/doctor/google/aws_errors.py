@@ -111,7 +111,7 @@ def timed_out(context: GoogleContext, method: str) -> Finding:
     if method == "container-role":
         return pods.no_keys(f"no answer {limit}")
     return _broken(
-        f"{origin(method)} returned no keys {limit}.",
+        f"There were no keys from {origin(method)} {limit}.",
         f"Keys {limit}.",
         "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10\n"
         "where it hangs, check egress to port 443 of AWS, and the program of credential_process",

@@ -86,7 +86,7 @@ def _condition(context: GoogleContext, found: Finding) -> Finding:
         seen=f"{found.seen} This is {identity}.",
         wanted=f"A condition that is true for it: {condition}",
         fix=f"{commands.describe(context, 'attributeCondition')}\n"
-        "if this identity should be admitted (it replaces the condition: keep the rest of it):\n"
+        "if this identity should be admitted (this replaces the condition: keep the rest of it):\n"
         + commands.update(context, "attribute-condition", condition),
     )
 

@@ -22,15 +22,7 @@ _TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 
 
 class Instance(NamedTuple):
-    """Answers of the instance metadata service.
-
-    Attributes:
-        host: Host or host:port.
-        status: HTTP status of the last answer; 0 if there was none.
-        failure: Why there was no answer.
-        role: Name of the instance's role.
-        instance_id: Id of the instance.
-    """
+    """Answers of the instance metadata service. Without any, *status* is 0."""
 
     host: str
     status: int = 0

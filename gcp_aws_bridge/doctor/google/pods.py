@@ -19,7 +19,7 @@ from gcp_aws_bridge import policy
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.doctor import machine
-from gcp_aws_bridge.doctor.context import claims_of
+from gcp_aws_bridge.doctor.context import claims_text
 from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
@@ -121,7 +121,7 @@ def no_keys(message: str) -> Finding:
     """Return the finding for an endpoint that does not answer, or not with keys."""
     if not os.environ.get(_TOKEN_FILE):
         return _broken(
-            f"{endpoint()} gives no keys: {quoted(message, 300)}.",
+            f"There are no keys from {endpoint()}: {quoted(message, 300)}.",
             "Keys of the task's role.",
             "env | grep AWS_CONTAINER\n"
             f"{_FULL_URI} and AWS_CONTAINER_CREDENTIALS_RELATIVE_URI belong to one task: do not "
@@ -206,10 +206,10 @@ def _denied(token: id_token.IdToken, error: botocore.exceptions.ClientError) -> 
     name = shlex.quote(printable(arn.rpartition("/")[2]))
     return _broken(
         f"The trust policy of {quoted(arn, 2048)} does not admit this pod's token, or there is no "
-        f"such role: AWS's answer is the same for both. The token has {claims_of(token)}.",
+        f"such role: AWS's answer is the same for both. The token has {claims_text(token)}.",
         wanted,
         f"aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument\n"
-        "if this is who should have the role (it replaces the whole policy: keep the rest of it):\n"
+        "if this pod should have the role (this replaces the whole policy: keep the rest of it):\n"
         f"aws iam update-assume-role-policy --role-name {name} "
         f"--policy-document {shlex.quote(wanted)}",
         "doctor/irsa-trust",
