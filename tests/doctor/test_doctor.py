@@ -14,7 +14,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._cache.clock import REAL
@@ -356,6 +356,7 @@ def test_interrupt_ends_the_command(gke_pod: GkePod) -> None:
 # -- names from other machines ------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(project=st.text(max_size=60), name=st.text(min_size=1, max_size=60))
 def test_names_from_other_machines_are_one_word_in_commands(project: str, name: str) -> None:
     found = Probe("host", project=printable(project))

@@ -16,7 +16,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._cache.clock import REAL
@@ -401,6 +401,7 @@ def context_of(caller: str = "", subject: str | None = None) -> GoogleContext:
     return context
 
 
+@settings(deadline=None)
 @given(name=st.text(min_size=1, max_size=90))
 def test_names_from_other_machines_are_one_word_in_commands(name: str) -> None:
     for context in (
