@@ -224,7 +224,7 @@ spec:
     - {name: token, emptyDir: {}}
 """
 SHOWN = {
-    "doctor": ["All well: every link holds."],
+    "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
     "migrate": ["asks Google and AWS itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
