@@ -156,7 +156,7 @@ class ExchangeError(BridgeError):
 # key is 40 characters of base64, and has a capital letter, unlike a SHA-1; an address may have its
 # user and password in it. (No mixture of both base64 alphabets, or a long path would be taken for a
 # token.)
-_SECRET = re.compile(
+_SECRET = (
     r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|ya29\.[\w.-]{8,}"
     r"|(?<![\w+/-])(?=[a-z0-9+/]*[A-Z])(?=[A-Za-z+/]*[0-9]|[A-Za-z0-9]*[+/])(?!role/|user/)"
     r"[A-Za-z0-9+/]{40}(?![\w+/=-])|(?<=Signature=)[0-9a-f]{64}|(?<=://)[^/?#@\s]+(?=@)"
@@ -165,7 +165,7 @@ _SECRET = re.compile(
 
 def redacted(text: str) -> str:
     """Return *text* with "[redacted]" for everything that looks like a token or a key."""
-    return _SECRET.sub("[redacted]", text)
+    return re.sub(_SECRET, "[redacted]", text)  # compiled when first used
 
 
 def quoted(value: object, limit: int = 200) -> str:

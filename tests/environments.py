@@ -1,7 +1,8 @@
-"""Two fake clouds on loopback, whose credentials show the identity and the address of a request.
+"""Two small clouds on loopback that show the identity and the address of an environment.
 
-The access key of a session contains the identity of the ID token and the name of the STS:
-`ASIA-A-AT-one-7`. The fakes verify nothing.
+A session's access key names the subject of the ID token and the STS that issued the key:
+`ASIA-A-AT-one-7`. Neither cloud checks anything: the library decides which cloud gets a request,
+and with which identity.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gcp_aws_bridge.testing._isolation import forget
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
-# Variables that are read and decide neither identity nor address, each with the reason.
+# Variables that affect neither identity nor address, each with the reason.
 IRRELEVANT = {
-    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "how long a server is waited for"),
-    **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "what is logged, or sent as a trace"),
+    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "the time limit for a server"),
+    **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "logs and traces"),
     **dict.fromkeys(("AWS_SDK_UA_APP_ID", "AWS_EXECUTION_ENV"), "the User-Agent header"),
     **dict.fromkeys(("AWS_LAMBDA_FUNCTION_NAME",), "whether a trace header is sent"),
     **dict.fromkeys(
@@ -55,7 +56,7 @@ IRRELEVANT = {
             "AWS_BEARER_TOKEN_STS",
             "BOTO_DISABLE_CRT",
         ),
-        "how a request is signed, and STS takes one way",
+        "the signature version, of which STS accepts one",
     ),
     **dict.fromkeys(
         (
@@ -99,7 +100,7 @@ def _claims(jwt: str) -> Any:
 
 
 class Cloud(http.server.ThreadingHTTPServer):
-    """A metadata server, Google's token endpoint and an STS, all with the name *name*."""
+    """A metadata server, Google's token endpoint and an STS, all named *name*."""
 
     daemon_threads = True
 
@@ -148,18 +149,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(json.dumps(answer))
         elif self.path == "/token":
             form = urllib.parse.parse_qs(body)
-            who = _claims(form["assertion"][0])["iss"]
-            self._send(json.dumps({"id_token": id_token(who.partition("@")[0])}))
+            subject = _claims(form["assertion"][0])["iss"]
+            self._send(json.dumps({"id_token": id_token(subject.partition("@")[0])}))
         else:
             self._send(self._credentials(urllib.parse.parse_qs(body)))
 
     def _credentials(self, form: Mapping[str, list[str]]) -> str:
         cloud = self.server
         kind = form["Action"][0].removeprefix("AssumeRole")
-        who = _claims(form["WebIdentityToken"][0])["sub"] if kind else "chained"
+        subject = _claims(form["WebIdentityToken"][0])["sub"] if kind else "chained"
         cloud.exchanges += 1
         cloud.session_names.append(form["RoleSessionName"][0])
-        key = f"ASIA-{who}-AT-{cloud.name}-{next(cloud.numbers)}"
+        key = f"ASIA-{subject}-AT-{cloud.name}-{next(cloud.numbers)}"
         return _XML.format(kind=kind, key=key, end=_end())
 
     def _send(self, answer: str) -> None:
@@ -201,7 +202,7 @@ def key_file(path: Path, name: str, cloud: Cloud) -> Path:
 
 
 def config_file(path: Path, cloud: Cloud, profile: str = "default") -> Path:
-    """Write an AWS config file, or a shared credentials file, that names *cloud*'s STS."""
+    """Write an AWS config file or credentials file that names *cloud*'s STS."""
     path.parent.mkdir(parents=True, exist_ok=True)
     heading = profile if profile == "default" or path.suffix == ".ini" else f"profile {profile}"
     with path.open("a", encoding="utf-8") as file:
@@ -210,7 +211,7 @@ def config_file(path: Path, cloud: Cloud, profile: str = "default") -> Path:
 
 
 class Site(NamedTuple):
-    """Two clouds, a server that is not from Google, and the files of tenants `a` and `b`."""
+    """Two clouds, a server that is not Google's, and the files of tenants `a` and `b`."""
 
     one: Cloud
     two: Cloud
@@ -224,7 +225,7 @@ class Site(NamedTuple):
 
 @contextlib.contextmanager
 def tenants(folder: Path) -> Iterator[Site]:
-    """Start the clouds and write the files. Tenant a uses cloud one, tenant b cloud two."""
+    """Start the clouds and write the files; the config files of tenant a name one, b's name two."""
     with Cloud("one") as one, Cloud("two") as two, Cloud("other") as other:
         for tenant, cloud in (("a", one), ("b", two)):
             home, adc = folder / tenant, "gcloud/application_default_credentials.json"
@@ -268,7 +269,7 @@ def as_tenant_a(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def light_sessions() -> Iterator[None]:
-    """Share botocore's data loader between new sessions: it would parse 2 MB of JSON for each."""
+    """Let new botocore sessions share 2 MB of JSON, which do not depend on the environment."""
     loader = botocore.session.get_session().get_component("data_loader")
 
     def get_session() -> botocore.session.Session:

@@ -1,4 +1,4 @@
-"""Fake clocks and other dependencies: time only moves when a test moves it."""
+"""Fakes of the clock and other dependencies: time stands still, sleeps are recorded."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
 
 
 class ManualWorld:
-    """A `World` whose time only `advance` and `sleep` move; `sleeps` records the pauses.
+    """A `World` whose time a test moves; `sleep` moves it too, and is recorded.
 
-    Background work runs immediately by default. With `hold = True` it waits for `release()`.
+    Background work runs immediately by default; with `hold = True`, `release()` runs it.
     """
 
     def __init__(self, start: datetime = START, *, jitter: float = 0.0) -> None:
@@ -47,11 +47,11 @@ class ManualWorld:
             self._monotonic += seconds
 
     def set_wall_clock(self, now: datetime) -> None:
-        """Set only the wall clock, as NTP or a resumed laptop does."""
+        """Set the wall clock only, as NTP does and a resumed laptop."""
         self.now = now
 
     def release(self) -> None:
-        """Run the background work that was held, in this thread."""
+        """Run the held background work in this thread."""
         work, self.held = self.held, []
         for each in work:
             each()
@@ -68,7 +68,7 @@ class ManualWorld:
 
 
 class Journey:
-    """The real clock with an offset, for both clouds and the library."""
+    """The real clock, moved ahead for both clouds and for the library."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
@@ -84,7 +84,7 @@ class Journey:
 
 
 class Fetches:
-    """A scripted exchange. All parts of its credentials contain a counter, so mixed sets show."""
+    """A scripted exchange: its credentials are numbered, so that a mixed set is noticed."""
 
     def __init__(self, world: ManualWorld, *, life_s: float = 3600.0) -> None:
         self.world = world
@@ -125,5 +125,5 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 async def turns(condition: Callable[[], bool]) -> None:
     """Let other tasks run until *condition* is true."""
-    while not condition():  # noqa: ASYNC110 - a thread sets the condition
+    while not condition():  # noqa: ASYNC110 - another thread makes it true
         await asyncio.sleep(0.001)

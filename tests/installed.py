@@ -1,4 +1,4 @@
-"""Checks that the imported package is the complete installed package."""
+"""Fails unless the imported package is the complete installed one."""
 
 from __future__ import annotations
 

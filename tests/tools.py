@@ -1,4 +1,4 @@
-"""Programs that check the output of `setup`, if they are installed."""
+"""Programs that check the output of `setup`, if the machine has them."""
 
 from __future__ import annotations
 

@@ -23,24 +23,23 @@ class RefreshAttempt(Generic[P]):
 
     Attributes:
         label: Name of the credentials in errors.
-        started_s: Start by the monotonic clock. `excuse` moves it forward.
-        seen_s: Time until which the process is known to have been awake, by the same clock.
+        seen_s: Time until which the process is known to have been awake, by the monotonic clock.
         requests: Number of exchanges so far.
         failed: Error ids of the exchanges that were retried.
         credentials, error: The result; both None if the attempt was interrupted.
         done: Whether there is a result.
     """
 
-    def __init__(self, label: str, started_s: float) -> None:
+    def __init__(self, label: str, created_s: float) -> None:
         self.label = label
-        self.started_s = self.seen_s = started_s
-        self._is_excused = False
+        self._created_s = self.seen_s = created_s
+        self._frozen_s = 0.0
         self.requests = 0
         self.failed: list[str] = []
         self.credentials: P | None = None
         self.error: BridgeError | None = None
         self.done = False
-        self._claims: dict[None, tuple[int]] = {}
+        self._claims: dict[None, tuple[int, float]] = {}
         self._waiters: list[Callable[[], object]] = []
 
     def excuse(self, now_s: float, wait_s: float, grace_s: float) -> bool:
@@ -50,15 +49,25 @@ class RefreshAttempt(Generic[P]):
         than *grace_s*. A frozen process (SIGSTOP, a paused container) must not report an outage for
         an exchange that ends as soon as it continues.
         """
-        if self._is_excused or now_s - self.seen_s <= grace_s:
+        if self._frozen_s or now_s - self.seen_s <= grace_s:
             return False
-        self._is_excused = True
-        self.started_s = now_s - wait_s + grace_s
+        self._frozen_s = now_s - wait_s + grace_s - self.started_s
         return True
 
-    def claim(self) -> bool:
+    @property
+    def started_s(self) -> float:
+        """Start of the exchange, or creation of the attempt, without the time it was frozen."""
+        began_s = self._claims[None][1] if self._claims else self._created_s
+        return began_s + self._frozen_s
+
+    @property
+    def is_queued(self) -> bool:
+        """True if no thread has begun the exchange."""
+        return not self._claims
+
+    def claim(self, now_s: float) -> bool:
         """Return whether the calling thread is the first to claim the exchange, and so runs it."""
-        claim = (threading.get_ident(),)
+        claim = (threading.get_ident(), now_s)
         return self._claims.setdefault(None, claim) is claim  # atomic, see `atomic`
 
     @property

@@ -13,8 +13,9 @@
     | backing off | serve | serve   | serve             | serve             | raise     |
 
 `Credentials`, `Refresh` and `Action` define the words. An attempt that takes longer than any caller
-waits has timed out. A pure function for each event returns the next snapshot: `started`,
-`succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
+waits has timed out. An attempt that waits for a thread has not begun; a caller that would wait for
+it runs it. A pure function for each event returns the next snapshot: `started`, `succeeded`,
+`failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Refresh(enum.Enum):
     """State of the refresh: the pending attempt, and the result of the last one."""
 
     IDLE = "idle"  # no attempt is pending, and none failed recently
-    PENDING = "pending"  # an attempt is pending
-    STALLED = "stalled"  # it has been pending for 3 s
-    HANGING = "hanging"  # it has been pending for 3 s, and three others have not ended either
+    PENDING = "pending"  # an attempt is running, or waits for a thread
+    STALLED = "stalled"  # it has been running for 3 s
+    HANGING = "hanging"  # it has been running for 3 s, and three others have not ended either
     RETRYING = "retrying"  # an attempt is pending, and the last one failed
     RETRY_DUE = "retry due"  # the last attempt failed, and the pause after it has ended
     BACKING_OFF = "backing off"  # the pause has not ended, or three attempts have not ended
@@ -67,7 +68,7 @@ class Action(enum.Enum):
     REFRESH_AND_LINGER = "refresh, linger"  # start a refresh in the background, then linger
     RUN = "run"  # run an attempt in the caller's thread
     TAKE_OVER = "take over"  # run another attempt beside the stalled one; a task waits instead
-    WAIT = "wait"  # wait for the pending attempt
+    WAIT = "wait"  # wait for the pending attempt; a thread runs it if none has begun it
     RAISE = "raise"  # raise the error of the last attempt
     TIME_OUT = "time out"  # abandon the attempt, then `decide` again
 
@@ -93,6 +94,10 @@ class Attempt(Protocol):
     @property
     def started_s(self) -> float:
         """Start by the monotonic clock."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether no thread has begun it: it waits for one, however many others are due."""
 
 
 class Snapshot(Version):
@@ -150,7 +155,8 @@ def decide(
 ) -> Decision:
     """Return what a caller gets at *now* that needs credentials for *at_least_s* seconds."""
     pending, now_s = snapshot.attempt, now.monotonic_s
-    if pending is not None and now_s >= pending.started_s + policy.wait_s:
+    running = pending is not None and not pending.is_queued
+    if running and now_s >= pending.started_s + policy.wait_s:
         return Decision(Action.TIME_OUT)
     credentials = credentials_of(snapshot.kept, now, policy, at_least_s)
     refresh = refresh_of(snapshot, credentials, now_s, policy)
@@ -160,6 +166,8 @@ def decide(
         rejected = credentials is Credentials.REJECTED
         until_s = started_s + (policy.rejected_wait_s if rejected else policy.ending_wait_s)
         return Decision(action if now_s < until_s else Action.SERVE, until_s)
+    if not running:
+        started_s = now_s
     young = now_s < started_s + policy.stalled_s
     return Decision(action, started_s + (policy.stalled_s if young else policy.wait_s))
 
@@ -196,7 +204,8 @@ def refresh_of(
         and now_s < unfinished[-1].started_s + policy.unfinished_pause_s
     )
     if snapshot.attempt is not None:
-        if now_s >= snapshot.attempt.started_s + policy.stalled_s:
+        begun = not snapshot.attempt.is_queued
+        if begun and now_s >= snapshot.attempt.started_s + policy.stalled_s:
             return Refresh.HANGING if crowded else Refresh.STALLED
         return Refresh.RETRYING if recent else Refresh.PENDING
     # Without usable credentials, a caller gets the error, or retries sooner.

@@ -46,7 +46,6 @@ _ATTEMPT_S = 5.0
 # Compute Engine serves a cached token until about five minutes before it expires. With less time
 # left than this, the server has not refreshed it yet, and it may expire before STS gets it.
 _MIN_LIFE_S = 60.0
-_RETRIED_STATUS = frozenset({408, 429, *range(500, 600)})
 _DMI_PRODUCT = "/sys/class/dmi/id/product_name"
 _T = TypeVar("_T")
 
@@ -184,7 +183,7 @@ class MetadataServer(environment.EnvironmentBound):
         except http.Unreachable as error:
             raise _NotYet(str(error), answered=False) from None
         is_google = is_googles(answer)
-        if answer.status in _RETRIED_STATUS:
+        if answer.status in http.TRANSIENT_STATUS:
             raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}", answered=is_google)
         if not is_google:
             raise metadata_errors.not_googles(host, answer)

@@ -319,117 +319,117 @@ e-mail there.
 No fresh credentials came. Please report it.
 """,
     "doctor/audience": """\
-The role's trust policy names another audience than the workload asks for. The
-finding says where the workload's audience comes from; mostly it is the default,
-since no setting names the role's own. Correct the setting, not the policy: with
-the default in the policy, the role would admit tokens that were made for other
-roles.
+The role's trust policy names another audience than the workload requests. The
+finding says where the workload's audience comes from; usually it is the
+default, since no setting names the role's own. Correct the setting, not the
+policy: with the default in the policy, the role would admit tokens that were
+made for other roles.
 """,
     "doctor/aws-keys": """\
-AWS does not take the keys: `ExpiredToken` (they are over),
-`InvalidClientTokenId` (deleted, or another partition's),
-`SignatureDoesNotMatch` (the secret is not that of the id, or the clock is
-wrong).
+AWS rejects the keys: `ExpiredToken` (they have expired), `InvalidClientTokenId`
+(they were deleted, or are of another partition), `SignatureDoesNotMatch` (the
+secret does not belong to the id, or the clock is wrong).
 """,
     "doctor/aws-long-lived-keys": """\
-The AWS keys are a user's and do not end. A provider whose condition admits a
-role does not admit a user; and whoever copies such keys is that user.
+The AWS keys are a user's and do not expire. A provider whose condition admits a
+role does not admit a user, and a copy of such keys gives the user's access.
 """,
     "doctor/aws-node-role": """\
-The pod has the role of the node: it was given none of its own, and the
-instance's metadata service answers pods (a hop limit of 2, or `hostNetwork`).
+The pod has the role of the node: it has no role of its own, and the instance's
+metadata service answers pods (a hop limit of 2, or `hostNetwork`).
 """,
     "doctor/aws-pod-without-role": """\
-A pod of EKS with neither Pod Identity nor IRSA. Both are given when the pod is
-made: after an association or an annotation, it is to be made anew.
+A pod of EKS with neither Pod Identity nor IRSA. A pod gets both when it is
+created: recreate it after you have made an association or an annotation.
 """,
     "doctor/aws-signed-out": """\
-The profile is one of IAM Identity Center or of `aws login`, and nobody has
-signed in, or the login is over.
+The profile uses IAM Identity Center or `aws login`, and there is no login, or
+it has expired.
 """,
     "doctor/aws-timeout": """\
-One of botocore's providers gave no keys in time: egress to AWS is closed, or
-the program of `credential_process` hangs.
+A botocore provider returned no keys in time: egress to AWS is closed, or the
+program of `credential_process` hangs.
 """,
     "doctor/clock": """\
-This machine's clock is off by more than five minutes, by both clouds; or by the
-only one that told. AWS refuses signatures that are off by more.
+This machine's clock differs by more than five minutes from both clouds', or
+from the only one that sent the time. AWS rejects signatures that differ by
+more.
 """,
     "doctor/config-file": """\
-botocore cannot parse the AWS config file. `AWS_CONFIG_FILE` names it, else it
-is `~/.aws/config`.
+botocore cannot parse the AWS config file. `AWS_CONFIG_FILE` names it; the
+default is `~/.aws/config`.
 """,
     "doctor/container-address": """\
-`AWS_CONTAINER_CREDENTIALS_FULL_URI` is plain HTTP to an address where botocore
-asks for no keys.
+`AWS_CONTAINER_CREDENTIALS_FULL_URI` is plain HTTP to an address to which
+botocore sends no request for keys.
 """,
     "doctor/container-endpoint": """\
-The endpoint of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `..._FULL_URI`
-(ECS's, or a sidecar's) gives no keys. The variables belong to one task: a task
+The endpoint of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `..._FULL_URI` (that
+of ECS, or a sidecar) returns no keys. The variables belong to one task: a task
 definition with `taskRoleArn` sets them for each new task.
 """,
     "doctor/google-api": """\
 The IAM Credentials API is disabled in the project of the workload identity
-pool. Its token endpoint needs `sts.googleapis.com`, this one
+pool. Its token endpoint needs `sts.googleapis.com`, this API needs
 `iamcredentials.googleapis.com`.
 """,
     "doctor/google-audience": """\
-The token's audience is none that the provider takes. Where it names none, that
-is its own name, `https://iam.googleapis.com/projects/...`; where it names some,
-those alone.
+The provider does not allow the token's audience. A provider without a list of
+audiences allows its own name, `https://iam.googleapis.com/projects/...`; a
+provider with a list allows only its entries.
 """,
     "doctor/google-aws-account": """\
-AWS takes the keys from here, and Google does not take what AWS says of them:
-the provider is of another AWS account.
+AWS accepts the keys, and Google does not accept their account: the provider is
+for another AWS account.
 """,
     "doctor/google-binding": """\
-The federated identity may not act as the service account. Google says the same
-where there is none of that name: the first command of the fix tells them apart.
-A member is `principalSet://.../attribute.aws_role/` and the ARN of the role's
-sessions without the session's name, or `principal://.../subject/` and what the
-provider maps to `google.subject`.
+The federated identity may not act as the service account. Google's answer is
+the same if there is no such account: the first command of the fix distinguishes
+them. A member is `principalSet://.../attribute.aws_role/` and the ARN of the
+role's sessions without the session's name, or `principal://.../subject/` and
+the value that the provider maps to `google.subject`.
 """,
     "doctor/google-blocked": """\
 Connections to Google get no answer: egress to port 443 is not allowed, or the
 subnet has no NAT gateway.
 """,
     "doctor/google-clock": """\
-What answers as Google tells another time, while AWS's agrees with this
-machine's: a proxy with a cache.
+The server that answers as Google has another time, while AWS's clock agrees
+with this machine's: a proxy with a cache.
 """,
     "doctor/google-closed": """\
-Google's address refuses connections or hangs up, or there is no route to it: a
-firewall that reads the names in TLS, or a private endpoint.
+Google's address refuses or closes connections, or there is no route to it: a
+firewall that reads the host names in TLS, or a private endpoint.
 """,
     "doctor/google-dns": """\
-The name of Google's endpoint does not resolve.
+The name of the endpoint does not resolve.
 """,
     "doctor/google-issuer": """\
 The token was signed by another issuer than the provider's: another cluster, or
 another AWS account.
 """,
     "doctor/google-issuer-keys": """\
-Google has no key of the issuer's that signed the token. It reads them at the
-issuer's `/.well-known/openid-configuration`, which must be public; or they are
-given to the provider.
+Google does not have the issuer's key that signed the token. It reads the keys
+at the issuer's `/.well-known/openid-configuration`, which must be public,
+unless they are uploaded to the provider.
 """,
     "doctor/google-key-file": """\
-`GOOGLE_APPLICATION_CREDENTIALS` names another identity than the provider that
-is set otherwise. This library goes by the other setting; clients that are given
-no credentials go by the file.
+`GOOGLE_APPLICATION_CREDENTIALS` names another identity than the configured
+provider. This library uses the provider; clients without credentials of their
+own use the file.
 """,
     "doctor/google-kind": """\
-A provider of AWS takes a signed request, one of OIDC a token; which it is, was
-decided when it was made.
+A provider of AWS accepts a signed request, a provider of OIDC a token. The kind
+was chosen when the provider was created.
 """,
     "doctor/google-lifetime": """\
-A service account's token lives for an hour at most, or for twelve where the
+A service account's token is valid for one hour at most, or for twelve if the
 organization's policy lists the account.
 """,
     "doctor/google-no-account": """\
-There is no service account of that e-mail. Correct the setting if the project's
-list has it under another name; else create the account, and bind the identity
-to it.
+There is no service account with that e-mail. Correct the setting if the
+project's list has it under another name; otherwise create the account, and bind
+the identity to it.
 """,
     "doctor/google-perimeter": """\
 VPC Service Controls: the perimeter around the project admits no identity from
@@ -441,41 +441,42 @@ needed, and replaces the built-in one: then the token's `azp`, and not its
 audience, must be among its client ids.
 """,
     "doctor/google-proxy": """\
-Google is asked through a proxy that cannot be reached or does not let it pass:
-`HTTPS_PROXY` and `NO_PROXY`.
+Requests to Google go through a proxy that cannot be reached or does not let
+them pass: `HTTPS_PROXY` and `NO_PROXY`.
 """,
     "doctor/google-silent": """\
-Something takes the connection to Google and gives no whole answer in time.
+A server accepts the connection to Google and gives no complete answer in time.
 """,
     "doctor/google-stale": """\
-By Google's clock the token is past its end, or was made in the future.
+By Google's clock the token has expired, or was made in the future.
 """,
     "doctor/google-tls": """\
 Google's certificate is not trusted here, or `REQUESTS_CA_BUNDLE` names no file.
-Google is asked by requests, which does not read `AWS_CA_BUNDLE`.
+Requests to Google are sent by the library requests, which does not read
+`AWS_CA_BUNDLE`.
 """,
     "doctor/host-network": """\
-The pod has `hostNetwork: true`, and so meets the node's own metadata server,
-with the node's service account. Without it, the pod has its own.
+The pod has `hostNetwork: true`, so it reaches the node's own metadata server,
+which has the node's service account. Without it, the pod has its own.
 """,
     "doctor/instance-disabled": """\
 `AWS_EC2_METADATA_DISABLED` is set on an instance of EC2, and there are no other
 keys.
 """,
     "doctor/instance-hop-limit": """\
-The instance's metadata service does not answer, on hardware of EC2. Version 2's
-answers go as many hops as the instance's option says, one by default, and a
-container is one further.
+The instance's metadata service does not answer, on hardware of EC2. The packets
+of version 2 make as many network hops as the instance's option allows, by
+default one, and a container is one hop further.
 """,
     "doctor/instance-refuses": """\
-What answers as the instance's metadata service refuses. It does so where it is
-switched off.
+The instance's metadata service answers with an error. It does so if it is
+disabled.
 """,
     "doctor/instance-role": """\
 The instance has a role, and EC2 may not assume it.
 """,
     "doctor/instance-without-role": """\
-The instance's metadata service answers, and knows no role: there is no instance
+The instance's metadata service answers and has no role: there is no instance
 profile.
 """,
     "doctor/irsa-provider": """\
@@ -483,95 +484,94 @@ The role's account has no IAM OIDC provider for the cluster's issuer, or one
 without the client id `sts.amazonaws.com`.
 """,
     "doctor/irsa-token": """\
-The file of `AWS_WEB_IDENTITY_TOKEN_FILE` is not there, or what is in it is of
-no use to AWS.
+The file of `AWS_WEB_IDENTITY_TOKEN_FILE` does not exist, or AWS cannot accept
+the token in it.
 """,
     "doctor/irsa-trust": """\
-The role's trust policy does not admit the pod's service account. What would is
-in the finding.
+The role's trust policy does not admit the pod's service account. The finding
+contains a policy that does.
 """,
     "doctor/key-file-first": """\
 `GOOGLE_APPLICATION_CREDENTIALS` is set on a machine that has an identity of its
-own. The file comes first (where it is one); the role may trust the other.
+own. The file comes first (if it exists); the role may trust the other identity.
 """,
     "doctor/keys-first": """\
-`AWS_ACCESS_KEY_ID` is set. SDKs take keys in the environment first: in sessions
-that `install()` or `register()` were used on, in AWS profiles with
-`credential_process`, and in clients of `serve`. `session()` and `exec` take the
-role.
+`AWS_ACCESS_KEY_ID` is set. SDKs use keys in the environment first: in sessions
+with `install()` or `register()`, in AWS profiles with `credential_process`, and
+in clients of `serve`. `session()` and `exec` use the role.
 """,
     "doctor/metadata-blocked": """\
-Packets to 169.254.169.254 get no answer, on a machine of Google's: a network
-policy without it, or a firewall. A server that takes connections and hangs
-looks the same from here, and is rarer. GKE's is reached at 169.254.169.254 port
-80 and 169.254.169.252 ports 987 and 988.
+Packets to 169.254.169.254 get no answer, on a machine of Google Cloud: a
+network policy does not allow it, or a firewall. A server that accepts
+connections and hangs looks the same from here, and is rarer. GKE's is reached
+at 169.254.169.254 port 80 and 169.254.169.252 ports 987 and 988.
 """,
     "doctor/metadata-clock": """\
-The metadata server's clock is off; this machine's agrees with AWS's. The
-library takes no token from a server whose clock is off: have the node's set
-right.
+The metadata server's clock is wrong; this machine's agrees with AWS's. The
+library uses no token from a server whose clock is wrong: set the node's clock.
 """,
     "doctor/metadata-closed": """\
 Nothing listens at the metadata server's address: on GKE the node's
 `gke-metadata-server` is down or restarting.
 """,
     "doctor/metadata-cut": """\
-The connection was taken and let go: a service mesh's sidecar, which should
-leave 169.254.169.254 alone, or a server that is going down.
+The connection was accepted and closed: by a service mesh's sidecar, which
+should exclude 169.254.169.254, or by a server that is shutting down.
 """,
     "doctor/metadata-forwarded": """\
-Google's server refuses what a proxy has forwarded, and what comes without its
-header: something on the way changes the request.
+Google's server rejects requests that a proxy has forwarded, and requests
+without its header: a proxy changes the request.
 """,
     "doctor/metadata-host": """\
-`GCE_METADATA_HOST` is set, and what is there is not Google's metadata server.
-On Google Cloud it should not be set at all; this library goes where it leads.
+`GCE_METADATA_HOST` is set, and the server there is not Google's metadata
+server. On Google Cloud the variable should not be set at all; this library uses
+its value.
 """,
     "doctor/new-pod": """\
 The metadata server does not answer yet, and the container started within the
-last minute. The library waits for 20 s. Whether it is a new pod's usual wait or
-a server that is down, the next minute tells.
+last minute. The library waits for 20 s. If it still does not answer after a
+minute, the server of this node is down.
 """,
     "doctor/no-account": """\
-The instance was made without a service account. One can be given to it while it
-is stopped.
+The instance was created without a service account. You can add one while the
+instance is stopped.
 """,
     "doctor/no-such-role": """\
-The AWS keys here may read roles, and there is none of this name in their
-account. AWS tells whoever asks with a token only that it is not authorized.
-Correct the setting if the list has the role under another name; else create the
-role, with the printed trust policy.
+The AWS keys here may read roles, and there is no role of this name in their
+account. To a caller with a token, AWS answers only that the caller is not
+authorized. Correct the setting if the list has the role under another name;
+otherwise create the role, with the printed trust policy.
 """,
     "doctor/node-pool": """\
 The virtual machine's own metadata server answers a pod: Workload Identity is
 off on the node pool, or in the whole cluster. The pod has the node's service
-account, and most things work, as somebody else.
+account, so most things work, but with the wrong identity.
 """,
     "doctor/not-bound": """\
 The Kubernetes service account is annotated with a Google one that it may not
-use. Google says the same of one that does not exist: the first command of the
-fix tells them apart.
+use. Google's answer is the same if there is no such account: the first command
+of the fix distinguishes them.
 """,
     "doctor/not-google-cloud": """\
-Nothing of Google's is here, and nothing is broken: it is the wrong machine, or
+This is not Google Cloud, and nothing is broken: it is the wrong machine, or
 needs `--impersonate` or `--id-token-file`.
 """,
     "doctor/not-the-role": """\
-The trust policy, as IAM has it now, admits the token, and STS refused it: a
-change that has not arrived everywhere yet, or a policy of the AWS organization
-(service or resource control).
+The trust policy, as IAM has it now, admits the token, and STS denied it: a
+change that has not reached every region yet, or a policy of the AWS
+organization (service or resource control).
 """,
     "doctor/pod-identity-agent": """\
-The EKS Pod Identity agent, at 169.254.170.23 port 80, does not answer or gives
-no keys.
+The EKS Pod Identity agent, at 169.254.170.23 port 80, does not answer or
+returns no keys.
 """,
     "doctor/pod-identity-association": """\
-EKS has no association for the pod's service account, though the pod was made
-when there was one.
+EKS has no association for the pod's service account, though there was one when
+the pod was created.
 """,
     "doctor/pod-identity-token": """\
 The projected token for `pods.eks.amazonaws.com` cannot be read, or the agent
-does not take it.
+rejects it.
 """,
     "doctor/pod-identity-trust": """\
 The associated role does not let `pods.eks.amazonaws.com` assume it
@@ -579,81 +579,81 @@ The associated role does not let `pods.eks.amazonaws.com` assume it
 """,
     "doctor/profile-first": """\
 An AWS profile has `credential_process`, or `AWS_CONTAINER_CREDENTIALS_FULL_URI`
-is set (`serve`), and the profile has another identity that SDKs take first:
-keys in the shared credentials file, `role_arn`, IAM Identity Center, or, before
-the endpoint of `serve`, keys in the config file. Neither `session()` nor
+is set (`serve`), and the profile has another identity that SDKs use first: keys
+in the shared credentials file, `role_arn`, IAM Identity Center, or, before the
+endpoint of `serve`, keys in the config file. Neither `session()` nor
 `install()` is affected.
 
-| way to get credentials | what SDKs take first | |---|---| | `session()`,
-`credentials()`, `env`, `token` | nothing | | `exec` | nothing: it removes
-variables and the shared credentials file, and refuses to start where the config
-file has more | | `install()`, `register()` | keys in the environment, unless a
-profile is named | | `credential_process` | that, and in the same profile
-`role_arn`, `sso_account_id`, keys in the shared credentials file (and
-`login_session`, where botocore has it first) | | `serve`
-(`AWS_CONTAINER_CREDENTIALS_FULL_URI`) | all of these, `credential_process`, and
-keys in the config file |
+| method | what SDKs use first | |---|---| | `session()`, `credentials()`,
+`env`, `token` | nothing | | `exec` | nothing: it removes variables and the
+shared credentials file, and does not start if the config file has more | |
+`install()`, `register()` | keys in the environment, unless a profile is named |
+| `credential_process` | those, and in the same profile `role_arn`,
+`sso_account_id`, keys in the shared credentials file (and `login_session`, if
+botocore has it first) | | `serve` (`AWS_CONTAINER_CREDENTIALS_FULL_URI`) | all
+of these, `credential_process`, and keys in the config file |
 """,
     "doctor/role-arn": """\
 There is a role of this name in the account, with another ARN: a path was left
 out.
 """,
     "doctor/somebody-else": """\
-What answers as STS gave credentials that are of another role or account. AWS
-does not; an emulator may.
+STS returned credentials of another role or account. AWS does not do that; an
+emulator may.
 """,
     "doctor/sts-blocked": """\
 Connections to STS get no answer: egress to port 443 is not allowed, or a
 private cluster has no Cloud NAT.
 """,
     "doctor/sts-clock": """\
-What answers as STS tells another time, while Google's agrees with this
-machine's: a proxy with a cache, or an emulator.
+The server that answers as STS has another time, while Google's clock agrees
+with this machine's: a proxy with a cache, or an emulator.
 """,
     "doctor/sts-closed": """\
 Nothing listens at the STS endpoint, or there is no route to it.
 """,
     "doctor/sts-cut": """\
-Connections to STS are hung up on: a firewall that looks at the names in TLS, or
-a proxy.
+Connections to STS are closed without an answer: by a firewall that reads the
+host names in TLS, or by a proxy.
 """,
     "doctor/sts-dns": """\
-The name of the STS endpoint does not resolve: DNS, a region that there is none
-of, or a private endpoint's name outside its network.
+The name of the STS endpoint does not resolve: DNS, a region that does not
+exist, or a private endpoint's name outside its network.
 """,
     "doctor/sts-proxy": """\
-STS is asked through a proxy that cannot be reached, does not answer or does not
-let it pass. The proxy is botocore's choice, from `HTTPS_PROXY` and `NO_PROXY`.
+Requests to STS go through a proxy that cannot be reached, does not answer or
+does not let them pass. botocore chooses the proxy, from `HTTPS_PROXY` and
+`NO_PROXY`.
 """,
     "doctor/sts-silent": """\
-Something takes the connection to STS and gives no whole answer in time.
+A server accepts the connection to STS and gives no complete answer in time.
 """,
     "doctor/sts-tls": """\
-The certificate is not trusted here, for another name, or expired; or
-`AWS_CA_BUNDLE` names no file. Where a proxy of your own inspects TLS,
-`AWS_CA_BUNDLE` names its authority.
+The certificate is not trusted here, is for another name, or has expired; or
+`AWS_CA_BUNDLE` names no file. If a proxy of your own inspects TLS, set
+`AWS_CA_BUNDLE` to the file of its authority.
 """,
     "doctor/subject-audience": """\
-The token in the file is for another audience than the provider. It is the cause
-where Google refuses it for that.
+The token in the file is for another audience than the provider's. It is the
+cause if Google rejects the audience.
 """,
     "doctor/subject-timeout": """\
-The subject token was not had in time.
+The subject token was not returned in time.
 """,
     "doctor/token-timeout": """\
-The token source gave nothing in time: for a key file or impersonation, Google
-is not reached.
+The token source returned nothing in time: for a key file or impersonation,
+Google is not reached.
 """,
     "doctor/trust-policy": """\
 The trust policy was read, and does not admit this token. The finding names the
-values that differ. Its command changes these values alone and leaves the rest
-of the policy as it is; run it only if the token's account is the one that
-should have the role. AWS compares `accounts.google.com:aud` with the token's
-`azp`, `:oaud` with its `aud`, `:sub` with the service account's number.
+values that differ. Its command changes these values only and leaves the rest of
+the policy as it is; run it only if the token's account is the one that should
+have the role. AWS compares `accounts.google.com:aud` with the token's `azp`,
+`:oaud` with its `aud`, `:sub` with the service account's number.
 """,
     "doctor/web-identity-variables": """\
-`AWS_ROLE_ARN` counts only while `AWS_WEB_IDENTITY_TOKEN_FILE` is not set: with
-it, the pair is botocore's own.
+`AWS_ROLE_ARN` counts only while `AWS_WEB_IDENTITY_TOKEN_FILE` is not set: if
+both are set, botocore uses the pair itself.
 """,
     "exchange/clock": """\
 The credentials have ended, or almost, by this machine's clock. Set it right.

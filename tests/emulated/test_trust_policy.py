@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge trust-policy` as a user runs it, and its page as it stands."""
+"""`gcp-aws-bridge trust-policy`, and the code of its page as printed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 import gcp_aws_bridge as bridge
@@ -27,6 +28,8 @@ POLICY = policy.build(audience=AUDIENCE, service_accounts=[NUMBER])
 
 
 def run(*arguments: str, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+    if "-" not in arguments:
+        return commands.run("trust-policy", *arguments)
     done = subprocess.run(
         [sys.executable, "-m", "gcp_aws_bridge", "trust-policy", *arguments],
         input=stdin.encode() if isinstance(stdin, str) else stdin,
@@ -52,7 +55,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 @pytest.mark.skipif(not shutil.which("bash"), reason="the page is for a POSIX shell")
-def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
+def test_commands_of_the_page_print_its_output(pod: Emulator, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "gcp-aws-bridge"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_aws_bridge "$@"\n')
@@ -101,7 +104,7 @@ def test_the_page_has_every_rule() -> None:
 # -- against the emulated clouds ---------------------------------------------------------------
 
 
-def test_what_it_writes_from_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_written_from_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(pod.mint(AUDIENCE))
     built = run("build", "--token-file", str(tmp_path / "token"))
     assert (0, "") == (built.returncode, built.stderr)
@@ -110,7 +113,7 @@ def test_what_it_writes_from_a_token_admits_that_token(pod: Emulator, tmp_path: 
     assert (0, "Admitted.") == (checked.returncode, checked.stdout.splitlines()[0])
 
 
-def test_what_it_writes_from_a_key_file_admits_that_key_file(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_written_from_a_key_file_admits_its_token(pod: Emulator, tmp_path: Path) -> None:
     key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
     built = run("build", "--key-file", key_file, "--audience", AUDIENCE)
     assert (0, "") == (built.returncode, built.stderr)
@@ -229,8 +232,8 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [["check", "-"], ["build"]])
-def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: list[str]) -> None:
-    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # nobody's
+def test_token_on_the_command_line_is_an_error_and_is_not_shown(command: list[str]) -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # made up
     done = run(*command, "--token", token)
     assert (2, "") == (done.returncode, done.stdout)
     assert "[config/token-on-command-line]" in done.stderr
@@ -238,19 +241,19 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: list[s
 
 
 @pytest.mark.parametrize("action", ["build", "check", "lint"])
-def test_help_says_the_exit_statuses(action: str) -> None:
+def test_help_lists_the_exit_statuses(action: str) -> None:
     done = run(action, "--help")
     assert 0 == done.returncode
     assert "Exit status: 0 " in done.stdout
     assert "2 bad input or wrong usage." in done.stdout.replace("\n", " ")
 
 
-def test_a_policy_with_a_mark_of_its_encoding_is_read(files: Path) -> None:
+def test_policy_with_a_byte_order_mark_is_read(files: Path) -> None:
     (files / "marked.json").write_text(json.dumps(POLICY), encoding="utf-8-sig")
     assert 0 == run("lint", str(files / "marked.json")).returncode
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_command_imports_no_large_library() -> None:
     script = (
         "import sys\n"
         "from gcp_aws_bridge.cli import main\n"

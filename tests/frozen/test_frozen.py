@@ -22,7 +22,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run the frozen command line. No hook of this project's is given to PyInstaller."""
+    """Run the frozen command line. PyInstaller gets no hook of this project."""
     folder = tmp_path_factory.mktemp("frozen")
     (folder / "bridge.py").write_text(PROGRAM)
     subprocess.run(["pyinstaller", "-y", "bridge.py"], cwd=folder, check=True, capture_output=True)
@@ -54,7 +54,7 @@ def test_an_exchange_is_made(run: Run, gke_pod: GkePod) -> None:
     assert (0, "") == (done.returncode, done.stderr)
     assert "AWS_ACCESS_KEY_ID=ASIA" in done.stdout
     done = run("doctor", "--role-arn", ROLE)
-    assert (0, True) == (done.returncode, "All well: every link holds." in done.stdout)
+    assert (0, True) == (done.returncode, "All well: every step works." in done.stdout)
 
 
 def test_errors_are_said_as_elsewhere(run: Run) -> None:
