@@ -12,10 +12,9 @@
     | retry due   | serve | refresh | refresh           | refresh, linger   | run       |
     | backing off | serve | serve   | serve             | serve             | raise     |
 
-`Credentials`, `Refresh` and `Action` define the words. An attempt that takes longer than any caller
-waits has timed out. An attempt that waits for a thread has not begun; a caller that would wait for
-it runs it. A pure function for each event returns the next snapshot: `started`, `succeeded`,
-`failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
+`Credentials`, `Refresh` and `Action` define the words. An attempt that no thread has begun does not
+time out, and a caller that would wait for it runs it. A pure function for each event returns the
+next snapshot: `started`, `succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
 """
 
 from __future__ import annotations
@@ -75,7 +74,6 @@ class Action(enum.Enum):
 
 _serve, _refresh, _linger = Action.SERVE, Action.REFRESH, Action.LINGER
 _both = Action.REFRESH_AND_LINGER
-_COLUMNS = tuple(Credentials)
 _ROWS: dict[Refresh, tuple[Action, ...]] = {
     Refresh.IDLE: (_serve, _refresh, _both, _both, Action.RUN),
     Refresh.PENDING: (_serve, _serve, _linger, _linger, Action.WAIT),
@@ -85,7 +83,7 @@ _ROWS: dict[Refresh, tuple[Action, ...]] = {
     Refresh.RETRY_DUE: (_serve, _refresh, _refresh, _both, Action.RUN),
     Refresh.BACKING_OFF: (_serve, _serve, _serve, _serve, Action.RAISE),
 }
-TABLE = {row: dict(zip(_COLUMNS, actions, strict=True)) for row, actions in _ROWS.items()}
+TABLE = {row: dict(zip(Credentials, actions, strict=True)) for row, actions in _ROWS.items()}
 
 
 class Attempt(Protocol):
@@ -97,7 +95,7 @@ class Attempt(Protocol):
 
     @property
     def is_queued(self) -> bool:
-        """Whether no thread has begun it: it waits for one, however many others are due."""
+        """Whether no thread has begun the attempt."""
 
 
 class Snapshot(Version):
@@ -109,7 +107,6 @@ class Snapshot(Version):
         failure: Failure of the last attempt, unless a later one succeeded.
         attempt: The pending attempt.
         unfinished: Abandoned attempts that have not ended.
-        rejections: Rejections in a row.
         previous_id: Public id of the credentials before `kept`.
     """
 
@@ -176,9 +173,7 @@ def credentials_of(
     kept: Kept | None, now: Instant, policy: RefreshPolicy = POLICY, at_least_s: float = 0.0
 ) -> Credentials:
     """Return the column of the table."""
-    if kept is None or (left_s := kept.remaining_s(now)) <= 0:
-        return Credentials.NONE
-    if not is_enough(kept, left_s, at_least_s, policy):
+    if kept is None or not is_enough(kept, kept.remaining_s(now), at_least_s, policy):
         return Credentials.NONE
     if kept.rejected:
         return Credentials.REJECTED

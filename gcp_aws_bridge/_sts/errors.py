@@ -190,11 +190,7 @@ def not_from_sts(
 
 
 def known_form(media_type: str, encoding: str) -> str:
-    """Return known media types and encodings, and "unknown form" for others.
-
-    A header may contain secrets: if an answer lacks the empty line after its headers, the first
-    lines of its body, keys included, become part of the last header.
-    """
+    """Return known values, or "unknown form": a malformed answer may have keys in a header."""
     known = (
         (media_type.partition(";")[0].strip().lower(), _MEDIA_TYPES),
         (encoding.strip().lower(), _ENCODINGS),
