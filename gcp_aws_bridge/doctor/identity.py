@@ -18,7 +18,7 @@ from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.platform import token_origin
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
-from gcp_aws_bridge.policy.names import email_of, project_of
+from gcp_aws_bridge.policy.names import email_of, quoted_project
 
 # What a role that trusts another account says: see `trust`.
 _REFUSALS = ("exchange/denied", "doctor/trust-policy")
@@ -104,7 +104,7 @@ def link_commands(
     )
     binding = (
         f"gcloud iam service-accounts add-iam-policy-binding {google} "
-        f"--project={shlex.quote(project_of(email) or project)} "
+        f"--project={quoted_project(email, project)} "
         f"--role=roles/iam.workloadIdentityUser --member={member}"
     )
     return annotation, binding
@@ -220,8 +220,7 @@ def _binding(asked: Probe) -> Iterator[str]:
             "   # its annotation iam.gke.io/gcp-service-account"
         )
     google = asked.email or email_of("GSA", asked.project or "PROJECT")
-    project = project_of(asked.email) or asked.project or "PROJECT"
-    where = f"--project={shlex.quote(project)}"
+    where = f"--project={quoted_project(asked.email, asked.project or 'PROJECT')}"
     yield f"gcloud iam service-accounts describe {shlex.quote(google)} {where}"
     if ":" in (asked.project or ""):
         yield (

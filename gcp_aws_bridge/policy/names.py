@@ -6,6 +6,7 @@ Sources are named at each rule. `provision/names` and the trust policies share t
 from __future__ import annotations
 
 import re
+import shlex
 
 __all__ = [
     "ACCOUNT_EMAIL",
@@ -23,6 +24,7 @@ __all__ = [
     "email_of",
     "is_name",
     "project_of",
+    "quoted_project",
 ]
 
 # Google documents 21 digits (IAM, "Service accounts overview": unique ID). Fewer than 18 are
@@ -83,3 +85,13 @@ def project_of(email: str) -> str:
         return ""
     project, domain, app = found.groups()
     return app or (f"{domain}:{project}" if domain else project)
+
+
+def quoted_project(email: str, otherwise: str = "PROJECT") -> str:
+    """Return the project of a service account, quoted for a shell.
+
+    Args:
+        email: E-mail address of the service account.
+        otherwise: Value if the e-mail address does not contain the project.
+    """
+    return shlex.quote(project_of(email) or otherwise)

@@ -451,7 +451,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
     "exchange-denied-outright": ("and change what is named above", _without_denial),
-    "exchange/hop": (
+    "exchange/chained-role": (
         (
             rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
             r"and that role as AWS principal in the trust policy of (?P=target)\."

@@ -116,7 +116,7 @@ def bind(walk: Walk, name: str) -> str:
 
 def account_project(walk: Walk) -> str:
     """Return the project of the service account, or a placeholder, for a shell."""
-    return shlex.quote(names.project_of(str(left(walk.federation).service_account)) or "PROJECT")
+    return names.quoted_project(str(left(walk.federation).service_account))
 
 
 def project_of(walk: Walk) -> str:

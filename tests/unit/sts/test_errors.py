@@ -244,7 +244,7 @@ def test_a_duration_over_the_roles_maximum_names_the_one_asked_for(hop: int | No
 @pytest.mark.parametrize(("hop", "previous"), [(0, ROLE_ARN), (1, HOPS[0])])
 def test_a_denied_hop_names_both_roles_and_who_must_allow_what(hop: int, previous: str) -> None:
     error = refusal(
-        "exchange/hop",
+        "exchange/chained-role",
         "AccessDenied",
         "User is not authorized",
         hop=hop,
@@ -256,7 +256,7 @@ def test_a_denied_hop_names_both_roles_and_who_must_allow_what(hop: int, previou
 
 
 def test_a_denied_hop_shows_no_claims() -> None:
-    assert NUMBER not in str(refusal("exchange/hop", "AccessDenied", hop=0))
+    assert NUMBER not in str(refusal("exchange/chained-role", "AccessDenied", hop=0))
 
 
 @EITHER

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from doctor.pod import OTHER, Pod
 
-NAMED = "exchange/hop"
+NAMED = "exchange/chained-role"
 SAYS = "role/target"
 
 
