@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge doctor`: which link of either chain is broken, and what mends it."""
+"""`gcp-aws-bridge doctor`: find the step that fails, in either direction, and print the fix."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MARKS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Walk the chain from the settings to AWS, link by link, and name the one that is broken: "
-        "what was seen, what was wanted, what mends it. Makes one exchange and keeps nothing. "
-        "Where AWS refuses, the role's trust policy is read by the AWS keys of the environment or "
-        "profile, if there are any, and explained. With --google it is the chain of the other "
-        "direction, from an AWS identity to Google's tokens."
+        "Check each step from the settings to AWS, and report the one that fails: what was found, "
+        "what was expected, and the fix. Makes one exchange and keeps no credentials. If AWS "
+        "denies the role, its trust policy is read with the AWS keys of the environment or "
+        "profile, if there are any, and explained. With --google, check the other direction, from "
+        "an AWS identity to Google's tokens."
     )
-    parser.epilog = "exit status: 0 all well, 1 a link is broken, 2 wrong usage"
+    parser.epilog = "exit status: 0 all steps work, 1 a step fails, 2 wrong usage"
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
     _add_google(parser)
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=2.0,
         metavar="S",
-        help="seconds that a link may take, 0.1 to 60 (default: 2)",
+        help="time limit for each step in seconds, 0.1 to 60 (default: 2)",
     )
 
 
@@ -52,32 +52,35 @@ def _add_google(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "the other direction",
         "With --google, --audience is the workload identity provider; of the options above, "
-        "--profile and --region count as well.",
+        "--profile and --region also apply.",
     )
-    group.add_argument("--google", action="store_true", help="walk from AWS to Google")
+    group.add_argument(
+        "--google", action="store_true", help="check the direction from AWS to Google"
+    )
     group.add_argument(
         "--service-account",
         metavar="EMAIL",
-        help="whom to act as (default: GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, or the file of "
-        "GOOGLE_APPLICATION_CREDENTIALS)",
+        help="service account to impersonate (default: GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, or "
+        "the file of GOOGLE_APPLICATION_CREDENTIALS)",
     )
     group.add_argument(
         "--source",
         choices=("signed-request", "token-file", "outbound"),
-        help="what Google is shown (default: a token file for the provider, else a signed request)",
+        help="kind of subject token (default: a token file for the provider, else a signed "
+        "request)",
     )
     group.add_argument(
         "--lifetime-seconds",
         dest="lifetime_s",
         type=int,
         metavar="N",
-        help="of the service account's token: 600 to 43200 (default: 3600)",
+        help="lifetime of the service account's token: 600 to 43200 (default: 3600)",
     )
     parser.set_defaults(wrong_usage=parser.error)
 
 
 def seconds(text: str) -> float:
-    """A time that somebody may wait for; argparse names this function where it is none."""
+    """Parse a time limit; argparse uses the name of this function in its error message."""
     value = float(text)
     if not 0.1 <= value <= 60:
         raise ValueError(text)
@@ -87,7 +90,7 @@ def seconds(text: str) -> float:
 def run(options: argparse.Namespace) -> int:
     """Print the report."""
     _check_direction(options)
-    # Where the report is piped, whoever waits for it may still watch the other stream.
+    # Even if the report is piped, a user may watch stderr.
     with Terminal(sys.stderr).waiting("reading the settings") as looking:
         report = (_to_google if options.google else _to_aws)(options, looking)
     terminal = Terminal(sys.stdout)
@@ -101,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.broken else 0
 
 
-# What says of the one direction what the other has no use for.
+# Options of one direction only.
 _TO_AWS = (
     *("role_arn", "role_session_name", "duration_seconds", "chain"),
     *("impersonate", "id_token_file"),
@@ -146,23 +149,25 @@ def _to_google(options: argparse.Namespace, looking: Callable[[str], None]) -> R
 
 def _numbered(links: Sequence[Link], looking: Callable[[str], None]) -> Callable[[str], None]:
     places = {link.name: number for number, link in enumerate(links, 1)}
-    return lambda name: looking(f"link {places[name]} of {len(places)}: {name}")
+    return lambda name: looking(f"step {places[name]} of {len(places)}: {name}")
 
 
 def lines(report: Report, *, colour: bool, columns: int | None = None) -> Iterator[str]:
-    """The report as text: the cause in one line, what mends it, then every link.
+    """Yield the lines of the report: the cause, its fix, then every step.
 
     Args:
-        columns: Sentences are broken to so many; None: not at all. What mends it never is: it is
-            there to be copied.
+        report: The report.
+        colour: Whether to use colours.
+        columns: Width to which sentences are wrapped; None: no wrapping. Fixes are never wrapped,
+            so that they can be copied.
     """
     cause = report.cause
     if cause is None:
-        yield _painted("All well: every link holds.", "1;32", colour)
+        yield _painted("Every step works.", "1;32", colour)
     else:
         mark = "1;31" if report.broken else "1;33"
-        prefix = "Cause" if report.broken else "All links hold, but"
-        for line in _broken_to(f"{prefix}: {cause.seen} [{cause.id}]", columns):
+        prefix = "Cause" if report.broken else "Every step works, but"
+        for line in _wrap(f"{prefix}: {cause.seen} [{cause.id}]", columns):
             yield _painted(line, mark, colour)
         yield from _advice(cause, "  ", colour, columns)
     yield ""
@@ -170,16 +175,17 @@ def lines(report: Report, *, colour: bool, columns: int | None = None) -> Iterat
     for finding in report.findings:
         word, paint = _MARKS[finding.state]
         seen = "as above." if finding is cause else finding.seen
-        # As if the word and the name were one word of that width: what follows is broken around it.
-        head, *more = _broken_to(f"{'x' * 18} {seen}", columns, indent)
+        # Stand-in for the state and the name, so that the text is wrapped around them.
+        head, *more = _wrap(f"{'x' * 18} {seen}", columns, indent)
         yield f"{_painted(f'{word:8}', paint, colour)} {finding.link:9}{head[18:]}"
         yield from more
-        # What mends a link that another explains would cover up: trusting the node's account, say.
+        # A fix for a step whose failure is explained by another step would hide the cause, such as
+        # trusting the node's account.
         if finding.id and finding not in (cause, report.broken):
             yield from _advice(finding, " " * indent, colour, columns)
 
 
-def _broken_to(text: str, columns: int | None, indent: int = 0) -> list[str]:
+def _wrap(text: str, columns: int | None, indent: int = 0) -> list[str]:
     if columns is None:
         return [text]
     first, *more = wrapped(text, columns)
@@ -190,9 +196,9 @@ def _broken_to(text: str, columns: int | None, indent: int = 0) -> list[str]:
 
 def _advice(finding: Finding, indent: str, colour: bool, columns: int | None) -> Iterator[str]:
     if wanted := finding.wanted:
-        # A trust policy is there to be copied, too.
+        # A trust policy must be copyable, too.
         room = None if columns is None or wanted.startswith("{") else columns - len(indent)
-        first, *more = _broken_to(f"Wanted: {wanted}", room, 8)
+        first, *more = _wrap(f"Wanted: {wanted}", room, 8)
         yield f"{indent}{_painted('Wanted:', '1', colour)}{first[7:]}"
         yield from (f"{indent}{line}" for line in more)
     for number, line in enumerate(finding.fix.splitlines()):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator
 
-from gcp_aws_bridge.provision.asking import (
+from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
+from gcp_aws_bridge.provision.queries import (
     Answer,
     Ask,
     Finding,
@@ -19,7 +20,6 @@ from gcp_aws_bridge.provision.asking import (
     permissions,
     plain,
 )
-from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
 
 __all__ = ["compare"]
 

@@ -84,7 +84,7 @@ def test_all_well_is_status_0_and_costs_few_requests(
 ) -> None:
     assert 0 == main(["doctor"])
     first, *_ = capsys.readouterr().out.splitlines()
-    assert "All well: every link holds." == first
+    assert "Every step works." == first
     assert [None, None, None] == [
         finding.id or None
         for finding in diagnose({"arn": ROLE}, botocore.session.Session()).findings[:3]
@@ -237,7 +237,7 @@ def test_the_nodes_account_is_a_warning_where_the_role_trusts_it(
         },
     )
     assert 0 == main(["doctor"])
-    assert capsys.readouterr().out.startswith("All links hold, but: ")
+    assert capsys.readouterr().out.startswith("Every step works, but: ")
 
 
 # -- the command -------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_a_terminal_gets_colour_unless_it_said_no(
         os.close(ours)
         assert (0, b"") == (run.wait(20), run.stderr.read() if run.stderr else b"")
     assert coloured == (b"\033[" in said)
-    assert b"All well" in said
+    assert b"Every step works" in said
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent otherwise there")

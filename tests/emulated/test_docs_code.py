@@ -213,7 +213,7 @@ spec:
     - {name: token, emptyDir: {}}
 """
 SHOWN = {
-    "doctor": ["All well: every link holds."],
+    "doctor": ["Every step works."],
     "exec": [":assumed-role/etl/"],
     "migrate": ["asks Google and AWS itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],

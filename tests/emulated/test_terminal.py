@@ -53,14 +53,14 @@ def test_a_terminal_gets_what_it_can_show(
     assert coloured == bool(COLOUR.search(run.said))
     assert progress == bool(SPINNING.search(run.said))
     assert (coloured or progress) == ("\033" in run.said)
-    assert "All well: every link holds." == text(screen(run.said, 80))[0]
+    assert "Every step works." == text(screen(run.said, 80))[0]
 
 
 def test_the_doctor_names_the_link_that_it_waits_for(gke_pod: GkePod) -> None:
     gke_pod.add_role(ROLE)
     gke_pod.cloud.sts.inject(Fault.hang(30), times=None)
     with on_terminal([*DOCTOR, "--timeout", "0.5"]) as run:
-        run.until("link 4 of 10: sts")
+        run.until("step 4 of 10: sts")
         assert 1 == run.end()
     assert not SPINNING.search("\n".join(text(screen(run.said, 80))))
 
@@ -107,7 +107,7 @@ def test_progress_stands_beside_a_report_that_is_piped(gke_pod: GkePod) -> None:
     ("command", "when"),
     [
         (DEMO, "⠋ Amazon S3 (moto)"),
-        (DOCTOR, "link 2 of 10: place"),
+        (DOCTOR, "step 2 of 10: place"),
     ],
     ids=["demo", "doctor"],
 )

@@ -54,7 +54,7 @@ def test_an_exchange_is_made(run: Run, gke_pod: GkePod) -> None:
     assert (0, "") == (done.returncode, done.stderr)
     assert "AWS_ACCESS_KEY_ID=ASIA" in done.stdout
     done = run("doctor", "--role-arn", ROLE)
-    assert (0, True) == (done.returncode, "All well: every link holds." in done.stdout)
+    assert (0, True) == (done.returncode, "Every step works." in done.stdout)
 
 
 def test_errors_are_printed_as_in_an_installed_command_line(run: Run) -> None:

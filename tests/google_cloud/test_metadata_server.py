@@ -19,7 +19,7 @@ from google.auth.transport.requests import Request
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.cli import _parser
-from gcp_aws_bridge.cli._google_serving import account_of
+from gcp_aws_bridge.cli._google_options import account_of
 from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.metadata import metadata

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gcp_aws_bridge.provision.asking import (
+from gcp_aws_bridge.provision.plan import REGIONS, AwsRole
+from gcp_aws_bridge.provision.queries import (
     Answer,
     Ask,
     Finding,
@@ -20,7 +21,6 @@ from gcp_aws_bridge.provision.asking import (
     permissions,
     plain,
 )
-from gcp_aws_bridge.provision.plan import REGIONS, AwsRole
 from gcp_aws_bridge.provision.to_google.plan import Plan
 from gcp_aws_bridge.provision.to_google.trust import (
     IRSA_AUDIENCE,

@@ -30,7 +30,7 @@ from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy.names import email_of, project_of
 from gcp_aws_bridge.provision import names, plan
-from gcp_aws_bridge.provision.asking import Answer
+from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.check import compare
 from gcp_aws_bridge.provision.hcl import text
 from gcp_aws_bridge.provision.manifests import manifests
