@@ -28,14 +28,14 @@ from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge.cli import setup
 from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.hcl import text
 from gcp_aws_bridge.policy.names import email_of, project_of
 from gcp_aws_bridge.provision import names, plan
-from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.check import compare
-from gcp_aws_bridge.provision.hcl import text
 from gcp_aws_bridge.provision.manifests import manifests
 from gcp_aws_bridge.provision.names import RULES, checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, REGIONS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.shell import script
 from gcp_aws_bridge.provision.terraform import terraform
 from gcp_aws_bridge.provision.to_google import plan as to_google

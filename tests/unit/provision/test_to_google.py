@@ -22,8 +22,8 @@ from tools import (
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy import cel
 from gcp_aws_bridge.provision import plan as to_aws
-from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.plan import AwsRole
+from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.to_google import plan
 from gcp_aws_bridge.provision.to_google.check import compare
 from gcp_aws_bridge.provision.to_google.manifests import manifests

@@ -42,7 +42,7 @@ def test_failed_rotation_is_retried_after_a_minute(
     real = Authorization.rotate
 
     def rotate(self: Authorization) -> None:
-        if self._taken and next(fails, False):
+        if self._valid and next(fails, False):
             from gcp_aws_bridge.exceptions import ConfigError
 
             raise ConfigError("No space left on device.", error_id="config/token-file")
