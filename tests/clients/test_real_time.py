@@ -38,7 +38,7 @@ def short_lives(pod: Pod) -> None:
 
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("short_lives")
-def test_programs_go_on_while_the_keys_that_they_sign_with_are_replaced(pod: Pod) -> None:
+def test_programs_continue_while_keys_are_replaced(pod: Pod) -> None:
     for module in ("pyarrow", "deltalake"):
         pytest.importorskip(module, reason="nox -s clients")
     execute = [*INSTALLED, "exec", "--"]

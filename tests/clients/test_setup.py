@@ -173,9 +173,7 @@ def moto_reset(url: str) -> None:
 
 
 @every_road
-def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
-    clouds: Clouds, road: str
-) -> None:
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, road: str) -> None:
     before = clouds.setup(road, "--check")
     assert 1 == before.returncode
     assert f"MISSING  trust policy of {ROLE}" in before.stdout
@@ -194,7 +192,7 @@ def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
     assert (state, made) == (clouds.state, clouds.made())
 
 
-def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
+def test_check_reports_a_changed_trust_policy(clouds: Clouds) -> None:
     assert 0 == clouds.run("gke").returncode
     policy = clouds.trust_policy()
     del policy["Statement"][0]["Condition"]["StringEquals"]["accounts.google.com:oaud"]
@@ -211,7 +209,7 @@ def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
     assert json.loads(clouds.setup("gke", "--check", "--json").stdout)["ok"]
 
 
-def test_another_audience_is_added_to_the_provider_that_there_is(
+def test_audience_is_added_to_an_existing_provider(
     clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # moto has no such operation; the AWS CLI and its model of it are real.
@@ -249,9 +247,7 @@ def program_of(plan_text: str) -> tuple[str, dict[str, str]]:
     }
 
 
-def test_the_role_that_was_made_admits_the_pod_and_its_job_proves_it(
-    clouds: Clouds, emulator: Emulator
-) -> None:
+def test_created_role_admits_the_pod_and_the_test_job(clouds: Clouds, emulator: Emulator) -> None:
     assert 0 == clouds.run("gke").returncode
     emulator.add_role(ROLE, clouds.trust_policy())
     assert NUMBER == emulator.service_account.unique_id
@@ -261,7 +257,7 @@ def test_the_role_that_was_made_admits_the_pod_and_its_job_proves_it(
     assert "assumed-role/etl/" in done.stdout, done.stderr
 
 
-def test_a_token_for_another_role_is_refused(clouds: Clouds, emulator: Emulator) -> None:
+def test_token_for_another_role_is_denied(clouds: Clouds, emulator: Emulator) -> None:
     assert 0 == clouds.run("gke").returncode
     emulator.add_role(ROLE, clouds.trust_policy())
     line, variables = program_of(clouds.setup("gke", "--format=kubernetes").stdout)
@@ -294,7 +290,7 @@ def test_the_clusters_own_token_is_admitted(
 # -- what stops the script -------------------------------------------------------------------------
 
 
-def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+def test_nothing_is_created_in_another_aws_account(clouds: Clouds) -> None:
     clouds.options = tuple(
         "--aws-account=999999999999" if one.startswith("--aws-account") else one
         for one in clouds.options
@@ -305,7 +301,7 @@ def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
     assert {} == clouds.state
 
 
-def test_node_pools_without_workload_identity_are_left_to_the_reader(clouds: Clouds) -> None:
+def test_node_pools_without_workload_identity_are_only_reported(clouds: Clouds) -> None:
     nodes = [
         {"name": "old", "config": {"workloadMetadataConfig": {"mode": "GCE_METADATA"}}},
         {"name": "new", "config": {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}},
@@ -325,7 +321,7 @@ def test_a_program_that_is_missing_is_named(clouds: Clouds) -> None:
     assert "setup: kubectl is not installed." in clouds.run("gke").stderr
 
 
-def test_a_policy_that_is_replaced_is_shown(clouds: Clouds) -> None:
+def test_replaced_policy_is_shown(clouds: Clouds) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "ec2.amazonaws.com"},
@@ -344,9 +340,7 @@ def test_a_policy_that_is_replaced_is_shown(clouds: Clouds) -> None:
 
 @pytest.mark.skipif(GCLOUD is None, reason="no gcloud here")
 @pytest.mark.parametrize("location", ["europe-west1", "europe-west1-b"])
-def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
-    clouds: Clouds, location: str, tmp_path: Path
-) -> None:
+def test_real_gcloud_accepts_each_command(clouds: Clouds, location: str, tmp_path: Path) -> None:
     (clouds.bin / "gcloud").unlink()
     clouds.environ["PATH"] += f"{os.pathsep}{Path(str(GCLOUD)).parent}"
     clouds.options += (f"--location={location}",)

@@ -221,9 +221,7 @@ def states(check: subprocess.CompletedProcess[str]) -> set[str]:
 
 
 @every_road
-def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
-    clouds: Clouds, road: str
-) -> None:
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, road: str) -> None:
     if road == "aws-outbound":
         clouds.add_role()
     before = clouds.setup(road, "--check")
@@ -245,7 +243,7 @@ def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
     ("road", "direct"),
     [("eks", False), ("eks-issuer", False), ("eks-issuer", True), ("aws-outbound", True)],
 )
-def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
+def test_real_gcloud_accepts_each_command(
     clouds: Clouds, real_gcloud: google_apis.GoogleApis, road: str, direct: bool
 ) -> None:
     apis = real_gcloud
@@ -280,9 +278,7 @@ def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
         assert [principal] == policies[GSA]["bindings"][0]["members"]
 
 
-def test_a_provider_that_somebody_changed_is_put_right(
-    clouds: Clouds, real_gcloud: google_apis.GoogleApis
-) -> None:
+def test_changed_provider_is_corrected(clouds: Clouds, real_gcloud: google_apis.GoogleApis) -> None:
     road = "eks-issuer"
     assert 0 == clouds.run(road).returncode
     [path] = [path for path in real_gcloud.pools if "/providers/" in path]
@@ -298,7 +294,7 @@ def test_a_provider_that_somebody_changed_is_put_right(
     assert good["attributeCondition"] == real_gcloud.pools[path]["attributeCondition"]
 
 
-def test_a_second_role_has_a_provider_of_its_own_and_the_first_keeps_its_own(
+def test_second_role_gets_a_separate_provider(
     clouds: Clouds,
 ) -> None:
     assert 0 == clouds.run("ec2").returncode
@@ -309,7 +305,7 @@ def test_a_second_role_has_a_provider_of_its_own_and_the_first_keeps_its_own(
     assert ["aws-workloads"] == [*clouds.state["pool"]]
 
 
-def test_a_second_role_does_not_take_the_first_ones_provider(clouds: Clouds) -> None:
+def test_second_role_cannot_reuse_the_provider_of_the_first(clouds: Clouds) -> None:
     assert 0 == clouds.run("ec2").returncode
     before = clouds.state["provider"]
     done = clouds.run("ec2", "--role=reports", "--provider=aws-etl")
@@ -328,7 +324,7 @@ def test_a_second_role_does_not_take_the_first_ones_provider(clouds: Clouds) -> 
         ("provider", "aws-etl", {"state": "ACTIVE", "disabled": True}, "is disabled"),
     ],
 )
-def test_what_somebody_turned_off_stays_off(
+def test_disabled_objects_stay_disabled(
     clouds: Clouds, kind: str, name: str, state: dict[str, Any], said: str
 ) -> None:
     clouds.put({kind: {name: state}})
@@ -341,7 +337,7 @@ def test_what_somebody_turned_off_stays_off(
 # -- what there is already in AWS ------------------------------------------------------------------
 
 
-def test_a_role_of_others_stays_and_what_it_needs_is_said(clouds: Clouds) -> None:
+def test_foreign_role_is_not_changed_but_its_missing_policy_is_printed(clouds: Clouds) -> None:
     clouds.add_role()
     before = clouds.made("eks")["role"]
     done = clouds.run("eks")
@@ -352,14 +348,14 @@ def test_a_role_of_others_stays_and_what_it_needs_is_said(clouds: Clouds) -> Non
     assert f"DIFFERS  trust policy of {ROLE}" in clouds.setup("eks", "--check").stdout
 
 
-def test_a_role_that_was_made_here_follows_the_options(clouds: Clouds) -> None:
+def test_role_of_the_script_follows_the_options(clouds: Clouds) -> None:
     assert 0 == clouds.run("eks").returncode
     done = clouds.run("eks", "--namespace=other")
     assert 0 == done.returncode, done.stderr
     assert '"other"' in json.dumps(clouds.made("eks")["role"]["AssumeRolePolicyDocument"])
 
 
-def test_a_role_of_another_path_is_another(clouds: Clouds) -> None:
+def test_role_at_another_path_is_an_error(clouds: Clouds) -> None:
     clouds.add_role()
     done = clouds.run("ec2", "--role-path=/")
     assert 1 == done.returncode
@@ -367,7 +363,7 @@ def test_a_role_of_another_path_is_another(clouds: Clouds) -> None:
     assert {} == clouds.state.get("pool", {})
 
 
-def test_pods_that_have_another_role_keep_it(clouds: Clouds) -> None:
+def test_pods_with_another_role_keep_it(clouds: Clouds) -> None:
     other = {"namespace": "data", "serviceAccount": "etl", "roleArn": "arn:aws:iam::1:role/other"}
     clouds.eks.associations["a-0"] = {**other, "associationId": "a-0"}
     done = clouds.run("eks")
@@ -382,7 +378,7 @@ def test_auto_mode_needs_no_agent(clouds: Clouds) -> None:
     assert [] == clouds.eks.addons
 
 
-def test_a_role_for_outbound_tokens_must_be_there(clouds: Clouds) -> None:
+def test_role_for_outbound_tokens_must_exist(clouds: Clouds) -> None:
     done = clouds.run("aws-outbound")
     assert 0 != done.returncode
     assert "NoSuchEntity" in done.stderr
@@ -398,21 +394,21 @@ def test_tokens_of_the_role_are_for_the_provider(clouds: Clouds) -> None:
     assert [f"//{POOL}/providers/aws-etl", f"https://{POOL}/providers/aws-etl"] == wanted
 
 
-def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+def test_nothing_is_created_in_another_aws_account(clouds: Clouds) -> None:
     done = clouds.run("eks", "--aws-account=999999999999")
     assert 1 == done.returncode
     assert "logged in to AWS account 123456789012, not 999999999999" in done.stderr
     assert {} == clouds.state
 
 
-def test_nothing_is_made_in_a_project_of_another_number(clouds: Clouds) -> None:
+def test_nothing_is_created_in_a_project_with_another_number(clouds: Clouds) -> None:
     done = clouds.run("eks", "--project-number=111122223333")
     assert 1 == done.returncode
     assert f"the number of my-project is {google_apis.PROJECT_NUMBER}" in done.stderr
     assert {} == clouds.made("eks-issuer")["associations"]
 
 
-def test_the_manifests_in_the_script_are_those_with_the_number(clouds: Clouds) -> None:
+def test_script_contains_the_manifests(clouds: Clouds) -> None:
     yaml = pytest.importorskip("yaml")
     number = f"--project-number={google_apis.PROJECT_NUMBER}"
     for road in ("eks", "eks-issuer"):
@@ -423,7 +419,7 @@ def test_the_manifests_in_the_script_are_those_with_the_number(clouds: Clouds) -
             assert one == clouds.state["kubernetes"][name]
 
 
-def test_what_is_left_is_said_with_the_variables(clouds: Clouds) -> None:
+def test_remaining_steps_are_printed_with_the_variables(clouds: Clouds) -> None:
     done = clouds.run("lambda")
     assert 0 == done.returncode, done.stderr
     assert f"--role {ROLE} --function-name FUNCTION" in done.stderr

@@ -187,7 +187,7 @@ def test_ambiguous_request_in_many_packets_is_refused(raw: Raw, lines: tuple[str
     refused(raw, *(whole[at : at + 1] for at in range(len(whole))))
 
 
-def test_second_request_of_a_connection_is_judged_too(raw: Raw) -> None:
+def test_second_request_of_a_connection_is_checked_too(raw: Raw) -> None:
     first, second = raw.head(PATH, AUTHORIZED), raw.head(PATH, AUTHORIZED, "Content-Length: 0, 0")
     with socket.create_connection(("127.0.0.1", raw.port), timeout=30) as connection:
         statuses = []
@@ -209,7 +209,7 @@ def test_pipelined_requests_that_are_clear_are_answered(raw: Raw) -> None:
     assert 3 == said.count(b"HTTP/1.1 200 ") == said.count(b'"RoleArn"')
 
 
-def test_nothing_is_smuggled_behind_a_refused_request(raw: Raw) -> None:
+def test_rejected_request_does_not_smuggle_another(raw: Raw) -> None:
     """A proxy that ignores Transfer-Encoding takes the body for a second request."""
     inner = raw.head(PATH, AUTHORIZED)
     outer = raw.head(PATH, "Transfer-Encoding: chunked", "Content-Length: 4")
@@ -244,9 +244,7 @@ def test_nothing_is_smuggled_behind_a_refused_request(raw: Raw) -> None:
     ],
     ids=lambda value: repr(value)[:50],
 )
-def test_what_is_clear_is_answered_as_it_says(
-    raw: Raw, lines: tuple[str, ...], status: int
-) -> None:
+def test_unambiguous_request_is_answered(raw: Raw, lines: tuple[str, ...], status: int) -> None:
     found, kind, body = raw.sent(raw.head(PATH, *lines))
     assert (status, "application/json") == (found, kind)
     assert ("SecretAccessKey" in body) == (status == 200)

@@ -109,21 +109,21 @@ def test_a_profile_that_does_not_exist_is_botocores_own_error(pod: Emulator, con
         bridge.session(ROLE, botocore_session=inner)
 
 
-def test_environment_says_which_role(pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_role_is_read_from_the_environment(pod: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     session = boto3.Session()
     bridge.register(session)
     monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
     assert "assumed-role/etl" in identity(session)
 
 
-def test_no_role_configured_leaves_the_chain_as_it_was(pod: Emulator) -> None:
+def test_chain_is_unchanged_without_a_role(pod: Emulator) -> None:
     session = boto3.Session()
     bridge.register(session)
     assert method(session) is None
     assert 0 == len(pod.metadata.requests)
 
 
-def test_irsa_stays_botocores_own(
+def test_irsa_is_left_to_botocore(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     token = tmp_path / "token"
@@ -135,7 +135,7 @@ def test_irsa_stays_botocores_own(
     assert "assume-role-with-web-identity" == method(session)
 
 
-def test_twice_on_one_session_is_once_and_the_last_word_counts(pod: Emulator) -> None:
+def test_second_registration_replaces_the_first(pod: Emulator) -> None:
     pod.add_role(OTHER)
     session = boto3.Session()
     bridge.register(session, ROLE)
@@ -147,7 +147,7 @@ def test_twice_on_one_session_is_once_and_the_last_word_counts(pod: Emulator) ->
     assert "assumed-role/other" in identity(session)
 
 
-def test_on_a_session_that_had_resolved_something_else(
+def test_register_replaces_resolved_credentials(
     pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
@@ -157,20 +157,20 @@ def test_on_a_session_that_had_resolved_something_else(
     assert OURS == method(session)
 
 
-def test_on_a_session_that_had_found_nothing(pod: Emulator) -> None:
+def test_register_works_after_a_failed_resolution(pod: Emulator) -> None:
     session = boto3.Session()
     assert method(session) is None
     bridge.register(session, ROLE)
     assert OURS == method(session)
 
 
-def test_keys_given_to_a_session_stay_its_keys(pod: Emulator) -> None:
+def test_explicit_keys_of_a_session_are_kept(pod: Emulator) -> None:
     session = boto3.Session(aws_access_key_id="AKIAGIVEN", aws_secret_access_key="secret")
     bridge.register(session, ROLE)
     assert "explicit" == method(session)
 
 
-def test_a_malformed_role_is_an_error_where_it_is_written() -> None:
+def test_malformed_role_is_an_error_in_the_line_that_sets_it() -> None:
     with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
         bridge.register(boto3.Session(), "etl")
     with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
@@ -178,7 +178,7 @@ def test_a_malformed_role_is_an_error_where_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("thing", [None, "session", object()])
-def test_what_is_no_session_is_refused(thing: object) -> None:
+def test_other_objects_than_sessions_are_rejected(thing: object) -> None:
     with pytest.raises(ConfigError, match="no boto3 or botocore session"):
         bridge.register(thing)
 
@@ -187,7 +187,7 @@ def test_what_is_no_session_is_refused(thing: object) -> None:
 
 
 @pytest.mark.parametrize(("in_pod", "level"), [(False, "DEBUG"), (True, "WARNING")])
-def test_without_a_google_identity_the_chain_goes_on(
+def test_chain_continues_without_a_google_identity(
     emulator: Emulator,
     config: Path,
     caplog: pytest.LogCaptureFixture,
@@ -245,7 +245,7 @@ def test_installed_session_of_a_named_profile(pod: Emulator, config: Path) -> No
     assert OURS == chain(boto3.Session(profile_name="etl"))[0]
 
 
-def test_installed_sessions_can_be_edited_as_ever(pod: Emulator) -> None:
+def test_chain_of_an_installed_session_can_be_edited(pod: Emulator) -> None:
     bridge.install(ROLE)
     session = botocore.session.get_session()
     resolver = session.get_component("credential_provider")
@@ -254,7 +254,7 @@ def test_installed_sessions_can_be_edited_as_ever(pod: Emulator) -> None:
     assert method(session) is None
 
 
-def test_installing_twice_is_once_and_the_last_word_counts(pod: Emulator) -> None:
+def test_second_install_replaces_the_first(pod: Emulator) -> None:
     pod.add_role(OTHER)
     bridge.install(ROLE)
     bridge.install(OTHER)
@@ -263,7 +263,7 @@ def test_installing_twice_is_once_and_the_last_word_counts(pod: Emulator) -> Non
     assert "assumed-role/other" in identity(session)
 
 
-def test_uninstall_ends_it_for_new_sessions_only(pod: Emulator) -> None:
+def test_uninstall_affects_only_new_sessions(pod: Emulator) -> None:
     bridge.install(ROLE)
     before = boto3.Session()
     bridge.uninstall()
@@ -271,9 +271,7 @@ def test_uninstall_ends_it_for_new_sessions_only(pod: Emulator) -> None:
     assert (OURS, None) == (method(before), method(boto3.Session()))
 
 
-def test_install_loads_nothing_of_boto3_by_itself(
-    monkeypatch: pytest.MonkeyPatch, pod: Emulator
-) -> None:
+def test_install_does_not_import_boto3(monkeypatch: pytest.MonkeyPatch, pod: Emulator) -> None:
     monkeypatch.delitem(sys.modules, "boto3")
     bridge.install(ROLE)
     assert "boto3" not in sys.modules
@@ -339,7 +337,7 @@ def test_warning_about_a_named_profile_names_no_variable(
     assert "AWS_" not in text
 
 
-def test_warning_about_web_identity_variables_says_whose_they_are(
+def test_warning_about_web_identity_variables_explains_them(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: Said
 ) -> None:
     (tmp_path / "token").write_text(pod.mint())
@@ -386,7 +384,7 @@ def test_keys_in_the_environment_do_not_come_before_a_named_profile(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork")
-def test_forked_child_says_it_once_more(pod: Emulator, said: Said) -> None:
+def test_forked_child_logs_its_own_warning(pod: Emulator, said: Said) -> None:
     bridge.install()
     look_for_credentials()
     child = os.fork()
@@ -398,7 +396,7 @@ def test_forked_child_says_it_once_more(pod: Emulator, said: Said) -> None:
     assert 1 == len(said())
 
 
-def test_threads_that_look_at_the_same_time_say_it_once(pod: Emulator, said: Said) -> None:
+def test_threads_log_one_warning(pod: Emulator, said: Said) -> None:
     bridge.install()
     barrier = threading.Barrier(8)
 

@@ -27,7 +27,7 @@ def machine(pod: Emulator) -> ManualWorld:
     return machine
 
 
-def test_a_lid_that_is_closed_for_a_night(pod: Emulator, machine: ManualWorld) -> None:
+def test_suspended_machine_refreshes_after_it_wakes_up(pod: Emulator, machine: ManualWorld) -> None:
     credentials = bridge.credentials(ROLE)
     evening = credentials.get_frozen_credentials()
     machine.set_wall_clock(machine.now + timedelta(hours=9))  # the monotonic clock slept as well
@@ -35,9 +35,7 @@ def test_a_lid_that_is_closed_for_a_night(pod: Emulator, machine: ManualWorld) -
     assert 2 == len(pod.sts.requests)
 
 
-def test_a_clock_that_is_set_back_makes_nothing_last_longer(
-    pod: Emulator, machine: ManualWorld
-) -> None:
+def test_clock_set_back_does_not_extend_the_lifetime(pod: Emulator, machine: ManualWorld) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.get_frozen_credentials()
     right = machine.now
@@ -64,7 +62,9 @@ def zone() -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="no tzset on this platform")
 @pytest.mark.usefixtures("zone")
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
-def test_summer_time_never_matters(pod: Emulator, machine: ManualWorld, name: str) -> None:
+def test_daylight_saving_time_does_not_matter(
+    pod: Emulator, machine: ManualWorld, name: str
+) -> None:
     """Through the hours in which clocks are changed, twice a year, east and west."""
     os.environ["TZ"] = name
     time.tzset()

@@ -62,7 +62,7 @@ def answer(*arguments: str, **environ: str) -> dict[str, Any]:
 # -- what is printed ---------------------------------------------------------------------------
 
 
-def test_the_answer_is_what_the_specification_says(pod: Emulator) -> None:
+def test_answer_has_the_documented_format(pod: Emulator) -> None:
     found = answer("--role-arn", ROLE)
     assert (1, "123456789012") == (found["Version"], found["AccountId"])
     assert found["AccessKeyId"].startswith("ASIA")
@@ -72,7 +72,9 @@ def test_the_answer_is_what_the_specification_says(pod: Emulator) -> None:
     assert 3500 < life.total_seconds() <= 3600
 
 
-def test_boto3_by_a_profile(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boto3_uses_a_profile(
+    pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tmp_path / "config"
     line = " ".join(command("credential-process", "--role-arn", ROLE))
     config.write_text(f"[profile etl]\ncredential_process = {line}\n", encoding="utf-8")
@@ -88,7 +90,7 @@ def exchanges(pod: Emulator) -> list[Any]:
 
 
 @pytest.mark.parametrize("where", ["option", "environment", "profile"])
-def test_a_role_by_every_road(pod: Emulator, tmp_path: Path, where: str) -> None:
+def test_role_is_accepted_from_each_place(pod: Emulator, tmp_path: Path, where: str) -> None:
     config = tmp_path / "config"
     config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n", encoding="utf-8")
     if where == "option":
@@ -100,7 +102,9 @@ def test_a_role_by_every_road(pod: Emulator, tmp_path: Path, where: str) -> None
     assert 1 == len(pod.sts.requests)
 
 
-def test_variables_of_a_shell(pod: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shell_variables_have_the_credentials(
+    pod: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert 0 == main(["env", "--role-arn", ROLE, "--shell", "json"])
     variables = json.loads(capsys.readouterr().out)
     assert 0 == main(["env", "--role-arn", ROLE, "--shell", "dotenv"])
@@ -119,7 +123,7 @@ def test_variables_of_a_shell(pod: Emulator, capsys: pytest.CaptureFixture[str])
 # -- what goes wrong ---------------------------------------------------------------------------
 
 
-def test_a_refusal_is_said_on_stderr_and_nothing_else_is(pod: Emulator) -> None:
+def test_only_the_error_is_on_stderr(pod: Emulator) -> None:
     done = process("--role-arn", OTHER)
     assert (1, "") == (done.returncode, done.stdout)
     assert done.stderr.startswith("gcp-aws-bridge: Assuming ")
@@ -148,7 +152,7 @@ def test_a_bad_setting_is_a_clear_error(
     assert said.err.endswith(f"[{error_id}]\n")
 
 
-def test_the_error_reaches_whoever_uses_boto3(
+def test_error_reaches_the_user_of_boto3(
     pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "config"
@@ -162,7 +166,7 @@ def test_the_error_reaches_whoever_uses_boto3(
 # -- sharing -----------------------------------------------------------------------------------
 
 
-def test_a_warm_answer_asks_nobody_and_imports_no_botocore(pod: Emulator) -> None:
+def test_cached_answer_makes_no_request_and_imports_no_botocore(pod: Emulator) -> None:
     first = answer("--role-arn", ROLE)
     program = (
         "import sys; from gcp_aws_bridge.cli import main\n"
@@ -178,7 +182,7 @@ def test_a_warm_answer_asks_nobody_and_imports_no_botocore(pod: Emulator) -> Non
     assert (1, 1) == (len(pod.metadata.requests), len(pod.sts.requests))
 
 
-def test_fifty_at_once_make_one_exchange(pod: Emulator) -> None:
+def test_fifty_processes_make_one_exchange(pod: Emulator) -> None:
     pod.sts.latency_s = 0.3
     started = [
         subprocess.Popen(command("credential-process", "--role-arn", ROLE), stdout=subprocess.PIPE)
@@ -188,7 +192,7 @@ def test_fifty_at_once_make_one_exchange(pod: Emulator) -> None:
     assert (1, 1, 1) == (len(printed), len(pod.metadata.requests), len(pod.sts.requests))
 
 
-def test_fifty_at_once_that_are_refused_ask_once(pod: Emulator) -> None:
+def test_fifty_processes_share_one_error(pod: Emulator) -> None:
     arguments = command("credential-process", "--role-arn", OTHER)
     started = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(50)]
     said = [one.communicate(timeout=60)[1] for one in started]
@@ -198,9 +202,7 @@ def test_fifty_at_once_that_are_refused_ask_once(pod: Emulator) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing can be killed so here")
-def test_a_process_that_is_killed_while_it_asks_stops_nobody(
-    pod: Emulator, a_cache_of_its_own: Path
-) -> None:
+def test_killed_process_does_not_block_others(pod: Emulator, a_cache_of_its_own: Path) -> None:
     pod.sts.inject(Fault.hang(20))
     with subprocess.Popen(command("credential-process", "--role-arn", ROLE)) as first:
         eventually(lambda: len(pod.sts.requests) == 1)
@@ -218,7 +220,7 @@ def test_without_a_cache_every_call_is_an_exchange(pod: Emulator, a_cache_of_its
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders of POSIX")
-def test_no_home_and_nothing_that_may_be_written_to(pod: Emulator, tmp_path: Path) -> None:
+def test_works_without_a_writable_folder(pod: Emulator, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file")
     environ = {"HOME": nowhere, "TMPDIR": nowhere, "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
@@ -229,7 +231,7 @@ def test_no_home_and_nothing_that_may_be_written_to(pod: Emulator, tmp_path: Pat
     assert (2, 2) == (len(keys), len(pod.sts.requests))
 
 
-def test_a_cache_that_somebody_filled_with_garbage(pod: Emulator, a_cache_of_its_own: Path) -> None:
+def test_corrupt_cache_file_is_ignored(pod: Emulator, a_cache_of_its_own: Path) -> None:
     first = answer("--role-arn", ROLE)
     for path in a_cache_of_its_own.glob("*.json"):
         path.write_text('{"key":', encoding="utf-8")
@@ -258,7 +260,7 @@ def ask(pod: Emulator, journey: Journey) -> Callable[[], str]:
     return asking
 
 
-def test_renewed_from_about_half_of_their_life_on(
+def test_refreshed_after_about_half_of_the_lifetime(
     pod: Emulator, journey: Journey, ask: Callable[[], str]
 ) -> None:
     first = ask()
@@ -269,7 +271,7 @@ def test_renewed_from_about_half_of_their_life_on(
     assert 2 == len(pod.sts.requests)
 
 
-def test_served_to_the_last_minute_while_sts_is_away(
+def test_cached_credentials_are_returned_during_an_outage(
     pod: Emulator, journey: Journey, ask: Callable[[], str]
 ) -> None:
     first = ask()
@@ -287,7 +289,7 @@ def test_served_to_the_last_minute_while_sts_is_away(
     assert first != ask()
 
 
-def test_an_sts_that_hangs_is_waited_for_shortly_and_not_by_everybody(
+def test_only_one_process_waits_briefly_for_a_hanging_sts(
     pod: Emulator, journey: Journey, ask: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask()
@@ -298,7 +300,7 @@ def test_an_sts_that_hangs_is_waited_for_shortly_and_not_by_everybody(
     assert 2 == len(pod.sts.requests)
 
 
-def test_while_one_process_renews_the_others_go_on(
+def test_others_use_cached_credentials_during_a_refresh(
     pod: Emulator, journey: Journey, ask: Callable[[], str], a_cache_of_its_own: Path
 ) -> None:
     first = ask()
@@ -350,7 +352,7 @@ ENVIRON = {"HOME": "/h"}
     ],
     ids=str,
 )
-def test_whatever_could_decide_has_a_key_of_its_own(
+def test_each_setting_that_matters_changes_the_key(
     settings: dict[str, Any], environ: dict[str, str]
 ) -> None:
     mine = _cached.request_key(SETTINGS, ENVIRON)
@@ -358,9 +360,7 @@ def test_whatever_could_decide_has_a_key_of_its_own(
 
 
 @pytest.mark.parametrize("what", ["version", "host", "user"])
-def test_neither_version_nor_host_nor_user_share(
-    monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+def test_version_host_and_user_change_the_key(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     mine = _cached.request_key(SETTINGS, ENVIRON)
     if what == "version":
         monkeypatch.setattr(_cached, "__version__", "99")
@@ -372,7 +372,7 @@ def test_neither_version_nor_host_nor_user_share(
 
 
 @pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "GOOGLE_APPLICATION_CREDENTIALS"])
-def test_a_settings_file_that_changed_is_another(tmp_path: Path, variable: str) -> None:
+def test_changed_settings_file_changes_the_key(tmp_path: Path, variable: str) -> None:
     file = tmp_path / "settings"
     environ = {**ENVIRON, variable: str(file)}
     keys = {_cached.request_key(SETTINGS, environ)}
@@ -382,7 +382,7 @@ def test_a_settings_file_that_changed_is_another(tmp_path: Path, variable: str) 
     assert 3 == len(keys)
 
 
-def test_keys_in_the_environment_are_no_matter() -> None:
+def test_keys_in_the_environment_do_not_change_the_key() -> None:
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_SESSION_TOKEN": "z"}
     mine = _cached.request_key(SETTINGS, ENVIRON)
     assert mine == _cached.request_key(SETTINGS, {**ENVIRON, **keys, "PATH": "/elsewhere"})
@@ -412,7 +412,7 @@ class Recording(dict[str, str]):
 NO_MATTER = {*IRRELEVANT, "COLUMNS", "LINES", "LC_MESSAGES", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"}
 
 
-def test_all_that_an_exchange_reads_of_the_environment_is_in_the_key(
+def test_key_includes_every_variable_that_an_exchange_reads(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = Recording(os.environ)

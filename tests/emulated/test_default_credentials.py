@@ -185,7 +185,7 @@ def test_federated_identity_gets_aws_credentials(machine: Machine) -> None:
 
 
 @pytest.mark.usefixtures("login_server")
-def test_federated_identity_acts_as_another_account(machine: Machine) -> None:
+def test_federated_identity_impersonates_another_account(machine: Machine) -> None:
     other = "reader@demo-project.iam.gserviceaccount.com"
     machine.cloud.add_google_service_account(other, token_creators=[f"serviceAccount:{EMAIL}"])
     machine.adc(machine.external())
@@ -211,7 +211,7 @@ def test_credentials_object_of_a_federated_identity_gives_a_token(
     assert own.token is None
 
 
-def test_the_projects_name_is_not_asked_for(machine: Machine) -> None:
+def test_project_name_is_not_requested(machine: Machine) -> None:
     asked: list[object] = []
 
     def get_project_id(self: object, request: object) -> None:
@@ -379,7 +379,7 @@ def test_answer_without_a_token_is_an_error(reply: str, machine: Machine) -> Non
         ({"executable": {"command": "/bin/false"}}, "Executables need to be explicitly allowed"),
     ],
 )
-def test_missing_subject_token_is_no_matter_of_roles(
+def test_missing_subject_token_is_not_blamed_on_roles(
     source: dict[str, Any], seen: str, machine: Machine
 ) -> None:
     machine.adc(machine.external(credential_source=source))
@@ -387,7 +387,7 @@ def test_missing_subject_token_is_no_matter_of_roles(
     assert (False, False) == (error.retryable, "roles/" in error.fix)
 
 
-def test_binding_that_is_named_lets_the_identity_in(machine: Machine) -> None:
+def test_recommended_binding_admits_the_identity(machine: Machine) -> None:
     machine.cloud.add_google_service_account(EMAIL)
     machine.adc(machine.external())
     error = failure(

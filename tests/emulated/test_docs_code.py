@@ -94,7 +94,7 @@ NOT_RUN = {
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source checkout")
 
 
-def test_each_block_is_run_by_somebody_or_says_why_it_is_not() -> None:
+def test_each_block_is_run_or_has_a_reason() -> None:
     here = {*OTHERS, *((f"docs/how-to/{page}.md", "python") for page in PYTHON)}
     here |= {(f"docs/how-to/{page}.md", "sh") for page in SHELL}
     run, not_run = set(), {}
@@ -109,7 +109,7 @@ def test_each_block_is_run_by_somebody_or_says_why_it_is_not() -> None:
 
 
 @pytest.mark.parametrize(("block", "by"), ELSEWHERE.items(), ids=str)
-def test_who_is_said_to_run_a_block_knows_its_page(block: tuple[str, str], by: str) -> None:
+def test_test_that_runs_a_block_names_its_page(block: tuple[str, str], by: str) -> None:
     assert Path(block[0]).name in (ROOT / by).read_text(encoding="utf-8")
 
 
@@ -143,7 +143,7 @@ def test_python_of_a_page_runs(there: Emulator, tmp_path: Path, page: str) -> No
             assert ":assumed-role/" in session.client("sts").get_caller_identity()["Arn"]
 
 
-def test_a_token_of_the_cluster_is_one_for_the_page_that_says_so(
+def test_pages_about_cluster_tokens_get_one(
     there: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     subject, audience = "system:serviceaccount:data:etl", "aws:123456789012:etl"

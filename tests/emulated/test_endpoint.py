@@ -88,7 +88,7 @@ def client(roles: dict[str, Served]) -> Iterator[Client]:
 # -- credentials -------------------------------------------------------------------------------
 
 
-def test_the_answer_is_what_the_specification_says(pod: Emulator, client: Client) -> None:
+def test_answer_has_the_documented_format(pod: Emulator, client: Client) -> None:
     answer = client.get()
     expected = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "RoleArn"}
     assert (200, expected) == (answer.status, answer.body.keys())
@@ -104,7 +104,7 @@ def test_each_role_has_its_path_and_the_first_the_short_one(client: Client) -> N
     assert [ROLE, ROLE, OTHER] == arns
 
 
-def test_boto3_finds_it(
+def test_boto3_uses_the_endpoint(
     pod: Emulator, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "token"
@@ -115,7 +115,7 @@ def test_boto3_finds_it(
     assert "assumed-role/other" in sts.get_caller_identity()["Arn"]
 
 
-def test_one_exchange_for_all_who_wait(pod: Emulator, client: Client) -> None:
+def test_waiting_requests_share_one_exchange(pod: Emulator, client: Client) -> None:
     pod.sts.latency_s = 0.2
     keys: list[str] = []
     asking = [
@@ -129,7 +129,9 @@ def test_one_exchange_for_all_who_wait(pod: Emulator, client: Client) -> None:
     assert (100, 1, 1) == (len(keys), len(set(keys)), len(pod.sts.requests))
 
 
-def test_a_refresh_is_behind_the_caller(pod: Emulator, journey: Journey, client: Client) -> None:
+def test_refresh_does_not_block_the_request(
+    pod: Emulator, journey: Journey, client: Client
+) -> None:
     first = client.get().body["AccessKeyId"]
     journey.travel(minutes=40)
     pod.sts.latency_s = 0.2
@@ -138,7 +140,7 @@ def test_a_refresh_is_behind_the_caller(pod: Emulator, journey: Journey, client:
     assert 2 == len(pod.sts.requests)
 
 
-def test_a_role_that_waits_keeps_no_other_waiting(pod: Emulator, client: Client) -> None:
+def test_slow_role_does_not_block_others(pod: Emulator, client: Client) -> None:
     client.get(f"{PATH}/second")
     pod.sts.inject(Fault.hang(20))
     waiting = threading.Thread(target=client.get, daemon=True)
@@ -157,7 +159,7 @@ def test_a_role_that_waits_keeps_no_other_waiting(pod: Emulator, client: Client)
     ],
     ids=["refused", "throttled", "away"],
 )
-def test_a_failure_says_whether_to_ask_again(
+def test_status_of_an_error_says_whether_to_retry(
     pod: Emulator, journey: Journey, client: Client, fault: Fault, expected: int, code: str
 ) -> None:
     pod.sts.inject(fault, times=None)
@@ -186,7 +188,7 @@ def test_boto3_shows_the_failure(
 @pytest.mark.parametrize(
     "token", [None, "", "wrong", "\xff\xfe", "Bearer x", "x" * 10_000], ids=str
 )
-def test_without_the_token_there_is_nothing(client: Client, token: str | None) -> None:
+def test_no_credentials_without_the_token(client: Client, token: str | None) -> None:
     for path in (PATH, f"{PATH}/etl", f"{PATH}/nobody", "/"):
         answer = client.get(path, Authorization=token)
         assert (401, "Unauthorized") == (answer.status, answer.body["code"])
@@ -194,7 +196,7 @@ def test_without_the_token_there_is_nothing(client: Client, token: str | None) -
     assert 401 == client.get(Authorization=client.authorization.token[:-1]).status
 
 
-def test_a_rotated_token_is_taken_once_more_and_no_longer(client: Client) -> None:
+def test_previous_token_is_valid_until_the_next_rotation(client: Client) -> None:
     first = client.authorization.token
     client.authorization.rotate()
     assert [200, 200] == [client.get(Authorization=first).status, client.get().status]
@@ -211,17 +213,17 @@ def test_a_rotated_token_is_taken_once_more_and_no_longer(client: Client) -> Non
         *("/credentials%00", "/credentials/etl%0d%0aX:y", "/%63redentials/et%", "*"),
     ],
 )
-def test_other_paths_are_nobodys(client: Client, path: str) -> None:
+def test_other_paths_are_not_found(client: Client, path: str) -> None:
     assert client.get(path).status in (400, 404)
 
 
-def test_a_question_mark_changes_nothing(client: Client) -> None:
+def test_query_is_ignored(client: Client) -> None:
     assert ROLE == client.get(f"{PATH}?role=other").body["RoleArn"]
 
 
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "10.0.0.7", "bridge.internal"])
-def test_a_name_that_cannot_be_a_strangers_is_answered(client: Client, host: str) -> None:
+def test_local_host_names_are_answered(client: Client, host: str) -> None:
     for spelled in (host, f"{host}:{client.port}", host.upper()):
         assert 200 == client.get(Host=spelled).status
 
@@ -231,7 +233,7 @@ def test_a_name_that_cannot_be_a_strangers_is_answered(client: Client, host: str
     "host",
     ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "", ":"],
 )
-def test_a_name_that_was_pointed_here_gets_nothing(client: Client, host: str) -> None:
+def test_other_host_names_are_rejected(client: Client, host: str) -> None:
     answer = client.get(Host=host)
     assert (403, "Forbidden") == (answer.status, answer.body["code"])
     assert (
@@ -250,14 +252,14 @@ def test_a_name_that_was_pointed_here_gets_nothing(client: Client, host: str) ->
     ],
     ids=str,
 )
-def test_a_browser_gets_nothing(client: Client, headers: dict[str, str]) -> None:
+def test_browsers_are_rejected(client: Client, headers: dict[str, str]) -> None:
     for method in ("GET", "OPTIONS"):
         answer = client.get(method=method, **headers)
         assert 403 == answer.status
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_what_was_forwarded_gets_nothing(client: Client) -> None:
+def test_forwarded_requests_are_rejected(client: Client) -> None:
     assert 401 == client.get(X_Forwarded_For="10.0.0.1").status
 
 
@@ -300,7 +302,7 @@ def until_closed(connection: socket.socket) -> bytes:
     ],
     ids=lambda sent: repr(sent[:40]),
 )
-def test_garbage_is_refused_and_hurts_nobody(client: Client, sent: bytes) -> None:
+def test_invalid_bytes_are_rejected_without_affecting_others(client: Client, sent: bytes) -> None:
     with connected(client) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(sent)
@@ -312,7 +314,7 @@ def test_garbage_is_refused_and_hurts_nobody(client: Client, sent: bytes) -> Non
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /cred", b"GET / HTTP/1.1\r\nHost: localhost\r\n"], ids=repr
 )
-def test_a_request_that_does_not_end_is_not_waited_for(
+def test_unfinished_request_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.1)
@@ -321,7 +323,7 @@ def test_a_request_that_does_not_end_is_not_waited_for(
         assert b"" == until_closed(connection)
 
 
-def test_a_drip_is_not_waited_for_either(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_request_times_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.2)
     with connected(client) as connection:
         connection.settimeout(0.02)
@@ -334,7 +336,7 @@ def test_a_drip_is_not_waited_for_either(client: Client, monkeypatch: pytest.Mon
             pytest.fail("it is still waited for")
 
 
-def test_the_second_request_of_a_connection_is_not_waited_for_either(
+def test_second_request_of_a_connection_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.3)
@@ -352,7 +354,7 @@ def test_the_second_request_of_a_connection_is_not_waited_for_either(
         assert b"" == until_closed(connection)
 
 
-def test_a_thousand_at_once_are_answered(pod: Emulator, client: Client) -> None:
+def test_thousand_simultaneous_requests_are_answered(pod: Emulator, client: Client) -> None:
     pod.sts.latency_s = 0.3
     request = (
         f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -374,7 +376,7 @@ def test_a_thousand_at_once_are_answered(pod: Emulator, client: Client) -> None:
 # -- what is written ---------------------------------------------------------------------------
 
 
-def test_the_token_is_in_a_file_of_this_user_alone(tmp_path: Path) -> None:
+def test_token_file_is_readable_by_this_user_only(tmp_path: Path) -> None:
     file = tmp_path / "token"
     authorization = Authorization(str(file))
     assert (authorization.token, 0o600) == (file.read_text(), stat.S_IMODE(file.stat().st_mode))
@@ -426,7 +428,9 @@ def kubelet(roles: dict[str, Served]) -> Iterator[tuple[Client, Metrics]]:
         yield Client(url, Authorization()), metrics
 
 
-def test_ready_is_who_has_credentials(pod: Emulator, kubelet: tuple[Client, Metrics]) -> None:
+def test_ready_if_every_role_has_credentials(
+    pod: Emulator, kubelet: tuple[Client, Metrics]
+) -> None:
     client, _ = kubelet
     pod.sts.latency_s = 0.2
     assert 200 == client.get("/healthz").status
@@ -436,7 +440,7 @@ def test_ready_is_who_has_credentials(pod: Emulator, kubelet: tuple[Client, Metr
     assert 2 == len(pod.sts.requests)
 
 
-def test_a_role_that_is_refused_is_not_ready_and_the_server_is_healthy(
+def test_denied_role_is_not_ready_but_the_server_is_healthy(
     pod: Emulator, kubelet: tuple[Client, Metrics]
 ) -> None:
     client, _ = kubelet
@@ -446,7 +450,7 @@ def test_a_role_that_is_refused_is_not_ready_and_the_server_is_healthy(
     assert 200 == client.get("/healthz").status
 
 
-def test_a_probe_that_is_well_is_not_logged(
+def test_successful_probe_is_not_logged(
     roles: dict[str, Served], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gcp_aws_bridge.access")
@@ -506,7 +510,7 @@ def test_a_port_that_is_taken_is_a_clear_error(client: Client) -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "a" * 70])
-def test_an_address_that_is_not_ours_is_a_clear_error(host: str) -> None:
+def test_address_of_another_machine_is_a_clear_error(host: str) -> None:
     with pytest.raises(ConfigError, match="config/listen"):
         Address(host, 0).bound()
 
@@ -521,7 +525,7 @@ def test_two_listeners_need_two_ports(client: Client) -> None:
         pass
 
 
-def test_at_its_end_whoever_waits_is_told_and_nothing_is_logged(
+def test_waiting_clients_get_an_error_at_the_end(
     pod: Emulator, roles: dict[str, Served], caplog: pytest.LogCaptureFixture
 ) -> None:
     pod.sts.inject(Fault.hang(20), times=None)
@@ -537,7 +541,7 @@ def test_at_its_end_whoever_waits_is_told_and_nothing_is_logged(
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_nobody_listens_afterwards(roles: dict[str, Served]) -> None:
+def test_listener_is_removed_afterwards(roles: dict[str, Served]) -> None:
     app = application(endpoint(roles, Authorization()))
     with running((ANY, app)) as [url]:
         port = int(url.rpartition(":")[2])

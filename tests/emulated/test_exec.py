@@ -65,7 +65,7 @@ def started(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
 # -- exec --------------------------------------------------------------------------------------
 
 
-def test_a_program_that_knows_nothing_of_us_is_the_role(pod: Emulator) -> None:
+def test_unmodified_program_has_the_role(pod: Emulator) -> None:
     done = executed("--", sys.executable, "-c", WHO)
     assert (0, "") == (done.returncode, done.stderr)
     method, arn = done.stdout.split()
@@ -84,7 +84,7 @@ def test_a_program_that_knows_nothing_of_us_is_the_role(pod: Emulator) -> None:
     ],
     ids=lambda environ: next(iter(environ)),
 )
-def test_whatever_sdks_look_at_first_is_taken_away(environ: dict[str, str]) -> None:
+def test_variables_with_a_higher_precedence_are_removed(environ: dict[str, str]) -> None:
     if "AWS_PROFILE" in environ:
         environ = {**environ, "AWS_CONFIG_FILE": config("[profile somebody]\nregion=us-east-1\n")}
     done = executed("--", sys.executable, "-c", WHO, **environ)
@@ -97,7 +97,7 @@ def config(text: str) -> str:
     return str(file)
 
 
-def test_no_proxy_is_asked_for_the_endpoint() -> None:
+def test_endpoint_is_reached_without_a_proxy() -> None:
     """It would be given the authorization token."""
     program = "import os; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
     environ = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "a.example"}
@@ -120,7 +120,7 @@ def test_no_proxy_is_asked_for_the_endpoint() -> None:
     ],
     ids=repr,
 )
-def test_no_proxy_for_all_hosts_stays_so(environ: dict[str, str], wanted: tuple[str, str]) -> None:
+def test_no_proxy_for_all_hosts_is_kept(environ: dict[str, str], wanted: tuple[str, str]) -> None:
     """ "*" counts only as the whole value: with a host after it, all hosts would have a proxy."""
     kept = _child.without(environ, ())
     assert wanted == (kept["NO_PROXY"], kept["no_proxy"])
@@ -137,7 +137,7 @@ def test_program_uses_no_proxy_where_it_used_none(name: str) -> None:
     assert "{} {}\n" == executed("--", sys.executable, "-c", program, **environ).stdout
 
 
-def test_keys_in_the_credentials_file_do_not_come_first() -> None:
+def test_keys_in_the_credentials_file_are_not_used() -> None:
     folder = Path(os.environ["HOME"]) / ".aws"
     folder.mkdir()
     keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
@@ -147,7 +147,7 @@ def test_keys_in_the_credentials_file_do_not_come_first() -> None:
 
 
 @pytest.mark.parametrize("key", ["aws_access_key_id", "credential_process", "sso_session"])
-def test_a_default_profile_with_credentials_is_said_to_be_in_the_way(key: str) -> None:
+def test_default_profile_with_credentials_is_an_error(key: str) -> None:
     done = executed("--", "true", AWS_CONFIG_FILE=config(f"[default]\n{key} = x\n"))
     assert (1, "") == (done.returncode, done.stdout)
     assert key in done.stderr
@@ -155,7 +155,7 @@ def test_a_default_profile_with_credentials_is_said_to_be_in_the_way(key: str) -
 
 
 @pytest.mark.parametrize("where", ["BOTO_CONFIG", "~/.boto"])
-def test_a_boto_file_with_keys_is_said_to_be_in_the_way(home: Path, where: str) -> None:
+def test_boto_file_with_keys_is_an_error(home: Path, where: str) -> None:
     file = home / ".boto"
     file.write_text("[Credentials]\naws_access_key_id = AKIA\naws_secret_access_key = hush\n")
     environ = {}
@@ -170,7 +170,7 @@ def test_a_boto_file_with_keys_is_said_to_be_in_the_way(home: Path, where: str) 
     assert mended.stdout.startswith("container-role"), mended.stderr
 
 
-def test_a_boto_file_of_gsutils_is_not_in_the_way(home: Path) -> None:
+def test_boto_file_of_gsutil_is_allowed(home: Path) -> None:
     (home / ".boto").write_text("[Credentials]\ngs_oauth2_refresh_token = x\n[GSUtil]\n")
     done = executed("--", sys.executable, "-c", WHO)
     assert done.stdout.startswith("container-role"), done.stderr
@@ -181,7 +181,7 @@ def test_a_boto_file_of_gsutils_is_not_in_the_way(home: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)]
 )
-def test_the_status_is_the_commands(script: str, status: int) -> None:
+def test_exit_status_is_that_of_the_command(script: str, status: int) -> None:
     assert status == executed("--", "sh", "-c", script).returncode
 
 
@@ -192,12 +192,12 @@ def test_commands_that_cannot_be_run(tmp_path: Path) -> None:
     assert [127, 126] == statuses
 
 
-def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["exec", "--role-arn", ROLE, "--"])
     assert "exec -- COMMAND" in capsys.readouterr().err
 
 
-def test_the_commands_own_options_are_its_own() -> None:
+def test_options_of_the_command_are_passed_on() -> None:
     program = "import sys; print(sys.argv[1:])"
     words = ["--role-arn", "x", "--", "-h", "--profile=y"]
     done = executed("--", sys.executable, "-c", program, *words)
@@ -207,7 +207,7 @@ def test_the_commands_own_options_are_its_own() -> None:
 @pytest.mark.sampled(4)
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
-def test_signals_are_handed_on(name: str) -> None:
+def test_signals_are_forwarded(name: str) -> None:
     number = getattr(signal, name)
     program = (
         "import signal, sys, time\n"
@@ -233,7 +233,7 @@ def new_process_tree() -> list[str]:
     return command
 
 
-def test_as_the_first_process_of_a_container_it_buries_orphans() -> None:
+def test_first_process_of_a_container_reaps_orphans() -> None:
     first = new_process_tree()
     if not first:
         pytest.skip("no process tree of its own here: unshare is missing, or not allowed")
@@ -257,7 +257,7 @@ def test_as_the_first_process_of_a_container_it_buries_orphans() -> None:
     assert ("1 0\n", 7) == (ran.stdout, ran.returncode), ran.stderr
 
 
-def test_a_role_that_is_refused_does_not_keep_the_command_from_running(pod: Emulator) -> None:
+def test_command_runs_although_the_role_is_denied(pod: Emulator) -> None:
     pod.remove_role(ROLE)
     program = "import boto3; print(1); boto3.Session().get_credentials().access_key"
     done = executed("--", sys.executable, "-c", program)
@@ -279,9 +279,7 @@ for _ in sys.stdin:
 """
 
 
-def test_what_an_sdk_keeps_to_itself_is_said_once_and_so_is_its_end(
-    pod: Emulator, tmp_path: Path
-) -> None:
+def test_outage_and_its_end_are_logged_once(pod: Emulator, tmp_path: Path) -> None:
     pod.remove_role(ROLE)
     program = ["exec", "--role-arn", ROLE, "--", sys.executable, "-c", ASK]
     said = tmp_path / "said"
@@ -307,12 +305,12 @@ def test_what_an_sdk_keeps_to_itself_is_said_once_and_so_is_its_end(
     assert refused.startswith(f"gcp-aws-bridge: {ROLE}: no fresh credentials: Assuming {ROLE}")
     assert "Fix: " in refused
     assert refused.endswith("[exchange/denied]")
-    assert over.startswith(f"gcp-aws-bridge: {ROLE}: that is over; good for ")
+    assert over.startswith(f"gcp-aws-bridge: {ROLE}: recovered; valid for ")
 
 
 @posix
 @pytest.mark.parametrize("asker", ["goes with it", "stays"])
-def test_it_ends_with_its_command_though_sts_does_not_answer(pod: Emulator, asker: str) -> None:
+def test_ends_with_the_command_although_sts_hangs(pod: Emulator, asker: str) -> None:
     pod.sts.inject(Fault.hang(30), times=None)
     program = (
         "import os, socket, subprocess, sys\n"
@@ -339,13 +337,13 @@ def test_it_ends_with_its_command_though_sts_does_not_answer(pod: Emulator, aske
 
 
 @posix
-def test_nothing_is_left_behind() -> None:
+def test_temporary_files_are_deleted() -> None:
     program = "import os; print(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'])"
     done = executed("--", sys.executable, "-c", program)
     assert not Path(done.stdout.strip()).parent.exists()
 
 
-def test_without_the_server_extra_it_says_what_to_install(
+def test_missing_server_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -379,9 +377,7 @@ def fetched(environ: dict[str, str], path: str = "") -> dict[str, str]:
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_serves_what_it_says_until_it_is_told_to_stop(
-    pod: Emulator, tmp_path: Path, name: str
-) -> None:
+def test_serves_until_it_is_stopped(pod: Emulator, tmp_path: Path, name: str) -> None:
     pod.add_role(OTHER)
     file = tmp_path / "token"
     roles = ["--role-arn", ROLE, "--role-arn", f"second={OTHER}"]
@@ -400,7 +396,7 @@ def test_serves_what_it_says_until_it_is_told_to_stop(
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("flags", [[], ["--quiet"]], ids=str)
-def test_a_refusal_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
+def test_denial_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
     pod.remove_role(ROLE)
     file = str(tmp_path / "token")
     with serving("--role-arn", ROLE, "--token-file", file, *flags) as (process, environ):
@@ -419,7 +415,7 @@ def test_a_refusal_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str
     assert "Fix: " in line
 
 
-def test_the_kubelet_sees_it_get_ready(tmp_path: Path) -> None:
+def test_readiness_probe_succeeds_after_the_exchange(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -449,7 +445,7 @@ def test_the_kubelet_sees_it_get_ready(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_served_is_a_clear_error(
+def test_invalid_roles_are_a_clear_error(
     arguments: list[str], error_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 1 == main(["serve", "--port", "0", *arguments])
@@ -484,7 +480,7 @@ def test_a_program_has_its_token_where_temporary_files_are_a_volume_of_all(tmp_p
     assert [] == list(volume.iterdir())
 
 
-def test_what_is_no_arn_is_said_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arn_is_quoted_as_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["serve", "--role-arn", "nonsense"])
     assert '"nonsense" is not the ARN' in capsys.readouterr().err
 
@@ -530,13 +526,13 @@ def test_no_token_is_a_clear_error_and_the_file_stays(
     assert "before" == file.read_text(encoding="utf-8")
 
 
-def test_to_watch_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["token", "--watch"])
     assert "--watch needs --file" in capsys.readouterr().err
 
 
 @posix
-def test_watching_ends_when_it_is_told_to(tmp_path: Path) -> None:
+def test_watching_ends_when_it_is_stopped(tmp_path: Path) -> None:
     file = tmp_path / "token"
     with started("token", "--watch", "--file", str(file)) as process:
         eventually(file.exists)

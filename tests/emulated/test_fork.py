@@ -48,7 +48,7 @@ def in_child(work: Callable[[], Any]) -> Any:
     return answer["answer"]
 
 
-def test_a_child_does_not_exchange_again_while_the_parents_are_good(pod: Emulator) -> None:
+def test_child_uses_valid_credentials_of_its_parent(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     mine = credentials.access_key
     assert mine == in_child(lambda: credentials.access_key)

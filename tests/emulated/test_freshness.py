@@ -36,7 +36,7 @@ def landed(credentials: BridgeCredentials) -> bool:
     return soon(lambda: credentials._cache.snapshot.attempt is None)
 
 
-def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) -> None:
+def test_refresh_happens_early_and_in_the_background(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(minutes=20)  # a refresh comes between minutes 21 and 39
@@ -51,7 +51,7 @@ def test_refreshes_ahead_and_behind_the_caller(pod: Emulator, journey: Journey) 
     assert (2, 2) == (len(pod.sts.requests), len(pod.metadata.requests))
 
 
-def test_every_session_sees_the_one_refresh(pod: Emulator, journey: Journey) -> None:
+def test_all_sessions_share_a_refresh(pod: Emulator, journey: Journey) -> None:
     holders = [bridge.session(ROLE).get_credentials() for _ in range(5)]
     first = {h.access_key for h in holders if h}
     journey.travel(minutes=40)
@@ -63,7 +63,7 @@ def test_every_session_sees_the_one_refresh(pod: Emulator, journey: Journey) -> 
     assert 2 == len(pod.sts.requests)
 
 
-def test_sts_refusing_everything_is_invisible_to_the_last_seconds(
+def test_outage_of_sts_is_invisible_while_credentials_are_valid(
     pod: Emulator, journey: Journey
 ) -> None:
     credentials = bridge.credentials(ROLE)
@@ -83,9 +83,7 @@ def test_sts_refusing_everything_is_invisible_to_the_last_seconds(
     assert first != credentials.access_key
 
 
-def test_outage_that_ends_in_the_last_minutes_is_over_within_one(
-    pod: Emulator, journey: Journey
-) -> None:
+def test_recovers_within_a_minute_after_an_outage(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(minutes=40)
@@ -99,14 +97,14 @@ def test_outage_that_ends_in_the_last_minutes_is_over_within_one(
     assert soon(lambda: credentials.access_key != first)
 
 
-def test_after_a_long_sleep_nobody_gets_what_has_ended(pod: Emulator, journey: Journey) -> None:
+def test_no_expired_credentials_after_a_long_sleep(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(hours=9)
     assert first != credentials.access_key
 
 
-def test_threads_that_wait_share_the_error_and_the_request(pod: Emulator) -> None:
+def test_waiting_threads_share_the_error_and_the_request(pod: Emulator) -> None:
     pod.remove_role(ROLE)
     pod.sts.latency_s = 0.1
     credentials = bridge.credentials(ROLE)
@@ -143,7 +141,7 @@ def test_a_new_pod_waits_for_its_metadata_server(pod: Emulator) -> None:
     assert all(0.1 <= pause <= 2 for pause in sleeps)
 
 
-def test_a_cached_token_near_its_end_is_asked_for_again(pod: Emulator) -> None:
+def test_cached_token_that_is_about_to_expire_is_requested_again(pod: Emulator) -> None:
     sleeps: list[float] = []
     registry.world = World(sleep=sleeps.append)
     pod.metadata.inject(Fault.stale_token(20), times=2)
@@ -151,7 +149,7 @@ def test_a_cached_token_near_its_end_is_asked_for_again(pod: Emulator) -> None:
     assert (3, 2, 1) == (len(pod.metadata.requests), len(sleeps), len(pod.sts.requests))
 
 
-def test_a_rotated_signing_key_needs_nothing(pod: Emulator, journey: Journey) -> None:
+def test_rotated_signing_key_has_no_effect(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     pod.rotate_signing_key()
@@ -159,7 +157,7 @@ def test_a_rotated_signing_key_needs_nothing(pod: Emulator, journey: Journey) ->
     assert first != credentials.access_key
 
 
-def test_botocore_takes_it_for_its_own_refreshable_credentials(pod: Emulator) -> None:
+def test_botocore_accepts_it_as_refreshable_credentials(pod: Emulator) -> None:
     session = bridge.session(ROLE, region_name="us-east-1")
     credentials = session.get_credentials()
     assert isinstance(credentials, RefreshableCredentials)

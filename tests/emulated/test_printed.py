@@ -53,7 +53,7 @@ HOSTILE = [
 
 
 @posix
-def test_a_shell_reads_every_value_as_it_was(
+def test_shell_reads_every_value_unchanged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One process for all: it evaluates what is printed, and prints the variables."""
@@ -105,17 +105,17 @@ class Sending:
         ("http://[fd00:ec2::23]:80", "http://[fd00:ec2::23]:80", ""),
         ("http://0.0.0.0:9911", "http://127.0.0.1:9911", "same network"),
         ("http://[::]:9911", "http://[::1]:9911", "same network"),
-        ("http://10.1.2.3:9911", "http://10.1.2.3:9911", "No AWS SDK takes"),
-        ("http://169.254.170.3:9911", "http://169.254.170.3:9911", "No AWS SDK takes"),
-        ("http://[fd00::1]:9911", "http://[fd00::1]:9911", "No AWS SDK takes"),
-        ("http://[fe80::1%eth0]:9911", "http://[fe80::1%eth0]:9911", "No AWS SDK takes"),
+        ("http://10.1.2.3:9911", "http://10.1.2.3:9911", "No AWS SDK accepts"),
+        ("http://169.254.170.3:9911", "http://169.254.170.3:9911", "No AWS SDK accepts"),
+        ("http://[fd00::1]:9911", "http://[fd00::1]:9911", "No AWS SDK accepts"),
+        ("http://[fe80::1%eth0]:9911", "http://[fe80::1%eth0]:9911", "No AWS SDK accepts"),
     ],
 )
-def test_the_address_is_one_that_botocore_takes(listens: str, printed: str, warns: str) -> None:
+def test_botocore_accepts_the_printed_url(listens: str, printed: str, warns: str) -> None:
     url, warning = _for_clients(listens)
     assert printed == url
     assert (warns in warning, bool(warns)) == (True, bool(warning))
-    expected = ValueError if warns == "No AWS SDK takes" else Sent
+    expected = ValueError if warns == "No AWS SDK accepts" else Sent
     with pytest.raises(expected):
         ContainerMetadataFetcher(Sending()).retrieve_full_uri(f"{url}/credentials")
 
@@ -213,7 +213,7 @@ def configured(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=lambda given: " ".join(given)[:40])
-def test_a_reader_that_goes_away_ends_any_command_quietly(
+def test_closed_pipe_ends_any_command_without_a_message(
     configured: None, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with closed_pipe("stdout"):
@@ -228,7 +228,7 @@ def test_a_reader_that_goes_away_ends_any_command_quietly(
     [(BUILD, 0), (["nonsense"], 2), (["env", "--role-arn=x"], 1), ([*SETUP, "--output=OUT"], 0)],
     ids=lambda it: str(it)[:30],
 )
-def test_messages_that_nobody_reads_change_nothing(
+def test_closed_stderr_does_not_affect_the_command(
     configured: None,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -247,7 +247,7 @@ def test_messages_that_nobody_reads_change_nothing(
         assert 2 == len([*(tmp_path / "out").iterdir()])
 
 
-def test_an_error_of_another_kind_is_raised_as_it_is() -> None:
+def test_other_errors_are_raised_unchanged() -> None:
     def fails() -> int:
         raise BrokenPipeError("of a network")
 
@@ -256,7 +256,7 @@ def test_an_error_of_another_kind_is_raised_as_it_is() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-def test_a_full_disk_is_said(configured: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_is_reported(configured: None, capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
     with open("/dev/full", "w", encoding="utf-8") as full:
         sys.stdout = full

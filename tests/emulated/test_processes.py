@@ -76,7 +76,7 @@ def test_the_end_of_the_interpreter_is_silent(pod: Emulator, how: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent to a whole console there")
-def test_ctrl_c_while_waiting_for_the_first_credentials(pod: Emulator) -> None:
+def test_ctrl_c_interrupts_the_wait_for_credentials(pod: Emulator) -> None:
     pod.sts.inject(Fault.hang(HANGS_S))
     with started("leaving.py", ROLE, "waiting") as process:
         assert process.stdout is not None

@@ -36,7 +36,7 @@ def run(script: str) -> str:
 
 
 @pytest.mark.parametrize("block", [0, 1], ids=["the line", "what it replaces"])
-def test_both_ways_give_the_role(pod: Emulator, block: int) -> None:
+def test_both_variants_return_the_role(pod: Emulator, block: int) -> None:
     assert "assumed-role/etl" in run(blocks()[block] + WHO)
 
 

@@ -57,7 +57,7 @@ def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
 # -- the trust policy says no ------------------------------------------------------------------
 
 
-def test_refusal_shows_the_claims_and_a_statement_that_would_admit_them(pod: Emulator) -> None:
+def test_denial_shows_the_claims_and_a_statement_that_admits_them(pod: Emulator) -> None:
     pod.add_role(ROLE, audience="somebody-else")
     error = failure()
     number, email = pod.service_account.unique_id, pod.service_account.email
@@ -122,7 +122,7 @@ def no_token(pod: Emulator) -> Iterator[None]:
     yield
 
 
-def test_a_refusal_costs_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
+def test_denial_makes_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
     pod.remove_role(ROLE)
     assert "exchange/denied" == failure().error_id
     assert (1, []) == (len(pod.sts.requests), no_real_sleep)
@@ -166,7 +166,7 @@ def test_duration_over_the_roles_maximum(pod: Emulator) -> None:
     assert "duration_seconds is 7200" in error.message
 
 
-def test_a_policy_that_iam_does_not_take(pod: Emulator) -> None:
+def test_invalid_session_policy_is_an_error(pod: Emulator) -> None:
     pod.sts.inject(Fault.aws_error("MalformedPolicyDocument", "Syntax errors in policy."))
     assert "exchange/policy" == failure(policy={"not": "a policy"}).error_id
 
@@ -270,7 +270,7 @@ def test_a_pod_without_a_google_service_account(pod: Emulator) -> None:
     ],
     ids=str,
 )
-def test_what_may_pass_is_tried_again_and_served(
+def test_temporary_errors_are_retried(
     pod: Emulator, fault: Fault, no_real_sleep: list[float]
 ) -> None:
     pod.sts.inject(fault, times=2)
@@ -289,7 +289,7 @@ def test_what_may_pass_is_tried_again_and_served(
         "ValidationError",
     ],
 )
-def test_what_is_a_refusal_is_not(pod: Emulator, code: str) -> None:
+def test_denials_are_not_retried(pod: Emulator, code: str) -> None:
     pod.sts.inject(Fault.aws_error(code, "no", 403), times=None)
     error = failure()
     assert (code, False, 1) == (
@@ -300,7 +300,7 @@ def test_what_is_a_refusal_is_not(pod: Emulator, code: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.html(), Fault.body("<xml/>"), Fault.empty()], ids=str)
-def test_sts_that_goes_on_answering_garbage(pod: Emulator, fault: Fault) -> None:
+def test_sts_that_answers_garbage_is_an_error(pod: Emulator, fault: Fault) -> None:
     pod.sts.inject(fault, times=None)
     error = failure()
     assert isinstance(error, ExchangeError)

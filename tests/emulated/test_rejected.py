@@ -76,7 +76,7 @@ def test_the_request_is_signed_again_with_fresh_credentials(
 
 
 @pytest.mark.parametrize("way", [through_install, through_register])
-def test_so_do_clients_of_other_ways_in(pod: Emulator, way: Callable[[Emulator], Any]) -> None:
+def test_all_kinds_of_clients_retry(pod: Emulator, way: Callable[[Emulator], Any]) -> None:
     client = way(pod)
     client.get_caller_identity()
     refuse(pod)
@@ -87,9 +87,7 @@ def test_so_do_clients_of_other_ways_in(pod: Emulator, way: Callable[[Emulator],
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure"]
 )
-def test_what_is_no_fault_of_the_key_replaces_nothing(
-    pod: Emulator, client: Any, code: str
-) -> None:
+def test_other_errors_do_not_replace_the_credentials(pod: Emulator, client: Any, code: str) -> None:
     refuse(pod, Fault.aws_error(code, "no", 403))
     with pytest.raises(ClientError, match=code):
         client.get_caller_identity()
@@ -151,7 +149,7 @@ def test_a_request_is_sent_twice_at_most(pod: Emulator, client: Any) -> None:
     assert (2, 3) == (exchanges(pod), identities(pod))
 
 
-def test_a_service_that_refuses_every_key_is_believed_ever_more_rarely(
+def test_service_that_rejects_every_key_is_believed_less_often(
     pod: Emulator, journey: Journey
 ) -> None:
     registry.world = registry.world._replace(jitter=lambda: 1.0, spawn=lambda work: work())
@@ -177,7 +175,7 @@ def test_all_sessions_that_share_the_credentials_get_the_new_ones(
     assert 2 == exchanges(pod)
 
 
-def test_many_refused_at_once_are_one_exchange(pod: Emulator, client: Any) -> None:
+def test_simultaneous_rejections_make_one_exchange(pod: Emulator, client: Any) -> None:
     refuse(pod, times=20)
     session = bridge.session(ROLE, region_name=REGION)
     clients = [session.client("sts") for _ in range(20)]
@@ -207,7 +205,7 @@ def test_many_refused_at_once_are_one_exchange(pod: Emulator, client: Any) -> No
     assert len(failed) + 20 <= 2 * 20 - len(failed)
 
 
-def test_a_rejection_that_comes_late_does_not_replace_what_is_new(pod: Emulator) -> None:
+def test_late_rejection_does_not_replace_new_credentials(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.get_frozen_credentials()
     assert credentials.reject(first.access_key)
@@ -217,7 +215,7 @@ def test_a_rejection_that_comes_late_does_not_replace_what_is_new(pod: Emulator)
     assert 2 == exchanges(pod)
 
 
-def test_a_key_from_elsewhere_is_none_of_ours(pod: Emulator) -> None:
+def test_rejection_of_other_keys_is_ignored(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     assert not credentials.reject("AKIAIOSFODNN7EXAMPLE")
     first = credentials.get_frozen_credentials()
@@ -225,7 +223,7 @@ def test_a_key_from_elsewhere_is_none_of_ours(pod: Emulator) -> None:
     assert first is credentials.get_frozen_credentials()
 
 
-def test_static_keys_beside_ours_are_refused_as_ever(pod: Emulator, client: Any) -> None:
+def test_rejection_of_static_keys_is_not_retried(pod: Emulator, client: Any) -> None:
     other = boto3.Session("AKIAIOSFODNN7EXAMPLE", "none", region_name=REGION)
     bridge.register(other, ROLE)
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
@@ -233,7 +231,9 @@ def test_static_keys_beside_ours_are_refused_as_ever(pod: Emulator, client: Any)
     assert 1 == exchanges(pod)
 
 
-def test_what_was_rejected_is_better_than_nothing(pod: Emulator, journey: Journey) -> None:
+def test_rejected_credentials_are_kept_if_there_are_no_others(
+    pod: Emulator, journey: Journey
+) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.get_frozen_credentials()
     assert credentials.reject(first.access_key)
@@ -282,12 +282,12 @@ class Pipe(io.RawIOBase):
     ],
     ids=["none", "bytes", "form", "file", "pipe", "wrapped file", "wrapped pipe", "asynchronous"],
 )
-def test_only_what_can_be_rewound_is_sent_again(body: Any, again: bool) -> None:
+def test_only_bodies_that_can_be_rewound_are_sent_again(body: Any, again: bool) -> None:
     # botocore reads a body twice over plain HTTP, so that no emulator can be sent a pipe.
     assert again is _can_be_sent_again(body)
 
 
-def test_it_is_logged_once_without_the_key(
+def test_rejection_is_logged_once_without_the_key(
     pod: Emulator, client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     refuse(pod)

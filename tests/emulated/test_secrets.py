@@ -54,7 +54,7 @@ def test_no_log_at_any_level_has_a_secret(
     assert [] == [secret[:12] for secret in secrets if secret in text]
 
 
-def test_botocore_logs_the_users_own_calls_as_ever(
+def test_botocore_still_logs_calls_of_the_user(
     pod: Emulator, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     session = bridge.session(ROLE, region_name="us-east-1")

@@ -32,12 +32,12 @@ def costs(pod: Emulator) -> tuple[int, int]:
     return len(pod.metadata.requests), len(exchanges)
 
 
-def test_one_line_and_aws_knows_us(pod: Emulator) -> None:
+def test_one_line_gives_a_session_with_the_role(pod: Emulator) -> None:
     session = bridge.session(ROLE, role_session_name="pod-1")
     assert "arn:aws:sts::123456789012:assumed-role/etl/pod-1" == identity(session)
 
 
-def test_first_credentials_cost_two_round_trips(pod: Emulator) -> None:
+def test_first_credentials_take_two_requests(pod: Emulator) -> None:
     session = bridge.session(ROLE)
     assert (0, 0) == costs(pod)
     identity(session)
@@ -85,7 +85,7 @@ def test_sessions_that_reach_sts_in_different_ways_do_not_share_its_client() -> 
     assert 3 == len({sts_for(session, role) for session in (one, other, proxied)})
 
 
-def test_what_sts_is_asked_is_what_was_said(pod: Emulator) -> None:
+def test_request_to_sts_has_all_settings(pod: Emulator) -> None:
     identity(
         bridge.session(
             ROLE,
@@ -111,7 +111,7 @@ def test_what_sts_is_asked_is_what_was_said(pod: Emulator) -> None:
 
 
 @pytest.mark.parametrize("audience", ["aws:123456789012:etl", "https://a.example/?x=1&y=ü"])
-def test_an_audience_of_ones_own(pod: Emulator, audience: str) -> None:
+def test_audience_can_be_set(pod: Emulator, audience: str) -> None:
     pod.add_role(ROLE, audience=audience)
     assert "assumed-role/etl" in identity(bridge.session(ROLE, audience=audience))
 
@@ -159,7 +159,7 @@ def test_builds_on_a_given_botocore_session_and_replaces_its_keys(pod: Emulator)
 
 
 @pytest.mark.parametrize("how", ["argument", "role", "environment", "shell recipe", "profile"])
-def test_every_way_of_saying_it_is_the_same_request(
+def test_all_ways_of_configuration_share_one_exchange(
     pod: Emulator, how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pod.add_role(ROLE, audience="mine")
@@ -187,7 +187,7 @@ def test_every_way_of_saying_it_is_the_same_request(
     assert "arn:aws:sts::123456789012:assumed-role/etl/me" == identity(session)
 
 
-def test_no_role_anywhere_is_an_error_that_names_every_place(pod: Emulator) -> None:
+def test_missing_role_is_an_error_that_names_every_place(pod: Emulator) -> None:
     with pytest.raises(ConfigError, match=r"role_arn.*GCP_AWS_BRIDGE_ROLE_ARN.*gcp_role_arn"):
         bridge.session()
 
@@ -205,7 +205,7 @@ def trusting(arn: str) -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def test_further_hops_end_in_the_last_role(pod: Emulator) -> None:
+def test_chained_roles_end_in_the_last_role(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
     pod.add_role(LAST, trusting(TARGET))
     pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
@@ -218,7 +218,7 @@ def test_further_hops_end_in_the_last_role(pod: Emulator) -> None:
     assert (1, 3) == costs(pod)
 
 
-def test_session_policy_narrows_the_last_hop_alone(pod: Emulator) -> None:
+def test_session_policy_narrows_only_the_last_role(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
     pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
     identity(bridge.session(ROLE, chain=[TARGET], policy=POLICY))
@@ -247,7 +247,7 @@ def test_a_refused_chained_role_names_both_roles(pod: Emulator) -> None:
 # -- explicit means explicit ------------------------------------------------------------------
 
 
-def test_no_fall_through_where_there_is_no_google(
+def test_missing_google_identity_is_an_error_of_the_session(
     monkeypatch: pytest.MonkeyPatch, emulator: Emulator
 ) -> None:
     """Keys in the environment are not what `session(role)` was asked for."""

@@ -95,11 +95,11 @@ def test_partition_is_offered(partition: str, capsys: pytest.CaptureFixture[str]
     assert f"AWS_DEFAULT_REGION:-{REGIONS[partition]}" in out
 
 
-def test_without_a_terminal_what_is_missing_is_named_by_its_flag() -> None:
+def test_missing_options_are_named_without_a_terminal() -> None:
     done = run("--project=my-project", "--aws-account=123456789012")
     assert (1, "") == (done.returncode, done.stdout)
     missing = "--cluster, --location, --namespace, --ksa, --gsa, --role"
-    assert f"Not given: {missing}." in done.stderr
+    assert f"Missing options: {missing}." in done.stderr
     assert "[config/setup-missing]" in done.stderr
 
 
@@ -114,14 +114,14 @@ def test_without_a_terminal_what_is_missing_is_named_by_its_flag() -> None:
         (["--from-pod=/not/there"], "config/setup-file"),
     ],
 )
-def test_what_cannot_be_is_a_clear_error(arguments: list[str], error_id: str) -> None:
+def test_invalid_options_are_a_clear_error(arguments: list[str], error_id: str) -> None:
     done = run(*GKE, *arguments)
     assert (1, "") == (done.returncode, done.stdout)
     assert f"[{error_id}]" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_there_are_no_manifests_where_there_is_no_cluster() -> None:
+def test_manifests_without_a_cluster_are_an_error() -> None:
     elsewhere = ["--project=my-project", "--location=europe-west1", "--service=reports"]
     aws = ["--aws-account=123456789012", "--role=etl", "--gsa=etl-runner"]
     done = run("--on=cloud-run", *elsewhere, *aws, "--format=kubernetes")
@@ -143,10 +143,12 @@ OF_CLUSTER = ["--on=eks-issuer", *EC2[1:3], *IN_EKS, "--direct"]
         (["--on=lambda", *EC2[1:]], "gsa"),
     ],
 )
-def test_what_is_missing_on_aws_is_named_by_its_flag(arguments: list[str], missing: str) -> None:
+def test_missing_options_on_aws_are_named(arguments: list[str], missing: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
-    assert f"Not given: {', '.join(f'--{one}' for one in missing.split(', '))}." in done.stderr
+    assert (
+        f"Missing options: {', '.join(f'--{one}' for one in missing.split(', '))}." in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,10 +165,10 @@ def test_what_is_missing_on_aws_is_named_by_its_flag(arguments: list[str], missi
         (["--on=aws-outbound", *EC2[1:], "--direct", "--policy-arn=x"], "--policy-arn"),
     ],
 )
-def test_what_would_be_left_out_without_a_word_is_refused(arguments: list[str], named: str) -> None:
+def test_options_without_effect_are_rejected(arguments: list[str], named: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
-    assert f"nothing comes of {named}." in done.stderr
+    assert f"these options have no effect: {named}." in done.stderr
     assert "[config/setup-option]" in done.stderr
 
 
@@ -179,24 +181,24 @@ def test_what_would_be_left_out_without_a_word_is_refused(arguments: list[str], 
         *("--role=it's", '--role="etl"', "--role=a\\b", "--namespace=it's"),
     ],
 )
-def test_a_name_that_neither_cloud_takes_is_refused(argument: str) -> None:
+def test_invalid_name_is_an_error(argument: str) -> None:
     done = run(*EKS, "--direct", argument)
     assert (1, "") == (done.returncode, done.stdout)
     assert f"{argument.partition('=')[0]} is " in done.stderr
     assert "[config/setup-name]" in done.stderr
 
 
-def test_a_subject_that_is_too_long_for_google_is_refused() -> None:
+def test_too_long_subject_is_rejected() -> None:
     long = f"{'a' * 60}.{'b' * 60}"
     assert "[config/setup-subject]" in run(*OF_CLUSTER, f"--ksa={long}").stderr
 
 
-def test_manifests_of_the_other_direction_want_the_projects_number(tmp_path: Path) -> None:
+def test_manifests_on_aws_need_the_project_number(tmp_path: Path) -> None:
     done = run(*EKS, "--direct", "--format=kubernetes")
     assert (1, "") == (done.returncode, done.stdout)
-    assert "Not given: --project-number" in done.stderr
+    assert "Missing option: --project-number" in done.stderr
     done = run(*EKS, "--direct", "--format=terraform", f"--output={tmp_path / 'out'}")
-    assert "Not given: --project-number" in done.stderr
+    assert "Missing option: --project-number" in done.stderr
     assert [] == [*tmp_path.iterdir()]
     number = "--project-number=345678901234"
     assert "/projects/345678901234/" in run(*EKS, "--direct", "--format=kubernetes", number).stdout
@@ -204,7 +206,7 @@ def test_manifests_of_the_other_direction_want_the_projects_number(tmp_path: Pat
         folder = tmp_path / str(len(options))
         done = run(*EKS, "--direct", *options, f"--output={folder}")
         assert files == sorted(path.name for path in folder.iterdir())
-        assert f"Read it, then: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
+        assert f"Review it, then run: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
     assert "[config/setup-format]" in run(*EC2, "--direct", "--format=kubernetes").stderr
 
 
@@ -212,7 +214,7 @@ def test_manifests_of_the_other_direction_want_the_projects_number(tmp_path: Pat
 
 
 @pytest.mark.parametrize("asked", [GKE, [*EKS, "--gsa=etl-runner"]], ids=["gke", "eks"])
-def test_check_as_json_has_what_the_lines_have(asked: list[str], tmp_path: Path) -> None:
+def test_check_prints_the_same_findings_as_json(asked: list[str], tmp_path: Path) -> None:
     nowhere = {"PATH": str(tmp_path)}  # neither gcloud nor kubectl nor aws
     lines = run(*asked, "--check", **nowhere).stdout.splitlines()
     done = run(*asked, "--check", "--json", **nowhere)
@@ -222,14 +224,14 @@ def test_check_as_json_has_what_the_lines_have(asked: list[str], tmp_path: Path)
     for one in found["findings"]:
         assert {"state", "what", "seen", "wanted"} == one.keys()
         assert f"{one['state'].upper():8} {one['what']}" in lines
-    assert f"0 of {len(found['findings'])} as they should be." in lines
+    assert f"0 of {len(found['findings'])} are as planned." in lines
     assert "gcloud is not installed here" in {one["seen"] for one in found["findings"]}
 
 
-def test_json_is_of_check_alone() -> None:
+def test_json_needs_check() -> None:
     done = run(*GKE, "--json")
     assert (2, "") == (done.returncode, done.stdout)
-    assert "--json is for --check" in done.stderr
+    assert "--json needs --check" in done.stderr
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -253,7 +255,7 @@ APPLIED = (
         ("kubernetes", ["kubernetes.yaml"], APPLIED),
     ],
 )
-def test_files_are_what_would_be_printed(
+def test_files_have_the_printed_text(
     tmp_path: Path, form: str, files: list[str], then: str
 ) -> None:
     folder = tmp_path / "it's"
@@ -261,19 +263,19 @@ def test_files_are_what_would_be_printed(
     assert (0, "") == (done.returncode, done.stdout)
     assert files == sorted(path.name for path in folder.iterdir())
     paths = [quote(str(path)) for path in (folder, folder / "kubernetes.yaml", folder / "setup.sh")]
-    assert f"Read it, then: {then.format(*paths)}\n" in done.stderr
+    assert f"Review it, then run: {then.format(*paths)}\n" in done.stderr
     printed = run(*GKE, f"--format={form}").stdout
     assert printed in [path.read_text(encoding="utf-8") for path in folder.iterdir()]
 
 
-def test_the_same_again_is_written_and_something_else_is_not(tmp_path: Path) -> None:
+def test_existing_file_with_other_content_is_not_replaced(tmp_path: Path) -> None:
     assert 0 == run(*GKE, f"--output={tmp_path}").returncode
     assert 0 == run(*GKE, f"--output={tmp_path}").returncode
     (tmp_path / "setup.sh").write_text("# mine\n")
     (tmp_path / "kubernetes.yaml").unlink()
     done = run(*GKE, f"--output={tmp_path}")
     assert 1 == done.returncode
-    assert 'setup.sh" is there, and has something else in it.' in done.stderr
+    assert 'setup.sh" already exists with other content.' in done.stderr
     assert ["setup.sh"] == [path.name for path in tmp_path.iterdir()]
     assert "# mine\n" == (tmp_path / "setup.sh").read_text()
 
@@ -288,7 +290,7 @@ def options(*arguments: str) -> argparse.Namespace:
 
 
 def answering(*answers: str) -> tuple[Callable[[str, str], str], list[str]]:
-    """Somebody who answers in this order, and the questions that were asked."""
+    """Return a prompt with these answers, and the list of its questions."""
     left, asked = [*answers], []
 
     def ask(question: str, default: str) -> str:
@@ -298,7 +300,7 @@ def answering(*answers: str) -> tuple[Callable[[str, str], str], list[str]]:
     return ask, asked
 
 
-def test_all_that_is_missing_is_asked_for_once() -> None:
+def test_each_missing_option_is_prompted_for_once() -> None:
     ask, asked = answering(
         *("", "my-project", "prod", "europe-west1", "", "etl-runner", ""),
         *("123456789012", "etl", "", ""),
@@ -311,19 +313,19 @@ def test_all_that_is_missing_is_asked_for_once() -> None:
     assert 11 == len(asked)
 
 
-def test_what_will_not_do_is_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_answer_is_prompted_for_again(capsys: pytest.CaptureFixture[str]) -> None:
     given = [one for one in GKE if not one.startswith("--role")]
     ask, asked = answering("mars", "gke", "a b", "etl", "", "nothing", "")
     plan = _setup_plan.plan(options(*given), ask)
     assert "etl" == plan.role.name
     assert 7 == len(asked)
     said = capsys.readouterr().err
-    assert "That is none of gke, gke-issuer" in said
+    assert "The answer must be one of gke, gke-issuer" in said
     assert '--role is "a b"' in said
     assert "--policy-arn is" in said
 
 
-def test_what_is_asked_for_on_aws_is_what_is_missing_there() -> None:
+def test_prompts_on_aws_are_for_the_options_of_that_platform() -> None:
     ask, asked = answering(
         *("eks", "my-project", "123456789012", "eu-west-1", "-prod", "Prod_1"),
         *("", "etl-runner", "etl", "", "roles/pubsub.publisher"),
@@ -336,13 +338,13 @@ def test_what_is_asked_for_on_aws_is_what_is_missing_there() -> None:
     assert 11 == len(asked)
 
 
-def test_with_nothing_missing_nobody_is_asked() -> None:
+def test_no_prompt_if_nothing_is_missing() -> None:
     ask, asked = answering()
     _setup_plan.plan(options(*GKE), ask)
     assert [] == asked
 
 
-def test_a_name_of_an_account_is_one_of_the_project() -> None:
+def test_account_name_without_domain_belongs_to_the_project() -> None:
     other = "--gsa=other-one@elsewhere.iam.gserviceaccount.com"
     assert "elsewhere" == _setup_plan.plan(options(*GKE, other), None).workload.gsa_project
     with pytest.raises(ConfigError, match="--gsa is"):
@@ -350,7 +352,7 @@ def test_a_name_of_an_account_is_one_of_the_project() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
-def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
+def test_prompts_in_a_real_terminal(tmp_path: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -364,12 +366,12 @@ def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
         said = os.read(ours, 10_000).decode()
     os.close(ours)
     assert 0 == process.returncode
-    assert "Role in AWS (its name, after its path if it has one): " in said
+    assert "Role in AWS (name, with its path if it has one): " in said
     assert run(*GKE).stdout == out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
-def test_ctrl_c_at_a_question_ends_it_with_130() -> None:
+def test_ctrl_c_at_a_prompt_ends_with_130() -> None:
     import pty
 
     ours, theirs = pty.openpty()
@@ -447,20 +449,20 @@ spec: {ports: [{port: 0o120}]}
 """
 
 
-def test_a_manifest_is_rewritten_and_all_else_in_it_stays(tmp_path: Path) -> None:
+def test_manifest_is_rewritten_without_other_changes(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(MANIFEST)
     done = run(f"--from-pod={file}")
     assert REWRITTEN == done.stdout
     assert 0 == done.returncode
-    assert "done: Pod etl: asks Google and AWS itself; update and the token file" in done.stderr
+    assert "done: Pod etl: gets credentials itself; update and the token file" in done.stderr
     assert "gcp_aws_bridge.install() before the first client" in done.stderr
     assert 0 == run(f"--from-pod={file}", f"--output={tmp_path / 'out'}").returncode
     assert REWRITTEN == (tmp_path / "out/etl.yaml").read_text()
     assert MANIFEST == file.read_text()
 
 
-def test_lists_stay_where_they_are(tmp_path: Path) -> None:
+def test_indentation_of_lists_is_kept(tmp_path: Path) -> None:
     yaml = pytest.importorskip("yaml")  # which puts them under their keys
 
     def put_otherwise(text: str) -> str:
@@ -471,12 +473,12 @@ def test_lists_stay_where_they_are(tmp_path: Path) -> None:
     assert put_otherwise(REWRITTEN) == run(f"--from-pod={file}").stdout
 
 
-def test_what_is_left_is_said_and_is_status_1(tmp_path: Path) -> None:
+def test_unchanged_object_is_reported_with_status_1(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(MANIFEST.replace("doitintl/gtoken", "example.com/tokens"))
     done = run(f"--from-pod={file}")
     assert (1, "") == (done.returncode, done.stdout)
-    assert "left: Pod etl: which audience update asks a token for" in done.stderr
+    assert "left: Pod etl: the audience of update is not in the manifest" in done.stderr
 
 
 SCRIPTED = """\
@@ -510,7 +512,7 @@ data:
 """  # noqa: E501
 
 
-def test_lines_of_a_script_that_is_gone_are_no_lost_comments(tmp_path: Path) -> None:
+def test_lines_of_a_removed_script_are_not_reported_as_comments(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(SCRIPTED)
     done = run(f"--from-pod={file}")
@@ -525,7 +527,7 @@ def test_lines_of_a_script_that_is_gone_are_no_lost_comments(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell")
-def test_the_next_step_makes_the_namespace_once(tmp_path: Path) -> None:
+def test_next_step_creates_the_namespace_once(tmp_path: Path) -> None:
     """In the order printed, with a kubectl that knows which namespaces there are."""
     (tmp_path / "kubectl").write_text(
         '#!/bin/sh\necho "$@" >> log\n'
@@ -535,7 +537,7 @@ def test_the_next_step_makes_the_namespace_once(tmp_path: Path) -> None:
     for name in ("kubectl", "terraform"):
         (tmp_path / name).chmod(0o755)
     done = run(*GKE, "--format=terraform", f"--output={tmp_path / 'out'}")
-    [then] = re.findall("^Read it, then: (.*)$", done.stderr, re.M)
+    [then] = re.findall("^Review it, then run: (.*)$", done.stderr, re.M)
     for _ in range(2):
         path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         subprocess.run(["sh", "-c", then], cwd=tmp_path, env={"PATH": path}, check=True)
@@ -544,7 +546,7 @@ def test_the_next_step_makes_the_namespace_once(tmp_path: Path) -> None:
     assert [*first, ["create", "namespace"], ["apply", "-f"], *first, ["apply", "-f"]] == said
 
 
-def test_nothing_to_rewrite_is_said(tmp_path: Path) -> None:
+def test_nothing_to_rewrite_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text("kind: Service\n")
     done = run(f"--from-pod={file}")
@@ -552,20 +554,20 @@ def test_nothing_to_rewrite_is_said(tmp_path: Path) -> None:
     assert "neither a credential_process script nor a token sidecar" in done.stderr
 
 
-def test_comments_that_went_are_said(tmp_path: Path) -> None:
+def test_removed_comments_are_reported(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     comment = "      # About the sidecar.\n"
     file.write_text(MANIFEST.replace("      image: doitintl", f"{comment}      image: doitintl"))
     done = run(f"--from-pod={file}")
     assert REWRITTEN == done.stdout
-    assert 'A comment went with what it was beside: "# About the sidecar."' in done.stderr
+    assert 'A comment was removed with the lines beside it: "# About the sidecar."' in done.stderr
 
 
 @pytest.mark.parametrize(
     "text",
     ["{{ if .Values.x }}\na: b", "a: [", "\x00", "!!python/object/apply:os.system [x]\n- a: b: c"],
 )
-def test_what_is_no_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
+def test_invalid_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(text)
     done = run(f"--from-pod={file}")
@@ -574,7 +576,7 @@ def test_what_is_no_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_without_its_extra_it_is_named(tmp_path: Path) -> None:
+def test_missing_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "ruamel").mkdir()
     (tmp_path / "ruamel/__init__.py").write_text("")
     (tmp_path / "etl.yaml").write_text(MANIFEST)

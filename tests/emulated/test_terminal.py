@@ -25,7 +25,7 @@ SPINNING = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
 
 
 @pytest.mark.exhaustive
-def test_the_demo_shows_what_it_waits_for_then_what_it_cost() -> None:
+def test_demo_shows_progress_then_the_duration() -> None:
     with on_terminal(DEMO) as run:
         run.until("\r\033[K  ⠋ Amazon S3 (moto)")
         assert 0 == run.end()
@@ -44,7 +44,7 @@ def test_the_demo_shows_what_it_waits_for_then_what_it_cost() -> None:
         ("", "dumb", False, False),
     ],
 )
-def test_a_terminal_gets_what_it_can_show(
+def test_output_fits_the_terminal(
     gke_pod: GkePod, no_color: str, term: str, coloured: bool, progress: bool
 ) -> None:
     gke_pod.add_role(ROLE)
@@ -56,7 +56,7 @@ def test_a_terminal_gets_what_it_can_show(
     assert "Every step works." == text(screen(run.said, 80))[0]
 
 
-def test_the_doctor_names_the_link_that_it_waits_for(gke_pod: GkePod) -> None:
+def test_doctor_shows_the_present_step(gke_pod: GkePod) -> None:
     gke_pod.add_role(ROLE)
     gke_pod.cloud.sts.inject(Fault.hang(30), times=None)
     with on_terminal([*DOCTOR, "--timeout", "0.5"]) as run:
@@ -66,9 +66,7 @@ def test_the_doctor_names_the_link_that_it_waits_for(gke_pod: GkePod) -> None:
 
 
 @pytest.mark.parametrize("columns", [40, 72])
-def test_a_narrow_terminal_breaks_what_the_doctor_says_and_no_command(
-    gke_pod: GkePod, columns: int
-) -> None:
+def test_doctor_wraps_sentences_but_no_commands(gke_pod: GkePod, columns: int) -> None:
     gke_pod.cloud.unlink()
     with on_terminal(DOCTOR, columns=columns) as run:
         assert 1 == run.end()
@@ -83,16 +81,16 @@ def test_a_narrow_terminal_breaks_what_the_doctor_says_and_no_command(
 
 
 @pytest.mark.exhaustive
-def test_a_narrow_terminal_breaks_the_demo_between_words() -> None:
+def test_demo_wraps_between_words() -> None:
     with on_terminal(DEMO, columns=44) as run:
         assert 0 == run.end()
     lines = COLOUR.sub("", run.said).replace("\r\n", "\n").split("\n")
     too_long = [line for line in (one.rpartition("\033[K")[2] for one in lines) if len(line) > 44]
-    copied = ('    session = bridge.session("', "All of it in ")
+    copied = ('    session = bridge.session("', "Total: ")
     assert all(line.startswith(copied) or " " not in line.strip() for line in too_long)
 
 
-def test_progress_stands_beside_a_report_that_is_piped(gke_pod: GkePod) -> None:
+def test_progress_is_on_stderr_if_the_report_is_piped(gke_pod: GkePod) -> None:
     gke_pod.add_role(ROLE)
     with on_terminal([*DOCTOR, "--json"], stdout=subprocess.PIPE) as run:
         assert run.process.stdout is not None
@@ -111,9 +109,7 @@ def test_progress_stands_beside_a_report_that_is_piped(gke_pod: GkePod) -> None:
     ],
     ids=["demo", "doctor"],
 )
-def test_an_interrupt_leaves_the_terminal_sane(
-    gke_pod: GkePod, command: list[str], when: str
-) -> None:
+def test_interrupt_resets_the_terminal(gke_pod: GkePod, command: list[str], when: str) -> None:
     gke_pod.cloud.metadata.inject(Fault.hang(60), times=None)
     with on_terminal(command) as run:
         run.until(when)
@@ -126,7 +122,7 @@ def test_an_interrupt_leaves_the_terminal_sane(
     assert "" == last
 
 
-def test_a_terminal_of_another_encoding_gets_its_own_characters() -> None:
+def test_terminal_of_another_encoding_gets_ascii_characters() -> None:
     with on_terminal(DEMO, PYTHONIOENCODING="ascii") as run:
         run.until("| Amazon S3 (moto)")
         assert 0 == run.end()

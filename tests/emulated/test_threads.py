@@ -48,12 +48,12 @@ def test_a_cold_start_is_one_exchange(pod: Emulator) -> None:
     assert isinstance(outcomes[0], ReadOnlyCredentials)
 
 
-def test_sessions_of_every_thread_share_it(pod: Emulator) -> None:
+def test_sessions_of_all_threads_share_an_exchange(pod: Emulator) -> None:
     outcomes = together(lambda: bridge.credentials(ROLE).get_frozen_credentials(), threads=50)
     assert [1, 1, 1] == [len(set(outcomes)), len(pod.sts.requests), len(pod.metadata.requests)]
 
 
-def test_at_a_refresh_nobody_waits_and_one_asks(pod: Emulator, journey: Journey) -> None:
+def test_one_thread_refreshes_without_blocking_others(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     old = credentials.get_frozen_credentials()
     journey.travel(minutes=40)
@@ -65,9 +65,7 @@ def test_at_a_refresh_nobody_waits_and_one_asks(pod: Emulator, journey: Journey)
     assert 2 == len(pod.sts.requests)
 
 
-def test_after_expiry_in_an_outage_all_hear_the_same_of_one_flight(
-    pod: Emulator, journey: Journey
-) -> None:
+def test_waiting_threads_share_one_error_after_expiry(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     old = credentials.get_frozen_credentials()
     journey.travel(hours=2)

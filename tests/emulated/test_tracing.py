@@ -85,7 +85,7 @@ def test_no_error_of_botocore_quotes_an_answer_of_sts_that_cannot_be_read(
     assert [] == [text for text in traced if SECRET in text]
 
 
-def test_nor_does_one_of_the_sts_that_gives_a_pod_in_eks_its_keys(
+def test_errors_of_eks_pod_identity_quote_no_unreadable_answer(
     eks_pod: EksPod, traced: list[str]
 ) -> None:
     eks_pod.becomes(eks_pod.role_arn, how="irsa")

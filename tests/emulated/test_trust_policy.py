@@ -52,7 +52,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 @pytest.mark.skipif(not shutil.which("bash"), reason="the page is for a POSIX shell")
-def test_the_page_prints_what_it_says(pod: Emulator, tmp_path: Path) -> None:
+def test_page_shows_the_printed_text(pod: Emulator, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "gcp-aws-bridge"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_aws_bridge "$@"\n')
@@ -101,7 +101,7 @@ def test_the_page_has_every_rule() -> None:
 # -- against the emulated clouds ---------------------------------------------------------------
 
 
-def test_what_it_writes_from_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_for_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(pod.mint(AUDIENCE))
     built = run("build", "--token-file", str(tmp_path / "token"))
     assert (0, "") == (built.returncode, built.stderr)
@@ -110,7 +110,7 @@ def test_what_it_writes_from_a_token_admits_that_token(pod: Emulator, tmp_path: 
     assert (0, "Admitted.") == (checked.returncode, checked.stdout.splitlines()[0])
 
 
-def test_what_it_writes_from_a_key_file_admits_that_key_file(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_for_a_key_file_admits_its_tokens(pod: Emulator, tmp_path: Path) -> None:
     key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
     built = run("build", "--key-file", key_file, "--audience", AUDIENCE)
     assert (0, "") == (built.returncode, built.stderr)
@@ -133,7 +133,7 @@ def test_what_it_writes_from_a_key_file_admits_that_key_file(pod: Emulator, tmp_
     ("change", "status", "first"),
     [
         ({}, 0, "Admitted."),
-        ({"aud": "other"}, 1, "Refused: no statement allows it."),
+        ({"aud": "other"}, 1, "Denied: no statement allows it."),
         ({"https://aws.amazon.com/tags": {}}, 1, "Not determined: "),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: list[s
 
 
 @pytest.mark.parametrize("action", ["build", "check", "lint"])
-def test_help_says_the_exit_statuses(action: str) -> None:
+def test_help_lists_the_exit_statuses(action: str) -> None:
     done = run(action, "--help")
     assert 0 == done.returncode
     assert "Exit status: 0 " in done.stdout

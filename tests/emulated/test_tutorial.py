@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_the_tutorial_does_what_it_says(home: Path, tmp_path: Path) -> None:
+def test_commands_of_the_tutorial_print_what_it_shows(home: Path, tmp_path: Path) -> None:
     path = os.environ["PATH"] if INSTALLS else programs(tmp_path / "bin")
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -36,7 +36,5 @@ def test_the_tutorial_does_what_it_says(home: Path, tmp_path: Path) -> None:
         ("a.b", "axb", False),
     ],
 )
-def test_what_a_page_shows_is_held_against_what_is_printed(
-    expected: str, actual: str, same: bool
-) -> None:
+def test_shown_text_is_compared_with_printed_text(expected: str, actual: str, same: bool) -> None:
     assert same is is_shown(expected, actual)

@@ -139,7 +139,7 @@ def test_the_other_direction_is_what_google_auth_takes(start, tmp_path):
         (["--role", "etl"], 2, "'etl' is not the ARN of an IAM role."),
         (["--service-account", "me@gmail.com"], 2, "is not a service account's e-mail"),
         (["--service-account", ""], 2, "is not a service account's e-mail"),
-        (["--sts-port", "70000"], 1, "cannot serve the ports asked for"),
+        (["--sts-port", "70000"], 1, "cannot serve the requested ports"),
     ],
 )
 def test_values_that_cannot_be(capsys, args, status, words):

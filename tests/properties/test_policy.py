@@ -206,9 +206,7 @@ def _cases(
 @pytest.mark.timeout(300)  # hundreds of requests
 @settings(max_examples=settings().max_examples * 3)
 @given(case=_cases(_statement))
-def test_both_evaluators_say_the_same(
-    clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]
-) -> None:
+def test_evaluators_agree(clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]) -> None:
     claims, document = case
     decision = policy.evaluate(document, claims, account_id="123456789012")
     event(f"admitted: {decision.allowed}, malformed: {bool(decision.malformed)}")
@@ -264,7 +262,7 @@ def _odd_statement(claims: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any
 
 
 @given(case=_cases(_odd_statement))
-def test_what_is_not_evaluated_is_never_a_wrong_yes(
+def test_unevaluated_conditions_never_admit_by_mistake(
     clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
     claims, document = case
@@ -418,7 +416,7 @@ def _rendered(document: dict[str, Any], form: str) -> str | None:
 
 
 @given(audience=_wild, account=_wild)
-def test_a_value_is_taken_for_a_value_or_refused(audience: str, account: str) -> None:
+def test_values_are_kept_or_rejected(audience: str, account: str) -> None:
     document = _built(audience=audience, service_accounts=[NUMBERS[0]])
     for form, read in (("json", json.loads), ("terraform", _hcl), ("cloudformation", _template)):
         text = _rendered(document, form)
@@ -477,7 +475,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.skipif(not shutil.which("terraform"), reason="Terraform is not installed")
 @settings(max_examples=5)
 @given(documents=st.lists(_wild_documents, min_size=30, max_size=40))
-def test_terraform_itself_reads_it_and_finds_nothing_to_format(
+def test_terraform_reads_it_and_changes_no_format(
     documents: list[dict[str, Any]],
 ) -> None:
     texts = [_rendered(document, "terraform") for document in documents]
