@@ -17,8 +17,8 @@ from .authorized_party import kind_of as kind_of
 from .building import build, policy_of, statement_for
 from .decision import Decision, StatementVerdict, evaluate
 from .findings import Finding
+from .formats import render
 from .linting import lint
-from .rendering import render
 
 __all__ = [
     "Decision",

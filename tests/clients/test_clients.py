@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, by every road of the command line, across a refresh."""
+"""Third-party clients with every command of the command line, across a refresh."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NODES = [
     pytest.param([*NODE, provider], id=f"node {provider}", marks=needs_node)
     for provider in ("default", "fromHttp")
 ]
-# Know no token file: of our roads, only `exec` has the token in the environment too.
+# Do not support the token file: only `exec` also sets the token in the environment.
 OLD = [
     pytest.param(
         [*NODE, "fromContainerMetadata"], id="node fromContainerMetadata", marks=needs_node
@@ -181,18 +181,18 @@ def test_aws_cli_runs_in_exec(pod: Pod) -> None:
 
 
 @needs_aws
-@pytest.mark.parametrize("road", ["exec", "sidecar", "profile"])
+@pytest.mark.parametrize("method", ["exec", "sidecar", "profile"])
 def test_aws_cli_command_continues_across_a_refresh(
-    pod: Pod, road: str, request: pytest.FixtureRequest
+    pod: Pod, method: str, request: pytest.FixtureRequest
 ) -> None:
-    before, more = (EXEC, {}) if road == "exec" else ([], pod.profile(BRIDGE))
-    if road == "sidecar":
+    before, more = (EXEC, {}) if method == "exec" else ([], pod.profile(BRIDGE))
+    if method == "sidecar":
         more = request.getfixturevalue("served")
     wait = [AWS, "s3api", "wait", "object-exists", "--bucket=bucket", "--key=later"]
     with pod.running(*before, *wait, **more) as command:  # looks for it every five seconds
         while not pod.s3.keys and command.poll() is None:
             time.sleep(0.01)
-        pod.travel_to(FIRST_S + 3595)  # nobody is given the first ones any more
+        pod.travel_to(FIRST_S + 3595)  # the first credentials are not returned any more
         pod.s3.owner.put_object(Bucket="bucket", Key="later")
         assert 0 == command.wait(30)
     assert 2 == len(set(pod.s3.keys)) == len(pod.cloud.sts.requests)

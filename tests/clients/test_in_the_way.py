@@ -1,4 +1,4 @@
-"""What may stand between a program and the endpoint of `exec`: settings of whoever starts it."""
+"""Settings of the user that take precedence over the endpoint of `exec`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What `setup` writes is run: by bash, with the real AWS CLI against moto's IAM, twice.
 
 kubectl is a stand-in (`programs/cloud_cli.py`), and so is gcloud, but for one test: where the real
-one is installed, it is run against as much of Google's APIs as it asks for (`google_apis`).
+one is installed, it is run against the Google APIs that it uses (`google_apis`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GKE = (
     *("--project=my-project", "--location=europe-west1", "--cluster=prod"),
     *("--namespace=data", "--ksa=etl"),
 )
-ROADS = {
+PLATFORMS = {
     "gke": (*GKE, f"--gsa={GSA}"),
     "gke-issuer": GKE,
     "compute-engine": (
@@ -65,7 +65,7 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     "cloud-run": {"run": {"reports": {}}},
     "cloud-functions": {"function": {"reports": {"serviceConfig": {"serviceAccountEmail": GSA}}}},
 }
-every_road = pytest.mark.parametrize("road", ROADS)
+each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
 
 class Clouds:
@@ -104,8 +104,15 @@ class Clouds:
     def put(self, state: dict[str, Any]) -> None:
         (self.bin / "state.json").write_text(json.dumps(state))
 
-    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "gcp_aws_bridge",
+            "setup",
+            f"--on={platform}",
+            *PLATFORMS[platform],
+        ]
         return subprocess.run(
             [*command, *self.options, *more],
             capture_output=True,
@@ -115,10 +122,10 @@ class Clouds:
             stdin=subprocess.DEVNULL,
         )
 
-    def run(self, road: str) -> subprocess.CompletedProcess[str]:
+    def run(self, platform: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(BASH)],
-            input=self.setup(road).stdout,
+            input=self.setup(platform).stdout,
             capture_output=True,
             text=True,
             check=False,
@@ -172,22 +179,22 @@ def moto_reset(url: str) -> None:
     urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
 
 
-@every_road
-def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, road: str) -> None:
-    before = clouds.setup(road, "--check")
+@each_platform
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, platform: str) -> None:
+    before = clouds.setup(platform, "--check")
     assert 1 == before.returncode
     assert f"MISSING  trust policy of {ROLE}" in before.stdout
     assert "UNKNOWN" not in before.stdout
-    clouds.put(DEPLOYED.get(road, {}))
-    first = clouds.run(road)
+    clouds.put(DEPLOYED.get(platform, {}))
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
     state, made = clouds.state, clouds.made()
     assert PERMISSIONS == made["inline"]
     assert ["read"] == made["attached"]
-    after = clouds.setup(road, "--check")
+    after = clouds.setup(platform, "--check")
     assert 0 == after.returncode, after.stdout + after.stderr
     assert {"ok"} == {line.split()[0] for line in after.stdout.split("\n\n")[0].splitlines()}
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
     assert (state, made) == (clouds.state, clouds.made())
 

@@ -48,7 +48,7 @@ POOL = (
 )
 EKS = ("--region=eu-west-1", "--cluster=prod", "--namespace=data", "--ksa=etl")
 IN_ROLE = ("--role=etl", "--role-path=/team/")
-ROADS = {
+PLATFORMS = {
     "eks": (*EKS, *IN_ROLE),
     "eks-irsa": (*EKS, *IN_ROLE),
     "eks-issuer": EKS,
@@ -57,7 +57,7 @@ ROADS = {
     "lambda": IN_ROLE,
     "aws-outbound": IN_ROLE,
 }
-every_road = pytest.mark.parametrize("road", ROADS)
+each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 PROGRAMS = Path(__file__).parent / "programs"
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
@@ -100,8 +100,15 @@ class Clouds:
     def put(self, state: dict[str, Any]) -> None:
         (self.bin / "state.json").write_text(json.dumps(state))
 
-    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "gcp_aws_bridge",
+            "setup",
+            f"--on={platform}",
+            *PLATFORMS[platform],
+        ]
         return subprocess.run(
             [*command, *self.options, *more],
             capture_output=True,
@@ -111,8 +118,8 @@ class Clouds:
             stdin=subprocess.DEVNULL,
         )
 
-    def run(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        written = self.setup(road, *more)
+    def run(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        written = self.setup(platform, *more)
         assert 0 == written.returncode, written.stderr
         return subprocess.run(
             [str(BASH)],
@@ -125,7 +132,7 @@ class Clouds:
         )
 
     def add_role(self, description: str = "For backups.") -> None:
-        """One that somebody else made."""
+        """A role that was created outside of the script."""
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "ec2.amazonaws.com"},
@@ -138,7 +145,7 @@ class Clouds:
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
         )
 
-    def made(self, road: str) -> Any:
+    def made(self, platform: str) -> Any:
         """What there is of it in AWS."""
         found: dict[str, Any] = {
             "addons": [*self.eks.addons],
@@ -146,7 +153,7 @@ class Clouds:
             "providers": self.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
             "profiles": self.iam.list_instance_profiles()["InstanceProfiles"],
         }
-        if road != "eks-issuer":
+        if platform != "eks-issuer":
             found["role"] = self.iam.get_role(RoleName="etl")["Role"]
             found["inline"] = self.iam.list_role_policies(RoleName="etl")["PolicyNames"]
         return found
@@ -154,7 +161,7 @@ class Clouds:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The program `aws`: the real one, which need not be imported anew for each command."""
+    """The real program `aws`, which is imported once for all commands."""
     source = PROGRAMS / "aws_at_hand.py"
     path = tmp_path_factory.mktemp("aws") / "socket"
     with subprocess.Popen([sys.executable, str(source), str(path)]) as process:
@@ -220,44 +227,44 @@ def states(check: subprocess.CompletedProcess[str]) -> set[str]:
     return {line.split()[0] for line in check.stdout.split("\n\n")[0].splitlines()}
 
 
-@every_road
-def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, road: str) -> None:
-    if road == "aws-outbound":
+@each_platform
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, platform: str) -> None:
+    if platform == "aws-outbound":
         clouds.add_role()
-    before = clouds.setup(road, "--check")
+    before = clouds.setup(platform, "--check")
     assert 1 == before.returncode
-    provider = "k8s-data-etl" if road == "eks-issuer" else "aws-etl"
+    provider = "k8s-data-etl" if platform == "eks-issuer" else "aws-etl"
     assert f"MISSING  provider {provider}" in before.stdout
     assert "UNKNOWN" not in before.stdout, before.stdout
-    first = clouds.run(road)
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
-    state, made = clouds.state, clouds.made(road)
-    after = clouds.setup(road, "--check")
+    state, made = clouds.state, clouds.made(platform)
+    after = clouds.setup(platform, "--check")
     assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
-    assert (state, made) == (clouds.state, clouds.made(road))
+    assert (state, made) == (clouds.state, clouds.made(platform))
 
 
 @pytest.mark.parametrize(
-    ("road", "direct"),
+    ("platform", "direct"),
     [("eks", False), ("eks-issuer", False), ("eks-issuer", True), ("aws-outbound", True)],
 )
 def test_real_gcloud_accepts_each_command(
-    clouds: Clouds, real_gcloud: google_apis.GoogleApis, road: str, direct: bool
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str, direct: bool
 ) -> None:
     apis = real_gcloud
-    if road == "aws-outbound":
+    if platform == "aws-outbound":
         clouds.add_role()
     if direct:
         clouds.options[2] = "--direct"
-    assert "UNKNOWN" not in clouds.setup(road, "--check").stdout
-    first = clouds.run(road)
+    assert "UNKNOWN" not in clouds.setup(platform, "--check").stdout
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
     pools, policies = json.loads(json.dumps([apis.pools, apis.policies]))
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
-    after = clouds.setup(road, "--check")
+    after = clouds.setup(platform, "--check")
     assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
     assert (pools, policies) == (apis.pools, apis.policies)
     [provider] = [one for path, one in pools.items() if "/providers/" in path]
@@ -265,32 +272,32 @@ def test_real_gcloud_accepts_each_command(
         "eks": {"aws": {"accountId": "123456789012"}},
         "eks-issuer": {"oidc": {"issuerUri": ISSUER}},
         "aws-outbound": {"oidc": {"issuerUri": OUTBOUND}},
-    }[road].items() <= provider.items()
+    }[platform].items() <= provider.items()
     [member] = policies["my-project"]["bindings"][0]["members"]
     subject = "k8s-data-etl:system:serviceaccount:data:etl"
     principal = {
         "eks": f"principalSet://{POOL}/attribute.aws_role/{SESSIONS}",
         "eks-issuer": f"principal://{POOL}/subject/{subject}",
         "aws-outbound": f"principal://{POOL}/subject/{ROLE}",
-    }[road]
+    }[platform]
     assert (principal if direct else f"serviceAccount:{GSA}") == member
     if not direct:
         assert [principal] == policies[GSA]["bindings"][0]["members"]
 
 
 def test_changed_provider_is_corrected(clouds: Clouds, real_gcloud: google_apis.GoogleApis) -> None:
-    road = "eks-issuer"
-    assert 0 == clouds.run(road).returncode
+    platform = "eks-issuer"
+    assert 0 == clouds.run(platform).returncode
     [path] = [path for path in real_gcloud.pools if "/providers/" in path]
     good = json.loads(json.dumps(real_gcloud.pools[path]))
     del real_gcloud.pools[path]["attributeCondition"]
     real_gcloud.pools[path]["oidc"] |= {"allowedAudiences": ["sts.amazonaws.com"]}
-    check = clouds.setup(road, "--check")
+    check = clouds.setup(platform, "--check")
     assert 1 == check.returncode
     for name in ("attributeCondition", "oidc"):
         assert f"DIFFERS  {name} of provider k8s-data-etl" in check.stdout
-    assert 0 == clouds.run(road).returncode
-    assert 0 == clouds.setup(road, "--check").returncode
+    assert 0 == clouds.run(platform).returncode
+    assert 0 == clouds.setup(platform, "--check").returncode
     assert good["attributeCondition"] == real_gcloud.pools[path]["attributeCondition"]
 
 
@@ -411,9 +418,9 @@ def test_nothing_is_created_in_a_project_with_another_number(clouds: Clouds) -> 
 def test_script_contains_the_manifests(clouds: Clouds) -> None:
     yaml = pytest.importorskip("yaml")
     number = f"--project-number={google_apis.PROJECT_NUMBER}"
-    for road in ("eks", "eks-issuer"):
-        assert 0 == clouds.run(road).returncode
-        written = yaml.safe_load_all(clouds.setup(road, "--format=kubernetes", number).stdout)
+    for platform in ("eks", "eks-issuer"):
+        assert 0 == clouds.run(platform).returncode
+        written = yaml.safe_load_all(clouds.setup(platform, "--format=kubernetes", number).stdout)
         for one in written:
             name = f"{one['kind']}/{one['metadata']['name']}"
             assert one == clouds.state["kubernetes"][name]

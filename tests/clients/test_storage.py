@@ -11,7 +11,7 @@ from .conftest import ROLE, Pod
 
 @pytest.fixture
 def issued(pod: Pod) -> dict[str, str]:
-    # STS goes by the pod's clock, and asks nobody for a signature here.
+    # STS uses the pod's clock, and does not check signatures here.
     sts = boto3.client(
         "sts",
         endpoint_url=pod.cloud.sts.url,

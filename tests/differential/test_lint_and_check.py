@@ -16,12 +16,12 @@ from gcp_aws_bridge.policy.vocabulary import ONE_ACCOUNT, vocabulary
 
 from .pairs import GOOGLE, ISSUERS, Maker
 
-# Rules that say of a statement that it admits nobody,
+# Rules about statements that admit no token,
 HOPELESS = {"never-matches", "principal", "action", "denied", "two-accounts"}
 MALFORMED = {"not-principal", "unknown-operator", "key-format", "duplicate-key", "duplicate-sid"}
 # and of a value that no token has it.
 VALUES = {"email", "not-a-number", "not-a-subject", "literal-wildcard"}
-# Rules about what may hide that nobody is admitted.
+# Rules about mistakes that may hide that no token is admitted.
 HIDING = {*HOPELESS, *MALFORMED, *VALUES, "absent-key", "empty-list", "audience-in-aud"}
 SEEDS = range(10)
 

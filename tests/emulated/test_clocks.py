@@ -44,7 +44,7 @@ def test_clock_set_back_does_not_extend_the_lifetime(pod: Emulator, machine: Man
     assert 1 == len(pod.sts.requests)  # and it is no reason to ask again
     pod.clock = lambda: right + timedelta(hours=1)
     machine.advance(3600)
-    machine.set_wall_clock(right + timedelta(hours=1))  # NTP has mended it by then
+    machine.set_wall_clock(right + timedelta(hours=1))  # NTP has corrected it by then
     assert first != credentials.get_frozen_credentials()
 
 

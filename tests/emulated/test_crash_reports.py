@@ -62,7 +62,7 @@ def ask(made: Any) -> Callable[[], Any]:
     return lambda: made.get_frozen_credentials()
 
 
-def ask_anew() -> None:
+def new_exchange() -> None:
     made_again().get_frozen_credentials()
 
 
@@ -70,8 +70,8 @@ def ask_anew() -> None:
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
-    ask_anew()  # so that what is loaded once is loaded
-    steps = crash_reports.steps(ask_anew)
+    new_exchange()  # so that what is loaded once is loaded
+    steps = crash_reports.steps(new_exchange)
     assert len(steps) > 150
     failures = 0
     for step in steps:
@@ -136,8 +136,8 @@ def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) 
     def of_others(path: str) -> bool:
         return any(f"/{name}/" in path for name in ("botocore", "urllib3", "json", "http"))
 
-    ask_anew()
-    steps = crash_reports.steps(ask_anew, of_others)
+    new_exchange()
+    steps = crash_reports.steps(new_exchange, of_others)
     assert len(steps) > 500
     for step in steps[:: len(steps) // 150]:
         made = made_again()
@@ -154,7 +154,7 @@ FOUND = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 @pytest.fixture
 def keys_around(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Secrets:
-    """AWS keys of somebody's own in the environment and in the profile."""
+    """AWS keys of the user in the environment and in the profile."""
     config = tmp_path / "config"
     config.write_text(
         f"[default]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {FOUND}\n"

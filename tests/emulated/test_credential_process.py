@@ -137,7 +137,7 @@ def test_only_the_error_is_on_stderr(pod: Emulator) -> None:
         (("--role-arn", "etl"), "config/role-arn"),
         (("--role-arn", ROLE, "--duration-seconds", "1"), "config/duration"),
         (("--role-arn", ROLE, "--chain", "x"), "config/role-arn"),
-        (("--profile", "nobody"), "config/profile"),
+        (("--profile", "absent"), "config/profile"),
         (("--role-arn", ROLE, "--id-token-file", "/nowhere"), "token/file-missing"),
     ],
     ids=str,
@@ -198,7 +198,7 @@ def test_fifty_processes_share_one_error(pod: Emulator) -> None:
     said = [one.communicate(timeout=60)[1] for one in started]
     assert {1} == {one.returncode for one in started}
     assert all(b"[exchange/denied]" in one for one in said)
-    assert len(pod.sts.requests) <= 3  # a refusal is remembered for a second or two
+    assert len(pod.sts.requests) <= 3  # a denial is remembered for a second or two
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing can be killed so here")
@@ -324,7 +324,7 @@ def test_others_use_cached_credentials_during_a_refresh(
     assert first != ask()
 
 
-# -- nobody gets another's ---------------------------------------------------------------------
+# -- no shared credentials ---------------------------------------------------------------------
 
 SETTINGS = {"role_arn": ROLE}
 ENVIRON = {"HOME": "/h"}

@@ -1,4 +1,4 @@
-"""Application-default credentials that give an ID token, and those that do not: real files."""
+"""Application-default credentials with and without ID tokens, from real files."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ spec:
 SHOWN = {
     "doctor": ["Every step works."],
     "exec": [":assumed-role/etl/"],
-    "migrate": ["asks Google and AWS itself"],
+    "migrate": ["gets credentials itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
 }
 

@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Whoever asks; with the authorization token unless told otherwise."""
+    """Client that sends the authorization token by default."""
 
     def __init__(self, url: str, authorization: Authorization) -> None:
         self.url = url
@@ -189,7 +189,7 @@ def test_boto3_shows_the_failure(
     "token", [None, "", "wrong", "\xff\xfe", "Bearer x", "x" * 10_000], ids=str
 )
 def test_no_credentials_without_the_token(client: Client, token: str | None) -> None:
-    for path in (PATH, f"{PATH}/etl", f"{PATH}/nobody", "/"):
+    for path in (PATH, f"{PATH}/etl", f"{PATH}/unknown", "/"):
         answer = client.get(path, Authorization=token)
         assert (401, "Unauthorized") == (answer.status, answer.body["code"])
     assert 401 == client.get(Authorization=f"Bearer {client.authorization.token}").status
@@ -208,7 +208,7 @@ def test_previous_token_is_valid_until_the_next_rotation(client: Client) -> None
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "/credentials/", "//credentials", "/credentials/nobody", "/credentials/etl/x"),
+        *("/", "/credentials/", "//credentials", "/credentials/unknown", "/credentials/etl/x"),
         *("/credentials/../credentials", "/credentials/%2e%2e/etl", "/Credentials", "/healthz"),
         *("/credentials%00", "/credentials/etl%0d%0aX:y", "/%63redentials/et%", "*"),
     ],

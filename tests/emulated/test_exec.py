@@ -77,7 +77,7 @@ def test_unmodified_program_has_the_role(pod: Emulator) -> None:
     "environ",
     [
         {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"},
-        {"AWS_PROFILE": "somebody"},
+        {"AWS_PROFILE": "other"},
         {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": OTHER},
         {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"},
         {"AWS_CREDENTIAL_FILE": "/nowhere"},
@@ -86,7 +86,7 @@ def test_unmodified_program_has_the_role(pod: Emulator) -> None:
 )
 def test_variables_with_a_higher_precedence_are_removed(environ: dict[str, str]) -> None:
     if "AWS_PROFILE" in environ:
-        environ = {**environ, "AWS_CONFIG_FILE": config("[profile somebody]\nregion=us-east-1\n")}
+        environ = {**environ, "AWS_CONFIG_FILE": config("[profile other]\nregion=us-east-1\n")}
     done = executed("--", sys.executable, "-c", WHO, **environ)
     assert done.stdout.startswith("container-role"), done.stderr
 
@@ -166,8 +166,8 @@ def test_boto_file_with_keys_is_an_error(home: Path, where: str) -> None:
     assert "aws_access_key_id" in done.stderr
     assert "[config/boto-config]" in done.stderr
     assert "hush" not in done.stderr
-    mended = executed("--", sys.executable, "-c", WHO, BOTO_CONFIG=os.devnull)
-    assert mended.stdout.startswith("container-role"), mended.stderr
+    corrected = executed("--", sys.executable, "-c", WHO, BOTO_CONFIG=os.devnull)
+    assert corrected.stdout.startswith("container-role"), corrected.stderr
 
 
 def test_boto_file_of_gsutil_is_allowed(home: Path) -> None:
@@ -239,7 +239,7 @@ def test_first_process_of_a_container_reaps_orphans() -> None:
         pytest.skip("no process tree of its own here: unshare is missing, or not allowed")
     script = (
         "import os, subprocess, sys, time\n"
-        "subprocess.run(['sh', '-c', 'sleep 0.05 & sleep 0.05 &'])\n"  # nobody waits for these
+        "subprocess.run(['sh', '-c', 'sleep 0.05 & sleep 0.05 &'])\n"  # orphans
         "def dead():\n"
         "    stats = [open(f'/proc/{p}/stat').read() for p in os.listdir('/proc') if p.isdigit()]\n"
         "    return [s for s in stats if ') Z ' in s]\n"

@@ -83,7 +83,7 @@ def test_a_child_never_uses_the_parents_connection(pod: Emulator) -> None:
 
 
 def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
-    """The thread that held the flight is not in the child, which must not wait for it."""
+    """The thread of the refresh does not exist in the child, which must not wait for it."""
     pod.sts.latency_s = 0.3
     credentials = bridge.credentials(ROLE)
     waiting = threading.Thread(target=credentials.get_frozen_credentials)

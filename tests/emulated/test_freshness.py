@@ -31,7 +31,7 @@ def soon(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def landed(credentials: BridgeCredentials) -> bool:
+def refreshed(credentials: BridgeCredentials) -> bool:
     """No attempt is under way: time must not jump while one is."""
     return soon(lambda: credentials._cache.snapshot.attempt is None)
 
@@ -73,13 +73,13 @@ def test_outage_of_sts_is_invisible_while_credentials_are_valid(
     for _ in range(28 * 6):
         journey.travel(seconds=10)
         assert first == credentials.access_key
-        assert landed(credentials)
+        assert refreshed(credentials)
     journey.travel(seconds=55)
     with pytest.raises(CredentialRetrievalError, match="AccessDenied"):
         credentials.get_frozen_credentials()
 
     pod.sts.clear_faults()
-    journey.travel(seconds=15)  # the longest that a refusal is remembered
+    journey.travel(seconds=15)  # the longest that a denial is remembered
     assert first != credentials.access_key
 
 
@@ -90,7 +90,7 @@ def test_recovers_within_a_minute_after_an_outage(pod: Emulator, journey: Journe
     with pod.sts.down():
         for _ in range(16 * 6):
             assert first == credentials.access_key
-            assert landed(credentials)
+            assert refreshed(credentials)
             journey.travel(seconds=10)
     journey.travel(seconds=60)
     credentials.get_frozen_credentials()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source check
 
 
 @pytest.fixture(autouse=True)
-def nobody_listens_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_listeners_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gcp_aws_bridge._cache.events._listeners", {})
 
 
@@ -46,7 +46,7 @@ def test_events_are_printed(pod: Emulator, capsys: pytest.CaptureFixture[str]) -
     namespace = run("observe.md", 1)
     held = bridge.credentials(ROLE)
     held.get_frozen_credentials()
-    printed: list[str] = []  # the event comes a moment after the caller was served
+    printed: list[str] = []  # the event comes shortly after the answer
     eventually(lambda: printed.append(capsys.readouterr().out) or "".join(printed).endswith("\n"))
     assert "".join(printed).startswith(f"exchanged {ROLE} 0.")
     namespace["stop"]()

@@ -103,8 +103,8 @@ class Sending:
         ("http://169.254.170.2:80", "http://169.254.170.2:80", ""),
         ("http://169.254.170.23:80", "http://169.254.170.23:80", ""),
         ("http://[fd00:ec2::23]:80", "http://[fd00:ec2::23]:80", ""),
-        ("http://0.0.0.0:9911", "http://127.0.0.1:9911", "same network"),
-        ("http://[::]:9911", "http://[::1]:9911", "same network"),
+        ("http://0.0.0.0:9911", "http://127.0.0.1:9911", "share the network"),
+        ("http://[::]:9911", "http://[::1]:9911", "share the network"),
         ("http://10.1.2.3:9911", "http://10.1.2.3:9911", "No AWS SDK accepts"),
         ("http://169.254.170.3:9911", "http://169.254.170.3:9911", "No AWS SDK accepts"),
         ("http://[fd00::1]:9911", "http://[fd00::1]:9911", "No AWS SDK accepts"),
@@ -192,7 +192,7 @@ PRINTING = [
 
 @contextlib.contextmanager
 def closed_pipe(name: str) -> Iterator[None]:
-    """Let one of the standard streams be a pipe that nobody reads any more."""
+    """Make one of the standard streams a pipe whose reader is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     before = getattr(sys, name)

@@ -34,14 +34,14 @@ def test_a_pool_of_workers(pod: Emulator, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} on this platform")
     ran = run("pool.py", method, ROLE)
-    mine, theirs = json.loads(ran.stdout)
-    assert 4 == len(theirs)
+    mine, others = json.loads(ran.stdout)
+    assert 4 == len(others)
     if method == "fork":  # what is valid is inherited
-        assert {mine} == set(theirs)
+        assert {mine} == set(others)
         assert 1 == len(pod.sts.requests)
     else:  # once in each worker that got work
-        assert 1 + len(set(theirs)) == len(pod.sts.requests)
-        assert len(set(theirs)) <= 2
+        assert 1 + len(set(others)) == len(pod.sts.requests)
+        assert len(set(others)) <= 2
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not here")

@@ -209,7 +209,7 @@ def test_doctor_names_no_proxy_that_is_not_used(
 
 @pytest.fixture
 def https(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """STS behind TLS, whose certificate is also that of AWS's STS and of the proxy."""
+    """STS behind TLS, with a certificate that is also valid for AWS STS and for the proxy."""
     context = context_for(tmp_path, "127.0.0.1", "127.0.0.2", "sts.us-east-1.amazonaws.com")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     with https_in_front_of(pod.sts.url, context) as url:

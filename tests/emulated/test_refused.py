@@ -54,7 +54,7 @@ def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
     return error
 
 
-# -- the trust policy says no ------------------------------------------------------------------
+# -- the trust policy denies the token ------------------------------------------------------------
 
 
 def test_denial_shows_the_claims_and_a_statement_that_admits_them(pod: Emulator) -> None:
@@ -340,7 +340,7 @@ def test_plain_http_to_another_host_is_refused(
 def test_plain_http_is_refused_of_every_client(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the hops', too, which botocore makes anew, reading the environment anew."""
+    """Also for chained roles, for whose clients botocore reads the environment again."""
     credentials = bridge.credentials(ROLE, chain=[ROLE])
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example:8080")
     with pytest.raises(CredentialRetrievalError, match=r"config/sts-plain-http"):

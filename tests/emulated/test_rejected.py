@@ -201,7 +201,7 @@ def test_simultaneous_rejections_make_one_exchange(pod: Emulator, client: Any) -
     for thread in threads:
         thread.join()
     assert 2 == exchanges(pod)
-    # Those whose second try met one of the twenty refusals as well; no more than that.
+    # Requests whose second attempt met one of the twenty rejections as well, and no others.
     assert len(failed) + 20 <= 2 * 20 - len(failed)
 
 

@@ -197,7 +197,7 @@ def test_a_role_and_settings_together_are_an_error() -> None:
         bridge.session(bridge.Role(ROLE), audience="x", duration_seconds=900)
 
 
-# -- hops --------------------------------------------------------------------------------------
+# -- role chaining -----------------------------------------------------------------------------
 
 
 def trusting(arn: str) -> dict[str, object]:

@@ -355,12 +355,12 @@ def test_account_name_without_domain_belongs_to_the_project() -> None:
 def test_prompts_in_a_real_terminal(tmp_path: Path) -> None:
     import pty
 
-    ours, theirs = pty.openpty()
+    ours, others = pty.openpty()
     command = [sys.executable, "-m", "gcp_aws_bridge", "setup", *GKE[:-1]]
     with subprocess.Popen(
-        command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True
+        command, stdin=others, stderr=others, stdout=subprocess.PIPE, text=True
     ) as process:
-        os.close(theirs)
+        os.close(others)
         os.write(ours, b"gke\netl\n\n\n")
         out, _ = process.communicate(timeout=50)
         said = os.read(ours, 10_000).decode()
@@ -374,10 +374,10 @@ def test_prompts_in_a_real_terminal(tmp_path: Path) -> None:
 def test_ctrl_c_at_a_prompt_ends_with_130() -> None:
     import pty
 
-    ours, theirs = pty.openpty()
+    ours, others = pty.openpty()
     command = [sys.executable, "-m", "gcp_aws_bridge", "setup"]
-    with subprocess.Popen(command, stdin=theirs, stderr=theirs, start_new_session=True) as process:
-        os.close(theirs)
+    with subprocess.Popen(command, stdin=others, stderr=others, start_new_session=True) as process:
+        os.close(others)
         os.read(ours, 1)  # the first question
         os.write(ours, b"\x04")  # Ctrl-D, which is as good
         assert 130 == process.wait(50)

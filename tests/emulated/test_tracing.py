@@ -55,7 +55,7 @@ UNREADABLE = {
 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What tracers record of the errors of botocore's clients: they wrap this method."""
+    """Errors of botocore clients that tracers record by wrapping this method."""
     recorded: list[str] = []
     call: Any = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 

@@ -230,7 +230,7 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [["check", "-"], ["build"]])
 def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: list[str]) -> None:
-    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # nobody's
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # not a real token
     done = run(*command, "--token", token)
     assert (2, "") == (done.returncode, done.stdout)
     assert "[config/token-on-command-line]" in done.stderr

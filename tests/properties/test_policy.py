@@ -37,7 +37,7 @@ SUBJECTS = ("system:serviceaccount:default:etl", "system:serviceaccount:default:
 
 
 class Clouds:
-    """A role in the emulated clouds, and whom it admits, by its real STS."""
+    """A role in the emulated clouds, and the tokens that their STS admits."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.cloud = cloud
@@ -497,7 +497,7 @@ def _terraform(folder: str, *arguments: str, stdin: str = "") -> str:
         ["terraform", *arguments],
         input=stdin,
         cwd=folder,
-        # Its home is the folder, and it asks nobody whether there is a newer one.
+        # Its home is the folder, and it does not check for a newer version.
         env={**os.environ, "HOME": folder, "CHECKPOINT_DISABLE": "1"},
         capture_output=True,
         text=True,

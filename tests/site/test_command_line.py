@@ -22,7 +22,7 @@ def test_the_page_is_what_would_be_written() -> None:
 
 
 def parsers(name: str) -> Iterator[argparse.ArgumentParser]:
-    """The parser of a command, and those of what is below it."""
+    """Return the parser of a command, and the parsers of its subcommands."""
     top = command_line.parser_of(name)
     yield top
     for choices in command_line.commands_of(top):

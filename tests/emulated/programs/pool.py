@@ -15,5 +15,5 @@ if __name__ == "__main__":
     method, role = sys.argv[1:]
     mine = key(bridge.Role(role))
     with multiprocessing.get_context(method).Pool(2) as pool:
-        theirs = pool.map(key, [bridge.Role(role)] * 4, chunksize=1)
-    print(json.dumps([mine, theirs]))
+        others = pool.map(key, [bridge.Role(role)] * 4, chunksize=1)
+    print(json.dumps([mine, others]))

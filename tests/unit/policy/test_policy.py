@@ -15,7 +15,7 @@ from gcp_aws_bridge.cli import trust_policy
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy.authorized_party import aws_audience, kind_of
 from gcp_aws_bridge.policy.conditions import matches
-from gcp_aws_bridge.policy.rendering import FORMS
+from gcp_aws_bridge.policy.formats import FORMS
 
 GOOGLE = "accounts.google.com"
 NUMBER, OTHER = "104203741234567890123", "104203741234567890124"
@@ -655,7 +655,7 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
             {"Condition": {"StringEquals": {f"{GOOGLE}:sub": NUMBER, f"{GOOGLE}:SUB": NUMBER}}},
             ["duplicate-key", "missing-aud", "missing-oaud"],
         ),
-        # Principals that name nobody.
+        # Principals that match no identity.
         *(
             ({"Principal": {"Federated": name}, "Condition": equals(**PINS)}, ["principal"])
             for name in (

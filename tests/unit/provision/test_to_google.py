@@ -1,4 +1,4 @@
-"""What `setup` writes for a workload on AWS: whom it lets in, and by whom it is taken."""
+"""What `setup` writes for a workload on AWS: which identities it admits, and what reads it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ in_clusters = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "eks-issue
 with_roles = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "ec2", "ecs", "lambda"])
 
 
-# -- whom it lets in -------------------------------------------------------------------------------
+# -- admitted identities --------------------------------------------------------------------------
 
 
 def extract(value: Any, template: Any) -> Any:
@@ -549,7 +549,7 @@ def test_difference_is_reported(key: str, value: Any, wanted: tuple[str, str]) -
         ("eks", {"attributeMapping": {"google.subject": "assertion.arn"}}, "attributeMapping"),
         ("eks", {"aws": {"accountId": "9" * 12}}, "aws"),
         ("eks-issuer", {"oidc": {"issuerUri": "https://example.com"}}, "oidc"),
-        # Tokens for somebody else; keys of somebody else.
+        # Tokens for other audiences; keys of other identities.
         ("eks-issuer", {"oidc": {"issuerUri": ISSUER, "allowedAudiences": ["sts"]}}, "oidc"),
         ("eks-issuer", {"oidc": {"issuerUri": ISSUER, "jwksJson": "{}"}}, "oidc"),
     ],

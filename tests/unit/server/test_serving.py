@@ -15,11 +15,11 @@ from gcp_aws_bridge.exceptions import ExchangeError
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 AWAY = ExchangeError("STS is away.", error_id="exchange/unreachable", retryable=True)
-DENIED = ExchangeError("STS said no.", fix="let it.", error_id="exchange/denied")
+DENIED = ExchangeError("STS denied it.", fix="allow it.", error_id="exchange/denied")
 
 
 class Serving:
-    """A cache that somebody asks every ten seconds, and the lines about it."""
+    """A cache that is read every ten seconds, and the lines about it."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._world = ManualWorld()
@@ -46,7 +46,7 @@ def serving(caplog: pytest.LogCaptureFixture) -> Iterator[Serving]:
 
 
 def test_error_is_logged_once_with_its_fix(serving: Serving) -> None:
-    said = f"{ROLE}: no fresh credentials: STS said no. Fix: let it. [exchange/denied]"
+    said = f"{ROLE}: no fresh credentials: STS denied it. Fix: allow it. [exchange/denied]"
     assert [said] == serving.lines(60, DENIED)
     assert [f"{ROLE}: recovered; valid for 3590 s"] == serving.lines(20)
     assert [] == serving.lines(60)
