@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     clock = _TravellingClock()
     with contextlib.ExitStack() as stack:
         cloud, s3_url = _start_clouds(stack, show, clock)
-        _walk(show, cloud, s3_url, clock)
+        _run_steps(show, cloud, s3_url, clock)
         if options.keep:
             clock.reset()
             cloud.reset()  # removes tokens that were issued in the future
@@ -72,14 +72,22 @@ def _start_clouds(
     return cloud, s3_url
 
 
-def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
-    import gcp_aws_bridge as bridge
+def _run_steps(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
     from gcp_aws_bridge._cache.clock import World
     from gcp_aws_bridge._cache.sharing import registry
 
     registry.world = World(clock=clock)
     # The outage at the end is a step of the demo, and needs no warning in the log.
     logging.getLogger("gcp_aws_bridge").setLevel(logging.ERROR)
+    session, credentials, first = _get_credentials(show, cloud)
+    _use_credentials(show, cloud, session.client("s3", endpoint_url=s3_url), credentials)
+    _refresh_credentials(show, cloud, clock, credentials, first)
+    show.done()
+
+
+def _get_credentials(show: _Show, cloud: Any) -> tuple[Any, Any, Any]:
+    """Return the session, its credentials, and their first frozen set."""
+    import gcp_aws_bridge as bridge
 
     show.title("One line")
     show.code(f'session = bridge.session("{ROLE}")')
@@ -97,9 +105,13 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
         say(f"{first.access_key}, with {_requests(cloud, before)}")
     with show.step("call GetCallerIdentity") as say:
         say(session.client("sts").get_caller_identity()["Arn"])
+    return session, credentials, first
+
+
+def _use_credentials(show: _Show, cloud: Any, s3: Any, credentials: Any) -> None:
+    import gcp_aws_bridge as bridge
 
     show.title("Use")
-    s3 = session.client("s3", endpoint_url=s3_url)
     with show.step("create a bucket and list it") as say:
         s3.create_bucket(Bucket=_BUCKET)
         say(", ".join(bucket["Name"] for bucket in s3.list_buckets()["Buckets"]))
@@ -114,6 +126,10 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
             credentials.get_frozen_credentials()
         say(f"with {_requests(cloud, before)}")
 
+
+def _refresh_credentials(
+    show: _Show, cloud: Any, clock: _TravellingClock, credentials: Any, first: Any
+) -> None:
     show.title("Forty minutes later")
     clock.travel(timedelta(minutes=40))
     before = _counts(cloud)
@@ -125,7 +141,6 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
     with show.step("STS goes down for fifty minutes") as say, cloud.sts.down():
         clock.travel(timedelta(minutes=50))
         say(f"still signing with {credentials.get_frozen_credentials().access_key}")
-    show.done()
 
 
 def _stay(show: _Show, cloud: Any, s3_url: str) -> None:

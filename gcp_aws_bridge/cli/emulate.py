@@ -56,6 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a chained role, which the first role and the chained roles before it may assume; may "
         "be repeated",
     )
+    _add_environment(parser)
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    """Declare where the printed environment is for, and its format."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--laptop",

@@ -62,19 +62,7 @@ def _build(parser: argparse.ArgumentParser) -> None:
         help="JSON key of a service account, whose tokens have the e-mail address as azp; only "
         "client_id and client_email are read; may be repeated",
     )
-    parser.add_argument(
-        "--issuer", metavar="URL", help="OIDC issuer of a cluster, instead of Google"
-    )
-    parser.add_argument(
-        "--subject",
-        action="append",
-        default=[],
-        help="with --issuer: system:serviceaccount:NAMESPACE:NAME; may be repeated",
-    )
-    _account(parser, "AWS account of the role, with --issuer")
-    parser.add_argument(
-        "--partition", default="aws", help="partition of the account: aws, aws-cn, aws-us-gov, ..."
-    )
+    _add_issuer(parser)
     parser.add_argument(
         "--audience",
         help="audience of the ID tokens (default: sts.amazonaws.com; a separate one for the role, "
@@ -88,6 +76,23 @@ def _build(parser: argparse.ArgumentParser) -> None:
         "--name",
         default="etl",
         help="name of the role, in the other formats (default: %(default)s)",
+    )
+
+
+def _add_issuer(parser: argparse.ArgumentParser) -> None:
+    """Declare the options for a cluster's own issuer."""
+    parser.add_argument(
+        "--issuer", metavar="URL", help="OIDC issuer of a cluster, instead of Google"
+    )
+    parser.add_argument(
+        "--subject",
+        action="append",
+        default=[],
+        help="with --issuer: system:serviceaccount:NAMESPACE:NAME; may be repeated",
+    )
+    _account(parser, "AWS account of the role, with --issuer")
+    parser.add_argument(
+        "--partition", default="aws", help="partition of the account: aws, aws-cn, aws-us-gov, ..."
     )
 
 

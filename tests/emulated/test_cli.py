@@ -75,7 +75,7 @@ def test_demo_shows_each_step_and_succeeds() -> None:
         "hello from a pod with no keys",
         "1,000 more signatures, 20 more sessions",
         "STS goes down for fifty minutes",
-        "All of it in",
+        "Total: ",
     ):
         assert step in done.stdout
     assert "\033[" not in done.stdout  # plain where it is piped
