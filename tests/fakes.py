@@ -1,4 +1,4 @@
-"""The world as a test arranges it: a clock that stands still, sleeps that are recorded."""
+"""Fakes of the clock and other dependencies: time stands still, sleeps are recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from gcp_aws_bridge._cache.clock import World, utc_now
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 
-# A session policy that IAM takes.
+# A session policy that IAM accepts.
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
@@ -20,9 +20,9 @@ START = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
 
 
 class ManualWorld:
-    """A `World` whose time moves only when told to; `sleep` moves it and is written down.
+    """A `World` whose time a test moves; `sleep` moves it too, and is recorded.
 
-    Background work runs at once by default. With `hold = True` it is kept until `release()`.
+    Background work runs immediately by default; with `hold = True`, `release()` runs it.
     """
 
     def __init__(self, start: datetime = START, *, jitter: float = 0.0) -> None:
@@ -47,11 +47,11 @@ class ManualWorld:
             self._monotonic += seconds
 
     def set_wall_clock(self, now: datetime) -> None:
-        """As NTP or a resumed laptop does: the monotonic clock stays."""
+        """Set the wall clock only, as NTP does and a resumed laptop."""
         self.now = now
 
     def release(self) -> None:
-        """Run the background work that was held, in this thread."""
+        """Run the held background work in this thread."""
         work, self.held = self.held, []
         for each in work:
             each()
@@ -84,7 +84,7 @@ class Journey:
 
 
 class Fetches:
-    """A scripted exchange: its credentials are their own counter, so a torn set would show."""
+    """A scripted exchange: its credentials are numbered, so that a mixed set is noticed."""
 
     def __init__(self, world: ManualWorld, *, life_s: float = 3600.0) -> None:
         self.world = world
@@ -109,13 +109,13 @@ def credentials(number: int, expiration: datetime) -> AwsCredentials:
 
 
 def is_whole(value: AwsCredentials) -> bool:
-    """Whether all parts come from one exchange."""
+    """Return whether all parts are from one exchange."""
     number = int(value.access_key_id.removeprefix("ASIA"))
     return (value.secret_access_key, value.session_token) == (f"secret-{number}", f"token-{number}")
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread is about to do."""
+    """Wait until another thread has made *condition* true."""
     for _ in range(500):
         if condition():
             return
@@ -124,6 +124,6 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 async def turns(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until it is so."""
-    while not condition():  # noqa: ASYNC110 - what is waited for is told by a thread
+    """Let other tasks run until *condition* is true."""
+    while not condition():  # noqa: ASYNC110 - another thread makes it true
         await asyncio.sleep(0.001)

@@ -1,7 +1,7 @@
-"""As much of Google's APIs as the real gcloud asks for in `setup`: IAM, GKE, services, projects.
+"""The parts of Google's APIs that the real gcloud uses in `setup`: IAM, GKE, services, projects.
 
-Paths and answers as in those APIs' references (REST, v1); on loopback, with a token that nobody
-looks at.
+Paths and answers follow those APIs' references (REST, v1); on loopback, with a token that is not
+checked.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _DONE = {"name": "operations/x", "status": "DONE", "done": True, "response": {}}
 
 
 class GoogleApis:
-    """What was made, by kinds.
+    """The created resources, by kind.
 
     Attributes:
-        requests: Method and path of each.
+        requests: Method and path of each request.
     """
 
     def __init__(self) -> None:
         self.accounts: dict[str, Any] = {}
         self.policies: dict[str, Any] = {}
         self.clusters: dict[str, Any] = {}
-        self.pools: dict[str, Any] = {}  # and their providers, by their paths
+        self.pools: dict[str, Any] = {}  # pools and their providers, by path
         self.requests: list[str] = []
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        """The answer; None for what is not there."""
+        """Return the answer; None for a missing resource."""
         found = re.search(r"/(workloadIdentityPools(?:/.+)?)$", path)
         if found and "/operations/" not in path:
             return self._pool(method, found[1], query, body)
@@ -59,12 +59,12 @@ class GoogleApis:
             return _DONE
         found = self.pools.get(path)
         if method == "PATCH" and found:
-            # Members that the mask names and the body has not are cleared.
+            # Fields in the mask that the body lacks are cleared.
             for field in query["updateMask"][0].split(","):
                 member, _, inner = field.partition(".")
                 owner = found.setdefault(member, {}) if inner else found
-                given = body.get(member) or {}
-                value = given.get(inner) if inner else body.get(member)
+                changed = body.get(member) or {}
+                value = changed.get(inner) if inner else body.get(member)
                 owner[inner or member] = value
                 if value is None:
                     del owner[inner or member]
@@ -111,7 +111,7 @@ class GoogleApis:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
-    """The APIs, and what makes gcloud ask them and nobody else."""
+    """Serve the APIs; yield the environment in which gcloud uses only them."""
     apis = GoogleApis()
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,7 +134,7 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
             pass
 
     token = folder / "google-token"
-    token.write_text("nobody-looks-at-it")
+    token.write_text("not-checked")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Fails unless the package that is imported here is the installed one, whole."""
+"""Fails unless the imported package is the complete installed one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The code blocks of the documents, and a shell that runs those of a page as a reader would.
+"""The code blocks of the pages, and a shell that runs those of a page like a reader.
 
 A block that cannot run here has the reason above it, in the source: `<!-- not run: REASON -->`. A
-`text` block after a shell block shows what comes out; an … in it is anything at all.
+`text` block after a shell block shows the output; an … in it stands for any text.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("[CS]*.md"))]
 
 _BLOCK = re.compile(r"(?:^<!-- not run: (.*?) -->\n)?^```(\S+)\n(.*?)^```$", re.M | re.S)
-_PATIENCE_S = 600  # an install on a slow day; a test has a time limit of its own
+_PATIENCE_S = 600  # for a slow installation; tests have their own time limits
 _INSTALL = re.compile(r"^python3 -m venv .*$|^.*\bpip install .*$", re.M)
 
 
 class Block(NamedTuple):
-    """A fenced block. `not_run`: why it is not, or empty."""
+    """A fenced block, with the reason why it is not run, or an empty `not_run`."""
 
     language: str
     code: str
@@ -34,18 +34,18 @@ class Block(NamedTuple):
 
 
 def blocks_in(text: str, *languages: str) -> list[Block]:
-    """The blocks of a page's text, in order; all languages where none is named."""
+    """Return the blocks of a page's text in order, in the given languages or in all."""
     found = (Block(language, code, why or "") for why, language, code in _BLOCK.findall(text))
     return [block for block in found if not languages or block.language in languages]
 
 
 def blocks_of(page: str, *languages: str) -> list[Block]:
-    """The same of the page `how-to/exec.md`."""
+    """Return the blocks of a page such as `how-to/exec.md`."""
     return blocks_in((DOCS / page).read_text(encoding="utf-8"), *languages)
 
 
 def programs(folder: Path) -> str:
-    """A PATH on which `gcp-aws-bridge` and `python3` are those under test."""
+    """Return a PATH on which `gcp-aws-bridge` and `python3` are the tested ones."""
     folder.mkdir()
     commands = {"gcp-aws-bridge": " -m gcp_aws_bridge", "python3": "", "python": ""}
     for name, arguments in commands.items():
@@ -56,10 +56,10 @@ def programs(folder: Path) -> str:
 
 
 def run_page(page: str, folder: Path, path: str, *, installs: bool = False) -> list[str]:
-    """Run a page's shell blocks in one shell, in *folder*, and return what each printed.
+    """Run a page's shell blocks in one shell, in *folder*, and return the output of each.
 
-    Asserts that all succeed and print what the page shows. Without *installs*, lines that install
-    are left out: what they would install is under test.
+    Asserts that all succeed and print the output on the page. Without *installs*, lines that
+    install packages are left out: the tested package is installed already.
     """
     script, shown = ["set -e; trap 'kill $(jobs -p) 2>/dev/null || :' EXIT"], []
     for block in blocks_of(page, "sh", "text"):
@@ -76,12 +76,12 @@ def run_page(page: str, folder: Path, path: str, *, installs: bool = False) -> l
     printed = [part.strip("\n") for part in output.split("\n\036\n")][:-1]
     assert len(shown) == len(printed)
     for expected, actual in zip(shown, printed, strict=True):
-        assert not expected or is_shown(expected, actual), f"{expected}\n--- but it is\n{actual}"
+        assert not expected or is_shown(expected, actual), f"{expected}\n--- actual:\n{actual}"
     return printed
 
 
 def _run(script: str, folder: Path, path: str) -> tuple[int, str]:
-    """The status of a shell and what came out of it; nothing that it started is left."""
+    """Return the status and the output of a shell; end every process that it started."""
     environ = {**os.environ, "PATH": path}
     with subprocess.Popen(
         ["bash", "-c", script],
@@ -101,6 +101,6 @@ def _run(script: str, folder: Path, path: str) -> tuple[int, str]:
 
 
 def is_shown(expected: str, actual: str) -> bool:
-    """Whether *expected* is *actual*, with anything at all for each … in it."""
+    """Return whether *actual* is *expected*, with any text for each … in it."""
     parts = (re.escape(part) for part in expected.strip("\n").split("…"))
     return re.fullmatch(".*".join(parts), actual.strip("\n"), re.S) is not None

@@ -1,6 +1,6 @@
-"""A proxy on another loopback address that records all it is sent, and HTTPS in front of a server.
+"""A proxy on another loopback address that records its requests, and HTTPS in front of a server.
 
-Both are real sockets: what a client would show to a proxy on the network is what is recorded here.
+Both use real sockets: they record what a client would send to a proxy on the network.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "AL
 
 
 class RecordingProxy:
-    """What came in; it opens tunnels (CONNECT), all to `upstream`, and forwards nothing else.
+    """Records requests; opens tunnels (CONNECT) to `upstream`, and forwards nothing else.
 
     Attributes:
         url: Address of the proxy.
-        connections: How many there were.
-        requests: The first bytes of each.
-        upstream: URL of the server that every tunnel leads to.
+        connections: The number of connections.
+        requests: The first bytes of each request.
+        upstream: The URL of the server behind every tunnel.
     """
 
     def __init__(self, url: str) -> None:
@@ -88,7 +88,7 @@ def context_for(folder: Path, *hosts: str) -> ssl.SSLContext:
 def _listener(host: str) -> socket.socket:
     try:
         return socket.create_server((host, 0))
-    except OSError:  # macOS has 127.0.0.1 alone
+    except OSError:  # macOS has only 127.0.0.1
         return socket.create_server(("127.0.0.1", 0))
 
 
@@ -108,7 +108,7 @@ def _with_tls(connection: socket.socket, context: ssl.SSLContext | None) -> Iter
 
 
 def _relay(client: socket.socket, url: str) -> None:
-    """Carry bytes both ways until either side ends."""
+    """Copy bytes in both directions until either side ends."""
     parts = urlsplit(url)
     with socket.create_connection((str(parts.hostname), parts.port), timeout=10) as server:
 
@@ -134,7 +134,9 @@ def _accepting(listener: socket.socket, serve: Callable[[socket.socket], None]) 
     stopped = threading.Event()
 
     def one(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # ssl.SSLError, too: a client that does not trust it
+        with contextlib.suppress(
+            OSError
+        ):  # also ssl.SSLError: the client does not trust the certificate
             connection.settimeout(10)
             serve(connection)
 

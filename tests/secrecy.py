@@ -1,10 +1,10 @@
-"""A watch over the whole suite: no ID token, secret key or session token where others can read it.
+"""A check in all tests: no ID token, secret key or session token where others can read it.
 
-A pytest plugin. It takes down every secret that the library handles in a test, and fails the test
-when one of them turns up in a log record of any level, enabled or not, in one of the library's
-errors, in the arguments of a process, in the `repr` of what holds it, or in a file that the library
-wrote and that others may read. Warnings are errors here (`filterwarnings` in pyproject.toml), and
-what pickles is what an error holds.
+A pytest plugin. It records every secret that the library handles in a test, and fails the test if
+one of them is found in a log record of any level, enabled or not, in one of the library's errors,
+in the arguments of a process, in the `repr` of its owner, or in a file that the library wrote and
+that others may read. Warnings are errors here (`filterwarnings` in pyproject.toml), and a pickle
+contains what an error contains.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from gcp_aws_bridge.google._subject_tokens import SubjectToken
 
 PACKAGE = Path(gcp_aws_bridge.__file__).parent
 _EMULATOR = PACKAGE / "emulator"
-# Enough for any one test; a simulated day of refreshes would make every look a long one.
+# Enough for any one test; with a simulated day of refreshes, every search would be slow.
 _REMEMBERED = 200
 
 
 class Watch:
-    """What is secret, where it was seen, and what the library wrote."""
+    """The secrets, where they were found, and the files that the library wrote."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []  # ID tokens, their signatures, secret keys
@@ -48,17 +48,19 @@ class Watch:
         for seen in (self.keys, self.session_tokens, self.written, self.leaks):
             seen.clear()
 
-    def look(self, text: str, where: str, *, session_tokens: bool = True) -> None:
+    def search(self, text: str, where: str, *, session_tokens: bool = True) -> None:
         secrets = self.keys[-_REMEMBERED:]
         if session_tokens:
             secrets = secrets + self.session_tokens[-_REMEMBERED:]
         if any(secret in text for secret in secrets):
             self.leaks.append(where)
 
-    def look_at_files(self) -> None:
+    def search_files(self) -> None:
         for path in self.written:
             if path.is_file() and path.stat().st_mode & 0o077:
-                self.look(path.read_text(encoding="latin-1"), f"file {path.name}, readable by all")
+                self.search(
+                    path.read_text(encoding="latin-1"), f"file {path.name}, readable by all"
+                )
 
 
 watch = Watch()
@@ -73,23 +75,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     result = yield
-    watch.look_at_files()
+    watch.search_files()
     for cache in list(registry._alive.values()):
-        watch.look(f"{cache!r} {vars(cache)!r} {cache.snapshot!r}", "repr of a credential cache")
+        watch.search(f"{cache!r} {vars(cache)!r} {cache.snapshot!r}", "repr of a credential cache")
     if watch.leaks:
-        pytest.fail(f"A secret was seen in: {', '.join(sorted(set(watch.leaks)))}")
+        pytest.fail(f"A secret was found in: {', '.join(sorted(set(watch.leaks)))}")
     return result
 
 
 def pytest_configure() -> None:
-    _take_down_secrets()
+    _record_secrets()
     _watch_logs()
     _watch_errors()
     sys.addaudithook(_audit)
 
 
-def _take_down_secrets() -> None:
-    """At the places where they come into being; no `repr` of what holds them shows them."""
+def _record_secrets() -> None:
+    """Record secrets where they are made; no `repr` of their owners shows them."""
 
     def parsed(token: id_token.IdToken) -> None:
         watch.keys += [token.raw, token.raw.rsplit(".", 1)[1]]
@@ -104,28 +106,28 @@ def _take_down_secrets() -> None:
     def subject(token: SubjectToken) -> None:
         watch.keys.append(token.value)
 
-    for module, name, take_down in (
+    for module, name, record in (
         (id_token, "parse", parsed),
         (_exchange, "_lasting", google),
         (_subject_tokens, "SubjectToken", subject),
         (client, "_read", read),
         (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
     ):
-        setattr(module, name, _seen(getattr(module, name), take_down))
+        setattr(module, name, _seen(getattr(module, name), record))
 
 
-def _seen(make: Callable[..., Any], take_down: Callable[[Any], None]) -> Callable[..., Any]:
+def _seen(make: Callable[..., Any], record: Callable[[Any], None]) -> Callable[..., Any]:
     def made(*args: Any, **kwargs: Any) -> Any:
         value = make(*args, **kwargs)
-        take_down(value)
-        watch.look(f"{value!r} {value}", f"repr of {type(value).__name__}")
+        record(value)
+        watch.search(f"{value!r} {value}", f"repr of {type(value).__name__}")
         return value
 
     return made
 
 
 def _watch_logs() -> None:
-    """See every record, enabled or not; what is not goes no further."""
+    """Search every record, enabled or not; records that are not enabled go no further."""
     logger = logging.Logger
     enabled, hand_on = logger.isEnabledFor, logger.callHandlers
 
@@ -133,11 +135,11 @@ def _watch_logs() -> None:
         text = f"{record.getMessage()} {vars(record)}"
         if record.exc_info and record.exc_info[1] is not None:
             text += logging.Formatter().formatException(record.exc_info)
-        # SDKs log a user's own requests, with the session token that signs them. An answer of STS,
-        # which must not be there, has the secret key beside it.
+        # SDKs log a user's requests with the session token that signs them. An answer of STS, which
+        # must not be in a log, also contains the secret key.
         ours = not record.name.startswith(("botocore", "aiobotocore", "google", "smithy_core"))
-        if not record.name.startswith("moto."):  # a server, who knows them by right
-            watch.look(text, f"log of {record.name}", session_tokens=ours)
+        if not record.name.startswith("moto."):  # a server, which may know them
+            watch.search(text, f"log of {record.name}", session_tokens=ours)
         if enabled(self, record.levelno):
             hand_on(self, record)
 
@@ -149,7 +151,7 @@ def _watch_errors() -> None:
     def watched(init: Callable[..., None]) -> Callable[..., None]:
         def initialise(self: BaseException, *args: Any, **kwargs: Any) -> None:
             init(self, *args, **kwargs)
-            watch.look(f"{self} {self!r} {vars(self)}", f"a {type(self).__name__}")
+            watch.search(f"{self} {self!r} {vars(self)}", f"a {type(self).__name__}")
 
         return initialise
 
@@ -159,11 +161,11 @@ def _watch_errors() -> None:
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"}:
-        watch.look(str(args[:2]), "arguments of a process")
+        watch.search(str(args[:2]), "arguments of a process")
     elif event == "open" and _writes(*args) and _from_the_library():
         watch.written.add(Path(os.fsdecode(args[0])))
     elif event == "os.rename" and _from_the_library():
-        watch.written.add(Path(os.fsdecode(args[1])))  # what was written beside, and put in place
+        watch.written.add(Path(os.fsdecode(args[1])))  # written beside the target, then renamed
 
 
 def _writes(path: object, mode: str | None, flags: int) -> bool:

@@ -1,7 +1,7 @@
-"""S3 by moto, which takes only what is signed with a key that the emulated STS has issued.
+"""moto's S3, which accepts only requests signed with a key that the emulated STS has issued.
 
-moto verifies signatures and session tokens, with botocore's code, once it is told to; which keys
-there are it is told at each request.
+moto verifies signatures and session tokens with botocore's code, if that is switched on; it gets
+the issued keys before each request.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class S3:
     """The server, with the object `word` in the bucket `bucket`.
 
     Attributes:
-        keys: Of STS's, those that signed a request which was not refused, in order.
-        owner: A client with a key that STS knows nothing of.
+        keys: The keys of STS whose requests were accepted, in order.
+        owner: A client with a key that STS does not know.
     """
 
     def __init__(self, cloud: Emulator) -> None:
         self.keys: list[str] = []
         self._cloud = cloud
         self._signers: set[str] = set()
-        self._telling = threading.Lock()
+        self._lock = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -45,19 +45,21 @@ class S3:
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )
         self._thread.start()
-        self._tell_moto("reset")  # it is one for all in this process
+        self._configure_moto("reset")  # moto's state is shared by the process
         self.owner = self._fill()
-        self._tell_moto("reset-auth", b"0")  # from now on, who asks must be known
+        self._configure_moto(
+            "reset-auth", b"0"
+        )  # from now on, requests must be signed by a known key
 
     def stop(self) -> None:
-        self._tell_moto("reset-auth", b"inf")
-        self._tell_moto("reset")
+        self._configure_moto("reset-auth", b"inf")
+        self._configure_moto("reset")
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
 
     def client(self, key: str, secret: str, token: str | None = None, *, of: str = "s3") -> Any:
-        """A client of it, with these credentials."""
+        """Return a client of this server with these credentials."""
         return boto3.client(
             of,
             endpoint_url=self.url,
@@ -71,13 +73,13 @@ class S3:
         signer = _SIGNER.match(environ.get("HTTP_AUTHORIZATION", ""))
         if not signer:
             return self._moto(environ, start_response)
-        with self._telling:  # or one thread puts back what it saw before another's key came
+        with self._lock:  # otherwise a thread could drop the key that another one has added
             self._signers.add(signer[1])
             known = [self._cloud.key(each) for each in self._signers]
             now = self._cloud.clock()
-            # A new list each time, since another thread may be looking through the old one.
+            # A new list each time, since another thread may be reading the old one.
             sts_backends[ACCOUNT]["aws"].assumed_roles = [
-                _as_moto_has_it(key)
+                _as_moto_key(key)
                 for key in known
                 if key and key.expiration and now < key.expiration
             ]
@@ -90,7 +92,7 @@ class S3:
         return self._moto(environ, start)
 
     def _fill(self) -> Any:
-        """Make what there is, while nobody must be known; the client of whom it belongs to."""
+        """Create users, buckets and objects without authorization; return the owner's client."""
         iam = self.client("anybody", "anybody", of="iam")
         statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -105,12 +107,12 @@ class S3:
         owner.put_object(Bucket="bucket", Key="word", Body=b"hello")
         return owner
 
-    def _tell_moto(self, what: str, body: bytes = b"") -> None:
+    def _configure_moto(self, what: str, body: bytes = b"") -> None:
         url, headers = f"{self.url}/moto-api/{what}", {"Content-Type": "text/plain"}
         urlopen(Request(url, body, headers, method="POST"), timeout=30).close()
 
 
-def _as_moto_has_it(key: Key) -> SimpleNamespace:
+def _as_moto_key(key: Key) -> SimpleNamespace:
     return SimpleNamespace(
         access_key_id=key.access_key_id,
         secret_access_key=key.secret_access_key,

@@ -1,4 +1,4 @@
-"""A terminal that a command runs on: what it writes, keys that are typed, what is then seen."""
+"""A terminal for a command: its output, typed keys, and the resulting screen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Cache = tuple[str, str]  # a character, and the codes of its rendition: "1;31"
+Character = tuple[str, str]  # a character, and the codes of its style: "1;31"
 
-# A session of its own, whose controlling terminal is the first that it opens: Ctrl-C reaches it.
+# A new session, whose controlling terminal is the first one that it opens: Ctrl-C reaches it.
 _ON_IT = """
 import os, sys
 terminal = os.open(sys.argv[1], os.O_RDWR)
@@ -27,35 +27,35 @@ _TOKEN = re.compile(r"\033\[([0-9;]*)([A-Za-z])|\033|[^\033]")
 
 
 class OnTerminal:
-    """A command under way.
+    """A running command.
 
     Attributes:
-        said: All that it has written to the terminal so far.
+        output: All that it has written to the terminal so far.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], ours: int, theirs: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], terminal: int, of_command: int) -> None:
         import termios
 
         self.process = process
-        self.said = ""
-        self._ours, self._theirs = ours, theirs
+        self.output = ""
+        self._terminal, self._of_command = terminal, of_command
         self._getattr = termios.tcgetattr
-        self._before = self._getattr(theirs)
+        self._before = self._getattr(of_command)
 
     def until(self, text: str) -> None:
-        """Read on, until *text* has been written."""
+        """Read until *text* has been written."""
         for _ in range(400):  # twenty seconds of silence
-            if text in self.said:
+            if text in self.output:
                 return
             while self._read():
                 pass
-        raise AssertionError(f"{text!r} never came: {self.said!r}")
+        raise AssertionError(f"{text!r} was not written: {self.output!r}")
 
     def type(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
+        os.write(self._terminal, keys.encode())
 
     def end(self) -> int:
-        """Read to the end; the exit status."""
+        """Read to the end and return the exit status."""
         status = None
         while status is None:
             status = self.process.poll()
@@ -64,16 +64,16 @@ class OnTerminal:
         return status
 
     def is_as_before(self) -> bool:
-        """Whether the terminal's modes are those that it had."""
-        return self._before == self._getattr(self._theirs)
+        """Return whether the terminal has the modes that it had before."""
+        return self._before == self._getattr(self._of_command)
 
     def _read(self) -> bool:
         import select
 
-        if not select.select([self._ours], [], [], 0.05)[0]:
+        if not select.select([self._terminal], [], [], 0.05)[0]:
             return False
-        more = os.read(self._ours, 65536)
-        self.said += more.decode("utf-8", "replace")
+        more = os.read(self._terminal, 65536)
+        self.output += more.decode("utf-8", "replace")
         return bool(more)
 
 
@@ -86,40 +86,41 @@ def on_terminal(
     beside: Mapping[str, str] = os.environ,
     **environment: str,
 ) -> Iterator[OnTerminal]:
-    """Start a command of this Python on a terminal of that width; it is gone afterwards.
+    """Run a command of this Python on a terminal until the end of the block.
 
     Args:
-        command: After `python`: `["-m", "gcp_aws_bridge", "demo"]`.
-        stdout: As `subprocess.Popen` has it; None: the terminal.
-        beside: What else the environment has.
+        command: Arguments of `python`: `["-m", "gcp_aws_bridge", "demo"]`.
+        columns: Width of the terminal.
+        stdout: As for `subprocess.Popen`; the terminal by default.
+        beside: Further environment variables.
     """
     import fcntl
     import pty
     import termios
 
-    ours, theirs = pty.openpty()
-    # `termios.tcsetwinsize`, which Python 3.10 does not have.
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
+    terminal, of_command = pty.openpty()
+    # Python 3.10 has no `termios.tcsetwinsize`.
+    fcntl.ioctl(of_command, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
     kept = "" if stdout is None else "1"
-    inside = [sys.executable, "-c", _ON_IT, os.ttyname(theirs), kept, sys.executable, *command]
+    inside = [sys.executable, "-c", _ON_IT, os.ttyname(of_command), kept, sys.executable, *command]
     variables = {**beside, "TERM": "xterm-256color", "NO_COLOR": "", **environment}
     with subprocess.Popen(inside, env=variables, stdout=stdout, start_new_session=True) as process:
         try:
-            yield OnTerminal(process, ours, theirs)
+            yield OnTerminal(process, terminal, of_command)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            os.close(theirs)
-            os.close(ours)
+            os.close(of_command)
+            os.close(terminal)
 
 
-def screen(written: str, columns: int) -> list[list[Cache]]:
-    """The lines that are seen in the end of what was *written*.
+def screen(written: str, columns: int) -> list[list[Character]]:
+    """Return the lines that a terminal shows at the end of *written*.
 
-    Knows what a command of ours may use, and nothing else: colours, "erase to the end of the
-    line", carriage return and new line.
+    Supports only what our commands use: colours, "erase to the end of the line", carriage
+    return and new line.
     """
-    lines: list[list[Cache]] = [[]]
+    lines: list[list[Character]] = [[]]
     codes, column = "", 0
     for token in _TOKEN.finditer(written):
         parameters, final = token.groups()
@@ -130,7 +131,7 @@ def screen(written: str, columns: int) -> list[list[Cache]]:
         elif token[0] == "\r":
             column = 0
         elif token[0] == "\n":
-            lines.append([])  # after a carriage return, as a terminal's driver sees to
+            lines.append([])  # the driver adds a carriage return before it
         else:
             assert token[0].isprintable(), f"{token[0]!r} in {written!r}"
             if column == columns:
@@ -142,6 +143,6 @@ def screen(written: str, columns: int) -> list[list[Cache]]:
     return lines
 
 
-def text(lines: Sequence[Sequence[Cache]]) -> list[str]:
-    """The same without colours."""
+def text(lines: Sequence[Sequence[Character]]) -> list[str]:
+    """Return the lines without colours."""
     return ["".join(character for character, _ in line).rstrip() for line in lines]

@@ -1,4 +1,4 @@
-"""Programs that what `setup` writes is held against, where a machine has them."""
+"""Programs that check the output of `setup`, if the machine has them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a session without a role of ours does: its chain, its requests, its log.
+"""The behaviour of a session without a role of ours: its chain, its requests, its log.
 
-`Scenario.seen(way)` runs one session in one way, so that ways can be compared. Answers come from
-a listener of botocore's own event `before-send`; no socket is opened.
+`Scenario.seen(way)` runs one session in one way, so that ways can be compared. Answers come from a
+listener for botocore's event `before-send`; no socket is opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gcp_aws_bridge._botocore.install import _said
 
 WAYS = ("plain", "install", "register")
 PORTAL = "https://portal.example/start"
-# Of the settings of a session, the client and the profile's partition.
+# Settings of a session, the client and the profile's partition.
 REGIONS = [
     (None, "us-east-1"),
     (None, "cn-north-1"),
@@ -49,18 +49,18 @@ PROFILES = {
     "in-a-circle": "role_arn={role}\nsource_profile=in-a-circle",
     "no-profile": None,
 }
-# With these, botocore has an error of its own.
+# With these, botocore raises an error.
 FAIL = {"no-keys", "half-a-key", "no-source", "in-a-circle", "no-profile"}
 _KEYS = (
     "<Credentials><AccessKeyId>AKIASTS</AccessKeyId><SecretAccessKey>x</SecretAccessKey>"
     "<SessionToken>y</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>"
 )
-_loader = botocore.loaders.create_loader()  # reads each file of botocore's once for all sessions
+_loader = botocore.loaders.create_loader()  # reads each data file of botocore once for all sessions
 
 
 @dataclass
 class Scenario:
-    """One session: its profile, whether that is named or in the environment, and its regions."""
+    """One session: its profile, named or from the environment, and its regions."""
 
     profile: str
     is_named: bool
@@ -84,7 +84,7 @@ class Scenario:
             _set(patch, name, "AKIAENV" if self.profile == "environment" else None)
         cache = home / f"{hashlib.sha1(PORTAL.encode()).hexdigest()}.json"
         cache.write_text(json.dumps({"accessToken": "t", "expiresAt": "2999-01-01T00:00:00Z"}))
-        # botocore reads the home directory as it is imported.
+        # botocore reads the home directory on import.
         patch.setattr("botocore.credentials.SSOProvider._SSO_TOKEN_CACHE_DIR", str(home))
 
     def session(self) -> tuple[Any, Any]:
@@ -94,8 +94,8 @@ class Scenario:
         return outer, inner
 
     def seen(self, way: str) -> dict[str, Any]:
-        """Use the session for one call to a service, and return what could be seen of that."""
-        # A process is told once that no role is configured, and has been told.
+        """Use the session for one call to a service, and return the observable behaviour."""
+        # The message that no role is configured appears once in a process, and has appeared.
         _said.get().setdefault("no role", None)
         urls: list[str] = []
         found: dict[str, Any] = {"urls": urls}
@@ -126,7 +126,7 @@ def partition(region: str | None) -> str:
 
 
 def chain(inner: Any) -> list[Any]:
-    """Each provider's type and name, and what its resolver has as attributes."""
+    """Return each provider's type and name, and the attributes of its resolver."""
     resolver = inner.get_component("credential_provider")
     providers = [(type(provider), provider.METHOD) for provider in resolver.providers]
     return [type(resolver), sorted(vars(resolver)), *providers]
@@ -137,22 +137,22 @@ def described(credentials: Credentials | None) -> Any:
 
 
 def answer(request: Any, urls: list[str], kind: type[AWSResponse] = AWSResponse) -> AWSResponse:
-    """What STS and the portal of Identity Center answer, wherever they are asked."""
+    """Return the answers of STS and of the portal of Identity Center, at any address."""
     body = request.body or ""
     text = body.decode() if isinstance(body, bytes) else body
     action = "".join(re.findall(r"Action=(\w+)", text))
     urls.append(f"{request.url} {action}".strip())
     if "portal.sso" in request.url:
         keys = {"accessKeyId": "AKIASSO", "secretAccessKey": "x", "sessionToken": "y"}
-        said = json.dumps({"roleCredentials": {**keys, "expiration": 32472144000000}})
+        content = json.dumps({"roleCredentials": {**keys, "expiration": 32472144000000}})
     else:
         result = _KEYS if action.startswith("AssumeRole") else "<Arn>arn:aws:iam::1:user/u</Arn>"
-        said = f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
-    return kind(request.url, 200, {}, Body(said.encode()))
+        content = f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
+    return kind(request.url, 200, {}, Body(content.encode()))
 
 
 class Body:
-    """The body of an answer, for urllib3's interface and for aiohttp's."""
+    """The body of an answer, with the interfaces of urllib3 and aiohttp."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -166,7 +166,7 @@ class Body:
 
 @contextmanager
 def _every_session(way: str) -> Iterator[None]:
-    """Put the library into every session that is made, in one of three ways."""
+    """Add the library to every new session, in one of three ways."""
     if way == "plain":
         yield
     elif way == "install":
@@ -200,8 +200,8 @@ class _Lines(logging.Handler):
         self.lines: list[tuple[str, int, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != "botocore.loaders":  # what the first session read, others have
-            # Signatures and times differ; which listeners and providers are asked does not.
+        if record.name != "botocore.loaders":  # only the first session reads data files
+            # Signatures and times differ; the order of listeners and providers does not.
             whole = record.msg.startswith(("Event %s", "Looking for"))
             text = record.getMessage() if whole else record.msg
             self.lines.append((record.name, record.levelno, re.sub("0x[0-9a-f]+", "0x", text)))

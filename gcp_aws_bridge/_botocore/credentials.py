@@ -13,18 +13,19 @@ from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from gcp_aws_bridge._botocore.request import Request
-from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.policy import Kept
 from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge._sts.botocore_internals import set_expiration
-from gcp_aws_bridge._sts.credentials import AwsCredentials
-from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, as_cause
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from gcp_aws_bridge._cache.cache import CredentialCache
+    from gcp_aws_bridge._cache.policy import Kept
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
+    from gcp_aws_bridge._tokens.default import TokenSource
 
 METHOD = "google-web-identity"
 _PARTS = 3  # access key, secret key, session token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from botocore.credentials import CredentialProvider
 from botocore.session import Session
@@ -18,10 +19,11 @@ from gcp_aws_bridge._botocore.credentials import (
 from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge._botocore.retry_rejected import watch
 from gcp_aws_bridge._sts.session_settings import role_for
-from gcp_aws_bridge._tokens.default import TokenSource
-from gcp_aws_bridge._tokens.metadata import looks_like_google
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, TokenUnavailable, as_cause
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._tokens.default import TokenSource
 
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -90,6 +92,8 @@ class GoogleWebIdentityProvider(CredentialProvider):
         try:
             yield
         except TokenUnavailable as error:
+            from gcp_aws_bridge._tokens.metadata import looks_like_google
+
             # Falling through is expected on a laptop; in a pod it signals a misconfiguration.
             level = logging.WARNING if looks_like_google() else logging.DEBUG
             _log.log(level, "no Google identity here: next provider. %s", error)

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import botocore.session
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.identity import name_of
 from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._settings import given
-from gcp_aws_bridge._sts.bound_exchange import BoundExchange
-from gcp_aws_bridge._sts.connection import direct
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.session_settings import role_for
-from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._tokens.environment import PROFILE_VARIABLES, aws_files, file_identities
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
@@ -26,6 +21,10 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from gcp_aws_bridge._cache.cache import CredentialCache
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
+    from gcp_aws_bridge._tokens.default import TokenSource
 
     class RoleSettings(TypedDict, total=False):
         """The settings of a `Role` as keyword arguments, all but its ARN."""
@@ -64,6 +63,9 @@ class Request:
         self.token_source = token_source
         self.session = session
         self.is_own = is_own
+        # A process in which no role is configured does without the exchange.
+        from gcp_aws_bridge._sts.bound_exchange import BoundExchange
+
         self._exchange = BoundExchange(token_source, role, session)
 
     @classmethod
@@ -192,4 +194,6 @@ def shared_session() -> Session:
 
 @lru_cache(maxsize=8)
 def _shared_session(*choice: Hashable) -> Session:
+    from gcp_aws_bridge._sts.connection import direct
+
     return direct(botocore.session.get_session())

@@ -14,7 +14,6 @@ from typing import Any
 from botocore.model import OperationModel
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._sts.botocore_internals import unwrapped
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -35,7 +34,7 @@ _REJECTED = frozenset(
 # Keys of a request's context, which botocore carries from its signing to its retries.
 _SIGNED, _AGAIN = "gcp_aws_bridge.signed", "gcp_aws_bridge.again"
 # AWS General Reference, "Signature Version 4": Authorization: … Credential=KEY/scope, …
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+_CREDENTIAL = r"Credential=([^/,\s]+)/"
 
 
 def watch(session: Session) -> None:
@@ -61,7 +60,11 @@ def _look_at_answer(**event: Any) -> int | None:
         return None
     context = request_dict["context"]
     key = _signing_key(context.get(_SIGNED, ""))
-    if key is None or not registry.reject(key):
+    if key is None:
+        return None
+    from gcp_aws_bridge._cache.sharing import registry
+
+    if not registry.reject(key):
         return None
     if context.get(_AGAIN) or not _can_be_sent_again(request_dict.get("body")):
         return None
@@ -78,7 +81,7 @@ def _own_errors(operation: OperationModel) -> set[str]:
 
 def _signing_key(signature: str | bytes) -> str | None:
     text = signature.decode("latin-1") if isinstance(signature, bytes) else signature
-    found = _CREDENTIAL.search(text)
+    found = re.search(_CREDENTIAL, text)
     return found[1] if found else None
 
 

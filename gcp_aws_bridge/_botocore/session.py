@@ -13,7 +13,6 @@ from gcp_aws_bridge._botocore.provider import Given
 from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge._botocore.retry_rejected import watch
 from gcp_aws_bridge._sts.session_settings import botocore_session_of, forget_resolved
-from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from gcp_aws_bridge._botocore.request import RoleSettings
+    from gcp_aws_bridge._tokens.default import TokenSource
 
 
 def session(

@@ -22,23 +22,22 @@ class RefreshAttempt(Generic[P]):
     thread that ends the attempt opens.
 
     Attributes:
-        started_s: By the monotonic clock. Moved on by the time that the process was frozen.
         seen_s: Until when the process is known to have been awake, by the same clock.
         requests: Number of exchanges that were tried.
         credentials, error: The result; both None where it was interrupted.
         done: Whether there is a result.
     """
 
-    def __init__(self, label: str, started_s: float) -> None:
+    def __init__(self, label: str, created_s: float) -> None:
         self.label = label
-        self.started_s = self.seen_s = started_s
-        self._is_excused = False
+        self._created_s = self.seen_s = created_s
+        self._frozen_s = 0.0
         self.requests = 0
         self.failed: list[str] = []  # error ids of the requests that were tried again
         self.credentials: P | None = None
         self.error: BridgeError | None = None
         self.done = False
-        self._claims: dict[None, tuple[int]] = {}
+        self._claims: dict[None, tuple[int, float]] = {}
         self._waiters: list[Callable[[], object]] = []
 
     def excuse(self, now_s: float, wait_s: float, grace_s: float) -> bool:
@@ -48,15 +47,25 @@ class RefreshAttempt(Generic[P]):
         frozen (SIGSTOP, a paused container), and its thread had no time. Else an exchange that
         would end now is reported as an outage.
         """
-        if self._is_excused or now_s - self.seen_s <= grace_s:
+        if self._frozen_s or now_s - self.seen_s <= grace_s:
             return False
-        self._is_excused = True
-        self.started_s = now_s - wait_s + grace_s
+        self._frozen_s = now_s - wait_s + grace_s - self.started_s
         return True
 
-    def claim(self) -> bool:
-        """Return whether the calling thread is the one to make the exchange."""
-        claim = (threading.get_ident(),)
+    @property
+    def started_s(self) -> float:
+        """When the exchange began, or the attempt was created; without the time it was frozen."""
+        began_s = self._claims[None][1] if self._claims else self._created_s
+        return began_s + self._frozen_s
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether no thread has begun the exchange."""
+        return not self._claims
+
+    def claim(self, now_s: float) -> bool:
+        """Return whether the calling thread is the one to make the exchange, from *now_s* on."""
+        claim = (threading.get_ident(), now_s)
         return self._claims.setdefault(None, claim) is claim  # atomic, see `atomic`
 
     @property

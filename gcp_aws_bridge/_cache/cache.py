@@ -159,7 +159,7 @@ class CredentialCache(Refresher[P]):
                 raise needs_itself(self.label)
             if action not in _LINGER:
                 deadline_s = self._deadline_s(deadline_s, now_s)
-            queued = pending is not None and pending.runner is None
+            queued = pending is not None and pending.is_queued
             if can_run and queued and action not in _LINGER:
                 attempt = pending
                 yield Step(pending, None)
@@ -168,7 +168,7 @@ class CredentialCache(Refresher[P]):
                 if attempt and self._is_own(attempt, snapshot, action, can_run=can_run):
                     yield Step(attempt, None)
             else:
-                if queued:
+                if queued and attempt is not pending:
                     self._submit(pending, True)  # before those for which no caller waits
                 attempt = pending
                 yield Step(pending, min(until_s, deadline_s) - now_s)

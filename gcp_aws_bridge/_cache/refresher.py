@@ -132,10 +132,10 @@ class Refresher(Generic[P]):
         except RuntimeError as error:
             if or_run:
                 return False
-            if attempt.claim():
+            if attempt.claim(self.monotonic()):
                 self._fail(attempt, no_thread(self.label, error))
         except BaseException:
-            if attempt.claim():  # else its thread has started
+            if attempt.claim(self.monotonic()):  # else its thread has started
                 self._interrupt(attempt)
             raise
         return True
@@ -143,7 +143,7 @@ class Refresher(Generic[P]):
     @without_inner_frames
     def _run(self, attempt: RefreshAttempt[P], *, in_background: bool = False) -> None:
         """Make the exchange, store its result, wake all waiters; only then log and tell of it."""
-        if not attempt.claim():
+        if not attempt.claim(self.monotonic()):
             return
         try:
             credentials = attempt.fetch(

@@ -13,7 +13,8 @@
     | backing off | serve | serve   | serve             | serve             | raise     |
 
 `Credentials`, `Refresh` and `Action` say what the words mean. An attempt that takes longer than
-any caller waits has timed out, which is an event. One function for each event returns the next
+any caller waits has timed out, which is an event; one that waits for a thread has not begun, and
+a caller that would wait for it makes it. One function for each event returns the next
 snapshot: `started`, `succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
 """
 
@@ -50,7 +51,7 @@ class Refresh(enum.Enum):
     """The refresh: what is under way, and what became of the last attempt."""
 
     IDLE = "idle"  # no attempt is pending, none failed recently
-    PENDING = "pending"  # an attempt is under way
+    PENDING = "pending"  # an attempt is under way, or waits for a thread
     STALLED = "stalled"  # it has been for 3 s
     HANGING = "hanging"  # it has been for 3 s, and three others have not ended either
     RETRYING = "retrying"  # an attempt is under way, and the one before failed
@@ -67,7 +68,9 @@ class Action(enum.Enum):
     REFRESH_AND_LINGER = "refresh, linger"  # a refresh starts in the background; as above
     RUN = "run"  # the result of an attempt that its own thread makes
     TAKE_OVER = "take over"  # as above, beside the attempt that stalled; a task goes on waiting
-    WAIT = "wait"  # the result of the pending attempt
+    WAIT = (
+        "wait"  # the result of the pending attempt; a thread makes it itself if none has begun it
+    )
     RAISE = "raise"  # the error of the last attempt
     TIME_OUT = "time out"  # first the attempt is given up; then `decide` again
 
@@ -93,6 +96,10 @@ class Attempt(Protocol):
     @property
     def started_s(self) -> float:
         """By the monotonic clock."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether no thread has begun it: it waits for one, however many others are due."""
 
 
 class Snapshot(Version):
@@ -149,7 +156,8 @@ def decide(
 ) -> Decision:
     """Return what a caller gets who asks at *now* and needs credentials for *at_least_s*."""
     pending, now_s = snapshot.attempt, now.monotonic_s
-    if pending is not None and now_s >= pending.started_s + policy.wait_s:
+    running = pending is not None and not pending.is_queued
+    if running and now_s >= pending.started_s + policy.wait_s:
         return Decision(Action.TIME_OUT)
     credentials = credentials_of(snapshot.kept, now, policy, at_least_s)
     refresh = refresh_of(snapshot, credentials, now_s, policy)
@@ -159,6 +167,8 @@ def decide(
         rejected = credentials is Credentials.REJECTED
         until_s = started_s + (policy.rejected_wait_s if rejected else policy.ending_wait_s)
         return Decision(action if now_s < until_s else Action.SERVE, until_s)
+    if not running:
+        started_s = now_s
     young = now_s < started_s + policy.stalled_s
     return Decision(action, started_s + (policy.stalled_s if young else policy.wait_s))
 
@@ -195,7 +205,8 @@ def refresh_of(
         and now_s < unfinished[-1].started_s + policy.unfinished_pause_s
     )
     if snapshot.attempt is not None:
-        if now_s >= snapshot.attempt.started_s + policy.stalled_s:
+        begun = not snapshot.attempt.is_queued
+        if begun and now_s >= snapshot.attempt.started_s + policy.stalled_s:
             return Refresh.HANGING if crowded else Refresh.STALLED
         return Refresh.RETRYING if recent else Refresh.PENDING
     # A caller who has nothing to go on with hears of the failure, or tries again sooner.

@@ -8,9 +8,9 @@ from dataclasses import replace
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.clock import Clock, World
 from gcp_aws_bridge._cache.sharing import identity_of, registry
-from gcp_aws_bridge._sts.client import sts_for
+from gcp_aws_bridge._sts.client import Sts, sts_for
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.exchange import exchange
 from gcp_aws_bridge._sts.session_settings import metadata_deadline_s
@@ -63,15 +63,28 @@ class BoundExchange:
         source, role, sts = self._source.call, self._role, self._sts
 
         def make(world: World) -> CredentialCache[AwsCredentials]:
-            @without_inner_frames  # *source* is the user's, and its repr may show a secret
-            def fetch() -> AwsCredentials:
-                return exchange(source, role, sts, clock=world.clock)
-
             return CredentialCache(
-                fetch,
+                _Fetch(source, role, sts, world.clock),
                 label=role.arn,
                 session_name=role.session_name,
                 world=world,
             )
 
         return registry.cache_for(self.key, make)
+
+
+class _Fetch:
+    """One exchange with nothing left to choose. Its `repr` shows nothing of the source.
+
+    One object instead of a closure's ten: a process may have thousands, and the garbage collector
+    stops the process for as long as it looks through them.
+    """
+
+    __slots__ = ("_clock", "_role", "_source", "_sts")
+
+    def __init__(self, source: TokenSource, role: Role, sts: Sts, clock: Clock) -> None:
+        self._source, self._role, self._sts, self._clock = source, role, sts, clock
+
+    @without_inner_frames  # the source is the user's, and its repr may show a secret
+    def __call__(self) -> AwsCredentials:
+        return exchange(self._source, self._role, self._sts, clock=self._clock)

@@ -54,10 +54,11 @@ _UNUSABLE = (
     botocore.parsers.ResponseParserError,
     AttributeError,
     KeyError,
-    RuntimeError,  # of botocore's parser, for an offset from UTC that is no number
     TypeError,
     ValueError,
 )
+# `botocore.utils.parse_timestamp`, a RuntimeError
+_UNPARSED_TIME = "Unable to calculate correct timezone offset"
 _T = TypeVar("_T")
 # Longer than the time-outs of one request: 5 s for each of a few addresses, 20 s for the answer.
 _LONGEST_S = 45.0
@@ -69,18 +70,16 @@ class _Answer(threading.local):
 
     status = 0
     date: datetime | None = None
-    media_type = ""  # as the answer says, which may be anything
-    encoding = ""
+    form = ("", "")  # its Content-Type and Content-Encoding, which may be anything
 
     def forget(self) -> None:
-        self.status, self.date, self.media_type, self.encoding = 0, None, "", ""
+        self.status, self.date, self.form = 0, None, ("", "")
 
     def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
         headers = response_dict["headers"]
         self.status = response_dict["status_code"]
         self.date = http_date(headers.get("Date"))
-        self.media_type = headers.get("Content-Type", "")
-        self.encoding = headers.get("Content-Encoding", "")
+        self.form = (headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
 
 
 class Sts:
@@ -221,9 +220,12 @@ class Sts:
             )
             refused.date = self._answer.date
             raise refused from None  # its __cause__ would hold the request, token included
-        except (ConfigError, *of_late_patch()):  # a ValueError, and a RuntimeError
+        except ConfigError:  # a ValueError, too
             raise
-        except _UNUSABLE as error:
+        except (*_UNUSABLE, RuntimeError) as error:
+            # Hooks of botocore raise RuntimeError, too.
+            if isinstance(error, RuntimeError) and not str(error).startswith(_UNPARSED_TIME):
+                raise
             raise self._unusable(error, arn) from None
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
@@ -233,7 +235,7 @@ class Sts:
         if isinstance(error, _NETWORK):
             return not_reached(self.region_name, arn, error)
         seen = self._answer
-        form = known_form(seen.media_type, seen.encoding)
+        form = known_form(*seen.form)
         return not_from_sts(self.region_name, arn, error, seen.status, form)
 
 

@@ -1,4 +1,4 @@
-"""A pod whose clouds are the emulator and an S3 that takes whole, living keys of its STS only."""
+"""A pod with the emulator and an S3 that accepts only complete, unexpired keys of its STS."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytest.importorskip("moto.server")
 from storage import S3
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
-# By the SDKs' own clock, which nobody moves, credentials of an hour that were got now end in three
-# minutes: whoever goes by an `expires_at` asks for others then.
+# For the SDKs' own clock, which tests do not move, credentials of one hour that were issued now
+# expire in three minutes: an SDK that uses `expires_at` requests others then.
 FIRST_MINUTES = -57
 
 
 def needs(*modules: str, session: str = "adapters") -> pytest.MarkDecorator:
-    """Skips where a module is not installed; in that session of nox all must be."""
+    """Skip if a module is not installed; in that session of nox all must be installed."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if os.environ.get("NOX_CURRENT_SESSION", "").partition("-")[0] == session:
         assert not absent, f"{absent} must be installed here"
@@ -36,7 +36,7 @@ def needs(*modules: str, session: str = "adapters") -> pytest.MarkDecorator:
 
 
 def _forget_file_systems(s3fs: ModuleType) -> None:
-    """Equal options give the same file system, for ever; and s3fs does not close what it drops."""
+    """s3fs caches file systems by their options for ever, and does not close those it drops."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         s3fs.S3FileSystem.clear_instance_cache()
@@ -44,10 +44,10 @@ def _forget_file_systems(s3fs: ModuleType) -> None:
 
 
 class Pod:
-    """The clouds, and the time: the library's and both clouds', moved together.
+    """The clouds, and one clock for the library and both clouds.
 
     Attributes:
-        s3: Holds `bucket/word`, which says `hello`.
+        s3: Has `bucket/word` with the content `hello`.
     """
 
     def __init__(self, cloud: Emulator, s3: S3, journey: Journey) -> None:
@@ -56,25 +56,25 @@ class Pod:
 
     @property
     def exchanges(self) -> int:
-        """How often STS has given credentials."""
-        return len([asked for asked in self.cloud.sts.requests if asked.status == 200])
+        """Return the number of successful exchanges."""
+        return len([one for one in self.cloud.sts.requests if one.status == 200])
 
     def signers(self, read: Callable[[], object]) -> set[str]:
-        """The keys that sign, with success, while *read* reads."""
+        """Return the keys of the requests that succeed during *read*."""
         self.s3.keys.clear()
         assert read() in ("hello", b"hello")
         return set(self.s3.keys)
 
     def uses(self, read: Callable[[], object]) -> None:
-        """Hold that *read* goes on through a refresh and past the end of the first credentials."""
+        """Assert that *read* succeeds during a refresh and after the first credentials expired."""
         first = self.signers(read)
         assert (1, 1) == (len(first), self.exchanges)
         assert first == self.signers(read)
-        self.travel(minutes=40)  # due: the first are served still, and replaced behind that
+        self.travel(minutes=40)  # due: still the first credentials, refreshed in the background
         eventually(lambda: first.isdisjoint(self.signers(read)))
         second = self.signers(read)
         assert (1, 2) == (len(second), self.exchanges)
-        self.travel(minutes=61)  # nothing asked meanwhile: S3 and STS know the second no more
+        self.travel(minutes=61)  # no request meanwhile: the second credentials have expired too
         third = self.signers(read)
         assert (1, 3) == (len(third), self.exchanges)
         assert first | second != third | second

@@ -1,4 +1,4 @@
-"""aiobotocore and aioboto3: the same credentials as everybody's, and no loop that stands still."""
+"""aiobotocore and aioboto3: the shared credentials, and an event loop that never blocks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def made() -> Any:
     return aio.session(ROLE)
 
 
-ROADS = [made, registered, installed]
+METHODS = [made, registered, installed]
 
 
 async def word(session: Any) -> bytes:
@@ -73,31 +73,33 @@ LOOPS = [on_asyncio, pytest.param(on_uvloop, marks=needs("uvloop"))]
 
 
 class Gate:
-    """A token source that waits until it is told to go on."""
+    """A token source that waits for an event."""
 
     def __init__(self, pod: Pod) -> None:
-        self.asked, self.open = threading.Event(), threading.Event()
+        self.requested, self.open = threading.Event(), threading.Event()
         self._mint = pod.cloud.mint
 
     def __call__(self) -> str:
-        self.asked.set()
+        self.requested.set()
         assert self.open.wait(30)
         return self._mint()
 
 
-# -- by every road, on every loop --------------------------------------------------------------
+# -- every method, every loop ------------------------------------------------------------------
 
 
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("road", ROADS)
-def test_goes_on_through_a_refresh_and_an_end(pod: Pod, road: Any, loop: Any) -> None:
-    session = road()
+@pytest.mark.parametrize("method", METHODS)
+def test_session_works_through_a_refresh_and_an_expiration(
+    pod: Pod, method: Any, loop: Any
+) -> None:
+    session = method()
     pod.uses(lambda: loop(word(session)))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_one_client_does_too(pod: Pod, loop: Any) -> None:
+def test_one_client_works_through_a_refresh_and_an_expiration(pod: Pod, loop: Any) -> None:
     async def main() -> None:
         async with made().create_client("s3") as s3:
             there = asyncio.get_running_loop()
@@ -111,16 +113,16 @@ def test_one_client_does_too(pod: Pod, loop: Any) -> None:
 
 
 @needs("aioboto3", session="aioboto3")
-@pytest.mark.parametrize("road", ["session", "register", "install"])
-def test_aioboto3(pod: Pod, road: str) -> None:
+@pytest.mark.parametrize("method", ["session", "register", "install"])
+def test_aioboto3_works_through_a_refresh_and_an_expiration(pod: Pod, method: str) -> None:
     import aioboto3
 
     from gcp_aws_bridge import aio
 
-    if road == "install":
+    if method == "install":
         bridge.install(ROLE)
-    session = aioboto3.Session(botocore_session=aio.session(ROLE) if road == "session" else None)
-    if road == "register":
+    session = aioboto3.Session(botocore_session=aio.session(ROLE) if method == "session" else None)
+    if method == "register":
         aio.register(session, ROLE)
 
     async def main() -> bytes:
@@ -131,7 +133,7 @@ def test_aioboto3(pod: Pod, road: str) -> None:
 
 
 @needs("trio", "httpx2", "anyio")
-def test_on_trio_where_aiobotocore_is(pod: Pod) -> None:
+def test_session_works_on_trio(pod: Pod) -> None:
     import trio
     from aiobotocore.config import AioConfig
     from aiobotocore.httpxsession import HttpxSession
@@ -146,7 +148,7 @@ def test_on_trio_where_aiobotocore_is(pod: Pod) -> None:
 
 
 @needs("trio", "anyio")
-def test_who_waits_on_trio_takes_no_thread_from_others(pod: Pod) -> None:
+def test_tasks_that_wait_on_trio_use_no_thread(pod: Pod) -> None:
     import trio
 
     from gcp_aws_bridge import aio
@@ -156,9 +158,9 @@ def test_who_waits_on_trio_takes_no_thread_from_others(pod: Pod) -> None:
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            for _ in range(50):  # trio gives 40 threads
+            for _ in range(50):  # trio has 40 threads
                 nursery.start_soon(found.get_frozen_credentials)
-            while not gate.asked.is_set():  # noqa: ASYNC110 - what is waited for is told by a thread
+            while not gate.requested.is_set():  # noqa: ASYNC110 - another thread sets the event
                 await trio.sleep(0.001)
             with trio.fail_after(10):
                 await trio.to_thread.run_sync(gate.open.set)
@@ -179,26 +181,26 @@ def test_two_hundred_tasks_make_one_exchange(pod: Pod) -> None:
     assert (1, 1) == (pod.exchanges, len(set(pod.s3.keys)))
 
 
-def test_threads_tasks_and_loops_share_it(pod: Pod) -> None:
+def test_threads_tasks_and_loops_share_one_exchange(pod: Pod) -> None:
     gate = Gate(pod)
     asynchronous, threaded = _sessions(gate)
-    said: list[bytes] = []
+    words: list[bytes] = []
 
     def in_a_thread() -> None:
-        said.append(threaded.client("s3").get_object(Bucket="bucket", Key="word")["Body"].read())
+        words.append(threaded.client("s3").get_object(Bucket="bucket", Key="word")["Body"].read())
 
     threads = [threading.Thread(target=in_a_thread) for _ in range(4)]
     threads += [
-        threading.Thread(target=lambda: said.append(asyncio.run(word(asynchronous))))
+        threading.Thread(target=lambda: words.append(asyncio.run(word(asynchronous))))
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    assert gate.asked.wait(30)
+    assert gate.requested.wait(30)
     gate.open.set()
     for thread in threads:
         thread.join(30)
-    assert 8 * [b"hello"] == said
+    assert 8 * [b"hello"] == words
     assert 1 == pod.exchanges
 
 
@@ -211,14 +213,14 @@ def _sessions(gate: Gate) -> tuple[Any, Any]:
 # -- the loop ----------------------------------------------------------------------------------
 
 
-def test_the_loop_turns_while_the_first_exchange_is_under_way(pod: Pod) -> None:
-    """It is a task of this very loop that lets the exchange go on."""
+def test_loop_runs_during_the_first_exchange(pod: Pod) -> None:
+    """The exchange waits for a task of the same loop."""
     gate = Gate(pod)
     session, _ = _sessions(gate)
 
     async def main() -> bytes:
         waiting = asyncio.create_task(word(session))
-        await turns(gate.asked.is_set)
+        await turns(gate.requested.is_set)
         for _ in range(20):
             await asyncio.sleep(0)
         assert not waiting.done()
@@ -228,7 +230,7 @@ def test_the_loop_turns_while_the_first_exchange_is_under_way(pod: Pod) -> None:
     assert b"hello" == asyncio.run(main())
 
 
-def test_nobody_waits_for_a_refresh(pod: Pod) -> None:
+def test_task_does_not_wait_for_a_refresh(pod: Pod) -> None:
     gate = Gate(pod)
     session, _ = _sessions(gate)
     gate.open.set()
@@ -238,11 +240,11 @@ def test_nobody_waits_for_a_refresh(pod: Pod) -> None:
             await read(s3)
             first = set(pod.s3.keys)
             gate.open.clear()
-            gate.asked.clear()
+            gate.requested.clear()
             pod.travel(minutes=40)
             await read(s3)
-            await turns(gate.asked.is_set)
-            await read(s3)  # while it is under way
+            await turns(gate.requested.is_set)
+            await read(s3)  # during the refresh
             assert first == set(pod.s3.keys)
             gate.open.set()
             await turns(lambda: pod.exchanges == 2)
@@ -250,13 +252,13 @@ def test_nobody_waits_for_a_refresh(pod: Pod) -> None:
     asyncio.run(main())
 
 
-def test_a_task_that_is_cancelled_cancels_nobody_else(pod: Pod) -> None:
+def test_cancelled_task_does_not_cancel_others(pod: Pod) -> None:
     gate = Gate(pod)
     session, _ = _sessions(gate)
 
     async def main() -> list[Any]:
         tasks = [asyncio.create_task(word(session)) for _ in range(3)]
-        await turns(gate.asked.is_set)
+        await turns(gate.requested.is_set)
         tasks[0].cancel()
         gate.open.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -267,7 +269,7 @@ def test_a_task_that_is_cancelled_cancels_nobody_else(pod: Pod) -> None:
     assert 1 == pod.exchanges
 
 
-def test_a_loop_that_ends_while_it_waits_leaves_the_exchange_to_the_next(pod: Pod) -> None:
+def test_next_loop_uses_the_exchange_of_a_loop_that_ended(pod: Pod) -> None:
     gate = Gate(pod)
     session, _ = _sessions(gate)
 
@@ -281,27 +283,27 @@ def test_a_loop_that_ends_while_it_waits_leaves_the_exchange_to_the_next(pod: Po
     assert 1 == pod.exchanges
 
 
-def test_without_an_event_loop_the_error_says_what_there_is_instead(pod: Pod) -> None:
+def test_error_without_an_event_loop_names_the_alternative(pod: Pod) -> None:
     from gcp_aws_bridge import aio
 
-    asked = aio.credentials(ROLE).get_frozen_credentials()
+    pending = aio.credentials(ROLE).get_frozen_credentials()
     with pytest.raises(CredentialRetrievalError, match=r"no event loop .* \[config/no-loop\]"):
-        asked.send(None)
+        pending.send(None)
 
 
 # -- errors ------------------------------------------------------------------------------------
 
 
 @pytest.mark.sampled(5)
-@pytest.mark.parametrize("road", ROADS)
-def test_a_refusal_is_aiobotocores_own_error_with_our_message(pod: Pod, road: Any) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_access_denied_is_an_error_of_aiobotocore_with_our_message(pod: Pod, method: Any) -> None:
     pod.cloud.remove_role(ROLE)
     with pytest.raises(CredentialRetrievalError, match=r"\[exchange/denied\]") as caught:
-        asyncio.run(word(road()))
+        asyncio.run(word(method()))
     assert isinstance(caught.value.__cause__, bridge.exceptions.ExchangeError)
 
 
-def test_a_key_that_the_service_rejects_is_replaced_and_the_request_sent_again(pod: Pod) -> None:
+def test_rejected_key_is_replaced_and_the_request_sent_again(pod: Pod) -> None:
     async def main() -> None:
         async with made().create_client("s3") as s3:
             await read(s3)
@@ -315,22 +317,22 @@ def test_a_key_that_the_service_rejects_is_replaced_and_the_request_sent_again(p
     assert 2 == pod.exchanges
 
 
-def test_without_a_google_identity_the_chain_goes_on(pod: Pod) -> None:
+def test_chain_continues_without_a_google_identity(pod: Pod) -> None:
     session = registered(token_source=bridge.TokenFile("absent"))
     assert asyncio.run(session.get_credentials()) is None
 
 
-@pytest.mark.parametrize("road", [registered, installed])
-def test_the_environments_keys_come_first(
-    pod: Pod, road: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", [registered, installed])
+def test_keys_in_the_environment_take_precedence(
+    pod: Pod, method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert "AKIA" == asyncio.run(road().get_credentials()).access_key
+    assert "AKIA" == asyncio.run(method().get_credentials()).access_key
     assert 0 == pod.exchanges
 
 
-def test_install_leaves_an_aiobotocore_that_is_too_old_alone(
+def test_install_ignores_an_aiobotocore_that_is_too_old(
     pod: Pod, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import aiobotocore
@@ -343,7 +345,7 @@ def test_install_leaves_an_aiobotocore_that_is_too_old_alone(
     assert "aiobotocore is 2.13.0" in caplog.text
 
 
-def test_a_session_of_the_other_kind_is_refused() -> None:
+def test_session_of_the_other_kind_is_an_error() -> None:
     import botocore.session
 
     from gcp_aws_bridge import aio
@@ -354,10 +356,10 @@ def test_a_session_of_the_other_kind_is_refused() -> None:
         bridge.register(made(), ROLE)
 
 
-# -- what else is promised ---------------------------------------------------------------------
+# -- further properties ------------------------------------------------------------------------
 
 
-def test_credentials_for_signers_of_ones_own(pod: Pod) -> None:
+def test_credentials_work_in_a_custom_signer(pod: Pod) -> None:
     from gcp_aws_bridge import aio
 
     found = aio.credentials(ROLE)
@@ -379,7 +381,7 @@ def test_credentials_for_signers_of_ones_own(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("name", ["session", "credentials"])
-def test_both_pickle_as_settings(pod: Pod, name: str) -> None:
+def test_credentials_and_session_pickle_as_settings(pod: Pod, name: str) -> None:
     from gcp_aws_bridge import aio
 
     source = bridge.TokenFile("token")
@@ -389,7 +391,7 @@ def test_both_pickle_as_settings(pod: Pod, name: str) -> None:
     assert source == arrived._request.token_source
 
 
-def test_sts_is_reached_as_the_session_says(
+def test_sts_client_has_the_settings_of_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aiobotocore.config import AioConfig

@@ -35,7 +35,7 @@ Connect = Callable[..., None]
 def connect(
     pod: Pod, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Connect:
-    """Give the connection `aws_default`, as a worker's environment does."""
+    """Define the connection `aws_default` by an environment variable, as for a worker."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path_factory.getbasetemp() / "airflow"))
     monkeypatch.setenv(
         "AIRFLOW__AWS__SESSION_FACTORY", "gcp_aws_bridge.adapters.airflow.SessionFactory"
@@ -45,8 +45,8 @@ def connect(
     assert "gcp_aws_bridge.adapters.airflow" == base_aws.SessionFactory.__module__
 
     def connection(extra: dict[str, Any], **rest: str) -> None:
-        given = json.dumps({"conn_type": "aws", "extra": extra, **rest})
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", given)
+        connection = json.dumps({"conn_type": "aws", "extra": extra, **rest})
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection)
 
     connection(GOOGLE)
     return connection
@@ -54,7 +54,7 @@ def connect(
 
 @pytest.fixture
 def now(pod: Pod) -> None:
-    """The clouds' time is this machine's, by which others go: botocore, another process."""
+    """Set the clouds to this machine's time, which botocore and other processes use."""
     pod.travel(minutes=-FIRST_MINUTES)
 
 
@@ -74,7 +74,7 @@ async def event(of: Any) -> dict[str, Any]:
     return (await anext(of.run())).payload
 
 
-def test_a_hook_reads_across_a_refresh_and_an_end(pod: Pod, connect: Connect) -> None:
+def test_hook_works_through_a_refresh_and_an_expiration(pod: Pod, connect: Connect) -> None:
     held = hook()
 
     def read() -> str:
@@ -84,11 +84,11 @@ def test_a_hook_reads_across_a_refresh_and_an_end(pod: Pod, connect: Connect) ->
     pod.uses(read)
 
 
-def test_hooks_one_after_the_other_share_an_exchange(pod: Pod, connect: Connect) -> None:
+def test_successive_hooks_share_one_exchange(pod: Pod, connect: Connect) -> None:
     pod.uses(lambda: hook().read_key("word", "bucket"))
 
 
-def test_a_trigger_shares_it_too(pod: Pod, connect: Connect) -> None:
+def test_trigger_shares_the_exchange(pod: Pod, connect: Connect) -> None:
     def read() -> str:
         assert {"status": "success"} == asyncio.run(event(trigger()))
         return hook().read_key("word", "bucket")
@@ -96,53 +96,55 @@ def test_a_trigger_shares_it_too(pod: Pod, connect: Connect) -> None:
     pod.uses(read)
 
 
-def test_triggers_share_what_botocore_knows_of_services(pod: Pod, connect: Connect) -> None:
+def test_triggers_share_the_service_models_of_botocore(pod: Pod, connect: Connect) -> None:
     one, other = (hook().get_session(deferrable=True) for _ in range(2))
     assert one.get_component("data_loader") is other.get_component("data_loader")
 
 
-def test_object_storage_reads_across_a_refresh_and_an_end(pod: Pod, connect: Connect) -> None:
+def test_object_storage_works_through_a_refresh_and_an_expiration(
+    pod: Pod, connect: Connect
+) -> None:
     from airflow.sdk import ObjectStoragePath
 
     word = ObjectStoragePath("s3://aws_default@bucket/word")
     pod.uses(word.read_bytes)
 
 
-def test_the_connection_says_what_is_asked_for(pod: Pod, connect: Connect) -> None:
+def test_request_has_the_settings_of_the_connection(pod: Pod, connect: Connect) -> None:
     pod.cloud.add_role(ROLE, audience="aws:etl")
-    asked = {
+    settings = {
         "RoleSessionName": "nightly",
         "DurationSeconds": 900,
         "Policy": json.dumps(POLICY),
         "PolicyArns": [{"arn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}],
     }
     audience = {"assume_role_with_web_identity_federation_audience": "aws:etl"}
-    connect({**GOOGLE, **audience, "assume_role_kwargs": asked})
+    connect({**GOOGLE, **audience, "assume_role_kwargs": settings})
     assert "hello" == hook().read_key("word", "bucket")
     sent = pod.cloud.sts.requests[0].params
     assert ("nightly", "900") == (sent["RoleSessionName"], sent["DurationSeconds"])
     assert POLICY == json.loads(sent["Policy"])
-    assert asked["PolicyArns"][0]["arn"] == sent["PolicyArns.member.1.arn"]
+    assert settings["PolicyArns"][0]["arn"] == sent["PolicyArns.member.1.arn"]
 
 
-@pytest.mark.usefixtures("now")  # since the second hop is signed
-def test_and_says_what_only_the_library_knows(pod: Pod, connect: Connect) -> None:
+@pytest.mark.usefixtures("now")  # the request for the chained role is signed
+def test_chain_in_the_connection_is_used(pod: Pod, connect: Connect) -> None:
     last = "arn:aws:iam::123456789012:role/last"
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.cloud.add_role(last, {"Version": "2012-10-17", "Statement": [statement]})
     connect({**GOOGLE, "assume_role_kwargs": {"chain": [last]}})
     hook().get_credentials()
-    assert [ROLE, last] == [asked.params["RoleArn"] for asked in pod.cloud.sts.requests]
+    assert [ROLE, last] == [one.params["RoleArn"] for one in pod.cloud.sts.requests]
 
 
 @pytest.mark.parametrize("name", ["ProviderId", "policyarns"])
-def test_a_setting_that_is_not_known_is_an_error(pod: Pod, connect: Connect, name: str) -> None:
+def test_unknown_setting_is_an_error(pod: Pod, connect: Connect, name: str) -> None:
     connect({**GOOGLE, "assume_role_kwargs": {name: "x"}})
     with pytest.raises(TypeError, match=name):
         hook().read_key("word", "bucket")
 
 
-def test_a_connection_with_keys_stays_as_it_was(pod: Pod, connect: Connect) -> None:
+def test_connection_with_keys_is_unchanged(pod: Pod, connect: Connect) -> None:
     owner = pod.s3.owner._get_credentials()
     connect({"region_name": "us-east-1"}, login=owner.access_key, password=owner.secret_key)
     assert "hello" == hook().read_key("word", "bucket")
@@ -160,7 +162,7 @@ def test_a_connection_with_keys_stays_as_it_was(pod: Pod, connect: Connect) -> N
         {"service_config": {"sts": {"endpoint_url": "https://sts.example"}}},
     ],
 )
-def test_what_only_the_provider_does_it_does_itself(
+def test_connection_with_settings_that_only_the_provider_has_is_left_to_it(
     pod: Pod,
     connect: Connect,
     home: Path,
@@ -171,9 +173,9 @@ def test_what_only_the_provider_does_it_does_itself(
     (home / ".aws").mkdir()
     (home / ".aws/config").write_text("[profile etl]\nregion = eu-west-1\n")
     connect({**GOOGLE, **own})
-    theirs = "assume-role-with-web-identity"
-    assert theirs == hook().get_session().get_credentials().method
-    assert theirs == hook().get_session(deferrable=True)._credentials.method
+    method = "assume-role-with-web-identity"
+    assert method == hook().get_session().get_credentials().method
+    assert method == hook().get_session(deferrable=True)._credentials.method
 
 
 def test_a_role_alone_is_assumed_with_keys_by_the_provider(pod: Pod, connect: Connect) -> None:
@@ -182,7 +184,7 @@ def test_a_role_alone_is_assumed_with_keys_by_the_provider(pod: Pod, connect: Co
         hook().get_session()
 
 
-def test_a_task_fails_with_the_reason(pod: Pod, connect: Connect) -> None:
+def test_task_fails_with_our_message(pod: Pod, connect: Connect) -> None:
     from airflow.providers.amazon.aws.operators.s3 import S3ListOperator
 
     pod.cloud.remove_role(ROLE)
@@ -195,7 +197,7 @@ def test_a_task_fails_with_the_reason(pod: Pod, connect: Connect) -> None:
     assert "[exchange/denied]" in failed["message"]
 
 
-def test_a_trigger_that_waits_keeps_the_event_loop_turning(pod: Pod, connect: Connect) -> None:
+def test_trigger_that_waits_does_not_block_the_event_loop(pod: Pod, connect: Connect) -> None:
     turned = threading.Event()
     seen: list[bool] = []
     pod.cloud.sts.inject(Fault.slow(0), when=lambda _: bool(seen.append(turned.wait(20))))
@@ -224,11 +226,11 @@ print("signed by", S3Hook().get_credentials().access_key)
 
 
 def log_of_a_task(level: str = "INFO") -> str:
-    """All that is said by a process which does `TASK`."""
+    """Return all output of a process that runs `TASK`."""
     ran = subprocess.run(
         [sys.executable, "-c", TASK],
         env={**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": level},
-        cwd=os.environ["HOME"],  # not the sources
+        cwd=os.environ["HOME"],  # not the folder of the sources
         capture_output=True,
         text=True,
         timeout=60,
@@ -240,27 +242,29 @@ def log_of_a_task(level: str = "INFO") -> str:
 @pytest.mark.usefixtures("now")
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 def test_the_log_of_a_task_has_no_secret(pod: Pod, connect: Connect, level: str) -> None:
-    """Airflow logs through structlog, which the watch over all logs does not see."""
+    """Airflow logs through structlog, which the check of all logs does not see."""
     log = log_of_a_task(level)
     assert f"{ROLE}: fresh until" in log
     key = pod.cloud.key(log.partition("signed by ")[2].split()[0])
     assert key is not None
     for secret in (key.secret_access_key, pod.cloud.sts.requests[0].params["WebIdentityToken"]):
         assert secret not in log
-    if level == "INFO":  # at DEBUG botocore logs what it signs
+    if level == "INFO":  # at DEBUG botocore logs the canonical request
         assert key.session_token not in log
 
 
 @pytest.mark.usefixtures("now")
-def test_the_provider_alone_reads_the_connection_alike(
+def test_provider_without_the_library_sends_the_same_request(
     pod: Pod, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audience = {"assume_role_with_web_identity_federation_audience": "aws:etl"}
-    asked = {"RoleSessionName": "nightly", "DurationSeconds": 3600}
+    settings = {"RoleSessionName": "nightly", "DurationSeconds": 3600}
     pod.cloud.add_role(ROLE, audience="aws:etl")
-    connect({**GOOGLE, **audience, "assume_role_kwargs": asked})
+    connect({**GOOGLE, **audience, "assume_role_kwargs": settings})
     log_of_a_task()
     monkeypatch.delenv("AIRFLOW__AWS__SESSION_FACTORY")
     log_of_a_task()
-    ours, *theirs = [{**one.params, "WebIdentityToken": ""} for one in pod.cloud.sts.requests]
-    assert [ours] * 3 == theirs  # once for each of its hooks
+    ours, *of_the_provider = [
+        {**one.params, "WebIdentityToken": ""} for one in pod.cloud.sts.requests
+    ]
+    assert [ours] * 3 == of_the_provider  # one request for each hook of the provider

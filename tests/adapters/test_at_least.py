@@ -1,4 +1,4 @@
-"""Adapters whose user says for how long the SDK needs what it is given."""
+"""Adapters with `at_least`: the lifetime that the SDK needs from credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gcp_aws_bridge.testing import GkePod
 from .conftest import ROLE, needs
 
 if importlib.util.find_spec("polars"):
-    import polars  # noqa: F401 - here, since it sets a variable of the environment
+    import polars  # noqa: F401 - sets an environment variable on import
 
 Ask = Callable[[], object]
 
@@ -72,7 +72,7 @@ WAYS = {
 @pytest.mark.parametrize(
     "way", [pytest.param(way, marks=needs(sdk), id=way.__name__) for way, sdk in WAYS.items()]
 )
-def test_credentials_with_less_life_are_replaced_before_they_are_given(
+def test_credentials_with_a_shorter_lifetime_are_replaced_first(
     gke_pod: GkePod, way: Callable[[float], Ask], at_least: float, exchanges: int
 ) -> None:
     gke_pod.add_role(ROLE)
@@ -85,7 +85,7 @@ def test_credentials_with_less_life_are_replaced_before_they_are_given(
 
 
 @needs("polars")
-def test_an_adapter_that_is_pickled_keeps_it(gke_pod: GkePod) -> None:
+def test_pickled_adapter_keeps_at_least(gke_pod: GkePod) -> None:
     from gcp_aws_bridge.adapters.polars import CredentialProvider
 
     gke_pod.add_role(ROLE)

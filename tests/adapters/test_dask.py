@@ -1,4 +1,4 @@
-"""More than one machine: workers get settings, and each asks once for credentials of its own."""
+"""Several machines: workers get settings, and each makes one exchange for its own credentials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKERS, PARTITIONS = 4, 64
 
 @pytest.fixture
 def ahead(pod: Pod, tmp_path: Path) -> Path:
-    """A file that says how many seconds all clocks are ahead: the clouds' and the workers'."""
+    """Return a file with the seconds by which all clocks are ahead, of clouds and workers."""
     file = tmp_path / "ahead"
     file.write_text("0", encoding="utf-8")
     pod.cloud.clock = lambda: utc_now() + timedelta(seconds=float(file.read_text()))
@@ -30,9 +30,9 @@ def ahead(pod: Pod, tmp_path: Path) -> Path:
 
 
 def going_by(file: str) -> Any:
-    """What a worker runs so that its clocks are ahead as *file* says."""
+    """Return a function that sets a worker's clocks ahead by the seconds in *file*."""
 
-    def go() -> None:  # inside, so that it is sent as code: workers cannot import this module
+    def go() -> None:  # nested, so that it is pickled by value: workers cannot import this module
         import time
         from datetime import timedelta
         from pathlib import Path
@@ -57,8 +57,8 @@ def cluster(ahead: Path, tmp_path: Path) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
-        patch.dict(os.environ),  # which dask adds to
-        # Else a worker that is slow to begin may find that the others have done its share.
+        patch.dict(os.environ),  # dask adds variables
+        # Otherwise the other workers may have done the share of a worker that starts slowly.
         dask.config.set({"distributed.scheduler.work-stealing": False}),
         LocalCluster(
             n_workers=WORKERS,
@@ -101,7 +101,9 @@ def test_each_worker_of_a_dask_cluster_exchanges_once(pod: Pod, cluster: Any, ah
     first = set(pod.s3.keys)
     ahead.write_text("2400", encoding="utf-8")
     eventually(lambda: wanted == total() and pod.exchanges == 2 * WORKERS)
-    ahead.write_text("6300", encoding="utf-8")  # the second are over; the third will not be
+    ahead.write_text(
+        "6300", encoding="utf-8"
+    )  # the second credentials have expired, the third have not
     pod.s3.keys.clear()
     assert wanted == total()
     assert 3 * WORKERS == pod.exchanges

@@ -1,4 +1,4 @@
-"""obstore: Rust's object_store, which asks Python for credentials."""
+"""obstore: Rust's object_store, with credentials from Python."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def get(store) -> bytes:
 
 
 def later(read: Callable[[], bytes]) -> Callable[[], bytes]:
-    """*read*, when obstore asks again: not within 100 ms of its own clock, which nobody moves."""
+    """Return *read* with a pause: obstore asks for credentials once in 100 ms of real time."""
 
     def reads() -> bytes:
         time.sleep(0.11)
@@ -54,13 +54,15 @@ def later(read: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 @pytest.mark.parametrize("minutes", [0, 57], ids=["minutes left", "an hour left"])
-def test_async_functions_read_across_a_refresh_and_an_end(pod: Pod, provider, minutes) -> None:
-    pod.travel(minutes=minutes)  # by obstore's clock, the first have so long to live
+def test_async_functions_work_through_a_refresh_and_an_expiration(
+    pod: Pod, provider, minutes
+) -> None:
+    pod.travel(minutes=minutes)  # the lifetime of the first credentials by obstore's clock
     store = store_of(pod, provider)
     pod.uses(later(lambda: asyncio.run(get(store))))
 
 
-def test_sync_functions_read_across_a_refresh_and_an_end(pod: Pod) -> None:
+def test_sync_functions_work_through_a_refresh_and_an_expiration(pod: Pod) -> None:
     import obstore as sdk
 
     from gcp_aws_bridge.adapters import obstore
@@ -70,12 +72,12 @@ def test_sync_functions_read_across_a_refresh_and_an_end(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_writes_in_parts(pod: Pod, kind: str) -> None:
+def test_multipart_upload_succeeds(pod: Pod, kind: str) -> None:
     import obstore as sdk
 
     from gcp_aws_bridge.adapters import obstore
 
-    # By obstore's clock they have ended: it asks for each part.
+    # By obstore's clock the credentials have expired: it requests others for each part.
     provider = getattr(obstore, kind)(ROLE, duration_seconds=900)
     parts = b"-" * 6_000_000
 
@@ -90,7 +92,7 @@ def test_writes_in_parts(pod: Pod, kind: str) -> None:
         assert parts == pod.s3.owner.get_object(Bucket="bucket", Key=key)["Body"].read()
 
 
-def test_reads_through_its_fsspec(pod: Pod) -> None:
+def test_fsspec_store_reads(pod: Pod) -> None:
     from obstore.fsspec import FsspecStore
 
     from gcp_aws_bridge.adapters import obstore
@@ -106,7 +108,7 @@ def test_reads_through_its_fsspec(pod: Pod) -> None:
         assert b"hello" == file.read()
 
 
-def test_who_waits_holds_up_no_other_store(pod: Pod) -> None:
+def test_store_that_waits_does_not_block_another(pod: Pod) -> None:
     from gcp_aws_bridge.adapters import obstore
 
     granted = threading.Event()
@@ -131,7 +133,7 @@ def test_who_waits_holds_up_no_other_store(pod: Pod) -> None:
     assert 2 == pod.exchanges
 
 
-def test_a_refusal_is_obstores_own_error(pod: Pod, provider) -> None:
+def test_access_denied_is_an_error_of_obstore(pod: Pod, provider) -> None:
     from obstore.exceptions import UnauthenticatedError
 
     pod.cloud.remove_role(ROLE)
@@ -139,7 +141,7 @@ def test_a_refusal_is_obstores_own_error(pod: Pod, provider) -> None:
         asyncio.run(get(store_of(pod, provider)))
 
 
-def test_where_no_others_are_to_be_had_the_last_serve_to_their_end(pod: Pod, provider) -> None:
+def test_last_credentials_are_used_until_they_expire_in_an_outage(pod: Pod, provider) -> None:
     from obstore.exceptions import UnauthenticatedError
 
     store = store_of(pod, provider)
@@ -153,7 +155,7 @@ def test_where_no_others_are_to_be_had_the_last_serve_to_their_end(pod: Pod, pro
         read()
 
 
-def test_pickles_as_settings(pod: Pod, provider) -> None:
+def test_provider_pickles_as_settings(pod: Pod, provider) -> None:
     store = store_of(pod, provider)
     first = pod.signers(lambda: asyncio.run(get(store)))
     pickled = pickle.dumps(store)

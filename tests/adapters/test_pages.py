@@ -1,4 +1,4 @@
-"""The code of docs/how-to runs as it stands, against an S3 that would refuse what is not whole."""
+"""The code of docs/how-to runs as printed, against an S3 that rejects invalid signatures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .conftest import Pod, needs
 from .verifier import verifier
 
 with contextlib.suppress(ImportError):
-    import polars  # noqa: F401 - here, since it adds to the environment
+    import polars  # noqa: F401 - sets an environment variable on import
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to"
 SERVICES = ["aoss", "kafka-cluster", "es"]
-# What each page's code needs, and the service that its signatures are for where that is not S3.
+# What the code of each page needs, and the service that it signs for if that is not S3.
 PAGES = {
     "async.md": (["aiobotocore"], [None]),
     "data.md": (["s3fs", "dask", "polars", "obstore", "aws_sdk_bedrock_runtime"], [None] * 9),
@@ -42,7 +42,7 @@ def blocks() -> list[object]:
 
 @pytest.fixture
 def filled(pod: Pod) -> Pod:
-    """What the pages read."""
+    """Upload the objects that the pages read."""
     import pandas
 
     for name in ("part.parquet", "numbers/0.parquet", "numbers/1.parquet"):
@@ -56,7 +56,7 @@ def test_a_block_of_code_runs(filled: Pod, code: str, service: str | None) -> No
     answer = {"_index": "words", "_id": "1", "found": True, "_source": {}}
     with verifier(filled, service or "es", answer) as server:
         names: dict[str, Any] = {"__name__": "page", "bridge": bridge, "URL": server.url}
-        # What differs on the reader's side: moto has no TLS.
+        # The only difference for a reader: moto has no TLS.
         url = filled.s3.url
         names["STORAGE"] = {"aws_endpoint_url": url, "aws_allow_http": "true"}
         names["STORE"] = {"endpoint": url, "client_options": {"allow_http": True}}

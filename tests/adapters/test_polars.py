@@ -1,4 +1,4 @@
-"""polars: Rust's object_store behind two caches of its own."""
+"""polars: Rust's object_store with two caches in front of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import ROLE, Pod, needs
 
 pytestmark = needs("polars")
 
-with contextlib.suppress(ImportError):  # here, since it adds to the environment: _RJEM_MALLOC_CONF
+with contextlib.suppress(ImportError):  # sets _RJEM_MALLOC_CONF on import
     import polars as pl
 
 
@@ -28,8 +28,8 @@ def provider(pod: Pod):
 
 
 @pytest.fixture
-def asks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """polars goes by a clock of its own: the ten seconds are over as they begin."""
+def requests_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set polars' pause between two requests for credentials, ten seconds of real time, to zero."""
     from gcp_aws_bridge.adapters import polars
 
     monkeypatch.setattr(polars, "_ASK_AGAIN", timedelta(0))
@@ -40,19 +40,19 @@ def options_of(pod: Pod) -> dict[str, str]:
 
 
 def scan(pod: Pod, provider):
-    """A lazy frame of what is written with the same provider."""
+    """Return a lazy frame of data written with the same provider."""
     where = {"storage_options": options_of(pod), "credential_provider": provider}
     pl.LazyFrame({"word": ["hello"]}).sink_parquet("s3://bucket/table/0.parquet", **where)
     return pl.scan_parquet("s3://bucket/table/*.parquet", **where)
 
 
-@pytest.mark.usefixtures("asks_at_once")
-def test_a_lazy_frame_is_collected_across_a_refresh_and_an_end(pod: Pod, provider) -> None:
+@pytest.mark.usefixtures("requests_immediately")
+def test_lazy_frame_works_through_a_refresh_and_an_expiration(pod: Pod, provider) -> None:
     frame = scan(pod, provider)
     pod.uses(lambda: frame.collect()["word"][0])
 
 
-def test_it_asks_once_in_ten_seconds_and_not_for_each_request(pod: Pod, provider) -> None:
+def test_polars_requests_credentials_once_in_ten_seconds(pod: Pod, provider) -> None:
     from gcp_aws_bridge.adapters import polars
 
     times = []
@@ -66,12 +66,13 @@ def test_it_asks_once_in_ten_seconds_and_not_for_each_request(pod: Pod, provider
     before = utc_now().timestamp()
     frame = scan(pod, Counted(ROLE))
     assert "hello" == frame.collect()["word"][0] == frame.collect()["word"][0]
-    # Not within 7 s (where it would sleep), nor later than what the cache gives lives at least.
+    # Later than 7 s, within which polars sleeps, and earlier than the shortest lifetime that
+    # the cache returns.
     assert all(before + 8 < named <= utc_now().timestamp() + 10 for named in times)
     assert len(pod.s3.keys) > len(times)
 
 
-def test_what_is_serialised_carries_settings(pod: Pod, provider) -> None:
+def test_serialised_frame_contains_settings(pod: Pod, provider) -> None:
     frame = scan(pod, provider)
     first = pod.signers(lambda: frame.collect()["word"][0])
     secrets = pod.cloud.sts.requests[0].params["WebIdentityToken"], *first, *provider()[0].values()
@@ -86,27 +87,27 @@ def test_what_is_serialised_carries_settings(pod: Pod, provider) -> None:
     assert not any(secret in repr(provider) for secret in secrets)
 
 
-def refused():
-    """The library's own error, or, by polars 1, one of polars' with its words."""
+def access_denied():
+    """Expect the library's own error, or with polars 1 an error of polars with its message."""
     error = ExchangeError if pl.__version__ >= "2" else Exception
     return pytest.raises(error, match=r"\[exchange/denied\]")
 
 
-def test_a_refusal_arrives_in_its_own_words(pod: Pod, provider) -> None:
+def test_access_denied_has_our_message(pod: Pod, provider) -> None:
     pod.cloud.remove_role(ROLE)
-    with refused():
+    with access_denied():
         scan(pod, provider)
 
 
-@pytest.mark.usefixtures("asks_at_once")
-def test_where_no_others_are_to_be_had_the_last_serve_to_their_end(pod: Pod, provider) -> None:
+@pytest.mark.usefixtures("requests_immediately")
+def test_last_credentials_are_used_until_they_expire_in_an_outage(pod: Pod, provider) -> None:
     frame = scan(pod, provider)
     first = pod.signers(lambda: frame.collect()["word"][0])
     pod.cloud.remove_role(ROLE)
     pod.travel(minutes=59)
     assert first == pod.signers(lambda: frame.collect()["word"][0])
     pod.travel(minutes=1)
-    with refused():
+    with access_denied():
         frame.collect()
 
 

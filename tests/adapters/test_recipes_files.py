@@ -1,4 +1,4 @@
-"""What reads and writes files through a file system, a store or options that the adapters make."""
+"""Libraries that read and write files through a file system, store or options from the adapters."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def delta_options(pod: Pod) -> dict[str, str]:
 
 
 @needs("deltalake", "pandas")
-def test_deltalake_has_its_keys_for_life(pod: Pod) -> None:
+def test_deltalake_table_keeps_its_first_keys(pod: Pod) -> None:
     import pyarrow
     from deltalake import DeltaTable, write_deltalake
 
@@ -80,7 +80,7 @@ def test_deltalake_has_its_keys_for_life(pod: Pod) -> None:
     pod.travel(minutes=61)
     with pytest.raises(OSError, match="InvalidAccessKeyId"):
         table.to_pandas()
-    table = DeltaTable(where, storage_options=delta_options(pod))  # made anew for each job
+    table = DeltaTable(where, storage_options=delta_options(pod))  # made again for each job
     assert 1 == len(pod.signers(lambda: table.to_pandas()["word"][0]))
 
 

@@ -1,4 +1,4 @@
-"""Signers that take botocore's credentials or session: what is given to each is one line."""
+"""Signers that use botocore's credentials or session: one line of code each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .verifier import Verifier, verifier
 
 FOUND = {"_index": "words", "_id": "1", "found": True, "_source": {"word": "hello"}}
 MESSAGE = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
-# What Anthropic's model answers, and Converse: each client reads its own of it.
+# Answers of Anthropic's model and of Converse: each client reads one of them.
 SAID = {
     **MESSAGE,
     **{"id": "msg_1", "type": "message", "model": "m", "stop_reason": "end_turn"},
@@ -60,8 +60,8 @@ def test_opensearch(pod: Pod, connection: str, auth: str, service: str) -> None:
             http_auth=signer,
             connection_class=getattr(opensearchpy, connection),
         )
-        asked = {"index": "words", "id": "1", "_source": "word,other"}
-        pod.uses(lambda: client.get(**asked)["_source"]["word"])
+        document = {"index": "words", "id": "1", "_source": "word,other"}
+        pod.uses(lambda: client.get(**document)["_source"]["word"])
         client.close()
 
 
@@ -72,7 +72,7 @@ def test_opensearch_of_asyncio(pod: Pod) -> None:
     credentials = bridge.credentials(ROLE)
 
     async def read(url: str) -> str:
-        await asyncio.to_thread(credentials.get_frozen_credentials)  # it signs in the loop
+        await asyncio.to_thread(credentials.get_frozen_credentials)  # it signs in the event loop
         auth = AWSV4SignerAsyncAuth(credentials, "us-east-1", "aoss")
         async with AsyncOpenSearch(
             url, http_auth=auth, connection_class=AsyncHttpConnection
@@ -84,7 +84,7 @@ def test_opensearch_of_asyncio(pod: Pod) -> None:
 
 
 @needs("opensearchpy")
-def test_a_revoked_key_is_told_of_in_a_line(pod: Pod) -> None:
+def test_recipe_with_reject_replaces_a_revoked_key(pod: Pod) -> None:
     from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth
     from opensearchpy.exceptions import AuthorizationException
 
@@ -128,18 +128,21 @@ def test_requests(pod: Pod) -> None:
 
 
 def signer_of(token: str, cloud: Emulator) -> str:
-    """Whose token it is, as a broker of MSK finds out: a presigned URL, in base64."""
+    """Return the caller that a broker of MSK finds in a token: a presigned URL in base64."""
     url = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
-    given = {name: values[0] for name, values in parse_qs(url.query).items()}
-    assert ("kafka-cluster:Connect", "host") == (given["Action"], given["X-Amz-SignedHeaders"])
-    authorization = sigv4._presigned(given)
+    parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
+    assert ("kafka-cluster:Connect", "host") == (
+        parameters["Action"],
+        parameters["X-Amz-SignedHeaders"],
+    )
+    authorization = sigv4._presigned(parameters)
     assert ("us-east-1", "kafka-cluster") == (authorization.region, authorization.service)
     key = cloud.key(authorization.access_key_id)
     assert key is not None
-    assert key.session_token == given["X-Amz-Security-Token"]
+    assert key.session_token == parameters["X-Amz-Security-Token"]
     assert key.expiration is not None
     assert cloud.clock() < key.expiration
-    # What was added after the signature is no part of what was signed.
+    # Parameters that were added after the signature are not signed.
     signed = "&".join(
         pair
         for pair in url.query.split("&")
@@ -148,7 +151,7 @@ def signer_of(token: str, cloud: Emulator) -> str:
     headers = Message()
     headers["Host"] = url.netloc
     request = sigv4.SignedRequest("GET", url.path, signed, headers, b"")
-    computed = sigv4._signature(request, authorization, given["X-Amz-Date"], key)
+    computed = sigv4._signature(request, authorization, parameters["X-Amz-Date"], key)
     assert computed == authorization.signature
     return key.access_key_id
 
@@ -188,7 +191,7 @@ def test_kafka(pod: Pod, installed: bool) -> None:
 
 @pytest.fixture
 def anthropic() -> Iterator[Any]:
-    """The package, which keeps its boto3 sessions for as long as the process lives."""
+    """Import the package, which keeps its boto3 sessions as long as the process runs."""
     import anthropic
     from anthropic.lib.aws import _auth
 
@@ -200,12 +203,12 @@ def anthropic() -> Iterator[Any]:
 @needs("anthropic")
 def test_anthropic(pod: Pod, bedrock: Verifier, anthropic) -> None:
     bridge.install(ROLE)
-    said = [{"role": "user", "content": "say hello"}]
+    messages = [{"role": "user", "content": "say hello"}]
     with anthropic.AnthropicBedrock(base_url=bedrock.url) as client:
 
         def read() -> str:
-            asked = client.messages.create(max_tokens=9, messages=said, model="a.b:0")
-            return asked.content[0].text
+            answer = client.messages.create(max_tokens=9, messages=messages, model="a.b:0")
+            return answer.content[0].text
 
         pod.uses(read)
 
@@ -213,28 +216,28 @@ def test_anthropic(pod: Pod, bedrock: Verifier, anthropic) -> None:
 @needs("anthropic")
 def test_anthropic_of_asyncio(pod: Pod, bedrock: Verifier, anthropic) -> None:
     bridge.install(ROLE)
-    said = [{"role": "user", "content": "say hello"}]
+    messages = [{"role": "user", "content": "say hello"}]
 
     async def read() -> str:
         async with anthropic.AsyncAnthropicBedrock(base_url=bedrock.url) as client:
-            asked = await client.messages.create(max_tokens=9, messages=said, model="a.b:0")
-            return asked.content[0].text
+            answer = await client.messages.create(max_tokens=9, messages=messages, model="a.b:0")
+            return answer.content[0].text
 
     pod.uses(lambda: asyncio.run(read()))
 
 
 @needs("anthropic")
-def test_anthropic_tells_of_a_refusal(pod: Pod, bedrock: Verifier, anthropic) -> None:
+def test_anthropic_shows_access_denied(pod: Pod, bedrock: Verifier, anthropic) -> None:
     from botocore.exceptions import CredentialRetrievalError
 
     bridge.install(ROLE)
     pod.cloud.remove_role(ROLE)
-    said = [{"role": "user", "content": "say hello"}]
+    messages = [{"role": "user", "content": "say hello"}]
     with (
         anthropic.AnthropicBedrock(base_url=bedrock.url) as client,
         pytest.raises(CredentialRetrievalError, match=r"\[exchange/denied\]"),
     ):
-        client.messages.create(max_tokens=9, messages=said, model="a.b:0")
+        client.messages.create(max_tokens=9, messages=messages, model="a.b:0")
 
 
 @needs("langchain_aws")

@@ -21,7 +21,7 @@ def fs(pod: Pod):
     return sdk.S3FileSystem(**s3fs.options(ROLE))
 
 
-def test_reads_across_a_refresh_and_an_end(pod: Pod, fs) -> None:
+def test_file_system_works_through_a_refresh_and_an_expiration(pod: Pod, fs) -> None:
     def read() -> bytes:
         fs.invalidate_cache()
         assert ["bucket/word"] == fs.ls("bucket")
@@ -30,7 +30,7 @@ def test_reads_across_a_refresh_and_an_end(pod: Pod, fs) -> None:
     pod.uses(read)
 
 
-def test_pickles_as_settings(pod: Pod, fs) -> None:
+def test_file_system_pickles_as_settings(pod: Pod, fs) -> None:
     from gcp_aws_bridge.adapters import s3fs
 
     first = pod.signers(lambda: fs.cat("bucket/word"))
@@ -41,7 +41,7 @@ def test_pickles_as_settings(pod: Pod, fs) -> None:
     assert pickle.loads(pickled) == fs == type(fs)(**s3fs.options(ROLE))
 
 
-def test_nothing_is_said_of_each_object(pod: Pod, fs, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_has_no_line_for_each_object(pod: Pod, fs, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "gcp_aws_bridge")
     fs.cat("bucket/word")
     eventually(lambda: any("fresh until" in line for line in caplog.messages))

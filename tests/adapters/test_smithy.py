@@ -1,4 +1,4 @@
-"""The AWS SDK for Python's new clients, by the one for Bedrock."""
+"""The new clients of the AWS SDK for Python, tested with the client for Bedrock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .verifier import Verifier, verifier
 
 pytestmark = [
     needs("aws_sdk_bedrock_runtime"),
-    # Of aws-sdk-signers before 0.4, once a request over plain HTTP.
+    # aws-sdk-signers before 0.4 warns once for a request over plain HTTP.
     pytest.mark.filterwarnings("ignore:Payload signing is enabled"),
 ]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -78,25 +78,29 @@ def client_of(bedrock: Verifier, run: Run):
 async def ask(client) -> str:
     from aws_sdk_bedrock_runtime.models import ContentBlockText, ConverseInput, Message
 
-    said = Message(role="user", content=[ContentBlockText("say hello")])
-    # A colon, which is encoded on the wire, and once more in what is signed.
-    answer = await client.converse(ConverseInput(model_id="a.b:0", messages=[said]))
+    message = Message(role="user", content=[ContentBlockText("say hello")])
+    # The colon is encoded in the URL, and once more in the canonical request.
+    answer = await client.converse(ConverseInput(model_id="a.b:0", messages=[message]))
     return answer.output.value.content[0].value
 
 
-def test_signs_across_a_refresh_and_an_end(pod: Pod, run: Run, client_of, resolver) -> None:
+def test_client_works_through_a_refresh_and_an_expiration(
+    pod: Pod, run: Run, client_of, resolver
+) -> None:
     client = client_of(resolver)
     pod.uses(lambda: run(ask(client)))
 
 
-def test_a_cache_around_it_is_refreshed_as_it_is(pod: Pod, run: Run, client_of, resolver) -> None:
+def test_cache_around_the_resolver_is_refreshed_too(
+    pod: Pod, run: Run, client_of, resolver
+) -> None:
     from smithy_core.aio.identity import ChainedIdentityResolver
 
     client = client_of(ChainedIdentityResolver([resolver]))
     pod.uses(lambda: run(ask(client)))
 
 
-def test_an_outage_is_served_to_the_end_and_then_told(
+def test_last_credentials_are_used_until_they_expire_in_an_outage(
     pod: Pod, run: Run, client_of, resolver
 ) -> None:
     from smithy_core.exceptions import SmithyIdentityError
@@ -112,7 +116,9 @@ def test_an_outage_is_served_to_the_end_and_then_told(
     assert "[exchange/" in str(caught.value)
 
 
-def test_fifty_at_once_are_one_exchange(pod: Pod, run: Run, client_of, resolver) -> None:
+def test_fifty_simultaneous_calls_make_one_exchange(
+    pod: Pod, run: Run, client_of, resolver
+) -> None:
     client = client_of(resolver)
 
     async def all_at_once() -> list[str]:
@@ -122,7 +128,7 @@ def test_fifty_at_once_are_one_exchange(pod: Pod, run: Run, client_of, resolver)
     assert (1, 1) == (len(set(pod.s3.keys)), pod.exchanges)
 
 
-def test_a_refusal_is_the_sdks_own_error(pod: Pod, run: Run, client_of, resolver) -> None:
+def test_access_denied_is_an_error_of_the_sdk(pod: Pod, run: Run, client_of, resolver) -> None:
     from smithy_core.exceptions import SmithyIdentityError
 
     pod.cloud.remove_role(ROLE)
@@ -131,7 +137,7 @@ def test_a_refusal_is_the_sdks_own_error(pod: Pod, run: Run, client_of, resolver
     assert isinstance(caught.value.__cause__, ExchangeError)
 
 
-def test_a_chain_goes_on_after_a_refusal(pod: Pod, run: Run, resolver) -> None:
+def test_chain_continues_after_access_denied(pod: Pod, run: Run, resolver) -> None:
     from smithy_aws_core.identity import AWSCredentialsIdentity, StaticCredentialsResolver
     from smithy_core.aio.identity import ChainedIdentityResolver
     from smithy_core.exceptions import SmithyIdentityError
@@ -144,7 +150,7 @@ def test_a_chain_goes_on_after_a_refusal(pod: Pod, run: Run, resolver) -> None:
         run(ChainedIdentityResolver([resolver]).get_identity(properties={}))
 
 
-def test_invalidate_rids_of_a_revoked_key(
+def test_invalidate_replaces_a_revoked_key(
     pod: Pod, bedrock: Verifier, run: Run, client_of, resolver
 ) -> None:
     from smithy_core.exceptions import CallError
@@ -152,7 +158,7 @@ def test_invalidate_rids_of_a_revoked_key(
     client = client_of(resolver)
     first = pod.signers(lambda: run(ask(client)))
     pod.cloud.revoke(*first)
-    for _ in range(2):  # it is not retried, and nobody else finds another key
+    for _ in range(2):  # no retry, and no other provider has another key
         with pytest.raises(CallError, match="InvalidClientTokenId"):
             run(ask(client))
     run(resolver.invalidate())
@@ -160,7 +166,7 @@ def test_invalidate_rids_of_a_revoked_key(
     assert ["InvalidClientTokenId"] * 2 == bedrock.refused
 
 
-def test_an_identity_has_the_real_end_and_shows_no_secret(pod: Pod, run: Run, resolver) -> None:
+def test_identity_has_the_real_expiration_and_shows_no_secret(pod: Pod, run: Run, resolver) -> None:
     identity = run(resolver.get_identity(properties={}))
     key = pod.cloud.key(identity.access_key_id)
     assert (key.expiration, "123456789012") == (identity.expiration, identity.account_id)
@@ -170,15 +176,13 @@ def test_an_identity_has_the_real_end_and_shows_no_secret(pod: Pod, run: Run, re
         assert identity.session_token not in shown
 
 
-def test_what_is_signed_with_is_not_expired_whatever_comes_meanwhile(
-    pod: Pod, run: Run, resolver
-) -> None:
+def test_identity_is_not_expired_when_it_signs(pod: Pod, run: Run, resolver) -> None:
     identity = run(resolver.get_identity(properties={}))
     run(resolver.invalidate())
     assert [False, True] == [identity.is_expired, identity.is_expired]
 
 
-def test_an_older_python_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_on_an_older_python_names_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "gcp_aws_bridge.adapters.smithy"
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "version_info", (3, 11, 9))
@@ -186,7 +190,7 @@ def test_an_older_python_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.import_module(name)
 
 
-def test_pickles_as_settings(pod: Pod, run: Run, client_of, resolver) -> None:
+def test_resolver_pickles_as_settings(pod: Pod, run: Run, client_of, resolver) -> None:
     first = pod.signers(lambda: run(ask(client_of(resolver))))
     pickled = pickle.dumps(resolver)
     key = pod.cloud.key(*first)

@@ -1,4 +1,4 @@
-"""Under `install()` and `aio.register()`, aiobotocore's sessions without a role are as without."""
+"""Sessions of aiobotocore without a role are unchanged by `install()` and `aio.register()`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = needs("aiobotocore")
 
 
 class AioScenario(Scenario):
-    """The same with a session of aiobotocore."""
+    """The scenario with a session of aiobotocore."""
 
     def use(self, session: Any, inner: Any, found: dict[str, Any], urls: list[str]) -> None:
         from aiobotocore.awsrequest import AioAWSResponse

@@ -1,4 +1,4 @@
-"""A service on loopback that answers what is signed with a living key of the emulated STS."""
+"""A service on loopback that answers requests signed with a valid key of the emulated STS."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .conftest import Pod
 
 
 class Verifier(ThreadingHTTPServer):
-    """Gives *answer*, as JSON, to whole requests for *service*; to others, what AWS says of them.
+    """Returns *answer* as JSON for valid requests to *service*, and AWS's errors for all others.
 
     Attributes:
-        keys: That signed a request which was answered, in order.
-        refused: Codes of the errors that were given, in order.
+        keys: The keys of the requests that were answered, in order.
+        refused: The codes of the errors that were returned, in order.
     """
 
     daemon_threads = True
@@ -35,12 +35,12 @@ class Verifier(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def check(self, request: SignedRequest) -> str:
-        """The key that signed it.
+        """Return the key that signed the request.
 
         Raises:
-            AwsError: It is unknown or over by the cloud's clock, or the signature is wrong.
+            AwsError: The key is unknown or expired by the cloud's clock, or the signature is wrong.
         """
-        # The signers' own clock stands in the request, and nobody moves that one.
+        # The request has the time of the signer's own clock, which tests do not move.
         return verify(
             request,
             service=self._service,
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def verifier(pod: Pod, service: str, answer: Any) -> Iterator[Verifier]:
-    """One whose keys are those that `pod.uses` looks at."""
+    """Run a verifier whose keys `pod.uses` reads."""
     with Verifier(pod.cloud, service, answer, pod.s3.keys) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()

@@ -1,5 +1,5 @@
-"""The bench: `python -m tests.benchmarks` measures the library beside what people use today.
+"""Benchmarks: `python -m tests.benchmarks` compares the library with what people use today.
 
-Everything measured runs in processes of its own, by path, from `peers/`: they import the library
-that is *installed*, whatever directory this is started in. See docs/benchmarks.md.
+Each measured program runs in its own process, by path, from `peers/`, and imports the *installed*
+library, whatever the working directory. See docs/benchmarks.md.
 """

@@ -53,11 +53,11 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench.
+    """Run the benchmarks.
 
     Returns:
-        The exit status: 0 measured, whatever the figures say; 1 a program failed, so that there is
-        no figure; 130 interrupted.
+        The exit status: 0 measured, whatever the figures are; 1 a program failed, so that there
+        is no figure; 130 interrupted.
     """
     options = _parser().parse_args(argv)
     try:
@@ -89,7 +89,7 @@ def _measured(running: Bench, options: argparse.Namespace) -> int:
 
 
 def _summary(lines: Sequence[Line]) -> str:
-    """How many goals were met, missed or left open."""
+    """Return how many goals were met, missed or left open."""
     verdicts = [line.verdict for line in lines if line.verdict]
     counts = (f"{verdicts.count(one)} {one.value}" for one in Verdict if one in verdicts)
     return f"Goals: {', '.join(counts) or 'none'};"
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", action="append", choices=sorted(_ROWS), help="one row; may be repeated"
     )
-    parser.add_argument("--quick", action="store_true", help="few runs, to try the bench out")
+    parser.add_argument("--quick", action="store_true", help="few runs, to try the benchmarks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
     return parser
 

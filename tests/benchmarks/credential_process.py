@@ -1,4 +1,4 @@
-"""Row: what an SDK or the AWS CLI waits for where a profile has a `credential_process`."""
+"""Row: the wait of an SDK or the AWS CLI for a profile with a `credential_process`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _LEAST_OF_SHELL = {_WARM: 15, _COLD: 2}
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Interleave all contenders in random order, round by round, as the first call's row does."""
+    """Interleave all contenders in random order, round by round, as for the first call."""
     missing = [tool for tool in ("curl", "aws", "jq") if not bench.command(tool)]
     names = [name for name in _EXCHANGES if not (missing and name == _SHELL)]
     bench.clouds("reset")
-    _run(bench, _WARM)  # what it finds in the file from now on
+    _run(bench, _WARM)  # later runs find these credentials in the file
     for name in names:
         _check(bench, name)
     rounds: list[dict[str, Cost]] = []
     for number in range(bench.rounds(_ROUNDS)):
-        # What takes long differs by much, and needs fewer runs.
+        # Slow contenders differ by much, and need fewer runs.
         due = [name for name in names if number % 3 == 0 or _EXCHANGES[name] == 0]
         rounds.append({name: _run(bench, name) for name in random.sample(due, len(due))})
     lines = [_line(name, rounds) for name in names]
@@ -73,13 +73,13 @@ def _shell_line(name: str, goal: float, rounds: list[dict[str, Cost]]) -> Line:
 
 
 def _ratios(name: str, base: str, rounds: list[dict[str, Cost]]) -> list[float]:
-    """Within each round, since a machine's pace drifts."""
+    """Return ratios within each round, since a machine's speed drifts."""
     both = [each for each in rounds if name in each and base in each]
     return [each[name].wall_ms / each[base].wall_ms for each in both]
 
 
 def _check(bench: Bench, name: str) -> None:
-    """One run that is not counted, and is seen to do what it is measured for."""
+    """Run the program once without counting, and check that it does its work."""
     bench.clouds("reset")
     _run(bench, name)
     exchanges = bench.clouds("counts")["sts"]

@@ -1,4 +1,4 @@
-"""Row: how long the demonstration takes, once installed."""
+"""Row: the duration of the demonstration, once installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDS = 3
 
 
 def measure(bench: Bench) -> list[Line]:
-    """The command as a newcomer runs it, from start to exit."""
+    """Run the command as a newcomer does, from start to exit."""
     command = [sys.executable, "-m", "gcp_aws_bridge", "demo"]
     samples = [bench.cost(command).wall_ms / 1000 for _ in range(_ROUNDS)]
     return [

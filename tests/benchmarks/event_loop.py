@@ -1,4 +1,4 @@
-"""Row: how long an event loop stands still while its credentials are replaced."""
+"""Row: the longest pause of an event loop while its credentials are refreshed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROUNDS = 12
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Each contender in a process of its own, through refresh after refresh."""
+    """Run each contender in its own process, through several refreshes."""
     rounds = bench.rounds(_ROUNDS)
     what = f"STS takes 400 ms: longest pause of an event loop, {rounds} refreshes"
     if importlib.util.find_spec("aiobotocore") is None:

@@ -33,11 +33,11 @@ def _shell_profile(bench: Bench) -> Mapping[str, str]:
 
 
 class _Program(NamedTuple):
-    """One of `peers/`.
+    """A program in `peers/`.
 
     Attributes:
-        asks: What the clouds must have counted after one run, by service.
-        environ: What it has in its environment beside the bench's.
+        asks: The requests that the clouds must have counted after one run, by service.
+        environ: Additional environment variables.
     """
 
     file: str
@@ -46,12 +46,12 @@ class _Program(NamedTuple):
 
 
 class _Race(NamedTuple):
-    """What is compared.
+    """The contenders of one row.
 
     Attributes:
-        programs: By name. The same one twice: what the two differ by is the noise of this run, and
-            ratios are to both.
-        close: Those that differ by hundredths, and need more runs than others.
+        programs: By name. One program occurs twice: the difference between the two is the noise of
+            this run, and ratios are given to both.
+        close: Programs that differ by hundredths, and need more runs than others.
     """
 
     what: str
@@ -100,35 +100,35 @@ _GOOGLE = _Race(
 
 
 def measure(bench: Bench) -> list[Line]:
-    """boto3's."""
+    """Measure boto3."""
     return _measure(bench, _BOTO3)
 
 
 def measure_aio(bench: Bench) -> list[Line]:
-    """aiobotocore's."""
+    """Measure aiobotocore."""
     if importlib.util.find_spec("aiobotocore") is None:
         return [Line(_AIO.what, "", "not run: aiobotocore missing")]
     return _measure(bench, _AIO)
 
 
 def measure_google(bench: Bench) -> list[Line]:
-    """The other direction's: beside google-auth's own support for AWS, with keys to sign with."""
+    """Measure the other direction, beside google-auth's own support for AWS, with AWS keys."""
     if importlib.util.find_spec("requests") is None:
         return [Line(_GOOGLE.what, "", "not run: requests missing")]
     return _measure(bench, _GOOGLE)
 
 
 def _measure(bench: Bench, race: _Race) -> list[Line]:
-    """Interleave all contenders in random order, one fresh process each, round by round."""
+    """Interleave all contenders in random order, each in a new process, round by round."""
     missing = [tool for tool in ("curl", "aws", "jq") if not bench.command(tool)]
     names = [name for name in race.programs if not (missing and name == _SHELL)]
     requests = {name: _warmed_up(bench, race.programs[name]) for name in names}
     environs = {name: race.programs[name].environ(bench) for name in names}
     rounds: list[dict[str, Cost]] = []
     for number in range(bench.rounds(_ROUNDS)):
-        # Peers that differ by half need fewer runs than what differs by hundredths.
+        # Contenders that differ by half need fewer runs than contenders that differ by hundredths.
         due = [name for name in names if number % 3 == 0 or name in race.close]
-        # In a fixed order each would always follow the same one, and inherit its caches.
+        # In a fixed order each would always follow the same one, and profit from its caches.
         rounds.append(
             {
                 name: _run(bench, race.programs[name], environs[name])
@@ -145,7 +145,7 @@ def _line(race: _Race, name: str, rounds: list[dict[str, Cost]], requests: str) 
     costs = [each[name] for each in rounds if name in each]
     wall_ms = [cost.wall_ms for cost in costs]
     cpu_ms = [cost.cpu_ms for cost in costs]
-    # Within each round, since a machine's pace drifts by more than what is to be told apart.
+    # Within each round, since a machine's speed drifts by more than the differences.
     ratios = [
         2 * each[name].wall_ms / (each[_STATIC].wall_ms + each[_AGAIN].wall_ms)
         for each in rounds
@@ -166,12 +166,12 @@ def _line(race: _Race, name: str, rounds: list[dict[str, Cost]], requests: str) 
 
 
 def _warmed_up(bench: Bench, program: _Program) -> str:
-    """One run that is not counted: it fills caches, and shows that the program does its work."""
+    """Run the program once without counting: this fills caches and checks that it does its work."""
     bench.clouds("reset")
     _run(bench, program, program.environ(bench))
     counts = bench.clouds("counts")
-    if any(counts[service] != asked for service, asked in program.asks.items()):
-        raise AssertionError(f"{program.file} did not do what it is measured for: {counts}")
+    if any(counts[service] != count for service, count in program.asks.items()):
+        raise AssertionError(f"{program.file} did not do its work: {counts}")
     return ", ".join(f"{count} {service}" for service, count in counts.items() if service != "s3")
 
 

@@ -1,4 +1,4 @@
-"""Row: `get_frozen_credentials()` with nothing to refresh, which every signature calls."""
+"""Row: `get_frozen_credentials()` with nothing to refresh, as each signature does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDS = 75
 
 
 def measure(bench: Bench) -> list[Line]:
-    """All contenders in one process, in random order, 20,000 calls at a time."""
+    """Run all contenders in one process, in random order, 20,000 calls at a time."""
     bench.clouds("reset")
     rounds = bench.rounds(_ROUNDS)
     samples = bench.ask("frozen_credentials.py", str(rounds))

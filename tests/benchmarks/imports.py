@@ -1,4 +1,4 @@
-"""Row: what importing the library adds to a program that has boto3."""
+"""Row: the cost of importing the library in a program that has boto3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROUNDS = 15
 
 
 def measure(bench: Bench) -> list[Line]:
-    """A fresh process each time; the first, which compiles, is not counted."""
+    """Use a new process each time; the first one, which compiles, is not counted."""
     bench.ask("import_names.py")
     runs = [bench.ask("import_names.py") for _ in range(bench.rounds(_ROUNDS))]
     unwanted = sorted({name for run in runs for name in run["unwanted"]})

@@ -8,12 +8,12 @@ from .processes import Bench
 from .report import Line, Verdict
 
 _CHECKPOINTS = (10_000, 50_000, 100_000)
-# A leak of one cache a call would be hundreds of megabytes; an allocator's slack is a few.
+# A leak of one cache per call would be hundreds of megabytes; an allocator varies by a few.
 _PLATEAU_MB = 4.0
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Resident memory of one process as calls go on; it must not grow after the first 10,000."""
+    """Measure memory over many calls of one process; it must not grow after the first 10,000."""
     what = f"{_CHECKPOINTS[-1]:,} credentials(policy=...) calls, all different"
     if sys.platform != "linux":
         return [Line(what, "bridge.credentials", "not run: /proc is Linux's")]

@@ -1,4 +1,4 @@
-"""Rows: an hour in which STS refuses everything from minute 31, and one in which it comes back."""
+"""Rows: an hour with an outage of STS from minute 31, and one in which STS recovers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .report import Line, Verdict
 _CONTENDERS = {
     "bridge": "bridge.credentials",
     "recipe": "recipe (RefreshableCredentials)",
-    # What botocore retries by default today is short; it was not before, and is a setting.
+    # botocore's default for retries is short today, was longer before, and is a setting.
     "recipe, legacy": "recipe, AWS_RETRY_MODE=legacy",
 }
-# Several, since how soon the next attempt comes depends on where in a pause the outage ends.
+# Several, since the next attempt depends on where in a pause the outage ends.
 _BACK_MINUTES = (50.0, 50.2, 50.4, 50.6, 50.8)
 # The longest pause between background attempts (RefreshPolicy.backoff_cap_s), and one step of the
-# simulation: who starts the refresh is not who gets its result.
+# simulation: the thread that starts the refresh does not get its result.
 _BACKOFF_STEP_S = 60 + 1
 
 
 def measure(bench: Bench) -> list[Line]:
-    """An hour of each contender in each scenario; simulated time needs no second run."""
+    """Run an hour of each contender in each scenario; simulated time needs no second run."""
     whole = {name: _hour(bench, name, 60) for name in _CONTENDERS}
     back = {name: [_hour(bench, name, end) for end in _BACK_MINUTES] for name in _CONTENDERS}
     return [

@@ -1,7 +1,7 @@
-"""Starting the clouds and the programs that are measured, and ending them again.
+"""Starts and ends the clouds and the measured programs.
 
-A program gets an environment made from nothing: no variable of the machine's (such as
-`PYTHONDONTWRITEBYTECODE`, which would have every import compile anew, or a proxy) reaches it.
+A program gets a new environment: no variable of the machine (such as `PYTHONDONTWRITEBYTECODE`,
+with which every import would compile again, or a proxy) reaches it.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _TIMEOUT_S = 900
 
 
 class ProgramFailed(Exception):
-    """A measured program failed: there is no figure. The text is what it said."""
+    """A measured program failed, so that there is no figure. The text is its output."""
 
 
 class Cost(NamedTuple):
-    """What a whole process took, from spawn to exit: wall clock and processor, milliseconds."""
+    """The cost of a whole process, from spawn to exit: wall clock and processor, milliseconds."""
 
     wall_ms: float
     cpu_ms: float
 
 
 class Bench(NamedTuple):
-    """What a row works with.
+    """The environment of the benchmarks.
 
     Attributes:
-        environment: Of every program; leads it to the clouds.
-        clouds: Commands for the clouds' process.
+        environment: Variables of every program, which lead it to the clouds.
+        clouds: Commands for the process of the clouds.
         folder: An empty directory: home and working directory of every program.
-        quick: Fewer runs, for trying the bench itself out.
+        quick: Fewer runs, to try the benchmarks.
     """
 
     environment: Mapping[str, str]
@@ -54,7 +54,7 @@ class Bench(NamedTuple):
         return max(3, usual // 5) if self.quick else usual
 
     def ask(self, program: str, *arguments: str, **more: str) -> Any:
-        """Run one of `peers/`, with *more* in its environment; the JSON that it prints."""
+        """Run a program of `peers/`, with *more* in its environment, and return its JSON."""
         command = [sys.executable, str(PEERS / program), *arguments]
         environment = {**self.environment, **more}
         with _started(command, environment, self.folder, stdout=subprocess.PIPE) as child:
@@ -62,11 +62,11 @@ class Bench(NamedTuple):
         return json.loads(output)
 
     def cost(self, command: Sequence[str], **more: str) -> Cost:
-        """Run a command to its end and measure it whole."""
+        """Run a command to its end and measure it."""
         environment = {**self.environment, **more}
         started = time.perf_counter()
         with _started(command, environment, self.folder, stdout=subprocess.DEVNULL) as child:
-            # wait4 counts the processor time of this child and of those that it waited for.
+            # wait4 counts the processor time of this child and of those that it has waited for.
             _, status, usage = os.wait4(child.pid, 0)
             ended = time.perf_counter()
             child.returncode = os.waitstatus_to_exitcode(status)
@@ -76,10 +76,10 @@ class Bench(NamedTuple):
     def beside(
         self, command: Sequence[str], variables: int
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Have a command run until the block ends, and end it as Kubernetes does: by SIGTERM.
+        """Run a command until the end of the block, and end it as Kubernetes does: by SIGTERM.
 
         Yields:
-            Its process id, and the *variables* that it prints, `NAME=value`, when it is ready.
+            Its process id, and the *variables* that it prints, `NAME=value`, once it is ready.
         """
         with _started(command, self.environment, self.folder, stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
@@ -90,13 +90,13 @@ class Bench(NamedTuple):
             child.wait(timeout=30)
 
     def command(self, name: str) -> str | None:
-        """The path of an installed command, as a program's environment finds it."""
+        """Return the path of an installed command, as found in a program's environment."""
         return shutil.which(name, path=self.environment["PATH"])
 
 
 @contextmanager
 def bench(*, quick: bool) -> Iterator[Bench]:
-    """Have the clouds running, with nothing counted yet."""
+    """Run the clouds, with empty counters."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as name:
         folder = Path(name)
         base = {"PATH": _path(), "HOME": name, "TMPDIR": name, "LANG": "C.UTF-8"}
@@ -118,7 +118,7 @@ def bench(*, quick: bool) -> Iterator[Bench]:
 
 
 def _path() -> str:
-    """This Python's own commands first. pyenv's shims are left out: each start of one costs."""
+    """Return this Python's commands first. pyenv's shims are omitted, since each start is slow."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     kept = [folder for folder in folders if Path(folder).name != "shims"]
     return os.pathsep.join([str(Path(sys.executable).parent), *kept])
@@ -128,7 +128,7 @@ def _path() -> str:
 def _started(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, **pipes: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that is gone afterwards, whatever happens; a failure of its own is an error here."""
+    """Run a child until the end of the block; its failure is an error."""
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, env=environment, cwd=folder, stderr=errors, **pipes)
         try:

@@ -1,4 +1,4 @@
-"""What a row says, and the one table that all rows are printed in."""
+"""Rows of results, and the table that shows them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Verdict(enum.Enum):
 
     @classmethod
     def at_most(cls, goal: float, interval: tuple[float, float]) -> Verdict:
-        """None of the two where the goal lies within what this run can tell apart."""
+        """Return neither if the goal lies within the precision of this run."""
         low, high = interval
         return cls.UNSURE if low <= goal < high else cls.of(high <= goal)
 
     @classmethod
     def at_least(cls, goal: float, interval: tuple[float, float]) -> Verdict:
-        """As `at_most`."""
+        """Return the verdict for the opposite direction, as `at_most`."""
         low, high = interval
         return cls.UNSURE if low < goal <= high else cls.of(goal <= low)
 
@@ -39,8 +39,8 @@ class Line:
     """One contender in one row.
 
     Attributes:
-        ratio: To the contender that the row compares with.
-        interval: Where that ratio lies, as far as this run can tell.
+        ratio: The ratio to the contender that the row compares with.
+        interval: The interval of that ratio, by the precision of this run.
         raw: The measurements behind the figure, for `--json`.
     """
 
@@ -56,7 +56,7 @@ class Line:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "verdict": self.verdict and self.verdict.value}
 
-    def caches(self) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         return (
             self.what,
             self.contender,
@@ -76,21 +76,21 @@ class Line:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """A Markdown table that is aligned, so that a terminal shows it well too."""
+    """Return an aligned Markdown table, which is legible on a terminal too."""
     head = ("what", "contender", "figure", "ratio", "goal", "met?")
-    rows = [head, *(line.caches() for line in _without_repeats(lines))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    rows = [head, *(line.columns() for line in _without_repeats(lines))]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(head))]
     rows.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
         "| "
-        + " | ".join(cache.ljust(width) for cache, width in zip(row, widths, strict=True))
+        + " | ".join(column.ljust(width) for column, width in zip(row, widths, strict=True))
         + " |"
         for row in rows
     )
 
 
 def _without_repeats(lines: Sequence[Line]) -> list[Line]:
-    """What is measured, said at its first contender only."""
+    """Return *lines* with the subject of a measurement only at its first contender."""
     shown = []
     before = ""
     for line in lines:
@@ -101,13 +101,13 @@ def _without_repeats(lines: Sequence[Line]) -> list[Line]:
 
 
 def spread(samples: Sequence[float], unit: str, digits: int = 0) -> str:
-    """Median and middle half: `423 ms (401-450)`."""
+    """Return median and middle half: `423 ms (401-450)`."""
     low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
     return f"{middle:,.{digits}f} {unit} ({low:,.{digits}f}-{high:,.{digits}f})"
 
 
 def median_interval(samples: Sequence[float]) -> tuple[float, float]:
-    """Where the median lies with 90 % confidence: the percentile bootstrap.
+    """Return where the median lies with 90 % confidence: the percentile bootstrap.
 
     See: Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13. Seeded, so that equal
     measurements get equal intervals.

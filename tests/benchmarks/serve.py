@@ -1,4 +1,4 @@
-"""Row: how long clients of `gcp-aws-bridge serve` wait: a steady load, across a refresh."""
+"""Row: the latency of `gcp-aws-bridge serve` under a steady load, during a refresh."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .report import Line, Verdict
 
 _PER_SECOND, _SECONDS = 500, 60
 _FLOOR_SECONDS = 10
-# Renewed after 28 to 52 seconds (RefreshPolicy.earliest, latest): once or twice within the minute.
+# Refreshed after 28 to 52 seconds (RefreshPolicy.earliest, latest): once or twice a minute.
 _LIFE_S = 80
 _STS_LATENCY_S = 0.4
 _GOAL_MS = 10
 
 
 def measure(bench: Bench) -> list[Line]:
-    """The load on a server that answers at once, which shows its own part, and on ours."""
+    """Load a server that answers immediately, which shows the cost of the load, and ours."""
     seconds = _FLOOR_SECONDS if bench.quick else _SECONDS
     canned = [sys.executable, str(PEERS / "canned_answers.py")]
     floor = _loaded(bench, canned, _FLOOR_SECONDS)
@@ -30,10 +30,10 @@ def measure(bench: Bench) -> list[Line]:
     ours = _loaded(bench, serve, seconds)
     refreshes = ours["keys"] - 1
     if not refreshes and not bench.quick:
-        raise AssertionError("serve: no refresh fell into the load")
+        raise AssertionError("serve: no refresh during the load")
     reached = _percentile_ms(ours, 99) < _GOAL_MS and not ours["errors"]
     return [
-        _line("an answer that is ready: the load's own part", floor),
+        _line("a ready answer: the cost of the load", floor),
         _line(
             "gcp-aws-bridge serve",
             ours,

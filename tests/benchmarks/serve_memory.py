@@ -1,4 +1,4 @@
-"""Row: memory of `gcp-aws-bridge serve`, beside that of any process which speaks to STS."""
+"""Row: memory of `gcp-aws-bridge serve`, beside that of any process with an STS client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GOAL = 1.3
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Fresh processes of both, looked at while both run."""
+    """Measure new processes of both while both run."""
     what = f"memory after {_PER_SECOND * _SECONDS:,} requests"
     if sys.platform != "linux":
         return [Line(what, _OURS, "not run: /proc is Linux's")]
@@ -37,7 +37,7 @@ def _both(bench: Bench) -> dict[str, dict[str, float]]:
 
 
 def _memory_mb(pid: int) -> dict[str, float]:
-    """Resident, its own alone, and that with its part of what processes share (proc(5))."""
+    """Return resident memory, private memory, and private with a share of the common (proc(5))."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     fields = (line.split() for line in lines)
     kib = {name: int(amount) for name, amount, _ in fields}

@@ -1,4 +1,4 @@
-"""Row: what many sessions for one role cost the metadata server and STS."""
+"""Row: requests of many sessions for one role to the metadata server and STS."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _Run = tuple[int, int, float]  # requests to STS, to the metadata server; second
 _CONTENDERS = {"bridge": "bridge.session", "recipe": "recipe (google-auth, boto3)"}
 _ROUNDS = 3
 _SESSIONS = 50
-_FEWER = (1, 10, 20, 30, 40)  # how the costs grow: once each, for `--json`
+_FEWER = (1, 10, 20, 30, 40)  # for the growth of the costs, once each, for `--json`
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Count what the clouds were asked for, run by run; it must be the same each time."""
+    """Count the requests to the clouds, run by run; all runs must be equal."""
     runs: dict[str, list[_Run]] = {name: [] for name in _CONTENDERS}
     for _ in range(_ROUNDS):
         for contender, seen in runs.items():

@@ -1,4 +1,4 @@
-"""Row: who waits for a refresh while STS is slow."""
+"""Row: callers that wait for a refresh while STS is slow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDS = 3
 
 
 def measure(bench: Bench) -> list[Line]:
-    """All runs of all contenders, in turn; the worst run of each counts."""
+    """Run all contenders in turn; the worst run of each counts."""
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in _CONTENDERS}
     rounds = 1 if bench.quick else _ROUNDS
     for _ in range(rounds):

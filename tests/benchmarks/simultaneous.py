@@ -1,4 +1,4 @@
-"""Row: what many processes that all start at once cost STS."""
+"""Row: requests to STS of many processes that start simultaneously."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROUNDS = 3
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Count what the clouds were asked for, run by run; the worst run counts."""
+    """Count the requests to the clouds, run by run; the worst run counts."""
     runs: list[dict[str, Any]] = []
     for _ in range(1 if bench.quick else _ROUNDS):
         bench.clouds("reset")

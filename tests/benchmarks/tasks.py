@@ -1,4 +1,4 @@
-"""Row: what many tasks of one event loop cost the metadata server and STS at a cold start."""
+"""Row: requests to the clouds of many tasks of one event loop at a cold start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROUNDS = 3
 
 
 def measure(bench: Bench) -> list[Line]:
-    """Count what the clouds were asked for; the most of all runs counts."""
+    """Count the requests to the clouds; the run with most requests counts."""
     if importlib.util.find_spec("aiobotocore") is None:
         return [Line("tasks at a cold start", "", "not run: aiobotocore missing")]
     seen = []

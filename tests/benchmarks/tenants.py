@@ -1,4 +1,4 @@
-"""Row: the credentials of many tenants of one process are due at the same moment."""
+"""Row: the credentials of many tenants of one process are due at the same time."""
 
 from __future__ import annotations
 

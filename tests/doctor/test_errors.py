@@ -276,7 +276,7 @@ ELSEWHERE = {
     ),
     "config/patched-late": (
         "servers/test_gunicorn.py",
-        "test_each_worker_makes_one_exchange_at_a_time_and_stops_nothing_else",
+        "test_worker_makes_one_exchange_at_a_time_and_blocks_no_other_request",
     ),
     "token/aws-changed": (
         "google_cloud/test_sources.py",

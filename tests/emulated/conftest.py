@@ -13,10 +13,10 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 @pytest.fixture
 def pod(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """A pod whose service account may assume `ROLE`, in the machine's own time."""
-    gke_pod.cloud.reset()  # as strict of dates as AWS is
-    registry.world = REAL  # and the pod puts back what was before it
-    monkeypatch.delenv("BOTO_CONFIG")  # whose home is to be written to
+    """Yield a pod whose service account may assume `ROLE`, by the machine's clock."""
+    gke_pod.cloud.reset()  # as strict about dates as AWS
+    registry.world = REAL  # the pod restores the previous value
+    monkeypatch.delenv("BOTO_CONFIG")  # tests write to the home directory
     gke_pod.add_role(ROLE)
     return gke_pod.cloud
 
@@ -25,7 +25,7 @@ def pod(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> Emulator:
 def journey(pod: Emulator) -> Journey:
     journey = Journey()
     pod.clock = journey
-    # Time passes while the library sleeps, and no test waits for it.
+    # Time passes while the library sleeps, so that no test waits.
     registry.world = World(
         clock=journey,
         monotonic=journey.monotonic,

@@ -1,4 +1,4 @@
-"""Requests that a proxy before the endpoint may read otherwise than it does: by raw sockets."""
+"""Requests that a proxy could read differently than the endpoint, sent through raw sockets."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
 class Raw:
-    """An endpoint that is sent bytes."""
+    """A client that sends bytes to an endpoint."""
 
     def __init__(self, url: str, token: str) -> None:
         self.port = int(url.rpartition(":")[2])
         self.token = token
 
     def head(self, target: str = PATH, *lines: str, end: str = "\r\n") -> bytes:
-        """A request that would be answered but for *lines*; TOKEN in them is the real one."""
+        """Return a valid request with *lines* added; TOKEN in them becomes the real token."""
         all_lines = [f"GET {target} HTTP/1.1", "Host: localhost", *lines, "", ""]
         return end.join(all_lines).replace("TOKEN", self.token).encode("latin-1")
 
     def sent(self, *pieces: bytes) -> tuple[int, str, Any]:
-        """Send *pieces*, each by itself; the first answer, by status, type and body."""
+        """Send *pieces* in separate packets; return status, type and body of the first answer."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(ConnectionError):
@@ -161,7 +161,7 @@ def test_ambiguous_targets_are_refused(raw: Raw, target: str) -> None:
 @pytest.mark.parametrize(
     "target", ["//credentials", "/credentials//etl", "///credentials", "/credentials//"]
 )
-def test_empty_segments_are_not_left_out(raw: Raw, target: str) -> None:
+def test_path_with_empty_segments_is_not_normalized(raw: Raw, target: str) -> None:
     status, _, body = raw.sent(raw.head(target, AUTHORIZED))
     assert (404, "NotFound") == (status, body["code"])
 
@@ -187,7 +187,7 @@ def test_ambiguous_request_in_many_packets_is_refused(raw: Raw, lines: tuple[str
     refused(raw, *(whole[at : at + 1] for at in range(len(whole))))
 
 
-def test_second_request_of_a_connection_is_checked_too(raw: Raw) -> None:
+def test_ambiguous_second_request_of_a_connection_is_refused(raw: Raw) -> None:
     first, second = raw.head(PATH, AUTHORIZED), raw.head(PATH, AUTHORIZED, "Content-Length: 0, 0")
     with socket.create_connection(("127.0.0.1", raw.port), timeout=30) as connection:
         statuses = []
@@ -200,26 +200,26 @@ def test_second_request_of_a_connection_is_checked_too(raw: Raw) -> None:
     assert [200, 200, 400] == statuses
 
 
-def test_pipelined_requests_that_are_clear_are_answered(raw: Raw) -> None:
+def test_valid_pipelined_requests_are_answered(raw: Raw) -> None:
     request = raw.head(PATH, AUTHORIZED)
     last = raw.head(PATH, AUTHORIZED, "Connection: close")
     with socket.create_connection(("127.0.0.1", raw.port), timeout=30) as connection:
         connection.sendall(request + request + last)
-        said = connection.makefile("rb").read()
-    assert 3 == said.count(b"HTTP/1.1 200 ") == said.count(b'"RoleArn"')
+        answer = connection.makefile("rb").read()
+    assert 3 == answer.count(b"HTTP/1.1 200 ") == answer.count(b'"RoleArn"')
 
 
-def test_rejected_request_does_not_smuggle_another(raw: Raw) -> None:
-    """A proxy that ignores Transfer-Encoding takes the body for a second request."""
+def test_connection_is_closed_after_an_ambiguous_request(raw: Raw) -> None:
+    """A proxy that ignores Transfer-Encoding would take the body for a second request."""
     inner = raw.head(PATH, AUTHORIZED)
     outer = raw.head(PATH, "Transfer-Encoding: chunked", "Content-Length: 4")
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
     with socket.create_connection(("127.0.0.1", raw.port), timeout=30) as connection:
         connection.sendall(outer + chunked)
         connection.shutdown(socket.SHUT_WR)
-        said = connection.makefile("rb").read()
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert b"SecretAccessKey" not in said
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"SecretAccessKey" not in answer
 
 
 @pytest.mark.sampled(5)
@@ -244,7 +244,7 @@ def test_rejected_request_does_not_smuggle_another(raw: Raw) -> None:
     ],
     ids=lambda value: repr(value)[:50],
 )
-def test_unambiguous_request_is_answered(raw: Raw, lines: tuple[str, ...], status: int) -> None:
+def test_valid_request_is_answered(raw: Raw, lines: tuple[str, ...], status: int) -> None:
     found, kind, body = raw.sent(raw.head(PATH, *lines))
     assert (status, "application/json") == (found, kind)
     assert ("SecretAccessKey" in body) == (status == 200)

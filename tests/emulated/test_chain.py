@@ -1,4 +1,4 @@
-"""`register` and `install`: one link in botocore's own chain, and how the others live with it."""
+"""`register` and `install`: one provider in botocore's own chain, beside the other providers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_registered_session_has_the_role(pod: Emulator, make) -> None:  # type: 
     assert OURS == method(session)
 
 
-def test_stands_after_env_and_before_everything_else(
+def test_provider_follows_env_and_precedes_all_others(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = boto3.Session()
@@ -79,7 +79,7 @@ def test_stands_after_env_and_before_everything_else(
     assert "env" == method(session)
 
 
-def test_stands_first_where_a_profile_was_named(
+def test_provider_is_first_with_a_named_profile(
     pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\naws_access_key_id = AKIAPROFILE\n")
@@ -103,7 +103,7 @@ def test_named_profile_reads_the_profile_and_not_the_environment(
     assert method(plain) is None
 
 
-def test_a_profile_that_does_not_exist_is_botocores_own_error(pod: Emulator, config: Path) -> None:
+def test_missing_profile_is_an_error_of_botocore(pod: Emulator, config: Path) -> None:
     inner = botocore.session.Session(profile="nowhere")
     with pytest.raises(ProfileNotFound):
         bridge.session(ROLE, botocore_session=inner)
@@ -116,7 +116,7 @@ def test_role_is_read_from_the_environment(pod: Emulator, monkeypatch: pytest.Mo
     assert "assumed-role/etl" in identity(session)
 
 
-def test_chain_is_unchanged_without_a_role(pod: Emulator) -> None:
+def test_chain_without_a_configured_role_is_unchanged(pod: Emulator) -> None:
     session = boto3.Session()
     bridge.register(session)
     assert method(session) is None
@@ -135,7 +135,7 @@ def test_irsa_is_left_to_botocore(
     assert "assume-role-with-web-identity" == method(session)
 
 
-def test_second_registration_replaces_the_first(pod: Emulator) -> None:
+def test_second_registration_on_a_session_replaces_the_first(pod: Emulator) -> None:
     pod.add_role(OTHER)
     session = boto3.Session()
     bridge.register(session, ROLE)
@@ -147,7 +147,7 @@ def test_second_registration_replaces_the_first(pod: Emulator) -> None:
     assert "assumed-role/other" in identity(session)
 
 
-def test_register_replaces_resolved_credentials(
+def test_registration_replaces_credentials_that_were_already_resolved(
     pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
@@ -157,20 +157,20 @@ def test_register_replaces_resolved_credentials(
     assert OURS == method(session)
 
 
-def test_register_works_after_a_failed_resolution(pod: Emulator) -> None:
+def test_registration_on_a_session_that_had_found_no_credentials(pod: Emulator) -> None:
     session = boto3.Session()
     assert method(session) is None
     bridge.register(session, ROLE)
     assert OURS == method(session)
 
 
-def test_explicit_keys_of_a_session_are_kept(pod: Emulator) -> None:
+def test_session_keeps_keys_that_were_set_on_it(pod: Emulator) -> None:
     session = boto3.Session(aws_access_key_id="AKIAGIVEN", aws_secret_access_key="secret")
     bridge.register(session, ROLE)
     assert "explicit" == method(session)
 
 
-def test_malformed_role_is_an_error_in_the_line_that_sets_it() -> None:
+def test_malformed_role_is_an_error_on_registration() -> None:
     with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
         bridge.register(boto3.Session(), "etl")
     with pytest.raises(ConfigError, match="not the ARN of an IAM role"):
@@ -178,12 +178,12 @@ def test_malformed_role_is_an_error_in_the_line_that_sets_it() -> None:
 
 
 @pytest.mark.parametrize("thing", [None, "session", object()])
-def test_other_objects_than_sessions_are_rejected(thing: object) -> None:
+def test_registration_on_another_object_is_an_error(thing: object) -> None:
     with pytest.raises(ConfigError, match="no boto3 or botocore session"):
         bridge.register(thing)
 
 
-# -- not here, and refused ---------------------------------------------------------------------
+# -- no identity, and access denied ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("in_pod", "level"), [(False, "DEBUG"), (True, "WARNING")])
@@ -201,11 +201,11 @@ def test_chain_continues_without_a_google_identity(
     session = boto3.Session()
     bridge.register(session, ROLE)
     assert "config-file" == method(session)
-    said = [record for record in caplog.records if "next provider" in record.message]
-    assert [level] == [record.levelname for record in said]
+    logged = [record for record in caplog.records if "next provider" in record.message]
+    assert [level] == [record.levelname for record in logged]
 
 
-def test_a_refused_identity_stops_the_chain(pod: Emulator, config: Path) -> None:
+def test_denied_role_stops_the_chain(pod: Emulator, config: Path) -> None:
     pod.remove_role(ROLE)
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
     session = boto3.Session()
@@ -254,7 +254,7 @@ def test_chain_of_an_installed_session_can_be_edited(pod: Emulator) -> None:
     assert method(session) is None
 
 
-def test_second_install_replaces_the_first(pod: Emulator) -> None:
+def test_second_installation_replaces_the_first(pod: Emulator) -> None:
     pod.add_role(OTHER)
     bridge.install(ROLE)
     bridge.install(OTHER)
@@ -277,14 +277,14 @@ def test_install_does_not_import_boto3(monkeypatch: pytest.MonkeyPatch, pod: Emu
     assert "boto3" not in sys.modules
 
 
-# -- what install() and register() say ---------------------------------------------------------
+# -- log messages of install() and register() --------------------------------------------------
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Said:
-    """What this library's logger has said, as in a process that has just started."""
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Logged:
+    """Return a function that reads this library's log, as in a process that has just started."""
     monkeypatch.setattr(install, "_said", PerProcess(dict))
     caplog.set_level(logging.INFO, "gcp_aws_bridge")
     return lambda: [
@@ -292,22 +292,22 @@ def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> S
     ]
 
 
-Said = Callable[[], list[tuple[str, str]]]
+Logged = Callable[[], list[tuple[str, str]]]
 
 
-def look_for_credentials(**session: Any) -> None:
+def resolve_credentials(**session: Any) -> None:
     for _ in range(3):
         with contextlib.suppress(BotoCoreError):
             botocore.session.Session(**session).get_credentials()
 
 
 def test_installed_without_a_role_is_a_single_warning_that_names_the_settings(
-    pod: Emulator, said: Said
+    pod: Emulator, logged: Logged
 ) -> None:
     bridge.install()
-    assert [] == said()
-    look_for_credentials()
-    [(level, text)] = said()
+    assert [] == logged()
+    resolve_credentials()
+    [(level, text)] = logged()
     assert "WARNING" == level
     for name in ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN", "gcp_role_arn"):
         assert name in text
@@ -315,7 +315,7 @@ def test_installed_without_a_role_is_a_single_warning_that_names_the_settings(
 
 @pytest.mark.parametrize("name", ["GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN", "gcp_role_arn"])
 def test_setting_that_the_warning_names_gives_a_role(
-    name: str, pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+    name: str, pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     if name == "gcp_role_arn":
         config.write_text(f"[default]\ngcp_role_arn = {ROLE}\n")
@@ -323,35 +323,35 @@ def test_setting_that_the_warning_names_gives_a_role(
         monkeypatch.setenv(name, ROLE)
     bridge.install()
     assert OURS == method(botocore.session.Session())
-    assert [] == said()
+    assert [] == logged()
 
 
 def test_warning_about_a_named_profile_names_no_variable(
-    pod: Emulator, config: Path, said: Said
+    pod: Emulator, config: Path, logged: Logged
 ) -> None:
     config.write_text("[profile etl]\nregion = eu-west-1\n")
     bridge.install()
-    look_for_credentials(profile="etl")
-    [(_, text)] = said()
+    resolve_credentials(profile="etl")
+    [(_, text)] = logged()
     assert "gcp_role_arn" in text
     assert "AWS_" not in text
 
 
-def test_warning_about_web_identity_variables_explains_them(
-    pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: Said
+def test_warning_with_web_identity_variables_names_the_one_to_unset(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: Logged
 ) -> None:
     (tmp_path / "token").write_text(pod.mint())
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     bridge.install()
-    look_for_credentials()
-    [(_, text)] = said()
+    resolve_credentials()
+    [(_, text)] = logged()
     assert "unset AWS_WEB_IDENTITY_TOKEN_FILE" in text
 
 
 @pytest.mark.parametrize("way", ["install", "register"])
 def test_keys_in_the_environment_that_come_first_are_a_single_message(
-    way: str, pod: Emulator, monkeypatch: pytest.MonkeyPatch, said: Said
+    way: str, pod: Emulator, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -363,40 +363,40 @@ def test_keys_in_the_environment_that_come_first_are_a_single_message(
         if way == "register":
             bridge.register(session, ROLE)
         assert "env" == method(session)
-    [(level, text)] = said()
+    [(level, text)] = logged()
     assert "INFO" == level
     assert KEY not in text
     assert SECRET not in text
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")  # as the message says
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")  # the fix in the message
     bridge.install(ROLE)
     assert OURS == method(botocore.session.Session())
 
 
 def test_keys_in_the_environment_do_not_come_before_a_named_profile(
-    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+    pod: Emulator, config: Path, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n")
     bridge.install()
     assert OURS == method(botocore.session.Session(profile="etl"))
-    assert [] == said()
+    assert [] == logged()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork")
-def test_forked_child_logs_its_own_warning(pod: Emulator, said: Said) -> None:
+def test_forked_child_logs_it_once_more(pod: Emulator, logged: Logged) -> None:
     bridge.install()
-    look_for_credentials()
+    resolve_credentials()
     child = os.fork()
     if child == 0:
-        before = len(said())
-        look_for_credentials()
-        os._exit(len(said()) - before)
+        before = len(logged())
+        resolve_credentials()
+        os._exit(len(logged()) - before)
     assert 1 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert 1 == len(said())
+    assert 1 == len(logged())
 
 
-def test_threads_log_one_warning(pod: Emulator, said: Said) -> None:
+def test_concurrent_threads_log_it_once(pod: Emulator, logged: Logged) -> None:
     bridge.install()
     barrier = threading.Barrier(8)
 
@@ -410,4 +410,4 @@ def test_threads_log_one_warning(pod: Emulator, said: Said) -> None:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert 1 == len(said())
+    assert 1 == len(logged())

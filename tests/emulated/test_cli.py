@@ -1,4 +1,4 @@
-"""The command line as a user runs it: its own process, its own exit status."""
+"""The command line in its own process, with its exit status."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_each_command_has_help_of_its_own(command: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["demo", "--nonsense"]])
-def test_wrong_usage_is_status_2_and_says_so(arguments: list[str]) -> None:
+def test_wrong_usage_is_status_2_with_a_message(arguments: list[str]) -> None:
     done = run(*arguments)
     assert (2, "") == (done.returncode, done.stdout)
     assert "usage: gcp-aws-bridge" in done.stderr
@@ -78,7 +78,7 @@ def test_demo_shows_each_step_and_succeeds() -> None:
         "Total: ",
     ):
         assert step in done.stdout
-    assert "\033[" not in done.stdout  # plain where it is piped
+    assert "\033[" not in done.stdout  # no colours in a pipe
 
 
 def test_demo_without_its_extra_names_it(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_demo_without_its_extra_names_it(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
-def test_demo_keeps_up_until_interrupted() -> None:
+@pytest.mark.skipif(os.name == "nt", reason="signals work differently there")
+def test_demo_keep_runs_until_interrupted() -> None:
     command = [sys.executable, "-u", "-m", "gcp_aws_bridge", "demo", "--keep"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None

@@ -1,4 +1,4 @@
-"""Clocks of a machine that sleeps, is set, and lives in a time zone."""
+"""Clocks of a machine that is suspended, that are set, and that have a time zone."""
 
 from __future__ import annotations
 
@@ -20,31 +20,35 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 @pytest.fixture
 def machine(pod: Emulator) -> ManualWorld:
-    """Its clocks; the clouds' are right, whatever is done to them."""
+    """Yield the machine's clocks; the clouds keep the right time."""
     machine = ManualWorld()
     pod.clock = lambda: machine.now
     registry.world = machine.world
     return machine
 
 
-def test_suspended_machine_refreshes_after_it_wakes_up(pod: Emulator, machine: ManualWorld) -> None:
+def test_machine_that_was_suspended_for_a_night_gets_new_credentials(
+    pod: Emulator, machine: ManualWorld
+) -> None:
     credentials = bridge.credentials(ROLE)
     evening = credentials.get_frozen_credentials()
-    machine.set_wall_clock(machine.now + timedelta(hours=9))  # the monotonic clock slept as well
+    machine.set_wall_clock(machine.now + timedelta(hours=9))  # the monotonic clock stood still
     assert evening != credentials.get_frozen_credentials()
     assert 2 == len(pod.sts.requests)
 
 
-def test_clock_set_back_does_not_extend_the_lifetime(pod: Emulator, machine: ManualWorld) -> None:
+def test_clock_that_is_set_back_does_not_extend_credentials(
+    pod: Emulator, machine: ManualWorld
+) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.get_frozen_credentials()
     right = machine.now
     machine.set_wall_clock(right - timedelta(hours=10))
     assert first == credentials.get_frozen_credentials()
-    assert 1 == len(pod.sts.requests)  # and it is no reason to ask again
+    assert 1 == len(pod.sts.requests)  # the wrong clock causes no exchange
     pod.clock = lambda: right + timedelta(hours=1)
     machine.advance(3600)
-    machine.set_wall_clock(right + timedelta(hours=1))  # NTP has corrected it by then
+    machine.set_wall_clock(right + timedelta(hours=1))  # NTP has corrected the clock by then
     assert first != credentials.get_frozen_credentials()
 
 
@@ -62,10 +66,10 @@ def zone() -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="no tzset on this platform")
 @pytest.mark.usefixtures("zone")
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
-def test_daylight_saving_time_does_not_matter(
+def test_change_to_summer_time_causes_no_exchange(
     pod: Emulator, machine: ManualWorld, name: str
 ) -> None:
-    """Through the hours in which clocks are changed, twice a year, east and west."""
+    """In the hours in which clocks change, twice a year, east and west of Greenwich."""
     os.environ["TZ"] = name
     time.tzset()
     for month, day in ((3, 28), (10, 24)):

@@ -1,4 +1,4 @@
-"""An exchange that ends in any error at any step: what leaves the library shows no secret."""
+"""Errors that leave the library show no secret, whatever the error and the step of the exchange."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def secrets(pod: Emulator) -> Iterator[Secrets]:
 
 @pytest.fixture
 def in_this_thread(pod: Emulator) -> None:
-    """Exchanges run in the thread that asks, where they can be traced, and pauses take no time."""
+    """Run exchanges in the calling thread, where they can be traced, without pauses."""
     registry.world = World(spawn=lambda work: work(), sleep=lambda seconds: None)
 
 
-def made_again() -> Any:
+def new_credentials() -> Any:
     registry.clear()
     return bridge.credentials(ROLE, chain=[TARGET])
 
@@ -62,20 +62,20 @@ def ask(made: Any) -> Callable[[], Any]:
     return lambda: made.get_frozen_credentials()
 
 
-def new_exchange() -> None:
-    made_again().get_frozen_credentials()
+def exchange_again() -> None:
+    new_credentials().get_frozen_credentials()
 
 
 @pytest.mark.sampled(8)
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_no_step_that_fails_shows_a_secret(secrets: Secrets, kind: Any) -> None:
-    new_exchange()  # so that what is loaded once is loaded
-    steps = crash_reports.steps(new_exchange)
+def test_exchange_that_fails_at_any_step_shows_no_secret(secrets: Secrets, kind: Any) -> None:
+    exchange_again()  # everything that is imported once is imported now
+    steps = crash_reports.steps(exchange_again)
     assert len(steps) > 150
     failures = 0
     for step in steps:
-        made = made_again()
+        made = new_credentials()
         error = crash_reports.failing_at(step, kind, ask(made))
         if error is not None:
             failures += 1
@@ -99,7 +99,7 @@ def read_parts() -> None:
     assert made.secret_key
 
 
-# Of coroutines that an interrupted event loop leaves.
+# Warnings about coroutines that an interrupted event loop leaves.
 @pytest.mark.sampled(5)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("in_this_thread")
@@ -107,7 +107,7 @@ def read_parts() -> None:
     "read", [read_parts, lambda: asyncio.run(read_parts_as_a_task())], ids=["sync", "async"]
 )
 @pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt])
-def test_no_step_of_reading_parts_that_fails_shows_a_secret(
+def test_reading_parts_that_fails_at_any_step_shows_no_secret(
     secrets: Secrets, read: Callable[[], None], kind: Any
 ) -> None:
     def of_the_parts(path: str) -> bool:
@@ -117,7 +117,7 @@ def test_no_step_of_reading_parts_that_fails_shows_a_secret(
         )
 
     read()
-    registry.clear()  # so that a set is begun
+    registry.clear()  # the next read starts a new set
     steps = crash_reports.steps(read, of_the_parts)
     assert len(steps) > 15
     for step in steps:
@@ -127,20 +127,20 @@ def test_no_step_of_reading_parts_that_fails_shows_a_secret(
             assert [] == crash_reports.leaks(error, secrets), step
 
 
-# Of connections that are opened and never closed, since the error comes first.
+# Warnings about connections that are never closed, since the error comes first.
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("in_this_thread")
-def test_no_step_of_another_library_that_fails_shows_a_secret(secrets: Secrets) -> None:
+def test_other_library_that_fails_at_any_step_shows_no_secret(secrets: Secrets) -> None:
     def of_others(path: str) -> bool:
         return any(f"/{name}/" in path for name in ("botocore", "urllib3", "json", "http"))
 
-    new_exchange()
-    steps = crash_reports.steps(new_exchange, of_others)
+    exchange_again()
+    steps = crash_reports.steps(exchange_again, of_others)
     assert len(steps) > 500
     for step in steps[:: len(steps) // 150]:
-        made = made_again()
+        made = new_credentials()
         error = crash_reports.failing_at(step, RuntimeError, ask(made))
         if error is not None:
             assert [] == crash_reports.leaks(error, secrets), step
@@ -154,7 +154,7 @@ FOUND = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 @pytest.fixture
 def keys_around(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Secrets:
-    """AWS keys of the user in the environment and in the profile."""
+    """Set the user's own AWS keys in the environment and in the profile."""
     config = tmp_path / "config"
     config.write_text(
         f"[default]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {FOUND}\n"
@@ -177,7 +177,7 @@ def keys_around(secrets: Secrets, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     ids=["session", "credentials", "register"],
 )
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
-def test_no_step_of_making_them_that_fails_shows_a_key(
+def test_session_that_fails_at_any_step_shows_no_key(
     keys_around: Secrets, make: Callable[[], object], kind: Any
 ) -> None:
     make()
@@ -197,7 +197,7 @@ def test_no_step_of_making_them_that_fails_shows_a_key(
         lambda: bridge.credentials(ROLE, duration_seconds=1),
     ],
 )
-def test_no_setting_that_is_wrong_shows_a_key(
+def test_error_for_a_wrong_setting_shows_no_key(
     keys_around: Secrets, make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = crash_reports.raised(make)
@@ -206,13 +206,13 @@ def test_no_setting_that_is_wrong_shows_a_key(
     assert [] == crash_reports.reports(error, keys_around)
 
 
-# -- what users bring --------------------------------------------------------------------------
+# -- code of the user ----------------------------------------------------------------------------
 
 WITH_FIELDS = "the answer had {}"
 
 
 class Refused(Exception):
-    """An error with an answer in it, as HTTP libraries have them."""
+    """An error with an answer as attribute, like those of HTTP libraries."""
 
     def __init__(self, token: str) -> None:
         super().__init__(WITH_FIELDS.format(token))
@@ -279,7 +279,7 @@ def assert_shows_nothing(error: BaseException | None, made: Any, secrets: Secret
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize("make", ERRORS, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("inline", [True, False], ids=["here", "in a thread"])
-def test_a_source_that_raises_shows_no_token(
+def test_token_source_that_raises_shows_no_token(
     secrets: Secrets, make: Callable[[str], BaseException], inline: bool
 ) -> None:
     if inline:
@@ -339,7 +339,7 @@ def test_a_hook_that_puts_the_answer_into_its_error_shows_no_secret(secrets: Sec
     assert "the answer had [redacted] and [redacted]" == str(found)
 
 
-def test_an_error_that_the_caller_is_handling_stays_as_it_is(secrets: Secrets) -> None:
+def test_error_that_the_caller_handles_is_unchanged(secrets: Secrets) -> None:
     registry.world = World(spawn=lambda work: work())
     made = bridge.credentials(ROLE, token_source=source_that_raises(plain))
     users = Refused("users")
@@ -355,7 +355,7 @@ def test_an_error_that_the_caller_is_handling_stays_as_it_is(secrets: Secrets) -
     assert {"headers": {"authorization": "Bearer users"}} == users.response
 
 
-# -- where else an error can go ----------------------------------------------------------------
+# -- other paths of an error ---------------------------------------------------------------------
 
 
 INTERRUPTS = [KeyboardInterrupt, SystemExit]
@@ -409,7 +409,7 @@ def test_a_task_that_waits_gets_an_error_without_secrets(secrets: Secrets) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_sources_that_are_called_alone_show_no_token(secrets: Secrets, kind: Any) -> None:
+def test_token_source_called_by_the_user_shows_no_token(secrets: Secrets, kind: Any) -> None:
     for source in (bridge.MetadataServer(), bridge.DefaultSource()):
         for step in crash_reports.steps(source):
             error = crash_reports.failing_at(step, kind, source)
@@ -417,7 +417,7 @@ def test_sources_that_are_called_alone_show_no_token(secrets: Secrets, kind: Any
                 assert [] == crash_reports.leaks(error, secrets), step
 
 
-def test_a_token_file_that_holds_a_broken_token_shows_none_of_it(
+def test_token_file_with_a_broken_token_shows_no_part_of_it(
     secrets: Secrets, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"
@@ -537,7 +537,7 @@ def test_an_answer_that_cannot_be_sent_shows_no_secret(
             assert not secrets.in_text(crash_reports._walked(frame.f_locals))
 
 
-# -- Sentry as it is set up by default, in a program of its own --------------------------------
+# -- Sentry with its default settings, in its own process ----------------------------------------
 
 
 @pytest.mark.sampled(4)
@@ -558,7 +558,7 @@ def test_sentry_with_its_defaults_sends_no_secret(
 
 
 @pytest.mark.exhaustive
-def test_without_local_variables_sentry_sends_no_frozen_set_of_botocores(
+def test_sentry_without_local_variables_sends_no_frozen_credentials(
     secrets: Secrets, pod: Emulator
 ) -> None:
     pytest.importorskip("sentry_sdk")
@@ -573,4 +573,4 @@ def test_without_local_variables_sentry_sends_no_frozen_set_of_botocores(
         )
         assert "LookupError" in done.stdout
         shown.append(secrets.in_text(done.stdout))
-    assert [True, False] == shown  # the setting that the security page recommends
+    assert [True, False] == shown  # the security page recommends this setting

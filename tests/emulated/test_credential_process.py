@@ -1,4 +1,4 @@
-"""`credential-process` and `env`: processes that end, and share one exchange through a file."""
+"""`credential-process` and `env`: short processes that share one exchange through a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(autouse=True)
-def a_cache_of_its_own(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def cache_folder(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("GCP_AWS_BRIDGE_CACHE_DIR", str(tmp_path))
     return tmp_path / "gcp-aws-bridge"
 
@@ -41,7 +41,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """`credential-process` in a process of its own."""
+    """Run `credential-process` in its own process."""
     return subprocess.run(
         command("credential-process", *arguments),
         capture_output=True,
@@ -59,10 +59,10 @@ def answer(*arguments: str, **environ: str) -> dict[str, Any]:
     return found
 
 
-# -- what is printed ---------------------------------------------------------------------------
+# -- output ------------------------------------------------------------------------------------
 
 
-def test_answer_has_the_documented_format(pod: Emulator) -> None:
+def test_answer_has_the_specified_format(pod: Emulator) -> None:
     found = answer("--role-arn", ROLE)
     assert (1, "123456789012") == (found["Version"], found["AccountId"])
     assert found["AccessKeyId"].startswith("ASIA")
@@ -72,9 +72,7 @@ def test_answer_has_the_documented_format(pod: Emulator) -> None:
     assert 3500 < life.total_seconds() <= 3600
 
 
-def test_boto3_uses_a_profile(
-    pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_boto3_by_a_profile(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
     line = " ".join(command("credential-process", "--role-arn", ROLE))
     config.write_text(f"[profile etl]\ncredential_process = {line}\n", encoding="utf-8")
@@ -90,7 +88,7 @@ def exchanges(pod: Emulator) -> list[Any]:
 
 
 @pytest.mark.parametrize("where", ["option", "environment", "profile"])
-def test_role_is_accepted_from_each_place(pod: Emulator, tmp_path: Path, where: str) -> None:
+def test_role_is_read_from_each_place(pod: Emulator, tmp_path: Path, where: str) -> None:
     config = tmp_path / "config"
     config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n", encoding="utf-8")
     if where == "option":
@@ -102,9 +100,7 @@ def test_role_is_accepted_from_each_place(pod: Emulator, tmp_path: Path, where: 
     assert 1 == len(pod.sts.requests)
 
 
-def test_shell_variables_have_the_credentials(
-    pod: Emulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_variables_of_a_shell(pod: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["env", "--role-arn", ROLE, "--shell", "json"])
     variables = json.loads(capsys.readouterr().out)
     assert 0 == main(["env", "--role-arn", ROLE, "--shell", "dotenv"])
@@ -120,10 +116,10 @@ def test_shell_variables_have_the_credentials(
     assert "assumed-role/etl" in arn
 
 
-# -- what goes wrong ---------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------
 
 
-def test_only_the_error_is_on_stderr(pod: Emulator) -> None:
+def test_error_is_the_only_output_on_stderr(pod: Emulator) -> None:
     done = process("--role-arn", OTHER)
     assert (1, "") == (done.returncode, done.stdout)
     assert done.stderr.startswith("gcp-aws-bridge: Assuming ")
@@ -137,7 +133,7 @@ def test_only_the_error_is_on_stderr(pod: Emulator) -> None:
         (("--role-arn", "etl"), "config/role-arn"),
         (("--role-arn", ROLE, "--duration-seconds", "1"), "config/duration"),
         (("--role-arn", ROLE, "--chain", "x"), "config/role-arn"),
-        (("--profile", "absent"), "config/profile"),
+        (("--profile", "missing"), "config/profile"),
         (("--role-arn", ROLE, "--id-token-file", "/nowhere"), "token/file-missing"),
     ],
     ids=str,
@@ -147,12 +143,12 @@ def test_a_bad_setting_is_a_clear_error(
     arguments: tuple[str, ...], error_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 1 == main(["credential-process", *arguments])
-    said = capsys.readouterr()
-    assert "" == said.out
-    assert said.err.endswith(f"[{error_id}]\n")
+    captured = capsys.readouterr()
+    assert "" == captured.out
+    assert captured.err.endswith(f"[{error_id}]\n")
 
 
-def test_error_reaches_the_user_of_boto3(
+def test_error_is_shown_by_boto3(
     pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "config"
@@ -182,7 +178,7 @@ def test_cached_answer_makes_no_request_and_imports_no_botocore(pod: Emulator) -
     assert (1, 1) == (len(pod.metadata.requests), len(pod.sts.requests))
 
 
-def test_fifty_processes_make_one_exchange(pod: Emulator) -> None:
+def test_fifty_simultaneous_processes_make_one_exchange(pod: Emulator) -> None:
     pod.sts.latency_s = 0.3
     started = [
         subprocess.Popen(command("credential-process", "--role-arn", ROLE), stdout=subprocess.PIPE)
@@ -192,35 +188,37 @@ def test_fifty_processes_make_one_exchange(pod: Emulator) -> None:
     assert (1, 1, 1) == (len(printed), len(pod.metadata.requests), len(pod.sts.requests))
 
 
-def test_fifty_processes_share_one_error(pod: Emulator) -> None:
+def test_fifty_simultaneous_processes_that_are_denied_make_one_exchange(pod: Emulator) -> None:
     arguments = command("credential-process", "--role-arn", OTHER)
     started = [subprocess.Popen(arguments, stderr=subprocess.PIPE) for _ in range(50)]
-    said = [one.communicate(timeout=60)[1] for one in started]
+    errors = [one.communicate(timeout=60)[1] for one in started]
     assert {1} == {one.returncode for one in started}
-    assert all(b"[exchange/denied]" in one for one in said)
-    assert len(pod.sts.requests) <= 3  # a denial is remembered for a second or two
+    assert all(b"[exchange/denied]" in one for one in errors)
+    assert len(pod.sts.requests) <= 3  # an error is kept for one or two seconds
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing can be killed so here")
-def test_killed_process_does_not_block_others(pod: Emulator, a_cache_of_its_own: Path) -> None:
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this platform")
+def test_process_that_is_killed_during_its_exchange_blocks_no_other(
+    pod: Emulator, cache_folder: Path
+) -> None:
     pod.sts.inject(Fault.hang(20))
     with subprocess.Popen(command("credential-process", "--role-arn", ROLE)) as first:
         eventually(lambda: len(pod.sts.requests) == 1)
         first.send_signal(signal.SIGKILL)
     assert answer("--role-arn", ROLE)
     assert 2 == len(pod.sts.requests)
-    assert {"lock"} == {path.name for path in a_cache_of_its_own.iterdir() if not path.suffix}
+    assert {"lock"} == {path.name for path in cache_folder.iterdir() if not path.suffix}
 
 
-def test_without_a_cache_every_call_is_an_exchange(pod: Emulator, a_cache_of_its_own: Path) -> None:
+def test_without_a_cache_every_call_is_an_exchange(pod: Emulator, cache_folder: Path) -> None:
     for _ in range(2):
         answer("--role-arn", ROLE, "--no-cache")
     assert 2 == len(pod.sts.requests)
-    assert not a_cache_of_its_own.exists()
+    assert not cache_folder.exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders of POSIX")
-def test_works_without_a_writable_folder(pod: Emulator, tmp_path: Path) -> None:
+def test_command_works_without_a_writable_folder(pod: Emulator, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file")
     environ = {"HOME": nowhere, "TMPDIR": nowhere, "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
@@ -231,9 +229,9 @@ def test_works_without_a_writable_folder(pod: Emulator, tmp_path: Path) -> None:
     assert (2, 2) == (len(keys), len(pod.sts.requests))
 
 
-def test_corrupt_cache_file_is_ignored(pod: Emulator, a_cache_of_its_own: Path) -> None:
+def test_corrupt_cache_file_is_ignored(pod: Emulator, cache_folder: Path) -> None:
     first = answer("--role-arn", ROLE)
-    for path in a_cache_of_its_own.glob("*.json"):
+    for path in cache_folder.glob("*.json"):
         path.write_text('{"key":', encoding="utf-8")
     assert first != answer("--role-arn", ROLE)
     assert 2 == len(pod.sts.requests)
@@ -244,14 +242,14 @@ def test_corrupt_cache_file_is_ignored(pod: Emulator, a_cache_of_its_own: Path) 
 
 @pytest.fixture
 def ask(pod: Emulator, journey: Journey) -> Callable[[], str]:
-    """The key that a process started now would print."""
+    """Return a function that returns the key which a new process would print."""
     parser = argparse.ArgumentParser()
     credential_process.configure(parser)
     options = parser.parse_args(["--role-arn", ROLE])
 
     def asking() -> str:
         world = registry.world
-        registry.clear()  # a new process has no caches
+        registry.clear()  # a new process has no cached credentials
         try:
             return _cached.credentials(options, world=world)["AccessKeyId"]
         finally:
@@ -260,7 +258,7 @@ def ask(pod: Emulator, journey: Journey) -> Callable[[], str]:
     return asking
 
 
-def test_refreshed_after_about_half_of_the_lifetime(
+def test_credentials_are_refreshed_at_about_half_of_their_life(
     pod: Emulator, journey: Journey, ask: Callable[[], str]
 ) -> None:
     first = ask()
@@ -271,7 +269,7 @@ def test_refreshed_after_about_half_of_the_lifetime(
     assert 2 == len(pod.sts.requests)
 
 
-def test_cached_credentials_are_returned_during_an_outage(
+def test_cached_credentials_are_returned_to_the_last_minute_of_an_outage(
     pod: Emulator, journey: Journey, ask: Callable[[], str]
 ) -> None:
     first = ask()
@@ -280,7 +278,7 @@ def test_cached_credentials_are_returned_during_an_outage(
     for _ in range(19):
         journey.travel(seconds=60)
         assert first == ask()
-    assert len(pod.sts.requests) <= 1 + 19  # one attempt at most, and pauses between them
+    assert len(pod.sts.requests) <= 1 + 19  # one attempt per process, with pauses between them
     journey.travel(seconds=60)
     with pytest.raises(ExchangeError):
         ask()
@@ -289,7 +287,7 @@ def test_cached_credentials_are_returned_during_an_outage(
     assert first != ask()
 
 
-def test_only_one_process_waits_briefly_for_a_hanging_sts(
+def test_hanging_sts_delays_one_process_briefly(
     pod: Emulator, journey: Journey, ask: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask()
@@ -300,19 +298,19 @@ def test_only_one_process_waits_briefly_for_a_hanging_sts(
     assert 2 == len(pod.sts.requests)
 
 
-def test_others_use_cached_credentials_during_a_refresh(
-    pod: Emulator, journey: Journey, ask: Callable[[], str], a_cache_of_its_own: Path
+def test_other_processes_continue_while_one_refreshes(
+    pod: Emulator, journey: Journey, ask: Callable[[], str], cache_folder: Path
 ) -> None:
     first = ask()
     journey.travel(minutes=40)
-    [kept] = a_cache_of_its_own.glob("*.json")
+    [kept] = cache_folder.glob("*.json")
     program = (
         "import sys; from gcp_aws_bridge._cache.file_cache import FileCache\n"
         "with FileCache(sys.argv[1]).lock(sys.argv[2], wait_s=0):\n"
         "    print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(a_cache_of_its_own), kept.stem],
+        [sys.executable, "-c", program, str(cache_folder), kept.stem],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as other:
@@ -324,7 +322,7 @@ def test_others_use_cached_credentials_during_a_refresh(
     assert first != ask()
 
 
-# -- no shared credentials ---------------------------------------------------------------------
+# -- the name of the cache file ------------------------------------------------------------------
 
 SETTINGS = {"role_arn": ROLE}
 ENVIRON = {"HOME": "/h"}
@@ -352,7 +350,7 @@ ENVIRON = {"HOME": "/h"}
     ],
     ids=str,
 )
-def test_each_setting_that_matters_changes_the_key(
+def test_every_setting_changes_the_cache_key(
     settings: dict[str, Any], environ: dict[str, str]
 ) -> None:
     mine = _cached.request_key(SETTINGS, ENVIRON)
@@ -360,7 +358,9 @@ def test_each_setting_that_matters_changes_the_key(
 
 
 @pytest.mark.parametrize("what", ["version", "host", "user"])
-def test_version_host_and_user_change_the_key(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_other_version_host_or_user_has_another_cache_key(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     mine = _cached.request_key(SETTINGS, ENVIRON)
     if what == "version":
         monkeypatch.setattr(_cached, "__version__", "99")
@@ -372,7 +372,7 @@ def test_version_host_and_user_change_the_key(monkeypatch: pytest.MonkeyPatch, w
 
 
 @pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "GOOGLE_APPLICATION_CREDENTIALS"])
-def test_changed_settings_file_changes_the_key(tmp_path: Path, variable: str) -> None:
+def test_changed_settings_file_changes_the_cache_key(tmp_path: Path, variable: str) -> None:
     file = tmp_path / "settings"
     environ = {**ENVIRON, variable: str(file)}
     keys = {_cached.request_key(SETTINGS, environ)}
@@ -382,44 +382,44 @@ def test_changed_settings_file_changes_the_key(tmp_path: Path, variable: str) ->
     assert 3 == len(keys)
 
 
-def test_keys_in_the_environment_do_not_change_the_key() -> None:
+def test_keys_in_the_environment_do_not_change_the_cache_key() -> None:
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_SESSION_TOKEN": "z"}
     mine = _cached.request_key(SETTINGS, ENVIRON)
     assert mine == _cached.request_key(SETTINGS, {**ENVIRON, **keys, "PATH": "/elsewhere"})
 
 
 class Recording(dict[str, str]):
-    """An environment that takes down what is looked for in it."""
+    """An environment that records which variables are read."""
 
     def __init__(self, environ: Any) -> None:
         super().__init__(environ)
-        self.asked: set[str] = set()
+        self.recorded: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
+        self.recorded.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        self.asked.add(name)
+        self.recorded.add(name)
         return super().get(name, default)
 
     def __contains__(self, name: object) -> bool:
-        self.asked.add(str(name))
+        self.recorded.add(str(name))
         return super().__contains__(name)
 
 
-# Of the command line and its cache folder; the others have their reasons beside them.
-NO_MATTER = {*IRRELEVANT, "COLUMNS", "LINES", "LC_MESSAGES", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"}
+# Variables of the command line and of its cache folder; others have a comment with the reason.
+NOT_IN_KEY = {*IRRELEVANT, "COLUMNS", "LINES", "LC_MESSAGES", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"}
 
 
-def test_key_includes_every_variable_that_an_exchange_reads(
+def test_every_variable_that_an_exchange_reads_is_in_the_cache_key(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = Recording(os.environ)
     monkeypatch.setattr(os, "environ", recording)
     assert 0 == main(["credential-process", "--role-arn", ROLE])
     capsys.readouterr()
-    read = recording.asked - NO_MATTER
+    read = recording.recorded - NOT_IN_KEY
     assert {"AWS_PROFILE", "GCE_METADATA_HOST", "AWS_ENDPOINT_URL_STS"} <= read
     deaf = [
         name

@@ -1,4 +1,4 @@
-"""Application-default credentials with and without ID tokens, from real files."""
+"""Application-default credentials from real files, with and without an ID token."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 class Machine:
-    """A machine with application-default credentials, and an account that may be acted as."""
+    """A machine with application-default credentials, and an account that it may impersonate."""
 
     def __init__(self, cloud: Emulator, patch: pytest.MonkeyPatch, folder: Path) -> None:
         self.cloud = cloud
@@ -100,7 +100,7 @@ def machine(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture
 def login_server(machine: Machine) -> Iterator[Server]:
-    """Google's token endpoint for a developer's login."""
+    """Return Google's token endpoint for a developer's login."""
     token = machine.access_token_of(DEVELOPER)
     granted = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
     with Server(json_answer(granted)) as server:
@@ -109,7 +109,7 @@ def login_server(machine: Machine) -> Iterator[Server]:
         yield server
 
 
-# -- files that give a token -------------------------------------------------------------------
+# -- files that give an ID token -----------------------------------------------------------------
 
 
 def impersonated(machine: Machine, source: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def impersonated(machine: Machine, source: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_aws(machine: Machine) -> dict[str, Any]:
+def aws_file(machine: Machine) -> dict[str, Any]:
     provider = machine.cloud.add_aws_provider()
     key = machine.cloud.add_user()
     machine.patch.setenv("AWS_ACCESS_KEY_ID", key.access_key_id)
@@ -133,16 +133,16 @@ def of_aws(machine: Machine) -> dict[str, Any]:
     return machine.cloud.external_account(provider, EMAIL)
 
 
-def of_a_program(machine: Machine) -> dict[str, Any]:
+def executable_file(machine: Machine) -> dict[str, Any]:
     machine.patch.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
-    said = {
+    output = {
         "version": 1,
         "success": True,
         "token_type": "urn:ietf:params:oauth:token-type:jwt",
         "id_token": Path(machine.token_file()).read_text(),
     }
     program = machine.folder / "program.py"
-    program.write_text(f"print({json.dumps(said)!r})")
+    program.write_text(f"print({json.dumps(output)!r})")
     command = {"command": f"{sys.executable} {program}", "timeout_millis": 30000}
     return machine.external(credential_source={"executable": command})
 
@@ -155,8 +155,8 @@ FILES: dict[str, Callable[[Machine], dict[str, Any]]] = {
     "federated, with a lifetime": lambda machine: machine.external(
         service_account_impersonation={"token_lifetime_seconds": 2800}
     ),
-    "federated by AWS": of_aws,
-    "federated by a program": of_a_program,
+    "federated by AWS": aws_file,
+    "federated by a program": executable_file,
 }
 
 
@@ -172,7 +172,7 @@ def test_file_gives_an_id_token_of_the_account(name: str, machine: Machine) -> N
     }
 
 
-def test_without_a_file_the_metadata_server_is_asked(machine: Machine) -> None:
+def test_machine_without_a_file_uses_the_metadata_server(machine: Machine) -> None:
     machine.patch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{machine.cloud.metadata.port}")
     assert EMAIL == claims_of(GoogleCredentials(audience=AUDIENCE)())["email"]
 
@@ -193,7 +193,7 @@ def test_federated_identity_impersonates_another_account(machine: Machine) -> No
     assert other == claims_of(source())["email"]
 
 
-def test_federated_identity_without_an_account_acts_as_one_that_is_named(machine: Machine) -> None:
+def test_federated_identity_without_an_account_impersonates_the_named_one(machine: Machine) -> None:
     machine.adc(machine.external(None))
     source = GoogleCredentials(impersonate=EMAIL, audience=AUDIENCE)
     assert EMAIL == claims_of(source())["email"]
@@ -203,7 +203,7 @@ def test_federated_identity_without_an_account_acts_as_one_that_is_named(machine
 def test_credentials_object_of_a_federated_identity_gives_a_token(
     kind: str, machine: Machine
 ) -> None:
-    info = of_aws(machine) if kind == "AWS" else machine.external()
+    info = aws_file(machine) if kind == "AWS" else machine.external()
     kinds = {"file": identity_pool.Credentials, "AWS": aws.Credentials}
     scopes = ["https://www.googleapis.com/auth/devstorage.read_only"]
     own = kinds[kind].from_info(info, scopes=scopes)
@@ -211,22 +211,22 @@ def test_credentials_object_of_a_federated_identity_gives_a_token(
     assert own.token is None
 
 
-def test_project_name_is_not_requested(machine: Machine) -> None:
-    asked: list[object] = []
+def test_project_id_is_not_requested(machine: Machine) -> None:
+    requests: list[object] = []
 
     def get_project_id(self: object, request: object) -> None:
-        asked.append(request)
+        requests.append(request)
 
     machine.patch.setattr("google.auth.external_account.Credentials.get_project_id", get_project_id)
     machine.adc(machine.external())
     GoogleCredentials(audience=AUDIENCE)()
-    assert [] == asked
+    assert [] == requests
     assert ["/v1/token"] == [one.path for one in machine.cloud.google_sts.requests]
     (request,) = machine.cloud.iam_credentials.requests
     assert request.path.endswith(f"{EMAIL}:generateIdToken")
 
 
-# -- files that give none ----------------------------------------------------------------------
+# -- files that give no ID token -----------------------------------------------------------------
 
 NONE: dict[str, Callable[[Machine], dict[str, Any]]] = {
     "authorized_user": lambda machine: LOGIN,
@@ -256,8 +256,8 @@ def test_file_that_gives_no_token_is_named_with_its_type(kind: str, machine: Mac
     )
     wanted = "use a service account" if kind.startswith("gdch") else "impersonat"
     assert wanted in error.fix
-    asked = [*machine.cloud.google_sts.requests, *machine.cloud.iam_credentials.requests]
-    assert [] == asked
+    requests = [*machine.cloud.google_sts.requests, *machine.cloud.iam_credentials.requests]
+    assert [] == requests
     default = failure(
         TokenUnavailable,
         "token/none",
@@ -268,7 +268,7 @@ def test_file_that_gives_no_token_is_named_with_its_type(kind: str, machine: Mac
     assert error.fix == default.fix
 
 
-def test_distributed_clouds_account_cannot_act_as_another(machine: Machine) -> None:
+def test_distributed_cloud_account_cannot_impersonate(machine: Machine) -> None:
     machine.adc(NONE["gdch_service_account"](machine))
     source = GoogleCredentials(impersonate=EMAIL)
     failure(TokenUnavailable, "token/google-kind", source, seen=["gdch_service_account"])
@@ -309,7 +309,7 @@ def test_file_that_google_auth_cannot_read_is_named_with_its_type(
 @pytest.mark.parametrize(
     "url", ["https://x", f"https://x/v1/{EMAIL}", f"https://x/{EMAIL}:signBlob", ":generateAccess"]
 )
-def test_impersonation_url_that_is_none_is_named(url: str, machine: Machine) -> None:
+def test_malformed_impersonation_url_is_named(url: str, machine: Machine) -> None:
     machine.adc(machine.external(service_account_impersonation_url=url))
     failure(TokenError, "token/google-file", GoogleCredentials(), seen=[f'"{url}"'])
     assert [] == machine.cloud.google_sts.requests
@@ -379,7 +379,7 @@ def test_answer_without_a_token_is_an_error(reply: str, machine: Machine) -> Non
         ({"executable": {"command": "/bin/false"}}, "Executables need to be explicitly allowed"),
     ],
 )
-def test_missing_subject_token_is_not_blamed_on_roles(
+def test_error_for_a_missing_subject_token_names_no_role(
     source: dict[str, Any], seen: str, machine: Machine
 ) -> None:
     machine.adc(machine.external(credential_source=source))
@@ -387,7 +387,7 @@ def test_missing_subject_token_is_not_blamed_on_roles(
     assert (False, False) == (error.retryable, "roles/" in error.fix)
 
 
-def test_recommended_binding_admits_the_identity(machine: Machine) -> None:
+def test_fix_of_the_error_admits_the_identity(machine: Machine) -> None:
     machine.cloud.add_google_service_account(EMAIL)
     machine.adc(machine.external())
     error = failure(

@@ -1,4 +1,4 @@
-"""The code of README and docs runs as it stands, or says in the source why it does not."""
+"""The code of README and docs runs as printed, or its source has a comment why not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 READERS = [f"arn:aws:iam::{account}:role/reader" for account in ("210987654321", "321098765432")]
 ISSUER = "https://container.googleapis.com/v1/projects/my-project/locations/europe-west1/clusters"
 RUN = ("python", "sh", "ini", "dockerfile", "json", "yaml")
-# Who runs which blocks of a page, where it is not this file.
+# Which file runs which blocks of a page, if it is not this file.
 ELSEWHERE = {
     ("README.md", "python"): "tests/emulated/test_readme.py",
     ("README.md", "sh"): ".ci/run",
@@ -52,23 +54,24 @@ SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "testing")
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
+    ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
 }
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/doctor.md": [
-        "needs keys of AWS and a login of Google's",
-        "needs an identity of AWS; tests/doctor/test_google.py runs it",
+        "needs AWS keys and a Google login",
+        "needs an AWS identity; tests/doctor/test_google.py runs it",
     ],
     "docs/how-to/exec.md": ["a part of an image's recipe; tests/clients runs its command"],
     "docs/how-to/google-cloud-sdks.md": [
         "needs gcloud; tests/google_cloud runs it",
-        "serves until it is told to stop; tests/google_cloud runs it",
+        "runs until it is stopped; tests/google_cloud runs it",
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
     "docs/how-to/role-chaining.md": [
-        "serves until it is told to stop; tests/emulated/test_printed.py runs it"
+        "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"
@@ -85,16 +88,14 @@ NOT_RUN = {
         "needs both clouds; tests/clients/test_setup.py runs it",
         "needs both clouds; tests/clients/test_setup.py runs it",
     ],
-    "docs/how-to/sidecar.md": [
-        "serves until it is told to stop; tests/emulated/test_exec.py runs it"
-    ],
+    "docs/how-to/sidecar.md": ["runs until it is stopped; tests/emulated/test_exec.py runs it"],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
 }
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source checkout")
 
 
-def test_each_block_is_run_or_has_a_reason() -> None:
+def test_each_block_is_run_or_has_a_reason_why_not() -> None:
     here = {*OTHERS, *((f"docs/how-to/{page}.md", "python") for page in PYTHON)}
     here |= {(f"docs/how-to/{page}.md", "sh") for page in SHELL}
     run, not_run = set(), {}
@@ -109,18 +110,18 @@ def test_each_block_is_run_or_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize(("block", "by"), ELSEWHERE.items(), ids=str)
-def test_test_that_runs_a_block_names_its_page(block: tuple[str, str], by: str) -> None:
+def test_file_that_should_run_a_block_reads_its_page(block: tuple[str, str], by: str) -> None:
     assert Path(block[0]).name in (ROOT / by).read_text(encoding="utf-8")
 
 
-def test_a_block_and_the_reason_that_it_is_not_run_are_found() -> None:
+def test_blocks_and_reasons_are_found() -> None:
     page = "```sh\na\n```\n\n<!-- not run: why -->\n```python\nb\n```\n```\nc\n```\n"
     assert [Block("sh", "a\n"), Block("python", "b\n", "why")] == blocks_in(page)
 
 
 @pytest.fixture
-def there(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
-    """What the pages take for granted: a configured pod, roles, a cluster that AWS trusts."""
+def prepared(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """Set up what the pages presuppose: a configured pod, roles, a cluster that AWS trusts."""
     monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     trust, permissions = blocks_of("how-to/role-chaining.md", "json")
@@ -132,7 +133,7 @@ def there(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emu
 
 
 @pytest.mark.parametrize("page", PYTHON)
-def test_python_of_a_page_runs(there: Emulator, tmp_path: Path, page: str) -> None:
+def test_python_of_a_page_runs(prepared: Emulator, tmp_path: Path, page: str) -> None:
     blocks = blocks_of(f"how-to/{page}.md", "python")
     assert blocks
     for block in blocks:
@@ -143,12 +144,22 @@ def test_python_of_a_page_runs(there: Emulator, tmp_path: Path, page: str) -> No
             assert ":assumed-role/" in session.client("sts").get_caller_identity()["Arn"]
 
 
-def test_pages_about_cluster_tokens_get_one(
-    there: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_examples_of_the_api_page_run(prepared: Emulator) -> None:
+    script = "\n".join(block.code for block in blocks_of("reference/api.md", "python"))
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 4 == done.stdout.count(":assumed-role/etl/")
+    for expected in ("exchanged", "exchange/denied False", "aws_iam_role", "GCE_METADATA_HOST"):
+        assert expected in done.stdout
+
+
+def test_code_of_the_cluster_page_uses_a_token_of_the_cluster(
+    prepared: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     subject, audience = "system:serviceaccount:data:etl", "aws:123456789012:etl"
-    provider = there.add_oidc_provider(f"{ISSUER}/prod", client_ids=(audience,))
-    there.add_role(
+    provider = prepared.add_oidc_provider(f"{ISSUER}/prod", client_ids=(audience,))
+    prepared.add_role(
         ROLE,
         policy.build(
             audience=audience,
@@ -166,8 +177,8 @@ def test_pages_about_cluster_tokens_get_one(
     assert ":assumed-role/etl/" in names["session"].client("sts").get_caller_identity()["Arn"]
 
 
-def test_tenants_have_credentials_of_their_own_and_no_names_of_their_making(
-    there: Emulator,
+def test_tenants_have_separate_credentials_and_validated_names(
+    prepared: Emulator,
 ) -> None:
     names: dict[str, Any] = {}
     [block] = blocks_of("how-to/tenants.md", "python")
@@ -179,7 +190,7 @@ def test_tenants_have_credentials_of_their_own_and_no_names_of_their_making(
     assert {"blue": "tenant-blue", "green": "tenant-green"} == arns
     again = names["session_for"]("blue").client("sts").get_caller_identity()["Arn"]
     assert again.endswith("tenant-blue")
-    exchanges = [each for each in there.sts.requests if "WebIdentity" in each.action]
+    exchanges = [each for each in prepared.sts.requests if "WebIdentity" in each.action]
     assert 2 == len(exchanges)
     assert '"arn:aws:s3:::reports/blue/*"' in exchanges[0].params["Policy"]
     for name in ("*", "${aws:userid}", "blue/../green", ""):
@@ -223,7 +234,7 @@ SHOWN = {
 @pytest.mark.skipif(not shutil.which("bash"), reason="the pages are for a POSIX shell")
 @pytest.mark.parametrize("page", SHELL)
 def test_the_shell_of_a_page_runs(
-    there: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+    prepared: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -235,23 +246,23 @@ def test_the_shell_of_a_page_runs(
     assert [] == [text for text in SHOWN.get(page, []) if text not in printed]
 
 
-def test_extras_that_the_documents_name_are_there() -> None:
+def test_extras_that_the_pages_name_exist() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
-    there = set(re.findall(r"^([a-z0-9]+) = ", extras, re.M))
+    declared = set(re.findall(r"^([a-z0-9]+) = ", extras, re.M))
     named: set[str] = set()
     for page in PAGES:
         for listed in re.findall(r"(?:gcp-aws-bridge|\")\.?\[([a-z0-9,]+)\]", page.read_text()):
             named |= set(listed.split(","))
     assert {"demo", "server"} <= named
-    assert named <= there
+    assert named <= declared
 
 
 # -- files -----------------------------------------------------------------------------------------
 
 
-def test_the_profile_of_the_aws_cli_is_the_role(
-    there: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_aws_cli_profile_of_the_page_gives_the_role(
+    prepared: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [block] = blocks_of("how-to/aws-cli.md", "ini")
     (tmp_path / "config").write_text(block.code)
@@ -265,24 +276,24 @@ def test_the_profile_of_the_aws_cli_is_the_role(
 
 
 def test_the_profile_of_the_settings_is_read(
-    there: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [block] = blocks_of("reference/settings.md", "ini")
     (tmp_path / "config").write_text(block.code)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    there.add_role(ROLE, audience="aws:123456789012:etl")
+    prepared.add_role(ROLE, audience="aws:123456789012:etl")
     session = botocore.session.Session(profile="etl")
     bridge.register(session)
     arn = session.create_client("sts").get_caller_identity()["Arn"]
     assert ":assumed-role/etl/" in arn
 
 
-def test_the_trust_policy_of_the_readme_is_one_without_a_fault() -> None:
+def test_trust_policy_of_the_readme_has_no_faults() -> None:
     [block] = blocks_in((ROOT / "README.md").read_text(encoding="utf-8"), "json")
     assert [] == policy.lint(json.loads(block.code))
 
 
-def test_the_sidecar_of_googles_sdks_is_one_that_kubernetes_takes() -> None:
+def test_sidecar_for_google_sdks_is_valid_for_kubernetes() -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     yaml = pytest.importorskip("yaml")
     [block] = blocks_of("how-to/google-cloud-sdks.md", "yaml")
@@ -293,7 +304,7 @@ def test_the_sidecar_of_googles_sdks_is_one_that_kubernetes_takes() -> None:
     assert _parser(sidecar["args"]).parse_args(sidecar["args"])
 
 
-def test_the_pod_of_the_cluster_page_is_one_and_has_what_setup_writes(
+def test_pod_of_the_cluster_page_is_valid_and_matches_setup(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")

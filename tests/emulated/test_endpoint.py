@@ -1,4 +1,4 @@
-"""The container-credentials endpoint, over real HTTP: who gets what, and who gets nothing."""
+"""The container credentials endpoint over real HTTP: answers, and requests that it denies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Client that sends the authorization token by default."""
+    """An HTTP client; it sends the authorization token by default."""
 
     def __init__(self, url: str, authorization: Authorization) -> None:
         self.url = url
@@ -88,7 +88,7 @@ def client(roles: dict[str, Served]) -> Iterator[Client]:
 # -- credentials -------------------------------------------------------------------------------
 
 
-def test_answer_has_the_documented_format(pod: Emulator, client: Client) -> None:
+def test_answer_has_the_specified_format(pod: Emulator, client: Client) -> None:
     answer = client.get()
     expected = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "RoleArn"}
     assert (200, expected) == (answer.status, answer.body.keys())
@@ -115,7 +115,7 @@ def test_boto3_uses_the_endpoint(
     assert "assumed-role/other" in sts.get_caller_identity()["Arn"]
 
 
-def test_waiting_requests_share_one_exchange(pod: Emulator, client: Client) -> None:
+def test_waiting_clients_share_one_exchange(pod: Emulator, client: Client) -> None:
     pod.sts.latency_s = 0.2
     keys: list[str] = []
     asking = [
@@ -129,9 +129,7 @@ def test_waiting_requests_share_one_exchange(pod: Emulator, client: Client) -> N
     assert (100, 1, 1) == (len(keys), len(set(keys)), len(pod.sts.requests))
 
 
-def test_refresh_does_not_block_the_request(
-    pod: Emulator, journey: Journey, client: Client
-) -> None:
+def test_refresh_runs_in_the_background(pod: Emulator, journey: Journey, client: Client) -> None:
     first = client.get().body["AccessKeyId"]
     journey.travel(minutes=40)
     pod.sts.latency_s = 0.2
@@ -140,7 +138,7 @@ def test_refresh_does_not_block_the_request(
     assert 2 == len(pod.sts.requests)
 
 
-def test_slow_role_does_not_block_others(pod: Emulator, client: Client) -> None:
+def test_role_that_waits_does_not_block_another(pod: Emulator, client: Client) -> None:
     client.get(f"{PATH}/second")
     pod.sts.inject(Fault.hang(20))
     waiting = threading.Thread(target=client.get, daemon=True)
@@ -159,7 +157,7 @@ def test_slow_role_does_not_block_others(pod: Emulator, client: Client) -> None:
     ],
     ids=["refused", "throttled", "away"],
 )
-def test_status_of_an_error_says_whether_to_retry(
+def test_error_tells_whether_to_retry(
     pod: Emulator, journey: Journey, client: Client, fault: Fault, expected: int, code: str
 ) -> None:
     pod.sts.inject(fault, times=None)
@@ -174,21 +172,21 @@ def test_boto3_shows_the_failure(
     pod: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod.remove_role(ROLE)
-    monkeypatch.setattr("time.sleep", lambda _: None)  # botocore's, between its three attempts
+    monkeypatch.setattr("time.sleep", lambda _: None)  # botocore pauses between its three attempts
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", client.url + PATH)
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", client.authorization.token)
     with pytest.raises((CredentialRetrievalError, MetadataRetrievalError), match="exchange/denied"):
         boto3.Session().client("sts", region_name="us-east-1").get_caller_identity()
 
 
-# -- who gets nothing --------------------------------------------------------------------------
+# -- requests without access --------------------------------------------------------------------
 
 
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     "token", [None, "", "wrong", "\xff\xfe", "Bearer x", "x" * 10_000], ids=str
 )
-def test_no_credentials_without_the_token(client: Client, token: str | None) -> None:
+def test_request_without_the_token_is_denied(client: Client, token: str | None) -> None:
     for path in (PATH, f"{PATH}/etl", f"{PATH}/unknown", "/"):
         answer = client.get(path, Authorization=token)
         assert (401, "Unauthorized") == (answer.status, answer.body["code"])
@@ -196,7 +194,7 @@ def test_no_credentials_without_the_token(client: Client, token: str | None) -> 
     assert 401 == client.get(Authorization=client.authorization.token[:-1]).status
 
 
-def test_previous_token_is_valid_until_the_next_rotation(client: Client) -> None:
+def test_previous_token_is_accepted_until_the_next_rotation(client: Client) -> None:
     first = client.authorization.token
     client.authorization.rotate()
     assert [200, 200] == [client.get(Authorization=first).status, client.get().status]
@@ -213,7 +211,7 @@ def test_previous_token_is_valid_until_the_next_rotation(client: Client) -> None
         *("/credentials%00", "/credentials/etl%0d%0aX:y", "/%63redentials/et%", "*"),
     ],
 )
-def test_other_paths_are_not_found(client: Client, path: str) -> None:
+def test_unknown_path_is_not_found(client: Client, path: str) -> None:
     assert client.get(path).status in (400, 404)
 
 
@@ -223,7 +221,7 @@ def test_query_is_ignored(client: Client) -> None:
 
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "10.0.0.7", "bridge.internal"])
-def test_local_host_names_are_answered(client: Client, host: str) -> None:
+def test_local_host_name_is_answered(client: Client, host: str) -> None:
     for spelled in (host, f"{host}:{client.port}", host.upper()):
         assert 200 == client.get(Host=spelled).status
 
@@ -233,7 +231,7 @@ def test_local_host_names_are_answered(client: Client, host: str) -> None:
     "host",
     ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.nip.io", "", ":"],
 )
-def test_other_host_names_are_rejected(client: Client, host: str) -> None:
+def test_host_name_of_a_rebinding_attack_is_refused(client: Client, host: str) -> None:
     answer = client.get(Host=host)
     assert (403, "Forbidden") == (answer.status, answer.body["code"])
     assert (
@@ -252,14 +250,14 @@ def test_other_host_names_are_rejected(client: Client, host: str) -> None:
     ],
     ids=str,
 )
-def test_browsers_are_rejected(client: Client, headers: dict[str, str]) -> None:
+def test_request_of_a_browser_is_refused(client: Client, headers: dict[str, str]) -> None:
     for method in ("GET", "OPTIONS"):
         answer = client.get(method=method, **headers)
         assert 403 == answer.status
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_forwarded_requests_are_rejected(client: Client) -> None:
+def test_forwarded_request_is_refused(client: Client) -> None:
     assert 401 == client.get(X_Forwarded_For="10.0.0.1").status
 
 
@@ -277,7 +275,7 @@ def connected(client: Client) -> socket.socket:
 
 
 def until_closed(connection: socket.socket) -> bytes:
-    """All that still comes."""
+    """Return everything that the connection receives until it is closed."""
     answer = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -302,7 +300,7 @@ def until_closed(connection: socket.socket) -> bytes:
     ],
     ids=lambda sent: repr(sent[:40]),
 )
-def test_invalid_bytes_are_rejected_without_affecting_others(client: Client, sent: bytes) -> None:
+def test_malformed_request_is_refused_and_affects_no_other(client: Client, sent: bytes) -> None:
     with connected(client) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(sent)
@@ -314,7 +312,7 @@ def test_invalid_bytes_are_rejected_without_affecting_others(client: Client, sen
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /cred", b"GET / HTTP/1.1\r\nHost: localhost\r\n"], ids=repr
 )
-def test_unfinished_request_times_out(
+def test_incomplete_request_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.1)
@@ -323,7 +321,9 @@ def test_unfinished_request_times_out(
         assert b"" == until_closed(connection)
 
 
-def test_slow_request_times_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_sent_byte_by_byte_times_out(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.2)
     with connected(client) as connection:
         connection.settimeout(0.02)
@@ -333,10 +333,10 @@ def test_slow_request_times_out(client: Client, monkeypatch: pytest.MonkeyPatch)
                 break
             connection.sendall(b"G")
         else:
-            pytest.fail("it is still waited for")
+            pytest.fail("the server still waits for it")
 
 
-def test_second_request_of_a_connection_times_out(
+def test_incomplete_second_request_of_a_connection_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.3)
@@ -373,7 +373,7 @@ def test_thousand_simultaneous_requests_are_answered(pod: Emulator, client: Clie
     assert 1 == len(pod.sts.requests)
 
 
-# -- what is written ---------------------------------------------------------------------------
+# -- files and logs ----------------------------------------------------------------------------
 
 
 def test_token_file_is_readable_by_this_user_only(tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_a_token_file_that_cannot_be_written_is_a_clear_error(tmp_path: Path) ->
         Authorization(str(tmp_path / "missing" / "token"))
 
 
-def test_a_rotation_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_failed_rotation_keeps_the_token(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     authorization = Authorization(str(tmp_path / "folder" / "token"))
     before = authorization.token
@@ -402,7 +402,9 @@ def test_a_rotation_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert before == authorization.token
 
 
-def test_each_answer_is_one_line_of_json(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_answer_is_logged_as_one_line_of_json(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "gcp_aws_bridge.access")
     client.get()
     client.get("/a%22%0ab", Authorization="wrong")
@@ -428,7 +430,7 @@ def kubelet(roles: dict[str, Served]) -> Iterator[tuple[Client, Metrics]]:
         yield Client(url, Authorization()), metrics
 
 
-def test_ready_if_every_role_has_credentials(
+def test_server_is_ready_once_it_has_credentials(
     pod: Emulator, kubelet: tuple[Client, Metrics]
 ) -> None:
     client, _ = kubelet
@@ -440,7 +442,7 @@ def test_ready_if_every_role_has_credentials(
     assert 2 == len(pod.sts.requests)
 
 
-def test_denied_role_is_not_ready_but_the_server_is_healthy(
+def test_denied_role_is_not_ready_and_the_server_is_healthy(
     pod: Emulator, kubelet: tuple[Client, Metrics]
 ) -> None:
     client, _ = kubelet
@@ -459,8 +461,8 @@ def test_successful_probe_is_not_logged(
     with running((ANY, app)) as [url]:
         client = Client(url, Authorization())
         assert [200, 404] == [client.get(path).status for path in ("/healthz", "/nothing")]
-    said = [json.loads(r.getMessage()) for r in caplog.records if r.name.endswith(".access")]
-    assert [("/nothing", 404)] == [(line["path"], line["status"]) for line in said]
+    logged = [json.loads(r.getMessage()) for r in caplog.records if r.name.endswith(".access")]
+    assert [("/nothing", 404)] == [(line["path"], line["status"]) for line in logged]
 
 
 def test_the_status_listener_has_no_credentials(kubelet: tuple[Client, Metrics]) -> None:
@@ -468,7 +470,7 @@ def test_the_status_listener_has_no_credentials(kubelet: tuple[Client, Metrics])
     assert [404, 404] == [client.get(path).status for path in (PATH, f"{PATH}/etl")]
 
 
-def test_metrics_are_those_of_prometheus(
+def test_metrics_have_the_prometheus_format(
     pod: Emulator, roles: dict[str, Served], kubelet: tuple[Client, Metrics]
 ) -> None:
     from prometheus_client.parser import text_string_to_metric_families
@@ -482,7 +484,7 @@ def test_metrics_are_those_of_prometheus(
     roles["second"].cache.warm_up()
 
     def found(name: str) -> dict[tuple[str, ...], float]:
-        """Values by role, outcome and error."""
+        """Return values by role, outcome and error."""
         return {
             tuple(
                 s.labels[label] for label in ("role", "outcome", "error") if label in s.labels
@@ -504,7 +506,7 @@ def test_metrics_are_those_of_prometheus(
 # -- listening ---------------------------------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_a_clear_error(client: Client) -> None:
+def test_port_in_use_is_a_clear_error(client: Client) -> None:
     with pytest.raises(ConfigError, match="config/listen"):
         Address("127.0.0.1", client.port).bound()
 
@@ -525,7 +527,7 @@ def test_two_listeners_need_two_ports(client: Client) -> None:
         pass
 
 
-def test_waiting_clients_get_an_error_at_the_end(
+def test_shutdown_answers_waiting_clients_and_logs_nothing(
     pod: Emulator, roles: dict[str, Served], caplog: pytest.LogCaptureFixture
 ) -> None:
     pod.sts.inject(Fault.hang(20), times=None)
@@ -541,7 +543,7 @@ def test_waiting_clients_get_an_error_at_the_end(
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_listener_is_removed_afterwards(roles: dict[str, Served]) -> None:
+def test_port_is_free_after_shutdown(roles: dict[str, Served]) -> None:
     app = application(endpoint(roles, Authorization()))
     with running((ANY, app)) as [url]:
         port = int(url.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""`exec`, `serve` and `token` as whole processes: what they are told, hand on, and how they end."""
+"""`exec`, `serve` and `token` as whole processes: settings, output, and how they end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def executed(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str
 
 @contextmanager
 def started(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
-    """A command of ours, running until the end of the block."""
+    """Run a command of ours until the end of the block."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
     process = subprocess.Popen(command(*arguments), text=True, **pipes)
     try:
@@ -65,7 +65,7 @@ def started(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
 # -- exec --------------------------------------------------------------------------------------
 
 
-def test_unmodified_program_has_the_role(pod: Emulator) -> None:
+def test_program_without_this_library_has_the_role(pod: Emulator) -> None:
     done = executed("--", sys.executable, "-c", WHO)
     assert (0, "") == (done.returncode, done.stderr)
     method, arn = done.stdout.split()
@@ -84,7 +84,7 @@ def test_unmodified_program_has_the_role(pod: Emulator) -> None:
     ],
     ids=lambda environ: next(iter(environ)),
 )
-def test_variables_with_a_higher_precedence_are_removed(environ: dict[str, str]) -> None:
+def test_variables_that_take_precedence_are_removed(environ: dict[str, str]) -> None:
     if "AWS_PROFILE" in environ:
         environ = {**environ, "AWS_CONFIG_FILE": config("[profile other]\nregion=us-east-1\n")}
     done = executed("--", sys.executable, "-c", WHO, **environ)
@@ -98,7 +98,7 @@ def config(text: str) -> str:
 
 
 def test_endpoint_is_reached_without_a_proxy() -> None:
-    """It would be given the authorization token."""
+    """A proxy would receive the authorization token."""
     program = "import os; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
     environ = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "a.example"}
     done = executed("--", sys.executable, "-c", program, **environ)
@@ -121,13 +121,13 @@ def test_endpoint_is_reached_without_a_proxy() -> None:
     ids=repr,
 )
 def test_no_proxy_for_all_hosts_is_kept(environ: dict[str, str], wanted: tuple[str, str]) -> None:
-    """ "*" counts only as the whole value: with a host after it, all hosts would have a proxy."""
+    """Only a value that is "*" covers all hosts: with a host after it, none would be excluded."""
     kept = _child.without(environ, ())
     assert wanted == (kept["NO_PROXY"], kept["no_proxy"])
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_program_uses_no_proxy_where_it_used_none(name: str) -> None:
+def test_program_without_a_proxy_still_uses_none(name: str) -> None:
     program = (
         "from requests.utils import get_environ_proxies as r; "
         "from botocore.utils import get_environ_proxies as b; "
@@ -137,7 +137,7 @@ def test_program_uses_no_proxy_where_it_used_none(name: str) -> None:
     assert "{} {}\n" == executed("--", sys.executable, "-c", program, **environ).stdout
 
 
-def test_keys_in_the_credentials_file_are_not_used() -> None:
+def test_keys_in_the_credentials_file_do_not_take_precedence() -> None:
     folder = Path(os.environ["HOME"]) / ".aws"
     folder.mkdir()
     keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
@@ -147,7 +147,7 @@ def test_keys_in_the_credentials_file_are_not_used() -> None:
 
 
 @pytest.mark.parametrize("key", ["aws_access_key_id", "credential_process", "sso_session"])
-def test_default_profile_with_credentials_is_an_error(key: str) -> None:
+def test_warning_for_a_default_profile_with_credentials(key: str) -> None:
     done = executed("--", "true", AWS_CONFIG_FILE=config(f"[default]\n{key} = x\n"))
     assert (1, "") == (done.returncode, done.stdout)
     assert key in done.stderr
@@ -155,7 +155,7 @@ def test_default_profile_with_credentials_is_an_error(key: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["BOTO_CONFIG", "~/.boto"])
-def test_boto_file_with_keys_is_an_error(home: Path, where: str) -> None:
+def test_warning_for_a_boto_file_with_keys(home: Path, where: str) -> None:
     file = home / ".boto"
     file.write_text("[Credentials]\naws_access_key_id = AKIA\naws_secret_access_key = hush\n")
     environ = {}
@@ -166,11 +166,11 @@ def test_boto_file_with_keys_is_an_error(home: Path, where: str) -> None:
     assert "aws_access_key_id" in done.stderr
     assert "[config/boto-config]" in done.stderr
     assert "hush" not in done.stderr
-    corrected = executed("--", sys.executable, "-c", WHO, BOTO_CONFIG=os.devnull)
-    assert corrected.stdout.startswith("container-role"), corrected.stderr
+    fixed = executed("--", sys.executable, "-c", WHO, BOTO_CONFIG=os.devnull)
+    assert fixed.stdout.startswith("container-role"), fixed.stderr
 
 
-def test_boto_file_of_gsutil_is_allowed(home: Path) -> None:
+def test_boto_file_of_gsutil_causes_no_warning(home: Path) -> None:
     (home / ".boto").write_text("[Credentials]\ngs_oauth2_refresh_token = x\n[GSUtil]\n")
     done = executed("--", sys.executable, "-c", WHO)
     assert done.stdout.startswith("container-role"), done.stderr
@@ -186,18 +186,18 @@ def test_exit_status_is_that_of_the_command(script: str, status: int) -> None:
 
 
 @posix
-def test_commands_that_cannot_be_run(tmp_path: Path) -> None:
+def test_command_that_cannot_be_run_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program", encoding="utf-8")
     statuses = [executed("--", name).returncode for name in ("nowhere", str(tmp_path / "text"))]
     assert [127, 126] == statuses
 
 
-def test_missing_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == main(["exec", "--role-arn", ROLE, "--"])
     assert "exec -- COMMAND" in capsys.readouterr().err
 
 
-def test_options_of_the_command_are_passed_on() -> None:
+def test_options_after_the_separator_belong_to_the_command() -> None:
     program = "import sys; print(sys.argv[1:])"
     words = ["--role-arn", "x", "--", "-h", "--profile=y"]
     done = executed("--", sys.executable, "-c", program, *words)
@@ -224,7 +224,7 @@ def test_signals_are_forwarded(name: str) -> None:
 
 
 def new_process_tree() -> list[str]:
-    """How to be the first process of a tree, as in a container; empty where that cannot be."""
+    """Return the command that starts the first process of a tree; empty where it is not allowed."""
     command = ["unshare", "--fork", "--pid", "--mount-proc"]
     try:
         subprocess.run([*command, "true"], check=True, capture_output=True)
@@ -236,7 +236,7 @@ def new_process_tree() -> list[str]:
 def test_first_process_of_a_container_reaps_orphans() -> None:
     first = new_process_tree()
     if not first:
-        pytest.skip("no process tree of its own here: unshare is missing, or not allowed")
+        pytest.skip("no separate process tree here: unshare is missing, or not allowed")
     script = (
         "import os, subprocess, sys, time\n"
         "subprocess.run(['sh', '-c', 'sleep 0.05 & sleep 0.05 &'])\n"  # orphans
@@ -279,12 +279,14 @@ for _ in sys.stdin:
 """
 
 
-def test_outage_and_its_end_are_logged_once(pod: Emulator, tmp_path: Path) -> None:
+def test_error_that_an_sdk_hides_is_logged_once_and_so_is_its_end(
+    pod: Emulator, tmp_path: Path
+) -> None:
     pod.remove_role(ROLE)
     program = ["exec", "--role-arn", ROLE, "--", sys.executable, "-c", ASK]
-    said = tmp_path / "said"
+    log = tmp_path / "log"
     with (
-        said.open("w", encoding="utf-8") as stderr,
+        log.open("w", encoding="utf-8") as stderr,
         started(*program, stdin=subprocess.PIPE, stderr=stderr) as process,
     ):
         reads, writes = process.stdout, process.stdin
@@ -298,10 +300,10 @@ def test_outage_and_its_end_are_logged_once(pod: Emulator, tmp_path: Path) -> No
         assert [400, 400] == [status(), status()]
         pod.add_role(ROLE)
         eventually(lambda: status() == 200)
-        eventually(lambda: " over; " in said.read_text(encoding="utf-8"))
+        eventually(lambda: " over; " in log.read_text(encoding="utf-8"))
         process.communicate(timeout=20)
     assert 0 == process.returncode
-    refused, over = said.read_text(encoding="utf-8").splitlines()
+    refused, over = log.read_text(encoding="utf-8").splitlines()
     assert refused.startswith(f"gcp-aws-bridge: {ROLE}: no fresh credentials: Assuming {ROLE}")
     assert "Fix: " in refused
     assert refused.endswith("[exchange/denied]")
@@ -310,7 +312,7 @@ def test_outage_and_its_end_are_logged_once(pod: Emulator, tmp_path: Path) -> No
 
 @posix
 @pytest.mark.parametrize("asker", ["goes with it", "stays"])
-def test_ends_with_the_command_although_sts_hangs(pod: Emulator, asker: str) -> None:
+def test_exec_ends_with_its_command_while_sts_does_not_answer(pod: Emulator, asker: str) -> None:
     pod.sts.inject(Fault.hang(30), times=None)
     program = (
         "import os, socket, subprocess, sys\n"
@@ -323,7 +325,7 @@ def test_ends_with_the_command_although_sts_hangs(pod: Emulator, asker: str) -> 
         "    connection.sendall('\\r\\n'.join([*lines, '', '']).encode())\n"
         "    return connection\n"
         "waiting = ask('/credentials')\n"
-        "ask('/nowhere').recv(1)\n"  # so that the one before it is being answered
+        "ask('/nowhere').recv(1)\n"  # the request before it is being answered now
         "if sys.argv[1] == 'stays':\n"
         "    quiet = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)\n"
         "    end = 'import socket, sys; socket.socket(fileno=int(sys.argv[1])).recv(1)'\n"
@@ -337,20 +339,20 @@ def test_ends_with_the_command_although_sts_hangs(pod: Emulator, asker: str) -> 
 
 
 @posix
-def test_temporary_files_are_deleted() -> None:
+def test_no_file_is_left_behind() -> None:
     program = "import os; print(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'])"
     done = executed("--", sys.executable, "-c", program)
     assert not Path(done.stdout.strip()).parent.exists()
 
 
-def test_missing_server_extra_is_named(
+def test_error_without_the_server_extra_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert 1 == main(["exec", "--", "true"])
-    said = capsys.readouterr().err
-    assert "pip install 'gcp-aws-bridge[server]'" in said
-    assert "[config/extra-server]" in said
+    error = capsys.readouterr().err
+    assert "pip install 'gcp-aws-bridge[server]'" in error
+    assert "[config/extra-server]" in error
 
 
 # -- serve -------------------------------------------------------------------------------------
@@ -358,7 +360,7 @@ def test_missing_server_extra_is_named(
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """`serve`, and the variables that it printed."""
+    """Run `serve`, and yield the variables that it printed."""
     with started("serve", "--port", "0", "--shell", "dotenv", *arguments) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]
@@ -377,7 +379,9 @@ def fetched(environ: dict[str, str], path: str = "") -> dict[str, str]:
 
 @posix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_serves_until_it_is_stopped(pod: Emulator, tmp_path: Path, name: str) -> None:
+def test_serve_answers_at_the_printed_address_until_it_is_stopped(
+    pod: Emulator, tmp_path: Path, name: str
+) -> None:
     pod.add_role(OTHER)
     file = tmp_path / "token"
     roles = ["--role-arn", ROLE, "--role-arn", f"second={OTHER}"]
@@ -386,17 +390,17 @@ def test_serves_until_it_is_stopped(pod: Emulator, tmp_path: Path, name: str) ->
         assert 0o600 == stat.S_IMODE(file.stat().st_mode)
         arns = [fetched(environ, path)["RoleArn"] for path in ("", "/etl", "/second")]
         process.send_signal(getattr(signal, name))
-        _, said = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=20)
     assert [ROLE, ROLE, OTHER] == arns
     assert (0 if name == "SIGTERM" else 130) == process.returncode
-    assert "Traceback" not in said
-    lines = [line for line in said.splitlines() if "gcp_aws_bridge.access" in line]
+    assert "Traceback" not in log
+    lines = [line for line in log.splitlines() if "gcp_aws_bridge.access" in line]
     assert 3 == len(lines)
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("flags", [[], ["--quiet"]], ids=str)
-def test_denial_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
+def test_access_denied_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) -> None:
     pod.remove_role(ROLE)
     file = str(tmp_path / "token")
     with serving("--role-arn", ROLE, "--token-file", file, *flags) as (process, environ):
@@ -409,13 +413,13 @@ def test_denial_is_logged_once(pod: Emulator, tmp_path: Path, flags: list[str]) 
 
         eventually(refused)
         process.terminate()
-        _, said = process.communicate(timeout=20)
-    [line] = [line for line in said.splitlines() if "exchange/denied" in line]
+        _, log = process.communicate(timeout=20)
+    [line] = [line for line in log.splitlines() if "exchange/denied" in line]
     assert f" WARNING gcp_aws_bridge {ROLE}: no fresh credentials: Assuming {ROLE}" in line
     assert "Fix: " in line
 
 
-def test_readiness_probe_succeeds_after_the_exchange(tmp_path: Path) -> None:
+def test_readiness_probe_succeeds_once_credentials_exist(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -445,7 +449,7 @@ def test_readiness_probe_succeeds_after_the_exchange(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_invalid_roles_are_a_clear_error(
+def test_invalid_settings_of_serve_are_a_clear_error(
     arguments: list[str], error_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 1 == main(["serve", "--port", "0", *arguments])
@@ -463,15 +467,15 @@ def test_a_token_is_not_written_where_other_users_could_redirect_it(
     folder.mkdir(parents=True)
     folder.parent.chmod(0o777)
     assert 1 == main([*arguments, str(folder / "token")])
-    said = capsys.readouterr().err
-    assert "other users can rename a folder on its path" in said
-    assert "[config/token-file]" in said
+    error = capsys.readouterr().err
+    assert "other users can rename a folder on its path" in error
+    assert "[config/token-file]" in error
     assert [] == list(folder.iterdir())
 
 
 @posix
-def test_a_program_has_its_token_where_temporary_files_are_a_volume_of_all(tmp_path: Path) -> None:
-    """A pod's `emptyDir` at /tmp, which is not sticky."""
+def test_program_has_its_token_in_a_shared_temporary_folder(tmp_path: Path) -> None:
+    """Temporary files in a pod's `emptyDir` at /tmp, which is not sticky."""
     volume = tmp_path / "tmp"
     volume.mkdir()
     volume.chmod(0o777)
@@ -480,7 +484,7 @@ def test_a_program_has_its_token_where_temporary_files_are_a_volume_of_all(tmp_p
     assert [] == list(volume.iterdir())
 
 
-def test_invalid_arn_is_quoted_as_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_for_an_invalid_arn_quotes_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["serve", "--role-arn", "nonsense"])
     assert '"nonsense" is not the ARN' in capsys.readouterr().err
 
@@ -503,7 +507,7 @@ def test_the_audience_may_come_from_the_environment(
     assert ("https://b.example",) == id_token.parse(capsys.readouterr().out, origin="").audience
 
 
-def test_the_token_is_written_for_this_user_alone(
+def test_token_file_is_readable_by_this_user_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "token"
@@ -515,7 +519,7 @@ def test_the_token_is_written_for_this_user_alone(
         assert 0o600 == stat.S_IMODE(file.stat().st_mode)
 
 
-def test_no_token_is_a_clear_error_and_the_file_stays(
+def test_missing_token_is_a_clear_error_and_keeps_the_file(
     pod: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "token"
@@ -532,7 +536,7 @@ def test_watch_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @posix
-def test_watching_ends_when_it_is_stopped(tmp_path: Path) -> None:
+def test_watch_ends_on_a_signal(tmp_path: Path) -> None:
     file = tmp_path / "token"
     with started("token", "--watch", "--file", str(file)) as process:
         eventually(file.exists)

@@ -23,7 +23,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
-    # Forking a process with threads is what is tested; Python 3.12 warns of it.
+    # A fork of a process with threads is what is tested; Python 3.12 warns about it.
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
 ]
 
@@ -36,7 +36,7 @@ def in_child(work: Callable[[], Any]) -> Any:
         os.close(reading)
         try:
             answer = {"answer": work()}
-        except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
+        except BaseException:  # noqa: BLE001 - reported to the parent
             answer = {"failed": traceback.format_exc()}
         os.write(writing, json.dumps(answer).encode())
         os._exit(0)
@@ -48,7 +48,7 @@ def in_child(work: Callable[[], Any]) -> Any:
     return answer["answer"]
 
 
-def test_child_uses_valid_credentials_of_its_parent(pod: Emulator) -> None:
+def test_child_uses_valid_credentials_of_the_parent(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     mine = credentials.access_key
     assert mine == in_child(lambda: credentials.access_key)
@@ -56,14 +56,16 @@ def test_child_uses_valid_credentials_of_its_parent(pod: Emulator) -> None:
     assert 1 == len(pod.sts.requests)
 
 
-def test_a_child_can_exchange_for_itself(pod: Emulator) -> None:
-    credentials = bridge.credentials(ROLE)  # gunicorn --preload: made before, used after
+def test_child_makes_an_exchange_if_the_parent_made_none(pod: Emulator) -> None:
+    credentials = bridge.credentials(
+        ROLE
+    )  # gunicorn --preload: made before the fork, used after it
     keys = {in_child(lambda: credentials.access_key) for _ in range(3)}
     assert (3, 3) == (len(keys), len(pod.sts.requests))
     assert credentials.access_key not in keys
 
 
-def test_a_child_never_uses_the_parents_connection(pod: Emulator) -> None:
+def test_child_opens_its_own_connection(pod: Emulator) -> None:
     mine = bridge.credentials(ROLE).access_key  # opens a connection to STS, kept alive
 
     def ports_that_a_child_connects_to() -> list[str]:
@@ -82,8 +84,8 @@ def test_a_child_never_uses_the_parents_connection(pod: Emulator) -> None:
     assert bridge.credentials(ROLE, role_session_name="parent").access_key != mine
 
 
-def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
-    """The thread of the refresh does not exist in the child, which must not wait for it."""
+def test_fork_during_an_exchange_does_not_block_the_child(pod: Emulator) -> None:
+    """The thread of the pending refresh does not exist in the child, which must not wait for it."""
     pod.sts.latency_s = 0.3
     credentials = bridge.credentials(ROLE)
     waiting = threading.Thread(target=credentials.get_frozen_credentials)
@@ -96,7 +98,7 @@ def test_fork_during_an_exchange_leaves_the_child_free(pod: Emulator) -> None:
     assert child != credentials.access_key
 
 
-def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
+def test_fork_while_locks_are_held_does_not_block_the_child(pod: Emulator) -> None:
     bridge.credentials(ROLE)
     [sts] = client._clients.values()
 
@@ -107,7 +109,7 @@ def test_fork_while_locks_are_held_leaves_the_child_free(pod: Emulator) -> None:
         assert in_child(exchange).startswith("ASIA")
 
 
-def test_a_child_refreshes_what_it_inherited(pod: Emulator) -> None:
+def test_child_refreshes_inherited_credentials(pod: Emulator) -> None:
     ahead = [timedelta()]
     pod.clock = lambda: utc_now() + ahead[0]
     registry.world = World(clock=lambda: utc_now() + ahead[0])

@@ -1,4 +1,4 @@
-"""Workers that fork(2) of C made: no hook of Python's is run, as by uWSGI's default."""
+"""Workers made by C's fork(2), as uWSGI does by default: Python runs no hook."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_a_child_does_not_wait_for_a_refresh_of_its_parent(pod: Emulator) -> Non
     assert waited_s < 60  # not the 90 s that a caller waits for another thread
 
 
-def test_a_child_finds_locks_free_that_a_thread_of_its_parent_held(pod: Emulator) -> None:
+def test_child_is_not_blocked_by_a_lock_that_a_thread_of_its_parent_held(pod: Emulator) -> None:
     key, _ = run("locks_that_are_held")
     assert key.startswith("ASIA")
 
 
-def test_a_child_makes_a_connection_of_its_own(pod: Emulator) -> None:
+def test_child_opens_its_own_connection(pod: Emulator) -> None:
     [[key, made], _] = run("a_connection")
     assert key.startswith("ASIA")
     assert 2 == made  # to the metadata server, and to STS
 
 
-def test_a_grandchild_refreshes_what_was_rejected(pod: Emulator) -> None:
+def test_grandchild_replaces_rejected_credentials(pod: Emulator) -> None:
     [[[is_fresh, _], _], _] = run("a_refresh_in_a_grandchild")
     assert is_fresh
     assert 2 == len(pod.sts.requests)

@@ -1,4 +1,4 @@
-"""An hour and more of a pod's life, over real HTTP: only the clock is moved."""
+"""More than an hour of a pod's life over real HTTP, in which only the clock is simulated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true while a background thread has a few seconds of real time."""
+    """Return whether *condition* becomes true within a few seconds of real time."""
     deadline = time.monotonic() + 5
     while not condition():
         if time.monotonic() > deadline:
@@ -31,12 +31,12 @@ def soon(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def refreshed(credentials: BridgeCredentials) -> bool:
-    """No attempt is under way: time must not jump while one is."""
+def refresh_completed(credentials: BridgeCredentials) -> bool:
+    """Return whether no refresh is pending: time must not jump during one."""
     return soon(lambda: credentials._cache.snapshot.attempt is None)
 
 
-def test_refresh_happens_early_and_in_the_background(pod: Emulator, journey: Journey) -> None:
+def test_credentials_are_refreshed_early_in_the_background(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(minutes=20)  # a refresh comes between minutes 21 and 39
@@ -51,7 +51,7 @@ def test_refresh_happens_early_and_in_the_background(pod: Emulator, journey: Jou
     assert (2, 2) == (len(pod.sts.requests), len(pod.metadata.requests))
 
 
-def test_all_sessions_share_a_refresh(pod: Emulator, journey: Journey) -> None:
+def test_all_sessions_share_one_refresh(pod: Emulator, journey: Journey) -> None:
     holders = [bridge.session(ROLE).get_credentials() for _ in range(5)]
     first = {h.access_key for h in holders if h}
     journey.travel(minutes=40)
@@ -63,7 +63,7 @@ def test_all_sessions_share_a_refresh(pod: Emulator, journey: Journey) -> None:
     assert 2 == len(pod.sts.requests)
 
 
-def test_outage_of_sts_is_invisible_while_credentials_are_valid(
+def test_errors_of_sts_are_invisible_until_the_credentials_expire(
     pod: Emulator, journey: Journey
 ) -> None:
     credentials = bridge.credentials(ROLE)
@@ -73,38 +73,42 @@ def test_outage_of_sts_is_invisible_while_credentials_are_valid(
     for _ in range(28 * 6):
         journey.travel(seconds=10)
         assert first == credentials.access_key
-        assert refreshed(credentials)
+        assert refresh_completed(credentials)
     journey.travel(seconds=55)
     with pytest.raises(CredentialRetrievalError, match="AccessDenied"):
         credentials.get_frozen_credentials()
 
     pod.sts.clear_faults()
-    journey.travel(seconds=15)  # the longest that a denial is remembered
+    journey.travel(seconds=15)  # the longest time that an error is kept
     assert first != credentials.access_key
 
 
-def test_recovers_within_a_minute_after_an_outage(pod: Emulator, journey: Journey) -> None:
+def test_credentials_are_refreshed_within_a_minute_after_an_outage(
+    pod: Emulator, journey: Journey
+) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(minutes=40)
     with pod.sts.down():
         for _ in range(16 * 6):
             assert first == credentials.access_key
-            assert refreshed(credentials)
+            assert refresh_completed(credentials)
             journey.travel(seconds=10)
     journey.travel(seconds=60)
     credentials.get_frozen_credentials()
     assert soon(lambda: credentials.access_key != first)
 
 
-def test_no_expired_credentials_after_a_long_sleep(pod: Emulator, journey: Journey) -> None:
+def test_expired_credentials_are_not_returned_after_a_suspend(
+    pod: Emulator, journey: Journey
+) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     journey.travel(hours=9)
     assert first != credentials.access_key
 
 
-def test_waiting_threads_share_the_error_and_the_request(pod: Emulator) -> None:
+def test_waiting_threads_share_one_request_and_its_error(pod: Emulator) -> None:
     pod.remove_role(ROLE)
     pod.sts.latency_s = 0.1
     credentials = bridge.credentials(ROLE)
@@ -141,7 +145,7 @@ def test_a_new_pod_waits_for_its_metadata_server(pod: Emulator) -> None:
     assert all(0.1 <= pause <= 2 for pause in sleeps)
 
 
-def test_cached_token_that_is_about_to_expire_is_requested_again(pod: Emulator) -> None:
+def test_cached_id_token_near_its_expiration_is_requested_again(pod: Emulator) -> None:
     sleeps: list[float] = []
     registry.world = World(sleep=sleeps.append)
     pod.metadata.inject(Fault.stale_token(20), times=2)
@@ -149,7 +153,9 @@ def test_cached_token_that_is_about_to_expire_is_requested_again(pod: Emulator) 
     assert (3, 2, 1) == (len(pod.metadata.requests), len(sleeps), len(pod.sts.requests))
 
 
-def test_rotated_signing_key_has_no_effect(pod: Emulator, journey: Journey) -> None:
+def test_exchange_succeeds_after_a_rotation_of_signing_keys(
+    pod: Emulator, journey: Journey
+) -> None:
     credentials = bridge.credentials(ROLE)
     first = credentials.access_key
     pod.rotate_signing_key()
@@ -157,13 +163,13 @@ def test_rotated_signing_key_has_no_effect(pod: Emulator, journey: Journey) -> N
     assert first != credentials.access_key
 
 
-def test_botocore_accepts_it_as_refreshable_credentials(pod: Emulator) -> None:
+def test_credentials_are_refreshable_credentials_of_botocore(pod: Emulator) -> None:
     session = bridge.session(ROLE, region_name="us-east-1")
     credentials = session.get_credentials()
     assert isinstance(credentials, RefreshableCredentials)
     assert credentials.refresh_needed() is False
     frozen = credentials.get_frozen_credentials()
-    # Who copies credentials into a session of their own (many a recipe does) gets working ones.
+    # Recipes that copy credentials into a session of their own get working ones.
     copied = boto3.Session(frozen.access_key, frozen.secret_key, frozen.token)
     arn = copied.client("sts", region_name="us-east-1").get_caller_identity()["Arn"]
     assert "assumed-role/etl" in arn
@@ -176,4 +182,4 @@ def test_memory_of_many_session_policies_is_bounded(pod: Emulator) -> None:
     for number in range(MAX_CACHES + 100):
         bridge.credentials(ROLE, policy={**POLICY, "Id": str(number)})
     assert MAX_CACHES == len(registry._caches.values())
-    assert kept.access_key.startswith("ASIA")  # out of the registry, and still at work
+    assert kept.access_key.startswith("ASIA")  # no longer in the registry, and still refreshed

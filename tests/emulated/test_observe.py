@@ -1,4 +1,4 @@
-"""The code of docs/how-to/observe.md runs as it stands, and does what the page says."""
+"""The code of docs/how-to/observe.md runs as printed, with the results that the page describes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source check
 
 
 @pytest.fixture(autouse=True)
-def no_listeners_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_listener_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gcp_aws_bridge._cache.events._listeners", {})
 
 
@@ -46,7 +46,7 @@ def test_events_are_printed(pod: Emulator, capsys: pytest.CaptureFixture[str]) -
     namespace = run("observe.md", 1)
     held = bridge.credentials(ROLE)
     held.get_frozen_credentials()
-    printed: list[str] = []  # the event comes shortly after the answer
+    printed: list[str] = []  # the event comes after the caller has its credentials
     eventually(lambda: printed.append(capsys.readouterr().out) or "".join(printed).endswith("\n"))
     assert "".join(printed).startswith(f"exchanged {ROLE} 0.")
     namespace["stop"]()

@@ -1,4 +1,4 @@
-"""Callers that hold a lock which the exchange needs: a logging handler's, or a module's."""
+"""Callers that hold a lock which the exchange needs: that of a logging handler or of an import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 
 class Shipping(logging.Handler):
-    """Sends each line to AWS before it returns, and holds its lock meanwhile."""
+    """A handler that sends each line to AWS before it returns, and holds its lock meanwhile."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def test_a_logging_handler_signs_the_first_line_that_it_ships(
 def test_a_module_signs_while_it_is_imported(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its token source imports from it."""
+    """The token source imports from the module."""
     (tmp_path / "app_that_signs.py").write_text(
         "import gcp_aws_bridge as bridge\n"
         "AUDIENCE = 'sts.amazonaws.com'\n"

@@ -1,4 +1,4 @@
-"""What commands print is usable as printed: by a shell and by SDKs; a closed pipe is no error."""
+"""The output of commands is usable by shells and SDKs; a closed pipe is no error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gcp_aws_bridge.emulator import Emulator
 PAGE = Path(__file__).parents[2] / "docs/how-to/role-chaining.md"
 posix = pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
 
-# -- a shell evaluates it ----------------------------------------------------------------------
+# -- output for a shell ------------------------------------------------------------------------
 
 HOSTILE = [
     *(
@@ -53,10 +53,10 @@ HOSTILE = [
 
 
 @posix
-def test_shell_reads_every_value_unchanged(
+def test_shell_reads_each_value_unchanged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One process for all: it evaluates what is printed, and prints the variables."""
+    """One shell process evaluates all outputs and prints the variables."""
     variables = {f"V{number}": value for number, value in enumerate(HOSTILE)}
     announce(argparse.Namespace(shell="bash"), variables)
     printed = capsys.readouterr().out
@@ -80,15 +80,15 @@ def test_each_form_has_every_variable(shell: str, capsys: pytest.CaptureFixture[
     assert "a b" in out
 
 
-# -- an address that SDKs take -----------------------------------------------------------------
+# -- addresses for SDKs ------------------------------------------------------------------------
 
 
 class Sent(Exception):
-    """A request to an address that botocore takes."""
+    """A request was sent to an address that botocore accepts."""
 
 
 class Sending:
-    """botocore's HTTP session, as far as it is asked to send."""
+    """botocore's HTTP session, with only the method that sends."""
 
     def send(self, request: object) -> None:
         raise Sent
@@ -111,7 +111,7 @@ class Sending:
         ("http://[fe80::1%eth0]:9911", "http://[fe80::1%eth0]:9911", "No AWS SDK accepts"),
     ],
 )
-def test_botocore_accepts_the_printed_url(listens: str, printed: str, warns: str) -> None:
+def test_printed_address_is_accepted_by_botocore(listens: str, printed: str, warns: str) -> None:
     url, warning = _for_clients(listens)
     assert printed == url
     assert (warns in warning, bool(warns)) == (True, bool(warning))
@@ -121,11 +121,11 @@ def test_botocore_accepts_the_printed_url(listens: str, printed: str, warns: str
 
 
 class Stop(BaseException):
-    """Ends a server that is under test."""
+    """Ends a server that is tested."""
 
 
 def served(monkeypatch: pytest.MonkeyPatch, module: str, *arguments: str) -> None:
-    """Start a server by its command, and end it as soon as it has printed what it prints."""
+    """Run a command that serves, and end it as soon as it has printed its output."""
 
     def end(*_: Any, **__: Any) -> None:
         raise Stop
@@ -192,7 +192,7 @@ PRINTING = [
 
 @contextlib.contextmanager
 def closed_pipe(name: str) -> Iterator[None]:
-    """Make one of the standard streams a pipe whose reader is closed."""
+    """Replace one of the standard streams by a pipe whose reader is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     before = getattr(sys, name)
@@ -202,7 +202,7 @@ def closed_pipe(name: str) -> Iterator[None]:
         yield
     finally:
         setattr(sys, name, before)
-        stream.close()  # which would raise if something were left in it
+        stream.close()  # raises if a buffered text is left
 
 
 @pytest.fixture
@@ -213,13 +213,13 @@ def configured(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=lambda given: " ".join(given)[:40])
-def test_closed_pipe_ends_any_command_without_a_message(
+def test_closed_pipe_ends_any_command_quietly(
     configured: None, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with closed_pipe("stdout"):
         assert CLOSED_PIPE == main(arguments)
-    said = capsys.readouterr().err
-    assert not re.search("Traceback|BrokenPipe|Errno", said)
+    error = capsys.readouterr().err
+    assert not re.search("Traceback|BrokenPipe|Errno", error)
     assert sys.stdout is not None
 
 
@@ -228,7 +228,7 @@ def test_closed_pipe_ends_any_command_without_a_message(
     [(BUILD, 0), (["nonsense"], 2), (["env", "--role-arn=x"], 1), ([*SETUP, "--output=OUT"], 0)],
     ids=lambda it: str(it)[:30],
 )
-def test_closed_stderr_does_not_affect_the_command(
+def test_closed_stderr_does_not_change_the_result(
     configured: None,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -247,7 +247,7 @@ def test_closed_stderr_does_not_affect_the_command(
         assert 2 == len([*(tmp_path / "out").iterdir()])
 
 
-def test_other_errors_are_raised_unchanged() -> None:
+def test_other_error_is_raised_unchanged() -> None:
     def fails() -> int:
         raise BrokenPipeError("of a network")
 
@@ -261,15 +261,15 @@ def test_full_disk_is_reported(configured: None, capsys: pytest.CaptureFixture[s
     with open("/dev/full", "w", encoding="utf-8") as full:
         sys.stdout = full
         try:
-            assert 74 == main(BUILD)  # 1 is an answer of other commands
+            assert 74 == main(BUILD)  # 1 has a meaning in other commands
         finally:
             sys.stdout = before
     assert "gcp-aws-bridge: standard output: No space left on device\n" == capsys.readouterr().err
 
 
 @posix
-def test_a_process_whose_streams_are_closed_ends_as_well(tmp_path: Path) -> None:
-    """The interpreter's own end, too, writes nothing and has no status of its own (120)."""
+def test_process_with_closed_streams_succeeds(tmp_path: Path) -> None:
+    """The end of the interpreter writes nothing either and has no status of its own (120)."""
     script = """
     "$@" --help 2>err | true; echo ${PIPESTATUS[0]}
     "$@" --help >&- 2>>err; echo $?
@@ -286,15 +286,15 @@ def test_a_process_whose_streams_are_closed_ends_as_well(tmp_path: Path) -> None
 
 
 @posix
-def test_the_examples_of_role_chaining_run_with_what_emulate_prints(tmp_path: Path) -> None:
+def test_examples_of_role_chaining_run_with_the_output_of_emulate(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     [command] = re.findall(r"```sh\n(gcp-aws-bridge emulate .*)\n```", page)
     examples = re.findall(r"```python\n(.*?)```", page, re.S)
     (tmp_path / "example.py").write_text("\n".join(examples), encoding="utf-8")
     bridge = f"'{sys.executable}' -m gcp_aws_bridge"
     script = f"""
-    {command.replace("gcp-aws-bridge", bridge)} --shell bash >clouds.env 2>said & emulator=$!
-    until [ -s said ]; do kill -0 $emulator || exit 1; sleep 0.1; done
+    {command.replace("gcp-aws-bridge", bridge)} --shell bash >clouds.env 2>printed & emulator=$!
+    until [ -s printed ]; do kill -0 $emulator || exit 1; sleep 0.1; done
     . ./clouds.env
     '{sys.executable}' example.py; status=$?
     kill $emulator; wait $emulator
@@ -307,7 +307,7 @@ def test_the_examples_of_role_chaining_run_with_what_emulate_prints(tmp_path: Pa
     assert ":210987654321:assumed-role/reader/" in done.stdout
 
 
-def test_on_a_laptop_googles_libraries_impersonate_the_account(
+def test_google_libraries_on_a_laptop_impersonate_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import google.auth
@@ -326,7 +326,7 @@ def test_on_a_laptop_googles_libraries_impersonate_the_account(
         assert cloud.service_account.email == found.email
 
 
-def test_on_a_laptop_the_example_of_a_session_runs(
+def test_session_example_runs_on_a_laptop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pod: Emulator
 ) -> None:
     pytest.importorskip("gcp_aws_bridge._tokens.federated_id_token")

@@ -1,4 +1,4 @@
-"""Whole processes: worker pools, a real gunicorn with --preload, the end of the interpreter."""
+"""Whole processes: pools of workers, a real gunicorn with --preload, the end of the interpreter."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 PROGRAMS = Path(__file__).parent / "programs"
-HANGS_S = 20  # STS, in the tests that end before it answers
+HANGS_S = 20  # latency of STS in tests that end before it answers
 
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_pool_of_workers(pod: Emulator, method: str) -> None:
+def test_workers_of_a_pool_share_or_make_credentials(pod: Emulator, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} on this platform")
     ran = run("pool.py", method, ROLE)
-    mine, others = json.loads(ran.stdout)
-    assert 4 == len(others)
-    if method == "fork":  # what is valid is inherited
-        assert {mine} == set(others)
+    in_parent, in_workers = json.loads(ran.stdout)
+    assert 4 == len(in_workers)
+    if method == "fork":  # valid credentials are inherited
+        assert {in_parent} == set(in_workers)
         assert 1 == len(pod.sts.requests)
-    else:  # once in each worker that got work
-        assert 1 + len(set(others)) == len(pod.sts.requests)
-        assert len(set(others)) <= 2
+    else:  # one exchange in each worker that got work
+        assert 1 + len(set(in_workers)) == len(pod.sts.requests)
+        assert len(set(in_workers)) <= 2
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gunicorn") is None, reason="gunicorn is not here")
@@ -54,9 +54,9 @@ def test_gunicorn_with_preload(pod: Emulator, tmp_path: Path) -> None:
     with gunicorn(ahead) as ask:
         workers, keys = served(ask, workers=3)
         assert 1 == len(keys)
-        assert 1 == len(pod.sts.requests)  # the master's, before it forked
+        assert 1 == len(pod.sts.requests)  # of the main process, before its fork
 
-        pod.sts.latency_s = 0.5  # a refresh in each worker, behind the requests
+        pod.sts.latency_s = 0.5  # one background refresh in each worker
         temporary = tmp_path / "new"
         temporary.write_text("2400", encoding="utf-8")
         temporary.replace(ahead)
@@ -67,7 +67,7 @@ def test_gunicorn_with_preload(pod: Emulator, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["after-warm-up", "signing-at-exit"])
-def test_the_end_of_the_interpreter_is_silent(pod: Emulator, how: str) -> None:
+def test_interpreter_ends_without_output(pod: Emulator, how: str) -> None:
     if how == "after-warm-up":
         pod.sts.inject(Fault.hang(HANGS_S))
     ran = run("leaving.py", ROLE, how, timeout_s=HANGS_S / 2)
@@ -76,14 +76,14 @@ def test_the_end_of_the_interpreter_is_silent(pod: Emulator, how: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent to a whole console there")
-def test_ctrl_c_interrupts_the_wait_for_credentials(pod: Emulator) -> None:
+def test_ctrl_c_while_waiting_for_the_first_credentials(pod: Emulator) -> None:
     pod.sts.inject(Fault.hang(HANGS_S))
     with started("leaving.py", ROLE, "waiting") as process:
         assert process.stdout is not None
         assert "asking\n" == process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        said, complained = process.communicate(timeout=HANGS_S / 2)
-    assert ("interrupted\n", "", 130) == (said, complained, process.returncode)
+        output, errors = process.communicate(timeout=HANGS_S / 2)
+    assert ("interrupted\n", "", 130) == (output, errors, process.returncode)
 
 
 def run(program: str, *arguments: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
@@ -99,7 +99,7 @@ def run(program: str, *arguments: str, timeout_s: float = 30) -> subprocess.Comp
 
 @contextlib.contextmanager
 def started(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """One of the programs, running until the end of the block."""
+    """Run one of the programs until the end of the block."""
     process = subprocess.Popen(
         [sys.executable, str(PROGRAMS / program), *arguments],
         stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ def started(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 class Ask:
-    """GET / of the web server: which worker answered, and with which key."""
+    """GET / of the web server: returns the worker that answered, and its key."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/"
@@ -135,7 +135,7 @@ class Ask:
 
 @contextlib.contextmanager
 def gunicorn(ahead: Path) -> Iterator[Ask]:
-    """Three workers of two threads, forked from one that has loaded the application."""
+    """Run three workers of two threads, forked from a process that has loaded the application."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -155,17 +155,17 @@ def gunicorn(ahead: Path) -> Iterator[Ask]:
 
 
 def served(ask: Ask, *, workers: int) -> tuple[set[int], set[str]]:
-    """The workers that answer and the keys that they have, when each has been heard."""
+    """Return the workers and their keys, once each worker has answered."""
     heard: dict[int, str] = {}
     lock = threading.Lock()
 
-    def hear() -> None:
+    def request_once() -> None:
         pid, key = ask()
         with lock:
             heard[pid] = key
 
     def round_of_requests() -> bool:
-        asking = [threading.Thread(target=hear) for _ in range(12)]
+        asking = [threading.Thread(target=request_once) for _ in range(12)]
         for thread in asking:
             thread.start()
         for thread in asking:

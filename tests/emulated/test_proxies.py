@@ -1,4 +1,4 @@
-"""What a proxy on the network is shown of an exchange with STS: nothing, or a tunnel."""
+"""Proxies of the network see nothing of an exchange with STS, or only a tunnel."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def with_other_exceptions(patch: Any, url: str) -> None:
 
 
 def by_config(patch: Any, url: str) -> None:
-    """A proxy that the default client config of every new session names."""
+    """Name a proxy in the default client config of every new session."""
     real = botocore.session.Session.get_default_client_config
     config = Config(proxies={"http": url, "https": url})
     patch.setattr(
@@ -154,10 +154,10 @@ def test_proxy_sees_nothing_of_asynchronous_credentials(
     assert proxy.saw_nothing
 
 
-def test_proxy_that_is_set_after_the_client_was_made_sees_nothing(
+def test_proxy_set_after_the_client_was_made_sees_nothing(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    credentials = of_chain()  # whose second client is made at the exchange
+    credentials = of_chain()  # the second client is made at the exchange
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     assert credentials.get_frozen_credentials().access_key.startswith("ASIA")
     assert proxy.saw_nothing
@@ -194,7 +194,7 @@ def test_proxy_sees_nothing_of_the_command_line(
     assert proxy.saw_nothing
 
 
-def test_doctor_names_no_proxy_that_is_not_used(
+def test_doctor_names_only_proxies_that_are_used(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -209,7 +209,7 @@ def test_doctor_names_no_proxy_that_is_not_used(
 
 @pytest.fixture
 def https(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """STS behind TLS, with a certificate that is also valid for AWS STS and for the proxy."""
+    """Put STS behind TLS, with one certificate for it, for AWS's STS and for the proxy."""
     context = context_for(tmp_path, "127.0.0.1", "127.0.0.2", "sts.us-east-1.amazonaws.com")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     with https_in_front_of(pod.sts.url, context) as url:
@@ -218,7 +218,7 @@ def https(pod: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-def test_proxy_of_https_is_asked_for_tunnels_alone(
+def test_https_goes_through_a_tunnel_of_the_proxy(
     proxy: RecordingProxy,
     https: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,8 +235,8 @@ def test_proxy_of_https_is_asked_for_tunnels_alone(
 def forwarding(proxies: dict[str, str] | None, authority: str, flag: object = True) -> Any:
     session = botocore.session.Session()
     config = {"proxy_ca_bundle": authority, "proxy_use_forwarding_for_https": flag}
-    given = {} if proxies is None else {"proxies": proxies}
-    session.set_default_client_config(Config(proxies_config=config, **given))
+    settings = {} if proxies is None else {"proxies": proxies}
+    session.set_default_client_config(Config(proxies_config=config, **settings))
     return session
 
 
@@ -271,16 +271,16 @@ def test_proxy_that_would_decrypt_https_gets_nothing(
             seen=["sts.us-east-1.amazonaws.com", secured.url],
         )
         assert 0 == secured.connections
-        # The fix of the message: without that option, the proxy is asked for a tunnel.
+        # The fix in the message: without that option, the proxy is asked for a tunnel.
         assert "proxy_use_forwarding_for_https" in error.fix
         assert exchange(None).access_key.startswith("ASIA")
         assert {"CONNECT"} == {line.split()[0] for line in secured.request_lines}
 
 
-def test_excluded_host_is_reached_although_the_proxy_would_decrypt(
+def test_excluded_host_is_reached_without_the_decrypting_proxy(
     https: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other fix of the message: NO_PROXY."""
+    """The other fix in the message: NO_PROXY."""
     with recording_proxy(_context(tmp_path)) as secured:
         monkeypatch.setenv("HTTPS_PROXY", secured.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", https)
@@ -294,10 +294,10 @@ def test_excluded_host_is_reached_although_the_proxy_would_decrypt(
         assert 0 == secured.connections
 
 
-def test_plain_http_proxy_is_tunnelled_through_although_forwarding_is_set(
+def test_plain_http_proxy_gets_a_tunnel_although_forwarding_is_set(
     proxy: RecordingProxy, https: str, tmp_path: Path
 ) -> None:
-    """urllib3 forwards only to HTTPS proxies: this one sees CONNECT."""
+    """urllib3 forwards only through HTTPS proxies: this proxy receives CONNECT."""
     proxy.upstream = https
     session = forwarding({"https": proxy.url}, str(tmp_path / "authority.pem"))
     made = bridge.session(ROLE, botocore_session=session)
@@ -336,7 +336,7 @@ def test_doctor_names_the_proxy_that_would_decrypt(https: str, tmp_path: Path) -
 
 
 def _context(folder: Path) -> ssl.SSLContext:
-    """TLS settings of a proxy, by the certificate of the fixture `https`."""
+    """Return TLS settings of a proxy, with the certificate of the fixture `https`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context

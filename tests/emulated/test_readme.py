@@ -1,4 +1,4 @@
-"""The README's code runs as it stands, each block in a process of its own."""
+"""The code of the README runs as printed, each block in its own process."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def run(script: str) -> str:
 
 
 @pytest.mark.parametrize("block", [0, 1], ids=["the line", "what it replaces"])
-def test_both_variants_return_the_role(pod: Emulator, block: int) -> None:
+def test_both_blocks_give_the_role(pod: Emulator, block: int) -> None:
     assert "assumed-role/etl" in run(blocks()[block] + WHO)
 
 
-def test_the_line_costs_less_than_what_it_replaces(pod: Emulator) -> None:
+def test_readme_line_makes_fewer_requests_than_the_code_it_replaces(pod: Emulator) -> None:
     costs = []
     for block in blocks()[:2]:
         before = len(pod.metadata.requests), len(pod.sts.requests)
         run(block + WHO)
         costs.append((len(pod.metadata.requests) - before[0], len(pod.sts.requests) - before[1]))
-    assert [(1, 2), (3, 2)] == costs  # one of STS is the question who we are
+    assert [(1, 2), (3, 2)] == costs  # one request to STS is GetCallerIdentity

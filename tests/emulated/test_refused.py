@@ -1,4 +1,4 @@
-"""What goes wrong between the two clouds, and what the error says about it."""
+"""Errors between the two clouds, and their messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AUDIENCE = "sts.amazonaws.com"
 def no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     sleeps: list[float] = []
     if "pod" in request.fixturenames:
-        request.getfixturevalue("pod")  # which brings a world of its own, and takes it with it
+        request.getfixturevalue("pod")  # which replaces the clock and restores it
         registry.world = World(sleep=sleeps.append)
     else:
         monkeypatch.setattr(registry, "world", World(sleep=sleeps.append))
@@ -40,7 +40,7 @@ def no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
-    """The error of a first request, as botocore wraps it, and fit to cross processes."""
+    """Return the error of a first request, as botocore wraps it; it must pickle."""
     with pytest.raises(CredentialRetrievalError) as caught:
         bridge.credentials(role, **settings).get_frozen_credentials()  # type: ignore[arg-type]
     error = caught.value.__cause__
@@ -54,11 +54,11 @@ def failure(role: str | bridge.Role = ROLE, **settings: object) -> BridgeError:
     return error
 
 
-# -- the trust policy denies the token ------------------------------------------------------------
+# -- denied by the trust policy ----------------------------------------------------------------
 
 
-def test_denial_shows_the_claims_and_a_statement_that_admits_them(pod: Emulator) -> None:
-    pod.add_role(ROLE, audience="somebody-else")
+def test_access_denied_shows_the_claims_and_a_statement_that_admits_them(pod: Emulator) -> None:
+    pod.add_role(ROLE, audience="another-audience")
     error = failure()
     number, email = pod.service_account.unique_id, pod.service_account.email
     assert isinstance(error, ExchangeError)
@@ -85,7 +85,7 @@ def call_after_install() -> object:
 
 
 def call_of_an_async_client() -> object:
-    from gcp_aws_bridge import aio  # aiobotocore is not installed for all tests
+    from gcp_aws_bridge import aio  # aiobotocore is an optional dependency
 
     async def call() -> object:
         async with aio.session(ROLE).create_client("sts") as client:
@@ -122,13 +122,13 @@ def no_token(pod: Emulator) -> Iterator[None]:
     yield
 
 
-def test_denial_makes_one_request(pod: Emulator, no_real_sleep: list[float]) -> None:
+def test_access_denied_is_not_retried(pod: Emulator, no_real_sleep: list[float]) -> None:
     pod.remove_role(ROLE)
     assert "exchange/denied" == failure().error_id
     assert (1, []) == (len(pod.sts.requests), no_real_sleep)
 
 
-def test_an_oidc_provider_for_google_in_the_account_is_recognised(pod: Emulator) -> None:
+def test_oidc_provider_for_google_in_the_account_is_recognised(pod: Emulator) -> None:
     pod.add_oidc_provider("https://accounts.google.com", client_ids=("another",))
     error = failure()
     assert ("exchange/invalid-token", "InvalidIdentityToken") == (
@@ -136,14 +136,14 @@ def test_an_oidc_provider_for_google_in_the_account_is_recognised(pod: Emulator)
         getattr(error, "code", ""),
     )
     assert "delete the IAM OIDC provider for accounts.google.com" in error.fix
-    # The other repair that it names, as it names it.
+    # The other fix in the message, word for word.
     [client_id] = re.findall(r'or add "(.+?)" to its client ids', error.fix)
     pod.add_oidc_provider("https://accounts.google.com", client_ids=("another", client_id))
     registry.clear()
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
 
 
-def test_the_statement_for_a_key_files_token_admits_it(pod: Emulator, tmp_path: Path) -> None:
+def test_statement_for_a_key_file_admits_its_token(pod: Emulator, tmp_path: Path) -> None:
     account = pod.service_account
     pod.add_role(ROLE, policy.build(audience=AUDIENCE, service_accounts=[account.unique_id]))
     key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
@@ -159,19 +159,19 @@ def test_the_statement_for_a_key_files_token_admits_it(pod: Emulator, tmp_path: 
     assert bridge.credentials(ROLE, token_source=source).access_key.startswith("ASIA")
 
 
-def test_duration_over_the_roles_maximum(pod: Emulator) -> None:
+def test_duration_over_the_maximum_of_the_role_is_an_error(pod: Emulator) -> None:
     error = failure(duration_seconds=7200)
     assert "exchange/duration" == error.error_id
     assert "MaxSessionDuration" in error.message
     assert "duration_seconds is 7200" in error.message
 
 
-def test_invalid_session_policy_is_an_error(pod: Emulator) -> None:
+def test_policy_that_iam_rejects_is_an_error(pod: Emulator) -> None:
     pod.sts.inject(Fault.aws_error("MalformedPolicyDocument", "Syntax errors in policy."))
     assert "exchange/policy" == failure(policy={"not": "a policy"}).error_id
 
 
-def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_cluster_with_its_own_issuer_gets_credentials(pod: Emulator, tmp_path) -> None:  # type: ignore[no-untyped-def]
     url = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
     provider = pod.add_oidc_provider(url)
     host = url.removeprefix("https://")
@@ -193,7 +193,7 @@ def test_a_cluster_with_its_own_issuer(pod: Emulator, tmp_path) -> None:  # type
     assert subject.replace(":etl", ":other") in error.details
 
     registry.clear()
-    file.write_text(provider.mint(subject))  # the kubelet replaces it
+    file.write_text(provider.mint(subject))  # as the kubelet does
     assert bridge.credentials(ROLE, token_source=source).access_key.startswith("ASIA")
 
 
@@ -236,7 +236,9 @@ def test_a_truncated_token_is_not_sent(pod: Emulator) -> None:
     ],
     ids=str,
 )
-def test_metadata_server_answers_badly(pod: Emulator, fault: Fault, error_id: str) -> None:
+def test_malformed_answer_of_the_metadata_server_is_an_error(
+    pod: Emulator, fault: Fault, error_id: str
+) -> None:
     pod.metadata.inject(fault, times=None)
     error = failure()
     assert isinstance(error, TokenError)
@@ -244,14 +246,14 @@ def test_metadata_server_answers_badly(pod: Emulator, fault: Fault, error_id: st
     assert (error_id, 1, 0) == (error.error_id, len(pod.metadata.requests), len(pod.sts.requests))
 
 
-def test_a_pod_without_a_google_service_account(pod: Emulator) -> None:
+def test_pod_without_a_google_service_account_is_an_error(pod: Emulator) -> None:
     pod.unlink()
     error = failure()
     assert "token/no-service-account" == error.error_id
     assert "iam.gke.io/gcp-service-account" in error.fix
 
 
-# -- STS answers badly -------------------------------------------------------------------------
+# -- errors of STS -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_a_pod_without_a_google_service_account(pod: Emulator) -> None:
     ],
     ids=str,
 )
-def test_temporary_errors_are_retried(
+def test_transient_error_of_sts_is_retried(
     pod: Emulator, fault: Fault, no_real_sleep: list[float]
 ) -> None:
     pod.sts.inject(fault, times=2)
@@ -289,7 +291,7 @@ def test_temporary_errors_are_retried(
         "ValidationError",
     ],
 )
-def test_denials_are_not_retried(pod: Emulator, code: str) -> None:
+def test_permanent_error_of_sts_is_not_retried(pod: Emulator, code: str) -> None:
     pod.sts.inject(Fault.aws_error(code, "no", 403), times=None)
     error = failure()
     assert (code, False, 1) == (
@@ -300,14 +302,14 @@ def test_denials_are_not_retried(pod: Emulator, code: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.html(), Fault.body("<xml/>"), Fault.empty()], ids=str)
-def test_sts_that_answers_garbage_is_an_error(pod: Emulator, fault: Fault) -> None:
+def test_sts_that_answers_only_garbage_is_an_error(pod: Emulator, fault: Fault) -> None:
     pod.sts.inject(fault, times=None)
     error = failure()
     assert isinstance(error, ExchangeError)
     assert ("exchange/garbage", True, 4) == (error.error_id, error.retryable, len(pod.sts.requests))
 
 
-def test_sts_that_cannot_be_reached(pod: Emulator) -> None:
+def test_unreachable_sts_is_an_error(pod: Emulator) -> None:
     with pod.sts.down():
         error = failure()
     assert "exchange/unreachable" == error.error_id
@@ -316,14 +318,14 @@ def test_sts_that_cannot_be_reached(pod: Emulator) -> None:
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
 
 
-def test_sts_does_not_redirect_the_token_elsewhere(pod: Emulator) -> None:
+def test_redirect_of_sts_is_not_followed_with_the_token(pod: Emulator) -> None:
     pod.sts.inject(Fault.redirect(pod.metadata.url), times=None)
     failure()
-    asked = {request.path.rsplit("/", 1)[-1] for request in pod.metadata.requests}
-    assert {"identity"} == asked  # by the token source; the redirected POST never came
+    requested = {request.path.rsplit("/", 1)[-1] for request in pod.metadata.requests}
+    assert {"identity"} == requested  # from the token source; the redirected POST never arrived
 
 
-# -- before any network ------------------------------------------------------------------------
+# -- before the first request -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"])
@@ -337,10 +339,10 @@ def test_plain_http_to_another_host_is_refused(
     assert 0 == len(pod.metadata.requests)
 
 
-def test_plain_http_is_refused_of_every_client(
+def test_plain_http_is_refused_for_each_client(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also for chained roles, for whose clients botocore reads the environment again."""
+    """Also of clients for chained roles, for which botocore reads the environment again."""
     credentials = bridge.credentials(ROLE, chain=[ROLE])
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example:8080")
     with pytest.raises(CredentialRetrievalError, match=r"config/sts-plain-http"):

@@ -1,4 +1,4 @@
-"""A service refuses credentials that are valid by our clocks: they are replaced, once, for all."""
+"""A service rejects credentials that have not expired: they are replaced once for all callers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gcp_aws_bridge.emulator import Emulator, Fault
 ROLE = "arn:aws:iam::123456789012:role/etl"
 REGION = "us-east-1"
 EXPIRED = Fault.aws_error("ExpiredToken", "The security token included is expired", 403)
-# AWS's words for a key that is over or that it does not know, by service.
+# AWS's messages for a key that has expired or is unknown, by service.
 CODES = [
     "ExpiredToken",
     "ExpiredTokenException",
@@ -76,7 +76,9 @@ def test_the_request_is_signed_again_with_fresh_credentials(
 
 
 @pytest.mark.parametrize("way", [through_install, through_register])
-def test_all_kinds_of_clients_retry(pod: Emulator, way: Callable[[Emulator], Any]) -> None:
+def test_request_of_a_registered_client_is_signed_again(
+    pod: Emulator, way: Callable[[Emulator], Any]
+) -> None:
     client = way(pod)
     client.get_caller_identity()
     refuse(pod)
@@ -87,7 +89,9 @@ def test_all_kinds_of_clients_retry(pod: Emulator, way: Callable[[Emulator], Any
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure"]
 )
-def test_other_errors_do_not_replace_the_credentials(pod: Emulator, client: Any, code: str) -> None:
+def test_other_error_does_not_replace_the_credentials(
+    pod: Emulator, client: Any, code: str
+) -> None:
     refuse(pod, Fault.aws_error(code, "no", 403))
     with pytest.raises(ClientError, match=code):
         client.get_caller_identity()
@@ -96,7 +100,7 @@ def test_other_errors_do_not_replace_the_credentials(pod: Emulator, client: Any,
 
 @pytest.fixture
 def step_functions(pod: Emulator) -> Iterator[tuple[Any, list[str]]]:
-    """A client of a service that has `InvalidToken` for something else, and what it was sent."""
+    """Yield a client of a service that uses `InvalidToken` for other errors, and its requests."""
     sent: list[str] = []
 
     class Refuses(http.server.BaseHTTPRequestHandler):
@@ -110,7 +114,7 @@ def step_functions(pod: Emulator) -> Iterator[tuple[Any, list[str]]]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Stay silent."""
+            """Write no log."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Refuses) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -124,16 +128,16 @@ def step_functions(pod: Emulator) -> Iterator[tuple[Any, list[str]]]:
         thread.join(10)
 
 
-def test_a_code_that_the_operation_has_for_its_own_input_replaces_nothing(
+def test_code_for_a_wrong_input_does_not_replace_the_credentials(
     pod: Emulator, step_functions: tuple[Any, list[str]]
 ) -> None:
     client, sent = step_functions
     with pytest.raises(client.exceptions.InvalidToken):
-        client.send_task_success(taskToken="of a task that is over", output="{}")
+        client.send_task_success(taskToken="of a finished task", output="{}")
     assert (["SendTaskSuccess"], 1) == (sent, exchanges(pod))
 
 
-def test_the_same_code_where_the_operation_has_it_not_is_of_the_key(
+def test_same_code_of_another_operation_replaces_the_credentials(
     pod: Emulator, step_functions: tuple[Any, list[str]]
 ) -> None:
     client, sent = step_functions
@@ -149,7 +153,7 @@ def test_a_request_is_sent_twice_at_most(pod: Emulator, client: Any) -> None:
     assert (2, 3) == (exchanges(pod), identities(pod))
 
 
-def test_service_that_rejects_every_key_is_believed_less_often(
+def test_service_that_rejects_every_key_causes_ever_fewer_exchanges(
     pod: Emulator, journey: Journey
 ) -> None:
     registry.world = registry.world._replace(jitter=lambda: 1.0, spawn=lambda work: work())
@@ -161,7 +165,7 @@ def test_service_that_rejects_every_key_is_believed_less_often(
         journey.travel(seconds=10)
     steps = [after - before for before, after in itertools.pairwise(believed)]
     assert [30, 60, 120, 240, 480, 960, 1800, 1800, 1800] == steps[:9]
-    assert exchanges(pod) <= len(believed) + 8  # and the planned ones, every half hour at most
+    assert exchanges(pod) <= len(believed) + 8  # and the regular refreshes, every half hour at most
 
 
 def test_all_sessions_that_share_the_credentials_get_the_new_ones(
@@ -175,7 +179,7 @@ def test_all_sessions_that_share_the_credentials_get_the_new_ones(
     assert 2 == exchanges(pod)
 
 
-def test_simultaneous_rejections_make_one_exchange(pod: Emulator, client: Any) -> None:
+def test_simultaneous_rejections_cause_one_exchange(pod: Emulator, client: Any) -> None:
     refuse(pod, times=20)
     session = bridge.session(ROLE, region_name=REGION)
     clients = [session.client("sts") for _ in range(20)]
@@ -186,7 +190,7 @@ def test_simultaneous_rejections_make_one_exchange(pod: Emulator, client: Any) -
         waits = [barrier.wait]
 
         def signed(**_: Any) -> None:
-            if waits:  # until all have signed with the credentials that are refused
+            if waits:  # until all have signed with the rejected credentials
                 waits.pop()()
 
         client.meta.events.register("before-send.sts", signed)
@@ -201,7 +205,7 @@ def test_simultaneous_rejections_make_one_exchange(pod: Emulator, client: Any) -
     for thread in threads:
         thread.join()
     assert 2 == exchanges(pod)
-    # Requests whose second attempt met one of the twenty rejections as well, and no others.
+    # Requests whose second try also met one of the twenty faults; no more than that.
     assert len(failed) + 20 <= 2 * 20 - len(failed)
 
 
@@ -210,12 +214,12 @@ def test_late_rejection_does_not_replace_new_credentials(pod: Emulator) -> None:
     first = credentials.get_frozen_credentials()
     assert credentials.reject(first.access_key)
     second = credentials.get_frozen_credentials()
-    assert credentials.reject(first.access_key)  # signing again helps: it has been replaced
+    assert credentials.reject(first.access_key)  # sign again: the key has been replaced
     assert second is credentials.get_frozen_credentials()
     assert 2 == exchanges(pod)
 
 
-def test_rejection_of_other_keys_is_ignored(pod: Emulator) -> None:
+def test_rejection_of_a_foreign_key_is_ignored(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     assert not credentials.reject("AKIAIOSFODNN7EXAMPLE")
     first = credentials.get_frozen_credentials()
@@ -223,7 +227,7 @@ def test_rejection_of_other_keys_is_ignored(pod: Emulator) -> None:
     assert first is credentials.get_frozen_credentials()
 
 
-def test_rejection_of_static_keys_is_not_retried(pod: Emulator, client: Any) -> None:
+def test_rejected_static_keys_cause_no_exchange(pod: Emulator, client: Any) -> None:
     other = boto3.Session("AKIAIOSFODNN7EXAMPLE", "none", region_name=REGION)
     bridge.register(other, ROLE)
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
@@ -231,7 +235,7 @@ def test_rejection_of_static_keys_is_not_retried(pod: Emulator, client: Any) -> 
     assert 1 == exchanges(pod)
 
 
-def test_rejected_credentials_are_kept_if_there_are_no_others(
+def test_rejected_credentials_are_kept_if_no_others_are_available(
     pod: Emulator, journey: Journey
 ) -> None:
     credentials = bridge.credentials(ROLE)
@@ -239,14 +243,14 @@ def test_rejected_credentials_are_kept_if_there_are_no_others(
     assert credentials.reject(first.access_key)
     with pod.sts.down():
         assert first is credentials.get_frozen_credentials()
-        assert not credentials.reject(first.access_key)  # not again while the exchange backs off
+        assert not credentials.reject(first.access_key)  # no second exchange during the back-off
     journey.travel(minutes=2)
-    credentials.get_frozen_credentials()  # starts the refresh behind its back
+    credentials.get_frozen_credentials()  # starts a refresh in the background
     eventually(lambda: credentials.get_frozen_credentials().access_key != first.access_key)
 
 
 class Asynchronous:
-    """As aiofiles has them."""
+    """A file with asynchronous methods, as of aiofiles."""
 
     async def read(self, size: int = -1) -> bytes:
         return b""
@@ -259,7 +263,7 @@ class Asynchronous:
 
 
 class Pipe(io.RawIOBase):
-    """Read once."""
+    """A stream that can be read once."""
 
     def readable(self) -> bool:
         return True
@@ -282,8 +286,8 @@ class Pipe(io.RawIOBase):
     ],
     ids=["none", "bytes", "form", "file", "pipe", "wrapped file", "wrapped pipe", "asynchronous"],
 )
-def test_only_bodies_that_can_be_rewound_are_sent_again(body: Any, again: bool) -> None:
-    # botocore reads a body twice over plain HTTP, so that no emulator can be sent a pipe.
+def test_only_a_body_that_can_be_rewound_is_sent_again(body: Any, again: bool) -> None:
+    # botocore reads a body twice over plain HTTP, so that a pipe cannot be sent to an emulator.
     assert again is _can_be_sent_again(body)
 
 

@@ -1,4 +1,4 @@
-"""No token and no key leaves the values that hold them."""
+"""Tokens and keys stay in the values that hold them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
 
 
 def secrets_of(pod: Emulator, *frozen: tuple[str | None, ...]) -> set[str]:
-    """Every ID token that STS saw, every signature part, every secret key and session token."""
+    """Return all ID tokens, signatures, secret keys and session tokens of the test."""
     tokens = {r.params["WebIdentityToken"] for r in pod.sts.requests if r.action != "AssumeRole"}
     sent = {
         value for r in pod.sts.requests if (value := r.headers["X-Amz-Security-Token"]) is not None
@@ -40,7 +40,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(formatter.format(record) for record in caplog.records)
 
 
-def test_no_log_at_any_level_has_a_secret(
+def test_log_of_any_level_has_no_secret(
     pod: Emulator, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
@@ -54,7 +54,7 @@ def test_no_log_at_any_level_has_a_secret(
     assert [] == [secret[:12] for secret in secrets if secret in text]
 
 
-def test_botocore_still_logs_calls_of_the_user(
+def test_botocore_still_logs_the_calls_of_the_user(
     pod: Emulator, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     session = bridge.session(ROLE, region_name="us-east-1")
@@ -72,7 +72,7 @@ def test_botocore_still_logs_calls_of_the_user(
     ],
     ids=str,
 )
-def test_no_failure_logs_or_says_a_secret(
+def test_error_neither_logs_nor_shows_a_secret(
     pod: Emulator, fault: Fault, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     pod.sts.inject(fault, times=None)
@@ -85,7 +85,7 @@ def test_no_failure_logs_or_says_a_secret(
     assert "eyJ" not in text
 
 
-def test_no_repr_has_a_secret(pod: Emulator) -> None:
+def test_repr_has_no_secret(pod: Emulator) -> None:
     session = bridge.session(ROLE, token_source=bridge.MetadataServer())
     credentials = session.get_credentials()
     assert credentials is not None

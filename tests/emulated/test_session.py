@@ -1,4 +1,4 @@
-"""`bridge.session`: the one line, over real HTTP."""
+"""`bridge.session` over real HTTP."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def costs(pod: Emulator) -> tuple[int, int]:
     return len(pod.metadata.requests), len(exchanges)
 
 
-def test_one_line_gives_a_session_with_the_role(pod: Emulator) -> None:
+def test_session_has_the_role(pod: Emulator) -> None:
     session = bridge.session(ROLE, role_session_name="pod-1")
     assert "arn:aws:sts::123456789012:assumed-role/etl/pod-1" == identity(session)
 
 
-def test_first_credentials_take_two_requests(pod: Emulator) -> None:
+def test_first_credentials_cost_two_round_trips(pod: Emulator) -> None:
     session = bridge.session(ROLE)
     assert (0, 0) == costs(pod)
     identity(session)
@@ -60,7 +60,7 @@ def test_fifty_sessions_from_sixteen_threads_make_one_exchange(pod: Emulator) ->
     assert (1, (1, 1)) == (len(keys), costs(pod))
 
 
-def test_different_requests_do_not_share(pod: Emulator) -> None:
+def test_different_requests_do_not_share_credentials(pod: Emulator) -> None:
     for session in (
         bridge.session(ROLE),
         bridge.session(ROLE, role_session_name="other"),
@@ -85,7 +85,7 @@ def test_sessions_that_reach_sts_in_different_ways_do_not_share_its_client() -> 
     assert 3 == len({sts_for(session, role) for session in (one, other, proxied)})
 
 
-def test_request_to_sts_has_all_settings(pod: Emulator) -> None:
+def test_request_to_sts_has_the_settings(pod: Emulator) -> None:
     identity(
         bridge.session(
             ROLE,
@@ -95,8 +95,8 @@ def test_request_to_sts_has_all_settings(pod: Emulator) -> None:
             policy_arns=["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
         )
     )
-    asked = pod.sts.requests[0]
-    params = {name: value for name, value in asked.params.items() if name != "WebIdentityToken"}
+    sent = pod.sts.requests[0]
+    params = {name: value for name, value in sent.params.items() if name != "WebIdentityToken"}
     assert {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
@@ -106,12 +106,12 @@ def test_request_to_sts_has_all_settings(pod: Emulator) -> None:
         "Policy": json.dumps(POLICY, separators=(",", ":")),
         "PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
     } == params
-    assert asked.headers["Authorization"] is None
-    assert f"gcp-aws-bridge/{bridge.__version__}" in asked.headers["User-Agent"]
+    assert sent.headers["Authorization"] is None
+    assert f"gcp-aws-bridge/{bridge.__version__}" in sent.headers["User-Agent"]
 
 
 @pytest.mark.parametrize("audience", ["aws:123456789012:etl", "https://a.example/?x=1&y=ü"])
-def test_audience_can_be_set(pod: Emulator, audience: str) -> None:
+def test_token_has_the_audience_of_the_user(pod: Emulator, audience: str) -> None:
     pod.add_role(ROLE, audience=audience)
     assert "assumed-role/etl" in identity(bridge.session(ROLE, audience=audience))
 
@@ -125,7 +125,7 @@ def test_session_has_region_account_and_method(pod: Emulator) -> None:
     assert "google-web-identity" == credentials.method
 
 
-def test_frozen_credentials_are_whole_and_carry_the_account(pod: Emulator) -> None:
+def test_frozen_credentials_are_one_set_with_the_account(pod: Emulator) -> None:
     credentials = bridge.credentials(ROLE)
     frozen = credentials.get_frozen_credentials()
     assert frozen is credentials.get_frozen_credentials()
@@ -138,7 +138,7 @@ def test_frozen_credentials_are_whole_and_carry_the_account(pod: Emulator) -> No
     assert frozen.secret_key not in repr(frozen) + repr(credentials)
 
 
-def test_resources_and_clients_of_one_session_agree(pod: Emulator) -> None:
+def test_resources_and_clients_of_one_session_have_the_same_identity(pod: Emulator) -> None:
     session = bridge.session(ROLE, region_name="us-east-1")
     url = session.client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": "b", "Key": "k"}
@@ -148,7 +148,7 @@ def test_resources_and_clients_of_one_session_agree(pod: Emulator) -> None:
     assert str(credentials.access_key) in url
 
 
-def test_builds_on_a_given_botocore_session_and_replaces_its_keys(pod: Emulator) -> None:
+def test_keys_of_a_given_botocore_session_are_replaced(pod: Emulator) -> None:
     inner = botocore.session.get_session()
     inner.set_credentials("AKIASTATIC", "secret")
     session = bridge.session(ROLE, botocore_session=inner)
@@ -159,7 +159,7 @@ def test_builds_on_a_given_botocore_session_and_replaces_its_keys(pod: Emulator)
 
 
 @pytest.mark.parametrize("how", ["argument", "role", "environment", "shell recipe", "profile"])
-def test_all_ways_of_configuration_share_one_exchange(
+def test_role_from_any_place_gives_the_same_request(
     pod: Emulator, how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pod.add_role(ROLE, audience="mine")
@@ -187,17 +187,17 @@ def test_all_ways_of_configuration_share_one_exchange(
     assert "arn:aws:sts::123456789012:assumed-role/etl/me" == identity(session)
 
 
-def test_missing_role_is_an_error_that_names_every_place(pod: Emulator) -> None:
+def test_error_without_a_role_names_every_place(pod: Emulator) -> None:
     with pytest.raises(ConfigError, match=r"role_arn.*GCP_AWS_BRIDGE_ROLE_ARN.*gcp_role_arn"):
         bridge.session()
 
 
-def test_a_role_and_settings_together_are_an_error() -> None:
+def test_role_and_settings_together_are_an_error() -> None:
     with pytest.raises(ConfigError, match="together with audience, duration_seconds"):
         bridge.session(bridge.Role(ROLE), audience="x", duration_seconds=900)
 
 
-# -- role chaining -----------------------------------------------------------------------------
+# -- role chaining ------------------------------------------------------------------------------
 
 
 def trusting(arn: str) -> dict[str, object]:
@@ -205,7 +205,7 @@ def trusting(arn: str) -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def test_chained_roles_end_in_the_last_role(pod: Emulator) -> None:
+def test_role_chaining_ends_in_the_last_role(pod: Emulator) -> None:
     pod.add_role(TARGET, trusting(ROLE))
     pod.add_role(LAST, trusting(TARGET))
     pod.allow(ROLE, "sts:AssumeRole", on=TARGET)
@@ -228,7 +228,7 @@ def test_session_policy_narrows_only_the_last_role(pod: Emulator) -> None:
 
 
 def test_a_refused_chained_role_names_both_roles(pod: Emulator) -> None:
-    other = "arn:aws:iam::123456789012:role/somebody-else"
+    other = "arn:aws:iam::123456789012:role/another"
     pod.add_role(other)
     pod.add_role(TARGET, trusting(other))
     with pytest.raises(CredentialRetrievalError) as caught:
@@ -244,13 +244,13 @@ def test_a_refused_chained_role_names_both_roles(pod: Emulator) -> None:
     assert error.request_id
 
 
-# -- explicit means explicit ------------------------------------------------------------------
+# -- no other provider ------------------------------------------------------------------------
 
 
-def test_missing_google_identity_is_an_error_of_the_session(
+def test_session_without_a_google_identity_uses_no_other_provider(
     monkeypatch: pytest.MonkeyPatch, emulator: Emulator
 ) -> None:
-    """Keys in the environment are not what `session(role)` was asked for."""
+    """Keys in the environment must not replace the role of `session(role)`."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", emulator.sts.url)

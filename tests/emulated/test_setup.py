@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge setup` as a user runs it: flags, a terminal, files, manifests with comments."""
+"""`gcp-aws-bridge setup`: options, prompts on a terminal, files, manifests with comments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-# -- flags -----------------------------------------------------------------------------------------
+# -- options ---------------------------------------------------------------------------------------
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -49,9 +49,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["shell", "terraform", "kubernetes"])
-def test_role_with_a_path_has_it_in_its_arn_alone(
-    form: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_path_of_a_role_is_only_in_its_arn(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, *GKE[:-1], "--role=service-role/etl", f"--format={form}")
     assert "arn:aws:iam::123456789012:role/service-role/etl" in out
     assert "aws:123456789012:etl" in out
@@ -59,7 +57,7 @@ def test_role_with_a_path_has_it_in_its_arn_alone(
     assert same == out
 
 
-def test_role_with_a_path_on_aws_is_named_without_it_in_sessions(
+def test_session_names_of_a_role_on_aws_omit_its_path(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = printed(capsys, *EC2[:-1], "--role=service-role/etl", "--gsa=etl-runner")
@@ -75,7 +73,7 @@ def test_two_paths_of_a_role_are_refused(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("on", ["gke", "compute-engine", "cloud-run", "ec2"])
-def test_account_of_a_domain_scoped_project_has_its_parts_the_other_way_round(
+def test_account_of_a_domain_scoped_project_has_its_parts_reversed(
     on: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     google = ["--location=europe-west1", "--service=reports"]
@@ -95,7 +93,7 @@ def test_partition_is_offered(partition: str, capsys: pytest.CaptureFixture[str]
     assert f"AWS_DEFAULT_REGION:-{REGIONS[partition]}" in out
 
 
-def test_missing_options_are_named_without_a_terminal() -> None:
+def test_missing_option_is_named_without_a_terminal() -> None:
     done = run("--project=my-project", "--aws-account=123456789012")
     assert (1, "") == (done.returncode, done.stdout)
     missing = "--cluster, --location, --namespace, --ksa, --gsa, --role"
@@ -114,14 +112,14 @@ def test_missing_options_are_named_without_a_terminal() -> None:
         (["--from-pod=/not/there"], "config/setup-file"),
     ],
 )
-def test_invalid_options_are_a_clear_error(arguments: list[str], error_id: str) -> None:
+def test_contradictory_options_are_a_clear_error(arguments: list[str], error_id: str) -> None:
     done = run(*GKE, *arguments)
     assert (1, "") == (done.returncode, done.stdout)
     assert f"[{error_id}]" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_manifests_without_a_cluster_are_an_error() -> None:
+def test_platform_without_a_cluster_has_no_manifests() -> None:
     elsewhere = ["--project=my-project", "--location=europe-west1", "--service=reports"]
     aws = ["--aws-account=123456789012", "--role=etl", "--gsa=etl-runner"]
     done = run("--on=cloud-run", *elsewhere, *aws, "--format=kubernetes")
@@ -143,7 +141,7 @@ OF_CLUSTER = ["--on=eks-issuer", *EC2[1:3], *IN_EKS, "--direct"]
         (["--on=lambda", *EC2[1:]], "gsa"),
     ],
 )
-def test_missing_options_on_aws_are_named(arguments: list[str], missing: str) -> None:
+def test_missing_option_for_aws_is_named(arguments: list[str], missing: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
     assert (
@@ -165,7 +163,7 @@ def test_missing_options_on_aws_are_named(arguments: list[str], missing: str) ->
         (["--on=aws-outbound", *EC2[1:], "--direct", "--policy-arn=x"], "--policy-arn"),
     ],
 )
-def test_options_without_effect_are_rejected(arguments: list[str], named: str) -> None:
+def test_option_without_effect_is_an_error(arguments: list[str], named: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
     assert f"these options have no effect: {named}." in done.stderr
@@ -188,12 +186,12 @@ def test_invalid_name_is_an_error(argument: str) -> None:
     assert "[config/setup-name]" in done.stderr
 
 
-def test_too_long_subject_is_rejected() -> None:
+def test_subject_that_is_too_long_for_google_is_an_error() -> None:
     long = f"{'a' * 60}.{'b' * 60}"
     assert "[config/setup-subject]" in run(*OF_CLUSTER, f"--ksa={long}").stderr
 
 
-def test_manifests_on_aws_need_the_project_number(tmp_path: Path) -> None:
+def test_manifests_for_google_need_the_project_number(tmp_path: Path) -> None:
     done = run(*EKS, "--direct", "--format=kubernetes")
     assert (1, "") == (done.returncode, done.stdout)
     assert "Missing option: --project-number" in done.stderr
@@ -210,14 +208,16 @@ def test_manifests_on_aws_need_the_project_number(tmp_path: Path) -> None:
     assert "[config/setup-format]" in run(*EC2, "--direct", "--format=kubernetes").stderr
 
 
-# -- what there is ---------------------------------------------------------------------------------
+# -- check -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", [GKE, [*EKS, "--gsa=etl-runner"]], ids=["gke", "eks"])
-def test_check_prints_the_same_findings_as_json(asked: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [GKE, [*EKS, "--gsa=etl-runner"]], ids=["gke", "eks"])
+def test_check_as_json_has_the_same_findings_as_the_lines(
+    arguments: list[str], tmp_path: Path
+) -> None:
     nowhere = {"PATH": str(tmp_path)}  # neither gcloud nor kubectl nor aws
-    lines = run(*asked, "--check", **nowhere).stdout.splitlines()
-    done = run(*asked, "--check", "--json", **nowhere)
+    lines = run(*arguments, "--check", **nowhere).stdout.splitlines()
+    done = run(*arguments, "--check", "--json", **nowhere)
     assert (1, "") == (done.returncode, done.stderr)
     found = json.loads(done.stdout)
     assert ({"ok", "findings"}, False) == (found.keys(), found["ok"])
@@ -255,7 +255,7 @@ APPLIED = (
         ("kubernetes", ["kubernetes.yaml"], APPLIED),
     ],
 )
-def test_files_have_the_printed_text(
+def test_files_have_the_printed_content(
     tmp_path: Path, form: str, files: list[str], then: str
 ) -> None:
     folder = tmp_path / "it's"
@@ -268,7 +268,7 @@ def test_files_have_the_printed_text(
     assert printed in [path.read_text(encoding="utf-8") for path in folder.iterdir()]
 
 
-def test_existing_file_with_other_content_is_not_replaced(tmp_path: Path) -> None:
+def test_files_are_overwritten_only_with_the_same_content(tmp_path: Path) -> None:
     assert 0 == run(*GKE, f"--output={tmp_path}").returncode
     assert 0 == run(*GKE, f"--output={tmp_path}").returncode
     (tmp_path / "setup.sh").write_text("# mine\n")
@@ -290,18 +290,18 @@ def options(*arguments: str) -> argparse.Namespace:
 
 
 def answering(*answers: str) -> tuple[Callable[[str, str], str], list[str]]:
-    """Return a prompt with these answers, and the list of its questions."""
-    left, asked = [*answers], []
+    """Return a function that gives these answers in order, and the questions that it was asked."""
+    left, questions = [*answers], []
 
     def ask(question: str, default: str) -> str:
-        asked.append(question)
+        questions.append(question)
         return left.pop(0) or default
 
-    return ask, asked
+    return ask, questions
 
 
-def test_each_missing_option_is_prompted_for_once() -> None:
-    ask, asked = answering(
+def test_prompts_ask_for_each_missing_value_once() -> None:
+    ask, questions = answering(
         *("", "my-project", "prod", "europe-west1", "", "etl-runner", ""),
         *("123456789012", "etl", "", ""),
     )
@@ -310,23 +310,23 @@ def test_each_missing_option_is_prompted_for_once() -> None:
     assert ("gke", "default") == (plan.workload.platform, plan.workload.namespace)
     assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.workload.gsa
     assert ("aws:123456789012:etl", ()) == (plan.role.audience, plan.role.policy_arns)
-    assert 11 == len(asked)
+    assert 11 == len(questions)
 
 
-def test_invalid_answer_is_prompted_for_again(capsys: pytest.CaptureFixture[str]) -> None:
-    given = [one for one in GKE if not one.startswith("--role")]
-    ask, asked = answering("mars", "gke", "a b", "etl", "", "nothing", "")
-    plan = _setup_plan.plan(options(*given), ask)
+def test_prompt_repeats_after_an_invalid_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [one for one in GKE if not one.startswith("--role")]
+    ask, questions = answering("mars", "gke", "a b", "etl", "", "nothing", "")
+    plan = _setup_plan.plan(options(*arguments), ask)
     assert "etl" == plan.role.name
-    assert 7 == len(asked)
-    said = capsys.readouterr().err
-    assert "The answer must be one of gke, gke-issuer" in said
-    assert '--role is "a b"' in said
-    assert "--policy-arn is" in said
+    assert 7 == len(questions)
+    output = capsys.readouterr().err
+    assert "The answer must be one of gke, gke-issuer" in output
+    assert '--role is "a b"' in output
+    assert "--policy-arn is" in output
 
 
-def test_prompts_on_aws_are_for_the_options_of_that_platform() -> None:
-    ask, asked = answering(
+def test_prompts_for_aws_ask_only_for_missing_values() -> None:
+    ask, questions = answering(
         *("eks", "my-project", "123456789012", "eu-west-1", "-prod", "Prod_1"),
         *("", "etl-runner", "etl", "", "roles/pubsub.publisher"),
     )
@@ -335,16 +335,16 @@ def test_prompts_on_aws_are_for_the_options_of_that_platform() -> None:
     assert ("Prod_1", "default") == (plan.workload.cluster, plan.workload.namespace)
     assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.google.gsa
     assert ("aws-etl", ("roles/pubsub.publisher",)) == (plan.google.provider, plan.google.grants)
-    assert 11 == len(asked)
+    assert 11 == len(questions)
 
 
 def test_no_prompt_if_nothing_is_missing() -> None:
-    ask, asked = answering()
+    ask, questions = answering()
     _setup_plan.plan(options(*GKE), ask)
-    assert [] == asked
+    assert [] == questions
 
 
-def test_account_name_without_domain_belongs_to_the_project() -> None:
+def test_account_of_another_project_is_given_by_its_email() -> None:
     other = "--gsa=other-one@elsewhere.iam.gserviceaccount.com"
     assert "elsewhere" == _setup_plan.plan(options(*GKE, other), None).workload.gsa_project
     with pytest.raises(ConfigError, match="--gsa is"):
@@ -352,36 +352,38 @@ def test_account_name_without_domain_belongs_to_the_project() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
-def test_prompts_in_a_real_terminal(tmp_path: Path) -> None:
+def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
     import pty
 
-    ours, others = pty.openpty()
+    terminal, of_setup = pty.openpty()
     command = [sys.executable, "-m", "gcp_aws_bridge", "setup", *GKE[:-1]]
     with subprocess.Popen(
-        command, stdin=others, stderr=others, stdout=subprocess.PIPE, text=True
+        command, stdin=of_setup, stderr=of_setup, stdout=subprocess.PIPE, text=True
     ) as process:
-        os.close(others)
-        os.write(ours, b"gke\netl\n\n\n")
+        os.close(of_setup)
+        os.write(terminal, b"gke\netl\n\n\n")
         out, _ = process.communicate(timeout=50)
-        said = os.read(ours, 10_000).decode()
-    os.close(ours)
+        output = os.read(terminal, 10_000).decode()
+    os.close(terminal)
     assert 0 == process.returncode
-    assert "Role in AWS (name, with its path if it has one): " in said
+    assert "Role in AWS (name, with its path if it has one): " in output
     assert run(*GKE).stdout == out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals there")
-def test_ctrl_c_at_a_prompt_ends_with_130() -> None:
+def test_ctrl_c_at_a_prompt_ends_with_status_130() -> None:
     import pty
 
-    ours, others = pty.openpty()
+    terminal, of_setup = pty.openpty()
     command = [sys.executable, "-m", "gcp_aws_bridge", "setup"]
-    with subprocess.Popen(command, stdin=others, stderr=others, start_new_session=True) as process:
-        os.close(others)
-        os.read(ours, 1)  # the first question
-        os.write(ours, b"\x04")  # Ctrl-D, which is as good
+    with subprocess.Popen(
+        command, stdin=of_setup, stderr=of_setup, start_new_session=True
+    ) as process:
+        os.close(of_setup)
+        os.read(terminal, 1)  # the first question
+        os.write(terminal, b"\x04")  # Ctrl-D has the same effect
         assert 130 == process.wait(50)
-    os.close(ours)
+    os.close(terminal)
 
 
 # -- manifests -------------------------------------------------------------------------------------
@@ -449,7 +451,7 @@ spec: {ports: [{port: 0o120}]}
 """
 
 
-def test_manifest_is_rewritten_without_other_changes(tmp_path: Path) -> None:
+def test_rewritten_manifest_keeps_all_other_content(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(MANIFEST)
     done = run(f"--from-pod={file}")
@@ -462,8 +464,8 @@ def test_manifest_is_rewritten_without_other_changes(tmp_path: Path) -> None:
     assert MANIFEST == file.read_text()
 
 
-def test_indentation_of_lists_is_kept(tmp_path: Path) -> None:
-    yaml = pytest.importorskip("yaml")  # which puts them under their keys
+def test_rewritten_manifest_keeps_the_indentation_of_lists(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")  # PyYAML indents lists differently
 
     def put_otherwise(text: str) -> str:
         return str(yaml.safe_dump(yaml.safe_load(text.partition("---")[0]), sort_keys=False))
@@ -473,7 +475,7 @@ def test_indentation_of_lists_is_kept(tmp_path: Path) -> None:
     assert put_otherwise(REWRITTEN) == run(f"--from-pod={file}").stdout
 
 
-def test_unchanged_object_is_reported_with_status_1(tmp_path: Path) -> None:
+def test_remaining_work_is_listed_with_status_1(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text(MANIFEST.replace("doitintl/gtoken", "example.com/tokens"))
     done = run(f"--from-pod={file}")
@@ -528,7 +530,7 @@ def test_lines_of_a_removed_script_are_not_reported_as_comments(tmp_path: Path) 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell")
 def test_next_step_creates_the_namespace_once(tmp_path: Path) -> None:
-    """In the order printed, with a kubectl that knows which namespaces there are."""
+    """In the order printed, with a kubectl that remembers the namespaces."""
     (tmp_path / "kubectl").write_text(
         '#!/bin/sh\necho "$@" >> log\n'
         'case "$1" in get) test -e "$3" ;; create) touch "$3" ;; *) test -e data ;; esac\n'
@@ -541,12 +543,12 @@ def test_next_step_creates_the_namespace_once(tmp_path: Path) -> None:
     for _ in range(2):
         path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         subprocess.run(["sh", "-c", then], cwd=tmp_path, env={"PATH": path}, check=True)
-    said = [line.split()[:2] for line in (tmp_path / "log").read_text().splitlines()]
+    logged = [line.split()[:2] for line in (tmp_path / "log").read_text().splitlines()]
     first = [["terraform", "init"], ["terraform", "apply"], ["get", "namespace"]]
-    assert [*first, ["create", "namespace"], ["apply", "-f"], *first, ["apply", "-f"]] == said
+    assert [*first, ["create", "namespace"], ["apply", "-f"], *first, ["apply", "-f"]] == logged
 
 
-def test_nothing_to_rewrite_is_reported(tmp_path: Path) -> None:
+def test_manifest_without_anything_to_rewrite_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     file.write_text("kind: Service\n")
     done = run(f"--from-pod={file}")
@@ -554,7 +556,7 @@ def test_nothing_to_rewrite_is_reported(tmp_path: Path) -> None:
     assert "neither a credential_process script nor a token sidecar" in done.stderr
 
 
-def test_removed_comments_are_reported(tmp_path: Path) -> None:
+def test_removed_comments_are_listed(tmp_path: Path) -> None:
     file = tmp_path / "etl.yaml"
     comment = "      # About the sidecar.\n"
     file.write_text(MANIFEST.replace("      image: doitintl", f"{comment}      image: doitintl"))

@@ -1,4 +1,4 @@
-"""Many callers at once: each is given one whole, valid set, and the exchanges are counted."""
+"""Many callers at once: each gets one whole, valid set, and the exchanges are counted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ THREADS = 200
 
 
 def together(work: Callable[[], Any], threads: int = THREADS) -> list[Any]:
-    """What *work* returned, or raised, in each of so many threads that start at one moment."""
+    """Return the results, or errors, of *work* in as many threads that start simultaneously."""
     barrier, outcomes = threading.Barrier(threads), []
 
     def run() -> None:
         barrier.wait(30)
         try:
             outcomes.append(work())
-        except Exception as error:  # noqa: BLE001 - an outcome like any other
+        except Exception as error:  # noqa: BLE001 - an outcome too
             outcomes.append(error)
 
     started = [threading.Thread(target=run) for _ in range(threads)]
@@ -40,7 +40,7 @@ def together(work: Callable[[], Any], threads: int = THREADS) -> list[Any]:
     return outcomes
 
 
-def test_a_cold_start_is_one_exchange(pod: Emulator) -> None:
+def test_cold_start_makes_one_exchange(pod: Emulator) -> None:
     pod.sts.latency_s = 0.1
     credentials = bridge.credentials(ROLE)
     outcomes = together(credentials.get_frozen_credentials)
@@ -48,12 +48,12 @@ def test_a_cold_start_is_one_exchange(pod: Emulator) -> None:
     assert isinstance(outcomes[0], ReadOnlyCredentials)
 
 
-def test_sessions_of_all_threads_share_an_exchange(pod: Emulator) -> None:
+def test_sessions_of_all_threads_share_one_exchange(pod: Emulator) -> None:
     outcomes = together(lambda: bridge.credentials(ROLE).get_frozen_credentials(), threads=50)
     assert [1, 1, 1] == [len(set(outcomes)), len(pod.sts.requests), len(pod.metadata.requests)]
 
 
-def test_one_thread_refreshes_without_blocking_others(pod: Emulator, journey: Journey) -> None:
+def test_refresh_makes_one_exchange_and_blocks_no_caller(pod: Emulator, journey: Journey) -> None:
     credentials = bridge.credentials(ROLE)
     old = credentials.get_frozen_credentials()
     journey.travel(minutes=40)
@@ -65,7 +65,9 @@ def test_one_thread_refreshes_without_blocking_others(pod: Emulator, journey: Jo
     assert 2 == len(pod.sts.requests)
 
 
-def test_waiting_threads_share_one_error_after_expiry(pod: Emulator, journey: Journey) -> None:
+def test_callers_in_an_outage_share_one_attempt_and_its_error(
+    pod: Emulator, journey: Journey
+) -> None:
     credentials = bridge.credentials(ROLE)
     old = credentials.get_frozen_credentials()
     journey.travel(hours=2)
@@ -101,8 +103,8 @@ def test_tasks_of_an_event_loop_beside_threads(pod: Emulator) -> None:
     assert [1, 1] == [len(seen), len(pod.sts.requests)]
 
 
-def test_values_are_whole_through_refreshes_and_outages(pod: Emulator, journey: Journey) -> None:
-    """Readers without a pause, while time runs and STS comes and goes."""
+def test_sets_are_never_mixed_during_refreshes_and_outages(pod: Emulator, journey: Journey) -> None:
+    """Readers without a pause, while time passes and STS fails now and then."""
     credentials: BridgeCredentials = bridge.credentials(ROLE)
     parts: dict[str, set[tuple[str, str | None]]] = {}
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Tracers around the exchange: it works with them, and they are told no secret."""
+"""Tracers around the exchange: it works with them, and they record no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_aws_xray_sdk_in_foreground_background_and_tasks(pod: Emulator) -> N
     )
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout)
-    # The caller's own segment has the exchange in it; no other was sent.
+    # The caller's segment has the exchange in it; no other segment was sent.
     expected = {"refreshed": True, "segments": [1, 1], "sts": True, "seen": [], "errors": False}
     assert expected == found
 
@@ -55,7 +55,7 @@ UNREADABLE = {
 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Errors of botocore clients that tracers record by wrapping this method."""
+    """Record the errors of botocore's clients at the method that tracers wrap."""
     recorded: list[str] = []
     call: Any = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -73,7 +73,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("fault", UNREADABLE.values(), ids=UNREADABLE)
-def test_no_error_of_botocore_quotes_an_answer_of_sts_that_cannot_be_read(
+def test_botocore_error_does_not_quote_an_unreadable_answer_of_sts(
     gke_pod: GkePod, traced: list[str], fault: Fault
 ) -> None:
     gke_pod.add_role(ROLE)
@@ -85,7 +85,7 @@ def test_no_error_of_botocore_quotes_an_answer_of_sts_that_cannot_be_read(
     assert [] == [text for text in traced if SECRET in text]
 
 
-def test_errors_of_eks_pod_identity_quote_no_unreadable_answer(
+def test_botocore_error_does_not_quote_an_unreadable_answer_to_a_pod_in_eks(
     eks_pod: EksPod, traced: list[str]
 ) -> None:
     eks_pod.becomes(eks_pod.role_arn, how="irsa")

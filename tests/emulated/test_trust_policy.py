@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge trust-policy` as a user runs it, and its page as it stands."""
+"""`gcp-aws-bridge trust-policy`, and the code of its page as printed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 @pytest.mark.skipif(not shutil.which("bash"), reason="the page is for a POSIX shell")
-def test_page_shows_the_printed_text(pod: Emulator, tmp_path: Path) -> None:
+def test_commands_of_the_page_print_its_output(pod: Emulator, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "gcp-aws-bridge"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_aws_bridge "$@"\n')
@@ -101,7 +101,7 @@ def test_the_page_has_every_rule() -> None:
 # -- against the emulated clouds ---------------------------------------------------------------
 
 
-def test_policy_for_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_written_from_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(pod.mint(AUDIENCE))
     built = run("build", "--token-file", str(tmp_path / "token"))
     assert (0, "") == (built.returncode, built.stderr)
@@ -110,7 +110,7 @@ def test_policy_for_a_token_admits_that_token(pod: Emulator, tmp_path: Path) -> 
     assert (0, "Admitted.") == (checked.returncode, checked.stdout.splitlines()[0])
 
 
-def test_policy_for_a_key_file_admits_its_tokens(pod: Emulator, tmp_path: Path) -> None:
+def test_policy_written_from_a_key_file_admits_its_token(pod: Emulator, tmp_path: Path) -> None:
     key_file = pod.key_file(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
     built = run("build", "--key-file", key_file, "--audience", AUDIENCE)
     assert (0, "") == (built.returncode, built.stderr)
@@ -229,8 +229,8 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [["check", "-"], ["build"]])
-def test_a_token_on_the_command_line_is_refused_and_not_repeated(command: list[str]) -> None:
-    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # not a real token
+def test_token_on_the_command_line_is_an_error_and_is_not_shown(command: list[str]) -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"  # made up
     done = run(*command, "--token", token)
     assert (2, "") == (done.returncode, done.stdout)
     assert "[config/token-on-command-line]" in done.stderr
@@ -245,12 +245,12 @@ def test_help_lists_the_exit_statuses(action: str) -> None:
     assert "2 bad input or wrong usage." in done.stdout.replace("\n", " ")
 
 
-def test_a_policy_with_a_mark_of_its_encoding_is_read(files: Path) -> None:
+def test_policy_with_a_byte_order_mark_is_read(files: Path) -> None:
     (files / "marked.json").write_text(json.dumps(POLICY), encoding="utf-8-sig")
     assert 0 == run("lint", str(files / "marked.json")).returncode
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_command_imports_no_large_library() -> None:
     script = (
         "import sys\n"
         "from gcp_aws_bridge.cli import main\n"

@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a reader goes through it: every block, in order, in one shell."""
+"""docs/tutorial.md as a reader runs it: every block, in order, in one shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pages import DOCS, is_shown, programs, run_page
 
-# Set where the page's own first block shall install what is under test (`nox -s newcomer`).
+# Set where the page's first block must install the version that is tested (`nox -s newcomer`).
 INSTALLS = "TUTORIAL_INSTALLS" in os.environ
 
 pytestmark = [
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_commands_of_the_tutorial_print_what_it_shows(home: Path, tmp_path: Path) -> None:
+def test_tutorial_has_the_printed_results(home: Path, tmp_path: Path) -> None:
     path = os.environ["PATH"] if INSTALLS else programs(tmp_path / "bin")
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -36,5 +36,7 @@ def test_commands_of_the_tutorial_print_what_it_shows(home: Path, tmp_path: Path
         ("a.b", "axb", False),
     ],
 )
-def test_shown_text_is_compared_with_printed_text(expected: str, actual: str, same: bool) -> None:
+def test_output_on_a_page_is_compared_with_the_printed_output(
+    expected: str, actual: str, same: bool
+) -> None:
     assert same is is_shown(expected, actual)

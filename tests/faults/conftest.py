@@ -12,8 +12,8 @@ from .drive import ROLE, Drive
 
 @pytest.fixture
 def pod(gke_pod: GkePod) -> Emulator:
-    """A pod whose service account may assume `ROLE`, and no credentials of another test's."""
-    gke_pod.cloud.reset()  # as strict of dates as AWS is
+    """Yield a pod whose service account may assume `ROLE`, without credentials of other tests."""
+    gke_pod.cloud.reset()  # as strict about dates as AWS
     gke_pod.add_role(ROLE)
     return gke_pod.cloud
 

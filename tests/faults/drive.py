@@ -1,6 +1,6 @@
-"""Runs one cache of the fault matrix: real HTTP, and a clock that moves when the library waits.
+"""One case of the fault matrix: real HTTP, and a clock that moves when the library waits.
 
-The caller is this thread; the refresh behind its back runs when the drive says so.
+The caller is this thread; the refresh in the background runs when `Drive` starts it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _MOST = 320  # characters of a message before its details: about 300
 
 
 class Drive:
-    """A pod, its clock, one fault, and a count of what the library asks of each server."""
+    """A pod, its clock, one fault, and a count of the library's requests to each server."""
 
     def __init__(self, pod: Emulator) -> None:
         self.pod = pod
         self.time = ManualWorld(jitter=JITTER)
-        self.asked = dict.fromkeys(Server, 0)
+        self.requested = dict.fromkeys(Server, 0)
         self.events: list[bridge.Event] = []
         self._row: Row | None = None
         self._life = Life.LASTS
@@ -40,7 +40,7 @@ class Drive:
 
     @contextlib.contextmanager
     def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Let the library live in this world until the end of the block."""
+        """Let the library use this clock and these counters until the end of the block."""
         self.pod.clock = lambda: self.time.now
         registry.world = self.time.world
         waits.install(self, patch)
@@ -53,25 +53,25 @@ class Drive:
             self._down.close()
             self.pod.reset()
 
-    # A cache.
+    # One case.
 
     def run(self, row: Row, situation: Situation, life: Life) -> Outcome:
-        """What a caller sees of the fault; while credentials are valid, what the refresh does."""
+        """Return the outcome for a caller; while credentials are valid, that of the refresh."""
         credentials = bridge.credentials(ROLE)
         if situation is Situation.FIRST:
-            self.spoil(row, life)
+            self.inject(row, life)
             return self.ask(credentials)
         old = credentials.get_frozen_credentials().access_key
         if situation is Situation.EXPIRED:
             self.time.advance(2 * 3600)
-            self.spoil(row, life)
+            self.inject(row, life)
             return self.ask(credentials)
         self.time.advance(40 * 60)
-        self.spoil(row, life)
+        self.inject(row, life)
         return self._refresh(credentials, old)
 
     def ask(self, credentials: BridgeCredentials) -> Outcome:
-        """What a caller gets, and how long it waits for it."""
+        """Return what a caller gets, and how long it waits."""
         started_s = self.seconds()
         try:
             credentials.get_frozen_credentials()
@@ -83,8 +83,8 @@ class Drive:
         return self.time.world.monotonic()
 
     def _refresh(self, credentials: BridgeCredentials, old: str) -> Outcome:
-        """What the refresh brings that a caller starts: the first; where the fault passes, the
-        one that works.
+        """Return the outcome of the refresh that a caller starts: the first one, or, if the fault
+        passes, the one that succeeds.
         """
         assert self._row is not None
         started_s = self.seconds()
@@ -103,14 +103,14 @@ class Drive:
                 return outcome
 
     def _attempt(self) -> BridgeError | None:
-        """One refresh in the background, from beginning to end; the error that it ends in."""
+        """Run one background refresh and return the error that it ends with."""
         self.events.clear()
         self.time.release()
         [event] = self.events
         return event.error
 
     def _expect_next_attempt(self, ask: Callable[[], object]) -> None:
-        """It comes with the first caller after the pause, and not before."""
+        """The next attempt starts with the first caller after the pause, and not before."""
         self.time.advance(NEXT_ATTEMPT_S - 0.1)
         ask()
         assert 0 == len(self.time.held)
@@ -125,26 +125,26 @@ class Drive:
         return Outcome(
             error.error_id if error else "",
             type(error).__name__ if error else "",
-            self.asked[row.server],
+            self.requested[row.server],
             round(self.seconds() - started_s, 1),
         )
 
     def _check_the_log(self, row: Row, *, served: bool) -> None:
-        """What was counted here is what arrived there, and a token that is not had is not sent."""
+        """The servers received the counted requests, and no exchange was made without a token."""
         arrived = {Server.METADATA: self.pod.metadata, Server.STS: self.pod.sts}
         for server, service in arrived.items():
             if row.fault is not None or server is not row.server:
-                assert self.asked[server] == len(service.requests)
+                assert self.requested[server] == len(service.requests)
         if row.server is Server.METADATA:
-            assert int(served) == self.asked[Server.STS]
-        else:  # each attempt has a token of its own
-            assert self.asked[Server.METADATA] == self.asked[Server.STS]
+            assert int(served) == self.requested[Server.STS]
+        else:  # each attempt requests a token
+            assert self.requested[Server.METADATA] == self.requested[Server.STS]
 
     # The fault.
 
-    def spoil(self, row: Row, life: Life) -> None:
-        """From the next request on."""
-        self.asked = dict.fromkeys(Server, 0)
+    def inject(self, row: Row, life: Life) -> None:
+        """Inject the fault from the next request on."""
+        self.requested = dict.fromkeys(Server, 0)
         for service in (self.pod.metadata, self.pod.sts):
             service.requests.clear()
         service = self.pod.metadata if row.server is Server.METADATA else self.pod.sts
@@ -155,17 +155,17 @@ class Drive:
         self._row, self._life = row, life
 
     def wire(self, server: Server) -> str:
-        """How the answer to the request that is under way is delivered: `Fault.wire`."""
+        """Return how the answer to the current request is delivered: `Fault.wire`."""
         row = self._row
         if row is None or row.fault is None or row.server is not server:
             return "whole"
-        spoilt = self._life is Life.LASTS or self.asked[server] <= 1
-        return row.fault.wire if spoilt else "whole"
+        faulty = self._life is Life.LASTS or self.requested[server] <= 1
+        return row.fault.wire if faulty else "whole"
 
     @contextlib.contextmanager
     def request(self, server: Server) -> Iterator[None]:
-        """Count one request, also one that no server sees."""
-        self.asked[server] += 1
+        """Count one request, even if it reaches no server."""
+        self.requested[server] += 1
         try:
             yield
         finally:
@@ -174,7 +174,7 @@ class Drive:
 
 
 def _cause(raised: CredentialRetrievalError) -> BridgeError:
-    """The library's own error, whose message a user of boto3 reads once."""
+    """Return the library's own error, whose message a user of boto3 reads once."""
     assert isinstance(raised.__cause__, BridgeError)
     assert raised.__cause__.message in str(raised)
     shown = "".join(traceback.format_exception(raised))

@@ -1,4 +1,4 @@
-"""The fault matrix as data: what becomes of each fault of each server."""
+"""The fault matrix as data: the effect of each fault of each server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .outcomes import (
     waited_for,
 )
 
-# A port that is free to refuse: nothing may follow a redirect there.
+# A free port that refuses connections: no redirect to it may be followed.
 _ELSEWHERE = "http://127.0.0.1:1/elsewhere"
 _WORDS = "upstream connect error"
 
@@ -109,7 +109,7 @@ _STS = {
 }
 
 # Codes and their HTTP status: AWS STS API reference, "Errors" of AssumeRoleWithWebIdentity, and
-# "Common errors"; those of throttling as botocore's retry modes know them. With a message where it
+# "Common errors"; throttling codes as in botocore's retry modes. The message is given where it
 # decides.
 _CODES = {
     ("AccessDenied", 403, ""): refused("exchange/denied"),
@@ -146,11 +146,11 @@ _CODES = {
 
 def _codes() -> Iterator[Row]:
     for (code, status, message), outcomes in _CODES.items():
-        said = f', "{message}…"' if message else ""
+        quoted = f', "{message}…"' if message else ""
         name = f"`{code}`" if " " not in code else code
-        words = message or "said in words of its own"
+        words = message or "a message of its own"
         fault = Fault.aws_error(code.replace(" ", ""), words, status)
-        yield Row(Server.STS, f"{name} ({status}){said}", fault, outcomes)
+        yield Row(Server.STS, f"{name} ({status}){quoted}", fault, outcomes)
 
 
 METADATA_ROWS = [Row(Server.METADATA, name, FAULTS[name], _METADATA[name]) for name in FAULTS]
@@ -159,8 +159,8 @@ CODE_ROWS = list(_codes())
 ROWS = METADATA_ROWS + STS_ROWS + CODE_ROWS
 CODES = {(code, status) for code, status, _ in _CODES}
 
-# Requests that a caller costs who asks ten times a second, whatever comes: in a minute with nothing
-# valid, and in ten minutes while credentials are valid.
+# Requests of a process whose callers try ten times a second: in a minute with nothing valid, and in
+# ten minutes while credentials are valid.
 PERSISTENT = {
     (Server.METADATA, "connection refused"): (69, 184),
     (Server.METADATA, "403"): (7, 10),

@@ -1,4 +1,4 @@
-"""The words of the fault matrix: what can happen to whoever asks, and how often that repeats."""
+"""Terms of the fault matrix: outcomes for a caller, and those that several rows share."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class Life(enum.Enum):
 
 
 class Outcome(NamedTuple):
-    """What a caller gets; while credentials are valid, what the refresh behind it brings.
+    """What a caller gets; while credentials are valid, the result of the background refresh.
 
     Attributes:
-        error_id: Of the `__cause__` of botocore's CredentialRetrievalError; empty when served.
-        kind: Its class.
-        asked: Requests to the server that has the fault, those that it never saw included.
-        seconds: From the call to the outcome, to a tenth.
+        error_id: The id of the `__cause__` of CredentialRetrievalError; empty without an error.
+        kind: The class of that error.
+        requests: The number of requests to the server with the fault, even if it never saw them.
+        seconds: The time from the call to the outcome, to a tenth.
     """
 
     error_id: str
     kind: str
-    asked: int
+    requests: int
     seconds: float
 
 
 class Outcomes(NamedTuple):
-    """Of one fault. With nothing valid it makes no difference whether it ever was otherwise."""
+    """The outcomes of one fault. "First credentials" and "after expiry" have the same outcome."""
 
     lasts: Outcome
     passes: Outcome
@@ -60,7 +60,7 @@ class Outcomes(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One fault of one server; None is a port that refuses connections."""
+    """One fault of one server; None stands for a port that refuses connections."""
 
     server: Server
     name: str
@@ -68,17 +68,17 @@ class Row(NamedTuple):
     outcomes: Outcomes
 
 
-def served(asked: int = 1, seconds: float = 0.0) -> Outcome:
-    return Outcome("", "", asked, seconds)
+def served(requests: int = 1, seconds: float = 0.0) -> Outcome:
+    return Outcome("", "", requests, seconds)
 
 
-def failed(error_id: str, asked: int = 1, seconds: float = 0.0) -> Outcome:
+def failed(error_id: str, requests: int = 1, seconds: float = 0.0) -> Outcome:
     area = "TokenError" if error_id.startswith("token/") else "ExchangeError"
     kind = "TokenUnavailable" if error_id == "token/none" else area
-    return Outcome(error_id, kind, asked, seconds)
+    return Outcome(error_id, kind, requests, seconds)
 
 
-# What repeats from row to row.
+# Outcomes of several rows.
 
 
 def harmless() -> Outcomes:
@@ -86,19 +86,19 @@ def harmless() -> Outcomes:
 
 
 def refused(error_id: str) -> Outcomes:
-    """An answer that would be the same again: asked once, in the background once an attempt."""
+    """Return the outcomes of a permanent error: one request for each attempt."""
     no = failed(error_id)
     return Outcomes(no, no, no, served(2, NEXT_ATTEMPT_S))
 
 
 def waited_for(error_id: str) -> Outcomes:
-    """The metadata server may be about to start: asked again for up to 20 seconds."""
+    """Return the outcomes while the metadata server may still start: requests for up to 20 s."""
     no, yes = failed(error_id, 23, 19.7), served(2, 0.1)
     return Outcomes(no, yes, no, yes)
 
 
 def tried_again(error_id: str) -> Outcomes:
-    """STS: four requests where a caller waits for them, one where nobody does."""
+    """Return the outcomes of a transient error of STS: four requests if a caller waits, or one."""
     return Outcomes(
         failed(error_id, 4, 1.7), served(2, 0.3), failed(error_id), served(2, NEXT_ATTEMPT_S)
     )

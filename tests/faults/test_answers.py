@@ -1,4 +1,4 @@
-"""What is to be read, and what is to be had, where a row of the matrix does not say enough."""
+"""Messages and later attempts for which a row of the matrix is not enough."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DRIP = ROWS[Server.STS, "drips, a byte a second"]
 
 
 def failure(drive: Drive, row: Row) -> BridgeError:
-    drive.spoil(row, Life.LASTS)
+    drive.inject(row, Life.LASTS)
     with pytest.raises(CredentialRetrievalError) as caught:
         bridge.credentials(ROLE).get_frozen_credentials()
     assert isinstance(caught.value.__cause__, BridgeError)
@@ -39,19 +39,19 @@ def of_sts(fault: Fault) -> Row:
 
 
 @pytest.mark.parametrize("name", ["connection refused", "hangs"])
-def test_pod_without_its_metadata_server_is_told_where_to_look(drive: Drive, name: str) -> None:
+def test_error_without_a_metadata_server_names_the_likely_causes(drive: Drive, name: str) -> None:
     error = failure(drive, ROWS[Server.METADATA, name])
     assert "network policy" in error.fix
     assert "laptop" not in error.fix
 
 
-def test_page_of_a_proxy_is_not_taken_for_a_refusal_by_sts(drive: Drive) -> None:
+def test_page_of_a_proxy_is_not_reported_as_an_error_of_sts(drive: Drive) -> None:
     error = failure(drive, ROWS[Server.STS, "403, a proxy's page"])
     assert "exchange/garbage" == error.error_id
 
 
 @pytest.mark.parametrize("status", ["403", "429", "503"])
-def test_status_of_what_is_not_sts_is_said(drive: Drive, status: str) -> None:
+def test_status_of_an_answer_that_is_not_from_sts_is_shown(drive: Drive, status: str) -> None:
     assert f"HTTP {status}" in failure(drive, ROWS[Server.STS, status]).message
 
 
@@ -63,30 +63,28 @@ def test_status_of_what_is_not_sts_is_said(drive: Drive, status: str) -> None:
         ("ValidationError", "exchange/refused"),
     ],
 )
-def test_refusal_without_words_is_still_that_refusal(
-    drive: Drive, code: str, error_id: str
-) -> None:
+def test_error_code_without_a_message_is_recognised(drive: Drive, code: str, error_id: str) -> None:
     assert error_id == failure(drive, of_sts(Fault.aws_error(code, ""))).error_id
 
 
-def test_timeout_on_the_side_of_sts_is_tried_again(drive: Drive) -> None:
-    # AWS STS API reference, "Common errors"; botocore's standard retry mode tries it again, too.
-    drive.spoil(of_sts(Fault.aws_error("RequestTimeoutException", "slow", 408)), Life.PASSES)
+def test_timeout_reported_by_sts_is_retried(drive: Drive) -> None:
+    # AWS STS API reference, "Common errors"; botocore's standard retry mode retries it too.
+    drive.inject(of_sts(Fault.aws_error("RequestTimeoutException", "slow", 408)), Life.PASSES)
     assert "" == drive.ask(bridge.credentials(ROLE)).error_id
 
 
 # -- an exchange that does not end -------------------------------------------------------------
 
 
-def test_caller_after_an_answer_that_does_not_end_is_served(drive: Drive) -> None:
-    drive.spoil(DRIP, Life.LASTS)
+def test_caller_after_an_endless_answer_gets_credentials(drive: Drive) -> None:
+    drive.inject(DRIP, Life.LASTS)
     assert DRIP.outcomes.lasts == drive.ask(bridge.credentials(ROLE))
-    drive.spoil(ROWS[Server.STS, "another content type"], Life.PASSES)
-    drive.time.advance(15)  # the longest that an error is remembered
+    drive.inject(ROWS[Server.STS, "another content type"], Life.PASSES)
+    drive.time.advance(15)  # the longest time that an error is kept
     assert "" == drive.ask(bridge.credentials(ROLE)).error_id
 
 
-def test_exchange_that_was_given_up_does_not_replace_a_later_one() -> None:
+def test_abandoned_exchange_does_not_replace_a_later_one() -> None:
     manual = ManualWorld()
     answers = [
         credentials(2, START + timedelta(hours=2)),
@@ -101,5 +99,5 @@ def test_exchange_that_was_given_up_does_not_replace_a_later_one() -> None:
         asyncio.run(cache.get_async())
     manual.hold = False
     later = cache.get()
-    manual.release()  # the one that was given up succeeds after all
+    manual.release()  # the abandoned exchange succeeds after all
     assert later == cache.get()

@@ -1,4 +1,4 @@
-"""A pod whose clock is ten minutes off hears of it: from the metadata server, or from STS."""
+"""A pod whose clock is ten minutes off gets an error that names it, with the time of a server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import BridgeError
 
-HOP = "arn:aws:iam::123456789012:role/hop"
+CHAINED_ARN = "arn:aws:iam::123456789012:role/chained"
 Move = Callable[[float], None]
-# Seconds that the clouds are ahead of the pod, and what is then to be read.
+# Seconds that the clouds are ahead of the pod, and the text in the error.
 OFF = pytest.mark.parametrize(
-    ("ahead_s", "said"), [(600, "10 minutes behind"), (-600, "10 minutes ahead of")]
+    ("ahead_s", "text"), [(600, "10 minutes behind"), (-600, "10 minutes ahead of")]
 )
 
 
@@ -33,7 +33,7 @@ def failure(**settings: object) -> BridgeError:
 
 @pytest.fixture
 def clouds_ahead(pod: Emulator) -> Move:
-    """Moves both clouds' clock away from this machine's, by which botocore signs."""
+    """Return a function that moves the clouds' clock away from the machine's."""
 
     def move(seconds: float) -> None:
         pod.clock = lambda: utc_now() + timedelta(seconds=seconds)
@@ -46,36 +46,36 @@ def clouds_ahead(pod: Emulator) -> Move:
 
 
 @OFF
-def test_date_of_the_metadata_server_tells_that_the_pods_clock_is_off(
-    pod: Emulator, ahead_s: float, said: str
+def test_date_of_the_metadata_server_shows_a_wrong_clock(
+    pod: Emulator, ahead_s: float, text: str
 ) -> None:
     pod.metadata.inject(Fault.date(ahead_s))
     error = failure()
     assert "token/clock" == error.error_id
-    assert f"{said} the server that gave it" in error.message
+    assert f"{text} the server that gave it" in error.message
     assert (1, 0) == (len(pod.metadata.requests), len(pod.sts.requests))
 
 
 @OFF
-def test_clock_that_is_off_is_said_whatever_the_token_looks_like(
-    pod: Emulator, clouds_ahead: Move, ahead_s: float, said: str
+def test_wrong_clock_is_reported_for_a_stale_token(
+    pod: Emulator, clouds_ahead: Move, ahead_s: float, text: str
 ) -> None:
     clouds_ahead(ahead_s)
-    pod.metadata.inject(Fault.stale_token(30), times=None)  # by one of the clocks it has ended
+    pod.metadata.inject(Fault.stale_token(30), times=None)  # it has expired by one of the clocks
     error = failure()
     assert "token/clock" == error.error_id
-    assert f"{said} the server that gave it" in error.message
-    assert 1 == len(pod.metadata.requests)  # not waited for: another token would be no better
+    assert f"{text} the server that gave it" in error.message
+    assert 1 == len(pod.metadata.requests)  # no retry: another token would have the same times
 
 
 @pytest.mark.parametrize("ahead_s", [240, -240])
-def test_four_minutes_are_let_pass(pod: Emulator, ahead_s: float) -> None:
+def test_difference_of_four_minutes_is_accepted(pod: Emulator, ahead_s: float) -> None:
     pod.metadata.inject(Fault.date(ahead_s))
     pod.sts.inject(Fault.date(ahead_s))
     assert bridge.credentials(ROLE).access_key.startswith("ASIA")
 
 
-# -- STS, where the token source has no clock --------------------------------------------------
+# -- STS, with a token source that has no clock ------------------------------------------------
 
 
 def seconds_of(pod: Emulator, *, issued: float, ended: float) -> dict[str, int]:
@@ -83,7 +83,7 @@ def seconds_of(pod: Emulator, *, issued: float, ended: float) -> dict[str, int]:
     return {"iat": int(now + issued), "exp": int(now + ended)}
 
 
-def test_sts_tells_that_the_clock_is_behind_when_a_token_has_ended(
+def test_clock_that_is_behind_is_reported_for_an_expired_token(
     pod: Emulator, clouds_ahead: Move
 ) -> None:
     clouds_ahead(600)
@@ -93,24 +93,25 @@ def test_sts_tells_that_the_clock_is_behind_when_a_token_has_ended(
 
 @OFF
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "InvalidIdentityToken"])
-def test_sts_tells_that_the_clock_is_off_when_it_refuses_a_token(
-    pod: Emulator, code: str, ahead_s: float, said: str
+def test_wrong_clock_is_reported_when_sts_rejects_a_token(
+    pod: Emulator, code: str, ahead_s: float, text: str
 ) -> None:
     registry.world = World(sleep=lambda _: None)
     fault = dataclasses.replace(Fault.aws_error(code, "no"), date_skew_s=ahead_s)
     pod.sts.inject(fault, times=None)
-    assert said in failure(token_source=pod.mint).message
+    assert text in failure(token_source=pod.mint).message
 
 
 @OFF
-def test_sts_tells_that_the_clock_is_off_when_it_refuses_a_signature(
-    pod: Emulator, clouds_ahead: Move, ahead_s: float, said: str
+def test_wrong_clock_is_reported_when_sts_rejects_a_signature(
+    pod: Emulator, clouds_ahead: Move, ahead_s: float, text: str
 ) -> None:
     clouds_ahead(ahead_s)
-    pod.add_role(HOP)
-    # Nothing about the token is wrong by either clock: only the signature shows it.
+    pod.add_role(CHAINED_ARN)
+    # The token is valid by either clock: only the signature shows the difference.
     error = failure(
-        chain=[HOP], token_source=lambda: pod.mint(**seconds_of(pod, issued=-600, ended=3000))
+        chain=[CHAINED_ARN],
+        token_source=lambda: pod.mint(**seconds_of(pod, issued=-600, ended=3000)),
     )
     assert "SignatureDoesNotMatch" == getattr(error, "code", "")
-    assert said in error.message
+    assert text in error.message

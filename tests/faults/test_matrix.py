@@ -1,4 +1,4 @@
-"""Every cache of the fault matrix, over real HTTP; and the page that shows them."""
+"""Every case of the fault matrix over real HTTP, and its page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 BY_NAME = {(row.server, row.name): row for row in matrix.ROWS}
 
 
-def _caches() -> list[object]:
+def _cases() -> list[object]:
     return [
         pytest.param(
             row, situation, life, id=f"{row.server.name} {row.name}, {situation.value}, {life.name}"
@@ -34,41 +34,43 @@ def _caches() -> list[object]:
 
 
 @pytest.mark.sampled(11)
-@pytest.mark.parametrize(("row", "situation", "life"), _caches())
-def test_fault(drive: Drive, row: Row, situation: Situation, life: Life) -> None:
+@pytest.mark.parametrize(("row", "situation", "life"), _cases())
+def test_fault_has_the_outcome_of_the_table(
+    drive: Drive, row: Row, situation: Situation, life: Life
+) -> None:
     assert row.outcomes.of(situation, life) == drive.run(row, situation, life)
 
 
 @pytest.mark.parametrize(("server", "name"), matrix.PERSISTENT, ids=str)
-def test_callers_who_do_not_give_up_cost_few_requests(
+def test_callers_that_keep_trying_cause_few_requests(
     drive: Drive, server: Server, name: str
 ) -> None:
     credentials = bridge.credentials(ROLE)
     credentials.get_frozen_credentials()
     drive.time.advance(40 * 60)
-    drive.spoil(BY_NAME[server, name], Life.LASTS)
+    drive.inject(BY_NAME[server, name], Life.LASTS)
     ended_s = drive.seconds() + 600
     while drive.seconds() < ended_s:
         credentials.get_frozen_credentials()
         drive.time.advance(0.1)
-    while_valid = drive.asked[server]
+    while_valid = drive.requested[server]
 
     drive.time.advance(3600)
-    drive.asked[server] = 0
+    drive.requested[server] = 0
     ended_s = drive.seconds() + 60
     while drive.seconds() < ended_s:
         with pytest.raises(CredentialRetrievalError):
             credentials.get_frozen_credentials()
         drive.time.advance(0.1)
-    assert matrix.PERSISTENT[server, name] == (drive.asked[server], while_valid)
+    assert matrix.PERSISTENT[server, name] == (drive.requested[server], while_valid)
 
 
-def test_each_fault_is_there_for_both_servers() -> None:
+def test_matrix_has_each_fault_for_both_servers() -> None:
     faults = [(server, name) for server in Server for name in matrix.FAULTS]
     assert faults == [(row.server, row.name) for row in matrix.METADATA_ROWS + matrix.STS_ROWS]
 
 
-def test_each_code_of_sts_is_there_with_its_status() -> None:
+def test_matrix_has_each_code_of_sts_with_its_status() -> None:
     model = botocore.session.get_session().get_service_model("sts")
     errors = [
         shape.metadata["error"]
@@ -78,10 +80,10 @@ def test_each_code_of_sts_is_there_with_its_status() -> None:
     assert {(error["code"], error["httpStatusCode"]) for error in errors} <= matrix.CODES
 
 
-def test_each_code_that_is_worth_another_request_is_there() -> None:
+def test_matrix_has_each_code_that_is_retried() -> None:
     assert {code for code, _ in matrix.CODES} >= RETRYABLE_CODES
 
 
 @pytest.mark.skipif(not PAGE.parent.exists(), reason="not in a source checkout")
-def test_the_page_shows_this_table() -> None:
+def test_page_has_this_table() -> None:
     assert page() == PAGE.read_text(encoding="utf-8"), "python -m tests.faults writes it"

@@ -1,8 +1,8 @@
-"""Where the library waits for a server: counted, and made short where nothing will come.
+"""Waits of the library for a server: counted, and shortened if no answer will come.
 
-What hangs or drips is waited for a moment of real time, and the clock is then moved on by all that
-the library was ready to wait. Everywhere else its own time-outs hold, so that a busy machine fails
-no test.
+A wait for a server that hangs or drips takes 50 ms of real time; then the clock moves by the whole
+time that the library would have waited. Everywhere else the library's own time-outs apply, so that
+a busy machine fails no test.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from gcp_aws_bridge._tokens import bounded_answer, http
 
 from .outcomes import DRIP_S_PER_BYTE, Server
 
-_MOMENT_S = 0.05
+_WAIT_S = 0.05
 
 
 class Watched(Protocol):
-    """Who owns the clock, and knows which request is spoilt."""
+    """The owner of the clock, which knows the faulty request."""
 
     time: ManualWorld
 
@@ -43,7 +43,7 @@ def _metadata(drive: Watched, patch: pytest.MonkeyPatch) -> None:
         def _bound(self) -> None:
             super()._bound()
             if drive.wire(Server.METADATA) == "hang":
-                self.settimeout(_MOMENT_S)
+                self.settimeout(_WAIT_S)
 
         def recv_into(self, *args: Any, **kwargs: Any) -> int:
             left_s = self.left_s()
@@ -53,7 +53,7 @@ def _metadata(drive: Watched, patch: pytest.MonkeyPatch) -> None:
                 drive.time.advance(max(0.0, left_s))
                 raise
             if drive.wire(Server.METADATA) == "drip":
-                # Never past the deadline: how many bytes came at once is chance.
+                # Never past the deadline: how many bytes arrive together varies.
                 drive.time.advance(min(read * DRIP_S_PER_BYTE, left_s))
             return read
 
@@ -72,11 +72,11 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
 
     def counted(pool: urllib3.HTTPConnectionPool, *args: Any, **kwargs: Any) -> Any:
         with drive.request(Server.STS):
-            # botocore 1.44 leaves it to its parser to see that an answer was cut short; of older
-            # ones this is asked, for one table to be right for all.
+            # botocore 1.44 leaves the check of the length to its parser; do the same for older
+            # versions, so that one table applies to all.
             kwargs["enforce_content_length"] = False
             if drive.wire(Server.STS) == "hang":
-                kwargs["timeout"] = urllib3.Timeout(_MOMENT_S)
+                kwargs["timeout"] = urllib3.Timeout(_WAIT_S)
             try:
                 return urlopen(pool, *args, **kwargs)
             except urllib3.exceptions.ReadTimeoutError:
@@ -88,11 +88,11 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
 
 
 def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
-    """Answers that drip: each byte takes its time by the clock of *drive*."""
+    """Let each byte of an answer that drips take its time by the clock of *drive*."""
 
     class Reader(bounded_answer._BoundedReader):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
             self._stop_s = drive.time.world.monotonic() + bounded_answer.ANSWER_S
 
         def left_s(self) -> float:
@@ -101,7 +101,7 @@ def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
         def readinto(self, buffer: Any) -> int | None:
             read = super().readinto(buffer)
             if drive.wire(Server.STS) == "drip" and read:
-                # Never past the deadline: how many bytes came at once is chance.
+                # Never past the deadline: how many bytes arrive together varies.
                 drive.time.advance(min(read * DRIP_S_PER_BYTE, self.left_s()))
             return read
 

@@ -1,7 +1,7 @@
 """`python -m tests.figures`: draw the pictures of docs/figures.
 
-From the data that lies beside them; `--measure` measures that anew first, `--check` only says which
-pictures are not what the code makes of the data.
+The data is beside the pictures; `--measure` measures it again first, `--check` only lists the
+pictures that differ from what the code draws.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as under pytest
 
 from . import data, measuring, recorded
 from .pictures import CHARTS, DIAGRAMS, RECORDED, files
 
 
 def main() -> int:
-    """0: drawn, or checked and found the same; 1: not the same."""
+    """Return 0 if the pictures were drawn, or checked and found equal; otherwise 1."""
     names = (*CHARTS, *DIAGRAMS)
     parser = argparse.ArgumentParser(prog="python -m tests.figures", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
@@ -38,7 +38,7 @@ def main() -> int:
         if not options.check:
             path.write_text(drawn, encoding="utf-8", newline="\n")
         elif not path.exists() or path.read_text(encoding="utf-8") != drawn:
-            print(f"not what the code makes of the data: docs/figures/{file}", file=sys.stderr)
+            print(f"differs from what the code draws: docs/figures/{file}", file=sys.stderr)
             stale = 1
     return stale
 

@@ -1,7 +1,7 @@
-"""The packages and the arrows between them, as the source has them.
+"""Diagram of the packages, with arrows for the imports that the source has.
 
-Boxes are the parts of the table in docs/architecture.md. Modules and arrows are read from the
-source: where they no longer fit into the picture, drawing fails.
+Boxes are the parts in the table of docs/architecture.md. Modules and arrows are read from the
+source; if they no longer fit into the picture, drawing fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HEADINGS = {
     "_sts": "_sts/: an ID token in, credentials out",
     "_botocore": "_botocore/",
 }
-_COLUMNS = {  # of a part, from left to right: where it begins and ends
+_COLUMNS = {  # the left and the right edge of each part
     "testing": (88, 557),
     "adapters": (6, 90),
     "cli": (110, 520),
@@ -51,7 +51,7 @@ _GAP, _WIDTH, _CHARACTER = 22.0, 563.0, 7.5
 
 
 def part_of(module: str) -> str:
-    """The part that a module belongs to; the public modules belong to the package they promise."""
+    """Return the part of a module; public modules belong to the package whose names they export."""
     first, _, _ = module.removeprefix(NAME).lstrip(".").partition(".")
     if first in BASE:
         return "base"
@@ -59,7 +59,7 @@ def part_of(module: str) -> str:
 
 
 def modules_of(part: str) -> list[str]:
-    """The names of a part's modules, where the picture shows them."""
+    """Return the names of a part's modules, if the picture shows them."""
     if part == "base":
         return list(BASE)
     prefix = f"{NAME}.{part}."
@@ -68,18 +68,18 @@ def modules_of(part: str) -> list[str]:
 
 
 def imports() -> dict[str, set[str]]:
-    """By part, those that it imports."""
+    """Return the parts that each part imports."""
     found: dict[str, set[str]] = {}
     for module in SOURCES:
         if module in (NAME, f"{NAME}.__main__"):
-            continue  # they import what is asked for
+            continue  # they import names on first access
         for other in imports_of(module):
             found.setdefault(part_of(module), set()).add(part_of(other))
     return {part: others - {part} for part, others in found.items()}
 
 
 def arrows(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
-    """Those that no way round makes needless: the transitive reduction."""
+    """Return the arrows of the transitive reduction of *graph*."""
 
     def reached(part: str) -> set[str]:
         further = graph.get(part, set())
@@ -94,13 +94,13 @@ def arrows(graph: Mapping[str, set[str]]) -> list[tuple[str, str]]:
 
 
 def drawn(theme: Theme) -> str:
-    """The picture."""
+    """Return the picture."""
     places = _places()
     colours = dict.fromkeys(PIPELINE, theme.blue)
     colours |= {"emulator": theme.green, "cli": theme.green}
     body: list[str] = []
     for part, other in arrows(imports()):
-        body += arrow(*_way(places, part, other), theme.faint)
+        body += arrow(*_arrow_between(places, part, other), theme.faint)
     for part, place in places.items():
         heading = _HEADINGS.get(part, f"{part}/")
         colour = colours.get(part, theme.ink)
@@ -115,7 +115,7 @@ def drawn(theme: Theme) -> str:
 
 
 def _lines(part: str) -> list[str]:
-    """Its modules, as many to a line as there is room for."""
+    """Return the lines of a part's modules, as many to a line as fit."""
     begin, end = _COLUMNS[part]
     return [line for line in flowed(modules_of(part), int((end - begin - 16) / _CHARACTER)) if line]
 
@@ -131,22 +131,22 @@ def _places() -> dict[str, Box]:
     return places
 
 
-def _way(places: Mapping[str, Box], part: str, other: str) -> tuple[_Point, _Point]:
-    """Straight down, through nothing else."""
+def _arrow_between(places: Mapping[str, Box], part: str, other: str) -> tuple[_Point, _Point]:
+    """Return the ends of a vertical arrow that crosses no box."""
     upper, lower = places[part], places[other]
     between = [
         place
         for name, place in places.items()
         if name not in (part, other) and upper.bottom < place.bottom and place.y < lower.y
     ]
-    for x in _ways(max(upper.x, lower.x), min(upper.right, lower.right)):
+    for x in _columns_between(max(upper.x, lower.x), min(upper.right, lower.right)):
         if upper.bottom < lower.y and not any(one.x - 4 < x < one.right + 4 for one in between):
             return (x, upper.bottom), (x, lower.y)
     raise ValueError(f"{part} imports {other}, and there is no room for that arrow in the picture")
 
 
-def _ways(left: float, right: float) -> Iterator[float]:
-    """The middle first, then to either side of it."""
+def _columns_between(left: float, right: float) -> Iterator[float]:
+    """Yield the middle, then places further to either side."""
     middle = (left + right) / 2
     for step in range(int(max(0.0, right - left - 12) / 2)):
         yield middle + step

@@ -1,4 +1,4 @@
-"""Charts of what was measured, by matplotlib."""
+"""Charts of measurements, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADING = 14.5
 
 
 def outage(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
-    """An hour of each contender: when it serves, makes callers wait, or fails."""
+    """Draw an hour of each contender: when it has credentials, blocks callers, or fails."""
     title = "Signing, while STS refuses from minute 31 on"
     lanes = data["lanes"]
     with _chart(theme, 80 * len(lanes) + 132, title) as (figure, axes):
@@ -33,7 +33,7 @@ def outage(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
         axes.yaxis.set_major_locator(NullLocator())
         axes.set_xticks(range(0, 61, 10))
         axes.set_xlabel(
-            "minutes since the credentials came; marks: requests to STS\n"
+            "minutes since the first credentials; marks: requests to STS\n"
             "the last ten seconds, too short to sign with, are not counted"
         )
         axes.spines["left"].set_visible(False)
@@ -49,7 +49,7 @@ def outage(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
 
 
 def _states(theme: Theme) -> dict[str, tuple[str, str]]:
-    """Colour and hatch of each, since no colour alone should tell them apart."""
+    """Return colour and hatch of each state, which differ without colour vision too."""
     return {
         "served": (theme.blue, ""),
         "callers wait": (theme.orange, "//"),
@@ -68,31 +68,31 @@ def _lane(axes: Axes, floor: float, lane: Mapping[str, Any], theme: Theme) -> No
             edgecolor=theme.ground,
             linewidth=0.6,
         )
-    asked = [at_s / 60 for at_s in lane["asked_s"]]
-    axes.vlines(asked, floor - 0.12, floor - 0.03, color=theme.ink, linewidth=1)
+    requests = [at_s / 60 for at_s in lane["requests_s"]]
+    axes.vlines(requests, floor - 0.12, floor - 0.03, color=theme.ink, linewidth=1)
     axes.text(0, floor + 0.66, lane["name"], weight="bold", va="center")
-    axes.text(0, floor + 0.45, lane["said"], va="center", color=theme.faint)
+    axes.text(0, floor + 0.45, lane["summary"], va="center", color=theme.faint)
 
 
 def first_call(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
-    """What each road to a first signed call takes, as bars."""
+    """Draw the time from process start to the first signed call for each method, as bars."""
     title = "From process start to the first signed call"
-    roads = data["roads"]
-    with _chart(theme, 48 * len(roads) + 72, title) as (figure, axes):
-        for number, road in enumerate(reversed(roads)):
-            colour = theme.blue if road["ours"] else theme.faint
-            axes.barh(number, road["median_ms"], height=0.4, color=colour)
-            weight = "bold" if road["ours"] else "normal"
-            axes.text(0, number + 0.4, road["name"], va="center", weight=weight)
-            said = f"{road['median_ms']:,.0f} ms"
-            if road["ratio"]:
-                said += f" · {road['ratio']:.2f} \N{MULTIPLICATION SIGN}"
+    methods = data["methods"]
+    with _chart(theme, 48 * len(methods) + 72, title) as (figure, axes):
+        for number, method in enumerate(reversed(methods)):
+            colour = theme.blue if method["ours"] else theme.faint
+            axes.barh(number, method["median_ms"], height=0.4, color=colour)
+            weight = "bold" if method["ours"] else "normal"
+            axes.text(0, number + 0.4, method["name"], va="center", weight=weight)
+            label = f"{method['median_ms']:,.0f} ms"
+            if method["ratio"]:
+                label += f" · {method['ratio']:.2f} \N{MULTIPLICATION SIGN}"
             axes.annotate(
-                said, (road["median_ms"], number), xytext=(6, 0), textcoords="offset points",
+                label, (method["median_ms"], number), xytext=(6, 0), textcoords="offset points",
                 va="center", weight=weight,
             )  # fmt: skip
-        axes.set_xlim(0, 1.4 * max(road["median_ms"] for road in roads))
-        axes.set_ylim(-0.4, len(roads) - 0.35)
+        axes.set_xlim(0, 1.4 * max(method["median_ms"] for method in methods))
+        axes.set_ylim(-0.4, len(methods) - 0.35)
         axes.yaxis.set_major_locator(NullLocator())
         axes.set_xlabel("milliseconds, median of all runs; in multiples of static keys")
         axes.spines["left"].set_visible(False)
@@ -100,16 +100,16 @@ def first_call(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
 
 
 def sessions(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
-    """How requests grow with sessions."""
-    title = "Sessions of one role, and what they ask of the clouds"
+    """Draw the number of requests by the number of sessions."""
+    title = "Sessions of one role, and their requests to the clouds"
     lines = (
         ("recipe", 2, "recipe: metadata server", theme.red, "s", "-"),
         ("recipe", 1, "recipe: STS", theme.orange, "o", "--"),
         ("bridge", 1, "gcp-aws-bridge: one of each", theme.blue, "D", "-"),
     )
     with _chart(theme, 280, title) as (figure, axes):
-        for who, column, name, colour, marker, style in lines:
-            seen = data[who]
+        for contender, column, name, colour, marker, style in lines:
+            seen = data[contender]
             counts = [row[column] for row in seen]
             numbers = [row[0] for row in seen]
             axes.plot(
@@ -117,14 +117,14 @@ def sessions(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
                 markersize=5, clip_on=False,
             )  # fmt: skip
             axes.annotate(
-                f"{name} ({counts[-1]})" if who == "recipe" else name,
+                f"{name} ({counts[-1]})" if contender == "recipe" else name,
                 (numbers[-1], counts[-1]),
-                xytext=(-10, 5 if who == "bridge" else 2),
+                xytext=(-10, 5 if contender == "bridge" else 2),
                 textcoords="offset points",
                 ha="right",
                 va="bottom",
                 color=colour,
-                weight="bold" if who == "bridge" else "normal",
+                weight="bold" if contender == "bridge" else "normal",
             )
         axes.set_xlim(0, 52)
         axes.set_ylim(0, 160)
@@ -135,7 +135,7 @@ def sessions(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
 
 
 def fleet(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
-    """Requests a second at STS, by sixtieths of the credentials' life."""
+    """Draw requests per second to STS, in sixtieths of the credentials' lifetime."""
     hours = data["life_s"] / 3600
     title = f"{data['pods']:,} pods, credentials of {'an hour' if hours == 1 else f'{hours:g} h'}"
     rates, step_h = data["per_second"], data["life_s"] / 60 / 3600
@@ -163,7 +163,7 @@ def _chart(theme: Theme, height: float, title: str) -> Iterator[tuple[Figure, Ax
         "figure.constrained_layout.w_pad": 9 / 72,
         "figure.constrained_layout.h_pad": 8 / 72,
         "svg.hashsalt": "gcp-aws-bridge",  # the same ids in every run
-        "svg.fonttype": "none",  # text stays text: it is read out, found and copied
+        "svg.fonttype": "none",  # text stays text, for screen readers, search and copying
         "font.size": TEXT,
         "text.color": theme.ink,
         "axes.edgecolor": theme.faint,
@@ -188,7 +188,7 @@ def _drawn(figure: Figure, theme: Theme, title: str, made_by: str) -> str:
     drawn = out.getvalue()
     width, height = (72 * side for side in figure.get_size_inches())
     body = drawn[drawn.index("<defs>") : drawn.rindex("</svg>")]
-    # Measured in the font that matplotlib has, shown in the page's own, which is narrower.
+    # Measured in matplotlib's font, and shown in the page's own, which is narrower.
     body = re.sub(r"'?DejaVu Sans'?(, [^;\"]*)?", SANS, body)
     lines = (line.rstrip() for line in body.splitlines())
     return framed(lines, (width, height), theme, title, made_by)

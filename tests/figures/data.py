@@ -1,4 +1,4 @@
-"""What pictures are drawn from: docs/figures/data, one JSON document a picture."""
+"""Data of the pictures: docs/figures/data, one JSON document for each picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FOLDER = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def read(name: str) -> dict[str, Any]:
-    """The document of one picture."""
+    """Return the document of one picture."""
     path = FOLDER / "data" / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
 def write(name: str, command: str, versions: Mapping[str, Any], **measured: Any) -> None:
-    """Keep what *command* measured, of what versions."""
+    """Write what *command* measured, with the versions that it measured."""
     document = {"command": command, "versions": dict(versions), **measured}
     path = FOLDER / "data" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,13 +29,13 @@ def write(name: str, command: str, versions: Mapping[str, Any], **measured: Any)
 
 
 def versions_here(packages: Iterable[str] = ()) -> dict[str, str]:
-    """Of this library, this Python, and *packages*."""
+    """Return the versions of this library, of Python, and of *packages*."""
     names = ("gcp-aws-bridge", *packages)
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def made_by(name: str, document: Mapping[str, Any]) -> str:
-    """The data, the command and the versions behind a picture, for its description."""
+    """Return the data file, the command and the versions of a picture, for its description."""
     versions = ", ".join(f"{what} {which}" for what, which in document["versions"].items())
     digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()[:16]
     return (
@@ -45,7 +45,7 @@ def made_by(name: str, document: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any, depth: int = 0) -> str:
-    """As `json.dumps`, with rows and what is deep within in one line each."""
+    """Return *value* as JSON, with rows and deeply nested values on one line each."""
     flat = json.dumps(value, ensure_ascii=False)
     if depth == 3 or len(flat) < 96 or not isinstance(value, (dict, list)):
         return flat

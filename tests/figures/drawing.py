@@ -1,4 +1,4 @@
-"""The shapes that diagrams are made of."""
+"""Shapes of the diagrams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .look import MONO, TEXT, Theme
 
 LINE = 16.0  # from one line of text to the next
-_WINGS = (3.5, -3.5)  # of an arrow's head, to either side
+_WINGS = (3.5, -3.5)  # half of an arrow's head, to each side
 
 
 class Box(NamedTuple):
@@ -29,7 +29,7 @@ class Box(NamedTuple):
 
 
 def box(place: Box, theme: Theme, heading: str, lines: list[str], *, colour: str) -> list[str]:
-    """The lines are set in the type of code."""
+    """Return a box whose *lines* are in a monospaced font."""
     drawn = [
         rounded(place, theme.panel, colour),
         text(place.x + 8, place.y + LINE, heading, fill=colour, weight="bold"),
@@ -42,7 +42,7 @@ def box(place: Box, theme: Theme, heading: str, lines: list[str], *, colour: str
 
 
 def rounded(place: Box, fill: str, stroke: str) -> str:
-    """The rectangle alone."""
+    """Return the rectangle alone."""
     x, y, width, height = (f"{each:g}" for each in place)
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4" '
@@ -61,7 +61,7 @@ def text(
     anchor: str = "",
     size: float = TEXT,
 ) -> str:
-    """One line, from its base line's start (or *anchor*)."""
+    """Return one line of text at the start (or *anchor*) of its base line."""
     attributes = {
         "fill": fill,
         "font-weight": weight,
@@ -74,7 +74,7 @@ def text(
 
 
 def arrow(start: tuple[float, float], end: tuple[float, float], colour: str) -> list[str]:
-    """A straight one, across or down, with its head at *end*."""
+    """Return a straight arrow, horizontal or vertical, with its head at *end*."""
     (x1, y1), (x2, y2) = start, end
     along = (1 if x2 > x1 else -1, 0) if y1 == y2 else (0, 1 if y2 > y1 else -1)
     across = (along[1], along[0])
@@ -88,7 +88,7 @@ def arrow(start: tuple[float, float], end: tuple[float, float], colour: str) -> 
 
 
 def flowed(words: list[str], columns: int) -> list[str]:
-    """*words* in as few lines of so many characters."""
+    """Return *words* in as few lines of at most *columns* characters as possible."""
     lines = [""]
     for word in words:
         longer = f"{lines[-1]}  {word}".strip()

@@ -1,4 +1,4 @@
-"""How a token becomes credentials, as a sequence of messages."""
+"""Sequence diagram of the exchange: an ID token becomes credentials."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _WIDTH, _TOP, _SIDE = 522.0, 52.0, 6.0
 
 
 class Message(NamedTuple):
-    """From one to another; a later row stands lower."""
+    """A message between two parties; later messages are further down."""
 
     source: str
     target: str
-    said: tuple[str, ...]
-    code: bool = False  # set in the type of code: it is sent just so
+    lines: tuple[str, ...]
+    code: bool = False  # in a monospaced font: sent literally
 
 
 class Note(NamedTuple):
-    """What one of them does meanwhile."""
+    """What one party does meanwhile."""
 
     lane: str
-    said: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
-# The two requests as the emulator sees them: a test holds these words against it.
+# The two requests as the emulator receives them; a test compares them.
 TOKEN_REQUEST = "GET …/default/identity"
 STS_REQUEST = "AssumeRoleWithWebIdentity"
 STORY: tuple[Message | Note, ...] = (
@@ -44,13 +44,13 @@ STORY: tuple[Message | Note, ...] = (
     Note("aws", ("STS: signature and exp, then", "aud, oaud, sub by the role's", "trust policy")),
     Message("aws", "bridge", ("AWS credentials, for an hour",)),
     Message("bridge", "code", ("valid credentials",)),
-    Message("code", "aws", ("signed requests to S3, SQS, …; nobody waits",)),
+    Message("code", "aws", ("signed requests to S3, SQS, …; no waiting",)),
     Note("bridge", ("from minute 21 to 39: the same", "two requests, in the background")),
 )
 
 
 def drawn(theme: Theme) -> str:
-    """The picture."""
+    """Return the picture."""
     body, y = [], _TOP + 4
     for step in STORY:
         if isinstance(step, Note):
@@ -63,7 +63,7 @@ def drawn(theme: Theme) -> str:
         for x in _LANES.values()
     ]
     title = "How a Google ID token becomes AWS credentials: two requests"
-    made_by = "Drawn by `nox -s figures` from tests/figures/exchange.py, held against the emulator."
+    made_by = "Drawn by `nox -s figures` from tests/figures/exchange.py."
     return framed([*lifelines, *_heads(theme), *body], (_WIDTH, y + 14), theme, title, made_by)
 
 
@@ -83,36 +83,36 @@ def _heads(theme: Theme) -> list[str]:
 
 
 def _message(step: Message, y: float, theme: Theme) -> tuple[list[str], float]:
-    """Its words stand above its arrow, on the ground, so that no life line crosses them."""
+    """The text is above its arrow, on a background that hides the life lines."""
     begin, end = _LANES[step.source], _LANES[step.target]
     left = min(begin, end) + _SIDE
     colour = theme.blue if "bridge" in (step.source, step.target) else theme.ink
     y += 8
     drawn_step = []
-    for said in step.said:
+    for line in step.lines:
         y += LINE
-        drawn_step += _on_ground(left, y, said, theme, family=MONO if step.code else "")
+        drawn_step += _on_ground(left, y, line, theme, family=MONO if step.code else "")
     y += 7
     return drawn_step + arrow((begin, y), (end, y), colour), y
 
 
 def _note(step: Note, y: float, theme: Theme) -> tuple[list[str], float]:
-    width = 8.0 + 6.9 * max(map(len, step.said))
-    height = LINE * len(step.said) + 8
+    width = 8.0 + 6.9 * max(map(len, step.lines))
+    height = LINE * len(step.lines) + 8
     x = min(_LANES[step.lane] - width / 2, _WIDTH - width - 8)
     y += 12
     rect = rounded(Box(x, y, width, height), theme.panel, theme.line)
     lines = [
-        text(x + width / 2, y + LINE * (number + 1), said, fill=theme.faint, anchor="middle")
-        for number, said in enumerate(step.said)
+        text(x + width / 2, y + LINE * (number + 1), line, fill=theme.faint, anchor="middle")
+        for number, line in enumerate(step.lines)
     ]
     return [rect, *lines], y + height
 
 
-def _on_ground(x: float, y: float, said: str, theme: Theme, *, family: str) -> list[str]:
-    width = len(said) * (7.6 if family else 6.6)
+def _on_ground(x: float, y: float, line: str, theme: Theme, *, family: str) -> list[str]:
+    width = len(line) * (7.6 if family else 6.6)
     under = (
         f'<rect x="{x - 2:g}" y="{y - 12:g}" width="{width:g}" height="{LINE:g}" '
         f'fill="{theme.ground}"/>'
     )
-    return [under, text(x, y, said, family=family)]
+    return [under, text(x, y, line, family=family)]

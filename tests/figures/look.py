@@ -1,4 +1,4 @@
-"""How every picture looks: two themes, one type, and the frame of an SVG."""
+"""Appearance of all pictures: two themes, the fonts, and the frame of an SVG."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
-# Everywhere, and no font to fetch.
+# Available everywhere, without a font to download.
 SANS = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
-# Widths in units of a picture; a phone's page is some 340 pixels wide. Text of TEXT units in a
-# picture of WIDTH is 9 pixels high there.
+# Widths are in units of the picture. On a phone, a page has some 340 pixels: text of TEXT units in
+# a picture of WIDTH is 9 pixels high there.
 WIDTH = 480
 TEXT = 12.5
-_SHOWN = 1.4  # pixels to a unit, where there is room
+_SHOWN = 1.4  # pixels per unit, on wide pages
 
 
 class Theme(NamedTuple):
     """Colours of one page.
 
-    Those that tell things apart are of Okabe and Ito's set ("Color Universal Design", 2008), which
-    every kind of colour vision tells apart; darker on white, until they stand out from it.
+    Colours that distinguish data are from Okabe and Ito's set ("Color Universal Design", 2008),
+    which suits all kinds of colour vision; they are darker on white, for enough contrast.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Theme(NamedTuple):
     cyan: str
 
 
-# Ground, ink and lines: those of GitHub's own pages (Primer's functional colours).
+# Background, text and lines: colours of GitHub's pages (Primer's functional colours).
 LIGHT = Theme(
     "light",
     ground="#ffffff",
@@ -68,7 +68,7 @@ THEMES = (LIGHT, DARK)
 
 
 def contrast(one: str, other: str) -> float:
-    """From 1, none, to 21. See: WCAG 2.2, "contrast ratio" and "relative luminance"."""
+    """Return the contrast from 1 to 21. See: WCAG 2.2, "contrast ratio", "relative luminance"."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -87,11 +87,11 @@ def _luminance(colour: str) -> float:
 def framed(
     body: Iterable[str], size: tuple[float, float], theme: Theme, title: str, made_by: str
 ) -> str:
-    """A whole SVG: *body* on the theme's ground, with what a reader that sees no picture is told.
+    """Return a whole SVG: *body* on the theme's background, with a description for screen readers.
 
     Args:
         size: Width and height, in units.
-        made_by: The command and the versions that made it.
+        made_by: The command and the versions that measured the data.
     """
     width, height = (f"{side:g}" for side in size)
     attributes = {

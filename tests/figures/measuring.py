@@ -1,4 +1,4 @@
-"""Measuring anew what the pictures show. Minutes; the bench says how it does it."""
+"""Measurements for the pictures, by the benchmark programs. Takes minutes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _LANES = {
     "recipe (RefreshableCredentials)": "botocore's RefreshableCredentials",
     "recipe, AWS_RETRY_MODE=legacy": "the same, AWS_RETRY_MODE=legacy",
 }
-_ROADS = {
+_METHODS = {
     "static keys": "static keys, nothing to exchange",
     "bridge.session": "bridge.session()",
     "bridge.install": "bridge.install()",
     "recipe (google-auth, boto3)": "recipe: google-auth, boto3",
     "credential_process (curl, aws, jq)": "credential_process: curl, AWS CLI, jq",
 }
-# What a machine is called or does beside is no part of a measurement.
+# The name and the load of a machine are not published.
 _NO_VERSIONS = ("from", "load before")
-# A wait that the bench counts.
+# A wait that the benchmark counts.
 _LONG_S = 0.05
 
 
 def measure(names: Collection[str]) -> None:
-    """Run the bench's rows of that name, and keep what pictures need of them."""
+    """Run the benchmarks *names*, and write the parts of the results that the pictures need."""
     rows = [word for row in ROWS if row in names for word in ("--only", row)]
     if not rows:
         return
@@ -46,7 +46,7 @@ def measure(names: Collection[str]) -> None:
 
 
 def keep(report: Mapping[str, Any]) -> None:
-    """Keep what pictures need of the bench's JSON, whichever rows are in it."""
+    """Write the parts of the benchmark's JSON that the pictures need."""
     versions = {
         name: value
         for name, value in report["versions"].items()
@@ -55,7 +55,7 @@ def keep(report: Mapping[str, Any]) -> None:
     lines = report["lines"]
     hours = [line for line in lines if "steps" in line["raw"]]
     sessions = [line for line in lines if "sessions_sts_metadata" in line["raw"]]
-    roads = [line for line in lines if line["contender"] in _ROADS and "cpu_ms" in line["raw"]]
+    methods = [line for line in lines if line["contender"] in _METHODS and "cpu_ms" in line["raw"]]
     measured: dict[str, dict[str, Any]] = {}
     if hours:
         lanes = [lane(_LANES[line["contender"]], line["raw"]) for line in hours]
@@ -65,16 +65,16 @@ def keep(report: Mapping[str, Any]) -> None:
             re.split(r"\W", line["contender"])[0]: line["raw"]["sessions_sts_metadata"]
             for line in sessions
         }
-    if roads:
-        measured["first-call"] = {"roads": [road(line) for line in roads]}
+    if methods:
+        measured["first-call"] = {"methods": [method(line) for line in methods]}
     for name, document in measured.items():
         data.write(name, f"python -m tests.benchmarks --only {name}", versions, **document)
 
 
 def lane(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What one contender's hour came to: spans of one state each, and when STS was asked."""
+    """Return one contender's hour: spans of one state each, and the times of requests to STS."""
     spans: list[tuple[float, float, str]] = []
-    asked_s, before = [], 0
+    requests_s, before = [], 0
     steps = raw["steps"]
     ends = [step[0] for step in steps[1:]] + [3600.0]
     for (at_s, failed, wait_s, requests), end_s in zip(steps, ends, strict=True):
@@ -84,17 +84,19 @@ def lane(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
         else:
             spans.append((round(at_s), round(end_s), state))
         if requests > before:
-            asked_s.append(round(at_s))
+            requests_s.append(round(at_s))
         before = requests
-    said = f"{raw['failed']:,} of {raw['signings']:,} signatures fail, {raw['over_50_ms']:,} wait"
-    return {"name": name, "said": said, "spans": spans, "asked_s": asked_s}
+    summary = (
+        f"{raw['failed']:,} of {raw['signings']:,} signatures fail, {raw['over_50_ms']:,} wait"
+    )
+    return {"name": name, "summary": summary, "spans": spans, "requests_s": requests_s}
 
 
-def road(line: Mapping[str, Any]) -> dict[str, Any]:
-    """One bar."""
+def method(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one bar."""
     wall_ms: Sequence[float] = line["raw"]["wall_ms"]
     return {
-        "name": _ROADS[line["contender"]],
+        "name": _METHODS[line["contender"]],
         "ours": line["contender"].startswith("bridge"),
         "runs": len(wall_ms),
         "median_ms": round(statistics.median(wall_ms), 1),

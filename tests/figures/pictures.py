@@ -1,4 +1,4 @@
-"""All pictures by name, and how each is drawn."""
+"""All pictures by name, and the functions that draw them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIAGRAMS: Mapping[str, Callable[[Theme], str]] = {
 
 
 def files(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """File name and content of each of these pictures, in both themes.
+    """Return file name and content of each of these pictures, in both themes.
 
     Charts need matplotlib; the others need nothing.
     """

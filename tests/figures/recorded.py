@@ -1,7 +1,7 @@
-"""What `demo` and `doctor` show on a terminal: recorded there, and drawn.
+"""Output of `demo` and `doctor` on a terminal: recorded, and drawn.
 
-A recording keeps the times that it took; `steadied` puts marks in place of them, and of all else
-that differs from run to run, so that a later recording can be held against it.
+A recording has the times of its run; `steadied` replaces them, and all else that differs between
+runs, so that a later recording can be compared.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from terminals import Cache, on_terminal, screen
+from terminals import Character, on_terminal, screen
 
 from gcp_aws_bridge.emulator import Emulator
 
 from . import data
 from .look import MONO, TEXT, Theme, framed
 
-COLUMNS = 68  # no phone shows 80 so that they can be read
+COLUMNS = 68  # 80 columns are not legible on a phone
 ROLE = "arn:aws:iam::123456789012:role/etl"
 _PACKAGES = {"demo": ("boto3", "moto"), "doctor": ("botocore",)}
 _LINE, _CHARACTER, _BAR = 16.5, 7.53, 30.0
-# Of our own making (an emulated AWS), but shaped as what scanners for leaked keys look for.
+# Made up, of an emulated AWS, but in the format that scanners for leaked keys look for.
 _KEY = re.compile(r"\b(ASIA[A-Z0-9]{4})[A-Z0-9]{12}")
 
-Runs = list[tuple[str, str]]  # a text and the codes of its rendition
+Runs = list[tuple[str, str]]  # a text and the codes of its style
 
 
 def record(name: str) -> list[Runs]:
-    """Run the command on the emulated clouds, on a terminal; what is seen in the end."""
+    """Run the command on the emulated clouds, on a terminal, and return the final screen."""
     with Emulator() as cloud:
         cloud.add_role(ROLE)
-        cloud.unlink()  # the set-up that is forgotten most: for the doctor
+        cloud.unlink()  # the most common mistake in a set-up, for the doctor
         pod = {"PATH": os.defpath, "LANG": "C.UTF-8", "GCP_AWS_BRIDGE_ROLE_ARN": ROLE}
         command = ["-m", "gcp_aws_bridge", name]
         with on_terminal(command, columns=COLUMNS, beside={**pod, **cloud.environ}) as run:
             status = run.end()
-    assert status == (1 if name == "doctor" else 0), run.said
-    lines = [_runs(line) for line in screen(run.said, COLUMNS)]
+    assert status == (1 if name == "doctor" else 0), run.output
+    lines = [_runs(line) for line in screen(run.output, COLUMNS)]
     while not lines[-1]:
         lines.pop()
     return lines
 
 
 def keep(name: str) -> None:
-    """Record anew."""
+    """Record the command again and write the recording."""
     data.write(
         name, f"gcp-aws-bridge {name}", data.versions_here(_PACKAGES[name]), lines=record(name)
     )
 
 
 def steadied(lines: Sequence[Sequence[Sequence[str]]]) -> list[str]:
-    """The lines without colours, times, ports and keys."""
+    """Return the lines without colours, times, ports and keys."""
     told = ["".join(run[0] for run in line) for line in lines]
     masks = (
         (r" +[\d,.]+ ms$", " # ms"),
@@ -69,7 +69,7 @@ def steadied(lines: Sequence[Sequence[Sequence[str]]]) -> list[str]:
 
 
 def drawn(name: str, theme: Theme) -> str:
-    """The picture of what was recorded: a window with its lines."""
+    """Return the picture of a recording: a window with its lines."""
     document = data.read(name)
     lines: list[Sequence[Sequence[str]]] = document["lines"]
     prompt: str = document["command"]
@@ -87,7 +87,7 @@ def drawn(name: str, theme: Theme) -> str:
 
 
 def _drawn_line(line: Sequence[Sequence[str]], y: float, theme: Theme) -> Iterator[str]:
-    """A text for each run, of the length that its characters have in any font."""
+    """Return a text for each run, as long as its characters are in any font."""
     column = 0
     for said, codes in line:
         if said.strip():
@@ -104,7 +104,7 @@ def _drawn_line(line: Sequence[Sequence[str]], y: float, theme: Theme) -> Iterat
 
 
 def _look(codes: str, theme: Theme) -> str:
-    """The attributes of a rendition. See: ECMA-48, "Select graphic rendition"."""
+    """Return the attributes of a style. See: ECMA-48, "Select graphic rendition"."""
     colours: Mapping[str, str] = {
         "2": theme.faint,
         "31": theme.red,
@@ -118,8 +118,8 @@ def _look(codes: str, theme: Theme) -> str:
     return told
 
 
-def _runs(line: Sequence[Cache]) -> Runs:
-    """Caches of one rendition as one text, with nothing of this machine in it."""
+def _runs(line: Sequence[Character]) -> Runs:
+    """Return the characters of one style as one text, without names of this machine."""
     runs: Runs = []
     for codes, caches in groupby(line, key=lambda cache: cache[1]):
         said = "".join(character for character, _ in caches)

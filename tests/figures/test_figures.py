@@ -1,4 +1,4 @@
-"""The pictures are what the code makes of the data, and can be read by anybody, anywhere."""
+"""The pictures match the code and the data, and are legible on every screen and page."""
 
 from __future__ import annotations
 
@@ -38,42 +38,42 @@ def parsed(path: Path) -> ElementTree.Element:
     return ElementTree.fromstring(path.read_text(encoding="utf-8"))
 
 
-# -- what is drawn -----------------------------------------------------------------------------
+# -- files -------------------------------------------------------------------------------------
 
 
-def test_every_picture_is_there_for_light_and_for_dark_and_no_other() -> None:
+def test_each_picture_exists_for_light_and_dark_pages() -> None:
     names = sorted(f"{name}-{theme.name}.svg" for name in (*CHARTS, *DIAGRAMS) for theme in THEMES)
     assert names == [path.name for path in PICTURES]
 
 
 @pytest.mark.parametrize("name", sorted(DIAGRAMS))
-def test_a_diagram_is_what_the_code_makes(name: str) -> None:
+def test_diagram_is_what_the_code_draws(name: str) -> None:
     for file, drawn in files((name,)):
         assert drawn == (data.FOLDER / file).read_text(encoding="utf-8"), "run nox -s figures"
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_a_chart_was_made_of_the_data_that_is_there(name: str) -> None:
-    """Every byte of them is held in `nox -s figures -- --check`, which has matplotlib."""
+def test_chart_was_drawn_from_the_current_data(name: str) -> None:
+    """`nox -s figures -- --check`, which has matplotlib, compares every byte."""
     for theme in THEMES:
         described = parsed(data.FOLDER / f"{name}-{theme.name}.svg").findtext(f"{SVG}desc")
         assert data.made_by(name, data.read(name)) == described, "run nox -s figures"
 
 
 @pytest.mark.parametrize("name", [*CHARTS, *RECORDED])
-def test_a_picture_says_which_command_and_versions_made_it(name: str) -> None:
+def test_picture_names_its_command_and_versions(name: str) -> None:
     described = data.made_by(name, data.read(name))
     assert re.search(r"`(python -m tests\.|gcp-aws-bridge ).+` made with .*python \d", described)
     assert re.search(r"gcp-aws-bridge \d", described)
 
 
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
-def test_data_holds_no_path_of_a_machine_and_no_key(path: Path) -> None:
+def test_data_has_no_path_of_a_machine_and_no_key(path: Path) -> None:
     content = path.read_text(encoding="utf-8")
     assert not re.search(r"/(tmp|home|root|Users)/|\b(AKIA|ASIA)[A-Z0-9]{16}\b", content)
 
 
-# -- who can read it ---------------------------------------------------------------------------
+# -- legibility --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
@@ -87,14 +87,14 @@ def test_text_can_be_read_on_a_phone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
-def test_who_sees_no_picture_is_told_what_it_is(path: Path) -> None:
+def test_picture_has_a_description_for_screen_readers(path: Path) -> None:
     picture = parsed(path)
     assert "img" == picture.attrib["role"]
     assert picture.findtext(f"{SVG}title")
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
-def test_colours_stand_out_from_the_ground(theme: Theme) -> None:
+def test_colours_have_enough_contrast(theme: Theme) -> None:
     """WCAG 2.2: 4.5 to 1 for text (1.4.3)."""
     coloured = ("ink", "faint", "blue", "red", "green", "cyan")
     for ground in (theme.ground, theme.panel):
@@ -137,8 +137,8 @@ def seen_by(vision: str, colour: str) -> tuple[float, ...]:
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 @pytest.mark.parametrize("vision", VISIONS)
-def test_colours_that_tell_things_apart_do_so_for_every_eye(vision: str, theme: Theme) -> None:
-    """Those of one chart; hatches, dashes and words tell them apart besides."""
+def test_colours_of_a_chart_differ_for_every_colour_vision(vision: str, theme: Theme) -> None:
+    """Colours of one chart; hatches, dashes and labels distinguish the data too."""
     for one, other in combinations((theme.blue, theme.orange, theme.red), 2):
         pairs = zip(seen_by(vision, one), seen_by(vision, other), strict=True)
         assert sum((a - b) ** 2 for a, b in pairs) ** 0.5 > 0.1, (one, other)
@@ -148,7 +148,7 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_pictures_in_pages_are_there_in_both_themes_with_words_for_them() -> None:
+def test_pictures_in_pages_exist_in_both_themes_with_alternative_text() -> None:
     found = 0
     for page in pages():
         for picture in re.findall(r"<picture>(.*?)</picture>", page.read_text("utf-8"), re.S):
@@ -165,10 +165,10 @@ def test_pictures_in_pages_are_there_in_both_themes_with_words_for_them() -> Non
     assert found >= 5
 
 
-# -- what it says ------------------------------------------------------------------------------
+# -- content -----------------------------------------------------------------------------------
 
 
-def test_the_architecture_has_every_module_of_the_pipeline() -> None:
+def test_architecture_has_every_module_of_the_pipeline() -> None:
     drawn = architecture.drawn(THEMES[0])
     words = set(re.findall(r"[\w/]+", drawn))
     modules = {module for part in PIPELINE for module in architecture.modules_of(part)}
@@ -177,31 +177,31 @@ def test_the_architecture_has_every_module_of_the_pipeline() -> None:
     assert {f"{name}/" for name in packages} <= words
 
 
-def test_arrows_are_those_that_no_way_round_makes_needless() -> None:
-    graph = {"cli": {"cell", "sts"}, "cell": {"sts"}, "doctor": {"sts"}}
-    assert [("cli", "cell"), ("cell", "sts"), ("doctor", "sts")] == architecture.arrows(graph)
+def test_arrows_are_the_transitive_reduction() -> None:
+    graph = {"cli": {"cache", "sts"}, "cache": {"sts"}, "doctor": {"sts"}}
+    assert [("cli", "cache"), ("cache", "sts"), ("doctor", "sts")] == architecture.arrows(graph)
 
 
-def test_an_import_that_the_picture_has_no_room_for_is_an_error() -> None:
+def test_import_without_room_in_the_picture_is_an_error() -> None:
     with pytest.raises(ValueError, match="base imports cli, and there is no room"):
-        architecture._way(architecture._places(), "base", "cli")
+        architecture._arrow_between(architecture._places(), "base", "cli")
     with pytest.raises(ValueError, match="emulator imports base"):
-        architecture._way(architecture._places(), "emulator", "base")
+        architecture._arrow_between(architecture._places(), "emulator", "base")
 
 
-def test_the_emulator_sees_the_two_requests_of_the_story(gke_pod: GkePod) -> None:
+def test_emulator_receives_the_two_requests_of_the_diagram(gke_pod: GkePod) -> None:
     gke_pod.add_role(ROLE)
     credentials = bridge.session(ROLE, region_name="us-east-1").get_credentials()
     assert credentials is not None
     assert credentials.get_frozen_credentials().access_key
-    [asked] = gke_pod.cloud.metadata.requests
-    assert f"{asked.method} {asked.path}".endswith(exchange.TOKEN_REQUEST.partition("…")[2])
+    [request] = gke_pod.cloud.metadata.requests
+    assert f"{request.method} {request.path}".endswith(exchange.TOKEN_REQUEST.partition("…")[2])
     assert [exchange.STS_REQUEST] == [request.action for request in gke_pod.cloud.sts.requests]
-    told = [step for step in exchange.STORY if isinstance(step, exchange.Message) and step.code]
-    assert [exchange.TOKEN_REQUEST, exchange.STS_REQUEST] == [step.said[0] for step in told]
+    sent = [step for step in exchange.STORY if isinstance(step, exchange.Message) and step.code]
+    assert [exchange.TOKEN_REQUEST, exchange.STS_REQUEST] == [step.lines[0] for step in sent]
 
 
-def test_spans_of_an_hour_are_what_its_steps_were() -> None:
+def test_spans_of_an_hour_match_its_steps() -> None:
     steps = [
         (0.0, 0, 0.0, 1),
         (10.0, 0, 0.01, 1),
@@ -212,31 +212,31 @@ def test_spans_of_an_hour_are_what_its_steps_were() -> None:
     raw = {"steps": steps, "failed": 4, "signings": 1200, "over_50_ms": 5}
     assert {
         "name": "x",
-        "said": "4 of 1,200 signatures fail, 5 wait",
+        "summary": "4 of 1,200 signatures fail, 5 wait",
         "spans": [
             (0, 20, "served"),
             (20, 30, "callers wait"),
             (30, 60, "signing fails"),
             (60, 3600, "served"),
         ],
-        "asked_s": [0, 20, 60],
+        "requests_s": [0, 20, 60],
     } == measuring.lane("x", raw)
 
 
-# -- what a terminal shows ---------------------------------------------------------------------
+# -- recordings of a terminal ------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
 @pytest.mark.parametrize("name", RECORDED)
-def test_the_commands_show_today_what_the_pictures_show(name: str) -> None:
+def test_output_of_the_commands_equals_the_recordings(name: str) -> None:
     if name == "doctor" and Path(machine._MOUNTED).exists():
-        pytest.skip("in a pod, whose name it says")
+        pytest.skip("in a pod, whose name is shown")
     expected = recorded.steadied(data.read(name)["lines"])
     assert expected == recorded.steadied(recorded.record(name)), "run nox -s figures -- --measure"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
-def test_a_screen_shows_what_is_left_in_the_end() -> None:
+def test_screen_has_the_final_characters() -> None:
     written = "\r\033[K- w\r\033[K\033[32mok\033[0m done\r\nabcdef\r\n12\r3"
     lines = screen(written, 5)
     assert ["ok do", "ne", "abcde", "f", "32"] == text(lines)

@@ -1,1 +1,1 @@
-"""A fleet of pods through a day: what their refreshes add up to at STS."""
+"""A fleet of pods through a day: the sum of their refreshes at STS."""

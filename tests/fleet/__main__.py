@@ -1,6 +1,6 @@
 """`python -m tests.fleet`: simulate the fleets, write docs/explanation/fleet.md and its curves.
 
-Some minutes; `--pods 2000` for a look. `nox -s figures` draws the curves.
+Takes minutes; `--pods 2000` for a quick look. `nox -s figures` draws the curves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "explanation"
 
 
 class Story(NamedTuple):
-    """One kind of role, and the time in which STS answers nothing."""
+    """One kind of role, and an outage of STS."""
 
     name: str
     life_s: float
@@ -33,7 +33,7 @@ STORIES = [
     Story("one hour", HOUR_S, 24, Outage(NOON_S, NOON_S + HOUR_S), "fleet-1h"),
     Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 1200)),
     Story("one hour", HOUR_S, 15, Outage(NOON_S, NOON_S + 600)),
-    # Its waves take days to even out: the outage comes on the fourth.
+    # Its waves take days to even out: the outage is on the fourth day.
     Story("twelve hours", 12 * HOUR_S, 96, Outage(72 * HOUR_S, 73 * HOUR_S), "fleet-12h"),
 ]
 
@@ -42,14 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     parser.add_argument("--pods", type=int, nargs="+", default=[10_000, 100_000])
     sizes: list[int] = parser.parse_args().pods
-    told = " ".join(f"{pods}" for pods in sizes)
+    counts = " ".join(f"{pods}" for pods in sizes)
     days: list[tuple[Story, Day]] = []
     for story in STORIES:
         for pods in sizes:
 
-            def progress(done: float, said: str = f"{pods:,} pods, {story.name}") -> None:
+            def progress(done: float, label: str = f"{pods:,} pods, {story.name}") -> None:
                 if sys.stderr.isatty():
-                    print(f"\r{said}: {done:4.0%}", end="", file=sys.stderr, flush=True)
+                    print(f"\r{label}: {done:4.0%}", end="", file=sys.stderr, flush=True)
 
             day = simulate(
                 pods,
@@ -61,10 +61,10 @@ def main() -> None:
             progress(1.0)
             days.append((story, day))
         if story.curve:
-            command = f"python -m tests.fleet --pods {told}"
+            command = f"python -m tests.fleet --pods {counts}"
             drawn = curve(days[-1][1], story.life_s, story.outage)
             data.write(story.curve, command, data.versions_here(), **drawn)
-    text = page(days, told)
+    text = page(days, counts)
     (DOCS / "fleet.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
 

@@ -1,4 +1,4 @@
-"""docs/explanation/fleet.md: the table, the curves, and what they mean."""
+"""docs/explanation/fleet.md: the table, the curves, and their meaning."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from .simulation import HOUR_S, Day, Outage
 
 _HEAD = """# Fleets
 
-What thousands of pods, started together, add up to at STS. `nox -s fleet` simulates them with the
-library's own refresh policy and a clock of its own, and writes this page. Every pod is busy: it
-asks as early and as often as the policy lets it, which is the worst case. A test holds the
-simulated pod against the real one, request by request.
+The load on STS of thousands of pods that start together. `nox -s fleet` simulates them with the
+library's own refresh policy and a simulated clock, and writes this page. Every pod is busy: it
+requests credentials as early and as often as the policy allows, which is the worst case. A test
+compares the simulated pod with the real one, request by request.
 
-Requests in multiples of the steady mean (every pod once in half of its credentials' life), in the
-busiest sixtieth of a life (a minute, or twelve).
+Requests are in multiples of the steady mean (every pod once in half of its credentials' lifetime),
+in the busiest sixtieth of a lifetime (a minute, or twelve).
 
 | credentials last | STS away for | pods | steady mean | first refresh | after the second \
 | in the outage | when it ends | a minute later | without credentials, on average |
@@ -30,21 +30,21 @@ peak when it ends" src="../figures/fleet-1h-light.svg">
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="../figures/fleet-12h-dark.svg">
-  <img alt="Requests at STS, credentials of twelve hours: the same outage is hardly to be seen" \
+  <img alt="Requests at STS, credentials of twelve hours: the same outage is barely visible" \
 src="../figures/fleet-12h-light.svg">
 </picture>
 
-- **Waves.** Pods that started together refresh between 35 % and 65 % of the life. From the third
-  round on no wave is above 1.5 times the mean.
-- **An outage that is shorter than the life of the credentials** ends without a burst. After two
+- **Waves.** Pods that started together refresh between 35 % and 65 % of the lifetime. After the
+  second round, no wave is above 1.5 times the mean.
+- **An outage that is shorter than the lifetime of the credentials** ends without a burst. After two
   quick retries a pod waits for up to three quarters of the time that its credentials have left
-  beyond the last ten minutes. So a fleet comes back over as long as its credentials last, not in a
+  beyond the last ten minutes. So a fleet recovers over the lifetime of its credentials, not in a
   second, and every request in the meantime is signed with valid credentials. The longer the outage
-  is compared with the life of the credentials, the steeper the return.
+  is compared with the lifetime of the credentials, the steeper the recovery.
 - **An outage that is longer** is different. After an hour all credentials of one hour have expired,
-  and callers get errors. Each pod then asks about every eight seconds, and has credentials within
+  and callers get errors. Each pod then tries about every eight seconds, and has credentials within
   fifteen seconds once STS is back. That peak is intended: to keep it at three times the mean, the
-  last pods would be without credentials for ten more minutes. To have no gap at all, ask for longer
+  last pods would be without credentials for ten more minutes. To avoid any gap, request longer
   credentials (`duration_seconds`: up to twelve hours, if the role allows it).
 
 ## STS quotas
@@ -54,9 +54,9 @@ other STS actions that are signed ([IAM and STS quotas]). It publishes no number
 `AssumeRoleWithWebIdentity`, which is not signed; take the same number, and look for `Throttling`
 errors in CloudTrail.
 
-- **Steady rate**: each set of credentials is refreshed once in half of its life, on average. That
-  is *pods x roles in use / 1,800* requests per second for credentials of one hour: one request per
-  second for 1,800 pods with one role each. A [chain](../how-to/role-chaining.md) adds an
+- **Steady rate**: on average, each set of credentials is refreshed once in half of its lifetime.
+  That is *pods x roles in use / 1,800* requests per second for credentials of one hour: one request
+  per second for 1,800 pods with one role each. A [chain](../how-to/role-chaining.md) adds an
   `AssumeRole` for each further role, in the account of the role before it.
 - **Many tenants in a process** ([tenants](../how-to/tenants.md)) share 16 threads for refreshes in
   the background. With an STS that answers in 400 ms, a process sends 40 requests per second at
@@ -75,7 +75,7 @@ errors in CloudTrail.
 
 
 def page(days: list[tuple[Any, Day]], sizes: str) -> str:
-    """The whole page; *days* with the stories that they are of."""
+    """Return the whole page; *days* has the role and the outage of each day."""
     rows = "".join(_row(story, day) for story, day in days)
     return f"{_HEAD}{rows}\n`python -m tests.fleet --pods {sizes}`, seed 1.\n{_TAIL}"
 
@@ -87,7 +87,7 @@ def _row(story: Any, day: Day) -> str:
     def peak(first_s: float, last_s: float) -> str:
         return f"{day.peak(first_s, last_s, over_s=over_s) / steady:.1f}x"
 
-    cells = [
+    columns = [
         story.name,
         f"{(outage.end_s - outage.start_s) / 60:.0f} min",
         f"{day.pods:,}",
@@ -99,11 +99,11 @@ def _row(story: Any, day: Day) -> str:
         peak(outage.end_s + 60, end_s),
         f"{day.without_s / day.pods / 60:.1f} min",
     ]
-    return f"| {' | '.join(cells)} |\n"
+    return f"| {' | '.join(columns)} |\n"
 
 
 def curve(day: Day, life_s: float, outage: Outage) -> dict[str, Any]:
-    """What its picture is drawn from: requests a second, by sixtieths of a life."""
+    """Return the data of a picture: requests per second, in sixtieths of a lifetime."""
     over_s = int(life_s / 60)
     starts = range(0, len(day.per_second), over_s)
     return {

@@ -1,8 +1,8 @@
-"""A day of many pods, event by event, with the library's refresh policy and a clock of its own.
+"""A day of many pods, event by event, with the library's refresh policy and a simulated clock.
 
-Every pod is busy: a caller comes the moment credentials are due, or an error is forgotten, which is
-the most that STS can be asked. A pod does what `_cache.Cache` does (`test_fleet.py` holds the two
-against each other), without threads: a hundred thousand caches would need as many.
+Every pod is busy: a caller comes when credentials are due, or an error has been forgotten, which is
+the highest possible load on STS. A pod behaves like `_cache.Cache` (`test_fleet.py` compares the
+two), without threads: a hundred thousand caches would need as many threads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AWAY = ExchangeError("away", code="EndpointConnectionError", retryable=True)
 
 
 class Outage(NamedTuple):
-    """STS answers nothing from *start_s* until *end_s*."""
+    """An outage of STS from *start_s* until *end_s*."""
 
     start_s: float
     end_s: float
@@ -36,11 +36,11 @@ NO_OUTAGE = Outage(0.0, 0.0)
 
 
 class Pod:
-    """One process that never stops asking for credentials.
+    """A process that never stops requesting credentials.
 
     Args:
-        life_s: Of the credentials, as the role's `duration_seconds` says.
-        jitter: Draws from [0, 1).
+        life_s: The lifetime of the credentials: the role's `duration_seconds`.
+        jitter: A function that draws from [0, 1).
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Pod:
         self._jitter = jitter
         self._kept: Kept | None = None
         self._failure: Failure | None = None
-        self._attempts = 0  # of the flight
-        self.without_s = 0.0  # how long callers had nothing valid
+        self._attempts = 0  # of the pending refresh
+        self.without_s = 0.0  # time without valid credentials
         self._nothing_from_s: float | None = None
 
     def ask(self, now_s: float, *, answered: bool) -> float:
-        """One request to STS; the instant of the next one."""
+        """Make one request to STS and return the instant of the next one."""
         policy, kept = self._policy, self._kept
         waited_for = kept is None or now_s >= kept.mandatory_s
         if waited_for and self._nothing_from_s is None:
@@ -78,7 +78,7 @@ class Pod:
         if waited_for:
             return failure.remembered_until_s
         assert kept is not None
-        # Whoever comes after the end waits, and does not wait for the back-off.
+        # A caller after the expiration waits for an attempt, without a back-off.
         return min(failure.retry_at_s, max(kept.mandatory_s, failure.remembered_until_s))
 
     def _serve(self, now_s: float) -> float:
@@ -93,11 +93,11 @@ class Pod:
 
 
 class Day(NamedTuple):
-    """What a fleet's day came to.
+    """The result of a fleet's day.
 
     Attributes:
-        per_second: Requests at STS, answered or not, by second.
-        without_s: Seconds that pods had nothing valid, all together.
+        per_second: Requests to STS, answered or not, by second.
+        without_s: Seconds without valid credentials, summed over all pods.
     """
 
     pods: int
@@ -105,7 +105,7 @@ class Day(NamedTuple):
     without_s: float
 
     def peak(self, start_s: float, end_s: float, *, over_s: int = 60) -> float:
-        """Requests a second in the busiest *over_s* seconds between the two instants."""
+        """Return requests per second in the busiest *over_s* seconds between the two instants."""
         first, last = int(start_s), int(end_s)
         return max(
             sum(self.per_second[at : at + over_s]) / over_s
@@ -113,7 +113,7 @@ class Day(NamedTuple):
         )
 
     def mean(self, start_s: float, end_s: float) -> float:
-        """Requests a second on average."""
+        """Return requests per second on average."""
         return sum(self.per_second[int(start_s) : int(end_s)]) / (int(end_s) - int(start_s))
 
 
@@ -128,7 +128,7 @@ def simulate(
     seed: int = 1,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Day:
-    """Let *pods* start together, and count what they ask of STS."""
+    """Start *pods* together, and count their requests to STS."""
     chance = random.Random(seed)
     end_s = hours * HOUR_S
     per_second = [0] * int(end_s)

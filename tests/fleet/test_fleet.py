@@ -1,4 +1,4 @@
-"""The goals of the refresh policy, on a fleet small enough for every run of the suite."""
+"""The goals of the refresh policy, with a fleet small enough for every run of the suite."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
-PODS = 4000  # fewer, and chance alone makes waves
+PODS = 4000  # with fewer, chance alone makes waves
 HALF_S = HOUR_S / 2  # between two refreshes of credentials of an hour, on average
 
 
 @pytest.mark.parametrize("outage", [Outage(0, 90), Outage(2400, 3000), Outage(2400, 9000)])
-def test_a_pod_asks_when_the_cell_does(outage: Outage) -> None:
-    """The same draws, the same instants: the simulation is of this library."""
+def test_simulated_pod_makes_the_requests_of_a_real_cache(outage: Outage) -> None:
+    """The simulation makes the same requests as a real cache with the same random numbers."""
     manual, draws = ManualWorld(), random.Random(7)
-    asked: list[float] = []
+    requests_s: list[float] = []
 
     def sts() -> AwsCredentials:
         now_s = manual.world.monotonic()
-        asked.append(now_s)
+        requests_s.append(now_s)
         if outage.covers(now_s):
             raise ExchangeError("away", code="EndpointConnectionError", retryable=True)
-        return credentials(len(asked), manual.now + timedelta(seconds=HOUR_S))
+        return credentials(len(requests_s), manual.now + timedelta(seconds=HOUR_S))
 
     cache = CredentialCache(sts, world=manual.world._replace(jitter=draws.random))
     pod, due_s = Pod(jitter=random.Random(7).random), 0.0
@@ -37,14 +37,14 @@ def test_a_pod_asks_when_the_cell_does(outage: Outage) -> None:
     while due_s < 4 * HOUR_S:
         expected.append(due_s)
         due_s = pod.ask(due_s, answered=not outage.covers(due_s))
-    while len(asked) < len(expected):
+    while len(requests_s) < len(expected):
         with contextlib.suppress(BridgeError):
             cache.get()
-        manual.advance(_until_something_is_due(cache, manual))
-    assert pytest.approx(expected, abs=1e-3) == asked[: len(expected)]
+        manual.advance(_until_next_event_s(cache, manual))
+    assert pytest.approx(expected, abs=1e-3) == requests_s[: len(expected)]
 
 
-def test_pods_that_start_together_do_not_refresh_together_for_long() -> None:
+def test_waves_of_pods_that_start_together_flatten() -> None:
     day = simulate(PODS, hours=12, start_within_s=10)
     steady = PODS / HALF_S
     assert day.peak(3 * HALF_S, 12 * HOUR_S, over_s=300) <= 1.5 * steady
@@ -53,7 +53,7 @@ def test_pods_that_start_together_do_not_refresh_together_for_long() -> None:
 @pytest.mark.parametrize(
     ("life_h", "away_s"), [(1, 600), (12, HOUR_S)], ids=["ten minutes", "an hour"]
 )
-def test_an_outage_that_credentials_outlive_ends_without_a_herd(life_h: int, away_s: float) -> None:
+def test_outage_shorter_than_the_lifetime_ends_without_a_burst(life_h: int, away_s: float) -> None:
     life_s = life_h * HOUR_S
     outage = Outage(6 * life_s, 6 * life_s + away_s)
     day = simulate(PODS, hours=8 * life_h, life_s=life_s, outage=outage)
@@ -62,16 +62,16 @@ def test_an_outage_that_credentials_outlive_ends_without_a_herd(life_h: int, awa
     assert 0 == day.without_s
 
 
-def test_an_outage_that_they_do_not_outlive_is_over_in_fifteen_seconds() -> None:
+def test_pods_recover_within_fifteen_seconds_after_a_longer_outage() -> None:
     outage = Outage(2 * HOUR_S, 4 * HOUR_S)
     day = simulate(1000, hours=5, outage=outage)
-    assert day.mean(3 * HOUR_S, 4 * HOUR_S) * 60 / 1000 <= 8  # requests a pod and minute
+    assert day.mean(3 * HOUR_S, 4 * HOUR_S) * 60 / 1000 <= 8  # requests per pod and minute
     again = sum(day.per_second[int(outage.end_s) : int(outage.end_s) + 16])
     assert 1000 == again
 
 
-def _until_something_is_due(cache: CredentialCache, manual: ManualWorld) -> float:
-    """Seconds to the next instant at which a caller would set something off."""
+def _until_next_event_s(cache: CredentialCache, manual: ManualWorld) -> float:
+    """Return the seconds to the next instant at which a caller would cause an event."""
     now_s = manual.world.monotonic()
     instants = []
     if (kept := cache.snapshot.kept) is not None:

@@ -22,7 +22,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run the frozen command line. PyInstaller finds the hook of this package by itself."""
+    """Run the frozen command line. PyInstaller gets no hook of this project."""
     folder = tmp_path_factory.mktemp("frozen")
     (folder / "bridge.py").write_text(PROGRAM)
     subprocess.run(["pyinstaller", "-y", "bridge.py"], cwd=folder, check=True, capture_output=True)
@@ -57,6 +57,6 @@ def test_an_exchange_is_made(run: Run, gke_pod: GkePod) -> None:
     assert (0, True) == (done.returncode, "Every step works." in done.stdout)
 
 
-def test_errors_are_printed_as_in_an_installed_command_line(run: Run) -> None:
+def test_errors_are_said_as_elsewhere(run: Run) -> None:
     done = run("env", "--no-cache", "--role-arn", "etl")
     assert (1, True) == (done.returncode, "[config/role-arn]" in done.stderr), done.stderr

@@ -1,1 +1,1 @@
-"""Answers of any bytes at all, from either server, through the code that reads them."""
+"""Answers of arbitrary bytes from either server, and the code that reads them."""

@@ -1,7 +1,7 @@
-"""What is fuzzed: a server on loopback that says the given bytes, and the library that asks it.
+"""The fuzzed code: a server on loopback with the given answer, and the library as its client.
 
-Whatever is said, the library gives a token or credentials that are usable, or one of its own errors
-without a secret in it. Anything else that gets out is a finding.
+For any answer, the library returns a usable token or usable credentials, or raises one of its own
+errors without a secret in it. Everything else is a finding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gcp_aws_bridge._tokens.metadata import MetadataServer
 from gcp_aws_bridge.exceptions import BridgeError
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20iLCJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSIsInN1YiI6IjEiLCJleHAiOjQxMDI0NDQ4MDB9.c2VjcmV0LXNpZ25hdHVyZQ"  # noqa: E501
-# A token that is spoilt is no secret: its signature is of other bytes.
+# A damaged token is no secret: its signature belongs to other bytes.
 SECRETS = (TOKEN, "fuzz/secret/key/of/forty/characters/0000", "fuzz-session-token-which-is-longer")
 ROLE = Role("arn:aws:iam::123456789012:role/etl", role_session_name="fuzz")
 
@@ -42,21 +42,21 @@ _KEYS = (
     b"<Expiration>2099-01-01T00:00:00Z</Expiration>"
     b"</Credentials></%s></AssumeRoleWithWebIdentityResponse>" % (_RESULT, _RESULT)
 )
-_REFUSAL = (
+_ACCESS_DENIED = (
     b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
 )
 STS_SEEDS = [
     b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" + _KEYS,
-    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n" + _REFUSAL,
-    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 0%s Jan 2026\r\n\r\n" % (b"8" * 40) + _REFUSAL,
-    b"HTTP/1.1 200 OK\r\nno header\r\n" + _KEYS,  # which urllib3 quotes in a warning
+    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n" + _ACCESS_DENIED,
+    b"HTTP/1.1 403 Forbidden\r\nDate: Thu, 0%s Jan 2026\r\n\r\n" % (b"8" * 40) + _ACCESS_DENIED,
+    b"HTTP/1.1 200 OK\r\nno header\r\n" + _KEYS,  # urllib3 quotes this in a warning
     b"HTTP/1.1 200 OK\r\nContent-Type: " + _KEYS,
     b"HTTP/1.1 200 OK\r\n\r\n" + _KEYS.replace(b"2099", b"2" * 80 + b"0:00R"),
 ]
 
 
-class Says:
-    """A server that answers every request with `answer`, and hangs up."""
+class Server:
+    """A server that answers every request with `answer` and closes the connection."""
 
     def __init__(self) -> None:
         self.answer = b""
@@ -78,48 +78,52 @@ class Says:
                 connection.sendall(self.answer)
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65536):
-                    pass  # or what is unread resets the connection under the answer
+                    pass  # unread data would reset the connection before the answer is read
 
 
 @contextlib.contextmanager
 def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
-    """One function for each server; each takes the bytes that the server says."""
-    says = Says()
-    os.environ["GCE_METADATA_HOST"] = says.address
-    os.environ["AWS_ENDPOINT_URL_STS"] = f"http://{says.address}"
-    moment = [0.0]
+    """Yield one function for each server; each takes the bytes of the answer."""
+    server = Server()
+    os.environ["GCE_METADATA_HOST"] = server.address
+    os.environ["AWS_ENDPOINT_URL_STS"] = f"http://{server.address}"
+    elapsed_s = [0.0]
 
     def sleep(seconds: float) -> None:
-        moment[0] += seconds
+        elapsed_s[0] += seconds
 
-    world = World(monotonic=lambda: moment[0], sleep=sleep)
+    world = World(monotonic=lambda: elapsed_s[0], sleep=sleep)
     metadata = MetadataServer(deadline_s=0.05, world=world)
     sts = Sts(botocore.session.Session(), "us-east-1")
     token = parse(TOKEN, origin="fuzz")
 
-    def ask_metadata(said: bytes) -> None:
-        says.answer = said
+    def fuzz_metadata(answer: bytes) -> None:
+        server.answer = answer
         with only_our_errors():
             assert isinstance(parse(metadata(), origin="fuzz"), IdToken)
 
-    def ask_sts(said: bytes) -> None:
-        says.answer = said
+    def fuzz_sts(answer: bytes) -> None:
+        server.answer = answer
         with only_our_errors():
-            given = sts.assume_role_with_web_identity(token, ROLE)
-            parts = (given.access_key_id, given.secret_access_key, given.session_token)
+            credentials = sts.assume_role_with_web_identity(token, ROLE)
+            parts = (
+                credentials.access_key_id,
+                credentials.secret_access_key,
+                credentials.session_token,
+            )
             assert all(isinstance(part, str) and part for part in parts)
-            assert isinstance(given.expiration, datetime)
-            assert given.expiration.astimezone(timezone.utc) is not None
+            assert isinstance(credentials.expiration, datetime)
+            assert credentials.expiration.astimezone(timezone.utc) is not None
 
     try:
-        yield {"metadata": ask_metadata, "sts": ask_sts}
+        yield {"metadata": fuzz_metadata, "sts": fuzz_sts}
     finally:
-        says.close()
+        server.close()
 
 
 @contextlib.contextmanager
 def only_our_errors() -> Iterator[None]:
-    """Whatever else is raised gets out, and is a finding."""
+    """Let every error except the library's own be a finding."""
     try:
         yield
     except BridgeError as error:

@@ -1,4 +1,4 @@
-"""The fuzzer's targets on what hypothesis makes of real answers: a few hundred in every run."""
+"""The fuzzer's targets with damaged real answers from hypothesis: a few hundred in every run."""
 
 from __future__ import annotations
 
@@ -20,37 +20,41 @@ _SETTINGS = settings(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Target]]:
+def fuzz(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Target]]:
     for name in ("GCE_METADATA_HOST", "AWS_ENDPOINT_URL_STS"):
-        monkeypatch.setenv(name, "")  # and back to what it was
+        monkeypatch.setenv(name, "")  # restored after the test
     with targets() as by_name:
         yield by_name
 
 
-def spoilt(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
-    """A real answer with some of its bytes replaced by others; or any bytes."""
+def damaged(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
+    """Draw a real answer in which other bytes replace some, or any bytes."""
 
-    def spoil(seed: bytes, at: float, length: int, others: bytes) -> bytes:
+    def damage(seed: bytes, at: float, length: int, others: bytes) -> bytes:
         start = int(at * len(seed))
         return seed[:start] + others + seed[start + length :]
 
     parts = (st.floats(0, 1), st.integers(0, 40), st.binary(max_size=20))
-    return st.builds(spoil, st.sampled_from(seeds), *parts) | st.binary(max_size=200)
+    return st.builds(damage, st.sampled_from(seeds), *parts) | st.binary(max_size=200)
 
 
 @_SETTINGS
-@given(said=spoilt(METADATA_SEEDS))
-def test_metadata_server(asked: dict[str, Target], said: bytes) -> None:
-    asked["metadata"](said)
+@given(answer=damaged(METADATA_SEEDS))
+def test_any_answer_of_the_metadata_server_gives_a_token_or_an_error(
+    fuzz: dict[str, Target], answer: bytes
+) -> None:
+    fuzz["metadata"](answer)
 
 
 @_SETTINGS
-@given(said=spoilt(STS_SEEDS))
-def test_sts(asked: dict[str, Target], said: bytes) -> None:
-    asked["sts"](said)
+@given(answer=damaged(STS_SEEDS))
+def test_any_answer_of_sts_gives_credentials_or_an_error(
+    fuzz: dict[str, Target], answer: bytes
+) -> None:
+    fuzz["sts"](answer)
 
 
-@pytest.mark.parametrize("said", [*METADATA_SEEDS, *STS_SEEDS], ids=range(9))
-def test_seeds(asked: dict[str, Target], said: bytes) -> None:
-    asked["metadata"](said)
-    asked["sts"](said)
+@pytest.mark.parametrize("answer", [*METADATA_SEEDS, *STS_SEEDS], ids=range(9))
+def test_each_seed_gives_a_result_or_an_error(fuzz: dict[str, Target], answer: bytes) -> None:
+    fuzz["metadata"](answer)
+    fuzz["sts"](answer)

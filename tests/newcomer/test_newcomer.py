@@ -1,7 +1,7 @@
-"""What a newcomer does first, in an environment of their own that has the wheel and no source.
+"""The first steps of a newcomer, in a new environment with the wheel and without the source.
 
-`nox -s newcomer` runs it, and has pip take the wheel for `gcp-aws-bridge`. The tutorial is the next
-step of the same path: tests/emulated/test_tutorial.py, in that session too.
+`nox -s newcomer` runs it, and lets pip take the wheel for `gcp-aws-bridge`. The tutorial is the
+next step of the same path: tests/emulated/test_tutorial.py, in that session too.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def test_the_app_is_its_role(gke_pod):
     assert ":assumed-role/etl/" in who("{ROLE}")
 
 
-def test_a_role_that_nobody_made_is_refused(gke_pod):
+def test_unknown_role_is_denied(gke_pod):
     with pytest.raises(botocore.exceptions.CredentialRetrievalError, match="exchange/denied"):
-        who("arn:aws:iam::123456789012:role/theirs")
+        who("arn:aws:iam::123456789012:role/unknown")
 """
 Run = Callable[..., str]
 
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    """Runs a command in the newcomer's folder, with their environment's programs; its output."""
+    """Return a function that runs a command in the newcomer's folder and environment."""
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     path = os.pathsep.join([str(programs), os.defpath])
 
@@ -81,7 +81,7 @@ def run(folder: Path) -> Run:
     return run
 
 
-def test_what_is_installed_is_the_wheel(run: Run, folder: Path) -> None:
+def test_installed_package_is_the_wheel(run: Run, folder: Path) -> None:
     where = Path(run("python", "-c", "import gcp_aws_bridge; print(gcp_aws_bridge.__file__)"))
     assert where.is_relative_to(folder / "venv")
     [wheel] = Path(os.environ["PIP_FIND_LINKS"]).glob("*.whl")
@@ -92,20 +92,20 @@ def test_what_is_installed_is_the_wheel(run: Run, folder: Path) -> None:
             assert packed.read(name) == (where.parents[1] / name).read_bytes()
 
 
-def test_the_demonstration_runs_to_its_end(run: Run) -> None:
+def test_demonstration_succeeds(run: Run) -> None:
     shown = run("gcp-aws-bridge", "demo")
     assert "assumed-role/etl" in shown
     assert "✗" not in shown
 
 
 @pytest.mark.parametrize("block", [0, 1], ids=["the line", "what it replaces"])
-def test_the_examples_of_the_readme_give_the_role(run: Run, gke_pod: Emulator, block: int) -> None:
+def test_examples_of_the_readme_give_the_role(run: Run, gke_pod: Emulator, block: int) -> None:
     gke_pod.add_role(ROLE)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
     assert "assumed-role/etl" in run("python", "-c", blocks[block] + WHO)
 
 
-def test_a_test_of_ones_own_passes(run: Run, folder: Path) -> None:
+def test_test_of_a_user_passes(run: Run, folder: Path) -> None:
     run("python", "-m", "pip", "install", "--quiet", "pytest")
     (folder / "test_own.py").write_text(OWN_TEST, encoding="utf-8")
     plugin = KIT if importlib.util.find_spec(KIT) else "gcp_aws_bridge.emulator.pytest_plugin"

@@ -1,7 +1,7 @@
-"""How hard hypothesis tries: `quick` with all tests, `selection` with the
-selection of them, `thorough` where time is given.
+"""Profiles of hypothesis: `quick` with all tests, `selection` with the selection, `thorough` if
+time is given.
 
-`HYPOTHESIS_PROFILE=thorough python -m pytest tests/properties` looks for examples not seen before.
+`HYPOTHESIS_PROFILE=thorough python -m pytest tests/properties` searches new examples.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# The same examples in every run: a failure is the change's, not chance's.
+# The same examples in every run, so that a failure is due to a change.
 settings.register_profile(
     "quick", max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
 )
-# For the selection of tests that runs by default, see tests/suite.py.
+# For the selection of tests that runs by default; see tests/suite.py.
 settings.register_profile("selection", settings.get_profile("quick"), max_examples=40)
 settings.register_profile(
     "thorough",

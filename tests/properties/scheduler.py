@@ -1,8 +1,8 @@
-"""Threads that run one at a time, each until it says so: what happens next is the test's choice.
+"""Threads that run one at a time, in the order that a test chooses.
 
 A task is a real thread, so that the code under test runs unchanged. It stops wherever it reads the
 wall clock, replaces a snapshot, waits or sleeps; between two stops nothing else runs. The same
-choices give the same run, which is what lets hypothesis shrink one.
+choices give the same run, so that hypothesis can shrink it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _STUCK_S = 20  # of real time: longer than any machine takes from one stop to th
 
 
 class Gone(BaseException):
-    """Ends a task whose run is over."""
+    """Ends a task whose run has ended."""
 
 
 class Task:
-    """One thread's work, and what came of it: `value` or `error`, once it is `done`."""
+    """Work of one thread, and its result: `value` or `error`, once it is `done`."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.done = False
@@ -32,12 +32,12 @@ class Task:
 
     @property
     def ready(self) -> bool:
-        """Whether what it waits for, if anything, has come."""
+        """Return whether the task waits for nothing, or the condition that it waits for is true."""
         return not self.done and (self._may_go_on is None or self._may_go_on())
 
 
 class Scheduler:
-    """Starts tasks and lets them go on, one at a time."""
+    """Starts tasks and lets them continue, one at a time."""
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
@@ -47,13 +47,13 @@ class Scheduler:
         self._closed = False
 
     def start(self, work: Callable[[], Any]) -> Task:
-        """A task that has not run yet."""
+        """Return a new task, which has not run yet."""
         task = Task(work)
         self.tasks.append(task)
         return task
 
     def step(self, task: Task) -> None:
-        """Let *task* go on to its next stop."""
+        """Let *task* run to its next stop."""
         assert task.ready
         self._current = task
         if task._thread is None:
@@ -68,7 +68,7 @@ class Scheduler:
             self.tasks.remove(task)
 
     def stop_here(self, until: Callable[[], bool] | None = None) -> None:
-        """Called within a task: let others run, and go on when *until* holds and it is chosen."""
+        """Let other tasks run, and continue when *until* is true and this task is chosen."""
         task = self._current
         if task is None or self._closed:
             return
@@ -80,12 +80,12 @@ class Scheduler:
         task._may_go_on = None
 
     def abandon_all(self) -> None:
-        """No task is ever chosen again: they are another process's now."""
+        """Forget all tasks: they belong to another process now."""
         self._abandoned += self.tasks
         self.tasks = []
 
     def close(self) -> None:
-        """End every thread; what they do while they unwind no longer stops anywhere."""
+        """End every thread; threads that unwind do not stop anywhere."""
         self.abandon_all()
         self._closed = True
         for task in self._abandoned:
@@ -97,7 +97,7 @@ class Scheduler:
     def _run(self, task: Task) -> None:
         try:
             task.value = task._work()
-        except BaseException as error:  # noqa: BLE001 - an interrupt is an outcome, too
+        except BaseException as error:  # noqa: BLE001 - an interrupt is an outcome too
             task.error = error
         task.done = True
         self._back.release()

@@ -1,7 +1,7 @@
-"""A credential cache among callers, clocks, failures and forks that a test arranges, and its judge.
+"""A credential cache with simulated callers, clocks, failures and forks, and a judge of results.
 
-The rules are written down a second time here, from the documentation, in `Judge`. Of the code under
-test it reads only the snapshots that replace each other, at the moment when they do.
+`Judge` has the rules a second time, taken from the documentation. Of the code under test it reads
+only the snapshots, at the instants when they are replaced.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from gcp_aws_bridge._cache.state import Snapshot
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError
 
-# What docs/explanation/refresh.md promises, in seconds and shares of a life.
+# Promises of docs/explanation/refresh.md, in seconds and shares of a lifetime.
 NOT_RETURNED_S = 10.0
 EARLIEST = 0.35
-BETWEEN_ATTEMPTS_S = 1.0  # after one that failed
-BETWEEN_REQUESTS_S = 0.2  # of one attempt
+BETWEEN_ATTEMPTS_S = 1.0  # after a failed attempt
+BETWEEN_REQUESTS_S = 0.2  # within one attempt
 REQUESTS = 4
 BETWEEN_REJECTIONS_S = 30.0
 LONGEST_WAIT_S = 90.0
 STALLED_S = 3.0  # then a waiting thread makes an attempt of its own
-UNFINISHED, UNFINISHED_PAUSE_S = 3, 900.0  # beyond so many, one more in that time
+UNFINISHED, UNFINISHED_PAUSE_S = 3, 900.0  # beyond so many, one attempt in that time
 ENDING_S, ENDING_SHARE, ENDING_WAIT_S = 600.0, 0.3, 1.0
 REJECTED_WAIT_S = 3.0
 
 Threads = Literal["available", "none left", "interrupted"]
-Answer = float | BaseException  # a life in seconds, or what goes wrong
+Answer = float | BaseException  # a lifetime in seconds, or an error
 EPSILON_S = 1e-6
 
 
 class Value(NamedTuple):
-    """One set of credentials, with the instants when they were obtained."""
+    """One set of credentials, with the instants at which it was obtained."""
 
     expiration: datetime
     obtained: datetime
@@ -55,44 +55,44 @@ class Value(NamedTuple):
         return (self.expiration - self.obtained).total_seconds()
 
     def left_s(self, now: datetime, now_s: float) -> float:
-        """By both clocks."""
+        """Return the lifetime that is left by the clock that leaves less."""
         left_s = (self.expiration - now).total_seconds()
         return min(left_s, self.obtained_s + self.life_s() - now_s)
 
     def due(self, now: datetime, now_s: float) -> bool:
-        """By either clock."""
+        """Return whether a refresh is due by either clock."""
         age_s = max((now - self.obtained).total_seconds(), now_s - self.obtained_s)
         life_s = self.life_s()
         return age_s >= min(EARLIEST * life_s, life_s - NOT_RETURNED_S) - EPSILON_S
 
 
 class Call:
-    """One caller's call: what it may be given and what it may be spared, as time goes on."""
+    """One caller's call: what it may return, and what must not happen to it."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.may_get: set[int] = set()  # were valid at some instant of the call
-        self.always_servable = True  # something was valid at every instant
+        self.may_get: set[int] = set()  # credentials that were valid at some instant of the call
+        self.always_servable = True  # valid credentials existed at every instant
         self.never_rejected = True  # … and no service had rejected it
         self.never_ending = True  # … and it had more than 10 minutes of life left
-        self.had_to_go: int | None = None  # the set that had been rejected before
-        self.last_before = 0  # the newest set before
+        self.had_to_go: int | None = None  # the set that was rejected before the call
+        self.last_before = 0  # the newest set before the call
         self.makes_attempt = False  # in its own thread
         self.is_interrupted = False
         self.task: Task | None = None
 
 
 class Request:
-    """What the judge knows of an attempt."""
+    """What the judge knows about an attempt."""
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
         self.seen, self.last_s = 0, 0.0
-        self.answer: Answer | None = None  # to its last request
+        self.answer: Answer | None = None  # the answer to its last request
 
 
 class Judge:
-    """Raises `AssertionError` at the first thing that must never happen."""
+    """Raises `AssertionError` at the first violation of a rule."""
 
     def __init__(self, world: Simulation) -> None:
         self._world = world
@@ -100,41 +100,43 @@ class Judge:
         self.attempts: dict[RefreshAttempt[Any], Request] = {}
         self.calls: list[Call] = []
         self.errors: list[BaseException] = []
-        self.failed_s: float | None = None  # of the last attempt, where none succeeded since
+        self.failed_s: float | None = (
+            None  # time of the last failure, if no attempt succeeded since
+        )
         self.rejected: int | None = None
-        self._refused: set[int] = set()  # by a service, ever
+        self._refused: set[int] = set()  # credentials that a service has rejected
         self._believed_s = float("-inf")
-        self._is_late = False  # a late result replaced what the rules are about
+        self._is_late = False  # a late result replaced the newest one
         self.verdict = ""
 
     def _must(self, holds: bool, otherwise: str) -> None:
-        """Raise where that reaches the test; from within a task, the next step does."""
+        """Raise in the test's thread; a violation within a task is raised by the next step."""
         if not holds:
             self.verdict = self.verdict or otherwise
             raise AssertionError(otherwise)
 
-    # What happens.
+    # Events.
 
     def call_starts(self, call: Call) -> None:
         self.calls.append(call)
         call.had_to_go = self.rejected
         call.last_before = max(self.values, default=0)
         call.never_rejected = self._current() not in self._refused
-        self.take_note()
+        self.note_servable()
 
-    def take_note(self) -> None:
-        """Note for every call what may be returned now."""
+    def note_servable(self) -> None:
+        """Note for each call what it may return now."""
         number = self._current()
         valid = number is not None and self._servable(number)
         for call in self.calls:
             call.always_servable &= valid
             call.never_ending &= valid and not self._is_ending(number)
-            # Of attempts beside each other, a caller gets what its own attempt brought.
-            theirs = {n for n in self.values if n == number or n > call.last_before}
-            call.may_get |= {n for n in theirs if self._servable(n)}
+            # Of parallel attempts, a caller gets the result of its own.
+            candidates = {n for n in self.values if n == number or n > call.last_before}
+            call.may_get |= {n for n in candidates if self._servable(n)}
 
     def changed(self, old: Snapshot, new: Snapshot) -> None:
-        """One snapshot replaced another."""
+        """Check that one snapshot may replace another."""
         if new.pid != old.pid:
             return
         if new.attempt is not old.attempt and new.attempt is not None:
@@ -142,7 +144,7 @@ class Judge:
         if new.kept is not old.kept and new.kept is not None:
             self._kept(old, new, new.kept)
         if new.failure is not old.failure and new.failure is not None:
-            # Counted from when the attempt ended: its thread may have been stopped since.
+            # Counted from the end of the attempt: its thread may have been stopped since.
             self.failed_s = new.failure.retry_at_s - new.failure.pause_s
             self._is_late, self.rejected = False, None
 
@@ -163,7 +165,7 @@ class Judge:
         if self.failed_s is not None and old.failure is not None:
             soon = now_s < self.failed_s + BETWEEN_ATTEMPTS_S - EPSILON_S
             timed_out = old.failure.error.error_id == "exchange/timeout"
-            self._must(not soon or timed_out, "asked again too soon")
+            self._must(not soon or timed_out, "requested again too soon")
             self._must(not valid or now_s >= old.failure.retry_at_s, "did not back off")
         elif number is not None and number not in self._refused:
             self._must(self.values[number].due(now, now_s), "refreshed without need")
@@ -174,11 +176,11 @@ class Judge:
             if kept.rejected:
                 self._believed(number, old, new)
             else:
-                self.rejected = None  # nothing better came
+                self.rejected = None  # there are no others
             return
-        self._is_late = new.attempt is old.attempt  # it had been given up or taken over from
+        self._is_late = new.attempt is old.attempt  # the attempt was abandoned or replaced
         self.failed_s, self.rejected = None, None
-        self.take_note()
+        self.note_servable()
 
     def _believed(self, number: int, old: Snapshot, new: Snapshot) -> None:
         now_s = self._world.now_s
@@ -199,8 +201,8 @@ class Judge:
         if known.seen > 1:
             self._must(known.seen <= REQUESTS, "too many requests")
             self._must(now_s >= known.last_s + BETWEEN_REQUESTS_S - EPSILON_S, "no pause")
-            self._must(isinstance(known.answer, BridgeError), "tried a refusal again")
-            self._must(known.answer.retryable, "tried a refusal again")  # type: ignore[union-attr]
+            self._must(isinstance(known.answer, BridgeError), "retried an error that is final")
+            self._must(known.answer.retryable, "retried an error that is final")  # type: ignore[union-attr]
         known.last_s, known.answer = now_s, None
 
     def waits(self, task: Task | None, attempt: RefreshAttempt[Any], until_s: float) -> None:
@@ -214,18 +216,20 @@ class Judge:
             elif not call.never_rejected:
                 self._must(until_s <= began_s + REJECTED_WAIT_S + EPSILON_S, "waits long: rejected")
             else:
-                self._must(not call.never_ending, "a caller waited though something was valid")
+                self._must(
+                    not call.never_ending, "a caller waited although valid credentials existed"
+                )
                 self._must(until_s <= began_s + ENDING_WAIT_S + EPSILON_S, "waits long: ending")
 
     def forked(self) -> None:
-        """The child has what is kept, and neither threads nor attempts."""
+        """The child has the cached credentials, and neither threads nor attempts."""
         self.calls, self.attempts = [], {}
 
-    # How a call ended.
+    # The end of a call.
 
     def call_ends(self, call: Call) -> None:
         assert call.task is not None
-        self.take_note()
+        self.note_servable()
         self.calls.remove(call)
         error, value = call.task.error, call.task.value
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -234,7 +238,7 @@ class Judge:
         elif error is not None:
             self._must(isinstance(error, BridgeError), f"{error!r} got out")
             self._must("get" == call.kind, f"{call.kind} raised")
-            self._must(not call.always_servable, "an error though something was valid")
+            self._must(not call.always_servable, "an error although valid credentials existed")
             self._must(error not in self.errors, "two callers share an error")
             self.errors.append(error)
         elif isinstance(value, AwsCredentials):
@@ -247,10 +251,10 @@ class Judge:
         assert is_whole(value)
         self._must(number in call.may_get, "expired credentials were returned")
         still_bad = number == call.had_to_go == self.rejected
-        self._must(not still_bad or self._is_in_vain(), "rejected credentials were returned")
+        self._must(not still_bad or self._waited_in_vain(), "rejected credentials were returned")
 
-    def _is_in_vain(self) -> bool:
-        """Whether to wait for other credentials has been in vain."""
+    def _waited_in_vain(self) -> bool:
+        """Return whether the wait for other credentials has ended without any."""
         snapshot, now_s = self._world.cache.snapshot, self._world.now_s
         if len(snapshot.unfinished) >= UNFINISHED:
             return True
@@ -272,7 +276,7 @@ class Judge:
 
 
 class _Watched(RefreshPolicy):
-    """The default policy, which tells the judge when credentials were obtained."""
+    """The default policy, which reports to the judge when credentials are obtained."""
 
     judge: Judge
 
@@ -282,14 +286,14 @@ class _Watched(RefreshPolicy):
 
 
 class Simulation:
-    """The world of one credential cache. `close()` it."""
+    """The environment of one credential cache. `close()` it."""
 
     def __init__(self) -> None:
         self.now, self.now_s = START, 1000.0
         self.luck = 0.0
         self.pid = 1
         self.threads: Threads = "available"
-        self.asking: list[Request] = []  # requests that are not answered
+        self.pending: list[Request] = []  # requests without an answer
         self.scheduler = Scheduler()
         self._numbers = 0
         self._patch = pytest.MonkeyPatch()
@@ -310,7 +314,7 @@ class Simulation:
         self._patch.undo()
 
     def call(self, kind: str, work: Callable[[], Any]) -> Call:
-        """A caller uses the cache, and has not got anywhere yet."""
+        """Start a call of the cache, which has not run yet."""
         call = Call(kind)
         self.judge.call_starts(call)
         call.task = self.scheduler.start(work)
@@ -318,7 +322,7 @@ class Simulation:
 
     def step(self, task: Task) -> None:
         self.scheduler.step(task)
-        assert not self.judge.verdict, self.judge.verdict  # said within the task
+        assert not self.judge.verdict, self.judge.verdict  # found within a task
         call = next((call for call in self.judge.calls if call.task is task), None)
         if task.done and call is not None:
             self.judge.call_ends(call)
@@ -326,39 +330,39 @@ class Simulation:
             assert isinstance(task.error, (KeyboardInterrupt, SystemExit)), task.error
 
     def run(self, task: Task) -> None:
-        """To where it waits for something."""
+        """Run *task* until it waits for something."""
         while task.ready:
             self.step(task)
 
     def settle(self) -> None:
-        """All tasks run to where they wait for something."""
+        """Run all tasks until they wait for something."""
         while ready := [task for task in self.scheduler.tasks if task.ready]:
             self.run(ready[0])
 
     def move(self, *, wall_s: float, monotonic_s: float) -> None:
-        self.judge.take_note()
+        self.judge.note_servable()
         self.now += timedelta(seconds=wall_s)
         self.now_s += monotonic_s
-        self.judge.take_note()
+        self.judge.note_servable()
 
     def publishing(self) -> bool:
-        """Whether credentials have been answered that the cache has not seen yet."""
+        """Return whether the cache has yet to see an answer."""
         return any(
             isinstance(known.answer, float) and not attempt.done
             for attempt, known in self.judge.attempts.items()
         )
 
     def fork(self) -> None:
-        """Go on as the child, where of all threads only the one that forked is alive.
+        """Continue as the child, in which only the thread that forked exists.
 
-        No hook of Python's is run: the process id is all that changes.
+        Python runs no hook: only the process id changes.
         """
         self.scheduler.abandon_all()
-        self.asking = []
+        self.pending = []
         self.pid += 1
         self.judge.forked()
 
-    # The world as the cache sees it.
+    # What the cache uses.
 
     def _clock(self) -> datetime:
         self.scheduler.stop_here()
@@ -385,7 +389,7 @@ class Simulation:
             call.makes_attempt |= call.task is self.scheduler._current
         self.judge.request_starts(attempt)
         known = self.judge.attempts[attempt]
-        self.asking.append(known)
+        self.pending.append(known)
         self.scheduler.stop_here(lambda: known.answer is not None)
         if not isinstance(known.answer, float):
             assert known.answer is not None
@@ -394,7 +398,7 @@ class Simulation:
         return credentials(self._numbers, self.now + timedelta(seconds=known.answer))
 
     def _wait(self, attempt: RefreshAttempt[Any], timeout_s: float) -> None:
-        """As `RefreshAttempt.wait`, while the scheduler lets other threads run."""
+        """Wait as `RefreshAttempt.wait`, while the scheduler lets other threads run."""
         woken: list[bool] = []
         until_s = self.now_s + max(0.0, timeout_s)
         attempt._when_done(lambda: woken.append(True))
@@ -407,7 +411,7 @@ class Simulation:
             __slots__ = ()
 
             def replace(self, old: Snapshot, new: Snapshot) -> bool:
-                world.scheduler.stop_here()  # others may be faster
+                world.scheduler.stop_here()  # other threads may be faster
                 replaced = super().replace(old, new)
                 if replaced:
                     world.judge.changed(old, new)

@@ -1,14 +1,13 @@
-"""Any events in any order: nothing expired is returned, one exchange at a time, all callers return.
+"""Events in any order: no expired credentials, one exchange at a time, every caller returns.
 
-Hypothesis writes the stories: callers that stop between any two of their steps, clocks that jump,
-answers of every kind, interrupts, threads that cannot be started, forks. `Judge` says what must
-hold.
+Hypothesis generates the histories: callers that stop between any two steps, clocks that jump, all
+kinds of answers, interrupts, threads that cannot be started, forks. `Judge` has the rules.
 
-The bound on requests. After an attempt that failed the next one starts 1 s later at the earliest,
-and while something valid lasts after the drawn back-off; after one that succeeded, when 35 % of the
-life are over by either clock, or a service rejected the credentials (believed every 30 s at most).
-An attempt has one request, and up to four, 0.2 s apart, only while a caller has nothing valid. A
-caller that waited for 3 s makes one more attempt, three at most beside the first.
+The bound on requests: after a failed attempt, the next one starts 1 s later at the earliest, and
+while valid credentials exist after the back-off; after a successful one, when 35 % of the lifetime
+have passed by either clock, or when a service rejected the credentials (once in 30 s at most). An
+attempt makes one request, or up to four, 0.2 s apart, only while a caller has nothing valid. A
+caller that has waited for 3 s makes one more attempt, three at most beside the first.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from gcp_aws_bridge.exceptions import ExchangeError, TokenUnavailable
 _CALLERS = 5
 _PICK = st.integers(0, 7)
 _SECONDS = st.sampled_from([0.1, 1.0, 2.0, 5.0, 61.0, 91.0, 1700.0, 3000.0, 3592.0, 40_000.0])
-# `_exchange` gives nothing that ends within the minute; roles allow up to twelve hours.
+# `_exchange` returns no credentials that expire within the minute; roles allow up to twelve hours.
 _LIVES = st.sampled_from([61.0, 900.0, 3600.0, 43_200.0])
 
 
@@ -41,15 +40,15 @@ def _trouble() -> st.SearchStrategy[BaseException]:
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Rules are what the world may do; the end of a story checks that it can always end well."""
+    """Rules are the possible events; the end of a history checks that every caller returns."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world = Simulation()
 
     @initialize(age_s=st.sampled_from([None, 0.0, 1700.0, 1700.0, 2400.0, 3592.0]))
-    def story_begins(self, age_s: float | None) -> None:
-        """With nothing, or with what an hour's credentials are at that age."""
+    def history_begins(self, age_s: float | None) -> None:
+        """Start without credentials, or with credentials of one hour at that age."""
         if age_s is not None:
             self._the_next_caller_is_served()
             self.world.move(wall_s=age_s, monotonic_s=age_s)
@@ -68,8 +67,8 @@ class CacheMachine(RuleBasedStateMachine):
 
     @precondition(_has_room)
     @rule(steps=st.integers(1, 4))
-    def callers_come_together(self, steps: int) -> None:
-        """As many as there may be, each as far as that: to the same clock, or the same lock."""
+    def callers_start_together(self, steps: int) -> None:
+        """Start as many callers as possible and stop all at the same step."""
         for _ in range(_CALLERS - len(self.world.judge.calls)):
             task = self.world.call("get", self.world.cache.get).task
             for _ in range(steps):
@@ -87,7 +86,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(task.ready for task in self.world.scheduler.tasks))
     @rule(pick=_PICK, steps=st.sampled_from([1, 1, 2, 3, 100]))
-    def go_on(self, pick: int, steps: int) -> None:
+    def task_continues(self, pick: int, steps: int) -> None:
         ready = [task for task in self.world.scheduler.tasks if task.ready]
         task = ready[pick % len(ready)]
         for _ in range(steps):
@@ -95,28 +94,28 @@ class CacheMachine(RuleBasedStateMachine):
                 self.world.step(task)
 
     @rule()
-    def everybody_goes_on(self) -> None:
+    def all_tasks_continue(self) -> None:
         self.world.settle()
 
     # Answers.
 
-    @precondition(lambda self: self.world.asking)
+    @precondition(lambda self: self.world.pending)
     @rule(pick=_PICK, answer=_LIVES | _trouble(), at_once=st.booleans())
     def answer(self, pick: int, answer: Answer, at_once: bool) -> None:
-        asking = self.world.asking
-        asking.pop(pick % len(asking)).answer = answer
+        pending = self.world.pending
+        pending.pop(pick % len(pending)).answer = answer
         if at_once:
             self.world.settle()
 
-    # The machine's own state. A process that sleeps for most of a life just between the answer and
-    # its publication (microseconds) has a test of its own, test_cell_stories.py.
+    # The machine's own state. For a process that sleeps most of a lifetime between an answer and
+    # its storage (microseconds), see test_cache_stories.py.
 
     def _time_may_jump(self) -> bool:
         return not self.world.publishing()
 
     @precondition(_time_may_jump)
     @rule(seconds=_SECONDS)
-    def time_goes_on(self, seconds: float) -> None:
+    def time_passes(self, seconds: float) -> None:
         self.world.move(wall_s=seconds, monotonic_s=seconds)
 
     @precondition(_time_may_jump)
@@ -135,7 +134,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.world.move(wall_s=0, monotonic_s=seconds)
 
     @rule(luck=st.sampled_from([0.0, 0.5, 0.999]))
-    def chance_changes(self, luck: float) -> None:
+    def jitter_changes(self, luck: float) -> None:
         self.world.luck = luck
 
     @rule(threads=st.sampled_from(["available", "available", "none left", "interrupted"]))
@@ -146,21 +145,25 @@ class CacheMachine(RuleBasedStateMachine):
     def process_forks(self) -> None:
         self.world.fork()
 
-    # The end of every story.
+    # The end of every history.
 
     def teardown(self) -> None:
         try:
-            self._nobody_waits_for_ever()
+            self._every_caller_returns()
             self._every_attempt_ends()
             self._the_next_caller_is_served()
         finally:
             self.world.close()
 
-    def _nobody_waits_for_ever(self) -> None:
-        """With no answer at all, a caller waits for one attempt at most, and no longer."""
+    def _every_caller_returns(self) -> None:
+        """Without any answer, a caller waits for one attempt at most."""
         world = self.world
         world.threads = "available"
-        for wait_s in (0.0, REJECTED_WAIT_S, LONGEST_WAIT_S):  # the short wait may come before
+        for wait_s in (
+            0.0,
+            REJECTED_WAIT_S,
+            LONGEST_WAIT_S,
+        ):  # the short wait may precede the long one
             world.move(wall_s=wait_s, monotonic_s=wait_s)
             world.settle()
         waiting = [call.kind for call in world.judge.calls if not call.makes_attempt]
@@ -168,7 +171,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     def _every_attempt_ends(self) -> None:
         world = self.world
-        while world.asking or world.scheduler.tasks:
+        while world.pending or world.scheduler.tasks:
             self._all_are_answered()
             world.move(wall_s=5, monotonic_s=5)
             world.settle()
@@ -176,7 +179,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     def _the_next_caller_is_served(self) -> None:
         world = self.world
-        world.move(wall_s=2, monotonic_s=2)  # what is remembered of a failure
+        world.move(wall_s=2, monotonic_s=2)  # the time for which a failure is kept
         call = world.call("get", world.cache.get)
         world.settle()
         self._all_are_answered()
@@ -185,9 +188,9 @@ class CacheMachine(RuleBasedStateMachine):
         assert isinstance(call.task.value, AwsCredentials)
 
     def _all_are_answered(self) -> None:
-        for request in self.world.asking:
+        for request in self.world.pending:
             request.answer = 3600.0
-        self.world.asking = []
+        self.world.pending = []
 
 
 TestCache = CacheMachine.TestCase

@@ -1,4 +1,4 @@
-"""Stories of the kind that test_cache_machine.py tells by the thousand: those worth a name."""
+"""Named histories of the kind that test_cache_machine.py generates by the thousand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0
-WALL_CLOCK, REPLACE = 1, 3  # how many steps `get` takes to stop there, where something is kept
+WALL_CLOCK, REPLACE = 1, 3  # steps of `get` up to there, with cached credentials
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def world() -> Iterator[Simulation]:
 
 
 def get(world: Simulation, *, steps: int | None = None) -> Call:
-    """Somebody asks for credentials, and comes as far as that."""
+    """Start a call of `get`, and run it for so many steps."""
     call = world.call("get", world.cache.get)
     assert call.task is not None
     if steps is None:
@@ -42,11 +42,11 @@ def get(world: Simulation, *, steps: int | None = None) -> Call:
 
 def answer(world: Simulation, what: Answer) -> None:
     world.settle()
-    world.asking.pop().answer = what
+    world.pending.pop().answer = what
     world.settle()
 
 
-def refused() -> ExchangeError:
+def denied() -> ExchangeError:
     return ExchangeError("no", code="AccessDenied")
 
 
@@ -64,35 +64,37 @@ def result(call: Call) -> AwsCredentials:
     return call.task.value
 
 
-def test_callers_on_their_way_to_a_refresh_that_fails_do_not_each_try_again(
+def test_callers_that_join_a_failed_refresh_do_not_retry_it(
     world: Simulation,
 ) -> None:
     have_credentials(world, age_s=HOUR_S / 2 + 1200)
     late = [get(world, steps=REPLACE) for _ in range(3)]
     get(world)
-    (flight,) = [task for task in world.scheduler.tasks if task not in [c.task for c in late]]
-    world.run(flight)
-    world.asking.pop().answer = refused()
-    world.run(flight)
+    (refresh,) = [task for task in world.scheduler.tasks if task not in [c.task for c in late]]
+    world.run(refresh)
+    world.pending.pop().answer = denied()
+    world.run(refresh)
     world.settle()
-    assert [] == world.asking
+    assert [] == world.pending
 
 
-def test_what_ended_on_its_way_to_the_cell_is_not_given_out(world: Simulation) -> None:
+def test_credentials_that_expired_before_they_were_stored_are_not_returned(
+    world: Simulation,
+) -> None:
     call = get(world)
     world.settle()
-    (flight,) = world.asking
-    flight.answer = HOUR_S
+    (request,) = world.pending
+    request.answer = HOUR_S
     (task,) = [task for task in world.scheduler.tasks if task.ready]
-    world.step(task)  # the answer has come; it is about to be kept
-    world.move(wall_s=9 * HOUR_S, monotonic_s=0)  # the lid is closed, and opened in the morning
-    world.asking = []
+    world.step(task)  # the answer has arrived, and is not stored yet
+    world.move(wall_s=9 * HOUR_S, monotonic_s=0)  # the machine is suspended for a night
+    world.pending = []
     world.settle()
     answer(world, HOUR_S)
     assert result(call).expiration > world.now
 
 
-def test_a_forked_child_gets_what_was_rejected_where_there_is_nothing_else(
+def test_forked_child_gets_rejected_credentials_if_no_others_exist(
     world: Simulation,
 ) -> None:
     have_credentials(world, age_s=HOUR_S / 2 + 1200)
@@ -102,15 +104,17 @@ def test_a_forked_child_gets_what_was_rejected_where_there_is_nothing_else(
     world.settle()
     world.call("reject", lambda: world.cache.reject(rejected.credentials.access_key_id))
     world.settle()
-    world.asking.pop().answer = refused()
-    (flight,) = world.scheduler.tasks
+    world.pending.pop().answer = denied()
+    (refresh,) = world.scheduler.tasks
     while world.judge.failed_s is None:
-        world.step(flight)
-    world.fork()  # between the failure and its end
+        world.step(refresh)
+    world.fork()  # between the failure and the end of the attempt
     assert rejected.credentials == result(get(world))
 
 
-def test_caller_who_waits_while_it_is_rejected_again_gets_it_3_s_later(world: Simulation) -> None:
+def test_caller_that_waits_during_a_second_rejection_gets_the_credentials_after_3_s(
+    world: Simulation,
+) -> None:
     kept = have_credentials(world, age_s=0)
 
     def reject() -> None:
@@ -121,10 +125,11 @@ def test_caller_who_waits_while_it_is_rejected_again_gets_it_3_s_later(world: Si
     reject()
     first, second = get(world), get(world)
     assert second.task is not None
+    world.settle()  # the exchange begins, and both wait for it
     world.move(wall_s=LONGEST_WAIT_S, monotonic_s=LONGEST_WAIT_S)
     world.run(first.task)
     assert kept == result(first)
-    # Time went by that nobody waited, as in a frozen process: the attempt has 3 s more.
+    # Time passed without a waiting caller, as in a frozen process: the attempt has 3 s more.
     world.move(wall_s=STALLED_S, monotonic_s=STALLED_S)
     assert kept == world.cache.peek()
     reject()

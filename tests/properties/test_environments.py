@@ -1,7 +1,7 @@
-"""Requests that differ only by the environment: never shared where identity or address differ.
+"""Requests that differ only in the environment share nothing if identity or address differ.
 
-The oracle knows no list of variables: what an environment gives is seen by asking in it with
-nothing shared, at two clouds that show whose token came, and to which cloud.
+The oracle needs no list of variables: it makes an exchange in each environment without sharing,
+with two clouds that show whose token arrived, and at which cloud.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ VARIABLES = st.fixed_dictionaries(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": st.sampled_from([None, "false"]),
     }
 )
-# What neither identity nor address depends on.
+# Variables that affect neither identity nor address.
 IRRELEVANT = st.fixed_dictionaries(
     {
         "AWS_ACCESS_KEY_ID": st.sampled_from([None, "AKIA1", "AKIA2"]),
@@ -68,7 +68,7 @@ SOURCES = {
 
 class Environment(NamedTuple):
     variables: dict[str, str | None]
-    tenant: str  # whose folder is the working directory
+    tenant: str  # its folder is the working directory
 
     def enter(self, site: Site, **more: Any) -> None:
         clouds = {"one": site.one, "two": site.two, "other": site.other}
@@ -85,7 +85,7 @@ class Environment(NamedTuple):
 ENVIRONMENTS = st.builds(Environment, VARIABLES, st.sampled_from("ab"))
 
 
-def asked(source: Any) -> Any:
+def obtained(source: Any) -> Any:
     """Return credentials, or the class of the error that the environment leads to."""
     try:
         made = bridge.credentials(ROLE, token_source=source)
@@ -100,38 +100,38 @@ def outcome(made: Any) -> Any:
 
 
 def alone(site: Site, environ: Environment, source: Any) -> Any:
-    """Return what *environ* gives where nothing is shared."""
+    """Return the result in *environ* without sharing."""
     forget()
     environ.enter(site)
     try:
-        return outcome(asked(source))
+        return outcome(obtained(source))
     finally:
         forget()
 
 
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-@settings(max_examples=settings.default.max_examples // 15)  # of real exchanges
+@settings(max_examples=settings.default.max_examples // 15)  # real exchanges are slow
 @given(first=ENVIRONMENTS, second=ENVIRONMENTS, noise=IRRELEVANT)
-def test_environments_share_credentials_only_where_they_mean_the_same(
+def test_environments_share_credentials_only_with_the_same_identity_and_address(
     site: Site, source: Any, first: Environment, second: Environment, noise: dict[str, Any]
 ) -> None:
     with environment({}):
         wanted = [alone(site, environ, source) for environ in (first, second)]
         first.enter(site)
-        one = asked(source)
+        one = obtained(source)
         second.enter(site)
-        two = asked(source)
+        two = obtained(source)
         assert wanted == [outcome(one), outcome(two)]
 
         first.enter(site, **noise)
         before = site.exchanges
-        again = asked(source)
+        again = obtained(source)
         if not isinstance(one, type):
             assert (before, access_key(one)) == (site.exchanges, access_key(again))
 
         second.enter(site)
-        if not isinstance(one, type):  # a refresh of the first, in the environment of the second
+        if not isinstance(one, type):  # refresh the first in the environment of the second
             assert one.reject(access_key(one))
             assert wanted[0] == outcome(one)
         forget()

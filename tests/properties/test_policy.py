@@ -1,5 +1,5 @@
-"""Trust policies against the emulated STS, which has an evaluator of its own; and whatever text
-there is in one, written down and read back by others.
+"""Trust policies: `policy/` and the emulated STS, which has its own evaluator, agree; any text
+survives writing and reading by other tools.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SUBJECTS = ("system:serviceaccount:default:etl", "system:serviceaccount:default:
 
 
 class Clouds:
-    """A role in the emulated clouds, and the tokens that their STS admits."""
+    """A role in the emulated clouds, with the decision of its real STS."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.cloud = cloud
@@ -100,7 +100,7 @@ _claims = _of_google | _of_cluster
 
 
 def _mangled(text: str) -> st.SearchStrategy[str]:
-    """*text*, or what is like it in case or to a wildcard."""
+    """Yield *text*, and texts that differ in case or look like a wildcard."""
     at = st.integers(0, len(text))
     return (
         st.sampled_from((text, text.upper(), text.lower(), f"{text} ", f"*{text[3:]}"))
@@ -152,7 +152,7 @@ def _often(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.Sea
 
 
 def _compared(claims: Mapping[str, Any]) -> st.SearchStrategy[tuple[str, Any]]:
-    """A key, mostly of this token, and values for it, mostly like what it has."""
+    """Draw a key, mostly one of this token, and values, mostly like those of the token."""
     values = [claims["sub"], *claims["aud"]] if CLUSTER in claims["iss"] else []
     provider = CLUSTER if values else GOOGLE
     values = values or [claims.get("azp", claims["aud"]), claims["aud"], claims["sub"]]
@@ -192,7 +192,7 @@ def _statement(claims: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 def _cases(
     statements: Callable[[Mapping[str, Any]], st.SearchStrategy[Any]],
 ) -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any]]]:
-    """Claims, and a policy that is about them."""
+    """Draw claims, and a policy for them."""
 
     def about(claims: dict[str, Any]) -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any]]]:
         listed = st.lists(statements(claims), min_size=1, max_size=2)
@@ -206,7 +206,7 @@ def _cases(
 @pytest.mark.timeout(300)  # hundreds of requests
 @settings(max_examples=settings().max_examples * 3)
 @given(case=_cases(_statement))
-def test_evaluators_agree(clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_both_evaluators_agree(clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]) -> None:
     claims, document = case
     decision = policy.evaluate(document, claims, account_id="123456789012")
     event(f"admitted: {decision.allowed}, malformed: {bool(decision.malformed)}")
@@ -218,7 +218,7 @@ def test_evaluators_agree(clouds: Clouds, case: tuple[dict[str, Any], dict[str, 
     assert (clouds.admit(claims), False) == (decision.allowed, decision.undetermined), decision
 
 
-# What either of them, or both, leave alone.
+# Parts that one of the evaluators, or both, ignore.
 _odd_operators = (
     *("Bool", "ArnLike", "ArnNotEquals", "DateLessThan", "NotIpAddress", "BinaryEquals"),
     *("ForAnyValue:StringNotEqualsIfExists", "ForAnyValue:StringEqualsIfExists"),
@@ -262,7 +262,7 @@ def _odd_statement(claims: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any
 
 
 @given(case=_cases(_odd_statement))
-def test_unevaluated_conditions_never_admit_by_mistake(
+def test_policy_that_is_not_evaluated_is_never_reported_as_allowing(
     clouds: Clouds, case: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
     claims, document = case
@@ -283,7 +283,7 @@ def test_unevaluated_conditions_never_admit_by_mistake(
         assert clouds.admit(claims) is decision.allowed, decision
 
 
-# -- what is written ---------------------------------------------------------------------------
+# -- written policies --------------------------------------------------------------------------
 
 _audiences = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), min_size=1, max_size=80)
 _accounts = st.lists(
@@ -298,17 +298,17 @@ _subjects = st.lists(
 )
 
 
-def _built(**asked: Any) -> dict[str, Any]:
+def _built(**options: Any) -> dict[str, Any]:
     try:
-        return policy.build(**asked)
+        return policy.build(**options)
     except ConfigError:
         assume(False)
         raise
 
 
-@settings(max_examples=settings().max_examples // 3)  # a dozen exchanges each
+@settings(max_examples=settings().max_examples // 3)  # each example makes a dozen exchanges
 @given(audience=_audiences, accounts=_accounts, data=st.data())
-def test_accounts_are_admitted_and_each_single_change_is_refused(
+def test_accounts_are_admitted_and_every_changed_token_is_denied(
     clouds: Clouds, audience: str, accounts: list[str], data: st.DataObject
 ) -> None:
     document = _built(audience=audience, service_accounts=accounts)
@@ -330,7 +330,7 @@ def test_accounts_are_admitted_and_each_single_change_is_refused(
 
 
 @given(audience=st.sampled_from(AUDIENCES), subjects=_subjects)
-def test_a_clusters_accounts_are_admitted_and_each_single_change_is_refused(
+def test_accounts_of_a_cluster_are_admitted_and_every_changed_token_is_denied(
     clouds: Clouds, audience: str, subjects: list[str]
 ) -> None:
     document = policy.build(
@@ -361,14 +361,14 @@ def _is_refused(clouds: Clouds, document: dict[str, Any], claims: dict[str, Any]
 
 
 @given(claims=_of_google)
-def test_the_statement_for_a_token_admits_it(clouds: Clouds, claims: dict[str, Any]) -> None:
+def test_statement_for_a_token_admits_it(clouds: Clouds, claims: dict[str, Any]) -> None:
     document = policy.policy_of(policy.statement_for(claims))
     clouds.cloud.add_role(ROLE, document)
     assert policy.evaluate(document, claims).allowed
     assert clouds.admit(claims)
 
 
-# -- whatever text it is -----------------------------------------------------------------------
+# -- any text ----------------------------------------------------------------------------------
 
 _SNIPPETS = ('"', "\\", "${", "%{", "$${", "}", "\n", "\r", "\t", "'", "#", ": ", "- ", "!Ref x")
 _SNIPPETS += (
@@ -408,7 +408,7 @@ _wild_documents = st.builds(
 
 
 def _rendered(document: dict[str, Any], form: str) -> str | None:
-    """The text; None where it is refused."""
+    """Return the text, or None if the form cannot have it."""
     try:
         return policy.render(document, form)
     except ConfigError as error:
@@ -416,7 +416,7 @@ def _rendered(document: dict[str, Any], form: str) -> str | None:
 
 
 @given(audience=_wild, account=_wild)
-def test_values_are_kept_or_rejected(audience: str, account: str) -> None:
+def test_value_is_escaped_or_an_error(audience: str, account: str) -> None:
     document = _built(audience=audience, service_accounts=[NUMBERS[0]])
     for form, read in (("json", json.loads), ("terraform", _hcl), ("cloudformation", _template)):
         text = _rendered(document, form)
@@ -460,7 +460,7 @@ def _hcl(text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What hcl2 leaves in quotes and escapes."""
+    """Return *value* without the quotes and escapes that hcl2 leaves."""
     if isinstance(value, dict):
         return {
             _plain(key): _plain(member) for key, member in value.items() if key != "__is_block__"
@@ -475,7 +475,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.skipif(not shutil.which("terraform"), reason="Terraform is not installed")
 @settings(max_examples=5)
 @given(documents=st.lists(_wild_documents, min_size=30, max_size=40))
-def test_terraform_reads_it_and_changes_no_format(
+def test_terraform_reads_the_file_and_leaves_its_format(
     documents: list[dict[str, Any]],
 ) -> None:
     texts = [_rendered(document, "terraform") for document in documents]
@@ -485,7 +485,7 @@ def test_terraform_reads_it_and_changes_no_format(
         main = Path(folder, "main.tf")
         objects = ", ".join(_object(text) for text, _ in kept)
         main.write_text(f"locals {{\n  all = [{objects}]\n}}\n", encoding="utf-8")
-        # In base64, since the console prints strings in escapes of its own.
+        # In base64, since the console prints strings with its own escapes.
         printed = _terraform(folder, "console", stdin="base64encode(jsonencode(local.all))")
         assert [one for _, one in kept] == json.loads(base64.b64decode(json.loads(printed)))
         main.write_text("\n".join(text for text, _ in kept), encoding="utf-8")
@@ -497,7 +497,7 @@ def _terraform(folder: str, *arguments: str, stdin: str = "") -> str:
         ["terraform", *arguments],
         input=stdin,
         cwd=folder,
-        # Its home is the folder, and it does not check for a newer version.
+        # Its home is the folder, and it does not check for newer versions.
         env={**os.environ, "HOME": folder, "CHECKPOINT_DISABLE": "1"},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Whatever is asked for: a role that STS's own model admits, or a ConfigError that says why not."""
+"""Any settings give a role that STS's service model accepts, or a ConfigError."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _JSON = st.recursive(
 _VARIABLES = ("ROLE_ARN", "AUDIENCE", "DURATION_SECONDS", "CHAIN", "ROLE_SESSION_NAME")
 
 
-def made(**asked: Any) -> Role | ConfigError:
+def made(**settings: Any) -> Role | ConfigError:
     try:
-        return Role(**asked)
+        return Role(**settings)
     except ConfigError as error:
         return error
 
 
-def as_sts_takes_it(role: Role) -> None:
-    """Raise where the service model of AWS would; and the rules that it leaves to the server."""
-    asked: dict[str, Any] = {
+def assert_sts_accepts(role: Role) -> None:
+    """Raise if AWS's service model would reject the role, or one of the rules of the server."""
+    parameters: dict[str, Any] = {
         "RoleArn": role.arn,
         "RoleSessionName": role.session_name,
         "WebIdentityToken": "t" * 4,
@@ -50,40 +50,40 @@ def as_sts_takes_it(role: Role) -> None:
         "PolicyArns": [{"arn": arn} for arn in role.policy_arns],
     }
     if role.policy is not None:
-        asked["Policy"] = role.policy
+        parameters["Policy"] = role.policy
         assert re.fullmatch(r"[\t\n\r\x20-\xff]{1,2048}", role.policy)
-    validate_parameters(asked, _OPERATION.input_shape)
+    validate_parameters(parameters, _OPERATION.input_shape)
     assert re.fullmatch(r"[\w+=,.@-]{2,64}", role.session_name, re.ASCII)
     assert pickle.loads(pickle.dumps(role)) == role
 
 
 @given(arn=_ARNS | st.text(), name=st.none() | st.text(), seconds=st.integers() | st.text())
-def test_what_a_role_is_made_of(arn: str, name: str | None, seconds: Any) -> None:
+def test_role_is_valid_for_sts_or_an_error(arn: str, name: str | None, seconds: Any) -> None:
     role = made(arn=arn, role_session_name=name, duration_seconds=seconds)
     if isinstance(role, ConfigError):
         assert role.fix
     else:
-        as_sts_takes_it(role)
+        assert_sts_accepts(role)
         assert role.arn == arn
 
 
 @given(document=st.dictionaries(st.text(), _JSON), as_text=st.booleans())
-def test_a_session_policy_means_what_was_written(document: dict[str, Any], as_text: bool) -> None:
+def test_session_policy_keeps_its_meaning(document: dict[str, Any], as_text: bool) -> None:
     policy = json.dumps(document) if as_text else document
     role = made(arn=ARN, policy=policy)
     if isinstance(role, ConfigError):
         assert "characters long" in str(role)
     else:
-        as_sts_takes_it(role)
+        assert_sts_accepts(role)
         assert role.policy is not None
         assert json.loads(role.policy) == document
 
 
 @given(host=st.text(max_size=300))
-def test_any_host_name_makes_a_session_name(host: str) -> None:
+def test_any_host_name_gives_a_valid_session_name(host: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.gethostname", lambda: host)
-        as_sts_takes_it(Role(ARN))
+        assert_sts_accepts(Role(ARN))
 
 
 @given(
@@ -92,18 +92,18 @@ def test_any_host_name_makes_a_session_name(host: str) -> None:
         _ARNS | st.text() | st.integers().map(str),
     ),
     profile=st.dictionaries(st.sampled_from(["gcp_role_arn", "gcp_chain"]), _ARNS | st.text()),
-    given_arn=st.none() | _ARNS,
+    arn_argument=st.none() | _ARNS,
 )
-def test_settings_from_anywhere(
-    environ: dict[str, str], profile: dict[str, str], given_arn: str | None
+def test_settings_from_any_place_give_a_role_or_an_error(
+    environ: dict[str, str], profile: dict[str, str], arn_argument: str | None
 ) -> None:
     try:
-        role = resolve({"arn": given_arn}, environ=environ, profile=profile)
+        role = resolve({"arn": arn_argument}, environ=environ, profile=profile)
     except ConfigError:
         return
     if role is None:
-        assert given_arn is None
+        assert arn_argument is None
         return
-    as_sts_takes_it(role)
-    if given_arn is not None:
-        assert role.arn == given_arn  # what is said in the program goes first
+    assert_sts_accepts(role)
+    if arn_argument is not None:
+        assert role.arn == arn_argument  # arguments take precedence

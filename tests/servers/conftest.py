@@ -24,7 +24,7 @@ PATIENCE_S = 60
 
 
 class Servers:
-    """Starts servers in a pod whose STS takes `SLOW_S` seconds, and moves the time of both."""
+    """Starts servers in a pod whose STS takes `SLOW_S` seconds, and moves the clocks of both."""
 
     def __init__(self, pod: GkePod, folder: Path) -> None:
         self.pod = pod
@@ -41,9 +41,9 @@ class Servers:
 
     @contextlib.contextmanager
     def running(self, command: Sequence[str | Path], **environ: str) -> Iterator[subprocess.Popen]:
-        """Run a server, which has to end within 30 s of SIGTERM.
+        """Run a server, which must end within 30 s of SIGTERM.
 
-        uWSGI loses the signal until its master loop runs, which may be after the first answer.
+        uWSGI loses the signal until its main loop runs, which may be after the first answer.
         """
         paths = [str(PROGRAMS), *(path for path in sys.path if path)]
         own = {"AHEAD_FILE": str(self.folder / "ahead"), "PYTHONPATH": os.pathsep.join(paths)}
@@ -65,31 +65,31 @@ class Servers:
                     print((self.folder / "log").read_text(encoding="utf-8"))
 
     def use_each_process(self, work: Callable[[], Any], processes: int, forks: bool) -> None:
-        """Take processes through their first exchange, a refresh and the end of all credentials.
+        """Take processes through a first exchange, a refresh and the expiration of all credentials.
 
         Args:
-            work: Has one of the processes sign a request; returns what `web.seen` does.
-            forks: The processes are forked from one that has begun an exchange of its own.
+            work: Lets one of the processes sign a request; returns the result of `web.seen`.
+            forks: The processes are forked from one that has begun its own exchange.
         """
         first = each_process(work, processes)
         assert {True} == {":assumed-role/etl/" in each["arn"] for each in flat(first)}
         made = self.pod.exchanges
-        # gevent copies greenlets to a forked process: an exchange that is under way in the one that
-        # forks is completed there and in each copy.
+        # gevent copies greenlets to a forked process: a pending exchange of the parent is completed
+        # in the parent and in each copy.
         assert made in (range(1, 2 * processes + 2) if forks else [processes])
-        self.travel(2400)  # a refresh is due; what is valid is served meanwhile
+        self.travel(2400)  # a refresh is due; the old credentials are still valid
         replaced: set[int] = set()
         while len(replaced) < processes:
             for pid, answers in each_process(work, processes).items():
                 if first[pid][0]["key"] != answers[-1]["key"]:
                     replaced.add(pid)
         assert made + processes == self.pod.exchanges
-        self.travel(7200)  # nothing is valid: callers wait for one exchange in each process
+        self.travel(7200)  # all have expired: callers wait for one exchange in each process
         last = each_process(work, processes)
         assert made + 2 * processes == self.pod.exchanges
         for answers in last.values():
             assert 1 == len({answer["key"] for answer in answers})
-            # Another thread or greenlet runs every 10 ms, unless the exchange stops all.
+            # Another thread or greenlet runs every 10 ms, unless the exchange blocks all.
             assert max(answer["ticks"] for answer in answers) > 10
 
 
@@ -108,7 +108,7 @@ def free_port() -> int:
 
 
 def ask(url: str) -> Any:
-    """Return what the server at *url* answers, once it listens."""
+    """Return the answer of the server at *url*, once it listens."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -125,7 +125,7 @@ def flat(answers: dict[int, list[Any]]) -> list[Any]:
 
 
 def each_process(work: Callable[[], Any], processes: int) -> dict[int, list[Any]]:
-    """Do *work* eight times at once until as many *processes* have answered, by process id."""
+    """Run *work* eight times in parallel until *processes* have answered; return answers by pid."""
     answers: dict[int, list[Any]] = {}
     with ThreadPoolExecutor(8) as pool:
         for _ in range(30):

@@ -1,4 +1,4 @@
-"""Real Celery workers: greenlets in one process, and processes that are forked."""
+"""Real Celery workers: greenlets in one process, and forked processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sender(servers: Servers, patch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(("pool", "processes"), [("gevent", 1), ("prefork", 2)])
-def test_each_process_makes_one_exchange_at_a_time_and_stops_no_other_task(
+def test_process_makes_one_exchange_at_a_time_and_blocks_no_other_task(
     servers: Servers, monkeypatch: pytest.MonkeyPatch, pool: str, processes: int
 ) -> None:
     pytest.importorskip(pool if pool == "gevent" else "billiard")

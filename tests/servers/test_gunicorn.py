@@ -1,4 +1,4 @@
-"""Real gunicorn, whose workers are threads or greenlets, with and without --preload."""
+"""Real gunicorn with threads or greenlets as workers, with and without --preload."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(worker: str, port: int, *options: str) -> list[str | Path]:
     ],
     ids=lambda value: value if isinstance(value, str) else "preload" if value else "",
 )
-def test_each_worker_makes_one_exchange_at_a_time_and_stops_nothing_else(
+def test_worker_makes_one_exchange_at_a_time_and_blocks_no_other_request(
     servers: Servers, worker: str, options: tuple[str, ...]
 ) -> None:
     pytest.importorskip("eventlet" if worker == "eventlet" else "gevent")
@@ -41,9 +41,7 @@ def test_each_worker_makes_one_exchange_at_a_time_and_stops_nothing_else(
 
 
 @pytest.mark.parametrize("worker", ["gevent", "eventlet"])
-def test_preload_without_patching_first_is_an_error_that_says_so(
-    servers: Servers, worker: str
-) -> None:
+def test_error_with_preload_before_the_patch_names_the_order(servers: Servers, worker: str) -> None:
     pytest.importorskip(worker)
     port = free_port()
     with servers.running(command(worker, port, "--preload", "--graceful-timeout", "1")):

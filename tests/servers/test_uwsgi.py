@@ -1,4 +1,4 @@
-"""Real uWSGI, whose master forks without Python's hooks, with and without threads."""
+"""Real uWSGI, whose main process forks without Python's hooks, with and without threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed")
 @pytest.mark.parametrize(
     "options", [(), ("--lazy-apps",), ("--enable-threads",)], ids=["default", "lazy", "threads"]
 )
-def test_each_worker_exchanges_for_itself_and_waits_for_no_thread_of_its_master(
+def test_worker_makes_its_own_exchange_and_waits_for_no_thread_of_its_parent(
     servers: Servers, options: tuple[str, ...]
 ) -> None:
     port = free_port()

@@ -1,6 +1,6 @@
-"""docs/reference/cli.md, from the parsers themselves.
+"""docs/reference/cli.md, generated from the parsers.
 
-Not the text of `--help`: that differs from one Python to the next, and cannot be linked to.
+The text of `--help` differs between versions of Python, and has no link targets.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ PAGE = Path(__file__).parents[2] / "docs/reference/cli.md"
 HEAD = """\
 # The command line
 
-`gcp-aws-bridge` and `python -m gcp_aws_bridge` are the same. This page is made from the parsers by
-`python -m tests.site`; a test holds it against them. What is left out on a command line comes from
-the [environment or the profile](settings.md).
+`gcp-aws-bridge` and `python -m gcp_aws_bridge` are the same. `python -m tests.site` writes this
+page from the parsers; a test compares them. Options that are missing on the command line are read
+from the [environment or the profile](settings.md).
 
-Exit status, unless a command says otherwise: 0 done, 1 an [error](errors.md) that says what to do,
-2 wrong usage, 74 standard output cannot be written, 130 interrupted, 141 the reader of standard
-output went away (`| head`), which is no error, and nothing is said.
+Exit status, unless a command has its own: 0 success, 1 an [error](errors.md) with its fix, 2 wrong
+usage, 74 standard output cannot be written, 130 interrupted, 141 the reader of standard output has
+closed it (`| head`), which is no error and has no message.
 """
 USUAL = {"positional arguments": "argument", "options": "option"}
 GUIDES = {
@@ -46,7 +46,7 @@ ROLE_OPTIONS = "credential-process", "env", "exec", "doctor"
 
 
 def text() -> str:
-    """The page."""
+    """Return the page."""
     of_roles = shared_rows()
     parts = [HEAD, "## Options of the role\n", *table("option", of_roles)]
     for name, _ in _COMMANDS:
@@ -55,14 +55,14 @@ def text() -> str:
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """The parser of one command, as it is when that command runs."""
+    """Return the parser of one command, as it is when that command runs."""
     [choices] = commands_of(_parser([name]))
     found: argparse.ArgumentParser = choices[name]
     return found
 
 
 def commands_of(parser: argparse.ArgumentParser) -> list[dict[str, Any]]:
-    """The commands below a parser: none, or one table of them."""
+    """Return the commands below a parser: none, or one table of them."""
     return [dict(action.choices or {}) for action in parser._actions if is_choice(action)]
 
 
@@ -71,7 +71,7 @@ def is_choice(action: argparse.Action) -> bool:
 
 
 def shared_rows() -> list[str]:
-    """What every command that needs a role takes alike."""
+    """Return the rows of options that all commands with a role share."""
     first, *others = (
         [row(action) for action in shown(parser_of(n)._actions)] for n in ROLE_OPTIONS
     )
@@ -79,7 +79,7 @@ def shared_rows() -> list[str]:
 
 
 def section(title: str, parser: argparse.ArgumentParser, known: list[str]) -> Iterator[str]:
-    """One command, and what is below it."""
+    """Yield the section of one command, and those of its subcommands."""
     name = title.removeprefix("gcp-aws-bridge ")
     yield f"{'###' if ' ' in name else '##'} {name}\n"
     yield f"{sentence(parser.description or '')}\n"
@@ -110,7 +110,7 @@ def table(heading: str, rows: list[str]) -> list[str]:
 
 
 def row(action: argparse.Action) -> str:
-    """An option with its value, and what it is for."""
+    """Return an option with its value and its help."""
     value = action.metavar
     if value is None and action.choices:
         value = f"{{{','.join(map(str, action.choices))}}}"
@@ -118,15 +118,15 @@ def row(action: argparse.Action) -> str:
         value = action.dest.upper()
     names = [f"`{name} {value or ''}".strip() + "`" for name in action.option_strings]
     help_text = (action.help or "") % {**vars(action), "prog": "gcp-aws-bridge"}
-    return f"| {', '.join(names) or f'`{value}`'} | {said(help_text)} |"
+    return f"| {', '.join(names) or f'`{value}`'} | {as_markdown(help_text)} |"
 
 
-def said(text: str) -> str:
-    """A parser's text on one line, as Markdown takes it: names with an underscore are code."""
+def as_markdown(text: str) -> str:
+    """Return a parser's text on one line for Markdown: names with an underscore are code."""
     line = " ".join(text.split()).replace("<", "\\<").replace("|", "\\|")
     return re.sub(r"(?<![`\w-])(\w+_\w+)(?![`\w])", r"`\1`", line)
 
 
 def sentence(text: str) -> str:
-    text = said(text)
+    text = as_markdown(text)
     return text[:1].upper() + text[1:]

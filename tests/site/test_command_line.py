@@ -1,4 +1,4 @@
-"""The page of the command line is as the parsers would have it now, and says all of them."""
+"""The page of the command line is up to date and has all options."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.skipif(not command_line.PAGE.exists(), reason="not in a
 
 
 @pytest.mark.skipif(os.name == "nt", reason="emulate has another default shell there")
-def test_the_page_is_what_would_be_written() -> None:
+def test_page_is_up_to_date() -> None:
     found = command_line.PAGE.read_text(encoding="utf-8")
     assert found == command_line.text(), "run python -m tests.site"
 
 
 def parsers(name: str) -> Iterator[argparse.ArgumentParser]:
-    """Return the parser of a command, and the parsers of its subcommands."""
+    """Yield the parser of a command and those of its subcommands."""
     top = command_line.parser_of(name)
     yield top
     for choices in command_line.commands_of(top):
@@ -42,7 +42,7 @@ def test_every_option_of_a_command_is_on_its_page(name: str) -> None:
                     assert f"`{option}" in own + known
 
 
-def test_every_option_says_what_it_is_for() -> None:
+def test_every_option_has_a_help_text() -> None:
     silent = [
         f"{name} {action.option_strings}"
         for name, _ in _COMMANDS

@@ -1,4 +1,4 @@
-"""The site as a reader has it: built, served on loopback, opened in a real browser: nox -s site."""
+"""The site as readers get it: built, served on loopback, opened in a real browser: nox -s site."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALONE = [
     *("--disable-sync", "--disable-quic", "--disable-gpu"),
 ]
 PAGES = sorted(p.relative_to(DOCS).with_suffix(".html").as_posix() for p in DOCS.rglob("*.md"))
-# Light as on a desk, dark as on a phone.
+# Light as on a desktop, dark as on a phone.
 LOOKS: dict[str, dict[str, Any]] = {
     "desk": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
@@ -44,12 +44,12 @@ pytestmark = [
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of what is asked for."""
+        """Write no log."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the site is served; built with warnings as errors."""
+    """Build the site with warnings as errors, and return its address."""
     folder = tmp_path_factory.mktemp("site")
     strict = ["-W", "--keep-going", "-n", "-q", "-b", "html"]
     doctrees = ["-d", str(tmp_path_factory.mktemp("doctrees"))]
@@ -80,30 +80,30 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 class Visit:
-    """One look at one page, and all that went wrong meanwhile."""
+    """One visit of one page, and all errors meanwhile."""
 
     def __init__(self, reader: Any, url: str) -> None:
         self.page = reader.new_page()
         self.wrong: list[str] = []
-        self.asked: set[str] = set()
-        self.page.on("console", self._said)
+        self.requested: set[str] = set()
+        self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", lambda request: self.asked.add(request.url))
+        self.page.on("request", lambda request: self.requested.add(request.url))
         self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
-        self.page.on("response", self._answered)
+        self.page.on("response", self._on_response)
         self.page.goto(url, wait_until="load")
 
-    def _said(self, message: Any) -> None:
+    def _on_console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.wrong.append(message.text)
 
-    def _answered(self, response: Any) -> None:
+    def _on_response(self, response: Any) -> None:
         if response.status >= 400:
             self.wrong.append(f"{response.status} {response.url}")
 
     def elsewhere(self, site: str) -> list[str]:
-        """What was asked of anybody else."""
-        return sorted(url for url in self.asked if not url.startswith((site, "data:", "blob:")))
+        """Return the requests to other servers."""
+        return sorted(url for url in self.requested if not url.startswith((site, "data:", "blob:")))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def visit(readers: dict[str, Any]) -> Iterator[Callable[..., Visit]]:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_page_opens_asks_nobody_else_and_can_be_read(
+def test_page_opens_without_other_servers_and_is_legible(
     site: str, visit: Callable[..., Visit], path: str, look: str
 ) -> None:
     seen = visit(site + path, look)
@@ -137,26 +137,55 @@ def test_a_page_opens_asks_nobody_else_and_can_be_read(
     assert (found["ground"] < 0.1) is (look == "phone")
 
 
+@pytest.mark.parametrize("path", ["index.html", "benchmarks.html"])
+def test_tables_of_figures_fit_a_phone(site: str, visit: Callable[..., Visit], path: str) -> None:
+    page = visit(site + path, "phone").page
+    widths = page.eval_on_selector_all(
+        ".table-wrapper", "all => all.map(e => [e.scrollWidth, e.clientWidth])"
+    )
+    assert len(widths) > 3
+    assert [] == [width for width in widths if width[0] > width[1]]
+
+
+def test_navigation_entries_differ(site: str, visit: Callable[..., Visit]) -> None:
+    page = visit(site).page
+    entries = page.eval_on_selector_all(
+        ".sidebar-tree a", "all => all.map(a => a.textContent.trim())"
+    )
+    assert len(entries) > 30
+    assert sorted(set(entries)) == sorted(entries)
+
+
+def test_module_names_in_code_do_not_look_like_links(
+    site: str, visit: Callable[..., Visit]
+) -> None:
+    page = visit(site, "phone").page
+    style = "e => [getComputedStyle(e).textDecorationLine, getComputedStyle(e).color]"
+    decoration, colour = page.eval_on_selector(".highlight .nn", style)
+    _, link = page.eval_on_selector(".content a.reference", style)
+    assert ("none", True) == (decoration, colour != link)
+
+
 @pytest.mark.parametrize(
     "name", ["", ".aio", ".emulator", ".exceptions", ".google", ".policy", ".testing"]
 )
-def test_every_promised_name_is_in_the_api_reference(site: str, name: str) -> None:
-    """In what was built: a name that is loaded when it is asked for is not found by itself."""
+def test_every_public_name_is_in_the_api_reference(site: str, name: str) -> None:
+    """The built page has the names that are loaded lazily, which Sphinx does not find by itself."""
     module = importlib.import_module(f"gcp_aws_bridge{name}")
     with urllib.request.urlopen(f"{site}reference/api.html") as page:
         text = page.read().decode()
     shown = {*re.findall(rf'<dt class="[^"]*" id="{re.escape(module.__name__)}\.(\w+)">', text)}
-    # Two are called Role: the emulator's is in no index.
+    # Two classes are called Role: the emulator's is in no index.
     shown |= {
         *re.findall(r'<dt class="sig sig-object py">.*?descname"><span.*?>(\w+)<', text, re.S)
     }
-    promised = {*module.__all__} - {"exceptions"}  # a module, which has a part of its own
+    promised = {*module.__all__} - {"exceptions"}  # a module with its own section
     assert promised
     assert [] == sorted(promised - shown)
 
 
-def test_every_link_leads_somewhere(site: str, visit: Callable[..., Visit]) -> None:
-    """Between pages and to places in them; other sites are not asked, and are named by https."""
+def test_every_link_has_a_target(site: str, visit: Callable[..., Visit]) -> None:
+    """Links between pages and to places in them; links to other sites only need to use https."""
     links: dict[str, set[str]] = {}
     places: dict[str, set[str]] = {}
     for path in PAGES:
@@ -178,14 +207,14 @@ def test_every_link_leads_somewhere(site: str, visit: Callable[..., Visit]) -> N
     assert [] == broken
 
 
-def test_the_search_finds_a_page(site: str, visit: Callable[..., Visit]) -> None:
+def test_search_finds_a_page(site: str, visit: Callable[..., Visit]) -> None:
     seen = visit(f"{site}search.html?q=outage")
     seen.page.wait_for_selector("#search-results li a")
     assert ([], []) == (seen.wrong, seen.elsewhere(site))
 
 
-def test_what_should_be_found_is(site: str, visit: Callable[..., Visit]) -> None:
-    """A page with everything wrong, so that what looks at pages is seen to see."""
+def test_faults_of_a_page_are_found(site: str, visit: Callable[..., Visit]) -> None:
+    """A page with all faults shows that the checks find them."""
     seen = visit(site, "phone")
     seen.page.set_content(
         '<html style="background: white"><div class="page"><div class="main" style="width: 500px">'

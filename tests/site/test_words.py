@@ -1,4 +1,4 @@
-"""The prose of the pages is spelt right: an English dictionary, and the words of this trade."""
+"""The text of the pages is spelt correctly, by a dictionary and a list of technical terms."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def words_in(text: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def unknown() -> set[str]:
-    """What the dictionary does not have."""
+    """Return the words that the dictionary lacks."""
     words = set[str]().union(*(words_in(page.read_text(encoding="utf-8")) for page in PAGES))
     found: set[str] = spellchecker.SpellChecker().unknown(words)
     return found
 
 
-def test_every_word_is_one(unknown: set[str]) -> None:
+def test_every_word_is_in_the_dictionary_or_the_list(unknown: set[str]) -> None:
     assert [] == sorted(unknown - {*WORDS.read_text(encoding="utf-8").split()})
 
 
-def test_the_words_of_the_trade_are_sorted_and_in_use(unknown: set[str]) -> None:
+def test_list_of_terms_is_sorted_and_in_use(unknown: set[str]) -> None:
     listed = WORDS.read_text(encoding="utf-8").split()
     assert sorted(listed) == listed
     assert [] == [word for word in listed if word not in unknown]
 
 
-def test_a_mistake_is_found_and_code_is_none() -> None:
+def test_misspelt_word_is_found_and_code_is_ignored() -> None:
     page = "An exchxnge of `exchxnges`.\n\n```sh\nexchxnged\n```\n[a](exchxnging.md)\n"
     assert {"exchxnge"} == spellchecker.SpellChecker().unknown(words_in(page))

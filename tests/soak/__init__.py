@@ -1,1 +1,1 @@
-"""A day of one process, eight threads that never stop asking, clouds that fail at random."""
+"""A day of one process: eight threads that read credentials without a pause, and random faults."""

@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
     def progress(done: float) -> None:
         if sys.stderr.isatty():
@@ -25,7 +25,7 @@ def main() -> int:
     logging.getLogger("gcp_aws_bridge").setLevel(logging.ERROR)
     with Emulator() as cloud:
         os.environ.update(cloud.environ)
-        report = live(cloud, hours=asked.hours, seed=asked.seed, progress=progress)
+        report = live(cloud, hours=options.hours, seed=options.seed, progress=progress)
     first, last = report.first, report.last
     rows = [
         ("simulated hours", f"{report.hours:g}"),
@@ -33,7 +33,7 @@ def main() -> int:
         ("faults", f"{report.faults}, up to 18 minutes each"),
         ("requests to STS", f"{report.requests}, for {report.refreshes} sets of credentials"),
         ("failed calls", f"{len(report.errors)}"),
-        ("expired credentials given out", f"{report.expired}"),
+        ("expired credentials returned", f"{report.expired}"),
         (
             "memory, at noon and at the end",
             f"{first.memory_kib / 1024:.1f} to {last.memory_kib / 1024:.1f} MiB",

@@ -1,4 +1,4 @@
-"""The day: what happens in it, and what of it is the library's fault."""
+"""The simulated day: its events, and the errors that are the library's fault."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gcp_aws_bridge.emulator import Emulator, Fault
 
 ROLES = [f"arn:aws:iam::123456789012:role/soak-{number}" for number in range(4)]
 THREADS = 8
-TICK_S = 30.0  # of the day, in some hundredths of a real second
-# Credentials are good for 21 minutes at least when the first refresh is tried; what is shorter must
-# not be noticed by anybody.
+TICK_S = 30.0  # of simulated time, in some hundredths of a real second
+# Credentials are valid for at least 21 minutes after the first attempt to refresh them; shorter
+# faults must have no effect on callers.
 LONGEST_FAULT_S = 18 * 60.0
-QUIET_S = 12 * 60.0  # between two faults: a back-off step, and a refresh
+QUIET_S = 12 * 60.0  # between two faults: one back-off and one refresh
 
-# Those that end at once: a hang takes real time, while the day flies past. tests/faults has it.
+# Faults that end immediately: time must not jump during a hang. See tests/faults.
 FAULTS = [
     Fault.reset(),
     Fault.status(429),
@@ -47,7 +47,7 @@ FAULTS = [
 
 
 class Measured(NamedTuple):
-    """The process, at one moment; -1 where this platform does not say."""
+    """The state of the process; -1 for what this platform does not report."""
 
     memory_kib: int
     threads: int
@@ -55,10 +55,10 @@ class Measured(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the day came to; *errors* and *expired* are of callers, and should be none.
+    """The result of the day; *errors* and *expired* were seen by callers, and should be zero.
 
     Attributes:
-        first, last: At noon and at its end.
+        first, last: The state at noon and at the end.
     """
 
     hours: float
@@ -77,7 +77,7 @@ class Report(NamedTuple):
 
 
 class _Clock:
-    """The real clock, and what of the day has been skipped."""
+    """The real clock, plus the skipped time."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
@@ -93,7 +93,7 @@ class _Clock:
 
 
 class _Callers:
-    """Eight threads that ask for the credentials of four roles until they are told to stop."""
+    """Eight threads that read the credentials of four roles until they are stopped."""
 
     def __init__(self, clock: _Clock) -> None:
         self.calls, self.expired = 0, 0
@@ -118,7 +118,7 @@ class _Callers:
         held: list[BridgeCredentials] = [bridge.credentials(role) for role in ROLES]
         while not self._stop.wait(0.002):
             self.calls += 1
-            if chance.random() < 0.05:  # programs make new sessions all the time
+            if chance.random() < 0.05:  # programs make new sessions repeatedly
                 held[chance.randrange(4)] = bridge.credentials(chance.choice(ROLES))
             credentials = chance.choice(held)
             before = self._clock.now()
@@ -139,18 +139,18 @@ def live(
     seed: int,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Report:
-    """Let a day pass; the environment must be that of the emulator's pod."""
+    """Simulate a day; the environment must be that of the emulator's pod."""
     chance, clock = random.Random(seed), _Clock()
     for role in ROLES:
         cloud.add_role(role)
     end_s, faults, requests, next_s = hours * 3600.0, 0, 0, QUIET_S
     fault_ends_s: float | None = None
     first: Measured | None = None
-    with _world(cloud, clock), _Callers(clock) as callers:
+    with _simulated_time(cloud, clock), _Callers(clock) as callers:
         while clock.ahead_s < end_s:
             time.sleep(0.01)
-            if _asking():
-                continue  # real requests take real time: the day does not fly past meanwhile
+            if _is_refreshing():
+                continue  # no jump of the time during a real request
             clock.advance(TICK_S)
             requests += len(cloud.sts.requests)
             cloud.sts.requests.clear()
@@ -165,7 +165,7 @@ def live(
                 cloud.metadata.clear_faults()
                 fault_ends_s, next_s = None, clock.ahead_s + QUIET_S * (1 + chance.random())
             if first is None and clock.ahead_s >= end_s / 2:
-                first = measure()  # by then the allocator has what the largest answers need
+                first = measure()  # by then the allocator has enough for the largest answers
             progress(clock.ahead_s / end_s)
         last = measure()
     assert first is not None
@@ -182,14 +182,14 @@ def live(
     )
 
 
-def _asking() -> bool:
-    """Whether an exchange is under way."""
+def _is_refreshing() -> bool:
+    """Return whether an exchange is pending."""
     return any(cache.snapshot.attempt is not None for cache in registry._caches.values())
 
 
 @contextlib.contextmanager
-def _world(cloud: Emulator, clock: _Clock) -> Iterator[None]:
-    """Both clouds and the library live by *clock*; a sleep of the library moves it."""
+def _simulated_time(cloud: Emulator, clock: _Clock) -> Iterator[None]:
+    """Let both clouds and the library use *clock*, which sleeps of the library move."""
     cloud.clock = clock.now
     registry.clear()
     registry.world = World(clock=clock.now, monotonic=clock.monotonic, sleep=clock.advance)
@@ -201,7 +201,7 @@ def _world(cloud: Emulator, clock: _Clock) -> Iterator[None]:
 
 
 def measure() -> Measured:
-    """What this process holds, once nothing is about to let go of anything."""
+    """Return the state of this process, after garbage collection."""
     time.sleep(0.2)
     gc.collect()
     memory_kib = descriptors = -1

@@ -10,16 +10,16 @@ from soak.day import ROLES, live
 
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("error")
-def test_two_hours_with_faults_that_nobody_notices(gke_pod: GkePod) -> None:
+def test_two_hours_of_faults_cause_no_error(gke_pod: GkePod) -> None:
     report = live(gke_pod.cloud, hours=2, seed=3)
     assert report.is_clean, report.errors[:1]
     assert report.faults >= 3
     assert len(ROLES) < report.refreshes <= report.requests
-    assert report.last.threads <= report.first.threads + 1  # one that refreshes just now
+    assert report.last.threads <= report.first.threads + 1  # a refresh may be running
 
 
-def test_what_is_avoidable_is_counted(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The soak can fail: credentials that nobody renews end in errors."""
+def test_avoidable_errors_are_counted(gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The soak can fail: without a refresh, callers get errors."""
     monkeypatch.setattr(RefreshAttempt, "fetch", lambda *_: _refuse())
     report = live(gke_pod.cloud, hours=0.5, seed=3)
     assert not report.is_clean

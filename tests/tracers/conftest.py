@@ -16,13 +16,13 @@ from gcp_aws_bridge.google._aws_identity import AwsIdentity, forget_sessions
 # `nox -s tracers` has all tracers.
 if importlib.util.find_spec("ddtrace") is None:
     collect_ignore_glob = ["test_*.py"]
-# Of a signed request, the signature: all else but the session token is public.
+# The signature of a signed request: all other parts except the session token are public.
 SIGNATURE = re.compile(r"%7B.*Signature%3D(\w+).*")
 
 
 @pytest.fixture(params=RECORDERS, ids=lambda kind: kind.__name__.lower())
 def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    """A tracer that is running; the test fails if a secret is recorded by it."""
+    """Yield a running tracer; the test fails if the tracer records a secret."""
     made: Recorder = request.param()
     made.start(monkeypatch)
     try:
@@ -37,7 +37,7 @@ def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pieces(secret: str) -> list[str]:
-    """Return *secret* in parts, as a URL or a form has it too: tracers cut what is long."""
+    """Return *secret* in parts, also in URL and form encoding: tracers cut long texts."""
     forms = {secret, quote(secret, safe=""), quote(quote(secret, safe=""), safe="")}
     return list(
         itertools.chain.from_iterable(
@@ -48,7 +48,7 @@ def pieces(secret: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def aws_keys_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a workload on AWS signs with is secret, and so is what it gets its keys for."""
+    """The keys that a workload on AWS signs with are secret, and so are the tokens for them."""
     frozen = AwsIdentity.frozen
 
     def seen(self: AwsIdentity) -> tuple[str, str, str | None]:

@@ -1,4 +1,4 @@
-"""Tracers as their users configure them, with everything that they would send kept here."""
+"""Tracers with the configuration of their users, which keep what they would send."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pages import blocks_of
 
 
 class Span(NamedTuple):
-    """What a tracer sends; *text* is all of it. The trace is empty where it is not a span."""
+    """What a tracer sends; *text* contains all of it. The trace is empty for other records."""
 
     trace: str
     text: str
@@ -33,11 +33,11 @@ class Recorder:
         raise NotImplementedError
 
     def request(self) -> contextlib.AbstractContextManager[str]:
-        """Be in a request of the program's own; yields the name of its trace."""
+        """Run a block as a request of the program; yield the name of its trace."""
         raise NotImplementedError
 
     def use_tasks(self) -> None:
-        """Prepare for the event loop that is running."""
+        """Prepare the tracer for the running event loop."""
 
     @property
     def spans(self) -> list[Span]:
@@ -95,7 +95,7 @@ class OpenTelemetry(Recorder):
 
 
 class Xray(Recorder):
-    """The AWS X-Ray SDK, which fails each call that has no segment."""
+    """The AWS X-Ray SDK, which raises for each call outside a segment."""
 
     def start(self, patch: pytest.MonkeyPatch) -> None:
         from aws_xray_sdk import global_sdk_config
@@ -107,7 +107,7 @@ class Xray(Recorder):
         self._config.set_sdk_enabled(True)
         patch_all()
         if sending := getattr(xray_recorder.emitter, "_socket", None):
-            sending.close()  # of the SDK's own emitter, which the next line replaces
+            sending.close()  # the SDK's emitter is replaced in the next line
         emitter = type("", (), {"send_entity": lambda _, entity: self._sent.append(_copy(entity))})
         xray_recorder.configure(
             context=Context(), context_missing="RUNTIME_ERROR", emitter=emitter(), sampling=False
@@ -119,7 +119,7 @@ class Xray(Recorder):
         self._recorder.configure(context=AsyncContext(), context_missing="RUNTIME_ERROR")
 
     def stop(self) -> None:
-        self._config.set_sdk_enabled(False)  # it cannot be taken out again
+        self._config.set_sdk_enabled(False)  # its patches cannot be removed
 
     @contextlib.contextmanager
     def request(self) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _copy(entity: Any) -> dict[str, Any]:
 
 
 class Datadog(Recorder):
-    """ddtrace, which records what is sent to the services of AWS that it knows by default."""
+    """ddtrace, which records requests to the AWS services that it knows by default."""
 
     def start(self, patch: pytest.MonkeyPatch) -> None:
         for name in ("INSTRUMENTATION_TELEMETRY", "REMOTE_CONFIGURATION", "CRASHTRACKING"):
@@ -152,7 +152,7 @@ class Datadog(Recorder):
 
         class Keep(TraceFilter):
             def process_trace(_, trace: list[Any]) -> None:  # type: ignore[override]
-                self._spans += trace  # and nothing is sent
+                self._spans += trace  # returning nothing prevents sending
 
         self._tracer = tracer
         tracer.configure(trace_processors=[Keep()])
@@ -179,7 +179,7 @@ def _all_of(span: Any) -> str:
 
 
 class Sentry(Recorder):
-    """Sentry's SDK with every integration that it turns on by itself, and boto3's."""
+    """Sentry's SDK with all integrations that it enables by default, and boto3's."""
 
     def start(self, patch: pytest.MonkeyPatch) -> None:
         import sentry_sdk
@@ -197,7 +197,7 @@ class Sentry(Recorder):
             dsn="http://key@127.0.0.1:1/1",
             transport=Keep(),
             traces_sample_rate=1.0,
-            data_collection={"user_info": True},  # and all else that is collected by default
+            data_collection={"user_info": True},  # beside the defaults
             enable_logs=True,
             integrations=[Boto3Integration()],
         )
@@ -217,7 +217,7 @@ class Sentry(Recorder):
         found = []
         for envelope in self._envelopes:
             trace = (envelope.headers.get("trace") or {}).get("trace_id", "")
-            for item in envelope.items:  # a message with breadcrumbs and a log are no spans
+            for item in envelope.items:  # messages with breadcrumbs and logs are no spans
                 text = item.get_bytes().decode()
                 found.append(Span(trace if item.type == "transaction" else "", text))
         return found

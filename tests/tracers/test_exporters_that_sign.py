@@ -1,4 +1,4 @@
-"""Exporters of spans that sign what they send with the credentials which the spans are about."""
+"""Exporters that sign spans with the credentials that the spans are about."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_exporter_that_signs_gets_credentials_during_the_exchange(
                 asyncio.run(credentials._cache.get_async())
             first = credentials.get_frozen_credentials()
         gke_pod.advance(2400)
-        credentials.get_frozen_credentials()  # a refresh in the background, traced as well
+        credentials.get_frozen_credentials()  # a refresh in the background, traced too
         gke_pod.settle()
         assert provider.force_flush()
     finally:
@@ -63,5 +63,5 @@ def test_exporter_that_signs_gets_credentials_during_the_exchange(
         provider.shutdown()
     assert first != credentials.get_frozen_credentials()
     assert 2 == exporter.signed.count("STS.AssumeRoleWithWebIdentity")
-    # The span of the first exchange ends within it: an exporter in its thread makes one of its own.
+    # The span of the first exchange ends within it: an exporter in its thread makes its own.
     assert 2 + (processor is SimpleSpanProcessor) == gke_pod.exchanges

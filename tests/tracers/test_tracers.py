@@ -1,6 +1,6 @@
-"""Tracers around exchanges of all kinds: in whose trace they are, and that no secret is in one.
+"""Tracers around all kinds of exchanges: the trace that they belong to, and no secret in it.
 
-The fixture `recorder` looks for secrets in everything that was recorded, after each test.
+The fixture `recorder` searches everything that was recorded for secrets, after each test.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ACCOUNT = "publisher@my-project.iam.gserviceaccount.com"
 HALF_AN_HOUR_S = 2400
 
 
-lifetime_s = itertools.count(900).__next__  # another one is another credential cache
+lifetime_s = itertools.count(900).__next__  # a different lifetime is a different credential cache
 
 
 def exchanges(recorder: Recorder) -> list[str]:
-    """Return the traces of all exchanges, one for each span of one."""
+    """Return the traces of all exchanges, one for each span of an exchange."""
     return [span.trace for span in recorder.spans if span.is_exchange]
 
 
@@ -63,7 +63,7 @@ def test_refresh_in_the_background_belongs_to_no_trace_of_a_caller(
     gke_pod.add_role(ROLE)
     session = bridge.session(ROLE, region_name="us-east-1")
     with recorder.request() as first:
-        assert ":assumed-role/etl/" in caller_arn(session)  # making the client begins the exchange
+        assert ":assumed-role/etl/" in caller_arn(session)  # making the client starts the exchange
     assert {first} == {*exchanges(recorder)}
     gke_pod.advance(HALF_AN_HOUR_S)
     before = len(exchanges(recorder))
@@ -105,7 +105,7 @@ def test_chained_roles_are_traced_without_their_keys(gke_pod: GkePod, recorder: 
     assert {trace} == {*exchanges(recorder)}
 
 
-def test_answer_that_cannot_be_read_is_not_recorded(gke_pod: GkePod, recorder: Recorder) -> None:
+def test_unreadable_answer_is_not_recorded(gke_pod: GkePod, recorder: Recorder) -> None:
     gke_pod.add_role(ROLE)
     gke_pod.freeze()  # pauses between attempts take no time
     secret = "secret-access-key" * 3
@@ -195,7 +195,7 @@ def test_exchange_with_google_belongs_to_the_trace_of_the_caller(
     assert {trace} == {*exchanges(recorder)}
 
 
-def test_refresh_of_googles_tokens_in_the_background_belongs_to_no_trace_of_a_caller(
+def test_background_refresh_of_google_tokens_belongs_to_no_trace_of_a_caller(
     eks_pod: EksPod, recorder: Recorder
 ) -> None:
     eks_pod.add_service_account(ACCOUNT)
@@ -211,7 +211,7 @@ def test_refresh_of_googles_tokens_in_the_background_belongs_to_no_trace_of_a_ca
     assert {first, second}.isdisjoint(exchanges(recorder)[before:])
 
 
-def test_keys_of_irsa_are_traced_without_the_pods_token(
+def test_exchange_with_irsa_keys_is_traced_without_the_token_of_the_pod(
     eks_pod: EksPod, recorder: Recorder
 ) -> None:
     eks_pod.becomes(eks_pod.role_arn, how="irsa")
@@ -223,7 +223,7 @@ def test_keys_of_irsa_are_traced_without_the_pods_token(
     assert {trace} == {*exchanges(recorder)}
 
 
-def test_what_google_answers_badly_is_traced_without_tokens(
+def test_malformed_answer_of_google_is_traced_without_tokens(
     eks_pod: EksPod, recorder: Recorder
 ) -> None:
     eks_pod.add_service_account(ACCOUNT)

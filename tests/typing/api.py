@@ -1,4 +1,4 @@
-"""The public face as a user's type checker sees it: checked by `nox -s typing`, never run."""
+"""The public API as a user's type checker sees it: checked by `nox -s typing`, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fails where pyright finds a public name whose type it does not know, or has to guess."""
+"""Fails if pyright finds a public name whose type is unknown or inferred ambiguously."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 COMMAND = ["pyright", "--verifytypes", "gcp_aws_bridge", "--ignoreexternal", "--outputjson"]
-# Airflow is too heavy to be installed for the sake of one base class.
+# Airflow is too large to install for one base class.
 UNKNOWN = {"gcp_aws_bridge.adapters.airflow.SessionFactory"}
 
 answer = subprocess.run(COMMAND, stdout=subprocess.PIPE, check=False).stdout

@@ -1,5 +1,5 @@
-"""What the unit tests share: a server on loopback that says exactly what it is told, ID tokens, and
-what must hold for every error.
+"""Helpers of the unit tests: a scripted server on loopback, ID tokens, and the properties that
+every error must have.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def failure(
     seen: Iterable[str] = (),
     secrets: Iterable[str] = (),
 ) -> BridgeError:
-    """The error of *call*: of exactly this class and id, naming what was seen, fit to be shown.
+    """Return the error of *call*: of this class and id, with the *seen* texts, and safe to show.
 
-    It says what to do, crosses processes whole, and shows no secret: not in `str`, not in `repr`,
-    not in a pickle, not in a traceback.
+    It has a fix, pickles without loss, and shows no secret in `str`, `repr`, its pickle or a
+    traceback.
     """
     with pytest.raises(BridgeError) as caught:
         call()
@@ -68,13 +68,13 @@ def failure(
 
 
 def segment(value: object) -> str:
-    """One part of a JWT: JSON (or these very bytes) in base64url without padding."""
+    """Return one part of a JWT: JSON (or these bytes) in base64url without padding."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def id_token(*, now: datetime = START, **claims: Any) -> str:
-    """A token as Google's metadata server gives it, but for the signature."""
+    """Return a token like those of Google's metadata server, except for the signature."""
     payload = {
         "iss": "https://accounts.google.com",
         "aud": AUDIENCE,
@@ -102,10 +102,10 @@ class Request(NamedTuple):
 
 
 class Server:
-    """Answers one connection after the other with *replies* in turn, the last one for ever.
+    """A server that answers each connection with the next of *replies*, then always with the last.
 
-    A reply is the bytes of a whole HTTP answer, or a function that is handed the connection. With
-    `listening=False` its port refuses connections until `listen()`.
+    A reply is the bytes of a whole HTTP answer, or a function that is called with the
+    connection. With `listening=False`, its port refuses connections until `listen()`.
     """
 
     def __init__(self, *replies: Reply, listening: bool = True) -> None:
@@ -152,7 +152,7 @@ class Server:
                     return
                 connection.settimeout(5)
                 self._connection = connection
-                with contextlib.suppress(OSError):  # the client had enough
+                with contextlib.suppress(OSError):  # the client has closed the connection
                     self._answer(connection)
                 self._connection = None
 
@@ -176,7 +176,7 @@ class Server:
 
 
 def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
-    """Send *start*, then *drop* again and again: each comes well within any time-out."""
+    """Return a reply that sends *start*, then *drop* repeatedly, each within any read time-out."""
 
     def reply(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -199,7 +199,7 @@ def answer(
     date: datetime | None = None,
     **headers: str,
 ) -> bytes:
-    """A whole HTTP answer, as the metadata server gives it unless told otherwise."""
+    """Return a whole HTTP answer, by default like those of the metadata server."""
     data = body if isinstance(body, bytes) else body.encode()
     lines = {"Connection": "close", "Content-Length": str(len(data))}
     if flavor is not None:

@@ -1,6 +1,6 @@
-"""docs/architecture.md, enforced: who may import whom, who may read the clock.
+"""The rules of docs/architecture.md: which part imports which, and where the clock is read.
 
-Each rule is a function of source text, so that it is shown to fail where it should.
+Each rule is a function of source text, so that a test can show that it finds violations.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ SOURCES = {
     ): path.read_text(encoding="utf-8")
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-# Each part may import what stands before it, and no other part.
+# Each part may import the parts that are listed before it, and no other part.
 PIPELINE = ("_cache", "_tokens", "_sts", "_botocore")
-# Below all parts: they import each other only.
+# Below all parts: these modules import only each other.
 BASE = ("_version", "exceptions", "_extra", "_pickled", "_traceback", "config", "_settings")
 PUBLIC = ("tokens", "aio")
 
 
 def part(*names: str) -> list[str]:
-    """The modules of these packages or modules of the root."""
+    """Return the modules of these packages, or these modules of the root."""
     roots = tuple(f"{NAME}.{name}" for name in names)
     return [one for one in SOURCES if one in roots or one.startswith(tuple(f"{r}." for r in roots))]
 
@@ -55,7 +55,7 @@ def test_every_module_belongs_to_a_part() -> None:
     assert sorted(SOURCES) == sorted([NAME, f"{NAME}.__main__", *chain(*parts)])
 
 
-def test_few_private_modules_stand_at_the_root() -> None:
+def test_root_has_few_private_modules() -> None:
     private = [one for one in BASE if one.startswith("_")]
     assert len(private) <= 5
 
@@ -64,7 +64,7 @@ def test_few_private_modules_stand_at_the_root() -> None:
 
 
 def imported(source: str, package: str = NAME) -> set[str]:
-    """Every module of ours that *source* imports, wherever in it, for its types only or not."""
+    """Return every module of ours that *source* imports, in functions and for types too."""
     found = set()
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
@@ -110,9 +110,9 @@ def test_imports_are_found(source: str, modules: set[str]) -> None:
 
 
 @pytest.mark.parametrize("name", PIPELINE)
-def test_a_part_imports_only_what_stands_before_it(name: str) -> None:
+def test_a_part_imports_only_earlier_parts(name: str) -> None:
     before = part(*BASE, *PIPELINE[: PIPELINE.index(name) + 1])
-    # Errors recommend what trust policies and commands for service accounts have to say.
+    # Error messages quote names that trust policies and gcloud commands need.
     allowed = {*before, *(POLICY if name in ("_sts", "_tokens") else ())}
     assert {one: set() for one in part(name)} == {
         one: imports_of(one) - allowed for one in part(name)
@@ -120,13 +120,13 @@ def test_a_part_imports_only_what_stands_before_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BASE)
-def test_the_base_imports_the_base(name: str) -> None:
+def test_the_base_imports_only_the_base(name: str) -> None:
     before = {f"{NAME}.{other}" for other in BASE[: BASE.index(name)]}
     assert imports_of(f"{NAME}.{name}") <= before
 
 
 def test_no_two_modules_import_each_other() -> None:
-    """Not through others either, and not within a function."""
+    """Neither through other modules nor inside a function."""
     graph = {name: imports_of(name) & {*SOURCES} - {NAME, name} for name in SOURCES}
     assert list(TopologicalSorter(graph).static_order())
 
@@ -148,7 +148,7 @@ def test_the_page_names_every_part() -> None:
 
 
 @pytest.mark.parametrize("name", ["atomic", "policy", "state"])
-def test_what_decides_about_refreshes_has_no_clock_threads_or_logs(name: str) -> None:
+def test_refresh_decisions_use_no_clock_threads_or_logs(name: str) -> None:
     found = {
         alias.name
         for node in ast.walk(parsed(SOURCES[f"{NAME}._cache.{name}"]))
@@ -165,12 +165,12 @@ def test_the_server_imports_the_core_and_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", GOOGLE)
 def test_the_other_direction_imports_the_core_and_itself(name: str) -> None:
-    names = f"{NAME}.policy.names"  # of projects, in what an error recommends
+    names = f"{NAME}.policy.names"  # of projects, for the fixes of errors
     assert imports_of(name) <= {*CORE, *GOOGLE, names}
 
 
 @pytest.mark.parametrize("name", POLICY)
-def test_policies_know_nothing_of_networks_clocks_or_settings(name: str) -> None:
+def test_policies_import_no_networks_clocks_or_settings(name: str) -> None:
     assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY}
 
 
@@ -193,7 +193,7 @@ def test_provision_is_pure(name: str) -> None:
             else [alias.name for alias in node.names]
         )
     }
-    text = {"configparser", "json", "re", "shlex", "pathlib"}  # of pathlib, pure paths
+    text = {"configparser", "json", "re", "shlex", "pathlib"}  # only pure paths of pathlib
     kinds = {"__future__", "collections", "dataclasses", "functools", "typing"}
     assert found <= {NAME, *text, *kinds}
 
@@ -204,7 +204,7 @@ def test_an_adapter_imports_the_core_and_no_other_adapter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EMULATOR)
-def test_the_emulator_imports_nothing_but_itself(name: str) -> None:
+def test_the_emulator_imports_only_itself(name: str) -> None:
     assert imports_of(name) <= {*EMULATOR}
 
 
@@ -213,7 +213,7 @@ def test_the_root_imports_no_emulator(name: str) -> None:
     assert imports_of(name) <= {f"{NAME}.cli", *CORE}
 
 
-def test_the_command_line_and_the_test_kit_alone_use_both() -> None:
+def test_only_the_command_line_and_the_test_kit_use_both() -> None:
     using = {name for name in SOURCES if imports_of(name) & {*EMULATOR}} - {*EMULATOR}
     assert {f"{NAME}.cli.emulate", f"{NAME}.testing._pod"} <= using
     assert using <= {*CLI, *TESTING}
@@ -261,7 +261,7 @@ GOOGLE_AUTH = {
         ("subprocess", {"cli._child", "cli._setup_check", "cli._signals"}),
     ],
 )
-def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[str]) -> None:
+def test_a_library_is_imported_only_by_its_own_modules(library: str, modules: set[str]) -> None:
     using = set()
     for name in (*CORE, *POLICY, *GOOGLE, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
         for node in ast.walk(parsed(SOURCES[name])):
@@ -277,12 +277,14 @@ def test_a_library_is_imported_in_its_own_place_only(library: str, modules: set[
     assert modules == using
 
 
-# -- the world ---------------------------------------------------------------------------------
+# -- the clock, randomness and the environment -------------------------------------------------
 
 
 def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that runs when the module is imported: not the bodies of functions, but their
-    decorators and defaults, and the bodies of classes."""
+    """Yield every node that runs when the module is imported.
+
+    These are all nodes outside of function bodies: decorators, defaults and class bodies too.
+    """
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             parts: list[ast.AST] = [*child.decorator_list, child.args]
@@ -302,7 +304,7 @@ ENVIRONMENT |= {"gethostname", "home", "cwd", "getcwd"}
 
 
 def environment_reads(source: str) -> list[int]:
-    """Lines where the environment (or home, or host) is read when the module is imported."""
+    """Return the lines that read the environment, the home or the host name on import."""
     return sorted(
         {
             node.lineno
@@ -353,7 +355,7 @@ CLOCKS = {
 
 
 def clock_reads(source: str) -> list[str]:
-    """What of the clock, of sleep and of chance *source* names, under whatever name."""
+    """Return the functions for time, sleep and randomness that *source* uses, under any alias."""
     found = set()
     aliases: dict[str, str] = {}
     for node in ast.walk(parsed(source)):
@@ -404,7 +406,7 @@ LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *TESTING, NA
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
         f"{NAME}._cache.clock": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],
-        # In default arguments: a command that answers at once does without datetime.
+        # In default arguments: a command with a cached answer does not load datetime.
         f"{NAME}._cache.file_cache": ["time.monotonic", "time.sleep", "time.time"],
     }
     assert allowed.get(name, []) == clock_reads(SOURCES[name])

@@ -1,4 +1,4 @@
-"""`Role`: what STS would call malformed is refused before anything is sent."""
+"""`Role`: settings that STS would call malformed raise an error before anything is sent."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ POLICY_ARN = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 TOKEN = id_token()
 
 
-def refused(error_id: str, *seen: str, **settings: Any) -> ConfigError:
-    """The error of a `Role` with these settings."""
+def error_of(error_id: str, *seen: str, **settings: Any) -> ConfigError:
+    """Return the error of a `Role` with these settings."""
     settings.setdefault("arn", ROLE_ARN)
     error = failure(ConfigError, error_id, lambda: Role(**settings), seen=seen)
     assert isinstance(error, ConfigError)
     return error
 
 
-# -- what a role is ----------------------------------------------------------------------------
+# -- equality and immutability -----------------------------------------------------------------
 
 
 def test_an_arn_is_enough() -> None:
@@ -78,7 +78,7 @@ def test_spellings_of_the_same_request_are_equal(spelling: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("name", ["arn", *FULL])
-def test_any_other_setting_makes_another_request(name: str) -> None:
+def test_roles_with_different_settings_are_not_equal(name: str) -> None:
     full = {"arn": ROLE_ARN, **FULL}
     plain = {"arn": OTHER_ARN}.get(name, Role.__dataclass_fields__[name].default)
     assert Role(**full) != Role(**{**full, name: plain})
@@ -90,7 +90,7 @@ def test_a_role_survives_pickling() -> None:
     assert (role, hash(role), repr(role)) == (copy, hash(copy), repr(copy))
 
 
-def test_a_role_cannot_be_changed_but_replaced() -> None:
+def test_a_role_is_immutable_and_can_be_replaced() -> None:
     role = Role(ROLE_ARN)
     with pytest.raises(dataclasses.FrozenInstanceError):
         role.duration_seconds = 900  # type: ignore[misc]
@@ -119,7 +119,7 @@ def test_a_list_that_is_changed_later_does_not_change_the_role() -> None:
         ("arn:aws-us-gov:iam::123456789012:role/a/b/c", (), "aws-us-gov", "123456789012"),
     ],
 )
-def test_partition_is_the_first_hops_and_account_the_last(
+def test_partition_is_of_the_first_role_and_account_of_the_last(
     arn: str, chain: tuple[str, ...], partition: str, account_id: str
 ) -> None:
     role = Role(arn, chain=chain)
@@ -140,7 +140,7 @@ def test_partition_is_the_first_hops_and_account_the_last(
         "arn:aws:iam::123456789012:role/team:data!/etl",
     ],
 )
-def test_role_arns(arn: str) -> None:
+def test_valid_role_arn_is_kept(arn: str) -> None:
     assert arn == Role(arn).arn
 
 
@@ -169,16 +169,16 @@ def test_role_arns(arn: str) -> None:
         ["arn:aws:iam::123456789012:role/etl"],
     ],
 )
-@pytest.mark.parametrize("as_hop", [False, True], ids=["first", "hop"])
-def test_what_is_no_role_arn(arn: object, as_hop: bool) -> None:
-    asked: dict[str, Any] = {"chain": (OTHER_ARN, arn)} if as_hop else {"arn": arn}
-    error = refused("config/role-arn", " ".join(str(arn).split()), **asked)
+@pytest.mark.parametrize("chained", [False, True], ids=["first", "chained"])
+def test_invalid_role_arn_is_an_error(arn: object, chained: bool) -> None:
+    settings: dict[str, Any] = {"chain": (OTHER_ARN, arn)} if chained else {"arn": arn}
+    error = error_of("config/role-arn", " ".join(str(arn).split()), **settings)
     assert "arn:aws:iam::123456789012:role/etl" in error.fix
     assert "GCP_AWS_BRIDGE_ROLE_ARN" in error.fix
 
 
-def test_a_newline_after_an_arn_is_not_overlooked() -> None:
-    refused("config/role-arn", ROLE_ARN, arn=ROLE_ARN + "\n")
+def test_newline_after_a_role_arn_is_an_error() -> None:
+    error_of("config/role-arn", ROLE_ARN, arn=ROLE_ARN + "\n")
 
 
 @pytest.mark.parametrize(("length", "taken"), [(2048, True), (2049, False)])
@@ -189,11 +189,11 @@ def test_an_arn_has_at_most_2048_characters(length: int, taken: bool) -> None:
     if taken:
         assert arn == Role(arn).arn
     else:
-        error = refused("config/role-arn", "arn:aws:iam::123456789012:", arn=arn)
+        error = error_of("config/role-arn", "arn:aws:iam::123456789012:", arn=arn)
         assert len(str(error)) < 600
 
 
-def test_a_token_in_place_of_an_arn_is_not_shown() -> None:
+def test_token_given_as_role_arn_is_not_shown() -> None:
     failure(ConfigError, "config/role-arn", lambda: Role(TOKEN), secrets=TOKEN.split("."))
 
 
@@ -203,7 +203,7 @@ def test_a_token_in_place_of_an_arn_is_not_shown() -> None:
 @pytest.mark.parametrize(
     "audience", [DEFAULT_AUDIENCE, "aws:123456789012:etl", "https://example.com/ü?a=b&c", "x" * 500]
 )
-def test_audiences(audience: str) -> None:
+def test_valid_audience_is_kept(audience: str) -> None:
     assert audience == Role(ROLE_ARN, audience=audience).audience
 
 
@@ -220,8 +220,8 @@ def test_audiences(audience: str) -> None:
         (" ", '" "'),
     ],
 )
-def test_what_is_no_audience(audience: object, seen: str) -> None:
-    error = refused("config/audience", seen, audience=audience)
+def test_invalid_audience_is_an_error(audience: object, seen: str) -> None:
+    error = error_of("config/audience", seen, audience=audience)
     assert DEFAULT_AUDIENCE in error.fix
 
 
@@ -229,7 +229,7 @@ def test_what_is_no_audience(audience: object, seen: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["me", "x" * 64, "Az09_+=,.@-", "sa@project.iam"])
-def test_session_names(name: str) -> None:
+def test_valid_session_name_is_kept(name: str) -> None:
     role = Role(ROLE_ARN, role_session_name=name)
     assert (name, name) == (role.role_session_name, role.session_name)
 
@@ -238,8 +238,8 @@ def test_session_names(name: str) -> None:
     "name",
     ["", "x", "x" * 65, "with space", "a/b", "a:b", "naïve", "new\nline", "me\n", 12, True, b"me"],
 )
-def test_what_is_no_session_name(name: object) -> None:
-    error = refused("config/session-name", " ".join(str(name).split()), role_session_name=name)
+def test_invalid_session_name_is_an_error(name: object) -> None:
+    error = error_of("config/session-name", " ".join(str(name).split()), role_session_name=name)
     assert "2 to 64" in error.args[0]
 
 
@@ -258,7 +258,7 @@ def test_what_is_no_session_name(name: object) -> None:
         ("主机", "gcp-aws-bridge"),
     ],
 )
-def test_session_name_is_by_default_the_hosts_made_fit(
+def test_default_session_name_is_the_host_name_without_forbidden_characters(
     monkeypatch: pytest.MonkeyPatch, host: str, name: str
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: host)
@@ -267,14 +267,14 @@ def test_session_name_is_by_default_the_hosts_made_fit(
 
 @settings(max_examples=50, deadline=None)
 @given(host=st.text(max_size=80))
-def test_every_host_name_gives_a_session_name_that_aws_takes(host: str) -> None:
+def test_every_host_name_gives_a_valid_session_name(host: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "gethostname", lambda: host)
         assert re.fullmatch(r"[\w+=,.@-]{2,64}", default_session_name(), re.ASCII)
 
 
-def test_the_host_is_asked_when_the_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    role = Role(ROLE_ARN)  # made at import of some module, say, and pickled to another pod
+def test_host_name_is_read_when_the_session_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = Role(ROLE_ARN)  # for example, made on import and pickled to another pod
     monkeypatch.setattr(socket, "gethostname", lambda: "another-pod")
     assert "another-pod" == role.session_name
 
@@ -283,24 +283,24 @@ def test_the_host_is_asked_when_the_name_is_used(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("seconds", [900, 901, 3600, 43_199, 43_200])
-def test_durations(seconds: int) -> None:
+def test_valid_duration_is_kept(seconds: int) -> None:
     assert seconds == Role(ROLE_ARN, duration_seconds=seconds).duration_seconds
 
 
 @pytest.mark.parametrize(
     "seconds", [899, 43_201, 0, -1, True, False, 3600.0, "3600", None, Decimal(3600), 10**50]
 )
-def test_what_is_no_duration(seconds: object) -> None:
+def test_invalid_duration_is_an_error(seconds: object) -> None:
     seen = f"({type(seconds).__name__})"
-    error = refused("config/duration", str(seconds)[:99], seen, duration_seconds=seconds)
+    error = error_of("config/duration", str(seconds)[:99], seen, duration_seconds=seconds)
     assert "900 to 43200" in error.args[0]
 
 
-def test_a_duration_of_astronomical_size_is_an_error_of_ours() -> None:
-    refused("config/duration", "duration_seconds", duration_seconds=10**5000)
+def test_huge_duration_is_a_config_error() -> None:
+    error_of("config/duration", "duration_seconds", duration_seconds=10**5000)
 
 
-def test_a_token_in_place_of_a_duration_is_not_shown() -> None:
+def test_token_given_as_duration_is_not_shown() -> None:
     failure(
         ConfigError,
         "config/duration",
@@ -310,14 +310,14 @@ def test_a_token_in_place_of_a_duration_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("seconds", [900, 3600])
-def test_an_hour_is_possible_with_a_chain(seconds: int) -> None:
+def test_role_chaining_allows_one_hour(seconds: int) -> None:
     role = Role(ROLE_ARN, duration_seconds=seconds, chain=(OTHER_ARN,))
     assert seconds == role.duration_seconds
 
 
 @pytest.mark.parametrize("seconds", [3601, 43_200])
-def test_more_than_an_hour_is_not_possible_with_a_chain(seconds: int) -> None:
-    error = refused(
+def test_role_chaining_allows_no_more_than_one_hour(seconds: int) -> None:
+    error = error_of(
         "config/chain-duration", str(seconds), duration_seconds=seconds, chain=(OTHER_ARN,)
     )
     assert "one hour" in error.args[0]
@@ -331,7 +331,7 @@ def test_more_than_an_hour_is_not_possible_with_a_chain(seconds: int) -> None:
     "region",
     [None, "eu-west-1", "us-gov-west-1", "ap-southeast-7", "us-isob-east-1", "eusc-de-east-1"],
 )
-def test_regions(region: str | None) -> None:
+def test_valid_region_is_kept(region: str | None) -> None:
     assert region == Role(ROLE_ARN, region_name=region).region_name
 
 
@@ -339,27 +339,27 @@ def test_regions(region: str | None) -> None:
     "region",
     ["", " ", "EU-WEST-1", "eu-west-1a", "eu-west", "west", "eu_west_1", "eu-west-1\n", "x/y-1", 3],
 )
-def test_what_is_no_region(region: object) -> None:
-    refused("config/region", " ".join(str(region).split()), region_name=region)
+def test_invalid_region_is_an_error(region: object) -> None:
+    error_of("config/region", " ".join(str(region).split()), region_name=region)
 
 
 # -- lists -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["chain", "policy_arns"])
-def test_one_string_is_not_a_list(name: str) -> None:
-    error = refused("config/list", f'{name} is "{OTHER_ARN}" (str)', **{name: OTHER_ARN})
+def test_string_given_as_list_is_an_error(name: str) -> None:
+    error = error_of("config/list", f'{name} is "{OTHER_ARN}" (str)', **{name: OTHER_ARN})
     assert f"{name}=[…]" in error.fix
 
 
 @pytest.mark.parametrize("name", ["chain", "policy_arns"])
-def test_one_long_string_is_not_repeated_whole(name: str) -> None:
-    error = refused("config/list", name, **{name: OTHER_ARN * 50})
+def test_long_string_given_as_list_is_shortened(name: str) -> None:
+    error = error_of("config/list", name, **{name: OTHER_ARN * 50})
     assert len(str(error)) < 500
 
 
 @pytest.mark.parametrize("name", ["chain", "policy_arns"])
-def test_a_token_in_place_of_a_list_is_not_shown(name: str) -> None:
+def test_token_given_as_list_is_not_shown(name: str) -> None:
     short = ".".join(TOKEN.split(".")[:2])[:190]
     failure(
         ConfigError,
@@ -371,12 +371,12 @@ def test_a_token_in_place_of_a_list_is_not_shown(name: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, True])
 @pytest.mark.parametrize("name", ["chain", "policy_arns"])
-def test_what_is_no_list_at_all(name: str, value: object) -> None:
-    refused("config/list", name, **{name: value})
+def test_other_type_given_as_list_is_an_error(name: str, value: object) -> None:
+    error_of("config/list", name, **{name: value})
 
 
-def test_any_number_of_hops() -> None:
-    chain = tuple(f"arn:aws:iam::{number:012d}:role/hop" for number in range(40))
+def test_chain_has_any_number_of_roles() -> None:
+    chain = tuple(f"arn:aws:iam::{number:012d}:role/chained" for number in range(40))
     assert chain == Role(ROLE_ARN, chain=chain).chain
 
 
@@ -398,7 +398,7 @@ def test_a_policy_is_kept_as_compact_text_in_the_authors_order(policy: Any, text
 
 # AWS STS API reference, Policy: [\u0009\u000A\u000D\u0020-\u00FF]+
 @pytest.mark.parametrize("character", ["é", "€", "\U0001f512", "\x01", "\u2028", "\ud800"])
-def test_a_policy_is_sent_in_characters_that_sts_takes(character: str) -> None:
+def test_policy_is_sent_in_characters_that_sts_accepts(character: str) -> None:
     policy = Role(ROLE_ARN, policy={"Sid": character}).policy
     assert isinstance(policy, str)
     assert re.fullmatch(r"[\t\n\r\x20-\xff]+", policy)
@@ -414,11 +414,11 @@ def test_a_policy_has_at_most_2048_characters_not_counting_space(
     if taken:
         assert length == len(Role(ROLE_ARN, policy=text).policy or "")
     else:
-        error = refused("config/policy", "2049", "2048", policy=text)
+        error = error_of("config/policy", "2049", "2048", policy=text)
         assert "policy_arns" in error.fix
 
 
-def test_a_letter_that_sts_takes_counts_as_one_character() -> None:
+def test_letter_that_sts_accepts_counts_as_one_character() -> None:
     assert Role(ROLE_ARN, policy={"Sid": "é" * 400}).policy
 
 
@@ -442,14 +442,14 @@ def test_a_letter_that_sts_takes_counts_as_one_character() -> None:
         (b"{}", "not JSON (Object of type bytes"),
     ],
 )
-def test_what_is_no_policy(policy: object, seen: str) -> None:
-    refused("config/policy", seen, policy=policy)
+def test_invalid_policy_is_an_error(policy: object, seen: str) -> None:
+    error_of("config/policy", seen, policy=policy)
 
 
-def test_a_policy_that_holds_itself() -> None:
+def test_policy_that_contains_itself_is_an_error() -> None:
     policy: dict[str, Any] = {}
     policy["Statement"] = policy
-    refused("config/policy", "Circular reference", policy=policy)
+    error_of("config/policy", "Circular reference", policy=policy)
 
 
 NAN = "json takes and writes NaN and Infinity, which are not JSON"
@@ -458,8 +458,8 @@ NAN = "json takes and writes NaN and Infinity, which are not JSON"
 @pytest.mark.parametrize(
     "policy", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e400}', {"a": float("nan")}], ids=str
 )
-def test_a_number_that_json_does_not_have(policy: Any) -> None:
-    refused("config/policy", "not JSON", policy=policy)
+def test_number_that_json_lacks_is_an_error(policy: Any) -> None:
+    error_of("config/policy", "not JSON", policy=policy)
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -472,11 +472,11 @@ def nested(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "policy", ['{"a":' * 100_000, "[" * 100_000, nested(50_000)], ids=["text", "list", "mapping"]
 )
-def test_a_policy_nested_without_end(policy: Any) -> None:
-    refused("config/policy", "policy", policy=policy)
+def test_policy_nested_too_deeply_is_an_error(policy: Any) -> None:
+    error_of("config/policy", "policy", policy=policy)
 
 
-def test_a_policy_in_a_mapping_that_is_no_dict() -> None:
+def test_policy_in_a_mapping_is_accepted() -> None:
     assert '{"a":1}' == Role(ROLE_ARN, policy=MappingProxyType({"a": 1})).policy
 
 
@@ -492,25 +492,25 @@ def test_a_policy_in_a_mapping_that_is_no_dict() -> None:
         "arn:aws-cn:iam::aws:policy/AmazonS3ReadOnlyAccess",
     ],
 )
-def test_managed_policies(arn: str) -> None:
+def test_valid_managed_policy_is_kept(arn: str) -> None:
     assert (arn,) * 10 == Role(ROLE_ARN, policy_arns=[arn] * 10).policy_arns
 
 
-def test_eleven_managed_policies_are_one_too_many() -> None:
-    refused("config/policy-arns", "11 are given", "10", policy_arns=[POLICY_ARN] * 11)
+def test_more_than_ten_managed_policies_are_an_error() -> None:
+    error_of("config/policy-arns", "11 are given", "10", policy_arns=[POLICY_ARN] * 11)
 
 
 @pytest.mark.parametrize(
     "arn",
     ["", "ReadOnlyAccess", ROLE_ARN, "arn:aws:iam::azure:policy/x", POLICY_ARN + "\n", None, 5],
 )
-def test_what_is_no_managed_policy(arn: object) -> None:
+def test_invalid_managed_policy_is_an_error(arn: object) -> None:
     seen = " ".join(str(arn).split())
-    refused("config/policy-arns", f'"{seen}"', policy_arns=[POLICY_ARN, arn])
+    error_of("config/policy-arns", f'"{seen}"', policy_arns=[POLICY_ARN, arn])
 
 
-def test_a_wrong_managed_policy_is_named_even_among_too_many() -> None:
-    refused("config/policy-arns", '"wrong"', policy_arns=[POLICY_ARN] * 11 + ["wrong"])
+def test_invalid_managed_policy_is_named_even_if_there_are_too_many() -> None:
+    error_of("config/policy-arns", '"wrong"', policy_arns=[POLICY_ARN] * 11 + ["wrong"])
 
 
 def test_all_is_sorted_and_there() -> None:

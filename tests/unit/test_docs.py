@@ -1,4 +1,4 @@
-"""What the documents say is what the code does."""
+"""The pages agree with the code."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CODE = [path for path in sorted(PACKAGE.rglob("*.py")) if "emulator" not in path
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a source checkout")
 
 
-def test_every_error_id_has_its_section_and_the_other_way_round() -> None:
+def test_errors_page_has_exactly_the_error_ids() -> None:
     assert {*raised("config|token|exchange|demo")} - {*RENAMED_IDS} == {*sections("errors.md")}
 
 
-def test_every_id_of_the_doctor_has_its_section_and_the_other_way_round() -> None:
+def test_doctor_page_has_exactly_the_ids_of_the_doctor() -> None:
     assert raised("doctor") == sections("doctor.md")
 
 
@@ -59,12 +59,12 @@ VARIABLE = (
     r"(?:AWS|BOTO|CLOUDSDK|CURL|GCE|GCLOUD|GCP|GOOGLE|HTTPS?|K|KUBERNETES|METADATA|NO|REQUESTS"
     r"|XDG)_[A-Z0-9_]*[A-Z]"
 )
-# Set for programs that `setup --check` runs, or secret and so kept out of a digest.
-NOBODYS = {"AWS_BEARER_TOKEN_BEDROCK", "AWS_PAGER", "CLOUDSDK_CORE_DISABLE_PROMPTS"}
+# Set only for programs that `setup --check` runs, or secret and left out of a digest.
+UNDOCUMENTED = {"AWS_BEARER_TOKEN_BEDROCK", "AWS_PAGER", "CLOUDSDK_CORE_DISABLE_PROMPTS"}
 
 
 def variables_in(path: Path) -> set[str]:
-    """The names of environment variables that a module has as texts of their own."""
+    """Return the environment variables that a module names in whole strings."""
     texts = (n.value for n in ast.walk(parsed(path)) if isinstance(n, ast.Constant))
     return {t for t in texts if isinstance(t, str) and re.fullmatch(VARIABLE, t)}
 
@@ -75,12 +75,12 @@ def parsed(path: Path) -> ast.Module:
 
 def test_every_variable_that_the_code_names_is_documented() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-    named = set[str]().union(*map(variables_in, CODE)) - NOBODYS
+    named = set[str]().union(*map(variables_in, CODE)) - UNDOCUMENTED
     assert {"GCP_AWS_BRIDGE_CACHE_DIR", "K_SERVICE", "AWS_CA_BUNDLE"} <= named
     assert [] == sorted(name for name in named if f"`{name}`" not in page)
 
 
-def test_every_module_stands_in_the_architecture() -> None:
+def test_every_module_is_on_the_architecture_page() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     for path in PACKAGE.glob("*.py"):
         if not path.stem.startswith("__"):
@@ -93,7 +93,7 @@ def test_every_public_name_is_documented() -> None:
         assert name in text
 
 
-def test_every_condition_key_of_googles_is_documented_and_no_other() -> None:
+def test_page_has_exactly_the_condition_keys_of_google() -> None:
     claims = {"iss": "https://accounts.google.com", "aud": "a", "azp": "1", "sub": "1"}
     claims |= {"amr": "x", "google": {"organization_number": 1}}  # type: ignore[dict-item]
     page = (ROOT / "docs/reference/condition-keys.md").read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def test_every_command_is_documented() -> None:
 
 
 def test_freezers_find_every_command() -> None:
-    # PyInstaller adds the modules that a compiled module imports by name, executed or not.
+    # PyInstaller adds modules that a compiled module imports by name, executed or not.
     found = set()
     for node in ast.walk(parsed(PACKAGE / "cli/__init__.py")):
         if isinstance(node, ast.ImportFrom) and node.module == "gcp_aws_bridge.cli":
@@ -132,10 +132,10 @@ def test_freezers_find_every_command() -> None:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The arguments of every command of ours in the blocks of a page."""
+    """Return the arguments of each `gcp-aws-bridge` command in the blocks of a page."""
     blocks = re.findall(r"```(?:sh|ini|bash|dockerfile)\n(.*?)```", text, re.S)
     joined = re.sub(r"\\\n", " ", "\n".join(blocks))
-    alone = re.sub(r" (?:[|>]|\|\|) ", "\n", joined)  # what is piped, and what the output goes to
+    alone = re.sub(r" (?:[|>]|\|\|) ", "\n", joined)  # pipes, and files of output
     lines = re.findall(r"gcp-aws-bridge ([a-z].*?)(?:\)\"?| &)?$", alone, re.M)
     return [shlex.split(line) for line in lines]
 
@@ -150,12 +150,12 @@ def test_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_in_the_documents_are_ours(page: Path) -> None:
+def test_commands_on_the_pages_are_valid(page: Path) -> None:
     for arguments in commands(page.read_text(encoding="utf-8")):
         _parser(arguments).parse_args(arguments)
 
 
-def test_the_first_shell_block_is_the_two_commands() -> None:
+def test_first_shell_block_of_the_readme_has_the_two_commands() -> None:
     first = re.search(r"```(?:sh|shell|bash|console)\n(.*?)```", README, re.S)
     assert first is not None
     install_and_demo, install_and_test = first.group(1).strip().splitlines()
@@ -164,13 +164,13 @@ def test_the_first_shell_block_is_the_two_commands() -> None:
     assert install_and_test.endswith("-m pytest")
 
 
-def test_python_in_the_documents_is_python() -> None:
+def test_python_on_the_pages_compiles() -> None:
     for page in PAGES:
         for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
             compile(block, str(page), "exec")
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_pages_have_a_target() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

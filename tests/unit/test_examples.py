@@ -1,4 +1,4 @@
-"""docs/examples is what Kubernetes takes, what our commands take, and what its page promises."""
+"""docs/examples: valid for Kubernetes and our commands, with the properties that its page lists."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def documents(path: Path) -> list[Document]:
     return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
-# -- as much of kustomize as the overlay needs, so that its pod is looked at on every machine ------
+# -- as much of kustomize as the overlay needs, so that its pod is checked on every machine --------
 
 
 def merged(under: Any, over: Any) -> Any:
-    """A strategic merge: lists of named things by their names, what is new first."""
+    """Return *over* merged into *under*: lists of named items by name, new items first."""
     if isinstance(under, dict):
         return under | {key: merged(under.get(key), value) for key, value in over.items()}
     if isinstance(under, list) and "name" in over[0]:
@@ -54,7 +54,7 @@ def is_target(target: Document, document: Document) -> bool:
 
 
 def built(folder: Path) -> list[Document]:
-    """What `kubectl kustomize` makes of *folder*, but for what it generates."""
+    """Return what `kubectl kustomize` builds from *folder*, without the generated objects."""
     [overlay] = documents(folder / "kustomization.yaml")
     found = [one for name in overlay["resources"] for one in documents(folder / name)]
     for component in (folder / name for name in overlay["components"]):
@@ -80,16 +80,16 @@ RENDERER = next((command for command in RENDERERS if shutil.which(command[0])), 
 
 
 @pytest.mark.skipif(RENDERER is None, reason="neither kustomize nor kubectl is installed")
-def test_kustomize_makes_of_the_overlay_what_is_looked_at_here() -> None:
+def test_kustomize_builds_what_is_checked_here() -> None:
     command = [*(RENDERER or ()), str(OVERLAY)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    text = re.sub(r"\baws-role-\w+", "aws-role", text)  # the digest of what is in it
+    text = re.sub(r"\baws-role-\w+", "aws-role", text)  # without the digest of its content
     made = {one["kind"]: one for one in yaml.safe_load_all(text)}
     validate(made.pop("ConfigMap"))
     assert {one["kind"]: one for one in APPLIED["kustomize/example"]} == made
 
 
-def test_the_sidecar_of_the_overlay_is_given_what_is_generated() -> None:
+def test_sidecar_of_the_overlay_uses_the_generated_objects() -> None:
     [overlay] = documents(OVERLAY / "kustomization.yaml")
     [sidecar] = pod_of(APPLIED["kustomize/example"])["initContainers"]
     generated = [{"configMapRef": {"name": one["name"]}} for one in overlay["configMapGenerator"]]
@@ -104,18 +104,18 @@ def validate(document: Document) -> None:
 
 
 @every_example
-def test_every_object_is_of_its_schema(example: list[Document]) -> None:
+def test_every_object_matches_its_schema(example: list[Document]) -> None:
     for document in example:
         validate(document)
 
 
-def test_a_word_that_kubernetes_does_not_know_is_found() -> None:
-    document = workload_of(spoilt("deployment.yaml", "restartPolicy", "restartPolicie"))
+def test_field_that_kubernetes_lacks_is_found() -> None:
+    document = workload_of(broken("deployment.yaml", "restartPolicy", "restartPolicie"))
     with pytest.raises(kubernetes_validate.ValidationError, match="restartPolicie"):
         validate(document)
 
 
-# -- what is promised of each example: a check yields what is wrong --------------------------------
+# -- properties of each example: a check yields what is wrong --------------------------------------
 
 
 def workload_of(example: list[Document]) -> Document:
@@ -124,7 +124,7 @@ def workload_of(example: list[Document]) -> Document:
 
 
 def pod_of(example: list[Document]) -> Document:
-    """What runs."""
+    """Return the spec of the pod that runs."""
     spec: Document = workload_of(example)["spec"]
     return spec.get("template", {"spec": spec})["spec"]
 
@@ -135,13 +135,13 @@ def containers_of(example: list[Document]) -> list[Document]:
 
 
 def rules_of(example: list[Document]) -> list[Document]:
-    """The security context of each container, the pod's included."""
+    """Return the security context of each container, merged with the pod's."""
     shared = pod_of(example)["securityContext"]
     return [shared | container.get("securityContext", {}) for container in containers_of(example)]
 
 
 def lax(example: list[Document]) -> Iterator[str]:
-    """What a pod may that it should not."""
+    """Yield permissions that the pod should not have."""
     if pod_of(example).get("hostNetwork"):
         yield "may use the node's network"
     for container, rules in zip(containers_of(example), rules_of(example), strict=True):
@@ -161,7 +161,7 @@ def lax(example: list[Document]) -> Iterator[str]:
 
 
 def unknown_to_google(example: list[Document]) -> Iterator[str]:
-    """Why Google's metadata server would have no ID token for a pod."""
+    """Yield reasons for which Google's metadata server would have no ID token for a pod."""
     pod = pod_of(example)
     if pod["nodeSelector"] != {"iam.gke.io/gke-metadata-server-enabled": "true"}:
         yield "no metadata server"
@@ -173,7 +173,7 @@ def unknown_to_google(example: list[Document]) -> Iterator[str]:
 
 
 def commands_of(example: list[Document]) -> Iterator[tuple[Document, list[str]]]:
-    """The containers that run our program, by name or as the entrypoint of our image, and how."""
+    """Yield each container that runs our program or our image, and its arguments."""
     for container in containers_of(example):
         by_entrypoint = ["gcp-aws-bridge"] if "/gcp-aws-bridge:" in container["image"] else []
         line = [*container.get("command", by_entrypoint), *container.get("args", [])]
@@ -181,21 +181,21 @@ def commands_of(example: list[Document]) -> Iterator[tuple[Document, list[str]]]
             yield container, line[1:]
 
 
-def refusal(line: list[str]) -> str | None:
+def error_of(line: list[str]) -> str | None:
     try:
         options = _parser(line).parse_args(line)
-    except SystemExit:  # argparse has said why on standard error
+    except SystemExit:  # argparse has written why to standard error
         return "no such command"
     is_command = line[0] != "exec" or (options.command[:1] == ["--"] and options.command[1:])
     return None if is_command else "no command after --"
 
 
 def not_ours(example: list[Document]) -> Iterator[str]:
-    """What `gcp-aws-bridge` would say of its command lines."""
+    """Yield what is wrong with the arguments for `gcp-aws-bridge`."""
     lines = [line for _, line in commands_of(example)]
     if not any(line[:1] in (["serve"], ["exec"]) for line in lines):
         yield "neither serve nor exec"
-    yield from filter(None, map(refusal, lines))
+    yield from filter(None, map(error_of, lines))
 
 
 def sidecars_of(example: list[Document]) -> Iterator[tuple[Document, Namespace]]:
@@ -205,7 +205,7 @@ def sidecars_of(example: list[Document]) -> Iterator[tuple[Document, Namespace]]
 
 
 def no_sidecar(example: list[Document]) -> Iterator[str]:
-    """Why a container that serves would not do as a native sidecar."""
+    """Yield reasons for which a container that serves cannot be a native sidecar."""
     pod = pod_of(example)
     for sidecar, options in sidecars_of(example):
         if sidecar not in pod.get("initContainers", []) or sidecar["restartPolicy"] != "Always":
@@ -221,7 +221,7 @@ def no_sidecar(example: list[Document]) -> Iterator[str]:
 
 
 def apart(example: list[Document]) -> Iterator[str]:
-    """Where a program looks for its sidecar, and it is not."""
+    """Yield addresses and files at which a program would not find its sidecar."""
     for sidecar, options in sidecars_of(example):
         names = [role.partition("=")[0] for role in options.role_arn or [] if "=" in role]
         paths = ["/credentials", *(f"/credentials/{name}" for name in names)]
@@ -229,7 +229,7 @@ def apart(example: list[Document]) -> Iterator[str]:
             seen = {one["name"]: one["value"] for one in container["env"]}
             url = urlsplit(seen["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
             if (url.scheme, url.hostname, url.port) != ("http", options.host, options.port):
-                yield "nobody listens there"
+                yield "no container listens there"
             if url.path not in paths:
                 yield "no such role"
             if seen["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] != options.token_file:
@@ -239,21 +239,21 @@ def apart(example: list[Document]) -> Iterator[str]:
 
 
 def unanswered(example: list[Document]) -> Iterator[str]:
-    """What the kubelet or Prometheus asks, and the status listener would not answer."""
+    """Yield requests of the kubelet and Prometheus that the status listener would not answer."""
     about = workload_of(example)["spec"].get("template", {}).get("metadata", {})
     for sidecar, options in sidecars_of(example):
         ports = {one["name"]: one["containerPort"] for one in sidecar["ports"]}
-        asked = {name: sidecar[name]["httpGet"] for name in PROBES if name in sidecar}
+        probes = {name: sidecar[name]["httpGet"] for name in PROBES if name in sidecar}
         if options.status_host != "0.0.0.0":
-            yield "heard in its pod alone"
-        if not {"startupProbe", "livenessProbe"} <= asked.keys():
+            yield "listens for its own pod only"
+        if not {"startupProbe", "livenessProbe"} <= probes.keys():
             yield "not probed"
-        for name, get in asked.items():
+        for name, get in probes.items():
             if (get["path"], ports.get(get["port"])) != (PROBES[name], options.status_port):
                 yield name
         if scraped := about.get("annotations"):
-            told = [scraped[f"prometheus.io/{key}"] for key in ("scrape", "port", "path")]
-            if told != ["true", str(options.status_port), "/metrics"]:
+            annotations = [scraped[f"prometheus.io/{key}"] for key in ("scrape", "port", "path")]
+            if annotations != ["true", str(options.status_port), "/metrics"]:
                 yield "not scraped"
 
 
@@ -263,12 +263,12 @@ Check = Callable[[list[Document]], Iterator[str]]
 
 @every_example
 @pytest.mark.parametrize("check", CHECKS)
-def test_an_example_is_as_promised(example: list[Document], check: Check) -> None:
+def test_example_has_the_documented_properties(example: list[Document], check: Check) -> None:
     assert [] == list(check(example))
 
 
-def spoilt(name: str, right: str, wrong: str) -> list[Document]:
-    """An example with something else in it, once."""
+def broken(name: str, right: str, wrong: str) -> list[Document]:
+    """Return an example in which *right* is replaced by *wrong*, once."""
     text = json.dumps(APPLIED[name])
     assert right in text
     return list(json.loads(text.replace(right, wrong, 1)))
@@ -299,11 +299,16 @@ def spoilt(name: str, right: str, wrong: str) -> list[Document]:
         (no_sidecar, '"allowPriv', '"runAsUser": 1000, "allowPriv', "the token is another user's"),
         (no_sidecar, "file=/run/aws/", "file=/tmp/", "the token is written elsewhere"),
         (no_sidecar, '"medium": "Memory", ', "", "the token is written to a disk"),
-        (apart, ":9911/", ":9910/", "nobody listens there"),
-        (apart, "/credentials/reader", "/credentials/nobody", "no such role"),
+        (apart, ":9911/", ":9910/", "no container listens there"),
+        (apart, "/credentials/reader", "/credentials/unknown", "no such role"),
         (apart, '"/run/aws/token"', '"/run/aws/other"', "no token there"),
         (apart, '"readOnly": true', '"readOnly": false', "no such mount"),
-        (unanswered, "--status-host=0.0.0.0", "--status-host=127.0.0.1", "heard in its pod alone"),
+        (
+            unanswered,
+            "--status-host=0.0.0.0",
+            "--status-host=127.0.0.1",
+            "listens for its own pod only",
+        ),
         (unanswered, "livenessProbe", "probe", "not probed"),
         (unanswered, "/readyz", "/ready", "startupProbe"),
         (unanswered, '"port": "status"', '"port": 9911', "startupProbe"),
@@ -311,8 +316,8 @@ def spoilt(name: str, right: str, wrong: str) -> list[Document]:
         (unanswered, "/metrics", "/metric", "not scraped"),
     ],
 )
-def test_what_is_spoilt_is_found(check: Check, right: str, wrong: str, found: str) -> None:
-    assert {found} == set(check(spoilt("deployment.yaml", right, wrong)))
+def test_broken_example_is_found(check: Check, right: str, wrong: str, found: str) -> None:
+    assert {found} == set(check(broken("deployment.yaml", right, wrong)))
 
 
 @pytest.mark.parametrize(
@@ -323,11 +328,11 @@ def test_what_is_spoilt_is_found(check: Check, right: str, wrong: str, found: st
         ('["./nightly", "--from", "s3://my-bucket/in"]', "[]", "no command after --"),
     ],
 )
-def test_a_job_that_is_spoilt_is_found(right: str, wrong: str, found: str) -> None:
-    assert [found] == list(not_ours(spoilt("job-exec.yaml", right, wrong)))
+def test_broken_job_is_found(right: str, wrong: str, found: str) -> None:
+    assert [found] == list(not_ours(broken("job-exec.yaml", right, wrong)))
 
 
-# -- what is promised of each file -----------------------------------------------------------------
+# -- properties of each file -----------------------------------------------------------------------
 
 
 def is_role(arn: str) -> bool:
@@ -339,22 +344,22 @@ def is_role(arn: str) -> bool:
 
 
 def no_roles(text: str) -> list[str]:
-    """What looks like an ARN, and is not that of a role."""
+    """Return the texts that look like the ARN of a role and are not valid."""
     return [arn for arn in re.findall(r"arn:[^\s\"',}\]]*", text) if not is_role(arn)]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_roles_are_roles(path: Path) -> None:
+def test_role_arns_of_the_examples_are_valid(path: Path) -> None:
     assert [] == no_roles(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:iam:123456789012:role/etl", "arn:aws:iam::1:role/etl"])
-def test_a_role_that_is_none_is_found(arn: str) -> None:
+def test_invalid_role_arn_is_found(arn: str) -> None:
     assert [arn] == no_roles(f'["--role-arn=reader={arn}"]')
 
 
-def careless(containerfile: str) -> Iterator[str]:
-    """What a pod that is `runAsNonRoot`, and says only `args`, would not be started with."""
+def faults_of(containerfile: str) -> Iterator[str]:
+    """Yield why a pod with `runAsNonRoot` and only `args` could not start this image."""
     [*_, user] = re.findall(r"^USER (.*)$", containerfile, re.M)
     if not re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", user):
         yield "the user"
@@ -362,8 +367,8 @@ def careless(containerfile: str) -> Iterator[str]:
         yield "the entrypoint"
 
 
-def test_the_image_starts_our_program_and_not_as_root() -> None:
-    assert [] == list(careless((EXAMPLES / "Containerfile").read_text(encoding="utf-8")))
+def test_image_starts_our_program_as_another_user_than_root() -> None:
+    assert [] == list(faults_of((EXAMPLES / "Containerfile").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -374,9 +379,9 @@ def test_the_image_starts_our_program_and_not_as_root() -> None:
         ('["gcp-aws-bridge"]', "gcp-aws-bridge", "the entrypoint"),
     ],
 )
-def test_a_careless_image_is_found(right: str, wrong: str, found: str) -> None:
+def test_image_that_could_not_start_is_found(right: str, wrong: str, found: str) -> None:
     text = (EXAMPLES / "Containerfile").read_text(encoding="utf-8")
-    assert [found] == list(careless(text.replace(right, wrong)))
+    assert [found] == list(faults_of(text.replace(right, wrong)))
 
 
 def test_the_page_has_every_example() -> None:

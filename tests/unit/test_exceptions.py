@@ -1,4 +1,4 @@
-"""The error tree, what an error says, and how foreign text gets into a message."""
+"""The tree of errors, their messages, and foreign text in a message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ KINDS = [BridgeError, ConfigError, TokenError, TokenUnavailable, ExchangeError]
         (ExchangeError, (BridgeError,)),
     ],
 )
-def test_tree(kind: type[BridgeError], parents: tuple[type, ...]) -> None:
+def test_each_error_has_its_base_classes(
+    kind: type[BridgeError], parents: tuple[type, ...]
+) -> None:
     assert parents == kind.__bases__
 
 
@@ -54,9 +56,9 @@ def test_all_names_every_error() -> None:
     ("settings", "text"),
     [
         ({}, "It failed."),
-        ({"fix": "mend it."}, "It failed. Fix: mend it."),
+        ({"fix": "fix it."}, "It failed. Fix: fix it."),
         ({"error_id": "config/x"}, "It failed. [config/x]"),
-        ({"fix": "mend it.", "error_id": "config/x"}, "It failed. Fix: mend it. [config/x]"),
+        ({"fix": "fix it.", "error_id": "config/x"}, "It failed. Fix: fix it. [config/x]"),
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,12 +76,12 @@ def test_text_is_summary_fix_and_id(
 @pytest.mark.parametrize(
     "error",
     [
-        *(kind("It failed.", fix="mend it.", error_id="a/b") for kind in KINDS),
+        *(kind("It failed.", fix="fix it.", error_id="a/b") for kind in KINDS),
         ExchangeError("No.", fix="f", error_id="e/f", code="C", request_id="r", retryable=True),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_nothing_is_lost_on_the_way_to_another_process(error: BridgeError, carry) -> None:  # type: ignore[no-untyped-def]
+def test_error_keeps_its_attributes_when_it_is_copied_or_pickled(error: BridgeError, carry) -> None:  # type: ignore[no-untyped-def]
     arrived = carry(error)
     assert (type(error), error.args, vars(error), str(error)) == (
         type(arrived),
@@ -103,7 +105,7 @@ def test_config_error_is_caught_as_a_value_error() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_error_that_another_repeats_is_short_and_keeps_its_attributes(
+def test_error_that_is_the_cause_of_another_is_short_and_keeps_its_attributes(
     kind: type[BridgeError],
 ) -> None:
     error = kind("It failed.", fix="correct it.", error_id="a/b", details="A thing.")
@@ -128,7 +130,7 @@ _PLACEHOLDER = 25  # a name, a number, an address
 
 
 def _length(node: ast.AST) -> int:
-    """How long a text of the code becomes, with something of an usual length in each place."""
+    """Return the length of a message in the code, with typical values in the placeholders."""
     if isinstance(node, ast.Constant):
         return len(str(node.value))
     if isinstance(node, ast.JoinedStr):
@@ -201,11 +203,11 @@ SESSION_TOKEN = "IQoJb3JpZ2luX2VjEJ3//////////wEaCXVzLWVhc3QtMSJHMEUC" * 4
     ],
     ids=lambda value: value[:20],
 )
-def test_no_token_survives(text: str, shown: str) -> None:
+def test_token_in_foreign_text_is_redacted(text: str, shown: str) -> None:
     assert shown == quoted(text)
 
 
-def test_a_token_that_the_limit_cuts_is_gone_before_the_cut() -> None:
+def test_token_is_redacted_before_text_is_cut() -> None:
     assert '"' + "a " * 9 + '[…"' == quoted("a " * 9 + TOKEN, 20)
 
 
@@ -218,12 +220,12 @@ def test_a_token_that_the_limit_cuts_is_gone_before_the_cut() -> None:
         "eyJ",
     ],
 )
-def test_what_helps_is_left_alone(text: str) -> None:
+def test_text_that_is_no_token_is_unchanged(text: str) -> None:
     assert f'"{text}"' == quoted(text)
 
 
-def test_quoting_a_large_page_takes_no_noticeable_time() -> None:
-    # What a backtracking pattern would choke on: long runs that almost match. A quadratic one
-    # takes minutes here and meets the suite's time-out.
+def test_quoting_a_large_page_is_not_quadratic() -> None:
+    # Long runs that almost match would make a backtracking pattern quadratic, which takes
+    # minutes here and exceeds the suite's time-out.
     page = ("eyJ" * 20 + "." + "A" * 99 + " ") * 5000
     assert 202 == len(quoted(page))

@@ -1,4 +1,4 @@
-"""An SDK that is missing or too old: what its adapter says, before anything else."""
+"""An SDK that is missing or too old: the error that its adapter raises on import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 
-# Each public module that adapts to an SDK, the module that it needs, and the extra that has it.
+# Each public module that adapts an SDK, the module that it needs, and the extra that installs it.
 ADAPTERS = [
     ("gcp_aws_bridge.aio", "aiobotocore", "aio"),
     ("gcp_aws_bridge.adapters.airflow", "airflow", "airflow"),
@@ -23,7 +23,7 @@ ADAPTERS = [
 ]
 _IMPORT = """
 import sys
-sys.modules[sys.argv[2]] = None  # as where it is not installed
+sys.modules[sys.argv[2]] = None  # as if it were not installed
 try:
     __import__(sys.argv[1])
 except ImportError as error:
@@ -32,17 +32,17 @@ except ImportError as error:
 
 
 @pytest.mark.parametrize(("module", "sdk", "name"), ADAPTERS)
-def test_an_sdk_that_is_missing_is_named_with_its_extra(module: str, sdk: str, name: str) -> None:
+def test_missing_sdk_is_named_with_its_extra(module: str, sdk: str, name: str) -> None:
     if name == "smithy" and sys.version_info < (3, 12):
-        pytest.skip("says that it needs a later Python")
-    said = subprocess.run(
+        pytest.skip("its error names a later Python")
+    output = subprocess.run(
         [sys.executable, "-c", _IMPORT, module, sdk], check=True, capture_output=True, text=True
     ).stdout
-    assert f"Fix: pip install 'gcp-aws-bridge[{name}]' [config/extra]" in said
+    assert f"Fix: pip install 'gcp-aws-bridge[{name}]' [config/extra]" in output
 
 
 @pytest.mark.parametrize("found", ["1.9.9", "1.10", "0.11.0"])
-def test_an_sdk_that_is_too_old_is_named_with_its_version(
+def test_sdk_that_is_too_old_is_named_with_its_version(
     found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = ModuleType("some_sdk")
@@ -56,7 +56,7 @@ def test_an_sdk_that_is_too_old_is_named_with_its_version(
 
 
 @pytest.mark.parametrize("found", ["1.10.1", "1.10.2rc1", "2.0", "10.0.0"])
-def test_one_that_is_not_is_used(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sdk_that_is_new_enough_is_used(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("some_sdk")
     module.__version__ = found  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "some_sdk", module)
@@ -65,7 +65,7 @@ def test_one_that_is_not_is_used(found: str, monkeypatch: pytest.MonkeyPatch) ->
     assert used
 
 
-def test_it_is_an_import_error_and_one_of_ours_and_pickles() -> None:
+def test_missing_extra_is_an_import_error_and_pickles() -> None:
     error = MissingExtra("It is not there.", fix="install it", error_id="config/extra")
     assert isinstance(error, ImportError)
     assert isinstance(error, ConfigError)

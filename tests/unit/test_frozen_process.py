@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import botocore.exceptions
 import botocore.session
 import pytest
-from fakes import START, Fetches, ManualWorld
+from fakes import START, Fetches, ManualWorld, eventually
 from unit.servers import AUDIENCE, ROLE_ARN, Server, answer, id_token
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, on_event
+from gcp_aws_bridge._cache.workers import Workers
 from gcp_aws_bridge._sts import client
 from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens import bounded_answer, http
 from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge._tokens.metadata import MetadataServer
@@ -43,15 +46,34 @@ def manual() -> ManualWorld:
 
 
 @pytest.fixture
-def refreshing(manual: ManualWorld) -> CredentialCache[Any]:
-    """Valid credentials, and a refresh in the background that has not ended."""
-    cache = CredentialCache(Fetches(manual), label=ROLE_ARN, world=manual.world)
+def answer_now() -> threading.Event:
+    """When it is set, the refresh that is under way gets its answer."""
+    return threading.Event()
+
+
+@pytest.fixture
+def refreshing(
+    manual: ManualWorld, answer_now: threading.Event
+) -> Iterator[CredentialCache[AwsCredentials]]:
+    """Valid credentials, and a refresh in the background that waits for its answer."""
+    fetches, begun = Fetches(manual), threading.Event()
+
+    def fetch() -> AwsCredentials:
+        if fetches.count:
+            begun.set()
+            assert answer_now.wait(30)
+        return fetches()
+
+    world = manual.world._replace(spawn=REAL.spawn)
+    cache = CredentialCache(fetch, label=ROLE_ARN, world=world)
+    cache._workers = Workers(world)
     cache.get()
     manual.advance(40 * 60)
-    manual.hold = True
     cache.get()
-    assert 1 == len(manual.held)
-    return cache
+    assert begun.wait(30)
+    yield cache
+    answer_now.set()
+    eventually(lambda: cache.snapshot.attempt is None and not cache.snapshot.unfinished)
 
 
 @pytest.fixture
@@ -64,9 +86,10 @@ def events() -> Any:
 
 @HOWS
 @pytest.mark.parametrize("frozen_s", [91.0, 600.0])
-def test_refresh_that_a_freeze_interrupted_is_no_outage(
+def test_refresh_that_a_freeze_interrupted_is_reported_as_no_outage(
     refreshing: CredentialCache[Any],
     manual: ManualWorld,
+    answer_now: threading.Event,
     events: list[Event],
     caplog: pytest.LogCaptureFixture,
     ask: Callable[[CredentialCache[Any]], Any],
@@ -77,7 +100,8 @@ def test_refresh_that_a_freeze_interrupted_is_no_outage(
     with caplog.at_level(logging.DEBUG, "gcp_aws_bridge"):
         assert old is ask(refreshing)
         assert [] == events
-        manual.release()  # its thread goes on
+        answer_now.set()
+        eventually(lambda: refreshing.snapshot.attempt is None and bool(events))
     assert ["exchanged"] == [event.kind for event in events]
     assert [] == [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert old is not ask(refreshing)
@@ -112,7 +136,7 @@ def test_refresh_that_hangs_while_callers_come_is_reported_after_90_s(
     assert ["failed"] == [event.kind for event in events]
 
 
-def test_attempt_is_excused_once(
+def test_freeze_extends_an_attempt_once(
     refreshing: CredentialCache[Any], manual: ManualWorld, events: list[Event]
 ) -> None:
     manual.advance(300)
@@ -130,16 +154,16 @@ def test_attempt_is_excused_once(
     [(60, 60, 2), (0, 3600, 2), (60, 0, 2), (30, 30, 1), (0, 0, 1)],
     ids=["frozen", "asleep", "clock set back", "slow", "at once"],
 )
-def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
+def test_network_fault_after_a_freeze_is_retried_at_once(
     monkeypatch: pytest.MonkeyPatch, monotonic_s: float, wall_s: float, requests: int
 ) -> None:
-    seconds, now, asked = [0.0], [START], []
+    seconds, now, requested = [0.0], [START], []
     world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
     monkeypatch.setattr(client, "REAL", world)
 
     def ask() -> str:
-        asked.append(1)
-        if len(asked) == 2:
+        requested.append(1)
+        if len(requested) == 2:
             return "answered"
         seconds[0] += monotonic_s
         now[0] += timedelta(seconds=wall_s)
@@ -150,23 +174,23 @@ def test_network_fault_of_a_sleeping_process_is_tried_again_at_once(
             client._awake(ask)
     else:
         assert "answered" == client._awake(ask)
-    assert requests == len(asked)
+    assert requests == len(requested)
 
 
-def test_network_that_stays_away_is_asked_twice_and_no_more(
+def test_network_fault_that_remains_after_a_freeze_is_retried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter(range(0, 1000, 60))
     monkeypatch.setattr(client, "REAL", World(monotonic=lambda: float(next(seconds))))
-    asked = []
+    requested = []
 
     def ask() -> None:
-        asked.append(1)
+        requested.append(1)
         raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
 
     with pytest.raises(botocore.exceptions.ConnectTimeoutError):
         client._awake(ask)
-    assert 2 == len(asked)
+    assert 2 == len(requested)
 
 
 RESULT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
@@ -179,7 +203,7 @@ RESULT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult
 def test_answer_that_came_while_the_process_was_frozen_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    late = iter([0.0])  # when the answer is begun; each later look is a minute later
+    late = iter([0.0])  # the answer begins; each later reading is a minute later
     world = World(monotonic=lambda: next(late, 60.0))
     with Server(answer(RESULT, flavor=None)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
@@ -206,11 +230,11 @@ def test_metadata_answer_that_came_while_the_process_was_frozen_is_read() -> Non
     assert TOKEN == found.body
 
 
-def test_freeze_in_any_attempt_is_no_time_that_was_waited(
+def test_freeze_in_any_attempt_does_not_count_as_waiting(
     monkeypatch: pytest.MonkeyPatch, manual: ManualWorld
 ) -> None:
     def frozen(connection: socket.socket) -> None:
-        manual.advance(300)  # and the server has hung up
+        manual.advance(300)  # and the server has closed the connection
 
     with Server(answer("starting", 503), frozen, answer(TOKEN)) as server:
         monkeypatch.setenv("GCE_METADATA_HOST", server.host)

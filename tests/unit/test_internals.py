@@ -1,4 +1,4 @@
-"""Names of other libraries that are not public: where they are used, and that they still exist."""
+"""Private names of other libraries: where they are used, and that they still exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SOURCES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
-# Of Python's own library; the first is public by its documentation.
+# Of the standard library; `_getframe` is documented.
 PYTHONS = {
     "_replace": "namedtuple",
     "_ActionsContainer": "argparse, in annotations, which are never evaluated",
@@ -55,8 +55,8 @@ LIBRARIES = ("aiobotocore", "boto", "google", "polars", "s3fs", "smithy", "uvico
 LATER = datetime(2999, 1, 1, tzinfo=timezone.utc)
 
 
-def of_ours(tree: ast.AST) -> Iterator[str]:
-    """Names that *tree* defines."""
+def defined_by(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that *tree* defines."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
@@ -72,8 +72,8 @@ def is_own(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
 
 
-def asked_of_others(tree: ast.AST) -> Iterator[str]:
-    """Private names that are read of anything but `self`: as attributes, texts and imports."""
+def private_names_used_by(tree: ast.AST) -> Iterator[str]:
+    """Yield private names read from anything but `self`: attributes, strings and imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not is_own(node) and PRIVATE.fullmatch(node.attr):
             yield node.attr
@@ -89,19 +89,19 @@ def asked_of_others(tree: ast.AST) -> Iterator[str]:
                     yield from filter(PRIVATE.fullmatch, alias.name.split("."))
 
 
-OURS = {name for source in SOURCES.values() for name in of_ours(ast.parse(source))}
+OURS = {name for source in SOURCES.values() for name in defined_by(ast.parse(source))}
 OURS |= {part for name in SOURCES for part in name.split(".")}
 HELD = {
     name
     for holder in HOLDERS
-    for name in asked_of_others(ast.parse(SOURCES[holder]))
+    for name in private_names_used_by(ast.parse(SOURCES[holder]))
     if not name.endswith("_internals")
 }
 
 
 def foreign(source: str, ours: set[str] = OURS) -> set[str]:
-    """Private names of others that *source* uses; those that we have, too, where they are held."""
-    names = set(asked_of_others(ast.parse(source))) - PYTHONS.keys()
+    """Return private names of other libraries that *source* uses, even if *ours* has the same."""
+    names = set(private_names_used_by(ast.parse(source))) - PYTHONS.keys()
     return {name for name in names if name in HELD or name not in ours}
 
 
@@ -128,7 +128,7 @@ def test_private_names_are_found(source: str, names: set[str]) -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_private_names_of_other_libraries_are_used_in_their_own_modules_only(name: str) -> None:
-    # `exports` of the package itself are names of modules: they are ours.
+    # `exports` of the package itself are the names of our modules.
     found = foreign(SOURCES[name]) if name not in {*HOLDERS, "__init__"} else set()
     assert set() == found
 
@@ -146,8 +146,8 @@ def test_a_class_sets_no_private_attribute_that_a_base_of_another_library_has(na
     for kind in vars(module).values():
         if isinstance(kind, type) and kind.__module__ == module.__name__:
             bases = [base for base in kind.__mro__ if base.__module__.startswith(LIBRARIES)]
-            theirs = {found for base in bases for found in private_names_of(base)}
-            assert set() == private_names_of(kind) & theirs
+            inherited = {found for base in bases for found in private_names_of(base)}
+            assert set() == private_names_of(kind) & inherited
 
 
 def private_names_of(kind: type) -> set[str]:
@@ -159,7 +159,7 @@ def private_names_of(kind: type) -> set[str]:
     return (names | set(re.findall(r"self\.(_[a-zA-Z]\w*)", source))) - {"_abc_impl"}
 
 
-def test_the_page_has_every_name() -> None:
+def test_page_has_every_private_name() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     rows = re.findall(
@@ -177,13 +177,13 @@ def refreshable() -> botocore.credentials.RefreshableCredentials:
     )
 
 
-def test_components_are_what_get_credentials_asks() -> None:
+def test_get_credentials_uses_the_components() -> None:
     session = botocore.session.Session()
     components = botocore_internals.components(session)
-    asked = []
-    vars(components)["get_component"] = lambda name: asked.append(name) or Nothing()
+    requested = []
+    vars(components)["get_component"] = lambda name: requested.append(name) or Nothing()
     session.get_credentials()
-    assert ["credential_provider"] == asked
+    assert ["credential_provider"] == requested
     for name in ("register_component", "lazy_register_component"):
         assert callable(getattr(components, name))
 
@@ -192,7 +192,7 @@ class Nothing:
     def load_credentials(self) -> None: ...
 
 
-def test_resolved_credentials_are_what_get_credentials_returns() -> None:
+def test_get_credentials_returns_the_resolved_credentials() -> None:
     session = botocore.session.Session()
     assert botocore_internals.resolved_credentials(session) is None
     session.set_credentials("AKIA", "x")
@@ -226,7 +226,7 @@ def test_locks_that_botocore_holds_while_it_refreshes_are_replaced() -> None:
         assert vars(credentials)["_refresh_lock"].acquire(timeout=0)
 
 
-def test_pool_classes_are_those_of_the_clients_connections() -> None:
+def test_pool_classes_make_the_connections_of_the_client() -> None:
     class Pool:
         def __init__(self, host: str, port: int, **_: Any) -> None:
             raise LookupError(f"a pool for {host}")
@@ -249,7 +249,7 @@ def test_body_in_the_wrapper_for_checksums_is_found() -> None:
     assert botocore_internals.unwrapped(body) is body
 
 
-def test_clock_of_botocores_credentials_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_of_botocore_credentials_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     revoked: set[str] = set()
     now = [LATER - timedelta(days=1)]
     botocore_internals.replace_clock(monkeypatch.setattr, lambda: now[0], revoked.__contains__)
@@ -269,16 +269,16 @@ def test_clock_of_botocores_credentials_is_replaced(monkeypatch: pytest.MonkeyPa
 
 
 class Fetcher(botocore.credentials.CachedCredentialFetcher):
-    """Where botocore keeps what it was given by STS."""
+    """botocore's cache of the answer of STS."""
 
-    asked = 0
+    requested = 0
 
     def _create_cache_key(self) -> str:
         return "key"
 
     def _get_credentials(self) -> dict[str, Any]:
-        self.asked += 1
-        keys = {"AccessKeyId": f"AKIA{self.asked}", "SecretAccessKey": "x", "SessionToken": "y"}
+        self.requested += 1
+        keys = {"AccessKeyId": f"AKIA{self.requested}", "SecretAccessKey": "x", "SessionToken": "y"}
         return {"Credentials": {**keys, "Expiration": LATER.isoformat()}}
 
 
@@ -289,7 +289,7 @@ def test_session_in_a_boto3_session_is_found() -> None:
     assert boto3_internals.botocore_session_in(inner) is inner
 
 
-def test_settings_of_googles_base_classes_are_what_its_properties_return() -> None:
+def test_settings_of_google_auth_classes_equal_their_properties() -> None:
     class Made(google_credentials.CredentialsWithQuotaProject, google_credentials.Scoped):  # type: ignore[misc]
         refresh = requires_scopes = with_scopes = with_quota_project = None
 
@@ -323,7 +323,7 @@ class Renamed:
 
 
 @pytest.mark.parametrize(
-    ("use", "said"),
+    ("use", "message"),
     [
         (botocore_internals.components, r"botocore \d.* has no Renamed\._components"),
         (botocore_internals.resolved_credentials, r"botocore \d.* has no Renamed\._credentials"),
@@ -364,9 +364,9 @@ class Renamed:
         ),
     ],
 )
-def test_renamed_attribute_is_an_error_that_names_it(use: Any, said: str) -> None:
+def test_renamed_attribute_is_an_error_that_names_it(use: Any, message: str) -> None:
     renamed = Renamed()
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         use(renamed)
     assert "config/internals" == caught.value.error_id
 
@@ -379,10 +379,10 @@ def test_renamed_clock_is_an_error_that_names_it(name: str) -> None:
         patch.delattr(owner, name)
         with pytest.raises(ConfigError, match=name):
             botocore_internals.replace_clock(setattr, lambda: LATER, lambda _: False)
-    assert LATER != botocore.credentials._local_now()  # neither is replaced without the other
+    assert LATER != botocore.credentials._local_now()  # both are replaced, or neither
 
 
-def test_renamed_body_of_the_wrapper_is_a_warning_and_no_second_request(
+def test_renamed_body_of_the_wrapper_is_a_warning_and_not_retried(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     wrapper = botocore.httpchecksum.AwsChunkedWrapper(io.BytesIO(b"body"))

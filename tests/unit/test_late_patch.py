@@ -1,4 +1,4 @@
-"""What a process whose ssl was patched too late is told, whichever part of the library meets it."""
+"""ssl patched too late: each part of the library reports it as such."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def patch_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssl, "SSLContext", patched)
 
 
-def test_without_such_a_patch_a_recursion_is_that_of_the_program() -> None:
+def test_recursion_without_a_late_patch_is_not_reported_as_one() -> None:
     assert () == of_late_patch()
 
 
-def test_a_session_that_cannot_make_its_sts_client_says_so(
+def test_session_that_cannot_make_its_sts_client_names_the_late_patch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     patch_late(monkeypatch)
-    _clients.clear()  # another test may have made an equal one
+    _clients.clear()  # another test may have made an equal client
     own = botocore.session.Session()
     monkeypatch.setattr(own, "create_client", endless)
     with pytest.raises(ConfigError, match=r"gevent patched ssl .*\[config/patched-late\]"):
         bridge.session(ROLE, region_name="us-east-1", botocore_session=own)
 
 
-def test_a_token_source_that_meets_it_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_source_is_not_blamed_for_a_late_patch(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = bridge.credentials(ROLE, token_source=endless)
     patch_late(monkeypatch)
     with pytest.raises(CredentialRetrievalError, match=r"gevent patched ssl "):
         credentials.get_frozen_credentials()
 
 
-def test_google_auth_and_aws_identities_that_meet_it_are_not_blamed(
+def test_google_auth_and_aws_identities_are_not_blamed_for_a_late_patch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     patch_late(monkeypatch)

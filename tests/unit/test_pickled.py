@@ -1,4 +1,4 @@
-"""What pickles, pickles as settings: read by other versions as far as that can be, and checked."""
+"""A pickle contains settings, which are checked when it is loaded, by any version."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from gcp_aws_bridge.exceptions import ConfigError
 ARN = "arn:aws:iam::123456789012:role/etl"
 
 
-def carried(value: Any) -> Any:
+def pickled_and_loaded(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))
 
 
-def test_only_what_is_not_the_default_is_written() -> None:
+def test_pickle_contains_only_settings_that_are_no_defaults() -> None:
     _, (kind, _, settings) = bridge.Role(ARN, duration_seconds=900).__reduce__()
     assert (bridge.Role, {"arn": ARN, "duration_seconds": 900}) == (kind, settings)
 
 
-def test_a_setting_that_another_version_knows_is_named() -> None:
+def test_unknown_setting_of_another_version_is_named() -> None:
     with pytest.raises(ConfigError, match=r"Role was pickled by gcp-aws-bridge 9\.0 with zone"):
         _pickled.made_of(bridge.Role, "9.0", {"arn": ARN, "zone": "a"})
 
 
-def test_what_arrives_is_checked_as_what_is_made() -> None:
+def test_unpickled_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"config/role-arn"):
         _pickled.made_of(bridge.Role, "9.0", {"arn": "etl"})
 
@@ -45,7 +45,7 @@ def test_what_arrives_is_checked_as_what_is_made() -> None:
         lambda **more: Adapter(ARN, **more),
     ],
 )
-def test_what_is_made_for_a_role_arrives_with_it(made: Any) -> None:
+def test_objects_made_for_a_role_pickle_with_the_role(made: Any) -> None:
     source = bridge.TokenFile("token")
     sent = made(token_source=source, duration_seconds=900)
     pickled = pickle.dumps(sent)
@@ -57,23 +57,25 @@ def test_what_is_made_for_a_role_arrives_with_it(made: Any) -> None:
     assert len(pickled) < 600
 
 
-def test_a_sessions_region_arrives_with_it() -> None:
-    assert "eu-west-1" == carried(bridge.session(ARN, region_name="eu-west-1")).region_name
+def test_session_pickles_with_its_region() -> None:
+    assert (
+        "eu-west-1" == pickled_and_loaded(bridge.session(ARN, region_name="eu-west-1")).region_name
+    )
 
 
 @pytest.mark.parametrize("make", [bridge.session, bridge.credentials])
-def test_what_is_made_with_a_session_of_ones_own_does_not_pickle(make: Any) -> None:
+def test_objects_with_a_session_of_the_users_own_do_not_pickle(make: Any) -> None:
     made = make(ARN, botocore_session=botocore.session.get_session())
     with pytest.raises(ConfigError, match=r"botocore_session of your own .* \[config/pickle\]"):
         pickle.dumps(made)
 
 
-def test_two_renderings_of_equal_settings_print_the_same() -> None:
+def test_adapters_with_equal_settings_print_the_same() -> None:
     one, other = (Adapter(ARN, token_source=bridge.TokenFile("token")) for _ in range(2))
     assert repr(one) == repr(other) != repr(Adapter(ARN))
 
 
-def test_a_source_of_the_users_own_is_not_shown() -> None:
+def test_repr_does_not_show_a_custom_source() -> None:
     class Source:
         def __repr__(self) -> str:
             return "hush"
@@ -85,7 +87,7 @@ def test_a_source_of_the_users_own_is_not_shown() -> None:
 
 
 def test_google_credentials_that_differ_print_differently() -> None:
-    """fsspec would give one team the file system of another."""
+    """Otherwise fsspec would give one team the file system of another."""
 
     class Held:
         def __repr__(self) -> str:
@@ -98,13 +100,13 @@ def test_google_credentials_that_differ_print_differently() -> None:
 
 
 @pytest.mark.parametrize("make", [bridge.session, bridge.credentials])
-def test_what_is_made_with_a_session_of_ones_own_is_copied_within_the_process(make: Any) -> None:
+def test_objects_with_a_session_of_the_users_own_can_be_copied(make: Any) -> None:
     made = make(ARN, botocore_session=botocore.session.get_session())
     found = copy.copy(made)
     assert (type(made), vars(made)) == (type(found), vars(found))
 
 
-def test_the_shared_session_is_of_the_credentials_file_that_is_named(
+def test_shared_session_reads_the_named_credentials_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "other"):

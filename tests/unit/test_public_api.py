@@ -1,4 +1,4 @@
-"""The names that are promised, and what importing them costs."""
+"""The public names, and what importing them costs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROMISED = [
 ]
 
 
-def test_what_is_promised() -> None:
+def test_public_names_are_the_promised_ones() -> None:
     assert PROMISED == bridge.__all__
     assert sorted(bridge.__all__) == bridge.__all__
 
@@ -50,18 +50,18 @@ def test_every_name_can_be_imported_and_is_listed(name: str) -> None:
     assert name in dir(bridge)
 
 
-def test_what_is_loaded_late_is_listed_too() -> None:
+def test_lazily_loaded_names_are_listed() -> None:
     assert {*google.__all__} <= {*dir(google)}
 
 
-def test_a_star_imports_what_is_promised_and_no_more() -> None:
+def test_star_imports_exactly_the_public_names() -> None:
     namespace: dict[str, Any] = {}
     exec("from gcp_aws_bridge import *", namespace)
     assert sorted(namespace.keys() - {"__builtins__"}) == PROMISED
 
 
 @pytest.mark.parametrize("name", ["Session", "_session_", "sessions", "__wrapped__"])
-def test_no_other_name_is_there(name: str) -> None:
+def test_other_name_is_an_attribute_error(name: str) -> None:
     assert not hasattr(bridge, name)
     with pytest.raises(AttributeError, match=rf"'gcp_aws_bridge' has no attribute '{name}'"):
         getattr(bridge, name)
@@ -72,7 +72,7 @@ def test_every_name_is_documented(name: str) -> None:
     doc = inspect.getdoc(getattr(bridge, name)) or ""
     summary = doc.split("\n\n")[0]
     assert summary.endswith(".")
-    assert not doc.startswith(name + "("), "the text that dataclass makes where there is none"
+    assert not doc.startswith(name + "("), "the default text of dataclass"
 
 
 @pytest.mark.parametrize("name", ["credentials", "install", "register", "session", "uninstall"])
@@ -97,7 +97,7 @@ def test_every_setting_of_a_value_is_documented(name: str) -> None:
     assert [] == [field for field in fields if f"{field}:" not in doc]
 
 
-def test_session_takes_what_the_design_says() -> None:
+def test_signature_of_session() -> None:
     expected = {
         "role_arn": None,
         "audience": None,
@@ -120,7 +120,7 @@ def test_session_takes_what_the_design_says() -> None:
 @pytest.mark.parametrize(
     "module", ["gcp_aws_bridge", "tokens", "exceptions", "config", "policy", "testing"]
 )
-def test_every_public_module_says_what_is_in_it(module: str) -> None:
+def test_every_public_module_lists_its_names(module: str) -> None:
     name = module if module == "gcp_aws_bridge" else f"gcp_aws_bridge.{module}"
     found = importlib.import_module(name)
     assert sorted(found.__all__) == found.__all__
@@ -141,14 +141,14 @@ def test_types_are_shipped() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
-def test_the_version_is_said_once() -> None:
+def test_version_is_defined_once() -> None:
     from gcp_aws_bridge import _version
 
     assert bridge.__version__ == _version.__version__
     assert 3 == len([int(part) for part in bridge.__version__.split(".")])
 
 
-def test_credentials_show_no_secret_and_stay_whole() -> None:
+def test_repr_of_credentials_shows_no_secret() -> None:
     end = datetime(2026, 1, 1, 13, tzinfo=timezone.utc)
     value = bridge.AwsCredentials("ASIAEXAMPLE", "the-secret", "the-token", end, "123456789012")
     for shown in (repr(value), str(value), f"{value}", repr([value])):
@@ -182,7 +182,7 @@ print(json.dumps(loaded))
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
-    """The modules that a fresh interpreter has loaded after each step."""
+    """Return the modules that a fresh interpreter has loaded after each step."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}){STEPS}"],
         capture_output=True,
@@ -216,7 +216,7 @@ def loaded() -> dict[str, set[str]]:
         ("all", "gcp_aws_bridge._botocore.session", ["boto3", "gcp_aws_bridge.cli"]),
     ],
 )
-def test_an_import_loads_no_more_than_it_needs(
+def test_import_loads_only_what_it_needs(
     loaded: dict[str, set[str]], step: str, wanted: str, unwanted: list[str]
 ) -> None:
     never = ["aiobotocore", "cryptography", "google.auth", "google.oauth2", "requests", "moto"]

@@ -1,4 +1,4 @@
-"""The watch over the suite sees what it is there to see."""
+"""The search for secrets in the output of the tests finds each kind of leak."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def token() -> str:
 
 
 @pytest.fixture(autouse=True)
-def leaks_are_wanted_here() -> Iterator[None]:
+def leaks_are_expected() -> Iterator[None]:
     yield
     watch.forget()
 
 
 def log(secret: str) -> None:
-    logging.getLogger("gcp_aws_bridge").debug("asked with %s", secret)
+    logging.getLogger("gcp_aws_bridge").debug("requested with %s", secret)
 
 
 def log_with_traceback(secret: str) -> None:
@@ -41,11 +41,11 @@ def log_with_traceback(secret: str) -> None:
 
 
 def raise_it(secret: str) -> None:
-    TokenError("The token is not good.", fix=f"look at {secret}")
+    TokenError("The token is not valid.", fix=f"look at {secret}")
 
 
 def keep_it_in_an_attribute(secret: str) -> None:
-    ExchangeError("STS said no.", request_id=secret)
+    ExchangeError("STS denied access.", request_id=secret)
 
 
 def start_a_process(secret: str) -> None:
@@ -56,7 +56,7 @@ def start_a_process(secret: str) -> None:
     "leak", [log, log_with_traceback, raise_it, keep_it_in_an_attribute, start_a_process]
 )
 @pytest.mark.parametrize("part", ["token", "signature"])
-def test_a_leak_is_seen(token: str, leak: Callable[[str], None], part: str) -> None:
+def test_leak_is_found(token: str, leak: Callable[[str], None], part: str) -> None:
     leak(token if part == "token" else token.rsplit(".", 1)[1])
     found, watch.leaks[:] = list(watch.leaks), []
     assert found
@@ -64,19 +64,19 @@ def test_a_leak_is_seen(token: str, leak: Callable[[str], None], part: str) -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
 @pytest.mark.parametrize(("mode", "seen"), [(0o600, 0), (0o640, 1), (0o604, 1)])
-def test_a_file_that_others_may_read_is_seen(
+def test_secret_file_that_others_may_read_is_found(
     token: str, tmp_path: Path, mode: int, seen: int
 ) -> None:
     path = tmp_path / "cache"
     path.write_text(token)
     path.chmod(mode)
     watch.written.add(path)
-    watch.look_at_files()
+    watch.search_files()
     watch.written.clear()
     found, watch.leaks[:] = list(watch.leaks), []
     assert seen == len(found)
 
 
-def test_what_is_no_secret_may_be_said(token: str) -> None:
+def test_text_that_is_no_secret_is_allowed(token: str) -> None:
     log(token.split(".")[0])
     assert [] == watch.leaks

@@ -1,4 +1,4 @@
-"""Where a role's settings come from: the table in `_settings.py`, cache by cache."""
+"""Where a role's settings come from: each row of the table in `_settings.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gcp_aws_bridge._settings import METADATA_DEADLINE, given, metadata_deadline
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
-HOP = "arn:aws:iam::210987654321:role/hop"
+CHAINED_ARN = "arn:aws:iam::210987654321:role/chained"
 TOKEN_FILE = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/secrets/token"}
 
 # setting, its variables in order, its profile key, and values that differ: as text, as a field.
@@ -48,7 +48,7 @@ TABLE: list[tuple[str, tuple[str, ...], str, list[tuple[str, Any]]]] = [
         "chain",
         ("GCP_AWS_BRIDGE_CHAIN",),
         "gcp_chain",
-        [(f"{HOP}/{c}", (f"{HOP}/{c}",)) for c in "abc"],
+        [(f"{CHAINED_ARN}/{c}", (f"{CHAINED_ARN}/{c}",)) for c in "abc"],
     ),
 ]
 SETTINGS = [row[0] for row in TABLE]
@@ -66,13 +66,13 @@ def role(
     )
 
 
-def test_the_table_here_is_the_table_there() -> None:
+def test_table_of_this_test_is_complete() -> None:
     assert [(name, variables, key) for name, variables, key, _ in TABLE] == [
         (name, *found) for name, found in _settings._SETTINGS.items()
     ]
 
 
-def test_the_table_is_documented_in_the_module() -> None:
+def test_module_documents_the_table() -> None:
     rows = re.findall(r"^\| .*\| (.*?) +\| `(gcp_\w+)` +\|$", _settings.__doc__ or "", re.M)
     documented = [
         (
@@ -85,7 +85,7 @@ def test_the_table_is_documented_in_the_module() -> None:
 
 
 def precedence() -> list[Any]:
-    """Every set of places where a setting can be given at once, and which of them must win."""
+    """Return each combination of places that have a setting, and the value that must win."""
     cases = []
     for name, variables, key, values in TABLE:
         places = ["argument", *variables, key]
@@ -113,7 +113,7 @@ def test_argument_before_variables_before_profile(
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_way_to_say_a_setting_gives_an_equal_role(name: str) -> None:
+def test_setting_gives_an_equal_role_from_each_place(name: str) -> None:
     variables, key, (text, field) = next(
         (variables, key, values[0]) for n, variables, key, values in TABLE if n == name
     )
@@ -127,25 +127,25 @@ def test_every_way_to_say_a_setting_gives_an_equal_role(name: str) -> None:
     assert {Role(**{"arn": ROLE_ARN, name: field})} == roles
 
 
-def test_settings_come_from_all_places_at_once() -> None:
+def test_settings_from_several_places_are_combined() -> None:
     found = role(
         {"audience": "mine"},
         environ={"AWS_ROLE_ARN": ROLE_ARN, "GCP_AWS_BRIDGE_DURATION_SECONDS": "1800"},
-        profile={"gcp_chain": HOP, "gcp_audience": "theirs", "region": "eu-west-1"},
+        profile={"gcp_chain": CHAINED_ARN, "gcp_audience": "profile", "region": "eu-west-1"},
     )
-    assert Role(ROLE_ARN, audience="mine", duration_seconds=1800, chain=(HOP,)) == found
+    assert Role(ROLE_ARN, audience="mine", duration_seconds=1800, chain=(CHAINED_ARN,)) == found
 
 
-def test_what_only_arguments_can_say() -> None:
+def test_settings_that_only_arguments_have() -> None:
     policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
     settings = {"policy": {"a": 1}, "policy_arns": [policy_arn], "region_name": "eu-west-1"}
     assert Role(ROLE_ARN, **settings) == role({"arn": ROLE_ARN, **settings})
 
 
 @pytest.mark.parametrize(
-    "elsewhere", [{}, {"GCP_AWS_BRIDGE_AUDIENCE": "a"}, {"GCP_AWS_BRIDGE_CHAIN": HOP}]
+    "elsewhere", [{}, {"GCP_AWS_BRIDGE_AUDIENCE": "a"}, {"GCP_AWS_BRIDGE_CHAIN": CHAINED_ARN}]
 )
-def test_no_role_anywhere_is_none(elsewhere: dict[str, str]) -> None:
+def test_settings_without_a_role_give_none(elsewhere: dict[str, str]) -> None:
     assert role(environ=elsewhere) is None
 
 
@@ -157,7 +157,7 @@ def test_no_role_anywhere_is_none(elsewhere: dict[str, str]) -> None:
     ],
     ids=["environment", "profile"],
 )
-def test_no_role_is_none_however_malformed_the_rest(where: dict[str, Any]) -> None:
+def test_malformed_settings_without_a_role_give_none(where: dict[str, Any]) -> None:
     assert role(**where) is None
 
 
@@ -166,7 +166,7 @@ def test_no_role_is_none_however_malformed_the_rest(where: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_blank_variable_or_key_is_not_set(name: str, blank: str) -> None:
+def test_blank_variable_or_key_counts_as_unset(name: str, blank: str) -> None:
     _, variables, key, values = next(row for row in TABLE if row[0] == name)
     base = {} if name == "arn" else {"arn": ROLE_ARN}
     text, field = values[0]
@@ -179,7 +179,7 @@ def test_a_blank_variable_or_key_is_not_set(name: str, blank: str) -> None:
 
 @pytest.mark.parametrize("value", [None, {"nested": "section"}, 5, ["x"]], ids=str)
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_profile_key_that_is_no_text_is_not_set(name: str, value: object) -> None:
+def test_profile_key_that_is_no_string_counts_as_unset(name: str, value: object) -> None:
     key = next(row[2] for row in TABLE if row[0] == name)
     assert Role(ROLE_ARN) == role(
         {}, profile={"gcp_role_arn": ROLE_ARN, key: value}, environ={"AWS_ROLE_ARN": ROLE_ARN}
@@ -192,10 +192,10 @@ def test_a_profile_key_that_is_no_text_is_not_set(name: str, value: object) -> N
         ({"audience": None, "chain": (), "policy_arns": []}, {}),
         ({"audience": "", "policy": {}}, {"audience": "", "policy": {}}),
         ({"duration_seconds": 0}, {"duration_seconds": 0}),
-        ({"chain": [HOP]}, {"chain": [HOP]}),
+        ({"chain": [CHAINED_ARN]}, {"chain": [CHAINED_ARN]}),
     ],
 )
-def test_given_leaves_out_none_and_empty_lists_only(
+def test_given_omits_only_none_and_empty_lists(
     arguments: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     assert kept == given(arguments)
@@ -209,7 +209,9 @@ def test_given_leaves_out_none_and_empty_lists_only(
         ("role_session_name", "config/session-name"),
     ],
 )
-def test_an_empty_argument_is_an_error_and_not_a_look_elsewhere(name: str, error_id: str) -> None:
+def test_empty_argument_is_an_error_although_other_places_have_a_value(
+    name: str, error_id: str
+) -> None:
     _, variables, key, values = next(row for row in TABLE if row[0] == name)
     elsewhere = {variables[0]: values[0][0]}
     failure(
@@ -220,10 +222,10 @@ def test_an_empty_argument_is_an_error_and_not_a_look_elsewhere(name: str, error
     )
 
 
-# -- AWS_ROLE_ARN, which botocore reads too ----------------------------------------------------
+# -- AWS_ROLE_ARN, a variable of botocore too --------------------------------------------------
 
 
-def test_aws_role_arn_is_botocores_while_there_is_a_token_file() -> None:
+def test_aws_role_arn_with_a_token_file_is_left_to_botocore() -> None:
     assert role(environ={"AWS_ROLE_ARN": ROLE_ARN, **TOKEN_FILE}) is None
 
 
@@ -235,16 +237,16 @@ def test_a_token_file_does_not_hide_our_own_settings(other: str) -> None:
         "gcp_role_arn": {"profile": {"gcp_role_arn": ROLE_ARN}},
     }
     chosen = places[other]
-    environ = {"AWS_ROLE_ARN": HOP, **TOKEN_FILE, **chosen.get("environ", {})}
+    environ = {"AWS_ROLE_ARN": CHAINED_ARN, **TOKEN_FILE, **chosen.get("environ", {})}
     assert Role(ROLE_ARN) == role(**{**chosen, "environ": environ})
 
 
-def test_a_blank_token_file_is_none() -> None:
+def test_blank_token_file_counts_as_unset() -> None:
     environ = {"AWS_ROLE_ARN": ROLE_ARN, "AWS_WEB_IDENTITY_TOKEN_FILE": ""}
     assert Role(ROLE_ARN) == role(environ=environ)
 
 
-# -- a profile chosen by name ------------------------------------------------------------------
+# -- a named profile ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -256,10 +258,10 @@ def test_a_named_profile_does_not_read_the_environment(name: str) -> None:
     assert wanted == role(environ=environ, profile=profile, named=True)
 
 
-def test_a_named_profile_gives_way_to_arguments_still() -> None:
-    profile = {"gcp_role_arn": HOP, "gcp_audience": "theirs"}
+def test_arguments_take_precedence_over_a_named_profile() -> None:
+    profile = {"gcp_role_arn": CHAINED_ARN, "gcp_audience": "profile"}
     found = role({"arn": ROLE_ARN}, environ={"GCP_OAUTH_AUD": "no"}, profile=profile, named=True)
-    assert Role(ROLE_ARN, audience="theirs") == found
+    assert Role(ROLE_ARN, audience="profile") == found
 
 
 # -- texts -------------------------------------------------------------------------------------
@@ -268,16 +270,21 @@ def test_a_named_profile_gives_way_to_arguments_still() -> None:
 @pytest.mark.parametrize(
     ("text", "chain"),
     [
-        (HOP, (HOP,)),
-        (f"{HOP},{HOP}", (HOP, HOP)),
-        (f" {HOP} , {HOP}/x ,", (HOP, HOP + "/x")),
-        (f",,{HOP}", (HOP,)),
-        (f"{HOP},a,b,{HOP}", (HOP + ",a,b", HOP)),  # a role may have commas in its name
+        (CHAINED_ARN, (CHAINED_ARN,)),
+        (f"{CHAINED_ARN},{CHAINED_ARN}", (CHAINED_ARN, CHAINED_ARN)),
+        (f" {CHAINED_ARN} , {CHAINED_ARN}/x ,", (CHAINED_ARN, CHAINED_ARN + "/x")),
+        (f",,{CHAINED_ARN}", (CHAINED_ARN,)),
+        (
+            f"{CHAINED_ARN},a,b,{CHAINED_ARN}",
+            (CHAINED_ARN + ",a,b", CHAINED_ARN),
+        ),  # a role may have commas in its name
         (",", ()),
     ],
 )
 @pytest.mark.parametrize("where", ["environ", "profile"])
-def test_hops_are_arns_with_commas(where: str, text: str, chain: tuple[str, ...]) -> None:
+def test_chain_is_a_list_of_arns_separated_by_commas(
+    where: str, text: str, chain: tuple[str, ...]
+) -> None:
     name = {"environ": "GCP_AWS_BRIDGE_CHAIN", "profile": "gcp_chain"}[where]
     found = role({"arn": ROLE_ARN}, **{where: {name: text}})  # type: ignore[arg-type]
     assert Role(ROLE_ARN, chain=chain) == found
@@ -291,7 +298,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("where", "name"), PLACES)
 @pytest.mark.parametrize("text", ["an hour", "3600.0", "1h", "0x384", "9" * 5000])
-def test_a_duration_that_is_no_number_names_where_it_stands(
+def test_error_for_a_duration_that_is_no_number_names_its_place(
     where: str, name: str, text: str
 ) -> None:
     error = failure(
@@ -305,7 +312,9 @@ def test_a_duration_that_is_no_number_names_where_it_stands(
 
 @pytest.mark.parametrize(("where", "name"), PLACES)
 @pytest.mark.parametrize("text", ["899", "43201", "-900", "0"])
-def test_a_duration_out_of_bounds_names_where_it_stands(where: str, name: str, text: str) -> None:
+def test_error_for_a_duration_out_of_bounds_names_its_place(
+    where: str, name: str, text: str
+) -> None:
     failure(
         ConfigError,
         "config/duration",
@@ -319,16 +328,16 @@ def test_a_duration_out_of_bounds_names_where_it_stands(where: str, name: str, t
     [
         ("config/role-arn", "GCP_AWS_BRIDGE_ROLE_ARN", "etl"),
         ("config/role-arn", "AWS_ROLE_ARN", "etl"),
-        ("config/role-arn", "GCP_AWS_BRIDGE_CHAIN", "hop"),
+        ("config/role-arn", "GCP_AWS_BRIDGE_CHAIN", "chained"),
         ("config/audience", "GCP_OAUTH_AUD", "a\x00b"),
         ("config/session-name", "AWS_ROLE_SESSION_NAME", "a b"),
         ("config/role-arn", "gcp_role_arn", "etl"),
-        ("config/role-arn", "gcp_chain", "hop"),
+        ("config/role-arn", "gcp_chain", "chained"),
         ("config/audience", "gcp_audience", "a\x00b"),
         ("config/session-name", "gcp_role_session_name", "a b"),
     ],
 )
-def test_a_malformed_setting_names_where_it_stands(error_id: str, name: str, text: str) -> None:
+def test_error_for_a_malformed_setting_names_its_place(error_id: str, name: str, text: str) -> None:
     where = "profile" if name.startswith("gcp_") else "environ"
     settings: dict[str, Any] = {} if name.upper().endswith("ROLE_ARN") else {"arn": ROLE_ARN}
     failure(
@@ -339,7 +348,7 @@ def test_a_malformed_setting_names_where_it_stands(error_id: str, name: str, tex
     )
 
 
-def test_a_malformed_argument_blames_no_variable() -> None:
+def test_error_for_a_malformed_argument_names_no_variable() -> None:
     error = failure(
         ConfigError,
         "config/duration",
@@ -349,11 +358,13 @@ def test_a_malformed_argument_blames_no_variable() -> None:
     assert "Settings in use" not in str(error)
 
 
-def test_too_long_for_a_chain_whoever_said_which() -> None:
+def test_duration_too_long_for_a_chain_from_another_place_is_an_error() -> None:
     failure(
         ConfigError,
         "config/chain-duration",
-        lambda: role({"arn": ROLE_ARN, "duration_seconds": 7200}, profile={"gcp_chain": HOP}),
+        lambda: role(
+            {"arn": ROLE_ARN, "duration_seconds": 7200}, profile={"gcp_chain": CHAINED_ARN}
+        ),
         seen=["7200", "chain from profile key gcp_chain"],
     )
 
@@ -389,7 +400,7 @@ VARIABLE, PROFILE_KEY = METADATA_DEADLINE
         ({}, {PROFILE_KEY: {"nested": "x"}}, False, None),
     ],
 )
-def test_the_wait_for_a_metadata_server_is_found_as_other_settings_are(
+def test_metadata_deadline_is_read_from_the_same_places_as_other_settings(
     environ: dict[str, str], profile: dict[str, Any], named: bool, seconds: float | None
 ) -> None:
     assert seconds == metadata_deadline_s(environ, profile, named_profile=named)
@@ -399,7 +410,7 @@ def test_the_wait_for_a_metadata_server_is_found_as_other_settings_are(
     "text", ["0", "0.9", "60.1", "-5", "nan", "inf", "1h", "20s", "1e9", "0x10"]
 )
 @pytest.mark.parametrize("place", ["environment", "profile"])
-def test_a_wait_out_of_bounds_names_its_place(text: str, place: str) -> None:
+def test_error_for_a_metadata_deadline_out_of_bounds_names_its_place(text: str, place: str) -> None:
     environ = {VARIABLE: text} if place == "environment" else {}
     profile = {PROFILE_KEY: text} if place == "profile" else {}
     where = VARIABLE if place == "environment" else f"profile key {PROFILE_KEY}"

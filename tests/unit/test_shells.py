@@ -1,4 +1,4 @@
-"""Variables in the words of each shell come out as they went in."""
+"""Variables printed for a shell are read by that shell unchanged."""
 
 from __future__ import annotations
 

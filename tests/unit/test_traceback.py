@@ -1,4 +1,4 @@
-"""What becomes of an error on its way out: its type and text stay, and nothing else of it."""
+"""Errors that leave the library keep type and text, and lose all that may hold a secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ needs_groups = pytest.mark.skipif(sys.version_info < (3, 11), reason="groups are
 
 
 class Response:
-    """What an HTTP library's error leads to."""
+    """The answer that an HTTP library's error refers to."""
 
     def __init__(self) -> None:
         self.text = TOKEN
@@ -131,7 +131,7 @@ def leads_to_a_secret(error: BaseException) -> bool:
 
 
 @pytest.mark.parametrize("make", ERRORS)
-def test_type_and_text_stay_and_no_secret_does(make: Callable[[], BaseException]) -> None:
+def test_error_keeps_type_and_text_and_no_secret(make: Callable[[], BaseException]) -> None:
     before = make()
     text = "a Unreadable" if isinstance(before, Unreadable) else str(before)
     text = text.replace(TOKEN, "[redacted]").replace(KEY, "[redacted]")
@@ -143,7 +143,7 @@ def test_type_and_text_stay_and_no_secret_does(make: Callable[[], BaseException]
     )
     assert not leads_to_a_secret(after)
     assert text == str(after)
-    # The same through every boundary that is still to come, and to another process.
+    # The same at each later boundary, and in another process.
     again = without_frames(without_frames(after, kept=True))
     carried = pickle.loads(pickle.dumps(again))
     assert type(after).__name__ == type(again).__name__ == type(carried).__name__
@@ -171,21 +171,21 @@ def test_a_class_that_overrides_with_traceback_keeps_no_frames() -> None:
     assert after.__traceback__ is None
 
 
-def test_no_subclass_of_a_users_class_is_announced() -> None:
+def test_init_subclass_of_a_users_class_is_not_called() -> None:
     without_frames(Registered(TOKEN))
     assert [] == Registered.found
 
 
-def test_attributes_that_are_plain_stay() -> None:
+def test_error_keeps_plain_attributes() -> None:
     after: Any = without_frames(WithResponse("it failed", response=Response(), status=403))
     assert (403, "it failed") == (after.status, str(after))
     assert not hasattr(after, "response")
-    said: Any = without_frames(
+    shown: Any = without_frames(
         botocore.exceptions.ClientError(
             {"Error": {"Code": "AccessDenied", "Message": TOKEN}}, "AssumeRole"
         )
     )
-    assert {"Code": "AccessDenied", "Message": "[redacted]"} == said.response["Error"]
+    assert {"Code": "AccessDenied", "Message": "[redacted]"} == shown.response["Error"]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_an_interrupt_stays_the_same_object_unless_it_is_kept(kind: type[BaseExc
     assert isinstance(kept, kind)
 
 
-def test_where_an_error_was_raised_is_said_without_its_locals() -> None:
+def test_notes_show_where_an_error_was_raised_without_its_locals() -> None:
     def users_hook(secret: str) -> None:
         raise RuntimeError("apm")
 
@@ -235,7 +235,7 @@ def test_where_an_error_was_raised_is_said_without_its_locals() -> None:
     assert 1 == len(again.__notes__)
 
 
-def test_notes_of_the_users_own_are_redacted() -> None:
+def test_notes_of_the_user_are_redacted() -> None:
     error = RuntimeError("apm")
     error.__notes__ = [f"token {TOKEN}", "and more"]  # type: ignore[attr-defined]
     after: Any = without_frames(error)
@@ -256,7 +256,7 @@ def linked(depth: int, *, by: str) -> BaseException:
 
 @pytest.mark.parametrize("by", ["__cause__", "__context__"])
 @pytest.mark.parametrize("depth", [1, 2, 100, 5000])
-def test_no_depth_is_too_deep(by: str, depth: int) -> None:
+def test_causes_of_any_depth_are_cleaned(by: str, depth: int) -> None:
     after = without_frames(linked(depth, by=by))
     found = chain(after)
     assert min(depth + 1, 200) == len(found)
@@ -264,7 +264,7 @@ def test_no_depth_is_too_deep(by: str, depth: int) -> None:
     assert not leads_to_a_secret(after)
 
 
-def test_a_chain_that_ends_in_itself_ends() -> None:
+def test_cyclic_causes_are_cleaned() -> None:
     one, two = RuntimeError("one"), RuntimeError(TOKEN)
     one.__cause__, two.__cause__, two.__context__ = two, one, two
     after = without_frames(one)
@@ -287,7 +287,7 @@ def test_a_context_that_no_traceback_shows_is_dropped() -> None:
 
 @needs_groups
 @pytest.mark.parametrize("kind", ["ExceptionGroup", "BaseExceptionGroup"])
-def test_groups_are_looked_into_at_any_depth(kind: str) -> None:
+def test_nested_exception_groups_are_cleaned(kind: str) -> None:
     group: Any = getattr(builtins, kind)
     own: Any = type("Own", (group,), {"derive": lambda self, found: 1 / 0})
     members: list[BaseException] = [caught(lambda: raise_(ValueError(TOKEN)))]
@@ -318,7 +318,7 @@ def fails(secret: str, make: Callable[[], BaseException]) -> None:
 
 
 @pytest.mark.parametrize("make", [RuntimeError, KeyboardInterrupt, lambda: KeyError(TOKEN)])
-def test_the_frame_that_raises_holds_nothing(make: Callable[[], BaseException]) -> None:
+def test_frame_that_raises_holds_no_secret(make: Callable[[], BaseException]) -> None:
     error = caught(lambda: without_inner_frames(fails)(TOKEN, make))
     names = [frame.f_code.co_name for frame in frames(error)]
     assert "call" == names[-1]
@@ -326,7 +326,7 @@ def test_the_frame_that_raises_holds_nothing(make: Callable[[], BaseException]) 
     assert "fails" not in names
 
 
-def test_what_the_caller_is_handling_is_left_alone() -> None:
+def test_error_that_the_caller_handles_is_unchanged() -> None:
     users = WithResponse("users", response=Response(), status=1)
     found: BaseException | None = None
     try:
@@ -339,7 +339,7 @@ def test_what_the_caller_is_handling_is_left_alone() -> None:
     assert [error for error in chain(found) if error is not users] == [found]
 
 
-def test_what_was_being_handled_below_stays_linked() -> None:
+def test_context_of_an_error_is_kept() -> None:
     def handles() -> None:
         try:
             raise ValueError("first")
@@ -354,7 +354,7 @@ def test_what_was_being_handled_below_stays_linked() -> None:
     assert ["'second'", "first", "users"] == [str(error) for error in chain(found)]
 
 
-def test_an_interrupt_while_an_error_is_looked_at_goes_on_alone() -> None:
+def test_interrupt_during_the_cleaning_is_raised_without_context() -> None:
     class Interrupting(Exception):
         def __str__(self) -> str:
             raise KeyboardInterrupt
@@ -365,7 +365,7 @@ def test_an_interrupt_while_an_error_is_looked_at_goes_on_alone() -> None:
     assert not leads_to_a_secret(error)
 
 
-def test_a_class_that_takes_no_subclass_leaves_its_name_in_the_text() -> None:
+def test_error_of_a_final_class_has_the_class_name_in_its_text() -> None:
     class Final(Exception):
         def __init__(self) -> None:
             self.held = Response()

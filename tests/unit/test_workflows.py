@@ -1,4 +1,4 @@
-"""The workflow files run what .ci/run runs, on what pyproject.toml promises, and are pinned."""
+"""The workflow files run what .ci/run runs, on all supported versions, with pinned actions."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def jobs(name: str) -> dict[str, Any]:
     return found
 
 
-# One machine of two processors has twenty minutes; there, each has a machine of its own.
+# .ci/run has one machine of two cores and twenty minutes; here, each session has a machine.
 NO_TIME_HERE = {
     *("aioboto3", "airflow", "figures", "frozen", "sbom", "servers", "tests", "tracers", "upstream")
 }
 
 
 def sessions(lines: list[str]) -> set[str]:
-    """Of nox, without the version of Python and what is passed on."""
+    """Return the nox sessions, without the version of Python and the arguments after `--`."""
     names = {name for line in lines for name in line.partition(" -- ")[0].split()}
     return {re.split(r"[-(]", name.strip('"'))[0] for name in names}
 
 
-def test_the_sessions_of_continuous_integration_are_those_of_the_workflow() -> None:
+def test_workflow_runs_the_sessions_of_ci_run() -> None:
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     local = sessions(re.findall(r"^(?:    |job \")session ([a-z][^\"\n]*)", script, re.M))
     workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def test_every_action_is_pinned_and_says_its_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_every_job_ends_and_may_do_what_it_says_only(path: Path) -> None:
+def test_every_job_has_a_time_limit_and_permissions(path: Path) -> None:
     whole = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert {} == whole["permissions"]
     for job in whole["jobs"].values():
@@ -82,7 +82,7 @@ def test_the_final_job_waits_for_all_others() -> None:
     assert f'"{" ".join(["success"] * len(found))}"' in wanted["steps"][0]["run"]
 
 
-def test_only_the_job_that_publishes_may_speak_for_the_project_at_pypi() -> None:
+def test_only_the_publishing_job_has_an_identity_at_pypi() -> None:
     allowed = {name: job["permissions"] for name, job in jobs("release.yml").items()}
     assert {
         "build": {"contents": "read"},
@@ -92,7 +92,7 @@ def test_only_the_job_that_publishes_may_speak_for_the_project_at_pypi() -> None
 
 
 class Session:
-    """What nox gives a session, for programs that end well and make nothing."""
+    """A nox session whose programs succeed and write nothing."""
 
     def install(self, *packages: str) -> None: ...
 
@@ -102,7 +102,7 @@ class Session:
         raise RuntimeError(*words)
 
 
-def test_the_site_is_an_error_where_it_is_not_built(
+def test_site_that_is_not_built_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nox = types.ModuleType("nox")

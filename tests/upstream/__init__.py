@@ -1,1 +1,1 @@
-"""botocore's and aiobotocore's own tests, with and without this library in every session."""
+"""The test suites of botocore and aiobotocore, with and without this library in every session."""

@@ -1,8 +1,8 @@
 """Run the tests of an unpacked source distribution in three ways and compare their outcomes.
 
-`python -m tests.upstream FOLDER`: FOLDER is where botocore's or aiobotocore's distribution of the
-installed version was unpacked. Fails where a test does not end under `install()` or `register()`
-as it does without this library, or where too few tests ran for that to mean anything.
+`python -m tests.upstream FOLDER`: FOLDER has the unpacked source distribution of the installed
+version of botocore or aiobotocore. Fails if a test has another outcome under `install()` or
+`register()` than without this library, or if too few tests ran.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).parent
 WAYS = ("plain", "install", "register")
-# What has to do with credentials, sessions, signers, tokens, and with what clients are made of.
+# Tests of credentials, sessions, signers and tokens, and of what clients consist of.
 TESTS = {
     "botocore": [
         *("unit/auth", "unit/login", "unit/test_auth_bearer.py", "unit/test_auth_sigv4.py"),
@@ -33,7 +33,7 @@ TESTS = {
     ],
     "aiobotocore": ["botocore_tests", "test_credentials.py", "test_session.py"],
 }
-# Less would mean that a release keeps its tests elsewhere.
+# Fewer would mean that a release keeps its tests elsewhere.
 AT_LEAST = 900
 
 

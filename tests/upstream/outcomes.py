@@ -1,4 +1,4 @@
-"""pytest plugin for the tests of another library: put ours into every session, write outcomes.
+"""pytest plugin for another library's tests: adds ours to every session and writes outcomes.
 
 It is loaded by its bare name, since `tests` is a package of the other library there.
 `UPSTREAM_WAY` is `plain`, `install` or `register`; `UPSTREAM_OUTCOMES` is the file to write.
@@ -32,7 +32,7 @@ def _register(session: Any) -> None:
 
 
 def pytest_load_initial_conftests() -> None:
-    """Before a test module of the other library makes sessions as it is imported."""
+    """Run before a test module of the other library makes sessions on import."""
     way = os.environ["UPSTREAM_WAY"]
     if way == "install":
         import gcp_aws_bridge

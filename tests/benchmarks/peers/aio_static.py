@@ -1,4 +1,4 @@
-"""The program that those on aiobotocore are compared with: keys in the source."""
+"""The baseline on aiobotocore: keys in the source."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The same program with `bridge.install`: boto3's own sessions find the provider in their chain."""
+"""The same program with `bridge.install`: boto3's sessions have the provider in their chain."""
 
 import os
 

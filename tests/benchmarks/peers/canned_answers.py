@@ -1,4 +1,4 @@
-"""A server that has the answer ready, to see what a load on it costs by itself. Ends at SIGTERM."""
+"""A server with a ready answer, which shows the cost of the load itself. Ends at SIGTERM."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""The clouds that every measured program meets, in a process of their own: `python clouds.py`.
+"""The clouds for all measured programs, in their own process: `python clouds.py`.
 
-The emulator's metadata server and STS, and an S3 that answers ListBuckets at once, so that what is
-measured is the client. Prints one line of JSON (the environment to run programs in), obeys
-`control.Control`, and ends when its standard input does: it cannot outlive who started it.
+The emulator's metadata server and STS, and an S3 that answers ListBuckets immediately, so that
+the client is measured. Prints one line of JSON (environment variables for the programs), executes
+commands of `control.Control`, and ends when its standard input is closed, with its parent.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUCKETS = (
 
 
 class _S3(ThreadingHTTPServer):
-    """ListBuckets, and a count of who asked: AKIA for static keys, ASIA for those of a role."""
+    """ListBuckets, and a count of requests by key: AKIA for static keys, ASIA for a role's."""
 
     daemon_threads = True
 
@@ -54,18 +54,18 @@ class _S3Handler(BaseHTTPRequestHandler):
         self.wfile.write(_BUCKETS)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
+        """Write no log."""
 
 
 class _Commands:
-    """What `control.Control` may ask for, by method name."""
+    """The commands of `control.Control`, by method name."""
 
     def __init__(self, cloud: Emulator, s3: _S3) -> None:
         self._cloud = cloud
         self._s3 = s3
 
     def reset(self) -> None:
-        """The real clock, no latency, no faults, nothing counted, one role."""
+        """Set the real clock, no latency, no faults, empty counters, one role."""
         self._cloud.reset()
         self._cloud.add_role(ROLE)
         self._s3.signed_by.clear()
@@ -80,7 +80,7 @@ class _Commands:
         }
 
     def on_aws(self, folder: str) -> dict[str, str]:
-        """The environment of a program on AWS that Google knows, with keys in it."""
+        """Return the environment of a program on AWS that Google knows, with keys in it."""
         cloud = self._cloud
         provider = cloud.add_aws_provider(attribute_mapping={"google.subject": "assertion.account"})
         account = "etl@my-project.iam.gserviceaccount.com"
@@ -95,7 +95,7 @@ class _Commands:
         self._cloud.sts.latency_s = seconds
 
     def sts_refuses(self, refuses: bool) -> None:
-        """Whether every request to STS is answered as in an outage of AWS's."""
+        """Set whether every request to STS is answered as in an outage of AWS."""
         self._cloud.sts.clear_faults()
         if refuses:
             outage = Fault.aws_error("ServiceUnavailable", "Service is unavailable.", 503)
@@ -107,14 +107,14 @@ class _Commands:
         self._cloud.clock = lambda: instant
 
     def clock_ahead(self, seconds: float) -> None:
-        """Let the clouds' clock run, so far ahead of the real one."""
+        """Set the clouds' clock ahead of the real clock."""
         ahead = timedelta(seconds=seconds)
         self._cloud.clock = lambda: datetime.now(timezone.utc) + ahead
 
     def shortest_life(self, seconds: float) -> None:
-        """Have credentials for 15 minutes, the least that STS gives, end so soon.
+        """Let credentials for 15 minutes, the least that STS allows, expire after *seconds*.
 
-        The clouds' clock is behind; but for the metadata server's `Date`, which would tell the pod.
+        The clouds' clock is behind, except for the metadata server's `Date`, which pods compare.
         """
         behind_s = 900 - seconds
         self.clock_ahead(-behind_s)
@@ -151,7 +151,7 @@ def main() -> None:
                 **cloud.environ,
                 "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3.server_address[1]}",
                 "AWS_DEFAULT_REGION": "us-east-1",
-                # The recipes read the names that the well-known shell script uses; ours does too.
+                # The recipes use the variables of the well-known shell script; so does our program.
                 "AWS_ROLE_ARN": ROLE,
                 "AWS_CONFIG_FILE": os.devnull,
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -1,4 +1,4 @@
-"""The contenders by name: `bridge`, and `recipe` (botocore's own refreshing, fed by hand)."""
+"""The contenders by name: `bridge`, and `recipe` (botocore's refresh with a custom function)."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ REGION = "us-east-1"
 
 
 def make_session(contender: str) -> Any:
-    """A boto3 session for the role."""
+    """Return a boto3 session for the role."""
     if contender == "recipe":
         from recipe import recipe_session
 
@@ -18,7 +18,7 @@ def make_session(contender: str) -> Any:
 
 
 def make_credentials(contender: str) -> Any:
-    """Credentials that renew themselves."""
+    """Return credentials that are refreshed automatically."""
     if contender == "recipe":
         from recipe import recipe_credentials
 
@@ -29,7 +29,7 @@ def make_credentials(contender: str) -> Any:
 
 
 class Signer:
-    """Signs S3 requests as botocore's clients do, with its own signer."""
+    """Signs S3 requests with botocore's signer, as its clients do."""
 
     def __init__(self, credentials: Any) -> None:
         from botocore.hooks import HierarchicalEmitter
@@ -42,7 +42,7 @@ class Signer:
         )
 
     def sign(self) -> str:
-        """Sign one request; the access key that it was signed with."""
+        """Sign one request and return the access key."""
         from botocore.awsrequest import AWSRequest
 
         request = AWSRequest(method="GET", url="https://bench.s3.amazonaws.com/key", data=b"")
@@ -52,6 +52,6 @@ class Signer:
 
 
 def policy(number: int) -> dict[str, object]:
-    """The session policy of one tenant: its own bucket."""
+    """Return the session policy of one tenant: its own bucket."""
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::tenant-{number}/*"}
     return {"Version": "2012-10-17", "Statement": [statement]}

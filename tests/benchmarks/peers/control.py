@@ -1,4 +1,4 @@
-"""Telling the clouds' process what to do: JSON lines there and back, on loopback."""
+"""Commands to the process of the clouds: lines of JSON in both directions, on loopback."""
 
 from __future__ import annotations
 

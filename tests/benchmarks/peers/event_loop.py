@@ -1,12 +1,12 @@
-"""How long an event loop stands still while credentials are replaced.
+"""The pause of an event loop while credentials are refreshed.
 
-`event_loop.py CONTENDER ROUNDS`, CONTENDER one of `bridge`, `recipe` (botocore's credentials, asked
-in a coroutine), `aiobotocore` (the same recipe with aiobotocore's credentials and STS client),
-`quiet` (static keys: what the machine itself does to a loop).
+`event_loop.py CONTENDER ROUNDS`; CONTENDER is `bridge`, `recipe` (botocore's credentials, read in
+a coroutine), `aiobotocore` (the same recipe with aiobotocore's credentials and STS client) or
+`quiet` (static keys: the pauses of the machine itself).
 
-Eight tasks ask for credentials every other millisecond, and a ticker wants to be woken every one:
-how late it is, the loop stood still. In each round a second passes on everybody's clock jumped to
-when both libraries want to refresh, which takes the 400 ms that STS takes.
+Eight tasks read the credentials every other millisecond, and a ticker sleeps for one: its delay is
+the pause of the loop. In each round all clocks jump to a time at which both libraries refresh,
+which takes the 400 ms of STS, and a second passes.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from simulated import RunningClock, connect, renewing
+from simulated import RunningClock, connect, refreshing_credentials
 
 TASKS, PACE_S, TICK_S, STS_LATENCY_S, ROUND_S = 8, 0.002, 0.001, 0.4, 1.0
 contender, rounds = sys.argv[1], int(sys.argv[2])
@@ -35,7 +35,7 @@ async def bridge(clock: RunningClock) -> Ask:
 
 
 async def recipe(clock: RunningClock) -> Ask:
-    credentials = renewing("recipe", clock)
+    credentials = refreshing_credentials("recipe", clock)
 
     async def ask() -> Any:
         return credentials.get_frozen_credentials()
@@ -86,9 +86,9 @@ def frozen(credentials: Any) -> Ask:
 
 async def ticking(late_s: list[float]) -> None:
     while True:
-        asked = time.perf_counter()
+        started = time.perf_counter()
         await asyncio.sleep(TICK_S)
-        late_s.append(time.perf_counter() - asked - TICK_S)
+        late_s.append(time.perf_counter() - started - TICK_S)
 
 
 async def asking(ask: Ask, until: float) -> None:

@@ -1,4 +1,4 @@
-"""google-auth's own support for AWS: keys of the environment for a token of Google's."""
+"""google-auth's own support for AWS: keys in the environment for a Google token."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The same with `google.credentials`."""
+"""The same program with `google.credentials`."""
 
 from gcp_aws_bridge import google
 

@@ -1,4 +1,4 @@
-"""`bridge.credentials` with a session policy of its own for each of many tenants: memory."""
+"""Memory of `bridge.credentials` with a separate session policy for each of many tenants."""
 
 import gc
 import json

@@ -1,8 +1,8 @@
 """Refreshes of many tenants that are all due at once: `many_tenants.py TENANTS`.
 
-Each tenant has a session policy of its own. When all have credentials, the clock jumps to minute 40
-of their hour, when every refresh is due, and STS takes 400 ms from there on. One thread goes on
-reading the credentials of all tenants in turn, until all have been replaced.
+Each tenant has its own session policy. When all have credentials, the clock jumps to minute 40 of
+their hour, when every refresh is due, and from then on STS takes 400 ms. One thread reads the
+credentials of all tenants in turn, until all have been refreshed.
 """
 
 import json
@@ -40,7 +40,7 @@ clouds = connect()
 clock = RunningClock(clouds)
 use(clock)
 credentials = [bridge.credentials(ROLE, policy=policy(n)) for n in range(int(sys.argv[1]))]
-end = clock.now() + timedelta(hours=1)  # of the credentials that end first
+end = clock.now() + timedelta(hours=1)  # of the credentials that expire first
 first = [held.get_frozen_credentials().access_key for held in credentials]
 
 before, most = usage(), usage()
@@ -52,10 +52,10 @@ pending = set(range(len(credentials)))
 longest_s, expired, answers_by_second = 0.0, 0, Counter[int]()
 while pending:
     for number, held in enumerate(credentials):
-        asked = time.perf_counter()
+        started = time.perf_counter()
         frozen = held.get_frozen_credentials()
         answered = time.perf_counter()
-        longest_s = max(longest_s, answered - asked)
+        longest_s = max(longest_s, answered - started)
         if frozen.access_key == first[number]:
             expired += clock.now() >= end
         elif number in pending:

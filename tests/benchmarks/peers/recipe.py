@@ -1,4 +1,4 @@
-"""The same program as people write it today, with google-auth and boto3."""
+"""The same program as it is usually written today, with google-auth and boto3."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ AUDIENCE = "sts.amazonaws.com"
 
 def fetch() -> dict[str, Any]:
     token = id_token.fetch_id_token(google.auth.transport.requests.Request(), AUDIENCE)
-    # A session of its own: `boto3.client` costs the same, and breaks where threads share it.
+    # A separate session: `boto3.client` costs the same, and is not safe in several threads.
     sts = boto3.Session().client("sts")
     answer = sts.assume_role_with_web_identity(
         RoleArn=os.environ["AWS_ROLE_ARN"],

@@ -1,11 +1,11 @@
-"""An hour in which STS refuses everything from minute 31: `refusing_sts.py bridge|recipe BACK`.
+"""An hour with an outage of STS from minute 31: `refusing_sts.py bridge|recipe BACK`.
 
-BACK is the minute when STS answers again; 60 or more: not within the hour. Time is simulated, in
-steps of ten seconds, and of one once STS is back; so are the sleeps of both contenders. Requests
-really go over HTTP. At each step four threads sign once. A wait is simulated and real time
-together. Stops at the first fresh credentials.
+BACK is the minute in which STS answers again; 60 or more: not within the hour. Time is simulated,
+in steps of ten seconds, and of one second after the outage, as are the sleeps of both contenders.
+Requests go over real HTTP. At each step four threads sign once. A wait is simulated and real time
+together. The program stops at the first fresh credentials.
 
-Ten seconds cap what it costs: each of the recipe's failures really makes a client and six requests.
+Steps of ten seconds limit the cost: each failure of the recipe makes a client and six requests.
 """
 
 import json
@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from contenders import Signer
-from simulated import SteppedClock, connect, renewing
+from simulated import SteppedClock, connect, refreshing_credentials
 
 THREADS, HOUR_S, REFUSES_FROM_S = 4, 3600, 31 * 60
-# Goals are for all but these: whoever signs with less could be too late at AWS.
+# Goals exclude these signatures: with so little time left, a request may be too late at AWS.
 LAST_SECONDS = 10
 STEP_S, STEP_WHEN_BACK_S = 10.0, 1.0
 contender, back_s = sys.argv[1], float(sys.argv[2]) * 60
@@ -43,9 +43,9 @@ def sign(_: int) -> Signing:
 
 clouds = connect()
 clock = SteppedClock(clouds)
-signer = Signer(renewing(contender, clock))
+signer = Signer(refreshing_credentials(contender, clock))
 signings: list[Signing] = []
-steps: list[tuple[float, int, float, int]] = []  # when; failed; longest wait; STS requests so far
+steps: list[tuple[float, int, float, int]] = []  # time; failures; longest wait; STS requests so far
 refuses = False
 with ThreadPoolExecutor(THREADS) as pool:
     while clock.monotonic() < HOUR_S:
@@ -69,7 +69,7 @@ with ThreadPoolExecutor(THREADS) as pool:
 
 failures = [signing.at_s for signing in signings if signing.key is None]
 fresh = [s for s in signings if s.key not in (None, signings[0].key)]
-assert not (fresh and fresh[0].at_s < back_s), "refreshed beside the outage: nothing to see"
+assert not (fresh and fresh[0].at_s < back_s), "refreshed outside of the outage"
 counted = [signing for signing in signings if signing.at_s < HOUR_S - LAST_SECONDS]
 print(
     json.dumps(

@@ -1,4 +1,4 @@
-"""One clock for the signing process and the clouds, moved by hand; both contenders go by it."""
+"""One clock for the signing process and the clouds, which the program moves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from control import Control
 
 
 def connect() -> Control:
-    """Commands for the clouds' process."""
+    """Return the commands for the process of the clouds."""
     return Control(os.environ["BENCH_CONTROL_PORT"])
 
 
@@ -38,7 +38,7 @@ class RunningClock:
 
 
 class SteppedClock:
-    """Stands still but for `advance` and for sleeps, which take their time here and none really."""
+    """A clock that moves only by `advance` and by sleeps, which take no real time."""
 
     def __init__(self, clouds: Control) -> None:
         self._clouds = clouds
@@ -56,7 +56,7 @@ class SteppedClock:
 
     def advance(self, seconds: float) -> None:
         with self._lock:
-            # The clouds first: to them a token must not come from the future.
+            # First the clouds: the date of a token must not be in their future.
             self._clouds("clock_at", timestamp=self._start.timestamp() + self._elapsed_s + seconds)
             self._elapsed_s += seconds
 
@@ -66,26 +66,26 @@ class SteppedClock:
         thread.start()
 
     def settle(self) -> None:
-        """Wait for work in the background: a second of real time would have been enough for it."""
+        """Wait for background work, for which a second of real time is enough."""
         while self._background:
             self._background.pop().join()
 
 
-def renewing(contender: str, clock: RunningClock | SteppedClock) -> Any:
-    """The contender's credentials, fetched once by now, going by *clock* from here on."""
+def refreshing_credentials(contender: str, clock: RunningClock | SteppedClock) -> Any:
+    """Return the contender's credentials, fetched once, which use *clock* from now on."""
     if contender == "bridge":
         use(clock)
     elif isinstance(clock, SteppedClock):
         _let_botocore_sleep_by(clock)
     credentials = make_credentials(contender)
     if contender == "recipe":
-        credentials._time_fetcher = clock.now  # `create_from_metadata` does not take it
+        credentials._time_fetcher = clock.now  # not a parameter of `create_from_metadata`
     credentials.get_frozen_credentials()
     return credentials
 
 
 def use(clock: RunningClock | SteppedClock) -> None:
-    """Have the library's credential caches go by *clock*, those made from here on."""
+    """Let credential caches of the library that are made from now on use *clock*."""
     from gcp_aws_bridge._cache.sharing import registry
 
     registry.world = _world(clock)
@@ -96,13 +96,13 @@ def _world(clock: RunningClock | SteppedClock) -> Any:
 
     if isinstance(clock, RunningClock):
         return World(clock=clock.now, monotonic=clock.monotonic)
-    # The unluckiest draw always: the first refresh as late as it can be, which is after the outage
-    # began, and each pause as long as it can be.
+    # Always the worst draw: the first refresh as late as possible, after the outage began, and each
+    # pause as long as possible.
     return World(clock.now, clock.monotonic, clock.advance, lambda: 0.999, clock.spawn)
 
 
 def _let_botocore_sleep_by(clock: SteppedClock) -> None:
-    """The pauses between its retries are counted in simulated time; really they would be hours."""
+    """Let the pauses between botocore's retries take simulated time; they are hours together."""
     import botocore.endpoint
 
     stepped = types.SimpleNamespace(**vars(time))

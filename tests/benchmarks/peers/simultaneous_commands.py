@@ -1,4 +1,4 @@
-"""N times `credential-process` at once, with nothing cached: `simultaneous_commands.py N`."""
+"""N simultaneous `credential-process`, without a cache: `simultaneous_commands.py N`."""
 
 import json
 import os
@@ -12,12 +12,12 @@ import botocore.session
 from simulated import connect
 
 PROCESSES = int(sys.argv[1])
-# So that the first exchange does not end before the last process is there to make one, too.
+# The first exchange must not end before the last process has started.
 STS_LATENCY_S = 0.4
 
 
 def valid(answer: bytes) -> bool:
-    """Whether STS knows the credentials, as those of the role."""
+    """Return whether STS knows the credentials, as those of the role."""
     found = json.loads(answer)
     sts = botocore.session.get_session().create_client(
         "sts",
@@ -35,7 +35,9 @@ with tempfile.TemporaryDirectory() as empty:
     command = ["gcp-aws-bridge", "credential-process", "--cache-dir", empty]
     started = time.perf_counter()
     children = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(PROCESSES)]
-    assert all(child.poll() is None for child in children), "not at once: one is over already"
+    assert all(child.poll() is None for child in children), (
+        "not simultaneous: one process has ended"
+    )
     answers = Counter(child.communicate(timeout=60)[0] for child in children)
     took_s = time.perf_counter() - started
 counts = clouds("counts")

@@ -1,8 +1,8 @@
 """Signing across a refresh while STS is slow: `slow_sts.py bridge|recipe SIGNATURES`.
 
-Four threads sign at a pace of their own. When some signatures are done, the clock of everybody
-jumps to minute 46 of the credentials' hour, where both contenders want to refresh (botocore from
-minute 45); from there on it runs, in real time, and the refresh takes the 400 ms that STS takes.
+Four threads sign at their own pace. After some signatures, all clocks jump to minute 46 of the
+credentials' hour, where both contenders refresh (botocore from minute 45); from there time is real,
+and the refresh takes the 400 ms of STS.
 """
 
 import json
@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 
 from contenders import Signer
-from simulated import RunningClock, connect, renewing
+from simulated import RunningClock, connect, refreshing_credentials
 
 THREADS, PACE_S, STS_LATENCY_S = 4, 0.001, 0.4
 contender, signatures = sys.argv[1], int(sys.argv[2])
@@ -28,7 +28,7 @@ def sign_all(share: int) -> None:
 
 clouds = connect()
 clock = RunningClock(clouds)
-signer = Signer(renewing(contender, clock))
+signer = Signer(refreshing_credentials(contender, clock))
 signer.sign()  # imports
 waits: list[tuple[float, str]] = []
 clouds("sts_latency", seconds=STS_LATENCY_S)
@@ -45,7 +45,7 @@ clouds("sts_latency", seconds=0.0)
 
 keys = {key for _, key in waits}
 assert len(waits) == signatures
-assert len(keys) == 2, f"{len(keys)} sets of credentials: the refresh did not fall into the run"
+assert len(keys) == 2, f"{len(keys)} sets of credentials: the run did not contain the refresh"
 print(
     json.dumps(
         {

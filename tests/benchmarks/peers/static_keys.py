@@ -1,4 +1,4 @@
-"""The program that all others are compared with: keys in the source, nothing to exchange."""
+"""The baseline of all comparisons: keys in the source, no exchange."""
 
 import boto3
 

@@ -1,11 +1,11 @@
 """A steady load of credential requests, by the clock: `steady_load.py PER_SECOND SECONDS`.
 
-Open loop: each request has its instant, and its latency counts from there, sent late or not. Else a
-stall would count once, and not for all who would have come in the meantime (Gil Tene, "How NOT to
-Measure Latency"; wrk2 does the same).
+Open loop: each request has its instant, from which its latency counts, even if it is sent late.
+Otherwise a stall would count once, and not for each request that was due meanwhile (Gil Tene, "How
+NOT to Measure Latency"; wrk2 does the same).
 
 The connections stay open and take turns. Each has a thread, which wakes up a tenth of a millisecond
-late, where asyncio's timers are up to a whole one; that ("late_us") counts as latency, too.
+late; asyncio's timers are late by up to one. That delay ("late_us") counts as latency too.
 """
 
 import json
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 PER_SECOND, SECONDS = map(int, sys.argv[1:])
 TOTAL = PER_SECOND * SECONDS
-CONNECTIONS = 16  # the SDKs of a large pod; one would do until an answer takes 2 ms
+CONNECTIONS = 16  # the SDKs of a large pod; one would be enough for answers within 2 ms
 URL = urlsplit(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
 TOKEN = Path(os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]).read_text(encoding="ascii")
 REQUEST = (
@@ -37,7 +37,7 @@ def connected() -> socket.socket:
 
 
 def ask(connection: socket.socket) -> tuple[bytes, bytes]:
-    """Status line and body of the answer."""
+    """Return the status line and the body of the answer."""
     connection.sendall(REQUEST)
     received, end, body, missing = b"", b"", b"", 1
     while not end or missing > 0:
@@ -52,7 +52,7 @@ def ask(connection: socket.socket) -> tuple[bytes, bytes]:
 
 
 def key_in(status: bytes, body: bytes) -> str:
-    """The access key of a right answer."""
+    """Return the access key of a correct answer."""
     if status != b"HTTP/1.1 200 OK":
         raise ValueError(status.decode("latin-1"))
     answer = json.loads(body)

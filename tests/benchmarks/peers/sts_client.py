@@ -1,4 +1,4 @@
-"""A process that can speak to STS and does nothing: botocore, one client. Ends at SIGTERM."""
+"""A process with an STS client of botocore that does nothing. Ends at SIGTERM."""
 
 import signal
 import sys

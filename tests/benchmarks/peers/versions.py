@@ -1,4 +1,4 @@
-"""What is measured: versions, and where the library was imported from."""
+"""Versions of what is measured, and where the library was imported from."""
 
 import json
 import platform

@@ -1,4 +1,4 @@
-"""`leaving.py ROLE`: ends, or is interrupted, while STS does not answer."""
+"""`leaving.py ROLE`: the process ends, or is interrupted, while STS does not answer."""
 
 import atexit
 import sys
@@ -16,7 +16,9 @@ class AtTheEnd:
 
 
 if how == "after-warm-up":
-    bridge.session(role).client("s3", region_name="eu-west-1")  # asks in the background
+    bridge.session(role).client(
+        "s3", region_name="eu-west-1"
+    )  # starts an exchange in the background
     print("asking", flush=True)
 elif how == "signing-at-exit":
     credentials.get_frozen_credentials()

@@ -1,4 +1,4 @@
-"""`pool.py START_METHOD ROLE`: credentials in the parent and, by their settings, in its workers."""
+"""`pool.py START_METHOD ROLE`: credentials in the parent, and in workers by a pickled role."""
 
 import json
 import multiprocessing
@@ -13,7 +13,7 @@ def key(role):
 
 if __name__ == "__main__":
     method, role = sys.argv[1:]
-    mine = key(bridge.Role(role))
+    in_parent = key(bridge.Role(role))
     with multiprocessing.get_context(method).Pool(2) as pool:
-        others = pool.map(key, [bridge.Role(role)] * 4, chunksize=1)
-    print(json.dumps([mine, others]))
+        in_workers = pool.map(key, [bridge.Role(role)] * 4, chunksize=1)
+    print(json.dumps([in_parent, in_workers]))

@@ -1,7 +1,7 @@
-"""Forks as uWSGI does by default: by fork(2) of C, so that no hook of Python's is run.
+"""Forks as uWSGI does by default: with C's fork(2), so that Python runs no hook.
 
-The child says what it got. Threads of the parent wait in system calls by then: CPython itself does
-not survive such a fork while another thread waits for its interpreter lock.
+The child reports what it got. By then, threads of the parent wait in system calls: CPython does
+not survive such a fork while another thread waits for the global interpreter lock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def in_child(work: Callable[[], Any]) -> Any:
         begun = time.monotonic()
         try:
             said = work()
-        except BaseException as error:  # noqa: BLE001 - told to the parent
+        except BaseException as error:  # noqa: BLE001 - reported to the parent
             said = repr(error)
         os.write(writing, json.dumps([said, time.monotonic() - begun]).encode())
         os._exit(0)
@@ -40,7 +40,7 @@ def in_child(work: Callable[[], Any]) -> Any:
 
 
 def connections(work: Callable[[], Any]) -> Callable[[], Any]:
-    """*work*, and how many connections it made."""
+    """Return the result of *work*, and how many connections it made."""
 
     def counted() -> Any:
         made: list[Any] = []
@@ -58,7 +58,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def a_refresh_under_way() -> Any:
-    """The app made a client while it was imported; the master forks while its exchange goes on."""
+    """The application makes a client on import; the main process forks during its exchange."""
     asked = threading.Event()
     source = bridge.MetadataServer()
 

@@ -1,4 +1,4 @@
-"""A program that reports its errors by sentry_sdk: `MODE ROLE` as arguments; prints the events."""
+"""A program that reports errors with sentry_sdk: `MODE ROLE` as arguments; prints the events."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ sentry_sdk.init(
 
 def source():
     token = bridge.MetadataServer(audience="sts.amazonaws.com")()
-    raise RuntimeError("a fault of the user's", len(token))
+    raise RuntimeError("an error of the user", len(token))
 
 
 def hook(**_):
@@ -48,7 +48,7 @@ try:
         use(botocore.credentials.ReadOnlyCredentials(*made.get_frozen_credentials()))
     else:
         made.get_frozen_credentials()
-except BaseException as error:  # noqa: BLE001 - as the program of a user does
+except BaseException as error:  # noqa: BLE001 - as a user's program does
     sentry_sdk.capture_exception(error)
 sentry_sdk.flush(0)
 print(json.dumps(events, default=str))

@@ -1,4 +1,4 @@
-"""A WSGI application, loaded once before the workers are forked; the clock comes from a file."""
+"""A WSGI application that is loaded before the workers are forked; a file sets the clock."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The AWS X-Ray SDK, which fails each call without a segment, around exchanges of all kinds."""
+"""The AWS X-Ray SDK, which raises for each call outside a segment, around all kinds of exchange."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ with xray_recorder.in_segment("a request"):
     first = credentials.get_frozen_credentials()
 foreground = len(sent)
 ahead_s = 2400.0
-credentials.get_frozen_credentials()  # outside any segment, and nothing is asked of STS here
+credentials.get_frozen_credentials()  # outside any segment, without a request to STS
 deadline = time.monotonic() + 30
 while credentials.get_frozen_credentials() == first and time.monotonic() < deadline:
     time.sleep(0.01)

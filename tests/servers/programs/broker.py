@@ -1,4 +1,4 @@
-"""Celery's application without its tasks: the broker is a folder, and so is where results go."""
+"""Celery's application without its tasks: a folder is the broker and the backend of results."""
 
 from __future__ import annotations
 

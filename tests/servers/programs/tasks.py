@@ -1,4 +1,4 @@
-"""A Celery task that signs requests with a client that is made while the module is imported."""
+"""A Celery task that signs requests with a client that is made on import."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A WSGI application as most are: the client is made while the module is imported.
+"""A typical WSGI application: the client is made on import.
 
-Every answer says which process it comes from, with which key the request was signed, and how often
-another thread (a greenlet, where the server has patched threads) ran meanwhile. The time of the
-credential caches is moved by a file.
+Every answer contains the process id, the key that signed the request, and how often another thread
+(a greenlet, if the server has patched threads) ran meanwhile. A file sets the clock of the cached
+credentials.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ registry.world = World(
 )
 session = bridge.session("arn:aws:iam::123456789012:role/etl", region_name="us-east-1")
 client = session.client("sts")
-ticks: dict[int, int] = {}  # of each process
+ticks: dict[int, int] = {}  # by process
 
 
 def tick(pid: int) -> None:
@@ -43,7 +43,7 @@ def tick(pid: int) -> None:
 
 
 def seen() -> dict[str, Any]:
-    """Sign a request; return what is seen from here."""
+    """Sign a request and return what this process sees."""
     pid = os.getpid()
     if pid not in ticks:
         ticks[pid] = 0
@@ -53,7 +53,7 @@ def seen() -> dict[str, Any]:
         key = session.get_credentials().get_frozen_credentials().access_key
         waited = ticks[pid] - before
         arn = client.get_caller_identity()["Arn"]
-    except Exception as error:  # noqa: BLE001 - the test wants to see it
+    except Exception as error:  # noqa: BLE001 - part of the answer
         return {"pid": pid, "error": f"{type(error).__name__}: {error}"}
     return {"pid": pid, "key": key, "ticks": waited, "arn": arn}
 

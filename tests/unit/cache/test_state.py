@@ -28,6 +28,7 @@ TIMEOUT = ExchangeError("slow", error_id="exchange/timeout", retryable=True)
 @dataclass(eq=False)
 class Attempt:
     started_s: float
+    is_queued: bool = False
 
 
 def at(seconds: float) -> Instant:
@@ -134,6 +135,18 @@ def test_a_thread_takes_over_after_3_s_and_waits_for_90_s_in_all() -> None:
     assert (Action.TAKE_OVER, started_s + 90.0) == decide(snapshot, at(started_s + 3.0))
 
 
+@pytest.mark.parametrize("age_s", [0.0, 4.0, 1000.0])
+@pytest.mark.parametrize("failure", [None, failure_as(Refresh.RETRYING)], ids=["first", "again"])
+def test_an_attempt_that_no_thread_has_begun_is_not_too_slow(
+    failure: Failure | None, age_s: float
+) -> None:
+    queued = Attempt(NOW_S - age_s, is_queued=True)
+    snapshot = snapshot_as(Refresh.PENDING, Credentials.NONE).but(attempt=queued, failure=failure)
+    assert (Action.WAIT, NOW_S + 3.0) == decide(snapshot, at(NOW_S))
+    stale = snapshot.but(kept=kept_as(Credentials.STALE))
+    assert Action.SERVE is decide(stale, at(NOW_S)).action
+
+
 @pytest.mark.parametrize("life_s", [900, 1800, 3600, 43_200])
 def test_a_process_that_keeps_asking_is_never_near_the_end(life_s: int) -> None:
     """The latest possible refresh comes well before a caller would wait for it."""
@@ -170,7 +183,7 @@ class History:
     def __init__(self) -> None:
         self.snapshot, self.now_s, self.wall_s = Snapshot(), 0.0, 0.0
         self.jitter, self.count = 0.5, 0
-        self.asking: list[Attempt] = []
+        self.asking: list[Attempt] = []  # those whose exchange has begun
         self.ended_s: float | None = None  # the last attempt that failed, none succeeded since
         self.began_s: list[float] = []
 
@@ -193,6 +206,7 @@ class History:
             failure and (failure.number, failure.retry_at_s - self.now_s),
             failure and max(-1.0, failure.remembered_until_s - self.now_s),
             snapshot.attempt and snapshot.attempt.started_s - self.now_s,
+            snapshot.attempt and snapshot.attempt.is_queued,
             tuple(one.started_s - self.now_s for one in snapshot.unfinished),
             tuple(one.started_s - self.now_s for one in self.asking),
             (rejections.number, max(-1.0, rejections.believed_from_s - self.now_s)),
@@ -204,13 +218,15 @@ class History:
         """A thread asks, and does what it is to do."""
         decision = decide(self.snapshot, self.now)
         if decision.action is Action.TIME_OUT:
+            assert not self.snapshot.attempt.is_queued, "no exchange was too slow"
             assert self.now_s >= self.snapshot.attempt.started_s + 90
             self.snapshot = state.timed_out(self.snapshot, TIMEOUT, self.now, jitter=self.jitter)
             decision = decide(self.snapshot, self.now)
         kept, pending = self.snapshot.kept, self.snapshot.attempt
         begins = (Action.RUN, Action.TAKE_OVER, Action.REFRESH, Action.REFRESH_AND_LINGER)
         if decision.action in begins:
-            self._begin()
+            background = decision.action in (Action.REFRESH, Action.REFRESH_AND_LINGER)
+            self._begin(queued=background)
         waits = (Action.WAIT, Action.RUN, Action.TAKE_OVER, Action.RAISE)
         if decision.action not in waits:
             assert kept is not None
@@ -223,11 +239,22 @@ class History:
             assert self.now_s < self.snapshot.failure.retry_at_s + 900
         if decision.action is Action.WAIT:
             assert pending is not None
-            assert self.now_s < decision.until_s <= pending.started_s + 90
+            since_s = self.now_s if pending.is_queued else pending.started_s
+            assert self.now_s < decision.until_s <= since_s + 90
+            self.start_queued()  # the caller makes it
 
-    def _begin(self) -> None:
+    def start_queued(self) -> None:
+        """A thread begins the exchange of the attempt that waits for one."""
+        pending = self.snapshot.attempt
+        if pending is not None and pending.is_queued:
+            begun = Attempt(self.now_s)
+            self.snapshot = self.snapshot.but(attempt=begun)
+            self.asking.append(begun)
+
+    def _begin(self, *, queued: bool) -> None:
         old = self.snapshot
         if old.attempt is not None:
+            assert not old.attempt.is_queued, "two attempts at once"
             assert self.now_s >= old.attempt.started_s + 3, "two attempts at once"
             crowded = len(old.unfinished) >= 3 and self.now_s < old.unfinished[-1].started_s + 900
             assert not crowded, "too many attempts that never end"
@@ -236,9 +263,10 @@ class History:
             assert timed_out or self.now_s >= self.ended_s + 1, "asked again too soon"
         recent = [began_s for began_s in self.began_s if began_s > self.now_s - 60]
         assert len(recent) <= 60 + 3, "more than one attempt a second"
-        attempt = Attempt(self.now_s)
+        attempt = Attempt(self.now_s, queued)
         self.snapshot = state.started(old, attempt)
-        self.asking.append(attempt)
+        if not queued:
+            self.asking.append(attempt)
         self.began_s.append(self.now_s)
 
     def succeed(self, life_s: float, late: bool = False) -> None:
@@ -300,6 +328,7 @@ EVENTS: dict[str, Event] = {
     "interrupt": History.interrupt,
     "reject": History.reject,
     "fork": History.fork,
+    "a thread is free": History.start_queued,
     "1 s": lambda history: history.move(1.0),
     "3 s": lambda history: history.move(3.0),
     "91 s": lambda history: history.move(91.0),

@@ -15,6 +15,7 @@ from fakes import START, ManualWorld, credentials, eventually
 
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._cache.workers import MOST, Workers
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 
@@ -82,6 +83,50 @@ def test_tenants_whose_exchange_hangs_do_not_hold_up_the_others() -> None:
     assert len(tenants.under_way) == 20
     tenants.go_on.set()
     eventually(lambda: 200 == tenants.count)
+
+
+def test_refreshes_that_wait_for_a_thread_for_minutes_are_made_once_and_have_not_failed() -> None:
+    tenants = Tenants(100)
+    tenants.hang = set(range(100))
+    events: list[Event] = []
+    for cache in tenants.caches:
+        cache.get()
+    eventually(lambda: len(tenants.under_way) == MOST)
+    queued = [cache for cache in tenants.caches if cache.snapshot.attempt.is_queued]
+    stop = on_event(events.append)
+    for _ in range(100):  # seconds: longer than any exchange may take
+        tenants.manual.advance(1)
+        for cache in queued:
+            cache.get()
+    tenants.go_on.set()
+    eventually(lambda: all(cache.snapshot.attempt is None for cache in queued))
+    stop()
+    assert 100 == tenants.count
+    assert {"exchanged"} == {event.kind for event in events}
+
+
+def test_task_that_waits_for_a_queued_refresh_submits_it_once() -> None:
+    manual = ManualWorld()
+    manual.hold = True
+    cache = CredentialCache(
+        lambda: credentials(1, manual.now + timedelta(hours=1)), world=manual.world
+    )
+
+    async def caller() -> AwsCredentials:
+        return await cache.get_async()
+
+    async def tasks() -> list[AwsCredentials]:
+        cache.warm_up()
+        callers = [asyncio.ensure_future(caller()) for _ in range(3)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+            manual.advance(10)
+            cache.snapshot.attempt.wake()
+        assert 1 + len(callers) == len(cache._workers._state.get().queue)
+        manual.release()
+        return await asyncio.gather(*callers)
+
+    assert 1 == len({made.access_key_id for made in asyncio.run(tasks())})
 
 
 def test_what_ends_first_is_refreshed_first_and_before_it_what_a_task_waits_for() -> None:
