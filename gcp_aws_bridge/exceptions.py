@@ -122,7 +122,7 @@ class TokenError(BridgeError):
 
 
 class TokenUnavailable(TokenError):
-    """This token source does not exist on this machine; a chain tries the next one."""
+    """The token source does not exist on this machine; a chain tries the next one."""
 
 
 class ExchangeError(BridgeError):

@@ -1,4 +1,4 @@
-"""What the serving commands share: options, the caches behind a server, logging, messages."""
+"""Options, caches, logging and messages of the serving commands."""
 
 from __future__ import annotations
 

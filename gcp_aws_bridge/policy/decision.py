@@ -57,7 +57,7 @@ class Decision:
 
     @property
     def undetermined(self) -> bool:
-        """Whether the result depends on something that is not evaluated."""
+        """True if the result depends on something that is not evaluated."""
         matched = {(verdict.effect, verdict.matched) for verdict in self.statements}
         if self.allowed or self.malformed or ("Deny", True) in matched:
             return False

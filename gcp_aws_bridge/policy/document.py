@@ -40,7 +40,7 @@ class Condition(NamedTuple):
 
     @property
     def has_variable(self) -> bool:
-        """Whether a value depends on the request."""
+        """True if a value depends on the request."""
         return self.variables and any("${" in value for value in self.values)
 
 

@@ -91,7 +91,7 @@ class _Volume:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it contains only scripts and AWS config files."""
+        """True if it contains only scripts and AWS config files."""
         items = self.volume["configMap"].get("items")
         shown = self.found.others if items is None else {one.get("key") for one in items}
         return shown <= self.found.keys

@@ -102,7 +102,7 @@ class Workload:
 
     @property
     def in_cluster(self) -> bool:
-        """Whether the workload is a pod."""
+        """True if the workload is a pod."""
         return "cluster" in PLATFORMS[self.platform]
 
     @property

@@ -234,7 +234,7 @@ def test_audience_is_added_to_an_existing_provider(
         "https://container.googleapis.com/v1/projects/my-project/locations/europe-west1"
         "/clusters/prod"
     )
-    clouds.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["somebody-else"])
+    clouds.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["another-client"])
     assert 0 == clouds.run("gke-issuer").returncode
     assert ["aws:123456789012:etl"] == added
 

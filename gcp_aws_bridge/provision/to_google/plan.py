@@ -62,17 +62,17 @@ class Workload:
 
     @property
     def in_cluster(self) -> bool:
-        """Whether the workload is a pod."""
+        """True if the workload is a pod."""
         return "cluster" in PLATFORMS[self.platform]
 
     @property
     def has_role(self) -> bool:
-        """Whether the identity is a role; otherwise, the cluster signs a token for the pod."""
+        """True if the identity is a role; otherwise, the cluster signs a token for the pod."""
         return self.platform != "eks-issuer"
 
     @property
     def is_signed(self) -> bool:
-        """Whether the subject token is a signed GetCallerIdentity, not an OIDC token."""
+        """True if the subject token is a signed GetCallerIdentity, not an OIDC token."""
         return self.platform not in ("eks-issuer", "aws-outbound")
 
     @property
