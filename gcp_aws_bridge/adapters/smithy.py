@@ -49,7 +49,7 @@ class _Identity(AWSCredentialsIdentity):
 
     @property
     def is_expired(self) -> bool:
-        """Whether there are newer credentials.
+        """True once there are newer credentials.
 
         The first access is False, because it comes from the signer, which would fail the request
         (aws-sdk-signers 0.4.0, signers.py, `_validate_identity`). Later accesses come from a cache

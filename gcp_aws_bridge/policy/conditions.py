@@ -119,9 +119,9 @@ class Comparison(NamedTuple):
 
 def judge(condition: Condition, identity: Identity) -> Verdict:
     """Evaluate one condition for the bearer of a token."""
-    (holds, why), asked = comparison(condition, identity)
-    if asked is not None:
-        holds, why = _compared(asked, condition, identity)
+    (holds, why), compare = comparison(condition, identity)
+    if compare is not None:
+        holds, why = _compared(compare, condition, identity)
     name = quoted(f"{condition.operator} {condition.key}")[1:-1]  # untrusted text
     return holds, f"{_WORDS[holds]}: {name}: {why}"
 
@@ -131,21 +131,21 @@ def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Compa
 
     The verdict depends only on the presence of a claim, not on its value.
     """
-    asked = parse(condition.operator)
-    if not asked.base:
+    parsed = parse(condition.operator)
+    if not parsed.base:
         return (False, "IAM has no operator of this name, and rejects the policy"), None
     if condition.has_variable:
         return (None, "policy variables are not evaluated here"), None
-    if _OTHER_TYPES.fullmatch(asked.base):
+    if _OTHER_TYPES.fullmatch(parsed.base):
         return (None, "no key of an ID token is of this operator's type"), None
     value = _look_up(condition.key, identity)
     if value.unknown:
         return (None, value.unknown), None
-    if asked.base == "Null":
+    if parsed.base == "Null":
         return _null(condition, value), None
     if not value.texts:
-        return _absent(asked), None
-    return (None, ""), Comparison(asked, *_kind(asked.base), condition.values)
+        return _absent(parsed), None
+    return (None, ""), Comparison(parsed, *_kind(parsed.base), condition.values)
 
 
 def _look_up(key: str, identity: Identity) -> Value:
@@ -171,28 +171,28 @@ def _null(condition: Condition, value: Value) -> Verdict:
     return there is (flags == {"false"}), f"the token {'has' if there else 'does not have'} it"
 
 
-def _absent(asked: Operator) -> Verdict:
+def _absent(parsed: Operator) -> Verdict:
     # "If the key … is not present …, the values do not match and the condition is false. If the
     # policy condition requires that the key is not matched … the condition is true."
     why = "the token has no such key"
-    if asked.qualifier == "ForAllValues":
+    if parsed.qualifier == "ForAllValues":
         return True, f"{why}; ForAllValues holds for no values"
-    if asked.qualifier == "ForAnyValue":
-        if asked.if_exists:
+    if parsed.qualifier == "ForAnyValue":
+        if parsed.if_exists:
             return None, f"{why}; IAM does not document whether ForAnyValue or IfExists applies"
         return False, f"{why}; ForAnyValue needs one"
-    return asked.if_exists or asked.negated, why
+    return parsed.if_exists or parsed.negated, why
 
 
-def _compared(asked: Comparison, condition: Condition, identity: Identity) -> Verdict:
+def _compared(compare: Comparison, condition: Condition, identity: Identity) -> Verdict:
     value = _look_up(condition.key, identity)
-    qualifier, negated = asked.operator.qualifier, asked.operator.negated
+    qualifier, negated = compare.operator.qualifier, compare.operator.negated
     if len(value.texts) > 1 and not qualifier:
         return None, f"the token has several {value.claim}, but the operator is for one"
     try:
         # Lists, not generators, so that every value that is not a number is found.
         singles = [
-            any([asked.matches(text, wanted) for wanted in asked.values]) is not negated
+            any([compare.matches(text, wanted) for wanted in compare.values]) is not negated
             for text in value.texts
         ]
     except ArithmeticError:
@@ -201,7 +201,7 @@ def _compared(asked: Comparison, condition: Condition, identity: Identity) -> Ve
     seen = f"the token's {value.claim} is {_shown(value.texts)}"
     if holds:
         return True, seen
-    wanted = f"the policy requires {'other than ' * negated}{_shown(asked.values)}"
+    wanted = f"the policy requires {'other than ' * negated}{_shown(compare.values)}"
     return False, f"{seen}; {wanted}{_hint(condition, value, identity)}"
 
 

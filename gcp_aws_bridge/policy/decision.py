@@ -43,7 +43,7 @@ class StatementVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the policy admits the token, and why. `str` is the explanation, in lines.
+    """Result of a policy for a token. `str` is the explanation, in lines.
 
     Attributes:
         allowed: Whether AWS admits it. False as well if it is not known: see `undetermined`.

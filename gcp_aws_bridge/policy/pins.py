@@ -115,10 +115,10 @@ def _must_hold(condition: Condition, *, is_required: bool) -> bool:
         condition: The condition.
         is_required: Whether another condition of the statement requires the key.
     """
-    asked = parse(condition.operator)
-    holds_without = asked.if_exists or asked.qualifier == "ForAllValues"
-    weak = asked.negated or (holds_without and not is_required)
-    return asked.base.startswith("String") and not weak
+    parsed = parse(condition.operator)
+    holds_without = parsed.if_exists or parsed.qualifier == "ForAllValues"
+    weak = parsed.negated or (holds_without and not is_required)
+    return parsed.base.startswith("String") and not weak
 
 
 def _empty(statement: Statement, condition: Condition) -> Finding:

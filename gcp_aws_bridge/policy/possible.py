@@ -94,13 +94,13 @@ def _texts(
     prefix = f"{issuer.lower()}:"
     by_claim: dict[str, list[tuple[Comparison, bool]]] = {}
     for condition, holds in wanted:
-        verdict, asked = comparison(condition, identity)
-        if asked is None:
+        verdict, compare = comparison(condition, identity)
+        if compare is None:
             if verdict[0] is not None and verdict[0] is not holds:
                 return None
             continue
         claim = token[condition.key.lower().removeprefix(prefix)][0]
-        by_claim.setdefault(claim, []).append((asked, holds is not asked.operator.negated))
+        by_claim.setdefault(claim, []).append((compare, holds is not compare.operator.negated))
     found: dict[str, str] = {}
     for claim, form in token.values():
         if claim in found:
@@ -121,20 +121,20 @@ def _identity(issuer: str, tokens: Vocabulary, token: Mapping[str, tuple[str, Fo
     return Identity(issuer, keys, ())
 
 
-def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
+def _text(form: Form, comparisons: Sequence[tuple[Comparison, bool]]) -> str | None:
     """Return a value of *form* for which every comparison has the wanted result.
 
     Raises:
         Undecided: There are comparisons of numbers and of strings, and no value was found.
     """
-    numeric = [(one, inside) for one, inside in asked if one.kind == "Numeric"]
-    texts = [(_language(one), inside) for one, inside in asked if one.kind == "String"]
+    numeric = [(one, inside) for one, inside in comparisons if one.kind == "Numeric"]
+    texts = [(_language(one), inside) for one, inside in comparisons if one.kind == "String"]
     wanted = [form.language, *(language for language, inside in texts if inside)]
     unwanted = [language for language, inside in texts if not inside]
     shown = shortest(wanted, unwanted)
     if shown is None or not numeric:
         return shown
-    listed = [one.values for one, inside in asked if inside and _is_list(one)]
+    listed = [one.values for one, inside in comparisons if inside and _is_list(one)]
     # A value that is not a number is not compared with numbers, and so not denied.
     other = shortest(wanted, [*unwanted, _A_NUMBER])
     candidates = {shown, *([] if other is None else [other]), *itertools.chain(*listed)}
@@ -147,29 +147,29 @@ def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
     return None
 
 
-def _is_list(asked: Comparison) -> bool:
+def _is_list(compare: Comparison) -> bool:
     """Return whether only the listed values match."""
-    return (asked.kind, asked.test) == ("String", "Equals")
+    return (compare.kind, compare.test) == ("String", "Equals")
 
 
-def _language(asked: Comparison) -> Language:
-    if asked.test == "Like":
-        return one_of(map(of_pattern, asked.values))
-    ignore_case = asked.test == "EqualsIgnoreCase"
-    return one_of(of_text(value, ignore_case=ignore_case) for value in asked.values)
+def _language(compare: Comparison) -> Language:
+    if compare.test == "Like":
+        return one_of(map(of_pattern, compare.values))
+    ignore_case = compare.test == "EqualsIgnoreCase"
+    return one_of(of_text(value, ignore_case=ignore_case) for value in compare.values)
 
 
-def _outcome(asked: Comparison, text: str) -> bool | None:
+def _outcome(compare: Comparison, text: str) -> bool | None:
     """Return whether some value matches; None if one side is not a number."""
     try:
-        return any([asked.matches(text, value) for value in asked.values])
+        return any([compare.matches(text, value) for value in compare.values])
     except ArithmeticError:
         return None
 
 
-def _numbers(asked: Iterable[Comparison]) -> Iterator[str]:
+def _numbers(comparisons: Iterable[Comparison]) -> Iterator[str]:
     """Yield integers around every compared value, and at both ends of the range."""
-    values = [value for one in asked for value in one.values]
+    values = [value for one in comparisons for value in one.values]
     whole = [int(value.partition(".")[0]) for value in values if is_name(r"-?\d+(\.\d+)?", value)]
     near = {number + step for number in whole for step in (-1, 0, 1)}
     for number in sorted({0, 10**17, 10**20 - 1, 10**24 - 1, *near}):

@@ -376,7 +376,7 @@ RULES: dict[str, tuple[str, Change]] = {
         _sets_to(lambda place: place.file("another", "[default]\n")),
     ),
     "config/profile": (rf"look at (?P<option>--[a-z]+), {_VARIABLE}", _profile),
-    "config/session-name": ("leave it out", _unsets_seen),
+    "config/session-name": ("omit it", _unsets_seen),
     "doctor/web-identity-variables": (f"set {_VARIABLE}", _sets_to(lambda place: ROLE)),
     "config/google-none": (
         f"set {_VARIABLE}",
