@@ -300,7 +300,7 @@ def test_a_name_that_a_hostile_dns_could_point_here_is_refused(sdk: Sdk) -> None
     answer = sdk.get(f"{DEFAULT}/token", Host="metadata.google.internal")
     assert 403 == answer.status
     # Of the server that has it, an option would be named: not of this one.
-    assert "this host name is not mine: use an address" == answer.body["message"]
+    assert "this host name is not allowed: use an IP address" == answer.body["message"]
 
 
 def test_whoever_asks_for_anything_does_not_grow_the_metrics(workload: Workload) -> None:
