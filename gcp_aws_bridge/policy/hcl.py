@@ -26,19 +26,14 @@ class Block(list[tuple[str, Any]]):
 def text(value: str) -> str:
     """Return *value* as a quoted template without interpolation.
 
-    See: Terraform language, "Strings and Templates": `$${` is `${`; not all escapes of JSON are
-    supported.
+    In "Strings and Templates", `${` and `%{` begin a template, and not all escapes of JSON are
+    supported. The brace is escaped, because parsers disagree about `$${` and `%%{`.
     """
     plain = "".join(_ESCAPES.get(c) or (c if c.isprintable() else _by_number(c)) for c in value)
-    return '"' + re.sub(r"([$%]+)\{", _without_template, plain) + '"'
+    return '"' + re.sub(r"(?<=[$%])\{", r"\\u007b", plain) + '"'
 
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def _without_template(start: re.Match[str]) -> str:
-    # Parsers disagree about `%%{`, and about several signs, such as `$$${`.
-    return "$${" if start[1] == "$" else f"{start[1]}\\u007b"
 
 
 def _by_number(character: str) -> str:

@@ -468,7 +468,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, str) and value.startswith('"'):
-        return json.loads(value.replace("$${", "${"))
+        return json.loads(value)
     return value
 
 
