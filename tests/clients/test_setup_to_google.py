@@ -317,8 +317,8 @@ def test_second_role_cannot_reuse_the_provider_of_the_first(clouds: Clouds) -> N
     before = clouds.state["provider"]
     done = clouds.run("ec2", "--role=reports", "--provider=aws-etl")
     assert 1 == done.returncode
-    assert f'the provider aws-etl is there for "{SESSIONS}"' in done.stderr
-    assert "give another --provider" in done.stderr
+    assert f'the provider aws-etl exists for "{SESSIONS}"' in done.stderr
+    assert "use another --provider" in done.stderr
     assert before == clouds.state["provider"]
 
 
@@ -349,7 +349,7 @@ def test_foreign_role_is_not_changed_but_its_missing_policy_is_printed(clouds: C
     before = clouds.made("eks")["role"]
     done = clouds.run("eks")
     assert 0 == done.returncode, done.stderr
-    assert "stays. Its trust policy must have:" in done.stderr
+    assert "not created by this script. Add this to its trust policy:" in done.stderr
     assert "aws:RequestTag/kubernetes-namespace" in done.stderr
     assert before == clouds.made("eks")["role"]
     assert f"DIFFERS  trust policy of {ROLE}" in clouds.setup("eks", "--check").stdout
@@ -366,7 +366,7 @@ def test_role_at_another_path_is_an_error(clouds: Clouds) -> None:
     clouds.add_role()
     done = clouds.run("ec2", "--role-path=/")
     assert 1 == done.returncode
-    assert f"the role is {ROLE}: give its --role-path." in done.stderr
+    assert f"the role is {ROLE}: use its --role-path." in done.stderr
     assert {} == clouds.state.get("pool", {})
 
 
