@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import os
 import shutil
 import socket
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 
 from gcp_aws_bridge.emulator import Emulator
 
-pytest_plugins = ["gcp_aws_bridge.testing", "pytester", "secrecy", "suite"]
+pytest_plugins = ["gcp_aws_bridge.testing", "botocore_data", "pytester", "secrecy", "suite"]
 
 _CLOUD_PREFIXES = ("AWS_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_", "K_", "KUBERNETES_", "BOTO")
 
@@ -78,4 +81,19 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_pauses() -> Iterator[None]:
+    """Shorten pauses of libraries: botocore's between attempts, uvicorn's when a server stops."""
+
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay / 20)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0.05)
+        with contextlib.suppress(ImportError):
+            hasty = types.SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
+            patch.setattr("uvicorn.server.asyncio", hasty)
         yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextvars
 import gc
 import io
 import sys
@@ -296,8 +297,10 @@ def failing_at(
             raise kind()  # this ends the tracing
         return trace
 
+    # In a context of its own: a step that fails may leave logs silenced (`wire_logs_silenced`).
+    context = contextvars.copy_context()
     with _traced(trace):
-        return raised(call)
+        return context.run(raised, call)
 
 
 @contextmanager

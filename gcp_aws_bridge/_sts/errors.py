@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._sts.tls import tls_failure
+from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
@@ -239,7 +240,7 @@ def is_retryable(code: str, status: int) -> bool:
 
 
 def _is_overloaded(status: int) -> bool:
-    return status == 429 or status >= 500
+    return status in TRANSIENT_STATUS
 
 
 def _failed(arn: str, how: str, code: str, message: str, cause: str) -> str:

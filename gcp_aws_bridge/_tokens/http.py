@@ -20,6 +20,8 @@ _MAX_BODY = 64 * 1024
 # Reads after the deadline, of what has arrived already: while this process was frozen, say.
 _LATE_READS = 8
 _LATE_S = 0.001
+# Statuses after which the same request may succeed: time-outs, quotas, servers that are not ready.
+TRANSIENT_STATUS = frozenset({408, 429, *range(500, 600)})
 
 
 class Unreachable(Exception):

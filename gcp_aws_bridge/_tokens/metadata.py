@@ -46,7 +46,6 @@ _ATTEMPT_S = 5.0
 # Compute Engine serves a cached token until about five minutes before its end: less life than
 # this is a server that has not renewed yet, and STS needs it alive when it gets there.
 _MIN_LIFE_S = 60.0
-_RETRIED_STATUS = frozenset({408, 429, *range(500, 600)})
 _DMI_PRODUCT = "/sys/class/dmi/id/product_name"
 _T = TypeVar("_T")
 
@@ -183,7 +182,7 @@ class MetadataServer(environment.EnvironmentBound):
         except http.Unreachable as error:
             raise _NotYet(str(error), answered=False) from None
         is_google = is_googles(answer)
-        if answer.status in _RETRIED_STATUS:
+        if answer.status in http.TRANSIENT_STATUS:
             said = f"HTTP {answer.status} {quoted(answer.body, 120)}"
             raise _NotYet(said, answered=is_google)
         if not is_google:

@@ -1,4 +1,4 @@
-"""What a walk along the chain is told, and what its links leave for those after them."""
+"""State of a diagnosis: its settings, and the results that checks leave for later ones."""
 
 from __future__ import annotations
 
@@ -16,59 +16,63 @@ from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.metadata import Probe
-from gcp_aws_bridge.doctor.sts import AskedSts
-from gcp_aws_bridge.exceptions import quoted
+from gcp_aws_bridge.doctor.sts import DoctorSts
+from gcp_aws_bridge.exceptions import BridgeError, quoted
 
 _T = TypeVar("_T")
 
 
-class Clocks(NamedTuple):
-    """A server's clock, and ours when it told. Both aware UTC."""
+class ClockReading(NamedTuple):
+    """The time by a server's clock, and by this machine's at the same time. Both aware UTC."""
 
-    theirs: datetime
-    ours: datetime
+    server: datetime
+    local: datetime
 
 
 @dataclass(kw_only=True)
-class Way:
-    """A diagnosis under way, in either direction.
+class Context:
+    """State of a diagnosis in either direction.
 
     Args:
-        arguments: Settings that were given; the rest comes from elsewhere.
-        session: How AWS is reached.
-        timeout_s: Seconds that each link may take.
+        arguments: Settings from the command line; all others come from environment and files.
+        session: botocore session with the profile, region and proxies that reach AWS.
+        timeout_s: Seconds that each check may take.
     """
 
     arguments: Mapping[str, Any]
     session: Session
     timeout_s: float
     world: World
-    sts: AskedSts | None = None
-    clocks: dict[str, Clocks] = field(default_factory=dict)
+    sts: DoctorSts | None = None
+    clocks: dict[str, ClockReading] = field(default_factory=dict)
     token: IdToken | None = None
 
     @property
-    def inner_timeout_s(self) -> float:
-        """For what has a deadline of its own, and says more when it passes than `within` can."""
+    def request_timeout_s(self) -> float:
+        """Time-out of one request. Shorter than a check's: the error of a request says more."""
         return 0.75 * self.timeout_s
 
-    def within(self, call: Callable[[], _T]) -> _T:
-        """What *call* returns or raises, waited for *timeout_s* seconds.
+    def within(self, call: Callable[[], _T], late: BridgeError | None = None) -> _T:
+        """Return what *call* returns or raises within *timeout_s* seconds.
 
-        For what knows no deadline of its own: the resolver of names, google-auth, a slow drip.
+        For calls without a deadline of their own: DNS, google-auth, an answer that arrives slowly.
 
         Raises:
-            TimeoutError: It goes on, in a thread that does not keep the process.
+            TimeoutError: The call continues in a daemon thread.
+            late: If given, instead of `TimeoutError`.
         """
-        return bounded(call, self.timeout_s, self.world)
+        future = started(call, self.world)
+        if wait([future], self.timeout_s).done:
+            return future.result()
+        raise late or TimeoutError
 
 
 @dataclass(kw_only=True)
-class Walk(Way):
-    """One from a Google identity to AWS; *arguments* are fields of `Role`.
+class AwsContext(Context):
+    """State of a diagnosis from a Google identity to AWS; *arguments* are fields of `Role`.
 
     Args:
-        token_source: None: what this machine has.
+        token_source: None for the default source of this machine.
     """
 
     token_source: TokenSource | None
@@ -77,34 +81,37 @@ class Walk(Way):
     credentials: AwsCredentials | None = field(default=None, repr=False)
 
 
-def left(value: _T | None) -> _T:
-    """What an earlier link has left: one that needs it is not looked at without."""
+def required(value: _T | None) -> _T:
+    """Return a result of an earlier check, which the table of checks guarantees."""
     if value is None:
-        raise AssertionError("a link was looked at without what it needs")  # pragma: no cover
+        raise AssertionError("a check ran without what it needs")  # pragma: no cover
     return value
 
 
-def named(token: IdToken) -> str:
-    """Whom a token is of and for, in its claims."""
-    told = {
+def claims_text(token: IdToken) -> str:
+    """Return the claims that identify the subject and the audience of *token*."""
+    claims = {
         "azp": token.authorized_party,
         "aud": ", ".join(token.audience),
         "sub": token.subject,
         "email": token.email,
     }
-    return ", ".join(f"{name}={quoted(value)}" for name, value in told.items() if value)
+    return ", ".join(f"{name}={quoted(value)}" for name, value in claims.items() if value)
 
 
-def bounded(call: Callable[[], _T], timeout_s: float, world: World) -> _T:
-    """See `Way.within`."""
-    future = begun(call, world)
-    if not wait([future], timeout_s).done:  # Python 3.10 has two classes of TimeoutError
-        raise TimeoutError
-    return future.result()
+def summary_of(token: IdToken, now: datetime) -> str:
+    """Return a sentence with the claims of *token* and how long it is valid."""
+    minutes = (token.expiration - now).total_seconds() / 60
+    return f"iss={quoted(token.issuer)}, {claims_text(token)}; {minutes:.0f} minutes left."
 
 
-def begun(call: Callable[[], _T], world: World) -> Future[_T]:
-    """*call* under way, in a thread that does not keep the process."""
+def until(expiration: datetime) -> str:
+    """Return when credentials or a token expire, in words."""
+    return f"until {expiration:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def started(call: Callable[[], _T], world: World) -> Future[_T]:
+    """Start *call* in a daemon thread and return its future."""
     future: Future[_T] = Future()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Where a trust policy and a token differ, and the smallest change of the policy that admits it."""
+"""Differences between a trust policy and a token, and the smallest change that admits the token."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _COMPARED = re.compile(r"^(For\w+:)?String(Equals|EqualsIgnoreCase|Like)(IfExist
 
 
 class Difference(NamedTuple):
-    """One member or condition of a statement that the token does not meet.
+    """A member or condition of a statement that the token does not meet.
 
     Attributes:
-        statement: The statement's place.
+        statement: Index of the statement.
         member: `Principal`, `Action`, or the operator of the condition.
         key: The condition key as the policy spells it; empty for a member.
-        values: What the policy has.
-        reason: What the token has and the policy wants, in words.
+        values: The policy's values.
+        reason: The values of the token and of the policy, as a sentence.
     """
 
     statement: int
@@ -36,9 +36,9 @@ class Difference(NamedTuple):
     reason: str
 
     def is_another_audience(self, token: IdToken) -> bool:
-        """Return whether the policy wants another audience than the token was asked for.
+        """Return whether the policy requires another audience than the token's.
 
-        One that differs by blanks alone is a mistake in the policy.
+        An audience that differs only in white space is a mistake in the policy.
         """
         key = self.key.lower()
         if {value.strip() for value in self.values} & {*token.audience}:
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
         return key.endswith(":aud") and token.authorized_party is None
 
     def audience(self) -> str:
-        """Return the audience that the policy names, if it names one; else empty."""
+        """Return the audience that the policy requires; empty if it is not a single value."""
         plain = [
             value
             for value in self.values
@@ -58,14 +58,14 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What a policy says of a token.
+    """A policy's decision about a token.
 
     Attributes:
-        allowed: The policy admits the token.
-        reasons: Why it does not: of each statement, or of the statement that denies it.
-        differences: Of the statement that comes closest; empty where a statement denies the token,
-            or none is about tokens of this issuer.
-        is_denied: A Deny statement applies, or IAM would not store the policy.
+        allowed: Whether the policy admits the token.
+        reasons: Why it does not, for each statement or for the statement that denies it.
+        differences: Differences from the closest statement; empty if a statement denies the
+            token, or if none is about tokens of this issuer.
+        is_denied: Whether a Deny statement applies, or IAM would not store the policy.
     """
 
     allowed: bool
@@ -78,7 +78,7 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     """Compare a trust policy with a token.
 
     Raises:
-        ConfigError: The document is no trust policy, or the claims are no ID token's.
+        ConfigError: The document is not a trust policy, or the claims do not form an ID token.
     """
     decision = policy.evaluate(document, id_token.claims_of(token), account_id=account_id)
     against = [
@@ -100,18 +100,18 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     return Comparison(False, reasons, min(near, key=len, default=()))
 
 
-def only_these(differences: tuple[Difference, ...]) -> str:
-    """Return the values that differ, in words."""
+def sentences(differences: tuple[Difference, ...]) -> str:
+    """Return the values that differ, as sentences."""
     return "; ".join(f"Statement[{one.statement}] {one.reason}" for one in differences)
 
 
 def corrected(
     document: Mapping[str, Any], differences: tuple[Difference, ...], token: IdToken, wanted: Any
 ) -> dict[str, Any]:
-    """Return *document* with the token's values where it differs, and everything else as it is.
+    """Return *document* with the token's values where it differs, and everything else unchanged.
 
     Args:
-        wanted: The statement that admits the token, added where none is about its issuer.
+        wanted: The statement that admits the token, added if no statement is about its issuer.
     """
     made: dict[str, Any] = load(copy.deepcopy(dict(document)))
     listed = made["Statement"] if isinstance(made["Statement"], list) else [made["Statement"]]
@@ -132,9 +132,9 @@ def corrected(
 
 
 def _admit(condition: dict[str, Any], key: str, texts: tuple[str, ...]) -> None:
-    """Replace one value by the token's; to what other workloads may be using, add it.
+    """Replace a single value by the token's; add it to values that other workloads may use.
 
-    That is a list, and `azp` of the same account's tokens of another source.
+    Those are a list, and the `azp` of the same account's tokens from another source.
     """
     found = condition[key]
     listed = found if isinstance(found, list) else [found]
@@ -155,7 +155,7 @@ def _pin(conditions: Any, changed: Difference, token: IdToken, wanted: Mapping[s
 
 
 def _of(statement: Statement, reasons: tuple[str, ...]) -> tuple[Difference, ...]:
-    """Return what does not hold; the reasons are of principal, action and each condition."""
+    """Return the members that do not hold; *reasons* are in the order of the members."""
     principals = tuple(name for _, name in statement.principals)
     members = [("Principal", "", principals), ("Action", "", statement.actions)]
     members += [(one.operator, one.key, one.values) for one in statement.conditions]

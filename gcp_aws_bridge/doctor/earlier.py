@@ -1,7 +1,7 @@
-"""Identities that SDKs take before the role, so that it is never asked for.
+"""Checks for identities that SDKs find before the role, so that the role is never used.
 
-`session()` comes before all of them, and `exec` keeps them from its command. `register()` and
-`install()` come after keys in the environment. An AWS profile with credential_process, and clients
+`session()` comes before all of them, and `exec` hides them from its command. `register()` and
+`install()` come after keys in the environment. AWS profiles with credential_process, and clients
 of `serve`, come after more (botocore's chain, which the AWS SDKs and Tools reference, "Standardized
 credential providers", describes for all SDKs).
 """
@@ -21,20 +21,19 @@ from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import quoted
 
-_LINK = "settings"
 _ENVIRONMENT_KEYS = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token")
 _CONTAINER = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-_OUR_PROGRAMS = ("gcp-aws-bridge", "gcp_aws_bridge")
+_PROGRAMS = ("gcp-aws-bridge", "gcp_aws_bridge")
 
 
 class Earlier(NamedTuple):
-    """One identity that comes first.
+    """An identity that comes first.
 
     Attributes:
-        method: botocore's name of the provider that takes it.
-        what: In words; no value of a key.
-        fix: What removes it.
+        method: botocore's name of its provider.
+        what: Its description, without values of keys.
+        fix: How to remove it.
     """
 
     method: str
@@ -43,15 +42,15 @@ class Earlier(NamedTuple):
 
 
 def check(session: Session) -> Iterator[Finding]:
-    """Warn about each identity that comes before one of the library's."""
+    """Warn about each identity that comes before the library's."""
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         yield Finding(
-            _LINK,
+            "settings",
             "warning",
-            "AWS_ACCESS_KEY_ID is set: SDKs take those keys before this role, in sessions that "
-            "register() or install() were used on, in AWS profiles with credential_process and in "
-            "clients of serve. session() and exec take the role.",
-            wanted="No keys where the role is meant to be used.",
+            "AWS_ACCESS_KEY_ID is set: SDKs use those keys before this role, in sessions with "
+            "register() or install(), in AWS profiles with credential_process and in clients of "
+            "serve. session() and exec use the role.",
+            wanted="No keys where the role should be used.",
             fix=f"unset {_ENVIRONMENT_KEYS}",
             id="doctor/keys-first",
         )
@@ -59,7 +58,7 @@ def check(session: Session) -> Iterator[Finding]:
     profiles = session.full_config.get("profiles", {})
     for name, profile in profiles.items():
         command = profile.get("credential_process", "")
-        if isinstance(command, str) and any(ours in command for ours in _OUR_PROGRAMS):
+        if isinstance(command, str) and any(program in command for program in _PROGRAMS):
             what = f"The credential_process of the AWS profile {quoted(name)}"
             yield from _shadowed(session, name, profile, order, "custom-process", what)
     if container := next((one for one in _CONTAINER if os.environ.get(one)), None):
@@ -81,25 +80,25 @@ def _shadowed(
     found = [one for one in _identities(session, name, profile) if one.method in before]
     found.sort(key=lambda one: before.index(one.method))
     if found:
-        there = " and ".join(one.what for one in found)
+        earlier = " and ".join(one.what for one in found)
         yield Finding(
-            _LINK,
+            "settings",
             "warning",
-            f"{what} is not asked: SDKs take {there} first.",
-            wanted="One identity where the role is meant to be used.",
+            f"{what} is not used: SDKs use {earlier} first.",
+            wanted="One identity where the role should be used.",
             fix="\n".join(one.fix for one in found),
             id="doctor/profile-first",
         )
 
 
 def _identities(session: Session, name: str, profile: Mapping[str, Any]) -> Iterator[Earlier]:
-    """Yield what a profile, and variables that no profile silences, give an SDK."""
+    """Yield the identities that an SDK finds in a profile, and in variables that always count."""
     files = _files(session, name)
     at_profile = f"of the profile {quoted(name)}"
 
     def of(method: str, *keys: str) -> Earlier:
-        there = [key for key in keys if key in profile]
-        return Earlier(method, f"{' and '.join(there)} {at_profile}", _remove(there, files))
+        present = [key for key in keys if key in profile]
+        return Earlier(method, f"{' and '.join(present)} {at_profile}", _remove(present, files))
 
     if "role_arn" in profile and "web_identity_token_file" in profile:
         yield of("assume-role-with-web-identity", "role_arn", "web_identity_token_file")
@@ -116,13 +115,13 @@ def _identities(session: Session, name: str, profile: Mapping[str, Any]) -> Iter
             yield of(method, key)
     for method, file in zip(("shared-credentials-file", "config-file"), files, strict=True):
         if "aws_access_key_id" in file.section:
-            there = [key for key in _KEYS if key in file.section]
+            present = [key for key in _KEYS if key in file.section]
             what = f"the keys {at_profile} in {quoted(file.path)}"
-            yield Earlier(method, what, _remove(there, (file,)))
+            yield Earlier(method, what, _remove(present, (file,)))
 
 
 class _File(NamedTuple):
-    """A profile in one of the two files; *heading* is its section's."""
+    """A profile in one of the two files, and the heading of its section."""
 
     path: str
     heading: str
@@ -150,8 +149,8 @@ def _read(parse: Callable[[str], Any], path: str) -> Mapping[str, Any]:
 
 def _remove(keys: Sequence[str], files: Sequence[_File]) -> str:
     return "\n".join(
-        f"remove {' and '.join(there)} from [{printable(file.heading)}] in "
+        f"remove {' and '.join(present)} from [{printable(file.heading)}] in "
         f"{shlex.quote(printable(file.path))}"
         for file in files
-        if (there := [key for key in keys if key in file.section])
+        if (present := [key for key in keys if key in file.section])
     )

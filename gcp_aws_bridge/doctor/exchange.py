@@ -1,4 +1,4 @@
-"""The exchange, each further hop, and who AWS says we are then."""
+"""Checks the exchange, each chained role, and the identity that AWS reports for the result."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import blame_clock
 from gcp_aws_bridge.doctor import trust
-from gcp_aws_bridge.doctor.context import Walk, left
+from gcp_aws_bridge.doctor.context import AwsContext, required, until
+from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import ExchangeError
 
 _T = TypeVar("_T")
 
 
-def check_exchange(walk: Walk) -> Iterator[Finding]:
-    """Trade the token for the credentials of the first role.
+def check_exchange(context: AwsContext) -> Iterator[Finding]:
+    """Exchange the token for credentials of the first role.
 
     Raises:
-        ExchangeError: STS refused for another reason than the role's trust policy.
+        ExchangeError: STS failed for another reason than the role's trust policy.
     """
-    role, sts, token = left(walk.role), left(walk.sts), left(walk.token)
+    role, sts, token = required(context.role), required(context.sts), required(context.token)
     try:
-        walk.credentials = _asked(walk, lambda: sts.assume_role_with_web_identity(token, role))
+        context.credentials = _call(context, lambda: sts.assume_role_with_web_identity(token, role))
     except ExchangeError as error:
-        if finding := trust.explain(walk, error):
+        if finding := trust.explain(context, error):
             yield finding
             return
         raise
-    yield Finding("exchange", "ok", f"{role.arn} {_until(walk.credentials)}.")
+    yield Finding("exchange", "ok", f"{role.arn} assumed {until(context.credentials.expiration)}.")
 
 
-def check_hops(walk: Walk) -> Iterator[Finding]:
-    """Go on to each further role.
-
-    Raises:
-        ExchangeError: STS refused one; the message names it.
-    """
-    role, sts = left(walk.role), left(walk.sts)
-    for hop, arn in enumerate(role.chain):
-        next_hop = partial(sts.assume_role, left(walk.credentials), role, hop)
-        walk.credentials = _asked(walk, next_hop)
-        yield Finding("hops", "ok", f"{arn} {_until(walk.credentials)}.")
-
-
-def check_identity(walk: Walk) -> Iterator[Finding]:
-    """Ask AWS who the credentials are.
+def check_chain(context: AwsContext) -> Iterator[Finding]:
+    """Assume each chained role.
 
     Raises:
-        ExchangeError: STS does not take them.
+        ExchangeError: STS denied one of them; the message names it.
     """
-    role, sts, credentials = left(walk.role), left(walk.sts), left(walk.credentials)
-    arn = _asked(walk, lambda: sts.caller_identity(credentials))
+    role, sts = required(context.role), required(context.sts)
+    for position, arn in enumerate(role.chain):
+        assume = partial(sts.assume_role, required(context.credentials), role, position)
+        context.credentials = _call(context, assume)
+        yield Finding("hops", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
+
+
+def check_identity(context: AwsContext) -> Iterator[Finding]:
+    """Compare the identity that AWS reports for the credentials with the role.
+
+    Raises:
+        ExchangeError: STS rejects the credentials.
+    """
+    role, sts = required(context.role), required(context.sts)
+    credentials = required(context.credentials)
+    arn = _call(context, lambda: sts.caller_identity(credentials))
     last = (role.arn, *role.chain)[-1]
     # IAM user guide, "IAM identifiers": a session's ARN has the role's name without its path.
     expected = f":{last.split(':')[4]}:assumed-role/{last.rpartition('/')[2]}/"
@@ -71,20 +71,9 @@ def check_identity(walk: Walk) -> Iterator[Finding]:
     )
 
 
-def _asked(walk: Walk, call: Callable[[], _T]) -> _T:
+def _call(context: AwsContext, call: Callable[[], _T]) -> _T:
+    late = late_error("STS", required(context.sts).url, context, "exchange/timeout")
     try:
-        return walk.within(call)
-    except TimeoutError:
-        raise ExchangeError(
-            f"STS gave no whole answer within {walk.timeout_s:g} s.",
-            fix="where it is slow, gcp-aws-bridge doctor --timeout 10\n"
-            "where it hangs, let it pass the firewall or proxy: port 443 of "
-            f"{host_of(left(walk.sts).url)}",
-            error_id="exchange/timeout",
-        ) from None
+        return context.within(call, late)
     except ExchangeError as error:
-        raise blame_clock(error, walk.world.clock()) from None
-
-
-def _until(credentials: AwsCredentials) -> str:
-    return f"assumed until {credentials.expiration:%Y-%m-%d %H:%M:%S} UTC"
+        raise blame_clock(error, context.world.clock()) from None

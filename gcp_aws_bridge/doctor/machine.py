@@ -1,4 +1,4 @@
-"""What this machine tells about itself, without asking any network."""
+"""What this machine says about itself, without any network."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import os
 from typing import NamedTuple
 
-# Kubernetes, "Managing Service Accounts": where a pod finds its own token, unless it asked not to.
+# Kubernetes, "Managing Service Accounts": the path of a pod's own token, unless it opted out.
 _MOUNTED = "/var/run/secrets/kubernetes.io/serviceaccount"
 _PROC = "/proc"
 
 
 class KubernetesAccount(NamedTuple):
-    """Whose pod this is."""
+    """Kubernetes service account of this pod."""
 
     namespace: str
     name: str
@@ -23,38 +23,36 @@ class KubernetesAccount(NamedTuple):
 
 
 def in_kubernetes() -> bool:
-    """Whether this is a pod: the kubelet sets the variable in each of its containers."""
+    """Return whether this is a pod: the kubelet sets the variable in each container."""
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def on_cloud_run() -> bool:
-    """Whether this is a service or function of Cloud Run (its container contract: K_SERVICE)."""
+    """Return whether this is Cloud Run (its container contract sets K_SERVICE)."""
     return bool(os.environ.get("K_SERVICE"))
 
 
 def kubernetes_account() -> KubernetesAccount | None:
-    """The pod's account, by the subject of the token that is mounted for the API server."""
+    """Return the pod's account, from the token that is mounted for the API server."""
     try:
         with open(os.path.join(_MOUNTED, "token"), encoding="ascii") as file:
             part = file.read(65536).split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        kind, sort, namespace, name = claims["sub"].split(":")
+        system, kind, namespace, name = claims["sub"].split(":")
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return KubernetesAccount(namespace, name) if (kind, sort) == _SUBJECT else None
-
-
-_SUBJECT = ("system", "serviceaccount")
+    is_account = (system, kind) == ("system", "serviceaccount")
+    return KubernetesAccount(namespace, name) if is_account else None
 
 
 def container_age_s() -> float | None:
-    """Seconds since the first process that is seen here started; None where /proc does not tell.
+    """Return the age of the first process in this PID namespace; None if /proc does not have it.
 
     See: proc(5), /proc/[pid]/stat (22) starttime, and /proc/uptime.
     """
     try:
         with open(os.path.join(_PROC, "1", "stat"), encoding="ascii", errors="replace") as file:
-            # After the command's name, which is in brackets and may hold anything.
+            # The command's name is in parentheses and may contain any character.
             started = int(file.read(4096).rpartition(")")[2].split()[19])
         with open(os.path.join(_PROC, "uptime"), encoding="ascii") as file:
             up_s = float(file.read(100).split()[0])

@@ -1,4 +1,4 @@
-"""What can be learned of the metadata server, whoever answers there."""
+"""What the server at the metadata server's address answers, Google's or not."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from gcp_aws_bridge._tokens.metadata import is_googles, look_up, looks_like_goog
 from gcp_aws_bridge.exceptions import ConfigError
 
 _ROOT = "/computeMetadata/v1/"
-# As `MetadataServer`: where nothing suggests Google Cloud, one quick look.
+# As `MetadataServer`: one short attempt if nothing suggests Google Cloud.
 _IMPATIENT_S = 0.8
-_PASSING = frozenset({408, 429, *range(500, 600)})
 
 
 class Probe(NamedTuple):
-    """What came of asking, and of the rest of the server where it is Google's.
+    """Answers of the metadata server.
 
-    `answer` is None where there was no whole one; `failure` says why, `settings` where it could
-    not be asked. `accounts` are by name, as the server lists them; None where it did not.
+    Attributes:
+        host: Host or host:port.
+        tries: Number of attempts.
+        answer: None if there was no complete answer.
+        failure: Why there was none.
+        settings: Why the server could not be asked.
+        accounts: Service accounts by name; None if the server did not list them.
     """
 
     host: str
@@ -44,14 +48,14 @@ class Probe(NamedTuple):
 
     @property
     def is_ready(self) -> bool:
-        """And did so with what was asked for."""
+        """Google's metadata server answered with status 200."""
         return self.is_google and self.answer is not None and self.answer.status == 200
 
     @property
-    def is_vms(self) -> bool:
-        """It is the virtual machine's own, not the one that GKE puts before it.
+    def is_virtual_machines(self) -> bool:
+        """It is the virtual machine's own server, not the one that GKE puts before it.
 
-        Each says so in its header Server; and GKE's hides all attributes but the cluster's
+        Their Server headers differ, and GKE's hides all attributes but the cluster's
         (GKE, "About Workload Identity Federation": the GKE metadata server).
         """
         server = self.answer.headers.get("server", "") if self.answer else ""
@@ -59,35 +63,35 @@ class Probe(NamedTuple):
 
     @property
     def email(self) -> str:
-        """Of the default account; empty where there is none."""
+        """E-mail of the default service account; empty if there is none."""
         default = (self.accounts or {}).get("default")
         email = default.get("email") if isinstance(default, dict) else None
         return printable(email) if isinstance(email, str) else ""
 
     @property
     def is_this_host(self) -> bool:
-        """The machine's name is this process's: it is in the machine's own network namespace."""
+        """The machine has this process's host name, so its network namespace is shared."""
         here = socket.gethostname().partition(".")[0]
         return bool(here) and here == self.hostname.partition(".")[0]
 
 
 def printable(name: str) -> str:
-    """A name from elsewhere, for a line of output: nothing that a terminal would act on."""
+    """Return a name from another machine without characters that a terminal would act on."""
     return "".join(char if char.isprintable() else "?" for char in name.strip()[:253])
 
 
 def probe(world: World, timeout_s: float) -> Probe:
-    """Ask the metadata server who it is, for *timeout_s* seconds at most."""
-    asked = _Asked(metadata_host(), world, timeout_s)
+    """Ask the metadata server about itself, for *timeout_s* seconds at most."""
+    client = _Client(metadata_host(), world, timeout_s)
     try:
-        found = asked.reach()
+        found = client.reach()
     except ConfigError as error:
-        return Probe(asked.host, settings=error)
-    return asked.rest_of(found) if found.is_ready else found
+        return Probe(client.host, settings=error)
+    return client.with_details(found) if found.is_ready else found
 
 
-class _Asked:
-    """One server and one deadline for all that it is asked."""
+class _Client:
+    """Requests to one server, with one deadline for all of them."""
 
     def __init__(self, host: str, world: World, timeout_s: float) -> None:
         self.host = host
@@ -99,8 +103,8 @@ class _Asked:
     def reach(self) -> Probe:
         found = Probe(self.host)
         for failures in itertools.count():
-            found = self._once_more(found)
-            if found.answer is not None and found.answer.status not in _PASSING:
+            found = self._try(found)
+            if found.answer is not None and found.answer.status not in http.TRANSIENT_STATUS:
                 return found
             pause_s = backoff_s(failures, base_s=0.1, cap_s=0.5, jitter=self._world.jitter())
             if not self._patient or self._left_s() <= pause_s + 0.05:
@@ -108,12 +112,12 @@ class _Asked:
             self._world.sleep(pause_s)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _once_more(self, before: Probe) -> Probe:
+    def _try(self, before: Probe) -> Probe:
         tries = before.tries + 1
         try:
             answer = self._get("project/project-id")
         except http.Unreachable as error:
-            # The last try has little time: that it came too late says less than those before it.
+            # The last attempt has little time: its time-out says less than the failures before.
             late = tries > 1 and str(error).startswith("no answer")
             return (
                 before._replace(tries=tries) if late else Probe(self.host, tries, None, str(error))
@@ -121,20 +125,19 @@ class _Asked:
         found = Probe(self.host, tries, answer)
         return found._replace(project=printable(answer.body) if found.is_ready else "")
 
-    def rest_of(self, found: Probe) -> Probe:
+    def with_details(self, found: Probe) -> Probe:
         names = frozenset(self._text("instance/attributes/").split())
         listed = self._text("instance/service-accounts/?recursive=true")
         try:
             accounts = json.loads(listed)
         except (ValueError, RecursionError):
             accounts = None
+        cluster = self._text("instance/attributes/cluster-name") if "cluster-name" in names else ""
         return found._replace(
             attributes=names,
             accounts=accounts if isinstance(accounts, dict) else None,
-            hostname=self._word("instance/hostname"),
-            cluster=self._word("instance/attributes/cluster-name")
-            if "cluster-name" in names
-            else "",
+            hostname=printable(self._text("instance/hostname")),
+            cluster=printable(cluster),
         )
 
     def _text(self, path: str) -> str:
@@ -143,9 +146,6 @@ class _Asked:
         except http.Unreachable:
             return ""
         return answer.body if answer.status == 200 and is_googles(answer) else ""
-
-    def _word(self, path: str) -> str:
-        return printable(self._text(path))
 
     def _get(self, path: str) -> http.Answer:
         return look_up(

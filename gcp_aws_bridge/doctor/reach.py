@@ -1,210 +1,168 @@
-"""Whether AWS is reached, and whether the clocks of all three agree."""
+"""Checks whether AWS is reached, and whether the clocks agree."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._tokens.id_token import skew
-from gcp_aws_bridge.doctor.context import Clocks, Walk, Way, left
+from gcp_aws_bridge.doctor import network
+from gcp_aws_bridge.doctor.context import AwsContext, ClockReading, Context, required
+from gcp_aws_bridge.doctor.network import Endpoint, Problem
 from gcp_aws_bridge.doctor.report import Finding, State
-from gcp_aws_bridge.doctor.sts import AskedSts, host_of, missing_bundle, resolve, told_by
-from gcp_aws_bridge.exceptions import ExchangeError, quoted
+from gcp_aws_bridge.doctor.sts import DoctorSts, endpoint_variables
+from gcp_aws_bridge.exceptions import ExchangeError
 
-_PROXY_FIX = "env | grep -i _proxy\nmend HTTPS_PROXY, or except STS from it: export NO_PROXY={host}"
-_METADATA_CLOCK: tuple[State, str, str] = (
-    "broken",
-    "the metadata server's and agrees with AWS's: the metadata server (its node) has it wrong.",
-    "doctor/metadata-clock",
-)
-_CLOCK_FIX = "date -u; timedatectl status\nset the clock by NTP: sudo chronyc makestep"
-_PROXY_CLOCK_FIX = (
-    "compare: curl -sI https://www.google.com | grep -i ^date; date -u\n"
-    "let requests pass the proxy that answers from a cache: NO_PROXY; unset an emulator's address"
-)
-# What to do, where it is not this machine's clock.
-_CLOCK_FIXES = {
-    "doctor/metadata-clock": "on the pod's node: date -u; sudo chronyc makestep",
-    "doctor/sts-clock": _PROXY_CLOCK_FIX,
-    "doctor/google-clock": _PROXY_CLOCK_FIX,
-}
-# What a network error of botocore's means of the way there: id, words, what to do.
-_WAYS = {
-    "ConnectTimeoutError": (
+# By name of the botocore error.
+_PROBLEMS = {
+    "ConnectTimeoutError": Problem(
         "doctor/sts-blocked",
         "connections to it get no answer: a firewall or network policy drops them",
-        (
-            "kubectl get networkpolicy --all-namespaces\ngcloud compute firewall-rules list\n"
-            "allow egress to port 443 of {host}; a private cluster needs Cloud NAT"
-        ),
+        "kubectl get networkpolicy --all-namespaces\ngcloud compute firewall-rules list\n"
+        "allow egress to port 443 of {host}; a private cluster needs Cloud NAT",
     ),
-    "EndpointConnectionError": (
+    "EndpointConnectionError": Problem(
         "doctor/sts-closed",
         "it refuses connections, or there is no route: nothing listens there",
-        "look at the address ({told}) and at the routes of this network",
+        "check the address ({variables}) and the routes of this network",
     ),
-    "ReadTimeoutError": (
+    "ReadTimeoutError": Problem(
         "doctor/sts-silent",
-        "it takes the connection and says nothing: a proxy or firewall that holds it",
-        (
-            "curl -sv --max-time 10 {url}\nwhere it answers later, gcp-aws-bridge doctor --timeout "
-            "10\nwhere it does not, let it pass the firewall or proxy: port 443 of {host}"
-        ),
+        "it accepts the connection and does not answer: a proxy or firewall holds it",
+        network.TRY_LONGER,
     ),
-    "ConnectionClosedError": (
+    "ConnectionClosedError": Problem(
         "doctor/sts-cut",
-        "it hangs up without an answer: a firewall that looks at names, or a proxy",
-        "curl -sv --max-time 10 {url}\nlet it pass the firewall or proxy: port 443 of {host}",
+        "it closes the connection without an answer: a firewall that reads host names, or a proxy",
+        f"curl -sv --max-time 10 {{url}}\n{network.ALLOW}",
     ),
 }
+_DNS = Problem(
+    "doctor/sts-dns",
+    "the name does not resolve ({reason}): DNS, or the region does not exist",
+    "getent hosts {host}\n"
+    "check --region, AWS_DEFAULT_REGION and {variables}; in a pod, check egress to kube-dns, "
+    "port 53",
+)
+_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")  # in botocore's order
 
 
-def check_sts(walk: Walk) -> Iterator[Finding]:
-    """Reach STS without a token; errors as of `reached`."""
-    role = left(walk.role)
-    yield reached(walk, sts_region(walk.session, role), role.arn)
-
-
-def reached(walk: Way, region: str, label: str) -> Finding:
-    """Reach the STS of *region* without a token, which becomes the walk's; *label* is for whom.
-
-    Raises:
-        BridgeError: The endpoint may not be asked, or was reached and is not STS.
-    """
-    walk.sts = sts = AskedSts(walk.session, region, label, walk.inner_timeout_s)
-    proxy = sts.proxy()
-    if wrong := _name_problem(walk, host_of(proxy or sts.url), bool(proxy)):
-        return _broken(sts, *wrong)
-    try:
-        # A slow drip keeps botocore's own deadline waiting for ever.
-        date = walk.within(sts.answers)
-    except TimeoutError:
-        slow = f"no whole answer within {walk.timeout_s:g} s."
-        return _unreached(sts, proxy, ExchangeError(slow, code="ReadTimeoutError"))
-    except ExchangeError as error:
-        return _unreached(sts, proxy, error)
-    if date is not None:
-        walk.clocks["AWS"] = Clocks(date, walk.world.clock())
-    through = f", through the proxy {quoted(proxy)}" if proxy else ""
-    told = f" (by {', '.join(told_by())})" if any(told_by()) else ""
-    return Finding(
-        "sts", "ok", f"{quoted(sts.url)} answers{through}{told}, region {sts.region_name}."
-    )
-
-
-def unresolved(walk: Way, host: str) -> str:
-    """What is wrong with a host's name; empty where it resolves in time."""
-    try:
-        return walk.within(lambda: resolve(host))
-    except TimeoutError:
-        return f"no answer within {walk.timeout_s:g} s"
-
-
-def _name_problem(walk: Way, host: str, is_proxy: bool) -> tuple[str, str, str] | None:
-    problem = unresolved(walk, host)
-    if not problem:
-        return None
-    if is_proxy:
-        return (
-            "doctor/sts-proxy",
-            f"the way there leads through a proxy, and {quoted(host)} does not resolve ({problem})",
-            _PROXY_FIX,
-        )
-    words = f"the name {quoted(host)} does not resolve ({problem}): DNS, or no such region"
-    fix = (
-        "getent hosts {host}\nlook at --region, AWS_DEFAULT_REGION and {told}; in a pod at "
-        "egress to kube-dns, port 53"
-    )
-    return "doctor/sts-dns", words, fix
-
-
-def _unreached(sts: AskedSts, proxy: str, error: ExchangeError) -> Finding:
-    said = f"{str(error.args[0]).rpartition(' failed. ')[2]} {error.details}".strip()
-    if error.code == "ProxyConnectionError" or (proxy and error.code in _WAYS):
-        return _broken(
-            sts,
-            "doctor/sts-proxy",
-            f"the way there leads through the proxy {quoted(proxy)}, which does not let it pass: "
-            f"{said}",
-            _PROXY_FIX,
-        )
-    if error.code == "SSLError" and (bundle := missing_bundle()):
-        return _broken(
-            sts,
-            "doctor/sts-tls",
-            f"{bundle} names a file that is not there, so that no certificate can be trusted",
-            f"unset {bundle}, or give the path of a file of certificates (PEM)",
-        )
-    if error.code == "SSLError":
-        return _broken(
-            sts,
-            "doctor/sts-tls",
-            said,
-            "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 "
-            f"-noout -issuer -subject -dates\n{error.fix}",
-        )
-    if error.code in _WAYS:
-        return _broken(sts, *_WAYS[error.code])
-    return Finding.of("sts", error)
-
-
-def _broken(sts: AskedSts, finding_id: str, words: str, fix: str) -> Finding:
-    told = ", ".join(told_by()) or "AWS_ENDPOINT_URL_STS"
-    host, port = host_of(sts.url), urlsplit(sts.url).port or 443
-    for name, value in (("host", host), ("port", str(port)), ("url", sts.url)):
-        fix = fix.replace(f"{{{name}}}", shlex.quote(value))
-    fix = fix.replace("{told}", told)
-    return Finding(
-        "sts", "broken", f"{quoted(sts.url)}: {words.rstrip('.')}.", fix=fix, id=finding_id
-    )
-
-
-def check_clock(walk: Way, googles: tuple[State, str, str] = _METADATA_CLOCK) -> Iterator[Finding]:
-    """Hold this machine's clock against both clouds'.
-
-    Args:
-        googles: Where Google's alone is off: how bad that is, whose it is in words, and the id.
-    """
-    # In one order, whichever of them told first.
-    clocks = sorted(walk.clocks.items(), reverse=True)
-    off = {cloud: skew(seen.ours, seen.theirs) for cloud, seen in clocks}
-    wrong = {cloud: by for cloud, by in off.items() if by}
-    if not off:
-        yield Finding("clock", "skipped", "Neither cloud told the time.")
-    elif not wrong:
-        yield Finding("clock", "ok", f"Within five minutes of {' and '.join(off)}.")
-    elif len(wrong) == len(off):
-        yield _clock(
-            "broken",
-            "This machine's clock is "
-            + " and ".join(f"{by} {cloud}'s" for cloud, by in wrong.items())
-            + ("." if len(wrong) > 1 else ": one of the two is wrong, mostly this one."),
-            "doctor/clock",
-        )
-    elif "Google" in wrong:
-        state, words, finding_id = googles
-        yield _clock(state, f"This machine's clock is {wrong['Google']} {words}", finding_id)
-    else:
-        yield _clock(
-            "warning",
-            f"This machine's clock is {wrong['AWS']} what answers as STS and agrees with "
-            "Google's: is there a proxy that answers from a cache, or an emulator?",
-            "doctor/sts-clock",
-        )
-
-
-def _clock(state: State, seen: str, finding_id: str) -> Finding:
+def _wrong_clock(state: State, seen: str, fix: str, finding_id: str) -> Finding:
     return Finding(
         "clock",
         state,
         seen,
-        wanted="All three within five minutes: AWS refuses signatures that are off by more.",
-        fix=_CLOCK_FIXES.get(finding_id, _CLOCK_FIX),
+        wanted="All three within five minutes: AWS rejects signatures that differ by more.",
+        fix=fix,
         id=finding_id,
         explains=(
             *("exchange/clock", "exchange/expired-token", "exchange/invalid-token"),
             *("exchange/google-aws", "exchange/google-token", "doctor/aws-keys"),
         ),
     )
+
+
+_CACHE_FIX = (
+    "compare: curl -sI https://www.google.com | grep -i ^date; date -u\n"
+    "exclude these requests from the proxy that answers from a cache: NO_PROXY; unset an "
+    "emulator's address"
+)
+# {skew} stands for "10 minutes behind" or "10 minutes ahead of".
+_METADATA_CLOCK = _wrong_clock(
+    "broken",
+    "This machine's clock is {skew} the metadata server's and agrees with AWS's: the clock of the "
+    "metadata server's node is wrong.",
+    "on the pod's node: date -u; sudo chronyc makestep",
+    "doctor/metadata-clock",
+)
+GOOGLE_CLOCK = _wrong_clock(
+    "warning",
+    "This machine's clock is {skew} that of the server that answers as Google, and agrees with "
+    "AWS's: does a proxy answer from a cache?",
+    _CACHE_FIX,
+    "doctor/google-clock",
+)
+_STS_CLOCK = _wrong_clock(
+    "warning",
+    "This machine's clock is {skew} that of the server that answers as STS, and agrees with "
+    "Google's: does a proxy answer from a cache, or an emulator?",
+    _CACHE_FIX,
+    "doctor/sts-clock",
+)
+
+
+def check_sts(context: AwsContext) -> Iterator[Finding]:
+    """Reach STS without a token; raises as `reach_sts` does."""
+    role = required(context.role)
+    yield reach_sts(context, sts_region(context.session, role), role.arn)
+
+
+def reach_sts(context: Context, region: str, label: str) -> Finding:
+    """Reach the STS of *region* without a token, and keep it for later checks.
+
+    Args:
+        label: Names the identity in errors.
+
+    Raises:
+        BridgeError: The endpoint is not allowed, or another server answers there.
+    """
+    context.sts = sts = DoctorSts(context.session, region, label, context.request_timeout_s)
+    endpoint = Endpoint("sts", sts.url, sts.proxy())
+    if found := endpoint.unresolved(context, _with_variables(_DNS), "doctor/sts-proxy"):
+        return found
+    slow = ExchangeError(
+        f"no complete answer within {context.timeout_s:g} s.", code="ReadTimeoutError"
+    )
+    try:
+        # botocore's own time-out never expires while single bytes keep arriving.
+        date = context.within(sts.probe, late=slow)
+    except ExchangeError as error:
+        return _failure(endpoint, error)
+    if date is not None:
+        context.clocks["AWS"] = ClockReading(date, context.world.clock())
+    variables = ", ".join(endpoint_variables())
+    return endpoint.works(f"{variables and f' (by {variables})'}, region {sts.region_name}")
+
+
+def _failure(endpoint: Endpoint, error: ExchangeError) -> Finding:
+    details = f"{str(error.args[0]).rpartition(' failed. ')[2]} {error.details}".strip()
+    if error.code == "ProxyConnectionError" or (endpoint.proxy and error.code in _PROBLEMS):
+        return endpoint.bad_proxy("doctor/sts-proxy", details)
+    if error.code == "SSLError":
+        return endpoint.fails(
+            network.bundle_problem("doctor/sts-tls", _BUNDLES)
+            or Problem("doctor/sts-tls", details, network.SHOW_CERTIFICATE + error.fix)
+        )
+    found = _PROBLEMS.get(error.code)
+    return endpoint.fails(_with_variables(found)) if found else Finding.of("sts", error)
+
+
+def _with_variables(problem: Problem) -> Problem:
+    variables = ", ".join(endpoint_variables()) or "AWS_ENDPOINT_URL_STS"
+    return problem._replace(fix=problem.fix.replace("{variables}", variables))
+
+
+def check_clock(context: Context, only_google: Finding = _METADATA_CLOCK) -> Iterator[Finding]:
+    """Compare this machine's clock with the clocks of both clouds.
+
+    Args:
+        only_google: The finding if Google's clock alone differs.
+    """
+    clocks = sorted(context.clocks.items(), reverse=True)  # whichever server answered first
+    skews = {cloud: skew(seen.local, seen.server) for cloud, seen in clocks}
+    wrong = {cloud: text for cloud, text in skews.items() if text}
+    if not skews:
+        yield Finding("clock", "skipped", "Neither cloud sent the time.")
+    elif not wrong:
+        yield Finding("clock", "ok", f"Within five minutes of {' and '.join(skews)}.")
+    elif len(wrong) == len(skews):
+        differs = " and ".join(f"{text} {cloud}'s" for cloud, text in wrong.items())
+        which = "." if len(wrong) > 1 else ": one of the two is wrong, usually this one."
+        fix = "date -u; timedatectl status\nset the clock by NTP: sudo chronyc makestep"
+        seen = f"This machine's clock is {differs}{which}"
+        yield _wrong_clock("broken", seen, fix, "doctor/clock")
+    else:
+        (text,) = wrong.values()
+        found = only_google if "Google" in wrong else _STS_CLOCK
+        yield replace(found, seen=found.seen.format(skew=text))

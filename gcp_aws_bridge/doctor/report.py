@@ -1,4 +1,4 @@
-"""What a diagnosis says: findings, and which of them is the cause."""
+"""The result of a diagnosis: findings, and which of them is the cause."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ State = Literal["ok", "note", "warning", "broken", "skipped"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one link. Holds no token and no key.
+    """Result of one check. Holds no token and no key.
 
     Args:
-        link: Its name, as in `chain.LINKS`.
-        state: `note`: worth knowing, and no fault; `warning`: works, or may be why another link
-            does not; `skipped`: could not, or need not, be looked at.
-        seen: In whole sentences.
-        wanted: What is there where all is well.
-        fix: What to do, with the commands for it, a line each.
-        id: Its section in docs/reference/doctor.md or docs/reference/errors.md.
-        explains: Of a warning: ids of findings that it is the likely cause of.
+        link: Name of the check.
+        state: `note`: worth knowing, and not a fault; `warning`: works, but may be why another
+            check fails; `skipped`: could not be checked, or did not need to be.
+        seen: What was found, in whole sentences.
+        wanted: What a working set-up has instead.
+        fix: What to do: one command or instruction per line.
+        id: Section of docs/reference/doctor.md or docs/reference/errors.md.
+        explains: Ids of findings that this warning is the likely cause of.
     """
 
     link: str
@@ -45,20 +45,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, in the order of the chain."""
+    """All findings, in the order of the checks."""
 
     findings: Sequence[Finding]
 
     @property
     def broken(self) -> Finding | None:
-        """The first broken link."""
+        """The first check that failed."""
         return next((one for one in self.findings if one.state == "broken"), None)
 
     @property
     def cause(self) -> Finding | None:
-        """What to mend first: the warning that explains the broken link, else that link.
+        """What to fix first: the warning that explains the first failure, or else that failure.
 
-        Where nothing is broken, the first warning; None without any.
+        If nothing failed, the first warning; None if there is no warning either.
         """
         broken = self.broken
         warnings = [one for one in self.findings if one.state == "warning"]
@@ -67,7 +67,7 @@ class Report:
         return next((one for one in warnings if broken.id in one.explains), broken)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values: `ok`, `cause` (a finding or None), `findings`."""
+        """Return plain values: `ok`, `cause` (a finding or None), `findings`."""
         return {
             "ok": self.broken is None,
             "cause": _plain(self.cause) if self.cause else None,
@@ -77,5 +77,5 @@ class Report:
 
 def _plain(finding: Finding) -> dict[str, Any]:
     plain = asdict(finding)
-    del plain["explains"]  # how the cause was found is no part of the answer
+    del plain["explains"]  # only needed to choose the cause
     return plain

@@ -1,4 +1,4 @@
-"""The first link: which role is asked for, and where each setting was found."""
+"""Checks the settings: which role, and where each setting was found."""
 
 from __future__ import annotations
 
@@ -14,42 +14,36 @@ from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge._sts.session_settings import no_profile, role_for
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import earlier
-from gcp_aws_bridge.doctor.context import Walk
+from gcp_aws_bridge.doctor.context import AwsContext
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-_LINK = "settings"
-# What is worth a line; policies are long, and change nothing of the way.
+# Session policies are left out: they are long, and change nothing before the exchange.
 _SHOWN = ("arn", "audience", "role_session_name", "duration_seconds", "chain")
-_OURS = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD", "AWS_ROLE_ARN")
+_PREFIXES = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD", "AWS_ROLE_ARN")
 
 
-def check(walk: Walk) -> Iterator[Finding]:
-    """Find the role.
+def check(context: AwsContext) -> Iterator[Finding]:
+    """Read the settings of the role.
 
     Raises:
-        ConfigError: None, or a malformed one.
+        ConfigError: There is no role, or a setting is malformed.
     """
-    walk.role = _role(walk)
-    yield Finding(_LINK, "ok", _told(walk, walk.role))
-    yield from _ignored(walk)
-    yield from earlier.check(walk.session)
-
-
-def _role(walk: Walk) -> Role:
-    require_readable(walk.session)
-    role = role_for(walk.session, None, **walk.arguments)
-    if role is None:
-        raise _no_role(walk)
-    return role
+    require_readable(context.session)
+    context.role = role_for(context.session, None, **context.arguments)
+    if context.role is None:
+        raise _no_role(context.session)
+    yield Finding("settings", "ok", _summary(context, context.role))
+    yield from _ignored(context.session)
+    yield from earlier.check(context.session)
 
 
 def require_readable(session: Session) -> None:
-    """See that botocore can read its files.
+    """Have botocore read its files.
 
     Raises:
-        ConfigError: It cannot, or they have no such profile.
+        ConfigError: It cannot, or the profile does not exist.
     """
     try:
         session.get_scoped_config()
@@ -63,56 +57,61 @@ def require_readable(session: Session) -> None:
         ) from None
 
 
-def _no_role(walk: Walk) -> ConfigError:
+def source_of_settings(context: AwsContext) -> dict[str, str]:
+    """Return where each setting was found: an option, a variable, a profile key."""
+    arguments = given(context.arguments)
+    environ = {} if has_profile(context.session) else os.environ
+    found = look_up(arguments, environ, context.session.get_scoped_config())
+    options = dict.fromkeys(arguments, "the command line")
+    return options | {name: source for name, (_, source) in found.items()}
+
+
+def has_profile(session: Session) -> bool:
+    """Return whether a profile was named, so that the environment does not count."""
+    return session.instance_variables().get("profile") is not None
+
+
+def _no_role(session: Session) -> ConfigError:
     if os.environ.get("AWS_ROLE_ARN") and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         return ConfigError(
-            "AWS_ROLE_ARN is set, and so is AWS_WEB_IDENTITY_TOKEN_FILE: botocore takes the pair "
-            "for itself, and no other setting names a role.",
+            "AWS_ROLE_ARN is set, and so is AWS_WEB_IDENTITY_TOKEN_FILE: botocore uses the pair "
+            "itself, and no other setting names a role.",
             fix="set GCP_AWS_BRIDGE_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE.",
             error_id="doctor/web-identity-variables",
         )
+    arn = "arn:aws:iam::123456789012:role/etl"
+    if has_profile(session):
+        profile = shlex.quote(printable(str(session.instance_variables()["profile"])))
+        note = " (with --profile, the environment does not count)"
+        fix = f"aws configure set gcp_role_arn {arn} --profile {profile}"
+    else:
+        note = ""
+        fix = f"export GCP_AWS_BRIDGE_ROLE_ARN={arn}"
     return ConfigError(
         "No role is configured: no --role-arn, no GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN"
-        + (" (with --profile, the environment does not count)" if _named(walk) else "")
-        + ", no gcp_role_arn in the AWS profile.",
-        fix=_set_role(walk),
+        f"{note}, no gcp_role_arn in the AWS profile.",
+        fix=fix,
         error_id="config/no-role",
     )
 
 
-def _set_role(walk: Walk) -> str:
-    arn = "arn:aws:iam::123456789012:role/etl"
-    if not _named(walk):
-        return f"export GCP_AWS_BRIDGE_ROLE_ARN={arn}"
-    profile = shlex.quote(printable(str(walk.session.instance_variables()["profile"])))
-    return f"aws configure set gcp_role_arn {arn} --profile {profile}"
-
-
-def _ignored(walk: Walk) -> Iterator[Finding]:
-    names = sorted(name for name in os.environ if name.startswith(_OURS))
-    if names and _named(walk):
+def _ignored(session: Session) -> Iterator[Finding]:
+    names = sorted(name for name in os.environ if name.startswith(_PREFIXES))
+    if names and has_profile(session):
         yield Finding(
-            _LINK,
+            "settings",
             "note",
             f"A profile was named, so the environment does not count: {', '.join(names)}.",
         )
 
 
-def _named(walk: Walk) -> bool:
-    return walk.session.instance_variables().get("profile") is not None
-
-
-def _told(walk: Walk, role: Role) -> str:
-    arguments = given(walk.arguments)
-    environ = {} if _named(walk) else os.environ
-    places = {name: "the command line" for name in arguments}
-    found = look_up(arguments, environ, walk.session.get_scoped_config())
-    places |= {name: where for name, (_, where) in found.items()}
+def _summary(context: AwsContext, role: Role) -> str:
+    sources = source_of_settings(context)
     defaults = {one.name: one.default for one in fields(role)}
-    told = []
+    shown = []
     for name in _SHOWN:
         value = getattr(role, name)
-        if name in places or (value and value != defaults[name]) or name == "audience":
-            shown = ", ".join(value) if isinstance(value, tuple) else str(value)
-            told.append(f"{name} {quoted(shown, 2048)} from {places.get(name, 'the default')}")
-    return "; ".join(told) + "."
+        if name in sources or (value and value != defaults[name]) or name == "audience":
+            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            shown.append(f"{name} {quoted(text, 2048)} from {sources.get(name, 'the default')}")
+    return "; ".join(shown) + "."

@@ -1,14 +1,12 @@
-"""The way to the STS of the region: its address, names, proxies, TLS, and who answers."""
+"""STS as the doctor calls it, and how its host is reached."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.session import Session
@@ -20,8 +18,8 @@ from gcp_aws_bridge._sts.errors import is_retryable
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 
-class AskedSts(Sts):
-    """STS with the deadline of a diagnosis, and the one action that needs no permission."""
+class DoctorSts(Sts):
+    """STS with the time-out of a diagnosis, and the one action that needs no permission."""
 
     def __init__(self, session: Session, region_name: str, arn: str, timeout_s: float) -> None:
         self._arn = arn
@@ -42,77 +40,51 @@ class AskedSts(Sts):
         """Return the proxy that requests go through; empty for none."""
         return proxy_for(self.url, self._unsigned.meta.config.proxies)
 
-    def answers(self) -> datetime | None:
-        """Ask something that needs no token: STS refuses it, in words that are its own.
+    def probe(self) -> datetime | None:
+        """Send a request without a token, which STS rejects with an error of its own.
 
         Returns:
-            Its clock, aware UTC.
+            STS's clock, aware UTC.
 
         Raises:
-            ExchangeError: Nothing was reached, or what answered is not STS.
+            ExchangeError: STS was not reached, or another server answered.
         """
         try:
-            self._who(self._unsigned)
+            self._identity(self._unsigned)
         except ExchangeError as error:
             if error.error_id != "exchange/refused":
                 raise
         return self.date
 
     def caller_identity(self, credentials: AwsCredentials) -> str:
-        """The ARN of whoever has *credentials*.
+        """Return the ARN that *credentials* belong to.
 
         Raises:
-            ExchangeError: STS refuses them, or is not reached.
+            ExchangeError: STS rejects the credentials, or was not reached.
         """
         with contextlib.closing(self._signing(credentials)) as client:
-            return str(self._who(client)["Arn"])
+            return str(self._identity(client)["Arn"])
 
-    def _who(self, client: Any) -> dict[str, Any]:
-        def refusal(*, code: str, message: str, status: int, request_id: str) -> ExchangeError:
-            passing = is_retryable(code, status)
+    def _identity(self, client: Any) -> dict[str, Any]:
+        def rejected(*, code: str, message: str, status: int, request_id: str) -> ExchangeError:
+            is_transient = is_retryable(code, status)
             return ExchangeError(
-                f"GetCallerIdentity was refused: {code} {quoted(message)}.",
+                f"GetCallerIdentity failed: {code} {quoted(message)}.",
                 fix="wait, and try again."
-                if passing
-                else "unset AWS_ENDPOINT_URL_STS, where it names another STS than that of AWS; if "
-                "AWS refuses its own credentials, give AWS support the request id.",
-                error_id="exchange/unavailable" if passing else "exchange/refused",
+                if is_transient
+                else "unset AWS_ENDPOINT_URL_STS if it names another STS than that of AWS; if "
+                "AWS rejects its own credentials, give AWS support the request id.",
+                error_id="exchange/unavailable" if is_transient else "exchange/refused",
                 code=code,
                 request_id=request_id,
-                retryable=passing,
+                retryable=is_transient,
             )
 
-        return self._asked(lambda: dict(client.get_caller_identity()), self._arn, refusal)
+        return self._asked(lambda: dict(client.get_caller_identity()), self._arn, rejected)
 
 
-def resolve(host: str) -> str:
-    """What is wrong with a host's name; empty where it resolves."""
-    try:
-        socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        return str(error.strerror or error).lower()
-    except (OSError, ValueError) as error:  # no name at all: too long a label, a null
-        return str(error).lower()
-    return ""
-
-
-def host_of(url: str) -> str:
-    """The host to connect to, of an address with or without a scheme."""
-    with contextlib.suppress(ValueError):
-        return urlsplit(url if "://" in url else f"//{url}").hostname or ""
-    return ""
-
-
-def missing_bundle() -> str:
-    """The variable that names a file of certificates that there is none of; empty otherwise."""
-    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):  # in botocore's own order
-        if path := os.environ.get(name):
-            return "" if os.path.exists(path) else name
-    return ""
-
-
-def told_by() -> Iterator[str]:
-    """The variables that lead to STS by another way, for whoever must mend them."""
+def endpoint_variables() -> Iterator[str]:
+    """Yield the variables that are set and change how STS is reached."""
     for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"):
         if os.environ.get(name):
             yield name

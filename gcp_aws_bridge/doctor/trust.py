@@ -1,49 +1,42 @@
-"""Why AWS denied a valid token: the role as it is, beside what the token has.
+"""Explains why AWS denied a valid token, by comparing the role with the token.
 
-Either side may be wrong. So the audience and the account of the token are looked at before the
-policy, and a command that changes the policy leaves the rest of it as it is: it never replaces an
+Either side may be wrong. So the audience and the account of the token are checked before the
+policy, and a command that changes the policy leaves the rest of it unchanged: it never replaces an
 audience of the role's own by the default.
-
-Reading the role takes AWS keys with `iam:GetRole`: those of the environment or of the profile's
-files, and no others, since botocore's other providers are slow, or this library itself.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import botocore.exceptions
-from botocore.config import Config
-from botocore.credentials import CredentialResolver
-
 from gcp_aws_bridge import policy
-from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.doctor import differences
-from gcp_aws_bridge.doctor.context import Walk, left
-from gcp_aws_bridge.doctor.differences import Comparison, Difference
+from gcp_aws_bridge.doctor.context import AwsContext, required
+from gcp_aws_bridge.doctor.differences import Comparison, Difference, compare, corrected, sentences
+from gcp_aws_bridge.doctor.iam_role import NotRead, read_role
 from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.settings import has_profile, source_of_settings
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
-_KEY_PROVIDERS = frozenset({"env", "shared-credentials-file", "config-file"})
+_DEFAULT = "the default"
+_broken = partial(Finding, "exchange", "broken")
 
 
-def explain(walk: Walk, error: ExchangeError) -> Finding | None:
+def explain(context: AwsContext, error: ExchangeError) -> Finding | None:
     """Return the finding for an error that the account's or role's set-up explains, or None."""
-    role, token = left(walk.role), left(walk.token)
-    if error.error_id == "exchange/invalid-token" and "token audience" in str(error).lower():
-        if token.issuer in GOOGLE_ISSUERS:
-            return _google_provider(role, token, error)
-        return _client_ids(walk, role, token, error)
-    if error.error_id != "exchange/denied":
+    role, token = required(context.role), required(context.token)
+    if error.error_id == "exchange/denied":
+        return _denied_token(context, role, token)
+    if error.error_id != "exchange/invalid-token" or "token audience" not in str(error).lower():
         return None
-    return _denied_token(walk, role, token)
+    if token.issuer in GOOGLE_ISSUERS:
+        return _google_provider(role, token, error)
+    return _client_ids(context, role, token, error)
 
 
 def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Finding:
@@ -58,21 +51,21 @@ def _google_provider(role: Role, token: IdToken, error: ExchangeError) -> Findin
     )
 
 
-def _client_ids(walk: Walk, role: Role, token: IdToken, error: ExchangeError) -> Finding:
+def _client_ids(context: AwsContext, role: Role, token: IdToken, error: ExchangeError) -> Finding:
     _, add = _provider(role, token, token.issuer.removeprefix("https://"))
-    setting = _set_audience(audience_place(walk), "AUDIENCE", "if the provider has the role's own")
+    when = "if the provider has the role's own"
     return _broken(
         "The client ids of the issuer's IAM OIDC provider do not have this token's audience: "
         f"{error.args[0]}",
         "The token's audience among the client ids of the provider.",
-        f"{add}\n{setting}",
+        f"{add}\n{_set_audience(audience_source(context), 'AUDIENCE', when)}",
         "exchange/invalid-token",
     )
 
 
 def _provider(role: Role, token: IdToken, issuer: str) -> tuple[str, str]:
-    """Return the ARN of an issuer's IAM OIDC provider, and the command that has it take *token*."""
-    arn = shlex.quote(f"arn:{role.partition}:iam::{role.arn.split(':')[4]}:oidc-provider/{issuer}")
+    """Return the ARN of an issuer's IAM OIDC provider, and the command to add *token*'s client."""
+    arn = shlex.quote(f"arn:{role.partition}:iam::{_account(role)}:oidc-provider/{issuer}")
     client_id = shlex.quote(denied.aws_audience_of(token))
     return arn, (
         "aws iam add-client-id-to-open-id-connect-provider "
@@ -80,32 +73,25 @@ def _provider(role: Role, token: IdToken, issuer: str) -> tuple[str, str]:
     )
 
 
-def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
+def _denied_token(context: AwsContext, role: Role, token: IdToken) -> Finding:
     try:
         statement = denied.statement(token, role)
     except ConfigError as error:
         return _broken(
-            f"AWS refuses the token, which no trust policy can name: {error.args[0]}",
+            f"AWS denies the token, which no trust policy can name: {error.args[0]}",
             "A token with claims that a policy can pin.",
             error.fix,
             "exchange/denied",
         )
     try:
-        found, why_not = read_role(walk, role)
-    except botocore.exceptions.ClientError as refused:
-        code = refused.response.get("Error", {}).get("Code", "")
-        if code == "NoSuchEntity":
-            return _no_such_role(role, statement)
-        found, why_not = None, f"iam:GetRole was refused ({quoted(code)})"
-    except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as failed:
-        found, why_not = None, f"IAM was not reached ({type(failed).__name__})"
-    if found is not None and (account := found["Arn"].split(":")[4]) != role.arn.split(":")[4]:
-        found, why_not = None, f"the AWS keys here are of another account, {quoted(account)}"
-    if found is None:
-        return _unread(walk, role, token, why_not, statement)
+        found = read_role(context, role)
+    except LookupError:
+        return _no_such_role(role, statement)
+    except NotRead as reason:
+        return _unread(context, role, token, f"{reason}", statement)
     if found["Arn"] != role.arn:
         return _broken(
-            f"The role is {quoted(found['Arn'], 2048)}; {role.arn} was asked for.",
+            f"The role is {quoted(found['Arn'], 2048)}; {role.arn} was requested.",
             "The ARN with its path.",
             f"export GCP_AWS_BRIDGE_ROLE_ARN={shlex.quote(found['Arn'])}",
             "doctor/role-arn",
@@ -113,33 +99,34 @@ def _denied_token(walk: Walk, role: Role, token: IdToken) -> Finding:
     document = found["AssumeRolePolicyDocument"]
     if isinstance(document, str):
         document = json.loads(document)
-    return _compared(walk, role, token, document, statement)
+    return _compared(context, role, token, document, statement)
 
 
-def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str) -> Finding:
-    """Return what to check, in order, where the trust policy cannot be read."""
-    place = audience_place(walk)
-    audience = f"The audience, {quoted(role.audience)}, comes from {place}."
-    steps = [
-        f"{_get_role(role)}   # in account {role.arn.split(':')[4]}; NoSuchEntity: no such role",
-        f"where there is no such role: {_create_role(role, statement)}",
-        _set_audience(place, "AUDIENCE", "the policy's audience, if it names another"),
-    ]
+def _unread(
+    context: AwsContext, role: Role, token: IdToken, reason: str, statement: str
+) -> Finding:
+    """Return what to check, in order, if the trust policy cannot be read."""
+    source = audience_source(context)
+    audience = f"The audience, {quoted(role.audience)}, comes from {source}."
     own = ""
     if denied.is_default(role.audience):
+        origin = "" if source == _DEFAULT else f" (from {source})"
         audience = (
-            f"The audience, {quoted(role.audience)}, is the default"
-            + ("" if place == _DEFAULT else f" (from {place})")
-            + ": a role with an audience of its own refuses it, and then this setting is wrong, "
-            "not the policy."
+            f"The audience, {quoted(role.audience)}, is the default{origin}: a role with an "
+            "audience of its own denies it, and then this setting is wrong, not the policy."
         )
         own = ", and the role has no audience of its own"
-    steps.append(f"is {_who(token)} who should have the role? If not, correct the workload")
-    steps.append(f"if so{own}: add this statement to the policy:\n{statement}")
+    steps = (
+        f"{_get_role(role)}   # in account {_account(role)}; NoSuchEntity: no such role",
+        f"if there is no such role: {_create_role(role, statement)}",
+        _set_audience(source, "AUDIENCE", "the policy's audience, if it names another"),
+        f"is {_who(token)} who should have the role? If not, correct the workload",
+        f"if so{own}: add this statement to the policy:\n{statement}",
+    )
     return _broken(
         f"AWS denied {role.arn} to an ID token of {denied.issuer_of(token)}: its trust policy "
-        "does not admit the token, or there is no such role. AWS says the same of both, and "
-        f"{why_not}. {audience} {denied.claims(token)}",
+        "does not admit the token, or there is no such role. AWS's answer is the same for both, "
+        f"and {reason}. {audience} {denied.claims(token)}",
         "A role that exists, with a trust policy that names the audience and the account of this "
         "token.",
         "\n".join(steps),
@@ -148,143 +135,99 @@ def _unread(walk: Walk, role: Role, token: IdToken, why_not: str, statement: str
 
 
 def _compared(
-    walk: Walk, role: Role, token: IdToken, document: dict[str, Any], statement: str
+    context: AwsContext, role: Role, token: IdToken, document: dict[str, Any], statement: str
 ) -> Finding:
-    account_id = role.arn.split(":")[4]
     try:
-        compared = differences.compare(document, token, account_id)
+        compared = compare(document, token, _account(role))
     except ConfigError as error:
         compared = Comparison(False, str(error.args[0]), is_denied=True)
-    there = f"The policy: {json.dumps(document, separators=(',', ':'))}"
+    policy_text = f"The policy: {json.dumps(document, separators=(',', ':'))}"
     if compared.allowed:
         return _broken(
-            f"The trust policy of {role.arn} admits this token, and STS refused it: the policy "
+            f"The trust policy of {role.arn} admits this token, and STS denied it: the policy "
             "was changed this minute, or a service or resource control policy of the "
-            f"organization forbids it. {there}",
+            f"organization forbids it. {policy_text}",
             "No policy of the organization that forbids sts:AssumeRoleWithWebIdentity.",
             "try again in a minute\naws organizations list-policies --filter "
             "SERVICE_CONTROL_POLICY",
             "doctor/not-the-role",
         )
-    differing = compared.differences
-    refused = f"The trust policy of {role.arn} does not admit this token: "
-    audiences = [one for one in differing if one.is_another_audience(token)]
+    reasons = sentences(compared.differences)
+    seen = f"The trust policy of {role.arn} does not admit this token: "
+    audiences = [one for one in compared.differences if one.is_another_audience(token)]
     if named := [one for one in audiences if one.audience()]:
-        return _other_audience(walk, token, named[0], f"{refused}{_seen(differing)}. {there}")
-    seen = f"{refused}{_seen(differing) or compared.reasons}. {denied.claims(token)} {there}"
-    edited = differences.corrected(document, differing, token, json.loads(statement))
-    # An audience of the role's own that cannot be named, such as a pattern, is not replaced either.
+        return _other_audience(context, token, named[0], f"{seen}{reasons}. {policy_text}")
+    seen += f"{reasons or compared.reasons}. {denied.claims(token)} {policy_text}"
+    # An audience of the role's own that is not a single value, such as a pattern, stays as well.
     if audiences:
-        fix = _set_audience(audience_place(walk), "AUDIENCE", "one that the policy admits")
+        fix = _set_audience(audience_source(context), "AUDIENCE", "one that the policy admits")
         return _broken(seen, "A token for an audience of the policy.", fix, "doctor/audience")
-    if compared.is_denied or not differences.compare(edited, token, account_id).allowed:
+    return _broken(seen, *_correction(role, token, document, compared, statement))
+
+
+def _correction(
+    role: Role, token: IdToken, document: dict[str, Any], compared: Comparison, statement: str
+) -> tuple[str, str, str]:
+    """Return the corrected policy, the command for it, and the id of the finding."""
+    edited = corrected(document, compared.differences, token, json.loads(statement))
+    if compared.is_denied or not compare(edited, token, _account(role)).allowed:
         fix = f"{_get_role(role)}   # and change what is named above"
-        return _broken(seen, "A trust policy that admits this token.", fix, "doctor/trust-policy")
+        return "A trust policy that admits this token.", fix, "doctor/trust-policy"
     wanted = json.dumps(edited)
     fix = (
-        f"if {_who(token)} should have the role (all else in the policy stays as it is):\n"
+        f"if {_who(token)} should have the role (the rest of the policy stays as it is):\n"
         f"aws iam update-assume-role-policy --role-name {_name(role)} "
         f"--policy-document {shlex.quote(wanted)}"
     )
-    return _broken(seen, wanted, fix, "doctor/trust-policy")
+    return wanted, fix, "doctor/trust-policy"
 
 
-def _seen(differing: tuple[Difference, ...]) -> str:
-    return differences.only_these(differing)
-
-
-def _other_audience(walk: Walk, token: IdToken, wanted: Difference, seen: str) -> Finding:
+def _other_audience(context: AwsContext, token: IdToken, wanted: Difference, seen: str) -> Finding:
     """Return the finding for a setting of the workload that the role's policy contradicts."""
-    place = audience_place(walk)
+    source = audience_source(context)
     audience = wanted.audience()
-    fix = [_set_audience(place, audience)]
+    fix = [_set_audience(source, audience)]
     if token.issuer not in GOOGLE_ISSUERS:
         fix.append(
             f"and in the pod's volume: serviceAccountToken.audience: {shlex.quote(audience)}"
         )
     return _broken(
-        f"{seen} The token's audience comes from {place}.",
+        f"{seen} The token's audience comes from {source}.",
         f"A token for the audience {quoted(audience)}, which the role's trust policy names.",
         "\n".join(fix),
         "doctor/audience",
     )
 
 
-_DEFAULT = "the default"
-
-
-def audience_place(walk: Walk) -> str:
+def audience_source(context: AwsContext) -> str:
     """Return where the role's audience was set: an option, a variable, a profile key."""
-    arguments = given(walk.arguments)
-    if "audience" in arguments:
-        return "the command line"
-    named = walk.session.instance_variables().get("profile") is not None
-    found = look_up(arguments, {} if named else os.environ, walk.session.get_scoped_config())
-    if "audience" in found:
-        return found["audience"][1]
-    return f"{_DEFAULT} of a named profile, without gcp_audience" if named else _DEFAULT
+    default = f"{_DEFAULT} of a named profile, without gcp_audience"
+    unset = default if has_profile(context.session) else _DEFAULT
+    return source_of_settings(context).get("audience", unset)
 
 
-def _set_audience(place: str, audience: str, when: str = "") -> str:
-    """Return how to set *audience* where it counts, with *when* that is needed."""
-    if "profile" in place:  # whose file takes a comment for a part of the value
+def _set_audience(source: str, audience: str, when: str = "") -> str:
+    """Return how to set *audience* where it counts, with the condition under which to do so."""
+    if "profile" in source:  # its file would take a comment for a part of the value
         return f"# in the AWS profile{when and f', {when}'}:\ngcp_audience = {audience}"
-    option = place == "the command line"
-    name = "--audience " if option else "export GCP_AWS_BRIDGE_AUDIENCE="
+    is_option = source == "the command line"
+    name = "--audience " if is_option else "export GCP_AWS_BRIDGE_AUDIENCE="
     return f"{name}{shlex.quote(audience)}{when and f'   # {when}'}"
 
 
 def _who(token: IdToken) -> str:
-    """Return the account of *token*, and what kind of account it is where that matters."""
+    """Return the account of *token*, and what kind of account it is if that matters."""
     kind = denied.kind_of_account(token)
     return quoted(token.email or token.subject) + (f", {kind}," if kind else "")
 
 
-def read_role(walk: Walk, role: Role) -> tuple[Mapping[str, Any] | None, str]:
-    """Return what IAM says of the role; or None, and why IAM was not asked.
-
-    Raises:
-        ClientError, BotoCoreError, TimeoutError: It was, and refused or was not reached.
-    """
-    keys = _keys(walk)
-    if keys is None:
-        return None, "there are no AWS keys here to read the role with"
-    short = Config(
-        connect_timeout=walk.inner_timeout_s,
-        read_timeout=walk.inner_timeout_s,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-    )
-    client: Any = walk.session.create_client(
-        "iam",
-        region_name=walk.sts.region_name if walk.sts else None,
-        config=short,
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        aws_session_token=keys.token,
-    )
-    try:
-        name = role.arn.rpartition("/")[2]
-        found = walk.within(lambda: client.get_role(RoleName=name)["Role"])
-    finally:
-        client.close()
-    return found, ""
-
-
-def _keys(walk: Walk) -> Any:
-    providers = walk.session.get_component("credential_provider").providers
-    keys = CredentialResolver(
-        [one for one in providers if one.METHOD in _KEY_PROVIDERS]
-    ).load_credentials()
-    return keys.get_frozen_credentials() if keys else None
-
-
 def _no_such_role(role: Role, statement: str) -> Finding:
     return _broken(
-        f"There is no role {_name(role)} in the account of the AWS keys here (AWS says of a role "
-        "that does not exist what it says of one that does not admit the token).",
-        f"{role.arn}, in account {role.arn.split(':')[4]}.",
+        f"There is no role {_name(role)} in the account of the AWS keys here (AWS gives the same "
+        "answer for a role that does not exist and for a role that does not admit the token).",
+        f"{role.arn}, in account {_account(role)}.",
         "aws sts get-caller-identity\naws iam list-roles --query 'Roles[].Arn'\n"
-        "where it has the role under another name: export GCP_AWS_BRIDGE_ROLE_ARN=ARN\n"
+        "if the role has another name: export GCP_AWS_BRIDGE_ROLE_ARN=ARN\n"
         f"else create the role: {_create_role(role, statement)}",
         "doctor/no-such-role",
     )
@@ -292,12 +235,12 @@ def _no_such_role(role: Role, statement: str) -> Finding:
 
 def _create_role(role: Role, statement: str) -> str:
     """Return the command that creates the role with a trust policy of *statement* alone."""
-    trust = json.dumps(policy.policy_of(json.loads(statement)))
+    document = json.dumps(policy.policy_of(json.loads(statement)))
     path = role.arn.partition(":role")[2].rpartition("/")[0] + "/"
+    option = f"--path {shlex.quote(path)} " if path != "/" else ""
     return (
-        f"aws iam create-role --role-name {_name(role)} "
-        + (f"--path {shlex.quote(path)} " if path != "/" else "")
-        + f"--assume-role-policy-document {shlex.quote(trust)}"
+        f"aws iam create-role --role-name {_name(role)} {option}"
+        f"--assume-role-policy-document {shlex.quote(document)}"
     )
 
 
@@ -305,9 +248,9 @@ def _get_role(role: Role) -> str:
     return f"aws iam get-role --role-name {_name(role)} --query Role.AssumeRolePolicyDocument"
 
 
+def _account(role: Role) -> str:
+    return role.arn.split(":")[4]
+
+
 def _name(role: Role) -> str:
     return shlex.quote(role.arn.rpartition("/")[2])
-
-
-def _broken(seen: str, wanted: str, fix: str, finding_id: str) -> Finding:
-    return Finding("exchange", "broken", seen, wanted=wanted, fix=fix, id=finding_id)

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge._tokens.id_token import skew
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
+from gcp_aws_bridge.google._network_errors import not_from_google
 
 
 class Answered(Protocol):
@@ -202,7 +203,7 @@ def exchange(
     found = explained(_EXCHANGE, f"{code} {said}")
     if off:
         found = _clock(off)
-    elif seen.status in PASSING:
+    elif seen.status in TRANSIENT_STATUS:
         found = WAIT
     cause, fix, error_id = found or unknown(code)
     values = {**names(federation, asked or Asked()), "accounts": _accounts(said)}
@@ -213,7 +214,7 @@ def exchange(
         fix=fix,
         error_id=error_id,
         code=code,
-        retryable=seen.status in PASSING,
+        retryable=seen.status in TRANSIENT_STATUS,
         details=details,
     )
     made.date = seen.date

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google._errors import (
     WAIT,
@@ -25,7 +26,7 @@ from gcp_aws_bridge.google._errors import (
     words_of,
 )
 from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._network_errors import PASSING, not_from_google
+from gcp_aws_bridge.google._network_errors import not_from_google
 
 # IAM, "Roles and permissions": the role of least privilege with each permission. A federated
 # identity needs no other role for tokens; signatures need the second one.
@@ -118,7 +119,7 @@ def impersonation(
         error_id=error_id,
         code=code,
         # The federated token was revoked, or has just expired: the next attempt gets another one.
-        retryable=seen.status in PASSING or seen.status == 401,
+        retryable=seen.status in TRANSIENT_STATUS or seen.status == 401,
         details=details,
     )
     made.date = seen.date
@@ -129,7 +130,7 @@ def _cause(
     method: str, code: str, error: Mapping[str, Any], status: int, asked: Asked
 ) -> tuple[str, str, str]:
     """Return cause, fix and error id."""
-    if status in PASSING:
+    if status in TRANSIENT_STATUS:
         return WAIT
     # With the details, where google.rpc.ErrorInfo names reason and permission.
     text = f"{code} {error.get('message', '')} {json.dumps(error.get('details', ''))}"

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 
+from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 from gcp_aws_bridge.google._federation import Federation
 
-# Statuses after which the same request may succeed: google.rpc.Code as HTTP, and proxies.
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _TLS = (
     "openssl s_client -connect {host} shows the certificate; where a proxy inspects TLS, set "
     "REQUESTS_CA_BUNDLE to the file of its authority."
@@ -103,7 +102,7 @@ def not_from_google(federation: Federation, error: Exception, status: int) -> Ex
         fix="look at proxies on the way, and at the token_url of the configuration.",
         error_id="exchange/google-answer",
         code=type(error).__name__,
-        retryable=status in PASSING or status == 200,
+        retryable=status in TRANSIENT_STATUS or status == 200,
     )
 
 

@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
 def verifier(pod: Pod, service: str, answer: Any) -> Iterator[Verifier]:
     """Run a verifier whose keys `pod.uses` reads."""
     with Verifier(pod.cloud, service, answer, pod.s3.keys) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield server

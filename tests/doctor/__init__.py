@@ -1,6 +1,6 @@
-"""Broken set-ups, a directory each, and what `gcp-aws-bridge doctor` must say of them first.
+"""Faulty set-ups, a directory each, and the cause that `gcp-aws-bridge doctor` must report.
 
-`cases/NAME/README.md` says what is wrong, `cases/NAME/case.py` what the emulator or the environment
-was told and what must be named; `table` reads them, `pod` is what they are told with, and
-`python -m tests.doctor` writes the table of docs/reference/doctor.md.
+`cases/NAME/README.md` describes the fault; `cases/NAME/case.py` puts it into a working set-up of
+`pod` or `workload`, and has the id of the cause. `table` reads both, and `python -m tests.doctor`
+writes the tables of docs/reference/doctor.md.
 """

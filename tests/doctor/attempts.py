@@ -1,4 +1,4 @@
-"""Errors of sessions, of the command line and of the other direction, each with its change."""
+"""Errors of sessions, of the command line and of `google`, each with the change that fixes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -24,8 +25,8 @@ from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 
 from . import sockets
+from .environment import Attempt, Environment, command, fresh, in_file
 from .pod import OTHER, ROLE
-from .world import Attempt, World, command, fresh, in_file
 
 DATA = Loader.BUILTIN_DATA_PATH
 MANAGED = [f"arn:aws:iam::aws:policy/AmazonS3Access{index}" for index in range(10)]
@@ -53,80 +54,89 @@ SETUP = [
 ]
 
 
-def credentials(world: World, **settings: Any) -> str:
+def credentials(env: Environment, **settings: Any) -> str:
     """Exchange a token of the emulated Google for the role's credentials."""
-    settings = {"token_source": lambda: fresh(world), **settings}
+    settings = {"token_source": lambda: fresh(env), **settings}
     return bridge.credentials(ROLE, **settings).get_frozen_credentials().access_key
 
 
 # -- sessions ----------------------------------------------------------------------------------
 
 
-def without_data(world: World, folder: str | None = None) -> None:
-    world.patch.setattr(Loader, "BUILTIN_DATA_PATH", str(world.folder / "botocore.zip/data"))
+def without_data(env: Environment, folder: str | None = None) -> None:
+    env.patch.setattr(Loader, "BUILTIN_DATA_PATH", str(env.folder / "botocore.zip/data"))
     if folder is not None:
-        world.set(AWS_DATA_PATH=folder)
+        env.set(AWS_DATA_PATH=folder)
     Sts(botocore.session.Session(), "us-east-1")
 
 
 def deadline(text: str | None) -> Attempt:
-    def run(world: World) -> None:
+    def run(env: Environment) -> None:
         environ = {} if text is None else {"GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS": text}
         metadata_deadline_s(environ, {})
 
     return run
 
 
-def behind_tls(world: World, *, authority: bool = False) -> None:
+def behind_tls(env: Environment, *, authority: bool = False) -> None:
     """Reach STS through a proxy that signs with an authority of its own."""
-    with sockets.tls_relay(world.folder, world.cloud.sts.url) as url:
-        world.set(AWS_ENDPOINT_URL_STS=url)
+    with sockets.tls_relay(env.folder, env.cloud.sts.url) as url:
+        env.set(AWS_ENDPOINT_URL_STS=url)
         if authority:
-            world.set(AWS_CA_BUNDLE=str(world.folder / "authority.pem"))
-        credentials(world)
+            env.set(AWS_CA_BUNDLE=str(env.folder / "authority.pem"))
+        credentials(env)
 
 
-def uses_itself(world: World) -> None:
+def uses_itself(env: Environment) -> None:
     found: list[Any] = []
     found.append(bridge.credentials(ROLE, token_source=lambda: found[0].access_key))
     found[0].get_frozen_credentials()
 
 
-def without_a_loop(world: World) -> None:
-    Request.of(ROLE, lambda: fresh(world)).cache().get_async().send(None)
+def without_a_loop(env: Environment) -> None:
+    is_over = threading.Event()
+
+    def source() -> str:
+        is_over.wait(10)  # an exchange that has ended already needs no event loop
+        return fresh(env)
+
+    try:
+        Request.of(ROLE, source).cache().get_async().send(None)
+    finally:
+        is_over.set()
 
 
-def chained(world: World) -> Any:
+def chained(env: Environment) -> Any:
     admits = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
-    world.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [admits]})
-    world.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
-    return Request.of(ROLE, lambda: fresh(world), chain=[OTHER])
+    env.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [admits]})
+    env.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
+    return Request.of(ROLE, lambda: fresh(env), chain=[OTHER])
 
 
-def another_sts(world: World) -> None:
-    made = chained(world)
-    first = Request.of(ROLE, lambda: fresh(world)).cache().get()
-    world.set(AWS_ENDPOINT_URL_STS="http://127.0.0.1:1")
+def another_sts(env: Environment) -> None:
+    made = chained(env)
+    first = Request.of(ROLE, lambda: fresh(env)).cache().get()
+    env.set(AWS_ENDPOINT_URL_STS="http://127.0.0.1:1")
     made._exchange._sts.assume_role(first, made.role, 0)
 
 
-def made_again(world: World) -> None:
-    world.set(AWS_ENDPOINT_URL_STS=world.cloud.sts.url)
-    chained(world).cache().get()
+def with_first_sts(env: Environment) -> None:
+    env.set(AWS_ENDPOINT_URL_STS=env.cloud.sts.url)
+    chained(env).cache().get()
 
 
-def source_by_home(world: World) -> Callable[[], str]:
+def source_by_home(env: Environment) -> Callable[[], str]:
     def own_source() -> str:
         sub = str(len(os.environ["HOME"]))
-        return world.cloud.mint(AUDIENCE, sub=sub, azp=sub)
+        return env.cloud.mint(AUDIENCE, sub=sub, azp=sub)
 
     return own_source
 
 
-def another_home(world: World) -> None:
-    source = Request.of(ROLE, source_by_home(world))._exchange._source.call
+def another_home(env: Environment) -> None:
+    source = Request.of(ROLE, source_by_home(env))._exchange._source.call
     source()
-    world.set(HOME=str(world.folder / "another"))
+    env.set(HOME=str(env.folder / "another"))
     source()
 
 
@@ -135,45 +145,45 @@ def raises() -> str:
 
 
 def clouds_are(**ahead: float) -> Attempt:
-    def run(world: World) -> None:
-        world.cloud.clock = lambda: datetime.now(timezone.utc) + timedelta(**ahead)
-        credentials(world, token_source=lambda: id_token_for(world))
+    def run(env: Environment) -> None:
+        env.cloud.clock = lambda: datetime.now(timezone.utc) + timedelta(**ahead)
+        credentials(env, token_source=lambda: id_token_for(env))
 
     return run
 
 
-def id_token_for(world: World) -> str:
-    """Return a token that lives by both clocks."""
+def id_token_for(env: Environment) -> str:
+    """Return a token that is valid by both clocks."""
     now = datetime.now(timezone.utc).timestamp()
-    return world.cloud.mint(AUDIENCE, iat=int(now - 7200), exp=int(now + 7200))
+    return env.cloud.mint(AUDIENCE, iat=int(now - 7200), exp=int(now + 7200))
 
 
-def revoked(world: World) -> None:
+def revoked(env: Environment) -> None:
     fault = Fault.aws_error("ExpiredTokenException", "Token is expired", 400)
-    world.cloud.sts.inject(fault, times=None, action="AssumeRoleWithWebIdentity")
-    credentials(world)
+    env.cloud.sts.inject(fault, times=None, action="AssumeRoleWithWebIdentity")
+    credentials(env)
 
 
-def after_the_revocation(world: World) -> None:
-    world.cloud.sts.clear_faults()
-    credentials(world)
+def after_the_revocation(env: Environment) -> None:
+    env.cloud.sts.clear_faults()
+    credentials(env)
 
 
 def session_policy(*arns: str) -> Attempt:
     action = [f"s3:Get{index:04}" for index in range(150)]
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return lambda world: credentials(world, policy=policy, policy_arns=arns)
+    return lambda env: credentials(env, policy=policy, policy_arns=arns)
 
 
-def of_another_issuer(world: World) -> None:
+def of_another_issuer(env: Environment) -> None:
     with Server(answer(id_token(iss="https://evil.example"))) as server:
-        world.set(GCE_METADATA_HOST=server.url.removeprefix("http://"))
+        env.set(GCE_METADATA_HOST=server.url.removeprefix("http://"))
         bridge.MetadataServer(AUDIENCE)()
 
 
-def of_the_metadata_server(world: World) -> None:
-    world.set(GCE_METADATA_HOST=world.cloud.environ["GCE_METADATA_HOST"])
+def of_the_metadata_server(env: Environment) -> None:
+    env.set(GCE_METADATA_HOST=env.cloud.environ["GCE_METADATA_HOST"])
     bridge.MetadataServer(AUDIENCE)()
 
 
@@ -181,7 +191,7 @@ def of_the_metadata_server(world: World) -> None:
 
 
 def served(*roles: str) -> Attempt:
-    def run(world: World) -> None:
+    def run(env: Environment) -> None:
         options = _parser(["serve"]).parse_args(["serve"])
         _serving.roles_of(options, roles)
 
@@ -189,17 +199,17 @@ def served(*roles: str) -> Attempt:
 
 
 def executable(*arguments: str) -> Attempt:
-    """`google-token --executable`, which prints its errors as google-auth reads them."""
+    """Return an attempt with `google-token --executable`, whose errors google-auth reads."""
 
-    def run(world: World) -> None:
-        provider = world.cloud.add_google_provider_for_oidc(world.cloud.eks_issuer_url)
-        world.set(
+    def run(env: Environment) -> None:
+        provider = env.cloud.add_google_provider_for_oidc(env.cloud.eks_issuer_url)
+        env.set(
             GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES="1",
             GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE=provider.audience,
             GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE="urn:ietf:params:oauth:token-type:jwt",
             GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=provider.audience,
-            GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE=world.file(
-                "projected", world.cloud.eks_token(provider.audiences[0])
+            GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE=env.file(
+                "projected", env.cloud.eks_token(provider.audiences[0])
             ),
         )
         with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -211,18 +221,18 @@ def executable(*arguments: str) -> Attempt:
     return run
 
 
-# -- the other direction -----------------------------------------------------------------------
+# -- from AWS to Google -----------------------------------------------------------------------
 
 
-def to_google(world: World, region: str = "us-east-1", **settings: Any) -> None:
-    provider = world.cloud.add_aws_provider()
-    key = world.cloud.add_user()
-    world.set(
+def to_google(env: Environment, region: str = "us-east-1", **settings: Any) -> None:
+    provider = env.cloud.add_aws_provider()
+    key = env.cloud.add_user()
+    env.set(
         AWS_ACCESS_KEY_ID=key.access_key_id,
         AWS_SECRET_ACCESS_KEY=key.secret_access_key,
         AWS_REGION=region,
         AWS_DEFAULT_REGION=region,
-        GCP_AWS_BRIDGE_GOOGLE_STS_URL=f"{world.cloud.google_sts.url}/v1/token",
+        GCP_AWS_BRIDGE_GOOGLE_STS_URL=f"{env.cloud.google_sts.url}/v1/token",
     )
     google.credentials(provider.audience, **settings).refresh(None)
 
@@ -233,20 +243,20 @@ def broken_transport(*arguments: Any, **options: Any) -> None:
 
 FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "config/at-least": (
-        lambda world: credentials(world, at_least=-1),
-        lambda world: credentials(world, at_least=60),
+        lambda env: credentials(env, at_least=-1),
+        lambda env: credentials(env, at_least=60),
     ),
-    "config/botocore-data": (without_data, lambda world: without_data(world, str(DATA))),
+    "config/botocore-data": (without_data, lambda env: without_data(env, str(DATA))),
     "config/metadata-deadline": (deadline("soon"), deadline(None)),
-    "exchange/tls": (behind_tls, lambda world: behind_tls(world, authority=True)),
+    "exchange/tls": (behind_tls, lambda env: behind_tls(env, authority=True)),
     "config/circular": (uses_itself, credentials),
     "config/no-loop": (without_a_loop, credentials),
-    "config/environment-changed": (another_sts, made_again),
+    "config/environment-changed": (another_sts, with_first_sts),
     "token/environment-changed": (
         another_home,
-        lambda world: Request.of(ROLE, source_by_home(world))._exchange._source.call(),
+        lambda env: Request.of(ROLE, source_by_home(env))._exchange._source.call(),
     ),
-    "token/source-raised": (lambda world: credentials(world, token_source=raises), credentials),
+    "token/source-raised": (lambda env: credentials(env, token_source=raises), credentials),
     "exchange/clock": (clouds_are(hours=-2), clouds_are()),
     "exchange/expired-token": (revoked, after_the_revocation),
     "exchange/policy": (session_policy(*MANAGED), session_policy()),
@@ -258,16 +268,16 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     ),
     "config/token-file": (
         command("token", "--file=FOLDER/none/token"),
-        lambda world: (
-            world.set(**world.cloud.environ),
-            command("token", "--file=FOLDER/token")(world),
+        lambda env: (
+            env.set(**env.cloud.environ),
+            command("token", "--file=FOLDER/token")(env),
         ),
     ),
     "config/token-on-command-line": (
         in_file("token", "", "trust-policy", "build", "--token=eyJhbGciOiJub25lIn0.e30.c2ln"),
-        lambda world: (
-            world.file("token", fresh(world)),
-            command("trust-policy", "build", "--token=FOLDER/token")(world),
+        lambda env: (
+            env.file("token", fresh(env)),
+            command("trust-policy", "build", "--token=FOLDER/token")(env),
         ),
     ),
     "config/google-executable": (
@@ -275,11 +285,11 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         executable("--source=token-file"),
     ),
     "config/google-aws-region": (
-        lambda world: to_google(world, region="us-east-1a"),
+        lambda env: to_google(env, region="us-east-1a"),
         to_google,
     ),
     "exchange/google-request": (
-        lambda world: to_google(world, request=broken_transport),
+        lambda env: to_google(env, request=broken_transport),
         to_google,
     ),
 }

@@ -1,7 +1,7 @@
-"""Apply what a finding says: its commands by an interpreter, its other changes by hand.
+"""Applies the fix of a finding: its commands with an interpreter, other changes with `prose`.
 
-Each command is read as a shell reads it (`shlex`), and changes the emulator, a file or the
-environment as it would change the clouds. A command that is not known here fails the test.
+Each command is parsed as a shell does (`shlex`), and changes the emulator, a file or the
+environment as it would change the clouds. An unknown command fails the test.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _LOOKING = re.compile(r"(get|list|describe|logs)(-[\w-]+)?|get-caller-identity")
 # Words after a command, in the same line.
 _PROSE = re.compile(r"[,;] (?:or|so|and|once|with|where) ")
 
-# What no test of this suite changes, by the id of the finding or error: the one list.
+# Ids of findings and errors whose fix no test of this suite applies, with the reason.
 _PERIMETER = (
     "an administrator of the organization must change a perimeter of VPC Service Controls, which "
     "the emulator does not have"
 )
 _PACKAGE = "a package is installed or upgraded, which a session of nox does for each extra"
-_UNKNOWN = "the error is not known, so that the fix is to report it, or to look up what was said"
+_UNKNOWN = "the error is not known, so that the fix is to report it, or to look up the message"
 NOT_APPLIED = {
     "doctor/google-perimeter": _PERIMETER,
     "exchange/google-perimeter": _PERIMETER,
@@ -64,45 +64,45 @@ NOT_APPLIED = {
 
 
 def name_of(case: Case) -> str:
-    """The name of a case, which is one of both directions'."""
+    """Return the name of a case, which is unique in both directions."""
     return f"{'google-' if case.direction.options else ''}{case.name}"
 
 
 def reason(case: Case) -> str:
-    """Why no test applies the fix of this case; empty where one does."""
-    return NOT_APPLIED.get(case.named, "")
+    """Return why no test applies the fix of this case; empty if one does."""
+    return NOT_APPLIED.get(case.cause, "")
 
 
-def apply(place: Machine, name: str, finding: Report) -> None:
-    """Do what *finding* says, the cause that was named; first of all in the case *name*."""
+def apply(machine: Machine, name: str, finding: Report) -> None:
+    """Apply the fix of *finding*, by the rule for the case *name* if there is one."""
     change = prose.change_of(name, finding)
-    commands = Commands(place, finding)
+    commands = Commands(machine, finding)
     for line in finding["fix"].splitlines():
         commands.run(line)
     if change is not None:
-        change(place)
+        change(machine)
     assert commands.changed or change, f"nothing to apply: {finding['fix']}"
 
 
 class Commands:
-    """The commands of one finding.
+    """Interpreter for the commands of one finding.
 
     Attributes:
-        changed: Whether one of them changed something.
+        changed: Whether a command has changed anything.
     """
 
-    def __init__(self, place: Machine, finding: Report) -> None:
+    def __init__(self, machine: Machine, finding: Report) -> None:
         self.changed = False
-        self._place = place
+        self._machine = machine
         self._finding = finding
         self._annotated = self._bound = ""
         self._statement_follows = False
 
     def run(self, line: str) -> None:
-        """Run the command in a line; a line without one is for the reader."""
+        """Run the command in a line; a line without a command is for the reader."""
         if self._statement_follows and not self.changed:
             role = {"Version": "2012-10-17", "Statement": [json.loads(line)]}
-            self._place.cloud.add_role(ROLE, role)
+            self._machine.cloud.add_role(ROLE, role)
             self.changed = True
         self._statement_follows = line.endswith("add this statement to the policy:")
         found = _COMMAND.fullmatch(line)
@@ -119,25 +119,25 @@ class Commands:
     # The environment and files.
 
     def unset(self, names: list[str]) -> None:
-        prose.unset(self._place, *names)
-        if "GCE_METADATA_HOST" in names and isinstance(self._place, Pod):
-            self._place.metadata_at(f"127.0.0.1:{self._place.cloud.metadata.port}")
+        prose.unset(self._machine, *names)
+        if "GCE_METADATA_HOST" in names and isinstance(self._machine, Pod):
+            self._machine.metadata_at(f"127.0.0.1:{self._machine.cloud.metadata.port}")
 
     def export(self, pairs: list[str]) -> bool:
-        """Set variables; a value in capitals is looked up as the line before says."""
+        """Set variables; a placeholder is looked up as the line before says."""
         found = {}
         for name, value in (pair.split("=", 1) for pair in pairs):
             found[name] = (
-                looked_up(self._place, name)
+                looked_up(self._machine, name)
                 if value.isupper() or value.endswith("/NAME")
                 else value
             )
         given = {name: value for name, value in found.items() if value}
-        self._place.set(**given)
+        self._machine.set(**given)
         return bool(given)
 
     def remove(self, words: list[str]) -> None:
-        """`remove KEY and KEY from [SECTION] in FILE`, which a person does in an editor."""
+        """Apply `remove KEY and KEY from [SECTION] in FILE`, which is done in an editor."""
         text = " ".join(words)
         keys, _, rest = text.partition(" from ")
         section, _, path = rest.partition(" in ")
@@ -149,7 +149,7 @@ class Commands:
         Path(path).write_text("\n".join(kept) + "\n")
 
     def configure(self, words: list[str]) -> None:
-        """`aws configure set KEY VALUE --profile NAME`, on the file of AWS_CONFIG_FILE."""
+        """Apply `aws configure set KEY VALUE --profile NAME` to the file of AWS_CONFIG_FILE."""
         key, value, _, profile = words
         path = Path(os.environ["AWS_CONFIG_FILE"])
         heading = f"[profile {profile}]"
@@ -166,97 +166,97 @@ class Commands:
         if "Statement" not in document:
             document = {"Version": "2012-10-17", "Statement": [document]}
         roles = {arn.rpartition("/")[2]: arn for arn in (OTHER, ROLE, ON_AWS)}
-        self._place.cloud.add_role(roles.get(options["--role-name"], ON_AWS), document)
+        self._machine.cloud.add_role(roles.get(options["--role-name"], ON_AWS), document)
 
     def delete_provider(self, words: list[str]) -> None:
         arn = options_of(words)["--open-id-connect-provider-arn"]
         issuer = f"https://{arn.partition('oidc-provider/')[2]}"
-        del self._place.cloud._accounts._providers[arn.split(":")[4], issuer]
+        del self._machine.cloud._accounts._providers[arn.split(":")[4], issuer]
 
     def create_provider(self, words: list[str]) -> None:
         options = options_of(words)
         clients = (options["--client-id-list"],)
-        self._place.cloud.add_oidc_provider(options["--url"], client_ids=clients)
+        self._machine.cloud.add_oidc_provider(options["--url"], client_ids=clients)
 
     def associate(self, words: list[str]) -> None:
-        self._place.cloud.pod_identity.associate("default", "etl", ON_AWS)
-        workload(self._place).runs_on("eks")
+        self._machine.cloud.pod_identity.associate("default", "etl", ON_AWS)
+        workload(self._machine).runs_on("eks")
 
     def metadata_options(self, words: list[str]) -> None:
         assert {"--http-put-response-hop-limit", "--http-endpoint"} & {*words}
-        self._place.cloud.imds.clear_faults()
+        self._machine.cloud.imds.clear_faults()
 
     def instance_profile(self, words: list[str]) -> None:
-        self._place.cloud.imds.role_arn = ON_AWS
+        self._machine.cloud.imds.role_arn = ON_AWS
 
     def role_policy(self, words: list[str]) -> None:
         policy = json.loads(options_of(words)["--policy-document"])
         assert "sts:GetWebIdentityToken" in json.dumps(policy)
-        self._place.cloud.sts.clear_faults()
+        self._machine.cloud.sts.clear_faults()
 
     def outbound(self, words: list[str]) -> None:
-        workload(self._place).outbound()
+        workload(self._machine).outbound()
 
     def create_role(self, words: list[str]) -> bool:
         options = options_of(words)
         name, path = options["--role-name"], options.get("--path", "/")
         arn = f"{ROLE.partition('/')[0]}{path}{name}"
-        if arn in self._place.cloud._accounts._roles:  # EntityAlreadyExists
+        if arn in self._machine.cloud._accounts._roles:  # EntityAlreadyExists
             return False
-        self._place.cloud.add_role(arn, json.loads(options["--assume-role-policy-document"]))
+        self._machine.cloud.add_role(arn, json.loads(options["--assume-role-policy-document"]))
         return True
 
     def sign_in(self, words: list[str]) -> None:
-        """`aws sso login --profile NAME`, of a profile that there is."""
+        """Apply `aws sso login --profile NAME`; the profile must exist."""
         name = options_of(words)["--profile"]
-        profile = looked_up(self._place, "AWS_PROFILE") if name == "NAME" else name
+        profile = looked_up(self._machine, "AWS_PROFILE") if name == "NAME" else name
         assert profile == os.environ.get("AWS_PROFILE", profile)
-        workload(self._place).signs_in()
+        workload(self._machine).signs_in()
 
     def update_service(self, words: list[str]) -> None:
-        """New tasks, of a definition with a role."""
+        """Start new tasks, of a definition with a role."""
         assert "--force-new-deployment" in words
         assert "register the task definition with taskRoleArn" in self._finding["fix"]
-        workload(self._place).runs_on("ecs")
+        workload(self._machine).runs_on("ecs")
 
     # Google Cloud and Kubernetes.
 
     def log_in(self, words: list[str]) -> None:
-        self._place.logs_in_to_google()
+        self._machine.logs_in_to_google()
 
     def doctor(self, words: list[str]) -> bool:
-        """`gcp-aws-bridge doctor` with other options, which the next diagnosis has too."""
+        """Use the options of `gcp-aws-bridge doctor` in the next diagnosis."""
         for name, value in options_of([word for word in words if word != "--google"]).items():
             if name == "--timeout":
                 return False
             assert name == "--impersonate"
-            email = self._place.cloud.service_account.email if "NAME@" in value else value
-            prose.option(self._place, name, email)
+            email = self._machine.cloud.service_account.email if "NAME@" in value else value
+            prose.option(self._machine, name, email)
         return True
 
     def google_config(self, words: list[str]) -> None:
         """Write a credential configuration, with the command itself."""
         names = {
-            "PROVIDER": workload(self._place).provider.audience,
+            "PROVIDER": workload(self._machine).provider.audience,
             "EMAIL": EMAIL,
-            "FILE": str(self._place.folder / "written.json"),
+            "FILE": str(self._machine.folder / "written.json"),
         }
         assert set(names) < set(words)
         assert 0 == main(["google-config", *(names.get(word, word) for word in words)])
-        self._place.set(GOOGLE_APPLICATION_CREDENTIALS=names["FILE"])
+        self._machine.set(GOOGLE_APPLICATION_CREDENTIALS=names["FILE"])
 
     def credential_configuration(self, words: list[str]) -> None:
-        """`create-cred-config` with an account, and the other options of before."""
+        """Apply `create-cred-config` with an account, keeping the other options."""
         assert options_of(words[1:])["--service-account"].endswith(".iam.gserviceaccount.com")
         path = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
-        cloud, name = self._place.cloud, "service_account_impersonation_url"
+        cloud, name = self._machine.cloud, "service_account_impersonation_url"
         url = f"{cloud.iam_credentials.url}/v1/projects/-/serviceAccounts/"
         url += f"{cloud.service_account.email}:generateAccessToken"
         path.write_text(json.dumps({**json.loads(path.read_text()), name: url}))
 
     def undelete(self, words: list[str]) -> bool:
-        """A pool comes back with what was in it; a provider by itself."""
-        at = workload(self._place)
+        """Restore a pool with its providers, or one provider."""
+        at = workload(self._machine)
         name, _ = at.provider.audience.removeprefix("//iam.googleapis.com/"), words
         if at.cloud._iam._providers.get(at.provider.audience) or words[0] not in (
             name,
@@ -267,7 +267,7 @@ class Commands:
         return True
 
     def update_pool(self, words: list[str]) -> bool:
-        """`--no-disabled` of a pool; no case has one that is disabled."""
+        """Apply `--no-disabled` to a pool; no case has a disabled one."""
         assert ["--no-disabled"] == words[1:]
         return False
 
@@ -275,7 +275,7 @@ class Commands:
         name, *rest = words
         email = f"{name}@{options_of(rest)['--project']}.iam.gserviceaccount.com"
         assert os.environ["GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT"] == email
-        self._place.cloud.add_google_service_account(email)
+        self._machine.cloud.add_google_service_account(email)
 
     def annotate(self, words: list[str]) -> None:
         name, _, namespace, annotation = words
@@ -287,15 +287,15 @@ class Commands:
         email, *rest = words
         options = options_of(rest)
         assert "roles/iam.workloadIdentityUser" == options["--role"]
-        if not isinstance(self._place, Pod):
-            found = self._place.cloud._iam.account(email)
+        if not isinstance(self._machine, Pod):
+            found = self._machine.cloud._iam.account(email)
             held = dict(found.bindings).get(options["--role"], ()) if found else ()
-            self._place.cloud.add_google_service_account(email, [*held, options["--member"]])
+            self._machine.cloud.add_google_service_account(email, [*held, options["--member"]])
             return
-        account = self._place.cloud.service_account
+        account = self._machine.cloud.service_account
         member = options["--member"].replace("SUBJECT", "system:serviceaccount:default:etl")
         if member.startswith("principal://"):
-            self._place.cloud.add_google_service_account(email, [member])
+            self._machine.cloud.add_google_service_account(email, [member])
             return
         pod = f"{account.namespace}/{account.kubernetes_name}"
         pools = {account.workload_pool, "demo-project.example.com.svc.id.goog"}
@@ -305,26 +305,26 @@ class Commands:
         self._link()
 
     def _link(self) -> None:
-        """Both halves, of one account; a pod that is annotated already lacks the second alone."""
+        """Link the account once both commands have run; an annotated pod needs only the binding."""
         linked = self._annotated or (self._finding["id"] == "doctor/not-bound")
         if self._bound and linked in (True, self._bound):
-            self._place.cloud.metadata.linked = True
-            self._place.cloud.metadata.clear_faults()
+            self._machine.cloud.metadata.linked = True
+            self._machine.cloud.metadata.clear_faults()
 
     def node_pool(self, words: list[str]) -> None:
         assert "--workload-metadata=GKE_METADATA" in words
-        self._place.cloud.metadata.clear_faults()
+        self._machine.cloud.metadata.clear_faults()
 
     def instance_account(self, words: list[str]) -> None:
         assert options_of(words[1:])["--service-account"].endswith(".iam.gserviceaccount.com")
-        self._place.cloud.metadata.clear_faults()
+        self._machine.cloud.metadata.clear_faults()
 
     def enable(self, words: list[str]) -> None:
         assert "iamcredentials.googleapis.com" == words[0]
-        self._place.cloud.iam_credentials.clear_faults()
+        self._machine.cloud.iam_credentials.clear_faults()
 
     def update_provider(self, words: list[str]) -> bool:
-        at = workload(self._place)
+        at = workload(self._machine)
         if ["--no-disabled"] == words[1:]:
             was, at.provider.disabled = at.provider.disabled, False
             return bool(was)
@@ -350,12 +350,12 @@ class Commands:
         return True
 
     def restart(self, words: list[str]) -> None:
-        """A pod that is deleted is created again, with fresh variables and files."""
+        """Delete the pod: its replacement has fresh variables and files."""
         how = "irsa" if "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ else "eks"
-        workload(self._place).runs_on(how)
+        workload(self._machine).runs_on(how)
 
     def nothing(self, words: list[str]) -> None:
-        """A step of a change that has no effect here by itself."""
+        """Do nothing: the command has no effect on the emulator by itself."""
 
 
 _PROVIDERS = ("gcloud", "iam", "workload-identity-pools", "providers")
@@ -399,16 +399,16 @@ _EFFECTS: dict[tuple[str, ...], Callable[[Commands, list[str]], bool | None]] = 
 }
 
 
-def looked_up(place: Machine, variable: str) -> str:
-    """Return what the commands before list for *variable*; empty where nothing is to be set.
+def looked_up(machine: Machine, variable: str) -> str:
+    """Return the value that the commands before list for *variable*; empty to leave it unset.
 
-    A name that there is already, or a list without another, leaves the variable as it is.
+    The variable stays as it is if the list has its value, or no other.
     """
     if variable == "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE":
-        audiences = [*place.cloud._iam._providers]
+        audiences = [*machine.cloud._iam._providers]
         return "" if os.environ[variable] in audiences or len(audiences) != 1 else audiences[0]
     if variable == "GCP_AWS_BRIDGE_AUDIENCE":
-        role = place.cloud._accounts._roles.get(ROLE)
+        role = machine.cloud._accounts._roles.get(ROLE)
         for statement in role.trust_policy._statements if role else ():
             for condition in statement.conditions:
                 if condition.key == "accounts.google.com:oaud":
@@ -418,11 +418,11 @@ def looked_up(place: Machine, variable: str) -> str:
     if variable == "AWS_PROFILE":
         config = Path(os.environ["AWS_CONFIG_FILE"]).read_text()
         return re.findall(r"^\[profile (\w+)\]$", config, re.MULTILINE)[0]
-    return ""  # of roles and accounts: no case has one under another name
+    return ""  # no case has a role or account under another name
 
 
 def options_of(words: list[str]) -> dict[str, str]:
-    """Options with their values, `--a=b` or `--a b`."""
+    """Return options with their values, from `--a=b` or `--a b`."""
     found, at = {}, 0
     while at < len(words):
         name, equals, value = words[at].partition("=")

@@ -1,9 +1,10 @@
-"""The pod that a case breaks: emulated clouds, environment, files, and sockets in the way."""
+"""A working pod of GKE, into which a case puts a fault: emulated clouds, environment, files."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -35,11 +36,11 @@ PROVIDER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/
 
 
 class Machine:
-    """Where a program runs: its environment, its files, and sockets in its way.
+    """The machine of a program: its environment, its files, and servers that misbehave.
 
     Attributes:
-        cloud: Both clouds.
-        arguments: Of the command line.
+        cloud: Both emulated clouds.
+        arguments: Further options of the command line.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Machine:
         self._stack = stack
 
     def set(self, **variables: str) -> None:
-        """Variables of the environment."""
+        """Set variables of the environment."""
         for name, value in variables.items():
             self._patch.setenv(name, value)
 
@@ -61,7 +62,7 @@ class Machine:
             self._patch.delenv(name)
 
     def file(self, name: str, content: str = "") -> str:
-        """Write a file; its path."""
+        """Write a file and return its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
@@ -71,25 +72,25 @@ class Machine:
         self.set(AWS_CONFIG_FILE=self.file("config", content))
 
     def clouds_are(self, ahead_s: float) -> None:
-        """Move the clocks of both clouds, which is to move this machine's the other way."""
+        """Move the clocks of both clouds, as if this machine's clock moved the other way."""
         ahead = timedelta(seconds=ahead_s)
         self.cloud.clock = lambda: datetime.now(timezone.utc) + ahead
 
     def logs_in_to_google(self) -> None:
-        """`gcloud auth application-default login`, of a person who may act as the account."""
-        cloud, person = self.cloud, "dev@demo-project.iam.gserviceaccount.com"
+        """Log in with gcloud, as a user who may act as the service account."""
+        cloud, user = self.cloud, "dev@demo-project.iam.gserviceaccount.com"
         ends = datetime.now(timezone.utc) + timedelta(hours=1)
-        token = cloud._iam.issue(GoogleIdentity(None, person, frozenset([CLOUD_PLATFORM]), ends))
+        token = cloud._iam.issue(GoogleIdentity(None, user, frozenset([CLOUD_PLATFORM]), ends))
         granted = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
-        there = self._stack.enter_context(Server(json_answer(granted)))
+        server = self._stack.enter_context(Server(json_answer(granted)))
         self._patch.setattr(
-            google.oauth2.credentials, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{there.url}/token"
+            google.oauth2.credentials, "_GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{server.url}/token"
         )
         for name in ("_IAM_ENDPOINT", "_IAM_IDTOKEN_ENDPOINT"):
             path = getattr(google.auth.iam, name).partition("googleapis.com")[2]
             self._patch.setattr(google.auth.iam, name, cloud.iam_credentials.url + path)
         cloud.add_google_service_account(
-            cloud.service_account.email, token_creators=[f"serviceAccount:{person}"]
+            cloud.service_account.email, token_creators=[f"serviceAccount:{user}"]
         )
         login = {"type": "authorized_user", "client_id": "c", "refresh_token": "r"}
         self.set(CLOUDSDK_CONFIG=str(self.folder / "gcloud"))
@@ -99,24 +100,24 @@ class Machine:
         )
 
     def closed(self) -> str:
-        """An address that refuses connections."""
+        """Return an address that refuses connections."""
         return self._stack.enter_context(sockets.closed())
 
     def dropping(self) -> str:
-        """An address that gives a SYN no answer."""
+        """Return an address that does not answer a SYN."""
         return self._stack.enter_context(sockets.dropping())
 
     def answering(self, reply: bytes) -> str:
-        """An address that answers every request with this."""
+        """Return an address that answers every request with *reply*."""
         return self._stack.enter_context(sockets.answering(reply))
 
     def tls(self, **certificate: Any) -> str:
-        """An HTTPS address, with a certificate of an authority of its own."""
+        """Return an HTTPS address, with a certificate of an authority of its own."""
         return self._stack.enter_context(sockets.tls(self.folder, **certificate))
 
 
 class Pod(Machine):
-    """A pod of GKE where all is well, until it is told otherwise; `ROLE` trusts it."""
+    """A pod of GKE in which every step works; `ROLE` trusts it."""
 
     def __init__(
         self, cloud: Emulator, patch: pytest.MonkeyPatch, folder: Path, stack: contextlib.ExitStack
@@ -139,18 +140,18 @@ class Pod(Machine):
     # The machine.
 
     def hardware(self, name: str) -> None:
-        """What the firmware calls this machine."""
+        """Set the name of the machine in its firmware."""
         self.file("product", name)
 
     def started(self, seconds_ago: float) -> None:
-        """When the container started, as /proc has it."""
+        """Set the time at which the container started, in /proc."""
         ticks = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
         self.file("proc/uptime", "100000.00 1.00\n")
         since_boot = int((100000 - seconds_ago) * ticks)
         self.file("proc/1/stat", f"1 (a (b) c) S {' '.join(['0'] * 18)} {since_boot} 0 0\n")
 
-    def elsewhere(self, hardware: str = "20XW ThinkPad") -> None:
-        """Not on Google Cloud, and not in a pod."""
+    def leaves_google_cloud(self, hardware: str = "20XW ThinkPad") -> None:
+        """Leave Google Cloud and Kubernetes."""
         self.hardware(hardware)
         self.unset("KUBERNETES_SERVICE_HOST")
         self.file("mounted/token")
@@ -159,11 +160,11 @@ class Pod(Machine):
     # Google's side.
 
     def metadata_at(self, host: str) -> None:
-        """What answers at 169.254.169.254."""
+        """Set the server at 169.254.169.254."""
         self._patch.setattr(metadata_source, "_ADDRESS", host)
 
     def nodes_account(self, hostname: str = "gke-pool-1-abcd") -> None:
-        """The node's own metadata server answers, with the node's service account."""
+        """Have the node's own metadata server answer, with the node's service account."""
         email, number = "123456789012-compute@developer.gserviceaccount.com", "1" * 21
         machine_claims = {"compute_engine": {"project_id": "demo-project", "instance_id": "7"}}
         token = self.cloud.mint(sub=number, azp=number, email=email, google=machine_claims)
@@ -178,25 +179,19 @@ class Pod(Machine):
             self.cloud.metadata.inject(fault, times=None, path=path)
 
     def id_token(self, token: str) -> None:
-        """Take the ID token from a file with this in it."""
+        """Read the ID token from a file with this content."""
         self.arguments += ["--id-token-file", self.file("id-token", token)]
 
     def key_file(self, email: str, token_uri: str = "") -> None:
-        """The key of another service account, and a Google that trades it for an ID token."""
-        stranger = ServiceAccount.named(email)
-        number = stranger.unique_id
+        """Use the key of another service account, which Google exchanges for an ID token."""
+        number = ServiceAccount.named(email).unique_id
         token = self.cloud.mint(sub=number, azp=number, email=email)
-        there = self._stack.enter_context(Server(json_answer({"id_token": token})))
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        server = self._stack.enter_context(Server(json_answer({"id_token": token})))
         key = {
             "type": "service_account",
             "client_email": email,
-            "private_key": private.decode(),
-            "token_uri": token_uri or there.url,
+            "private_key": _private_key(),
+            "token_uri": token_uri or server.url,
         }
         self.set(GOOGLE_APPLICATION_CREDENTIALS=self.file("key.json", json.dumps(key)))
 
@@ -210,12 +205,8 @@ class Pod(Machine):
             self.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=json.dumps(document))
 
     def iam(self) -> Any:
-        """An IAM (moto's) that the keys in the environment may read; the roles in it are none."""
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        self._stack.callback(server.stop)
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+        """Return a client of an IAM (moto's) without roles, which keys in the profile can read."""
+        url = _iam_url()
         keys = {"aws_access_key_id": "AKIAREADER", "aws_secret_access_key": "reader"}
         self.aws_config(f"[default]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in keys.items())}")
         self.set(AWS_ENDPOINT_URL_IAM=url)
@@ -226,8 +217,37 @@ class Pod(Machine):
         return client
 
 
+@functools.cache
+def _private_key() -> str:
+    """Return an RSA key, which is slow to generate."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+_iam_servers: list[ThreadedMotoServer] = []
+
+
+def _iam_url() -> str:
+    """Return the address of the IAM server, starting it first if necessary."""
+    if not _iam_servers:
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        _iam_servers.append(server)
+    host, port = _iam_servers[0].get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def stop_iam_server() -> None:
+    while _iam_servers:
+        _iam_servers.pop().stop()
+
+
 def statement(account: str = "accounts.google.com", **conditions: str) -> dict[str, Any]:
-    """A statement with StringEquals on these keys of Google's: `aud`, `oaud`, `sub`."""
+    """Return a statement with StringEquals on Google's keys `aud`, `oaud`, `sub`."""
     named = {f"accounts.google.com:{key}": value for key, value in conditions.items()}
     return {
         "Effect": "Allow",

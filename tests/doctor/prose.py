@@ -1,7 +1,7 @@
-"""Changes that a fix names in words: a variable, an option, a port to open, a file to correct.
+"""Changes that a fix describes in words: a variable, an option, a port to open, a file to correct.
 
-Each rule has a pattern that the text of the fix must contain. What is changed, and the value that
-it gets, is read from the fix (or from what was seen); a fix that names neither fails the test.
+Each rule has a pattern that the text of the fix must contain. The change and its value are read
+from the fix or from the finding; a fix that names neither fails the test.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .workload import EMAIL, Workload
 from .workload import ROLE as ON_AWS
 
 
-class Said(NamedTuple):
-    """A fix, and where in it the rule's pattern was found."""
+class Advice(NamedTuple):
+    """A finding, and the match of a rule's pattern in its fix."""
 
     finding: Mapping[str, Any]
     match: re.Match[str]
@@ -40,186 +40,184 @@ class Said(NamedTuple):
         return str(self.match[group])
 
 
-Change = Callable[[Machine, Said], None]
+Change = Callable[[Machine, Advice], None]
 
 
 def change_of(name: str, finding: Mapping[str, Any]) -> Callable[[Machine], None] | None:
-    """Return the change that the words of a fix name, in the case *name*; None for a fix of
-    commands alone.
-    """
+    """Return the change that a fix describes, in the case *name*; None if it has only commands."""
     rule = RULES.get(name) or RULES.get(finding["id"])
     if rule is None:
         return None
     pattern, change = rule
     match = re.search(pattern, finding["fix"])
     assert match, f"{pattern!r} is not in the fix: {finding['fix']}"
-    return lambda place: change(place, Said(finding, match))
+    return lambda machine: change(machine, Advice(finding, match))
 
 
-def workload(place: Machine) -> Workload:
-    assert isinstance(place, Workload)
-    return place
+def workload(machine: Machine) -> Workload:
+    assert isinstance(machine, Workload)
+    return machine
 
 
 # -- the environment and the command line ------------------------------------------------------
 
 
-def unset(place: Machine, *names: str) -> None:
+def unset(machine: Machine, *names: str) -> None:
     for name in names:
-        place._patch.delenv(name, raising=False)
+        machine._patch.delenv(name, raising=False)
 
 
-def option(place: Machine, name: str, value: str | None) -> None:
-    """Give the option *name* this value, or take it out of the command line."""
-    while name in place.arguments:
-        at = place.arguments.index(name)
-        del place.arguments[at : at + 2]
+def option(machine: Machine, name: str, value: str | None) -> None:
+    """Set the option *name* on the command line, or remove it for None."""
+    while name in machine.arguments:
+        at = machine.arguments.index(name)
+        del machine.arguments[at : at + 2]
     if value is not None:
-        place.arguments += [name, value]
+        machine.arguments += [name, value]
 
 
-def _sets(place: Machine, said: Said) -> None:
-    """Set the variable of the first group to the value of the second."""
-    place.set(**{said["name"]: said["value"]})
+def _sets(machine: Machine, advice: Advice) -> None:
+    """Set the variable in the group `name` to the value in the group `value`."""
+    machine.set(**{advice["name"]: advice["value"]})
 
 
 def _sets_to(value: Callable[[Machine], str]) -> Change:
-    """Set the variable that is named; which value it must have only the reader knows."""
-    return lambda place, said: place.set(**{said["name"]: value(place)})
+    """Set the variable that is named, to a value that only the reader can know."""
+    return lambda machine, advice: machine.set(**{advice["name"]: value(machine)})
 
 
-def _unsets(place: Machine, said: Said) -> None:
-    assert said["name"] in os.environ
-    unset(place, said["name"])
+def _unsets(machine: Machine, advice: Advice) -> None:
+    assert advice["name"] in os.environ
+    unset(machine, advice["name"])
 
 
-def _unsets_seen(place: Machine, said: Said) -> None:
-    """Unset "it": the variable that the finding's other line names."""
-    found = re.search(r"\b(?:GCE_METADATA_HOST|AWS_ROLE_SESSION_NAME)\b", said.seen)
-    assert found, said.seen
-    unset(place, found[0])
+def _unsets_seen(machine: Machine, advice: Advice) -> None:
+    """Unset "it": the variable that the finding names."""
+    found = re.search(r"\b(?:GCE_METADATA_HOST|AWS_ROLE_SESSION_NAME)\b", advice.seen)
+    assert found, advice.seen
+    unset(machine, found[0])
 
 
-def _asks_for_less(place: Machine, said: Said) -> None:
-    assert "duration_seconds is" in said.seen
-    option(place, "--duration-seconds", None)
+def _requests_less(machine: Machine, advice: Advice) -> None:
+    assert "duration_seconds is" in advice.seen
+    option(machine, "--duration-seconds", None)
 
 
-def _profile(place: Machine, said: Said) -> None:
-    """Look at an option and a variable, whichever names the profile that does not exist."""
-    missing = re.search(r"profile \((\w+)\)", said.seen)
+def _profile(machine: Machine, advice: Advice) -> None:
+    """Remove the option or the variable that names the profile that does not exist."""
+    missing = re.search(r"profile \((\w+)\)", advice.seen)
     assert missing
-    if missing[1] in place.arguments:
-        option(place, said["option"], None)
+    if missing[1] in machine.arguments:
+        option(machine, advice["option"], None)
     else:
-        assert os.environ[said["name"]] == missing[1]
-        unset(place, said["name"])
+        assert os.environ[advice["name"]] == missing[1]
+        unset(machine, advice["name"])
 
 
-def _from_another_login(place: Machine, said: Said) -> None:
-    """Have the function's variables in the process again."""
-    workload(place).runs_on("lambda")
+def _restores_variables(machine: Machine, advice: Advice) -> None:
+    """Start the process with the function's variables."""
+    workload(machine).runs_on("lambda")
 
 
 # -- tokens and files --------------------------------------------------------------------------
 
 
-def _new_token(place: Machine, said: Said) -> None:
-    if isinstance(place, Pod):
-        path = place.file("id-token", place.cloud.mint())
-        option(place, "--id-token-file", path)
+def _new_token(machine: Machine, advice: Advice) -> None:
+    if isinstance(machine, Pod):
+        path = machine.file("id-token", machine.cloud.mint())
+        option(machine, "--id-token-file", path)
     else:
-        workload(place).token_file()
+        workload(machine).token_file()
 
 
-def _token_for(place: Machine, said: Said) -> None:
+def _token_for(machine: Machine, advice: Advice) -> None:
     """Project a token for the audience that is printed."""
-    workload(place).token_file(place.cloud.eks_token(said["audience"]))
+    workload(machine).token_file(machine.cloud.eks_token(advice["audience"]))
 
 
-def _impersonates(place: Machine, said: Said) -> None:
-    place.logs_in_to_google()
-    option(place, said["option"], place.cloud.service_account.email)
+def _impersonates(machine: Machine, advice: Advice) -> None:
+    machine.logs_in_to_google()
+    option(machine, advice["option"], machine.cloud.service_account.email)
 
 
-def _source(place: Machine, said: Said) -> None:
-    option(place, "--source", said["source"])
-    if said["source"] == "token-file":
-        workload(place).token_file()
+def _source(machine: Machine, advice: Advice) -> None:
+    option(machine, "--source", advice["source"])
+    if advice["source"] == "token-file":
+        workload(machine).token_file()
 
 
-def _audience(place: Machine, said: Said) -> None:
-    """Give a provider's name of the printed form."""
-    right = workload(place).provider.audience
-    form = re.sub("NUMBER|POOL|PROVIDER", "[^/]+", said["form"])
+def _audience(machine: Machine, advice: Advice) -> None:
+    """Set a provider's name of the printed form."""
+    right = workload(machine).provider.audience
+    form = re.sub("NUMBER|POOL|PROVIDER", "[^/]+", advice["form"])
     assert re.fullmatch(form, right)
-    place.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=right)
+    machine.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=right)
 
 
-def _number(place: Machine, said: Said) -> None:
-    """Put the project's number where its id is."""
-    wrong, right = os.environ["GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"], workload(place).provider.audience
-    given = wrong.replace(f"/{said['project']}/", f"/{right.split('/')[4]}/")
-    place.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=given)
+def _number(machine: Machine, advice: Advice) -> None:
+    """Replace the project's id by its number."""
+    wrong, right = os.environ["GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"], workload(machine).provider.audience
+    given = wrong.replace(f"/{advice['project']}/", f"/{right.split('/')[4]}/")
+    machine.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=given)
 
 
-def _google_files_address(place: Machine, said: Said) -> None:
-    """Correct the address in the file, of which the finding says that it is plain HTTP."""
+def _google_files_address(machine: Machine, advice: Advice) -> None:
+    """Correct the address in the file that the finding shows to be plain HTTP."""
     path = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
     document = json.loads(path.read_text())
-    assert document["token_url"] in said.seen
-    url = f"{place.cloud.google_sts.url}/v1/token"
+    assert document["token_url"] in advice.seen
+    url = f"{machine.cloud.google_sts.url}/v1/token"
     path.write_text(json.dumps({**document, "token_url": url}))
 
 
-def _without_denial(place: Machine, said: Said) -> None:
-    """Take the statement that is named out of the trust policy."""
-    at = re.search(r"Statement\[(\d+)\] \(Deny\)", said.seen)
-    assert at, said.seen
-    document = json.loads(said.seen.partition("The policy: ")[2].strip())
+def _without_denial(machine: Machine, advice: Advice) -> None:
+    """Remove the statement that is named from the trust policy."""
+    at = re.search(r"Statement\[(\d+)\] \(Deny\)", advice.seen)
+    assert at, advice.seen
+    document = json.loads(advice.seen.partition("The policy: ")[2].strip())
     assert "Deny" == document["Statement"].pop(int(at[1]))["Effect"]
-    place.cloud.add_role(ROLE, document)
+    machine.cloud.add_role(ROLE, document)
 
 
-def _hop(place: Machine, said: Said) -> None:
-    """Allow the call on the one side, and admit the role on the other."""
-    place.cloud.allow(said["role"], "sts:AssumeRole", on=said["target"])
-    admitted = {"Effect": "Allow", "Principal": {"AWS": said["role"]}, "Action": "sts:AssumeRole"}
-    place.cloud.add_role(said["target"], {"Version": "2012-10-17", "Statement": [admitted]})
+def _chained_role(machine: Machine, advice: Advice) -> None:
+    """Allow the call in one role, and admit that role in the other."""
+    machine.cloud.allow(advice["role"], "sts:AssumeRole", on=advice["target"])
+    admitted = {"Effect": "Allow", "Principal": {"AWS": advice["role"]}, "Action": "sts:AssumeRole"}
+    machine.cloud.add_role(advice["target"], {"Version": "2012-10-17", "Statement": [admitted]})
 
 
-def _trusts_ec2(place: Machine, said: Said) -> None:
-    assert said["role"] == ON_AWS.rpartition("/")[2]
-    assert "does not admit ec2.amazonaws.com" in said.seen
-    place.cloud.add_role(ON_AWS, place.cloud.trust_policy_for_service("ec2.amazonaws.com"))
+def _trusts_ec2(machine: Machine, advice: Advice) -> None:
+    assert advice["role"] == ON_AWS.rpartition("/")[2]
+    assert "does not admit ec2.amazonaws.com" in advice.seen
+    machine.cloud.add_role(ON_AWS, machine.cloud.trust_policy_for_service("ec2.amazonaws.com"))
 
 
 # -- the network and the services --------------------------------------------------------------
 
 
-def restored(place: Machine, link: str) -> None:
-    """Let the requests of one link through to its service, and no others."""
-    if isinstance(place, Pod):
-        if link == "metadata":
-            place.metadata_at(f"127.0.0.1:{place.cloud.metadata.port}")
-            place.cloud.metadata.clear_faults()
+def restore(machine: Machine, check: str) -> None:
+    """Let the requests of one check, and no others, reach their service."""
+    if isinstance(machine, Pod):
+        if check == "metadata":
+            machine.metadata_at(f"127.0.0.1:{machine.cloud.metadata.port}")
+            machine.cloud.metadata.clear_faults()
         else:
-            _sts_again(place)
+            _restore_sts(machine)
         return
-    at = workload(place)
-    if link in ("sts", "aws") or (link == "token" and "outbound" in os.environ.values()):
-        _sts_again(place)
-    elif link in ("google", "exchange"):
-        at.google_at(place.cloud.google_sts.url, _federation._IAM)
-        place.cloud.google_sts.clear_faults()
+    at = workload(machine)
+    if check in ("sts", "aws") or (check == "token" and "outbound" in os.environ.values()):
+        _restore_sts(machine)
+    elif check in ("google", "exchange"):
+        at.google_at(machine.cloud.google_sts.url, _federation._IAM)
+        machine.cloud.google_sts.clear_faults()
     else:
-        at.google_at(_federation._STS.removesuffix("/v1/token"), place.cloud.iam_credentials.url)
-        place.cloud.iam_credentials.clear_faults()
+        at.google_at(_federation._STS.removesuffix("/v1/token"), machine.cloud.iam_credentials.url)
+        machine.cloud.iam_credentials.clear_faults()
 
 
-def _sts_again(place: Machine) -> None:
-    place.set(AWS_ENDPOINT_URL_STS=place.cloud.sts.url)
-    place.cloud.sts.clear_faults()
+def _restore_sts(machine: Machine) -> None:
+    machine.set(AWS_ENDPOINT_URL_STS=machine.cloud.sts.url)
+    machine.cloud.sts.clear_faults()
 
 
 _VARIABLES = {
@@ -230,118 +228,118 @@ _VARIABLES = {
 }
 
 
-def _address(place: Machine, link: str) -> str:
-    """Return where the requests of a link go now, without scheme and path."""
-    if isinstance(place, Workload) and link not in ("sts", "token", "aws"):
-        url = _federation._STS if link in ("google", "exchange") else _federation._IAM
+def _address(machine: Machine, check: str) -> str:
+    """Return the host that the requests of a check go to now."""
+    if isinstance(machine, Workload) and check not in ("sts", "token", "aws"):
+        url = _federation._STS if check in ("google", "exchange") else _federation._IAM
     else:
         url = os.environ.get("AWS_ENDPOINT_URL_STS", "https://sts.us-east-1.amazonaws.com")
     return urlsplit(url).hostname or url
 
 
-def _opens(place: Machine, said: Said) -> None:
-    """Open the way to the address that is named, and unset the variables that are."""
-    link = said.finding["link"]
-    variables = [name for name in _VARIABLES if name in said.fix]
-    names_it = _address(place, link) in said.fix or "AWS_ENDPOINT_URL_STS" in said.fix
-    assert names_it or variables, said.fix
+def _opens(machine: Machine, advice: Advice) -> None:
+    """Restore the connection to the address that is named, and unset the variables that are."""
+    check = advice.finding["link"]
+    variables = [name for name in _VARIABLES if name in advice.fix]
+    names_it = _address(machine, check) in advice.fix or "AWS_ENDPOINT_URL_STS" in advice.fix
+    assert names_it or variables, advice.fix
     for name in variables:
-        unset(place, *_VARIABLES[name])
-    restored(place, link)
+        unset(machine, *_VARIABLES[name])
+    restore(machine, check)
 
 
-def _opens_metadata(place: Machine, said: Said) -> None:
-    """Open the way to the metadata server's address, which the fix names."""
-    restored(place, "metadata")
+def _opens_metadata(machine: Machine, advice: Advice) -> None:
+    """Restore the connection to the metadata server's address, which the fix names."""
+    restore(machine, "metadata")
 
 
-def _restarts_metadata(place: Machine, said: Said) -> None:
-    """Delete the server's pod: the next one answers, at the same address."""
-    restored(place, "metadata")
+def _restarts_metadata(machine: Machine, advice: Advice) -> None:
+    """Delete the server's pod: its replacement answers at the same address."""
+    restore(machine, "metadata")
 
 
-def _waits(place: Machine, said: Said) -> None:
-    """Wait for an outage to end: nothing is to be changed."""
-    restored(place, said.finding["link"])
+def _waits(machine: Machine, advice: Advice) -> None:
+    """Wait for an outage to end; nothing is changed."""
+    restore(machine, advice.finding["link"])
 
 
-def _waits_for_a_new_pod(place: Machine, said: Said) -> None:
-    assert isinstance(place, Pod)
-    place.started(60)
-    restored(place, "metadata")
+def _waits_for_a_new_pod(machine: Machine, advice: Advice) -> None:
+    assert isinstance(machine, Pod)
+    machine.started(60)
+    restore(machine, "metadata")
 
 
-def _agent(place: Machine, said: Said) -> None:
-    workload(place).cloud.pod_identity.clear_faults()
-    workload(place).runs_on("eks")
+def _agent(machine: Machine, advice: Advice) -> None:
+    workload(machine).cloud.pod_identity.clear_faults()
+    workload(machine).runs_on("eks")
 
 
-def _identity_center(place: Machine, said: Said) -> None:
-    """Let requests pass to the portal of IAM Identity Center, which the finding names."""
-    assert "IAM Identity Center" in said.seen
-    place.cloud.sso.clear_faults()
+def _identity_center(machine: Machine, advice: Advice) -> None:
+    """Let requests reach the portal of IAM Identity Center, which the finding names."""
+    assert "IAM Identity Center" in advice.seen
+    machine.cloud.sso.clear_faults()
 
 
-def _task(place: Machine, said: Said) -> None:
-    workload(place).runs_on("ecs")
+def _task(machine: Machine, advice: Advice) -> None:
+    workload(machine).runs_on("ecs")
 
 
-def _cluster_starts_again(place: Machine, said: Said) -> None:
-    assert said["name"] not in os.environ  # by the command
-    workload(place).runs_on("eks")
+def _pod_is_recreated(machine: Machine, advice: Advice) -> None:
+    assert advice["name"] not in os.environ  # by the command
+    workload(machine).runs_on("eks")
 
 
-def _new_certificate(place: Machine, said: Said) -> None:
-    """What answers at that address gets a new certificate, of the same authority's file."""
-    relay = place._stack.enter_context(sockets.tls_relay(place.folder, place.cloud.sts.url))
-    place.set(AWS_ENDPOINT_URL_STS=relay)
+def _new_certificate(machine: Machine, advice: Advice) -> None:
+    """Replace the server's certificate by a new one, in the same authority's file."""
+    relay = machine._stack.enter_context(sockets.tls_relay(machine.folder, machine.cloud.sts.url))
+    machine.set(AWS_ENDPOINT_URL_STS=relay)
 
 
-def _token_endpoint(place: Machine, said: Said) -> None:
-    """Google's token endpoint for key files answers again."""
-    place.cloud.key_files.clear_faults()
+def _token_endpoint(machine: Machine, advice: Advice) -> None:
+    """Have Google's token endpoint for key files answer again."""
+    machine.cloud.key_files.clear_faults()
 
 
-def _impersonation_resolves(place: Machine, said: Said) -> None:
-    """The name of the IAM Credentials API resolves to the emulator."""
+def _impersonation_resolves(machine: Machine, advice: Advice) -> None:
+    """Have the name of the IAM Credentials API resolve to the emulator."""
     path = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
     document = json.loads(path.read_text())
     name = "service_account_impersonation_url"
     host, _, rest = document[name].removeprefix("https://").partition("/")
     assert host.startswith("iamcredentials.")
-    assert host in said.seen
-    document[name] = f"{place.cloud.iam_credentials.url}/{rest}"
+    assert host in advice.seen
+    document[name] = f"{machine.cloud.iam_credentials.url}/{rest}"
     path.write_text(json.dumps(document))
 
 
-def _clock(place: Machine, said: Said) -> None:
-    place.clouds_are(0)
+def _clock(machine: Machine, advice: Advice) -> None:
+    machine.clouds_are(0)
 
 
-def _nodes_clock(place: Machine, said: Said) -> None:
-    place.cloud.metadata.clear_faults()
+def _nodes_clock(machine: Machine, advice: Advice) -> None:
+    machine.cloud.metadata.clear_faults()
 
 
-def _no_cache(place: Machine, said: Said) -> None:
-    place.cloud.sts.clear_faults()
-    if isinstance(place, Workload):
-        place.cloud.google_sts.clear_faults()
-        place.cloud.iam_credentials.clear_faults()
+def _no_cache(machine: Machine, advice: Advice) -> None:
+    machine.cloud.sts.clear_faults()
+    if isinstance(machine, Workload):
+        machine.cloud.google_sts.clear_faults()
+        machine.cloud.iam_credentials.clear_faults()
 
 
-def _own_network(place: Machine, said: Said) -> None:
-    """A pod that is not in its node's network is answered by GKE's metadata server."""
-    place.cloud.metadata.clear_faults()
+def _own_network(machine: Machine, advice: Advice) -> None:
+    """Give the pod its own network, in which GKE's metadata server answers."""
+    machine.cloud.metadata.clear_faults()
 
 
-def _region_enabled(place: Machine, said: Said) -> None:
-    """STS is activated in the account's settings, for which a fault of the emulator stands."""
-    place.cloud.sts.clear_faults()
+def _region_enabled(machine: Machine, advice: Advice) -> None:
+    """Activate STS in the account's settings, which a fault of the emulator represents."""
+    machine.cloud.sts.clear_faults()
 
 
-def _role_updated(place: Machine, said: Said) -> None:
-    """IAM knows the changed policy in every region after a minute."""
-    place.cloud.add_role(ROLE)
+def _role_updated(machine: Machine, advice: Advice) -> None:
+    """Wait until the changed policy has reached every region."""
+    machine.cloud.add_role(ROLE)
 
 
 _VARIABLE = r"(?P<name>[A-Z][A-Z_]+)"
@@ -356,31 +354,31 @@ RULES: dict[str, tuple[str, Change]] = {
     "config/duration": (rf"set {_VARIABLE} to (?P<value>\d+) or more", _sets),
     "config/chain-duration": (
         r"use duration_seconds=(?P<value>\d+) or less",
-        lambda place, said: option(place, "--duration-seconds", said["value"]),
+        lambda machine, advice: option(machine, "--duration-seconds", advice["value"]),
     ),
     "config/google-setting": (
         r"give (?P<value>\d+) to \d+",
-        lambda place, said: option(place, "--lifetime-seconds", said["value"]),
+        lambda machine, advice: option(machine, "--lifetime-seconds", advice["value"]),
     ),
     "doctor/google-lifetime": (
         "leave lifetime_s out",
-        lambda place, said: option(place, "--lifetime-seconds", None),
+        lambda machine, advice: option(machine, "--lifetime-seconds", None),
     ),
-    "exchange/duration": ("^ask for less", _asks_for_less),
+    "exchange/duration": ("^ask for less", _requests_less),
     "hops-duration": (
         "raise the role's maximum session duration",
-        lambda place, said: place.cloud.sts.clear_faults(),
+        lambda machine, advice: machine.cloud.sts.clear_faults(),
     ),
     "doctor/config-file": (
         f"set {_VARIABLE} to another",
-        _sets_to(lambda place: place.file("another", "[default]\n")),
+        _sets_to(lambda machine: machine.file("another", "[default]\n")),
     ),
     "config/profile": (rf"look at (?P<option>--[a-z]+), {_VARIABLE}", _profile),
     "config/session-name": ("omit it", _unsets_seen),
-    "doctor/web-identity-variables": (f"set {_VARIABLE}", _sets_to(lambda place: ROLE)),
+    "doctor/web-identity-variables": (f"set {_VARIABLE}", _sets_to(lambda machine: ROLE)),
     "config/google-none": (
         f"set {_VARIABLE}",
-        _sets_to(lambda place: workload(place).provider.audience),
+        _sets_to(lambda machine: workload(machine).provider.audience),
     ),
     "config/google-audience": (r"give (?P<form>//\S+[A-Z])\.", _audience),
     "google-settings-project-id": (
@@ -389,11 +387,11 @@ RULES: dict[str, tuple[str, Change]] = {
     ),
     "config/google-service-account": (
         "give NAME@PROJECT.iam.gserviceaccount.com",
-        lambda place, said: place.set(GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT=EMAIL),
+        lambda machine, advice: machine.set(GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT=EMAIL),
     ),
     "google-settings-source": (
         "give one of (?P<source>signed-request)",
-        lambda place, said: place.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE=said["source"]),
+        lambda machine, advice: machine.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE=advice["source"]),
     ),
     "google-settings-file-executable": (
         f"set {_VARIABLE}=(?P<value>[a-z-]+) where the provider is of AWS",
@@ -401,24 +399,24 @@ RULES: dict[str, tuple[str, Change]] = {
     ),
     "google-settings-no-token-file": (
         f"set {_VARIABLE} to the path of a projected serviceAccountToken",
-        lambda place, said: (
-            workload(place).oidc_provider(),
-            place.set(
+        lambda machine, advice: (
+            workload(machine).oidc_provider(),
+            machine.set(
                 **{
-                    said["name"]: place.file(
-                        "new", place.cloud.eks_token(place.provider.audiences[0])
+                    advice["name"]: machine.file(
+                        "new", machine.cloud.eks_token(machine.provider.audiences[0])
                     )
                 }
             ),
         )[0],
     ),
     "config/google-plain-http": ("give an https:// address, or none", _google_files_address),
-    "google-aws-lambda-cleared": ("with the variables of the function", _from_another_login),
-    "doctor/container-address": (f"unset {_VARIABLE}", _cluster_starts_again),
-    "doctor/aws-keys": (f"unset {_VARIABLE}", lambda place, said: None),
+    "google-aws-lambda-cleared": ("with the variables of the function", _restores_variables),
+    "doctor/container-address": (f"unset {_VARIABLE}", _pod_is_recreated),
+    "doctor/aws-keys": (f"unset {_VARIABLE}", lambda machine, advice: None),
     "doctor/aws-long-lived-keys": (
-        "take the keys away",
-        lambda place, said: unset(place, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        "remove the keys",
+        lambda machine, advice: unset(machine, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     ),
     # Tokens.
     "exchange-forged": ("get a new token from its issuer", _new_token),
@@ -430,7 +428,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "token/malformed": ("look at what the source returns", _new_token),
     "token-empty": (
         "look at what the source returns",
-        lambda place, said: restored(place, "metadata"),
+        lambda machine, advice: restore(machine, "metadata"),
     ),
     "token/expired": ("let the source give a fresh one", _new_token),
     "token/clock": ("set the clock right", _new_token),
@@ -446,17 +444,17 @@ RULES: dict[str, tuple[str, Change]] = {
     "doctor/google-issuer-keys": (r"kubectl get --raw /openid/v1/jwks", _new_token),
     "google-exchange-signed-request-to-oidc": ("--source (?P<source>token-file)", _source),
     "google-exchange-token-to-aws": ("--source (?P<source>signed-request)", _source),
-    "doctor/google-stale": ("let what writes the token file write it anew", _no_cache),
+    "doctor/google-stale": ("have the token file written again", _no_cache),
     "place-laptop-login": ("or gcp-aws-bridge doctor (?P<option>--impersonate)", _impersonates),
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
-    "exchange-denied-outright": ("and change what is named above", _without_denial),
+    "exchange-explicit-deny": ("and change what is named above", _without_denial),
     "exchange/chained-role": (
         (
             rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
             r"and that role as AWS principal in the trust policy of (?P=target)\."
         ),
-        _hop,
+        _chained_role,
     ),
     "doctor/instance-role": (
         r"get-role --role-name (?P<role>\w+) --query Role.AssumeRolePolicyDocument",
@@ -467,10 +465,16 @@ RULES: dict[str, tuple[str, Change]] = {
     # Clocks.
     "doctor/clock": ("set the clock by NTP: sudo chronyc makestep", _clock),
     "doctor/metadata-clock": ("on the pod's node: date -u; sudo chronyc makestep", _nodes_clock),
-    "doctor/sts-clock": ("let requests pass the proxy that answers from a cache", _no_cache),
-    "doctor/google-clock": ("let requests pass the proxy that answers from a cache", _no_cache),
+    "doctor/sts-clock": (
+        "exclude these requests from the proxy that answers from a cache",
+        _no_cache,
+    ),
+    "doctor/google-clock": (
+        "exclude these requests from the proxy that answers from a cache",
+        _no_cache,
+    ),
     # The network.
-    "doctor/host-network": ("take hostNetwork: true out of the pod", _own_network),
+    "doctor/host-network": ("remove hostNetwork: true from the pod", _own_network),
     "doctor/metadata-blocked": (f"allow egress to {_METADATA}/32 port 80", _opens_metadata),
     "doctor/metadata-closed": (_SERVER, _restarts_metadata),
     "token/metadata-not-ready": (
@@ -480,14 +484,14 @@ RULES: dict[str, tuple[str, Change]] = {
     "token/metadata-refused": (_SERVER, _restarts_metadata),
     "doctor/metadata-cut": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "doctor/metadata-forwarded": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
-    "token/not-google": (f"take what answers out of the way of {_METADATA}", _opens_metadata),
+    "token/not-google": (f"keep the server that answers away from {_METADATA}", _opens_metadata),
     "doctor/new-pod": ("try again in half a minute", _waits_for_a_new_pod),
     **dict.fromkeys(
         ("doctor/sts-blocked", "doctor/google-blocked"),
         (r"allow egress to port 443 of \S+", _opens),
     ),
     "doctor/sts-closed": (
-        r"look at the address \(AWS_ENDPOINT_URL_STS\) and at the routes",
+        r"check the address \(AWS_ENDPOINT_URL_STS\) and the routes",
         _opens,
     ),
     **dict.fromkeys(
@@ -499,12 +503,12 @@ RULES: dict[str, tuple[str, Change]] = {
     ),
     **dict.fromkeys(
         ("doctor/sts-proxy", "doctor/google-proxy"),
-        (r"mend HTTPS_PROXY, or except (?:STS from )?it: export NO_PROXY=\S+", _opens),
+        (r"correct HTTPS_PROXY, or exclude the host from it: export NO_PROXY=\S+", _opens),
     ),
     "doctor/sts-tls": ("AWS_CA_BUNDLE|check AWS_ENDPOINT_URL_STS", _opens),
     "doctor/google-tls": ("REQUESTS_CA_BUNDLE", _opens),
     "sts-tls-expired": ("what answers there needs a new certificate", _new_certificate),
-    "doctor/google-closed": ("look at firewalls that read names in TLS, and at routes", _opens),
+    "doctor/google-closed": ("check firewalls that read host names in TLS, and routes", _opens),
     "exchange/unreachable": (r"egress rules \(port 443\).* for the STS endpoint", _waits),
     "exchange/google-unreachable": (r"check egress rules, .* for \S+, port 443", _opens),
     "exchange/garbage": ("look at AWS_ENDPOINT_URL_STS and at proxies on the way", _opens),
@@ -530,7 +534,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "config/sts-client": ("check region, AWS_ENDPOINT_URL_STS", _opens),
     "google-sts-region-of-a-zone": (
         "check region",
-        lambda place, said: place.set(AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1"),
+        lambda machine, advice: machine.set(AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1"),
     ),
     "config/sts-plain-http": ("unset AWS_ENDPOINT_URL_STS", _opens),
 }

@@ -1,4 +1,4 @@
-"""Real sockets on loopback that are in the way, each in one way of its own."""
+"""Servers on loopback that misbehave, each in one way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unit.servers import Server, answer
 
 @contextlib.contextmanager
 def closed() -> Iterator[str]:
-    """Refuses connections, and is nobody else's meanwhile."""
+    """Yield an address that refuses connections, reserved until the block ends."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield _address(bound)
@@ -31,7 +31,7 @@ def closed() -> Iterator[str]:
 
 @contextlib.contextmanager
 def dropping() -> Iterator[str]:
-    """Gives a SYN no answer: its queue is full, and Linux drops what comes then."""
+    """Yield an address that does not answer a SYN: Linux drops it when the queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -45,7 +45,7 @@ def dropping() -> Iterator[str]:
 
 @contextlib.contextmanager
 def answering(reply: bytes) -> Iterator[str]:
-    """Reads a request's head, and answers with *reply*, whatever it was."""
+    """Yield an address that answers every request with *reply*."""
     with socket.create_server(("127.0.0.1", 0)) as listener, _served(listener, reply):
         yield _address(listener)
 
@@ -59,10 +59,10 @@ def tls(
     trusted: bool = False,
     reply: bytes = b"",
 ) -> Iterator[str]:
-    """HTTPS with a certificate for *host* that ends in so many days.
+    """Yield an HTTPS address that answers every request with *reply*.
 
-    Each request is answered with *reply*. With *trusted*, the authority is left in `authority.pem`
-    for AWS_CA_BUNDLE; the certificate is its own authority.
+    Its certificate is for *host*, expires in *days*, and is its own authority. With *trusted*, the
+    authority is written to `authority.pem`, for AWS_CA_BUNDLE.
     """
     context = server_context(folder, [host], days=days, trusted=trusted)
     with (
@@ -93,7 +93,7 @@ def server_context(
 
 @contextlib.contextmanager
 def tls_relay(folder: Path, url: str) -> Iterator[str]:
-    """HTTPS with a valid certificate, whose authority is in `authority.pem`, before *url*."""
+    """Yield an HTTPS address that forwards to *url*; its authority is in `authority.pem`."""
     context = server_context(folder, ["127.0.0.1"], trusted=True)
     target = urlsplit(url)
 
@@ -122,20 +122,20 @@ def tls_relay(folder: Path, url: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def waiting_for_each_other(count: int) -> Iterator[tuple[list[Server], threading.Barrier]]:
-    """Servers that say no to their first request once each of them has one.
+    """Yield servers that answer their first request once each of them has one, and the barrier.
 
-    One that waits in vain breaks the barrier after ten seconds, and answers all the same.
+    The barrier breaks after ten seconds; then the servers answer as well.
     """
     barrier = threading.Barrier(count)
-    no = answer(status=404, flavor=None)
+    not_found = answer(status=404, flavor=None)
 
     def meet(connection: socket.socket) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
             barrier.wait(10)
-        connection.sendall(no)
+        connection.sendall(not_found)
 
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Server(meet, no)) for _ in range(count)], barrier
+        yield [stack.enter_context(Server(meet, not_found)) for _ in range(count)], barrier
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey, hosts: list[str], days: int) -> x509.Certificate:
@@ -192,7 +192,7 @@ def _served(
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    """Read and return all of it: closing a socket with unread data resets the connection."""
+    """Read the whole request: closing a socket with unread data resets the connection."""
     seen = b""
     while more := connection.recv(65536):
         seen += more

@@ -1,4 +1,4 @@
-"""The directories of both chains, and the tables that they make in the documentation."""
+"""The cases of both directions, and their tables in the documentation."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .workload import Workload
 PAGE = Path(__file__).parents[2] / "docs/reference/doctor.md"
 _TO_AWS = (
     ("settings", "The settings"),
-    ("place", "Where this runs"),
+    ("place", "The platform"),
     ("metadata", "The metadata server"),
-    ("sts", "The way to STS"),
+    ("sts", "The connection to STS"),
     ("clock", "The clocks"),
     ("account", "The service account"),
     ("token", "The ID token"),
     ("exchange", "The exchange"),
-    ("hops", "Further roles"),
-    ("identity", "Who AWS says we are"),
+    ("hops", "Chained roles"),
+    ("identity", "The identity that AWS reports"),
 )
 _TO_GOOGLE = (
     ("settings", "The settings"),
-    ("sts", "The way to AWS's STS"),
-    ("google", "The way to Google"),
-    ("iam", "The way to the IAM Credentials API"),
+    ("sts", "The connection to AWS's STS"),
+    ("google", "The connection to Google"),
+    ("iam", "The connection to the IAM Credentials API"),
     ("clock", "The clocks"),
     ("aws", "The AWS identity"),
     ("token", "The subject token"),
@@ -38,28 +38,28 @@ _TO_GOOGLE = (
 
 
 class Direction(NamedTuple):
-    """One of the two chains.
+    """One of the two directions.
 
     Attributes:
-        cases: The folder of its directories.
-        links: Their names' first words, and the headings of the table.
-        options: What the command line must have.
-        place: Where they go wrong: made of emulator, patch, folder and stack.
+        cases: The folder with its cases.
+        checks: The first words of their names, and the headings of the table.
+        options: Options of the command line.
+        machine: The type of a working set-up, made of emulator, patch, folder and stack.
     """
 
     cases: Path
-    links: tuple[tuple[str, str], ...]
+    checks: tuple[tuple[str, str], ...]
     options: tuple[str, ...]
-    place: type[Machine]
+    machine: type[Machine]
 
     @property
     def begin(self) -> str:
-        """What stands before its table."""
+        """The line before its table."""
         return f"<!-- table of {self.cases.name}: python -m tests.doctor -->"
 
     @property
     def end(self) -> str:
-        """What stands behind it."""
+        """The line after its table."""
         return f"<!-- end of the table of {self.cases.name} -->"
 
 
@@ -73,30 +73,30 @@ DIRECTIONS = (
 
 
 class Case(NamedTuple):
-    """One directory.
+    """A faulty set-up, from one directory.
 
     Attributes:
-        direction: The chain that it is of.
-        name: LINK-what.
-        title: What is wrong, in a line.
-        words: And in some more.
-        told: Breaks a place so.
-        named: The id of the cause that must be named first.
-        says: What its line must hold as well.
-        waits: Something here is waited for in vain, for as long as the command waits by itself.
+        direction: Its direction.
+        name: Name of a check, and of the fault.
+        title: The fault, in one line.
+        words: The fault, in one or two sentences.
+        set_up: Puts the fault into a working set-up.
+        cause: Id of the finding that must be the cause.
+        seen: Text that the cause must contain.
+        times_out: Whether a check runs into its time-out.
     """
 
     direction: Direction
     name: str
     title: str
     words: str
-    told: Callable[[Any], None]
-    named: str
-    says: str
-    waits: bool
+    set_up: Callable[[Any], None]
+    cause: str
+    seen: str
+    times_out: bool
 
     @property
-    def link(self) -> str:
+    def check(self) -> str:
         return self.name.partition("-")[0]
 
 
@@ -108,13 +108,13 @@ def read(direction: Direction, folder: Path) -> Case:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     title = heading.removeprefix("# ")
-    waits = getattr(module, "WAITS", False)
-    said = (folder.name, title, words.strip())
-    return Case(direction, *said, module.told, module.NAMED, module.SAYS, waits)
+    times_out = getattr(module, "TIMES_OUT", False)
+    texts = (folder.name, title, words.strip())
+    return Case(direction, *texts, module.set_up, module.CAUSE, module.SEEN, times_out)
 
 
 def cases() -> list[Case]:
-    """All of them, in the order of their names."""
+    """Return all cases, in the order of their names."""
     return [
         read(direction, folder)
         for direction in DIRECTIONS
@@ -127,21 +127,21 @@ def _lines(direction: Direction) -> Iterator[str]:
     from . import fixing
 
     all_of_them = [case for case in cases() if case.direction is direction]
-    for link, heading in direction.links:
-        found = [case for case in all_of_them if case.link == link]
+    for check, heading in direction.checks:
+        found = [case for case in all_of_them if case.check == check]
         if found:
             yield from ("", f"### {heading}", "")
-            yield from ("| what is wrong | named first | fix |", "|---|---|---|")
+            yield from ("| fault | cause in the report | fix |", "|---|---|---|")
         for case in found:
             words, fix = " ".join(case.words.split()), fixing.reason(case) and "not applied"
-            yield f"| **{case.title}.** {words} | `{case.named}` | {fix or 'applied'} |"
+            yield f"| **{case.title}.** {words} | `{case.cause}` | {fix or 'applied'} |"
 
 
 def _counted() -> Iterator[str]:
-    """How many causes are named first, and how many fixes were applied in a test."""
+    """Yield how many causes are right, and how many fixes are applied in a test."""
     from . import fixing
 
-    yield "| direction | set-ups | right cause first | fix applied, next diagnosis well |"
+    yield "| direction | faulty set-ups | right cause | fix applied, no fault afterwards |"
     yield "|---|---|---|---|"
     for direction in DIRECTIONS:
         found = [case for case in cases() if case.direction is direction]
@@ -152,7 +152,7 @@ def _counted() -> Iterator[str]:
     yield ""
     made = len(ids - {*fixing.NOT_APPLIED})
     yield f"There are {len(ids)} ids of findings and [errors](errors.md). For {made} of them, a"
-    yield "test makes the change that the fix names, and the next attempt succeeds. The others:"
+    yield "test makes the change that the fix describes, and the next attempt succeeds. The others:"
     yield ""
     for why in dict.fromkeys(fixing.NOT_APPLIED.values()):
         same = sorted(one for one, reason in fixing.NOT_APPLIED.items() if reason == why)
@@ -160,13 +160,13 @@ def _counted() -> Iterator[str]:
 
 
 def ids_of(page: str) -> set[str]:
-    """Return the ids that a page of the reference has a section for."""
+    """Return the ids with a section on a page of the reference."""
     text = (PAGE.parent / page).read_text(encoding="utf-8")
     return set(re.findall(r"^### ([a-z]+/[a-z0-9-]+)$", text, re.MULTILINE))
 
 
 def page_with_tables(page: str) -> str:
-    """*page* with the tables of today between their marks."""
+    """Return *page* with current tables between their marks."""
     for direction in DIRECTIONS:
         before, begin, rest = page.partition(direction.begin)
         _, end, after = rest.partition(direction.end)

@@ -1,4 +1,4 @@
-"""The report and the command around it: what is printed, to whom, and with which status."""
+"""The report, the order of the checks, and the command: output, progress, exit status."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.cli import doctor, main
-from gcp_aws_bridge.doctor import Finding, Report, chain, diagnose, machine
-from gcp_aws_bridge.doctor.context import bounded
+from gcp_aws_bridge.doctor import CHECKS, Finding, Report, diagnose, machine
+from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.identity import link_commands
 from gcp_aws_bridge.doctor.machine import KubernetesAccount
 from gcp_aws_bridge.doctor.metadata import Probe, printable
@@ -48,7 +48,7 @@ def pod(
         yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)  # type: ignore[misc]
 
 
-# -- which finding is the cause ----------------------------------------------------------------
+# -- the cause ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,27 @@ def pod(
         ),
     ],
 )
-def test_the_cause_is_the_first_broken_link_or_what_explains_it(
+def test_cause_is_the_first_failure_or_the_warning_that_explains_it(
     findings: list[Finding], cause: Finding | None
 ) -> None:
     assert cause == Report(findings).cause
 
 
-def test_every_link_needs_only_earlier_ones() -> None:
-    names = [link.name for link in chain.LINKS]
-    for place, link in enumerate(chain.LINKS):
-        assert set(link.needs) <= set(names[:place])
+def test_every_check_needs_only_earlier_ones() -> None:
+    names = [check.name for check in CHECKS]
+    for index, check in enumerate(CHECKS):
+        assert set(check.needs) <= set(names[:index])
 
 
-# -- all well ----------------------------------------------------------------------------------
+# -- success ------------------------------------------------------------------------------------
 
 
-def test_all_well_is_status_0_and_costs_few_requests(
+def test_success_is_status_0_and_takes_few_requests(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == main(["doctor"])
     first, *_ = capsys.readouterr().out.splitlines()
-    assert "Every step works." == first
+    assert "All well: every step works." == first
     assert [None, None, None] == [
         finding.id or None
         for finding in diagnose({"arn": ROLE}, botocore.session.Session()).findings[:3]
@@ -95,7 +95,7 @@ def test_all_well_is_status_0_and_costs_few_requests(
     assert 12 == len(pod.cloud.metadata.requests)  # six each
 
 
-def test_further_roles_are_walked_and_named(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
+def test_chained_roles_are_assumed_and_named(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     pod.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [statement]})
     pod.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
@@ -105,7 +105,7 @@ def test_further_roles_are_walked_and_named(pod: Pod, capsys: pytest.CaptureFixt
     assert "AWS says: arn:aws:sts::210987654321:assumed-role/target/" in out
 
 
-def test_the_client_id_that_is_named_for_googles_own_provider_is_taken(pod: Pod) -> None:
+def test_client_id_in_the_fix_for_a_google_provider_is_accepted(pod: Pod) -> None:
     google = "https://accounts.google.com"
     pod.cloud.add_oidc_provider(google, client_ids=("another",))
     cause = diagnose({"arn": ROLE}, botocore.session.Session()).cause
@@ -117,43 +117,41 @@ def test_the_client_id_that_is_named_for_googles_own_provider_is_taken(pod: Pod)
     assert diagnose({"arn": ROLE}, botocore.session.Session()).cause is None
 
 
-def test_a_token_that_no_policy_can_name_gets_no_policy(
+def test_no_policy_is_printed_for_a_token_that_no_policy_can_name(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     provider = pod.cloud.add_oidc_provider(PROVIDER)
     pod.id_token(provider.mint(aud=["sts.amazonaws.com", "another"]))
     assert 1 == main(["doctor", *pod.arguments])
     out = capsys.readouterr().out
-    assert "Cause: AWS refuses the token, which no trust policy can name: " in out
+    assert "Cause: AWS denies the token, which no trust policy can name: " in out
     assert "update-assume-role-policy" not in out
 
 
-def test_a_new_pod_that_answers_in_time_is_well(
-    pod: Pod, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_new_pod_that_answers_in_time_passes(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     pod.cloud.metadata.inject(Fault.status(503), Fault.reset())
     assert 0 == main(["doctor"])
-    assert "at try 3 (a new pod's needs a moment)" in capsys.readouterr().out
+    assert "at attempt 3 (usual in a new pod)" in capsys.readouterr().out
 
 
-def test_settings_say_where_each_was_found(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
+def test_source_of_each_setting_is_reported(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
     pod.aws_config("[default]\ngcp_role_session_name = nightly\n")
     pod.set(GCP_OAUTH_AUD="sts.amazonaws.com")
     assert 0 == main(["doctor", "--duration-seconds", "900"])
     settings = capsys.readouterr().out.splitlines()[2]
-    for told in (
+    for text in (
         f'arn "{ROLE}" from GCP_AWS_BRIDGE_ROLE_ARN',
         'audience "sts.amazonaws.com" from GCP_OAUTH_AUD',
         'role_session_name "nightly" from profile key gcp_role_session_name',
         'duration_seconds "900" from the command line',
     ):
-        assert told in settings
+        assert text in settings
 
 
-# -- what is skipped ---------------------------------------------------------------------------
+# -- skipped checks -----------------------------------------------------------------------------
 
 
-def test_what_needs_a_broken_link_is_skipped_and_the_rest_is_looked_at(
+def test_checks_that_need_a_failed_check_are_skipped_and_others_run(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.metadata_at(pod.closed())
@@ -173,24 +171,26 @@ def test_what_needs_a_broken_link_is_skipped_and_the_rest_is_looked_at(
     } == states
 
 
-def test_whoever_waits_is_told_each_link_before_it_is_looked_at(pod: Pod) -> None:
+def test_progress_has_each_check_that_runs(pod: Pod) -> None:
     pod.cloud.unlink()
-    told: list[str] = []
-    diagnose({"arn": ROLE}, botocore.session.Session(), looking_at=told.append)
-    assert ["settings", "place", "metadata", "sts", "clock", "account"] == told
+    names: list[str] = []
+    diagnose({"arn": ROLE}, botocore.session.Session(), progress=names.append)
+    assert ["settings", "place", "metadata", "sts", "clock", "account"] == names
 
 
-def test_with_no_cloud_at_all_it_says_so(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
-    pod.elsewhere()
+def test_machine_outside_any_cloud_is_reported(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pod.leaves_google_cloud()
     pod.unset("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ENDPOINT_URL_STS")
     assert 1 == main(["doctor"])
     out = capsys.readouterr().out
     assert out.startswith("Cause: No role is configured")
-    assert "place     no cloud of Google's" in out
+    assert "place     not Google Cloud, as far as" in out
     assert "BROKEN   metadata  There is no metadata server here" in out
 
 
-def test_the_metadata_server_is_not_blamed_where_the_token_comes_from_a_file(
+def test_metadata_server_is_not_blamed_if_the_token_comes_from_a_file(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.metadata_at(pod.closed())
@@ -216,7 +216,7 @@ def test_type_of_the_credentials_file_is_named(
     assert f'azp="{pod.cloud.service_account.unique_id}"' in out
 
 
-def test_the_nodes_account_is_a_warning_where_the_role_trusts_it(
+def test_nodes_account_is_a_warning_if_the_role_trusts_it(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.nodes_account()
@@ -237,13 +237,13 @@ def test_the_nodes_account_is_a_warning_where_the_role_trusts_it(
         },
     )
     assert 0 == main(["doctor"])
-    assert capsys.readouterr().out.startswith("Every step works, but: ")
+    assert capsys.readouterr().out.startswith("All steps work, but: ")
 
 
-# -- the command -------------------------------------------------------------------------------
+# -- the command --------------------------------------------------------------------------------
 
 
-def test_text_has_the_cause_first_then_every_link() -> None:
+def test_text_has_the_cause_and_then_every_finding() -> None:
     assert [
         "Cause: The node's. [doctor/node-pool]",
         "  Wanted: The pod's.",
@@ -256,7 +256,7 @@ def test_text_has_the_cause_first_then_every_link() -> None:
     ] == list(doctor.lines(Report([OK, NODE, DENIED]), colour=False))
 
 
-def test_what_is_broken_besides_has_its_fix_below() -> None:
+def test_further_warning_has_its_fix_in_the_list() -> None:
     assert [
         "warning  settings  Keys are set.",
         "                   Wanted: None.",
@@ -266,13 +266,13 @@ def test_what_is_broken_besides_has_its_fix_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "lines"),
     [
         (
             60,
             [
-                "ok       place     GKE, project demo, and all that can be",
-                "                   said of it.",
+                "ok       place     GKE, project demo, and a long description",
+                "                   here.",
                 "BROKEN   exchange  as above.",
             ],
         ),
@@ -280,36 +280,36 @@ def test_what_is_broken_besides_has_its_fix_below() -> None:
             40,
             [
                 "ok       place     GKE, project demo,",
-                "  and all that can be said of it.",
+                "  and a long description here.",
                 "BROKEN   exchange  as above.",
             ],
         ),
     ],
 )
-def test_sentences_are_broken_where_the_terminal_ends(columns: int, said: list[str]) -> None:
-    long = Finding("place", "ok", "GKE, project demo, and all that can be said of it.")
-    assert said == list(doctor.lines(Report([long, DENIED]), colour=False, columns=columns))[-3:]
+def test_sentences_are_wrapped_at_the_width_of_the_terminal(columns: int, lines: list[str]) -> None:
+    long = Finding("place", "ok", "GKE, project demo, and a long description here.")
+    assert lines == list(doctor.lines(Report([long, DENIED]), colour=False, columns=columns))[-3:]
 
 
-def test_a_trust_policy_is_not_broken_and_a_wish_is() -> None:
-    wish = Finding("token", "broken", "None.", "A linked account, or the cluster's issuer.", id="x")
+def test_trust_policy_is_not_wrapped_and_a_sentence_is() -> None:
+    sentence = Finding(
+        "token", "broken", "None.", "A linked account, or the cluster's issuer.", id="x"
+    )
     policy = Finding("exchange", "broken", "Refused.", '{"Version": "2012-10-17", "Statement": []}')
-    said = list(doctor.lines(Report([wish, policy]), colour=False, columns=40))
-    assert ["  Wanted: A linked account, or the", "          cluster's issuer."] == said[1:3]
+    lines = list(doctor.lines(Report([sentence, policy]), colour=False, columns=40))
+    assert ["  Wanted: A linked account, or the", "          cluster's issuer."] == lines[1:3]
     [wanted] = list(doctor.lines(Report([policy]), colour=False, columns=40))[1:-2]
     assert f"  Wanted: {policy.wanted}" == wanted
 
 
-def test_colour_is_for_a_terminal_alone() -> None:
+def test_colour_is_optional() -> None:
     coloured = "\n".join(doctor.lines(Report([OK, DENIED]), colour=True))
     assert "\033[1;31mCause: Refused. [x]\033[0m" in coloured
     assert "\033[32mok      \033[0m place" in coloured
 
 
 @pytest.mark.parametrize("seconds", ["0", "61", "nan", "soon", "-1"])
-def test_a_timeout_that_is_none_is_wrong_usage(
-    seconds: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_timeout_is_wrong_usage(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["doctor", f"--timeout={seconds}"])
     assert 2 == caught.value.code
@@ -321,30 +321,30 @@ def process(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a terminal of another kind")
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals")
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
-def test_a_terminal_gets_colour_unless_it_said_no(
+def test_terminal_gets_colour_unless_no_color_is_set(
     gke_pod: GkePod, monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool
 ) -> None:
     import pty
 
     gke_pod.add_role(ROLE)
     monkeypatch.setenv("NO_COLOR", no_color)
-    ours, theirs = pty.openpty()
-    with process("--role-arn", ROLE, stdout=theirs) as run:
-        os.close(theirs)
-        said = b""
-        with contextlib.suppress(OSError):  # how a terminal ends
-            while more := os.read(ours, 65536):
-                said += more
-        os.close(ours)
+    reader, terminal = pty.openpty()
+    with process("--role-arn", ROLE, stdout=terminal) as run:
+        os.close(terminal)
+        output = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while more := os.read(reader, 65536):
+                output += more
+        os.close(reader)
         assert (0, b"") == (run.wait(20), run.stderr.read() if run.stderr else b"")
-    assert coloured == (b"\033[" in said)
-    assert b"Every step works" in said
+    assert coloured == (b"\033[" in output)
+    assert b"All well" in output
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are sent otherwise there")
-def test_an_interrupt_ends_it(gke_pod: GkePod) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="no POSIX signals")
+def test_interrupt_ends_the_command(gke_pod: GkePod) -> None:
     gke_pod.cloud.metadata.inject(Fault.hang(30), times=None)
     with process("--role-arn", ROLE, "--timeout", "30", stdout=subprocess.PIPE) as run:
         while not gke_pod.cloud.metadata.requests:
@@ -353,13 +353,14 @@ def test_an_interrupt_ends_it(gke_pod: GkePod) -> None:
         assert (130, b"") == (run.wait(20), run.stdout.read() if run.stdout else b"")
 
 
-# -- names from elsewhere ----------------------------------------------------------------------
+# -- names from other machines ------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(project=st.text(max_size=60), name=st.text(min_size=1, max_size=60))
-def test_commands_hold_names_from_elsewhere_as_one_word(project: str, name: str) -> None:
-    asked = Probe("host", project=printable(project))
-    for command in link_commands(asked, KubernetesAccount("default", printable(name))):
+def test_names_from_other_machines_are_one_word_in_commands(project: str, name: str) -> None:
+    found = Probe("host", project=printable(project))
+    for command in link_commands(found, KubernetesAccount("default", printable(name))):
         assert command.isprintable()
         words = shlex.split(command)
         assert words[0] in ("kubectl", "gcloud")
@@ -369,7 +370,7 @@ def test_commands_hold_names_from_elsewhere_as_one_word(project: str, name: str)
 @pytest.mark.parametrize(
     "answer", ["[]", "null", '{"default": 7}', '{"default": {"email": 7}}', "{" * 50_000, "\xff"]
 )
-def test_a_list_of_accounts_that_is_none_breaks_nothing(
+def test_malformed_list_of_accounts_is_handled(
     pod: Pod, answer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.cloud.metadata.inject(Fault.body(answer), times=None, path="service-accounts/")
@@ -377,7 +378,7 @@ def test_a_list_of_accounts_that_is_none_breaks_nothing(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_no_escape_sequence_of_a_server_reaches_the_terminal(
+def test_escape_sequence_of_a_server_does_not_reach_the_terminal(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.cloud.metadata.inject(Fault.body("p\033[31m\x07"), times=None, path="project-id")
@@ -387,14 +388,14 @@ def test_no_escape_sequence_of_a_server_reaches_the_terminal(
     assert out.replace("\n", "").isprintable()
 
 
-# -- the machine -------------------------------------------------------------------------------
+# -- the machine --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "token",
     ["", "a.b.c", "a", "a.e30.c", "a.bnVsbA.c", "a.eyJzdWIiOiAieCJ9.c", "a.eyJzdWIiOiA3fQ.c"],
 )
-def test_a_mounted_token_that_is_none_names_nobody(
+def test_malformed_mounted_token_names_no_account(
     token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "_MOUNTED", str(tmp_path))
@@ -403,7 +404,7 @@ def test_a_mounted_token_that_is_none_names_nobody(
 
 
 @pytest.mark.parametrize("stat", ["", "1 (x", "1 (x) S 1 2", "1 (x) S " + "y " * 30])
-def test_a_proc_that_does_not_tell_gives_no_age(
+def test_malformed_proc_gives_no_age(
     stat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "_PROC", str(tmp_path))
@@ -413,7 +414,7 @@ def test_a_proc_that_does_not_tell_gives_no_age(
     assert machine.container_age_s() is None
 
 
-def test_cloud_run_and_compute_engine_are_told_apart(
+def test_cloud_run_and_compute_engine_are_distinguished(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.unset("KUBERNETES_SERVICE_HOST")
@@ -425,7 +426,7 @@ def test_cloud_run_and_compute_engine_are_told_apart(
     assert 'place     Cloud Run, project "demo-project"' in capsys.readouterr().out
 
 
-# -- waiting -----------------------------------------------------------------------------------
+# -- time-outs ----------------------------------------------------------------------------------
 
 
 def test_both_clouds_are_asked_at_the_same_time(pod: Pod) -> None:
@@ -437,26 +438,31 @@ def test_both_clouds_are_asked_at_the_same_time(pod: Pod) -> None:
     assert ("metadata", False) == (report.cause.link, barrier.broken)
 
 
-def test_what_does_not_end_is_not_waited_for() -> None:
-    go_on = threading.Event()
+def context(timeout_s: float) -> Context:
+    session = botocore.session.Session()
+    return Context(arguments={}, session=session, timeout_s=timeout_s, world=REAL)
+
+
+def test_call_that_does_not_return_is_abandoned() -> None:
+    stop = threading.Event()
     try:
         with pytest.raises(TimeoutError):
-            bounded(lambda: go_on.wait(30), 0.01, REAL)
+            context(0.01).within(lambda: stop.wait(30))
     finally:
-        go_on.set()
+        stop.set()
 
 
-def test_what_a_call_raises_is_raised() -> None:
+def test_exception_of_a_call_is_raised() -> None:
     def fail() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bounded(fail, 5, REAL)
-    assert 7 == bounded(lambda: 7, 5, REAL)
+        context(5).within(fail)
+    assert 7 == context(5).within(lambda: 7)
 
 
-def test_looking_at_a_machine_elsewhere_is_one_short_try(pod: Pod) -> None:
-    pod.elsewhere()
+def test_machine_outside_google_cloud_gets_one_short_attempt(pod: Pod) -> None:
+    pod.leaves_google_cloud()
     report = diagnose({"arn": ROLE}, botocore.session.Session())
     assert "asked once" in next(one.seen for one in report.findings if one.link == "metadata")
     assert not metadata_source.looks_like_google()

@@ -1,4 +1,4 @@
-"""Identities that SDKs take before the role, held against botocore's own chain."""
+"""Identities that SDKs find before the role, compared with botocore's own chain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gcp_aws_bridge.doctor import earlier
 OURS = "credential_process = gcp-aws-bridge credential-process --role-arn x"
 ROLE = "arn:aws:iam::123456789012:role/etl"
 KEYS = "aws_access_key_id = AKIAOLD\naws_secret_access_key = hunter2"
-# What a profile has besides -> in which file.
+# What else a profile has, and in which file.
 IDENTITIES = {
     "keys in the credentials file": (KEYS, "credentials"),
     "keys with a token": (f"{KEYS}\naws_session_token = hunter2", "credentials"),
@@ -27,7 +27,7 @@ IDENTITIES = {
     "sso": ("sso_session = s\nsso_account_id = 1\nsso_role_name = r", "config"),
     "sso, half": ("sso_account_id = 1", "config"),
     "login": ("login_session = arn:aws:iam::1:user/x", "config"),
-    "region alone": ("region = eu-west-1", "config"),
+    "region only": ("region = eu-west-1", "config"),
     "empty key": ("aws_access_key_id =\naws_secret_access_key =", "credentials"),
 }
 
@@ -51,8 +51,8 @@ def write(folder: Path, profile: str, identity: str, *, process: str) -> None:
         (folder / name).write_text("".join(lines))
 
 
-def taken_first(session: Any, own: str) -> str:
-    """The provider of botocore's that is asked before *own* and does not pass; empty for none."""
+def found_first(session: Any, own: str) -> str:
+    """Return botocore's provider that finds credentials before *own*, or fails; empty for none."""
     for provider in session.get_component("credential_provider").providers:
         if provider.METHOD == own:
             return ""
@@ -69,7 +69,7 @@ def taken_first(session: Any, own: str) -> str:
 
 
 def apply(fix: str) -> None:
-    """Do what each line says: `remove A and B from [SECTION] in FILE`, `unset NAMES`."""
+    """Apply each line: `remove A and B from [SECTION] in FILE`."""
     for line in fix.splitlines():
         words, _, path = line.rpartition(" in ")
         keys, _, section = words.removeprefix("remove ").partition(" from ")
@@ -83,21 +83,21 @@ def apply(fix: str) -> None:
 
 @pytest.mark.parametrize("profile", ["etl", "default", "with space"])
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_credential_process_is_asked_once_the_fix_is_applied(
+def test_credential_process_is_used_once_the_fix_is_applied(
     identity: str, profile: str, files: Path
 ) -> None:
     write(files, profile, identity, process=OURS)
     session = botocore.session.Session(profile=profile)
-    taken = taken_first(session, "custom-process")
+    first = found_first(session, "custom-process")
     findings = [*earlier.check(session)]
-    assert bool(taken) is bool(findings)
+    assert bool(first) is bool(findings)
     for found in findings:
         assert ("warning", "doctor/profile-first") == (found.state, found.id)
         assert "hunter2" not in f"{found}"
         assert "AKIAOLD" not in f"{found}"
         apply(found.fix)
     session = botocore.session.Session(profile=profile)
-    assert "" == taken_first(session, "custom-process")
+    assert "" == found_first(session, "custom-process")
     assert [] == [*earlier.check(session)]
 
 
@@ -106,27 +106,25 @@ def test_credential_process_is_asked_once_the_fix_is_applied(
 )
 @pytest.mark.parametrize("process", ["", "credential_process = other"])
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_endpoint_is_asked_once_the_fix_is_applied(
+def test_endpoint_is_used_once_the_fix_is_applied(
     identity: str, process: str, variable: str, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:9911/credentials")
     write(files, "default", identity, process=process)
     session = botocore.session.Session()
-    taken = taken_first(session, "container-role")
+    first = found_first(session, "container-role")
     findings = [*earlier.check(session)]
-    assert bool(taken) is bool(findings)
+    assert bool(first) is bool(findings)
     for found in findings:
         assert variable in found.seen
         apply(found.fix)
     session = botocore.session.Session()
-    assert "" == taken_first(session, "container-role")
+    assert "" == found_first(session, "container-role")
     assert [] == [*earlier.check(session)]
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_profiles_that_the_library_does_not_serve_are_left_alone(
-    identity: str, files: Path
-) -> None:
+def test_profiles_without_the_library_are_ignored(identity: str, files: Path) -> None:
     write(files, "etl", identity, process="credential_process = other")
     assert [] == [*earlier.check(botocore.session.Session(profile="etl"))]
 
@@ -134,35 +132,35 @@ def test_profiles_that_the_library_does_not_serve_are_left_alone(
 def test_web_identity_variables_come_before_credential_process(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(files, "etl", "region alone", process=OURS)
+    write(files, "etl", "region only", process=OURS)
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")
     monkeypatch.setenv("AWS_PROFILE", "etl")
     session = botocore.session.Session()
-    assert "assume-role-with-web-identity" == taken_first(session, "custom-process")
+    assert "assume-role-with-web-identity" == found_first(session, "custom-process")
     [found] = earlier.check(session)
     assert "unset AWS_WEB_IDENTITY_TOKEN_FILE" == found.fix
     monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
     session = botocore.session.Session()
-    assert "" == taken_first(session, "custom-process")
+    assert "" == found_first(session, "custom-process")
     assert [] == [*earlier.check(session)]
 
 
 def test_keys_in_the_environment_come_before_everything(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(files, "etl", "region alone", process=OURS)
+    write(files, "etl", "region only", process=OURS)
     monkeypatch.setenv("AWS_PROFILE", "etl")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOLD")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     session = botocore.session.Session()
-    assert "env" == taken_first(session, "custom-process")
+    assert "env" == found_first(session, "custom-process")
     [found] = earlier.check(session)
     assert "doctor/keys-first" == found.id
     for name in found.fix.split()[1:]:
         monkeypatch.delenv(name, raising=False)
     assert "AWS_ACCESS_KEY_ID" not in os.environ
-    assert "" == taken_first(botocore.session.Session(), "custom-process")
+    assert "" == found_first(botocore.session.Session(), "custom-process")
 
 
 @pytest.mark.parametrize("text", ["", "[profile etl\n", "\x00"])

@@ -1,4 +1,4 @@
-"""Every error that names a change: made, the next attempt succeeds; or why no test makes it."""
+"""The fix of every error lets the next attempt succeed, or has a reason why no test applies it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.server.running import Address
 
 from . import attempts, fixing
+from .environment import Attempt, Environment, command, fresh, in_file
 from .pod import ROLE
 from .table import PAGE, cases, ids_of
-from .world import Attempt, World, command, fresh, in_file
 
 SETUP = [
     *("setup", "--non-interactive", "--project=my-project", "--location=europe-west1"),
@@ -47,54 +47,56 @@ ON_EKS += ["--direct", SETUP[-2]]
 
 
 @pytest.fixture
-def world(emulator: Emulator, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(tmp_path, monkeypatch, emulator)
+def env(
+    emulator: Emulator, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Environment:
+    env = Environment(tmp_path, monkeypatch, emulator)
     emulator.add_role(ROLE)
-    world.set(**emulator.environ, AWS_CONFIG_FILE=world.file("config"))
-    return world
+    env.set(**emulator.environ, AWS_CONFIG_FILE=env.file("config"))
+    return env
 
 
-def token_file(world: World, mode: int) -> str:
-    path = Path(world.file("token", fresh(world)))
+def token_file(env: Environment, mode: int) -> str:
+    path = Path(env.file("token", fresh(env)))
     path.chmod(mode)
     return TokenFile(path)()
 
 
-def key_file(world: World, text: str | None) -> str:
-    path = world.cloud.key_file(world.folder)["GOOGLE_APPLICATION_CREDENTIALS"]
+def key_file(env: Environment, text: str | None) -> str:
+    path = env.cloud.key_file(env.folder)["GOOGLE_APPLICATION_CREDENTIALS"]
     if text is not None:
         Path(path).write_text(text)
     return GoogleCredentials(key_file=path, audience=AUDIENCE)()
 
 
-def default_credentials(world: World, text: str | None) -> str:
-    found = world.cloud.key_file(world.folder)
+def default_credentials(env: Environment, text: str | None) -> str:
+    found = env.cloud.key_file(env.folder)
     if text is not None:
         Path(found["GOOGLE_APPLICATION_CREDENTIALS"]).write_text(text)
-    world.set(**found)
+    env.set(**found)
     return GoogleCredentials(audience=AUDIENCE)()
 
 
-def no_credentials(world: World) -> str:
-    world.set(GOOGLE_APPLICATION_CREDENTIALS=str(world.folder / "nowhere.json"))
+def no_credentials(env: Environment) -> str:
+    env.set(GOOGLE_APPLICATION_CREDENTIALS=str(env.folder / "nowhere.json"))
     return GoogleCredentials(audience=AUDIENCE)()
 
 
-def without_metadata(world: World) -> None:
-    world.set(GCE_METADATA_HOST="127.0.0.1:1")
+def without_metadata(env: Environment) -> None:
+    env.set(GCE_METADATA_HOST="127.0.0.1:1")
 
 
 def config_file(text: str) -> Attempt:
-    def run(world: World) -> None:
-        world.file("config", text)
+    def run(env: Environment) -> None:
+        env.file("config", text)
         exec_command._need_nothing_in_the_way()
 
     return run
 
 
 def boto_file(text: str) -> Attempt:
-    def run(world: World) -> None:
-        world.set(BOTO_CONFIG=world.file("boto", text))
+    def run(env: Environment) -> None:
+        env.set(BOTO_CONFIG=env.file("boto", text))
         exec_command._need_nothing_in_the_way()
 
     return run
@@ -102,7 +104,7 @@ def boto_file(text: str) -> Attempt:
 
 def region(**changes: Any) -> Attempt:
     role = Role("arn:aws-iso:iam::123456789012:role/etl", **changes)
-    return lambda world: sts_region(botocore.session.Session(), role)
+    return lambda env: sts_region(botocore.session.Session(), role)
 
 
 def listening_where_another_does() -> None:
@@ -123,53 +125,53 @@ CLAIMS = {
 }
 TRUST = json.dumps(policy.build(audience="aws:1:etl", service_accounts=["1" * 21]))
 
-# Id -> what raises it, and the same with the change that its fix names.
+# Id -> an attempt that raises the error, and the same with the change that the fix describes.
 FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "config/audience": (
-        lambda world: for_audience(GoogleCredentials(audience="a"), "b"),
-        lambda world: for_audience(GoogleCredentials(), "b"),
+        lambda env: for_audience(GoogleCredentials(audience="a"), "b"),
+        lambda env: for_audience(GoogleCredentials(), "b"),
     ),
     "config/boto-config": (boto_file("[Credentials]\naws_access_key_id = x\n"), boto_file("")),
     "config/claims": (
-        lambda world: policy.evaluate(json.loads(TRUST), {"iss": 5}),
-        lambda world: policy.evaluate(json.loads(TRUST), CLAIMS),
+        lambda env: policy.evaluate(json.loads(TRUST), {"iss": 5}),
+        lambda env: policy.evaluate(json.loads(TRUST), CLAIMS),
     ),
     "config/default-profile": (
         config_file("[default]\naws_access_key_id = x\n"),
         config_file("[profile named]\naws_access_key_id = x\n"),
     ),
     "config/list": (
-        lambda world: Role(ROLE, chain="arn"),  # type: ignore[arg-type]
-        lambda world: Role(ROLE, chain=["arn:aws:iam::123456789012:role/b"]),
+        lambda env: Role(ROLE, chain="arn"),  # type: ignore[arg-type]
+        lambda env: Role(ROLE, chain=["arn:aws:iam::123456789012:role/b"]),
     ),
     "config/listen": (
-        lambda world: listening_where_another_does(),
-        lambda world: Address("127.0.0.1", 0).bound().close(),
+        lambda env: listening_where_another_does(),
+        lambda env: Address("127.0.0.1", 0).bound().close(),
     ),
     "config/path": (
-        lambda world: TokenFile(5),  # type: ignore[arg-type]
-        lambda world: TokenFile(world.folder / "token"),
+        lambda env: TokenFile(5),  # type: ignore[arg-type]
+        lambda env: TokenFile(env.folder / "token"),
     ),
     "config/pickle": (
-        lambda world: pickle.dumps(GoogleCredentials(object())),
-        lambda world: pickle.dumps(GoogleCredentials(key_file="key.json")),
+        lambda env: pickle.dumps(GoogleCredentials(object())),
+        lambda env: pickle.dumps(GoogleCredentials(key_file="key.json")),
     ),
     "config/policy": (
-        lambda world: Role(ROLE, policy="{"),
-        lambda world: Role(ROLE, policy=POLICY),
+        lambda env: Role(ROLE, policy="{"),
+        lambda env: Role(ROLE, policy=POLICY),
     ),
     "config/policy-arns": (
-        lambda world: Role(ROLE, policy_arns=["AmazonS3ReadOnlyAccess"]),
-        lambda world: Role(ROLE, policy_arns=[MANAGED]),
+        lambda env: Role(ROLE, policy_arns=["AmazonS3ReadOnlyAccess"]),
+        lambda env: Role(ROLE, policy_arns=[MANAGED]),
     ),
     "config/region": (region(), region(region_name="us-iso-east-1")),
     "config/role-and-settings": (
-        lambda world: bridge.session(Role(ROLE), duration_seconds=900),
-        lambda world: bridge.session(replace(Role(ROLE), duration_seconds=900)),
+        lambda env: bridge.session(Role(ROLE), duration_seconds=900),
+        lambda env: bridge.session(replace(Role(ROLE), duration_seconds=900)),
     ),
     "config/session": (
-        lambda world: bridge.register("session", ROLE),
-        lambda world: bridge.register(boto3.Session(), ROLE),
+        lambda env: bridge.register("session", ROLE),
+        lambda env: bridge.register(boto3.Session(), ROLE),
     ),
     "config/setup-file": (
         command(*SETUP, "--policy=FOLDER/none"),
@@ -195,8 +197,8 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         command(*ON_EKS, "--namespace=data", "--ksa=etl"),
     ),
     "config/token-source": (
-        lambda world: for_audience("token", AUDIENCE),  # type: ignore[arg-type]
-        lambda world: for_audience(lambda: "token", AUDIENCE),
+        lambda env: for_audience("token", AUDIENCE),  # type: ignore[arg-type]
+        lambda env: for_audience(lambda: "token", AUDIENCE),
     ),
     "config/input-file": (
         command("trust-policy", "lint", "FOLDER/none.json"),
@@ -207,42 +209,42 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         in_file("policy.json", TRUST, "trust-policy", "lint", "FOLDER/policy.json"),
     ),
     "config/trust-policy-value": (
-        lambda world: policy.build(audience="aws:1:etl", service_accounts=["*"]),
-        lambda world: policy.build(audience="aws:1:etl", service_accounts=["1" * 21]),
+        lambda env: policy.build(audience="aws:1:etl", service_accounts=["*"]),
+        lambda env: policy.build(audience="aws:1:etl", service_accounts=["1" * 21]),
     ),
     "config/google-default-file": (
-        lambda world: google_default(world, '{"type": "authorized_user"}'),
-        lambda world: google_default(world, None),
+        lambda env: google_default(env, '{"type": "authorized_user"}'),
+        lambda env: google_default(env, None),
     ),
     "token/file-unreadable": (
-        lambda world: TokenFile(world.folder)(),
-        lambda world: token_file(world, 0o600),
+        lambda env: TokenFile(env.folder)(),
+        lambda env: token_file(env, 0o600),
     ),
-    "token/google-none": (no_credentials, lambda world: default_credentials(world, None)),
-    "token/key-file": (lambda world: key_file(world, "{}"), lambda world: key_file(world, None)),
+    "token/google-none": (no_credentials, lambda env: default_credentials(env, None)),
+    "token/key-file": (lambda env: key_file(env, "{}"), lambda env: key_file(env, None)),
     "token/google-file": (
-        lambda world: default_credentials(world, "{"),
-        lambda world: default_credentials(world, None),
+        lambda env: default_credentials(env, "{"),
+        lambda env: default_credentials(env, None),
     ),
     "token/none": (
-        lambda world: (
-            without_metadata(world),
+        lambda env: (
+            without_metadata(env),
             DefaultSource(AUDIENCE, world=ManualWorld().world)(),
         )[1],
-        lambda world: TokenFile(world.file("token", fresh(world)))(),
+        lambda env: TokenFile(env.file("token", fresh(env)))(),
     ),
     "token/metadata-unreachable": (
-        lambda world: (without_metadata(world), bridge.MetadataServer(AUDIENCE, deadline_s=0)())[1],
-        lambda world: TokenFile(world.file("token", fresh(world)))(),
+        lambda env: (without_metadata(env), bridge.MetadataServer(AUDIENCE, deadline_s=0)())[1],
+        lambda env: TokenFile(env.file("token", fresh(env)))(),
     ),
     **attempts.FIXED,
 }
 
 
-def google_default(world: World, text: str | None) -> None:
-    folder = world.folder / "gcloud"
+def google_default(env: Environment, text: str | None) -> None:
+    folder = env.folder / "gcloud"
     folder.mkdir(exist_ok=True)
-    world.set(CLOUDSDK_CONFIG=str(folder))
+    env.set(CLOUDSDK_CONFIG=str(folder))
     path = folder / "application_default_credentials.json"
     path.unlink(missing_ok=True)
     if text is not None:
@@ -250,10 +252,10 @@ def google_default(world: World, text: str | None) -> None:
     google_exec._need_no_login_in(str(folder))
 
 
-# Another test makes the change: its file, and its name.
+# File and name of another test that applies the fix.
 _ADVICE = "google_cloud/test_advice.py"
 _APPLIED = (_ADVICE, "test_the_recommended_fix_is_applied_and_the_next_attempt_succeeds")
-_TABLE = ("doctor/test_table.py", "test_the_cause_is_named_first")
+_TABLE = ("doctor/test_table.py", "test_cause_is_reported_and_its_fix_works")
 ELSEWHERE = {
     "exchange/google-scope": _APPLIED,
     "config/google-scopes": _APPLIED,
@@ -282,28 +284,28 @@ ELSEWHERE = {
         "google_cloud/test_sources.py",
         "test_another_role_of_irsa_is_another_identity",
     ),
-    # The same command as of doctor/google-api.
+    # The same command as for doctor/google-api.
     "exchange/google-api": _TABLE,
 }
 
 
 @pytest.mark.parametrize("error_id", FIXED)
-def test_change_that_the_error_names_lets_the_next_attempt_succeed(
-    error_id: str, world: World, capsys: pytest.CaptureFixture[str]
+def test_fix_of_an_error_lets_the_next_attempt_succeed(
+    error_id: str, env: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken, fixed = FIXED[error_id]
     try:
-        broken(world)
+        broken(env)
     except AssertionError:
-        said = {re.findall(r"\[([a-z]+/[a-z0-9-]+)\]", capsys.readouterr().err)[-1]: "printed"}
+        found = {re.findall(r"\[([a-z]+/[a-z0-9-]+)\]", capsys.readouterr().err)[-1]: "printed"}
     except Exception as error:  # noqa: BLE001 - botocore's or google-auth's, from this library's
-        said = {one.error_id: one.fix for one in causes(error) if isinstance(one, BridgeError)}
+        found = {one.error_id: one.fix for one in causes(error) if isinstance(one, BridgeError)}
     else:
         raise AssertionError(f"{error_id} was not raised")
-    assert said.get(error_id), said
+    assert found.get(error_id), found
     for name in ("GCE_METADATA_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
-        world.patch.delenv(name, raising=False)
-    fixed(world)
+        env.patch.delenv(name, raising=False)
+    fixed(env)
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -316,13 +318,13 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def test_every_id_has_its_fix_applied_or_a_reason(page: str) -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
-    applied = {case.named for case in cases() if not fixing.reason(case)}
+    applied = {case.cause for case in cases() if not fixing.reason(case)}
     known = {*applied, *fixing.NOT_APPLIED, *FIXED, *ELSEWHERE}
     assert set() == ids_of(page) - known
     assert set() == {*fixing.NOT_APPLIED} & {*applied, *FIXED, *ELSEWHERE}
 
 
-def test_reasons_are_of_ids_and_cases_that_there_are() -> None:
+def test_ids_with_reasons_exist() -> None:
     if not PAGE.exists():
         pytest.skip("not in a source checkout")
     ids = ids_of("doctor.md") | ids_of("errors.md")
@@ -330,7 +332,7 @@ def test_reasons_are_of_ids_and_cases_that_there_are() -> None:
 
 
 @pytest.mark.parametrize("error_id", ELSEWHERE)
-def test_other_test_that_makes_the_change_is_there(error_id: str) -> None:
+def test_test_that_applies_the_fix_exists(error_id: str) -> None:
     file, name = ELSEWHERE[error_id]
     text = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
     assert f"def {name}(" in text

@@ -35,7 +35,7 @@ def pod(
         # The cluster's pool is another one; the role is another one.
         f"{BIND}--project=p --role=roles/iam.workloadIdentityUser --member='serviceAccount:x[a/b]'",
         f"{BIND}--project=p --role=roles/viewer --member=x",
-        # Words for the reader alone.
+        # Text for the reader only.
         "look at the network",
         "kubectl get pods",
     ],
@@ -59,12 +59,12 @@ def test_quoting_mistake_fails(fix: str, pod: Pod) -> None:
         fixing.apply(pod, "", {"id": "doctor/unknown", "fix": fix, "wanted": ""})
 
 
-WITHOUT_WHAT_IS_CHANGED = [
+INCOMPLETE = [
     # The address of the metadata server, its port, the server.
     ("doctor/metadata-blocked", "allow egress to the metadata server"),
     ("doctor/metadata-blocked", "allow egress to 169.254.169.254/32 port 443"),
     ("doctor/metadata-closed", "look at the node's pods"),
-    # Another host than the one that is asked, or none.
+    # Another host, or none.
     ("doctor/sts-blocked", "allow egress to port 443 of example.com"),
     ("doctor/sts-blocked", "allow egress to STS"),
     ("doctor/sts-silent", "let it pass the firewall or proxy: port 443 of 10.0.0.1"),
@@ -80,8 +80,8 @@ WITHOUT_WHAT_IS_CHANGED = [
 ]
 
 
-@pytest.mark.parametrize(("finding_id", "fix"), WITHOUT_WHAT_IS_CHANGED)
-def test_words_that_do_not_name_what_is_changed_fail(finding_id: str, fix: str, pod: Pod) -> None:
+@pytest.mark.parametrize(("finding_id", "fix"), INCOMPLETE)
+def test_fix_that_does_not_name_what_to_change_fails(finding_id: str, fix: str, pod: Pod) -> None:
     before, arguments = dict(os.environ), [*pod.arguments]
     finding = {"id": finding_id, "link": "sts", "seen": "", "fix": fix, "wanted": ""}
     with pytest.raises(AssertionError):

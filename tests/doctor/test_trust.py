@@ -1,4 +1,4 @@
-"""What the doctor recommends where AWS denies a token, applied: the next exchange succeeds."""
+"""The fixes for a token that AWS denies: once applied, the next exchange succeeds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pod(
 
 
 def found(pod: Pod, **arguments: Any) -> Finding | None:
-    """The cause that the doctor names, with the settings of the environment."""
+    """Return the cause that the doctor reports, with the settings of the environment."""
     registry.clear()
     source = bridge.TokenFile(pod.arguments[-1]) if pod.arguments else None
     report = diagnose(arguments, botocore.session.Session(), token_source=source, timeout_s=30)
@@ -45,7 +45,7 @@ def found(pod: Pod, **arguments: Any) -> Finding | None:
 
 
 def document_in(fix: str) -> dict[str, Any]:
-    """The policy of the command in *fix*, which has to be one command that a shell would take."""
+    """Return the policy in the only command of *fix*, parsed as a shell does."""
     [command] = [line for line in fix.splitlines() if line.startswith("aws iam update-")]
     words = shlex.split(command)
     assert ["--role-name", "etl", "--policy-document"] == words[3:6]
@@ -62,7 +62,7 @@ def token_of(pod: Pod, **claims: Any) -> IdToken:
 
 
 def admitted_by(pod: Pod, document: dict[str, Any], token: IdToken) -> dict[str, Any]:
-    """The corrected document, after the emulated STS has taken the token by it."""
+    """Return the corrected document, after the emulated STS has admitted the token with it."""
     compared = compare(document, token, "123456789012")
     assert not compared.allowed
     made = corrected(document, compared.differences, token, policy.statement_for(claims_of(token)))
@@ -112,7 +112,7 @@ def test_recommended_policy_admits_the_pod_and_keeps_the_rest(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("statements", WRONG_POLICIES.values(), ids=list(WRONG_POLICIES))
-def test_corrected_policy_of_any_kind_is_taken_by_sts(
+def test_corrected_policy_of_any_kind_is_accepted_by_sts(
     pod: Pod, statements: list[dict[str, Any]]
 ) -> None:
     document = {"Version": "2012-10-17", "Statement": statements}
@@ -123,7 +123,7 @@ def test_corrected_policy_of_any_kind_is_taken_by_sts(
 
 
 @pytest.mark.parametrize("extra", [{}, {"sub": "9" * 21}], ids=["audience alone", "and account"])
-def test_roles_own_audience_is_set_in_the_workload_and_never_replaced(
+def test_audience_of_the_role_is_set_in_the_workload_and_never_replaced(
     pod: Pod, extra: dict[str, str]
 ) -> None:
     pod.trusts(statement(**{"aud": NUMBER, "oaud": OWN, "sub": NUMBER, **extra}))
@@ -142,7 +142,7 @@ def test_roles_own_audience_is_set_in_the_workload_and_never_replaced(
     assert found(pod) is None
 
 
-def test_place_of_a_wrong_audience_is_named_and_corrected(pod: Pod) -> None:
+def test_source_of_a_wrong_audience_is_named_and_corrected(pod: Pod) -> None:
     pod.trusts(statement(aud=NUMBER, oaud=OWN, sub=NUMBER))
     pod.set(GCP_OAUTH_AUD="https://old")
     cause = found(pod)
@@ -191,10 +191,10 @@ def test_unreadable_role_has_its_checks_in_order_and_no_command_that_changes_it(
     assert 'The audience, "sts.amazonaws.com", is the default: ' in cause.seen
     assert "this setting is wrong, not the policy" in cause.seen
     order = ["aws iam get-role", "export GCP_AWS_BRIDGE_AUDIENCE=", "who should have the", "if so"]
-    places = [cause.fix.index(step) for step in order]
-    assert sorted(places) == places
+    positions = [cause.fix.index(step) for step in order]
+    assert sorted(positions) == positions
     assert "update-assume-role-policy" not in cause.fix
-    pod.set(GCP_AWS_BRIDGE_AUDIENCE=OWN)  # as its second step says
+    pod.set(GCP_AWS_BRIDGE_AUDIENCE=OWN)  # as the third step says
     assert found(pod) is None
 
 
@@ -214,7 +214,7 @@ def test_denying_statement_is_named_and_left_to_the_reader(pod: Pod) -> None:
     cause = found(pod)
     assert cause is not None
     assert ("Statement[1] (Deny)" in cause.seen, True) == (True, "update-" not in cause.fix)
-    pod.cloud.add_role(ROLE, {"Version": "2012-10-17", "Statement": [allow]})  # as it says
+    pod.cloud.add_role(ROLE, {"Version": "2012-10-17", "Statement": [allow]})  # as the fix says
     assert found(pod) is None
 
 
@@ -229,7 +229,7 @@ def test_role_that_does_not_exist_is_found_before_the_policy_is_blamed(pod: Pod)
     assert found(pod) is None
 
 
-def test_role_with_a_path_is_asked_for_as_iam_names_it(pod: Pod) -> None:
+def test_path_of_the_role_is_taken_from_iam(pod: Pod) -> None:
     arn = "arn:aws:iam::123456789012:role/team/etl"
     document = json.dumps(pod.cloud.trust_policy_for())
     iam: Any = pod.iam()
@@ -243,7 +243,7 @@ def test_role_with_a_path_is_asked_for_as_iam_names_it(pod: Pod) -> None:
     assert found(pod) is None
 
 
-def test_key_files_account_is_said_to_be_one(pod: Pod) -> None:
+def test_account_from_a_key_file_is_described_as_one(pod: Pod) -> None:
     pod.trusts(statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER))
     email = pod.cloud.service_account.email
     pod.id_token(pod.cloud.mint(azp=email, email=email))
@@ -288,7 +288,7 @@ def test_role_of_the_same_name_in_another_account_is_not_recommended(pod: Pod) -
 
 
 @pytest.mark.parametrize("audience", ["aws:123456789012:*", "aws:it's $5"])
-def test_audience_of_the_roles_own_of_any_form_is_never_replaced(pod: Pod, audience: str) -> None:
+def test_audience_of_the_role_in_any_form_is_never_replaced(pod: Pod, audience: str) -> None:
     condition = {"StringLike": {"accounts.google.com:oaud": audience}}
     pod.trusts({**statement(aud=NUMBER, sub=NUMBER), "Condition": condition})
     cause = found(pod)
@@ -301,7 +301,7 @@ def test_audience_of_the_roles_own_of_any_form_is_never_replaced(pod: Pod, audie
     assert found(pod) is None
 
 
-def test_line_break_in_the_policys_audience_is_corrected_in_the_policy(pod: Pod) -> None:
+def test_line_break_in_the_audience_of_the_policy_is_corrected_there(pod: Pod) -> None:
     pod.trusts(statement(aud=NUMBER, oaud=f"{DEFAULT}\n", sub=NUMBER))
     cause = found(pod)
     assert cause is not None

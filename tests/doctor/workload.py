@@ -1,4 +1,4 @@
-"""The workload on AWS that a case breaks: emulated clouds, environment, files, sockets."""
+"""A working workload on AWS, into which a case puts a fault: emulated clouds, files."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SERVICES = {
 
 
 class Workload(Machine):
-    """A pod of EKS with Pod Identity, where all is well, until it is told otherwise.
+    """A pod of EKS with Pod Identity, in which every step works.
 
     Attributes:
-        provider: Admits `ROLE`; `EMAIL` may be acted as by it.
-        settings: What the provider was made of.
+        provider: Admits `ROLE`, which may act as `EMAIL`.
+        settings: Arguments of the provider.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Workload(Machine):
     # AWS's side.
 
     def runs_on(self, where: str) -> None:
-        """Be there, with `ROLE`: eks, irsa, ec2, ecs, lambda, sso."""
+        """Run on eks, irsa, ec2, ecs, lambda or sso, with `ROLE`."""
         for name in self._where:
             self._patch.delenv(name, raising=False)
         cloud = self.cloud
@@ -88,7 +88,7 @@ class Workload(Machine):
         }[where](ROLE)
 
     def signs_in(self) -> None:
-        """Sign in at IAM Identity Center: its token is in the home directory then."""
+        """Sign in at IAM Identity Center, which puts its token into the home directory."""
         home = os.path.expanduser("~")
         assert home == os.environ["HOME"]
         found = self.cloud.sso_profile(ROLE, home)
@@ -99,13 +99,13 @@ class Workload(Machine):
         self.set(**{name: value for name, value in found.items() if name != "AWS_PROFILE"})
 
     def has_no_role(self) -> None:
-        """As a pod that was made before its association."""
+        """Be a pod that was created before its association."""
         for name in list(self._where):
             if name.startswith("AWS_CONTAINER"):
                 self.unset(name)
 
     def keys(self, **changes: str) -> None:
-        """The keys of a user of IAM, in the environment."""
+        """Put the keys of an IAM user into the environment."""
         key = self.cloud.add_user()
         found = {
             "AWS_ACCESS_KEY_ID": key.access_key_id,
@@ -116,12 +116,12 @@ class Workload(Machine):
     # Google's side.
 
     def google_at(self, sts: str, iam: str) -> None:
-        """Where Google's two services are."""
+        """Set the addresses of the two Google services."""
         self._patch.setattr(_federation, "_STS", f"{sts}/v1/token")
         self._patch.setattr(_federation, "_IAM", iam)
 
     def aws_provider(self, **settings: Any) -> Any:
-        """The provider, as `setup` makes it, but for *settings*; the workload's from now on."""
+        """Use a provider of AWS as `setup` creates it, with *settings* changed."""
         wanted: dict[str, Any] = {
             "attribute_mapping": OF_ROLE,
             "attribute_condition": f"assertion.arn.startsWith('{SESSION}/')",
@@ -132,7 +132,7 @@ class Workload(Machine):
         return self.provider
 
     def oidc_provider(self, issuer: str = "", **settings: Any) -> Any:
-        """One of OIDC, of the cluster; the workload's from now on, and `EMAIL` admits its pod."""
+        """Use a provider of OIDC, by default of the cluster; its pod may act as `EMAIL`."""
         issuer = issuer or self.cloud.eks_issuer_url
         self.settings = {"issuer": issuer, **settings}
         self.provider = self.cloud.add_google_provider_for_oidc(issuer, **settings)
@@ -141,12 +141,12 @@ class Workload(Machine):
         return self.provider
 
     def token_file(self, token: str | None = None) -> None:
-        """A projected token for the provider, in a file that is named."""
+        """Name a file with a projected token for the provider."""
         token = token or self.cloud.eks_token(self.provider.audiences[0])
         self.set(GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE=self.file("projected", token))
 
     def outbound(self) -> None:
-        """AWS's own token, for a provider of the account's issuer."""
+        """Use AWS's own token, with a provider of the account's issuer."""
         issuer = self.cloud.enable_outbound_federation()
         self.cloud.allow(ROLE, "sts:GetWebIdentityToken")
         self.oidc_provider(issuer)
@@ -154,11 +154,11 @@ class Workload(Machine):
         self.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="outbound")
 
     def account(self, *members: str) -> None:
-        """Let these, and no others, act as `EMAIL`."""
+        """Let these members, and no others, act as `EMAIL`."""
         self.cloud.add_google_service_account(EMAIL, members)
 
     def google_file(self, **changes: Any) -> None:
-        """A credential configuration in the place of variables."""
+        """Use a credential configuration instead of variables."""
         self.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT")
         document = self.cloud.external_account(self.provider, EMAIL)
         path = self.file("google.json", json.dumps({**document, **changes}))

@@ -224,7 +224,7 @@ spec:
     - {name: token, emptyDir: {}}
 """
 SHOWN = {
-    "doctor": ["Every step works."],
+    "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
     "migrate": ["gets credentials itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],

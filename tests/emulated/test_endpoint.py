@@ -172,7 +172,6 @@ def test_boto3_shows_the_failure(
     pod: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod.remove_role(ROLE)
-    monkeypatch.setattr("time.sleep", lambda _: None)  # botocore pauses between its three attempts
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", client.url + PATH)
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", client.authorization.token)
     with pytest.raises((CredentialRetrievalError, MetadataRetrievalError), match="exchange/denied"):

@@ -117,7 +117,7 @@ def step_functions(pod: Emulator) -> Iterator[tuple[Any, list[str]]]:
             """Write no log."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Refuses) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         session = bridge.session(ROLE, region_name=REGION)
         yield (

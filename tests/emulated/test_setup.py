@@ -9,9 +9,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shlex import quote
 
+import commands
 import pytest
 
 from gcp_aws_bridge.cli import _setup_plan, main
@@ -29,15 +31,7 @@ GKE = [
 ]
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gcp_aws_bridge", "setup", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
+run = partial(commands.run, "setup")
 
 
 # -- options ---------------------------------------------------------------------------------------
@@ -582,6 +576,8 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "ruamel").mkdir()
     (tmp_path / "ruamel/__init__.py").write_text("")
     (tmp_path / "etl.yaml").write_text(MANIFEST)
-    done = run(f"--from-pod={tmp_path / 'etl.yaml'}", PYTHONPATH=str(tmp_path))
+    command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--from-pod={tmp_path}/etl.yaml"]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ)
     assert 1 == done.returncode
     assert "pip install 'gcp-aws-bridge[setup]'" in done.stderr

@@ -53,7 +53,7 @@ def test_terminal_gets_only_what_it_can_show(
     assert coloured == bool(COLOUR.search(run.output))
     assert progress == bool(SPINNING.search(run.output))
     assert (coloured or progress) == ("\033" in run.output)
-    assert "Every step works." == text(screen(run.output, 80))[0]
+    assert "All well: every step works." == text(screen(run.output, 80))[0]
 
 
 def test_doctor_names_the_check_that_it_waits_for(gke_pod: GkePod) -> None:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 import gcp_aws_bridge as bridge
@@ -27,6 +28,8 @@ POLICY = policy.build(audience=AUDIENCE, service_accounts=[NUMBER])
 
 
 def run(*arguments: str, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+    if "-" not in arguments:
+        return commands.run("trust-policy", *arguments)
     done = subprocess.run(
         [sys.executable, "-m", "gcp_aws_bridge", "trust-policy", *arguments],
         input=stdin.encode() if isinstance(stdin, str) else stdin,

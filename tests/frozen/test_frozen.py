@@ -54,7 +54,7 @@ def test_an_exchange_is_made(run: Run, gke_pod: GkePod) -> None:
     assert (0, "") == (done.returncode, done.stderr)
     assert "AWS_ACCESS_KEY_ID=ASIA" in done.stdout
     done = run("doctor", "--role-arn", ROLE)
-    assert (0, True) == (done.returncode, "Every step works." in done.stdout)
+    assert (0, True) == (done.returncode, "All well: every step works." in done.stdout)
 
 
 def test_errors_are_said_as_elsewhere(run: Run) -> None:

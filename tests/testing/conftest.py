@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+import botocore_data
 import pytest
 
 # Of the inner pytest: what a pod might leave behind is held against what was there, after each
@@ -102,14 +105,21 @@ ACCOUNT = "publisher@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture
+def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pytest that a test starts load no plugin but `botocore_data`, which saves time."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "botocore_data")
+    monkeypatch.setenv("PYTHONPATH", str(Path(botocore_data.__file__).parent), prepend=os.pathsep)
+
+
+@pytest.fixture
 def inner(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, few_plugins: None
 ) -> Callable[..., pytest.RunResult]:
     """Run pytest on a suite, given as source, with no plugins but those that are asked for.
 
     The machine that it runs on has AWS settings of its own, and keys that must not be used.
     """
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEDEVELOPER00")

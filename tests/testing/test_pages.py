@@ -14,12 +14,10 @@ ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs/how-to/testing.md", ROOT / "README.md"
 BLOCK = r"```python\n(.*?)```"
 
-pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
-
-
-@pytest.fixture(autouse=True)
-def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+pytestmark = [
+    pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout"),
+    pytest.mark.usefixtures("few_plugins"),
+]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
@@ -46,7 +46,7 @@ DOCTOR, PROVISION, CLI = part("doctor"), part("provision"), part("cli")
 GOOGLE, EMULATOR, TESTING = part("google"), part("emulator"), part("testing")
 
 
-parsed = lru_cache(maxsize=None)(ast.parse)
+parsed = cache(ast.parse)
 
 
 def test_every_module_belongs_to_a_part() -> None:
@@ -264,17 +264,20 @@ GOOGLE_AUTH = {
 def test_a_library_is_imported_only_by_its_own_modules(library: str, modules: set[str]) -> None:
     using = set()
     for name in (*CORE, *POLICY, *GOOGLE, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
-        for node in ast.walk(parsed(SOURCES[name])):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else []
-            )
-            if any(found.split(".")[0] == library for found in names):
-                using.add(name.removeprefix(f"{NAME}."))
+        if library in libraries_of(SOURCES[name]):
+            using.add(name.removeprefix(f"{NAME}."))
     assert modules == using
+
+
+@cache
+def libraries_of(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
 
 
 # -- the clock, randomness and the environment -------------------------------------------------

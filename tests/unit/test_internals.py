@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import io
@@ -89,8 +90,12 @@ def private_names_used_by(tree: ast.AST) -> Iterator[str]:
                     yield from filter(PRIVATE.fullmatch, alias.name.split("."))
 
 
-OURS = {name for source in SOURCES.values() for name in defined_by(ast.parse(source))}
-OURS |= {part for name in SOURCES for part in name.split(".")}
+@functools.cache
+def ours() -> set[str]:
+    found = {name for source in SOURCES.values() for name in defined_by(ast.parse(source))}
+    return found | {part for name in SOURCES for part in name.split(".")}
+
+
 HELD = {
     name
     for holder in HOLDERS
@@ -99,10 +104,10 @@ HELD = {
 }
 
 
-def foreign(source: str, ours: set[str] = OURS) -> set[str]:
-    """Return private names of other libraries that *source* uses, even if *ours* has the same."""
+def foreign(source: str) -> set[str]:
+    """Return private names of other libraries that *source* uses, even if we have the same."""
     names = set(private_names_used_by(ast.parse(source))) - PYTHONS.keys()
-    return {name for name in names if name in HELD or name not in ours}
+    return {name for name in names if name in HELD or name not in ours()}
 
 
 @pytest.mark.parametrize(

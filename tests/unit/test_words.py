@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a s
 
 VENDOR = "(?:aws|boto3|botocore|eks|gke|google|google-auth|sts)"
 # What follows "of Google's" where no noun does; "one of Google's errors" is plain.
-NO_NOUN = r"(?=[.,;:()\"]|\n\n| (?:and|are|at|by|for|from|in|is|on|or|that|to|with|without)\b)"
+NO_NOUN = r"(?=[.,;:()\"]|\n\n| (?:are|at|by|for|from|in|is|on|that|to|with|without)\b)"
 # (pattern, words to use instead). "Lost", "good", "over", "way" and "link" have everyday meanings
 # too, so only the phrases that have the private meaning are listed.
 PLAIN = (
@@ -140,18 +140,19 @@ def test_text_uses_plain_words() -> None:
     assert not unused, f"delete from {EXCEPTIONS.name}: {unused}"
 
 
-# Pronouns, relative words, conjunctions and prepositions: no name of a thing begins with one.
+# Pronouns, relative words, conjunctions and prepositions, with which no name of a thing begins. A
+# property may begin with "Whether".
 NO_NAMES = re.findall(
     "[a-z]+",
     """and as at because but by during for from how if in into it its nothing of on or so such that
-    their them these they this those to what whatever when where whether which while who whom whose
-    why with without""",
+    their them these they this those to what whatever when where which while who whom whose why with
+    without""",
 )
 # What else is no verb, of the words with which a docstring may begin.
 NO_VERBS = NO_NAMES + re.findall(
     "[a-z]+",
-    """a all an another any around atomically being both done each every everything keys namespace
-    no none one plain seconds some something text the valid variables we you""",
+    """a all an another any around being both done each every everything keys namespace
+    no none one plain seconds some something text the valid variables we whether you""",
 )
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -164,7 +165,7 @@ def first_words(node: ast.AST) -> Iterator[tuple[int, bool, str]]:
             decorators = " ".join(map(ast.unparse, child.decorator_list))
             function = isinstance(child, FUNCTION) and "property" not in decorators
             if text:
-                yield child.lineno, function, text[0].strip(",:;")
+                yield child.lineno, function, text[0].strip(",.:;")
         yield from first_words(child)
 
 

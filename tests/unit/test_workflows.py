@@ -47,6 +47,20 @@ def test_workflow_runs_the_sessions_of_ci_run() -> None:
     assert {*local, *NO_TIME_HERE} == there
 
 
+def test_what_everything_ignores_runs_in_full_in_another_session() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    [options] = re.findall(r"^    session everything -- --suite=rest (.*)$", script, re.M)
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    for option in options.split():
+        folder = option.removeprefix("--ignore=")
+        [name] = [
+            re.findall(r"^def (\w+)", session, re.M)[0]
+            for session in noxfile.split("@nox.session")
+            if f'"{folder}"' in session
+        ]
+        assert re.search(rf"^    session {name}$|^    session {name} -- --ignore=", script, re.M)
+
+
 def test_the_systems_have_the_oldest_and_the_newest_python() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     promised = re.findall(r"Python :: (3\.\d+)", project)

@@ -1,12 +1,10 @@
-"""The chain of the other direction: from an AWS identity to Google's tokens.
+"""Find which step from an AWS identity to Google's tokens fails, and how to fix it.
 
-    report = diagnose({"service_account": "…"}, botocore.session.Session())
-
-The report is the same, and so are the rules of the walk: one module a link or two.
+report = diagnose({"service_account": "…"}, botocore.session.Session())
 """
 
 from __future__ import annotations
 
-from gcp_aws_bridge.doctor.google.chain import LINKS, diagnose
+from gcp_aws_bridge.doctor.google.checks import CHECKS, diagnose
 
-__all__ = ["LINKS", "diagnose"]
+__all__ = ["CHECKS", "diagnose"]

@@ -1,4 +1,4 @@
-"""The AWS identity: which of botocore's providers has it, and who that is."""
+"""Checks which botocore provider finds AWS keys, and to which principal they belong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.credentials import ContainerProvider, CredentialProvider
 from botocore.utils import ContainerMetadataFetcher
@@ -14,138 +14,141 @@ from botocore.utils import ContainerMetadataFetcher
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge.doctor import machine
-from gcp_aws_bridge.doctor.context import left
-from gcp_aws_bridge.doctor.google import aws_errors, instance
-from gcp_aws_bridge.doctor.google.context import Keys, Walk
+from gcp_aws_bridge.doctor.google import aws_errors, instance, pods
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
-# Refusals that are of who this is, and not of how it was asked.
-_OF_IDENTITY = ("exchange/google-condition", "doctor/google-binding", "doctor/google-aws-account")
+# Findings that depend on the identity, not on the request.
+_DENIED = ("exchange/google-condition", "doctor/google-binding", "doctor/google-aws-account")
 _INSTANCE = "iam-role"
-# What has no session token and no end, in the places where people leave such keys.
-_AT_REST = frozenset({"env", "shared-credentials-file", "config-file"})
+# Where long-lived keys are kept.
+_STORED = frozenset({"env", "shared-credentials-file", "config-file"})
 
 
-def check_aws(walk: Walk) -> Iterator[Finding]:
-    """Get keys as the library would, provider by provider, and ask AWS whose they are."""
-    if walk.is_file:
+class _Found(NamedTuple):
+    """Keys, and the `METHOD` of the botocore provider that found them. No token: not temporary."""
+
+    method: str
+    keys: AwsCredentials
+
+
+def check_aws(context: GoogleContext) -> Iterator[Finding]:
+    """Get keys as the library does, provider by provider, and ask AWS for their principal."""
+    if context.is_file:
         yield Finding("aws", "skipped", "Not needed: the token comes from a file.")
         return
-    found = _first(walk)
+    found = _first_keys(context)
     if isinstance(found, Finding):
         yield found
         return
-    walk.keys = found
-    # From here on, what signs has these, and no provider is asked again.
-    walk.session.set_credentials(
-        found.access_key_id, found.secret_access_key, found.session_token or None
+    # The following checks sign with these keys, so that no provider is called again.
+    context.session.set_credentials(
+        found.keys.access_key_id, found.keys.secret_access_key, found.keys.session_token or None
     )
-    yield from _who(walk, found)
+    yield from _principal(context, found)
 
 
-def _first(walk: Walk) -> Keys | Finding:
-    """The first keys of botocore's chain, or why there are none."""
-    for provider in walk.session.get_component("credential_provider").providers:
+def _first_keys(context: GoogleContext) -> _Found | Finding:
+    """Return the first keys in botocore's order of providers, or why there are none."""
+    for provider in context.session.get_component("credential_provider").providers:
         method = provider.METHOD
-        if method == _INSTANCE and not _instance_has_role(walk):
+        if method == _INSTANCE and not _instance_has_role(context):
             continue
         try:
-            found = walk.within(partial(_keys, _hurried(provider)))
+            found = context.within(partial(_load, _without_pauses(provider)))
         except TimeoutError:
-            return aws_errors.timed_out(walk, method)
-        except Exception as error:  # noqa: BLE001 - each of botocore's providers has its own
-            return aws_errors.explain(walk, method, error)
+            return aws_errors.timed_out(context, method)
+        except Exception as error:  # noqa: BLE001 - each botocore provider raises its own
+            return aws_errors.explain(context, method, error)
         if found is not None:
             return found
-    return aws_errors.none(walk)
+    return aws_errors.none(context)
 
 
-def _instance_has_role(walk: Walk) -> bool:
-    """Ask first what botocore, for all answers and none, only leaves out."""
+def _instance_has_role(context: GoogleContext) -> bool:
+    """Ask the instance first: botocore does not report why it found no keys there."""
     if instance.is_disabled():
         return False
-    walk.instance = instance.probe(walk.session, walk.world, walk.inner_timeout_s)
-    return bool(walk.instance.role)
+    limit_s = context.request_timeout_s
+    context.instance = instance.probe(context.session, context.world, limit_s)
+    return bool(context.instance.role)
 
 
-def _hurried(provider: CredentialProvider) -> CredentialProvider:
-    if isinstance(provider, ContainerProvider):  # between its three tries it sleeps a second
-        quick: Any = ContainerMetadataFetcher(sleep=lambda _: None)
-        return ContainerProvider(fetcher=quick)
+def _without_pauses(provider: CredentialProvider) -> CredentialProvider:
+    if isinstance(provider, ContainerProvider):  # it pauses a second between its three attempts
+        fetcher: Any = ContainerMetadataFetcher(sleep=lambda _: None)
+        return ContainerProvider(fetcher=fetcher)
     return provider
 
 
-def _keys(provider: CredentialProvider) -> Keys | None:
+def _load(provider: CredentialProvider) -> _Found | None:
     with wire_logs_silenced():
         credentials = provider.load()
         if credentials is None:
             return None
         frozen = credentials.get_frozen_credentials()
-    method = str(credentials.method)
-    return Keys(method, frozen.access_key, frozen.secret_key, frozen.token or "")
+    far = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)  # not known, nor used
+    keys = AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token or "", far)
+    return _Found(str(credentials.method), keys)
 
 
-def _who(walk: Walk, keys: Keys) -> Iterator[Finding]:
-    origin = aws_errors.origin(keys.method)
-    sts = walk.sts
-    if sts is None or "AWS" not in walk.clocks:
-        words = f"Keys from {origin}. Whose they are could not be asked: AWS's STS is not reached."
-        yield Finding("aws", "ok", words)
+def _principal(context: GoogleContext, found: _Found) -> Iterator[Finding]:
+    origin = aws_errors.origin(found.method)
+    seen = f"Keys from {origin}."
+    sts = context.sts
+    if sts is None or "AWS" not in context.clocks:
+        yield Finding("aws", "ok", f"{seen} Their principal is not known: STS is not reached.")
         return
-    ends = datetime.max.replace(tzinfo=timezone.utc) - timedelta(days=1)  # not told, nor used
-    asked = AwsCredentials(
-        keys.access_key_id, keys.secret_access_key, keys.session_token, expiration=ends
-    )
     try:
-        walk.caller = walk.within(lambda: sts.caller_identity(asked))
+        context.caller = context.within(lambda: sts.caller_identity(found.keys))
     except TimeoutError:
-        words = f"Keys from {origin}. AWS did not say whose within {walk.timeout_s:g} s."
-        yield Finding("aws", "note", words)
-        return
+        seen += f" AWS did not name their principal within {context.timeout_s:g} s."
+        yield Finding("aws", "note", seen)
     except ExchangeError as error:
-        yield _refused(walk, origin, error)
-        return
-    yield Finding("aws", "ok", f"{quoted(walk.caller, 2048)}, by {origin}.")
-    yield from _doubts(walk, keys)
+        yield _rejected(context, found.method, error)
+    else:
+        yield Finding("aws", "ok", f"{quoted(context.caller, 2048)}, by {origin}.")
+        yield from _warnings(context, found)
 
 
-def _refused(walk: Walk, origin: str, error: ExchangeError) -> Finding:
+def _rejected(context: GoogleContext, method: str, error: ExchangeError) -> Finding:
     found = Finding.of("aws", error)
     if error.error_id != "exchange/refused":
         return found
     return replace(
         found,
-        seen=f"AWS does not take the keys from {origin}: {error.args[0]}",
-        wanted="Keys that aws sts get-caller-identity takes.",
-        fix=aws_errors.renewal(walk, left(walk.keys).method),
+        seen=f"AWS rejects the keys from {aws_errors.origin(method)}: {error.args[0]}",
+        wanted="Keys that aws sts get-caller-identity accepts.",
+        fix=aws_errors.replacement(context, method),
         id="doctor/aws-keys",
     )
 
 
-def _doubts(walk: Walk, keys: Keys) -> Iterator[Finding]:
-    """What works, and is mostly somebody else than was meant."""
-    if keys.method in _AT_REST and not keys.session_token:
+def _warnings(context: GoogleContext, found: _Found) -> Iterator[Finding]:
+    """Warn about identities that work but are usually not the intended ones."""
+    caller = quoted(context.caller, 2048)
+    if found.method in _STORED and not found.keys.session_token:
         yield Finding(
             "aws",
             "warning",
-            f"These are keys that do not end, of {quoted(walk.caller, 2048)}, from "
-            f"{aws_errors.origin(keys.method)}: a copy of them is that user, and a provider that "
-            "admits a role does not admit a user.",
+            f"These keys do not expire. They are keys of {caller}, from "
+            f"{aws_errors.origin(found.method)}: a copy of them gives that user's access, and a "
+            "provider that admits a role does not admit a user.",
             wanted="Temporary keys of a role: EKS Pod Identity, IRSA, an instance profile, SSO.",
             fix="give the workload a role: gcp-aws-bridge setup --on eks\n"
-            "then take the keys away: aws iam delete-access-key",
+            "then remove the keys: aws iam delete-access-key",
             id="doctor/aws-long-lived-keys",
-            explains=_OF_IDENTITY,
+            explains=_DENIED,
         )
-    elif keys.method == _INSTANCE and machine.in_kubernetes():
+    elif found.method == _INSTANCE and machine.in_kubernetes():
         yield Finding(
             "aws",
             "warning",
-            f"{quoted(walk.caller, 2048)} is the role of the node, not of this pod: no Pod "
-            "Identity association and no annotation of IRSA was there when the pod was made.",
+            f"{caller} is the role of the node, not of this pod: there was no Pod Identity "
+            "association and no annotation of IRSA when the pod was created.",
             wanted="A role of the pod's own Kubernetes service account.",
-            fix=aws_errors.associate(),
+            fix=pods.associate(),
             id="doctor/aws-node-role",
-            explains=_OF_IDENTITY,
+            explains=_DENIED,
         )

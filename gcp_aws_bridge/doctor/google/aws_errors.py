@@ -1,4 +1,4 @@
-"""Why one of botocore's providers has no keys, in words of whoever set it up."""
+"""Explains why a botocore credential provider found no AWS credentials."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.google import instance, pods
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import quoted
@@ -27,10 +28,11 @@ _ORIGINS = {
     "iam-role": "the instance's metadata service",
 }
 _SIGN_IN = {"sso": "aws sso login", "login": "aws login"}
+_broken = partial(Finding, "aws", "broken")
 
 
 def origin(method: str) -> str:
-    """Where keys come from, by the name that botocore has for it."""
+    """Return where a provider's keys come from, by botocore's name for the provider."""
     if method == "container-role":
         return pods.endpoint()
     if method == "env" and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
@@ -38,63 +40,54 @@ def origin(method: str) -> str:
     return _ORIGINS.get(method, method)
 
 
-def renewal(walk: Walk, method: str) -> str:
-    """How to come by other keys."""
+def replacement(context: GoogleContext, method: str) -> str:
+    """Return how to get other keys."""
     if method in _SIGN_IN:
-        return _sign_in(walk, method)
+        return _sign_in(context, method)
     if method == "env":
         return (
             "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN, or set fresh ones\n"
             "aws sts get-caller-identity"
         )
-    return "aws sts get-caller-identity\nhave new ones made where they come from"
+    return "aws sts get-caller-identity\nget new keys from the same source"
 
 
-def associate() -> str:
-    """The commands that give a pod a role."""
-    return pods.associate()
-
-
-def explain(walk: Walk, method: str, error: Exception) -> Finding:
-    """The finding for what one of them raised."""
-    found = _EXPLAINED.get(method, _nothing)(walk, error)
+def explain(context: GoogleContext, method: str, error: Exception) -> Finding:
+    """Return the finding for an exception of the provider *method*."""
+    explanation = _EXPLANATIONS.get(method)
+    found = explanation(context, error) if explanation else None
     return found or Finding.of("aws", refused(error))
 
 
-def _nothing(walk: Walk, error: Exception) -> Finding | None:
-    return None
-
-
-def _signed_out(walk: Walk, error: Exception) -> Finding | None:
-    """A login that is over, or never was (botocore names its errors so)."""
+def _signed_out(context: GoogleContext, error: Exception) -> Finding | None:
+    """Explain a login that has expired or does not exist, by the name of the exception."""
     name = type(error).__name__
-    said = quoted(error, 300)
     if not name.startswith(("SSO", "UnauthorizedSSO", "Login", "TokenRetrieval")):
         return None
     method = "login" if name.startswith("Login") else "sso"
     return _broken(
-        f"The login of {_ORIGINS[method]} is over, or there was none: {said}.",
-        "A login that has not ended.",
-        _sign_in(walk, method),
+        f"The login of {_ORIGINS[method]} has expired, or there was none: {quoted(error, 300)}.",
+        "An unexpired login.",
+        _sign_in(context, method),
         "doctor/aws-signed-out",
     )
 
 
-def _sign_in(walk: Walk, method: str) -> str:
-    profile = walk.session.profile
+def _sign_in(context: GoogleContext, method: str) -> str:
+    profile = context.session.profile
     return f"{_SIGN_IN[method]}{f' --profile {shlex.quote(printable(profile))}' if profile else ''}"
 
 
-def _half(walk: Walk, error: Exception) -> Finding | None:
-    """Name the variables of keys of which a part is missing."""
-    return replace(Finding.of("aws", refused(error)), fix=renewal(walk, "env"))
+def _incomplete(context: GoogleContext, error: Exception) -> Finding:
+    """Name the variables, if only some of a key's variables are set."""
+    return replace(Finding.of("aws", refused(error)), fix=replacement(context, "env"))
 
 
-def _process(walk: Walk, error: Exception) -> Finding | None:
-    """Name the setting of the program that gave no keys."""
-    profile = walk.session.profile
+def _process(context: GoogleContext, error: Exception) -> Finding:
+    """Name the setting of a program that returned no keys."""
+    profile = context.session.profile
     section = "[default]" if profile in (None, "default") else f"[profile {printable(profile)}]"
-    path = os.path.expanduser(walk.session.get_config_variable("config_file"))
+    path = os.path.expanduser(context.session.get_config_variable("config_file"))
     return replace(
         Finding.of("aws", refused(error)),
         fix="run the program that credential_process names by hand, and correct it; or\n"
@@ -102,35 +95,36 @@ def _process(walk: Walk, error: Exception) -> Finding | None:
     )
 
 
-_EXPLAINED: dict[str, Callable[[Walk, Exception], Finding | None]] = {
+_EXPLANATIONS: dict[str, Callable[[GoogleContext, Exception], Finding | None]] = {
     "container-role": pods.container,
     "custom-process": _process,
-    "env": _half,
+    "env": _incomplete,
     "assume-role-with-web-identity": pods.web_identity,
     "sso": _signed_out,
     "login": _signed_out,
 }
 
 
-def timed_out(walk: Walk, method: str) -> Finding:
-    """One of them gave nothing in time."""
+def timed_out(context: GoogleContext, method: str) -> Finding:
+    """Return the finding for a provider that returned nothing in time."""
+    limit = f"within {context.timeout_s:g} s"
     if method == "container-role":
-        return pods.no_agent(f"no answer within {walk.timeout_s:g} s")
+        return pods.no_keys(f"no answer {limit}")
     return _broken(
-        f"{origin(method)} gave no keys within {walk.timeout_s:g} s.",
-        f"Keys within {walk.timeout_s:g} s.",
+        f"There were no keys from {origin(method)} {limit}.",
+        f"Keys {limit}.",
         "time aws sts get-caller-identity\nwhere that is slow, gcp-aws-bridge doctor --timeout 10\n"
-        "where it hangs, look at egress to port 443 of AWS, and at a credential_process",
+        "where it hangs, check egress to port 443 of AWS, and the program of credential_process",
         "doctor/aws-timeout",
     )
 
 
-def none(walk: Walk) -> Finding:
-    """None of them has anything: what this machine would have, where it were set up."""
+def none(context: GoogleContext) -> Finding:
+    """Return the finding if no provider has keys: what this platform would have if set up."""
     seen = "botocore finds no AWS credentials: not in the environment, not in a profile"
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         return _broken(
-            f"{seen}, though this is Lambda: something has cleared its variables.",
+            f"{seen}, though this is Lambda: its variables were removed.",
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as Lambda sets them.",
             "start this process with the variables of the function: without env -i, and with "
             "env= in a subprocess that has them",
@@ -138,69 +132,71 @@ def none(walk: Walk) -> Finding:
         )
     if machine.in_kubernetes():
         return _broken(
-            f"{seen}. This pod has no role: no Pod Identity association and no annotation of IRSA "
-            "was there when it was made.",
+            f"{seen}. This pod has no role: there was no Pod Identity association and no "
+            "annotation of IRSA when it was created.",
             "A role for the pod's Kubernetes service account.",
-            associate(),
+            pods.associate(),
             "doctor/aws-pod-without-role",
         )
-    return _on_instance(walk, seen) or _broken(
-        f"{seen}, and no cloud of AWS's is here.",
+    return _on_instance(context, seen) or _broken(
+        f"{seen}, and this is not a platform of AWS.",
         "An AWS identity.",
         "aws configure list-profiles\naws sso login --profile NAME\nexport AWS_PROFILE=NAME",
         "token/aws-none",
     )
 
 
-def _on_instance(walk: Walk, seen: str) -> Finding | None:
-    asked = walk.instance
-    if asked is None:
-        if not instance.is_ec2():
-            return None
+def _on_instance(context: GoogleContext, seen: str) -> Finding | None:
+    found = context.instance
+    if found is None:
+        return _metadata_disabled(seen) if instance.is_ec2() else None
+    instance_id = shlex.quote(found.instance_id or "INSTANCE")
+    options = f"aws ec2 modify-instance-metadata-options --instance-id {instance_id} "
+    if found.role:
         return _broken(
-            f"{seen}, and AWS_EC2_METADATA_DISABLED keeps botocore from asking the instance.",
-            "The instance's role, asked of its metadata service.",
-            "unset AWS_EC2_METADATA_DISABLED",
-            "doctor/instance-disabled",
-        )
-    name = shlex.quote(asked.number or "INSTANCE")
-    options = f"aws ec2 modify-instance-metadata-options --instance-id {name} "
-    if asked.role:
-        return _broken(
-            f"The instance has the role {quoted(asked.role)}, and EC2 gives no keys of it: the "
-            "role's trust policy does not admit ec2.amazonaws.com, or the role is gone.",
+            f"The instance has the role {quoted(found.role)}, and EC2 returns no keys for it: the "
+            "role's trust policy does not admit ec2.amazonaws.com, or the role was deleted.",
             "A role that trusts EC2.",
-            f"aws iam get-role --role-name {shlex.quote(asked.role)} "
+            f"aws iam get-role --role-name {shlex.quote(found.role)} "
             "--query Role.AssumeRolePolicyDocument",
             "doctor/instance-role",
         )
-    if asked.status in (200, 404):
+    if found.status in (200, 404):
         return _broken(
-            f"{seen}, and the instance {asked.number} has no role: no instance profile.",
+            f"{seen}, and the instance {found.instance_id} has no role: no instance profile.",
             "An instance profile with the workload's role.",
-            f"aws ec2 associate-iam-instance-profile --instance-id {name} "
+            f"aws ec2 associate-iam-instance-profile --instance-id {instance_id} "
             "--iam-instance-profile Name=PROFILE",
             "doctor/instance-without-role",
         )
-    if asked.status:
+    service = f"the instance's metadata service at {found.host}"
+    if found.status:
         return _broken(
-            f"{seen}, and the instance's metadata service at {asked.host} answers HTTP "
-            f"{asked.status}: it is switched off, or something else answers.",
+            f"{seen}, and {service} answers HTTP {found.status}: it is disabled, or another "
+            "server answers.",
             "The instance's metadata service, version 2.",
             f"{options}--http-endpoint enabled",
             "doctor/instance-refuses",
         )
+    return _hop_limit(f"{seen}, and {service}", found.failure, options)
+
+
+def _metadata_disabled(seen: str) -> Finding:
+    return _broken(
+        f"{seen}, and AWS_EC2_METADATA_DISABLED keeps botocore from asking the instance.",
+        "The instance's role, from its metadata service.",
+        "unset AWS_EC2_METADATA_DISABLED",
+        "doctor/instance-disabled",
+    )
+
+
+def _hop_limit(service: str, failure: str, options: str) -> Finding | None:
     if not instance.is_ec2():
         return None
     return _broken(
-        f"{seen}, and the instance's metadata service at {asked.host} does not answer "
-        f"({asked.failure}): its answers go one hop only, which does not reach a container, or "
-        "something drops them.",
+        f"{service} does not answer ({failure}): its hop limit is 1, so that answers do not reach "
+        "a container, or its packets are dropped.",
         "A hop limit of 2, or a container with the network of its host.",
         f"{options}--http-put-response-hop-limit 2",
         "doctor/instance-hop-limit",
     )
-
-
-def _broken(seen: str, wanted: str, fix: str, finding_id: str) -> Finding:
-    return Finding("aws", "broken", seen, wanted=wanted, fix=fix, id=finding_id)

@@ -1,11 +1,10 @@
-"""What a walk to Google's tokens leaves from link to link."""
+"""State of a diagnosis from an AWS identity to Google's tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gcp_aws_bridge._cache.values import SecretValue
-from gcp_aws_bridge.doctor.context import Way
+from gcp_aws_bridge.doctor.context import Context
 from gcp_aws_bridge.doctor.google.instance import Instance
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._federation import Federation
@@ -13,41 +12,14 @@ from gcp_aws_bridge.google._oidc_token import OidcToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken, SubjectTokenSource
 
 
-class Keys(SecretValue):
-    """AWS keys, and by which of botocore's providers (its `METHOD`) they came. `repr` shows none.
-
-    `session_token` is empty for keys that do not end.
-    """
-
-    __slots__ = ("access_key_id", "method", "secret_access_key", "session_token")
-
-    method: str
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-    def __init__(
-        self, method: str, access_key_id: str, secret_access_key: str, session_token: str
-    ) -> None:
-        self._set(
-            method=method,
-            access_key_id=access_key_id,
-            secret_access_key=secret_access_key,
-            session_token=session_token,
-        )
-
-    def __repr__(self) -> str:
-        return f"<Keys of {self.method}>"
-
-
 @dataclass(kw_only=True)
-class Walk(Way):
-    """One from an AWS identity to Google.
+class GoogleContext(Context):
+    """State of a diagnosis from an AWS identity to Google's tokens.
 
     Args:
         arguments: `audience`, `service_account`, `source`, `lifetime_s`, as for
             `google.credentials`.
-        is_own: A profile or region was named: of the environment, only what a session reads.
+        is_own: Whether a profile or region was named, so that the session decides the identity.
     """
 
     is_own: bool = False
@@ -55,13 +27,12 @@ class Walk(Way):
     source: SubjectTokenSource | None = None
     region: str = ""
     instance: Instance | None = None
-    keys: Keys | None = None
     caller: str = ""
     subject: SubjectToken | None = None
     federated: GoogleToken | None = None
-    made: GoogleToken | None = None
+    impersonated: GoogleToken | None = None
 
     @property
     def is_file(self) -> bool:
-        """The subject token is one that something else made: AWS is not asked."""
+        """Whether the subject token is read from a file, so that AWS is not called."""
         return isinstance(self.source, OidcToken)

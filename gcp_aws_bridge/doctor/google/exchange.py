@@ -1,86 +1,75 @@
-"""The exchange, the service account, and what there is in the end."""
+"""Checks the exchange, the service account's token, and how Google names the result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import TypeVar
 
-from gcp_aws_bridge.doctor.context import left
-from gcp_aws_bridge.doctor.google import errors
+from gcp_aws_bridge.doctor.context import required, until
+from gcp_aws_bridge.doctor.google import account_errors, errors
 from gcp_aws_bridge.doctor.google.commands import member
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.google.context import GoogleContext
+from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
 from gcp_aws_bridge.google._transport import Transport
 
-_T = TypeVar("_T")
 _SCOPES = (CLOUD_PLATFORM,)
 
 
-def check_exchange(walk: Walk) -> Iterator[Finding]:
-    """Trade the subject token for one of Google's."""
-    federation, subject = left(walk.federation), left(walk.subject)
+def check_exchange(context: GoogleContext) -> Iterator[Finding]:
+    """Exchange the subject token for a federated token."""
+    federation, subject = required(context.federation), required(context.subject)
 
-    def ask(transport: Transport) -> GoogleToken:
+    def exchange(transport: Transport) -> GoogleToken:
         return _exchange.federated(
-            lambda audience: subject, federation, _SCOPES, transport, walk.world.clock
+            lambda audience: subject, federation, _SCOPES, transport, context.world.clock
         )
 
     try:
-        walk.federated = _asked(walk, ask)
+        context.federated = _call(context, exchange)
     except ExchangeError as error:
-        yield errors.exchange(walk, error)
+        yield errors.explain(context, error)
     else:
-        yield Finding("exchange", "ok", f"Google takes it, {_until(walk.federated.expiration)}.")
+        expiration = until(context.federated.expiration)
+        yield Finding("exchange", "ok", f"Google accepts it, {expiration}.")
 
 
-def check_account(walk: Walk) -> Iterator[Finding]:
-    """Have the service account's token made."""
-    federation, bearer = left(walk.federation), left(walk.federated)
+def check_account(context: GoogleContext) -> Iterator[Finding]:
+    """Get an access token of the service account."""
+    federation, bearer = required(context.federation), required(context.federated)
     if federation.service_account is None:
-        yield Finding("account", "skipped", "None: the federated identity is used as it is.")
+        yield Finding("account", "skipped", "None: the federated identity itself is used.")
         return
 
-    def ask(transport: Transport) -> GoogleToken:
+    def impersonate(transport: Transport) -> GoogleToken:
         return _exchange.access_token(
-            bearer.token, federation, _SCOPES, transport, walk.world.clock
+            bearer.token, federation, _SCOPES, transport, context.world.clock
         )
 
     try:
-        walk.made = _asked(walk, ask)
+        context.impersonated = _call(context, impersonate)
     except ExchangeError as error:
-        yield errors.account(walk, error)
+        yield account_errors.explain(context, error)
     else:
-        until = _until(walk.made.expiration)
-        yield Finding("account", "ok", f"{federation.service_account}, {until}.")
+        expiration = until(context.impersonated.expiration)
+        yield Finding("account", "ok", f"{federation.service_account}, {expiration}.")
 
 
-def check_identity(walk: Walk) -> Iterator[Finding]:
-    """Who this is to Google then, as its policies name it."""
-    account = left(walk.federation).service_account
-    who = f"serviceAccount:{account}" if account else member(walk)
-    ends = left(walk.made or walk.federated).expiration
-    minutes = (ends - walk.world.clock()).total_seconds() / 60
-    yield Finding("identity", "ok", f"Google's policies name it {who}; {minutes:.0f} minutes left.")
+def check_identity(context: GoogleContext) -> Iterator[Finding]:
+    """Name the identity as Google's policies do."""
+    account = required(context.federation).service_account
+    name = f"serviceAccount:{account}" if account else member(context)
+    expiration = required(context.impersonated or context.federated).expiration
+    minutes = (expiration - context.world.clock()).total_seconds() / 60
+    yield Finding(
+        "identity", "ok", f"Google's policies name it {name}; {minutes:.0f} minutes left."
+    )
 
 
-def _asked(walk: Walk, call: Callable[[Transport], _T]) -> _T:
-    with Transport(timeout_s=walk.inner_timeout_s) as transport:
-        try:
-            return walk.within(lambda: call(transport))
-        except TimeoutError:
-            raise ExchangeError(
-                f"Google gave no whole answer within {walk.timeout_s:g} s.",
-                fix="where it is slow, gcp-aws-bridge doctor --timeout 10\n"
-                "where it hangs, let it pass the firewall or proxy: port 443 of "
-                f"{host_of(left(walk.federation).sts_url)}",
-                error_id="doctor/google-silent",
-            ) from None
-
-
-def _until(expiration: datetime) -> str:
-    return f"until {expiration:%Y-%m-%d %H:%M:%S} UTC"
+def _call(context: GoogleContext, call: Callable[[Transport], GoogleToken]) -> GoogleToken:
+    url = required(context.federation).sts_url
+    late = late_error("Google", url, context, "doctor/google-silent")
+    with Transport(timeout_s=context.request_timeout_s) as transport:
+        return context.within(lambda: call(transport), late)

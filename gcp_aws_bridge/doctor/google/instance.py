@@ -1,4 +1,4 @@
-"""What can be learned of EC2's instance metadata service, without its keys.
+"""What EC2's instance metadata service answers, without its keys.
 
 See: EC2 user guide, "Use the Instance Metadata Service to access instance metadata": version 2.
 """
@@ -22,17 +22,17 @@ _TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 
 
 class Instance(NamedTuple):
-    """What came of asking. `failure` says why there was no answer, `status` is the last one's."""
+    """Answers of the instance metadata service. Without any, *status* is 0."""
 
     host: str
     status: int = 0
     failure: str = ""
     role: str = ""
-    number: str = ""
+    instance_id: str = ""
 
 
 def is_ec2() -> bool:
-    """Whether the firmware names Amazon EC2 (EC2 user guide, "Detect whether a host is EC2")."""
+    """Return whether the firmware names EC2 (EC2 user guide, "Detect whether a host is EC2")."""
     try:
         with open(_VENDOR, encoding="utf-8", errors="replace") as file:
             return file.read(256).startswith("Amazon EC2")
@@ -41,7 +41,7 @@ def is_ec2() -> bool:
 
 
 def is_disabled() -> bool:
-    """Whether botocore was told not to ask."""
+    """Return whether the environment keeps botocore from calling the service."""
     return os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
 
 
@@ -51,20 +51,20 @@ def probe(session: Session, world: World, timeout_s: float) -> Instance:
     host = urlsplit(endpoint).netloc if endpoint else _ADDRESS
     stop = world.monotonic() + timeout_s
 
-    def ask(path: str, headers: dict[str, str], method: str = "GET") -> http.Answer:
+    def get(path: str, headers: dict[str, str], method: str = "GET") -> http.Answer:
         left_s = max(0.05, stop - world.monotonic())
         return http.get(
             host, path, headers, timeout_s=left_s, monotonic=world.monotonic, method=method
         )
 
     try:
-        token = ask("/latest/api/token", _TTL, "PUT")
+        token = get("/latest/api/token", _TTL, "PUT")
         if token.status != 200:
             return Instance(host, token.status)
-        shown = {"X-aws-ec2-metadata-token": token.body}
-        roles = ask(_ROLES, shown)
-        number = ask("/latest/meta-data/instance-id", shown)
+        headers = {"X-aws-ec2-metadata-token": token.body}
+        roles = get(_ROLES, headers)
+        instance_id = get("/latest/meta-data/instance-id", headers)
     except (http.Unreachable, http.InvalidHost) as error:
-        return Instance(host, failure=str(error) or "that is no host")
+        return Instance(host, failure=str(error) or "not a host")
     role = printable(roles.body.split("\n")[0]) if roles.status == 200 else ""
-    return Instance(host, roles.status, role=role, number=printable(number.body)[:32])
+    return Instance(host, roles.status, role=role, instance_id=printable(instance_id.body)[:32])

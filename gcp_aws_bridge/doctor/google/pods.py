@@ -1,4 +1,4 @@
-"""The two ways of a pod to a role, EKS Pod Identity and IRSA, and ECS's: why there are no keys.
+"""Explains why EKS Pod Identity, IRSA or ECS gave no keys.
 
 Sources: EKS user guide, "Troubleshoot IAM" and "Learn how EKS Pod Identity grants pods access";
 EKS Auth API reference; AWS SDKs and Tools reference, "Container credential provider"; STS API
@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+from functools import partial
 
 import botocore.exceptions
 
@@ -18,8 +19,8 @@ from gcp_aws_bridge import policy
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.doctor import machine
-from gcp_aws_bridge.doctor.context import named
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.context import claims_text
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
@@ -34,10 +35,12 @@ _AGENT_FIX = (
     "in a network policy, allow egress to 169.254.170.23/32 port 80"
 )
 _ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
+_RECREATE = "kubectl delete pod POD   # it will be recreated"
+_broken = partial(Finding, "aws", "broken")
 
 
 def endpoint() -> str:
-    """Who gives a container its keys."""
+    """Return the name of the service that gives this container its keys."""
     if os.environ.get(_TOKEN_FILE):
         return "EKS Pod Identity"
     if os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
@@ -46,7 +49,7 @@ def endpoint() -> str:
 
 
 def associate() -> str:
-    """The commands that give the pod a role."""
+    """Return the commands that give the pod a role."""
     namespace, name = machine.kubernetes_account() or ("NAMESPACE", "KSA")
     return (
         "aws eks create-pod-identity-association --cluster-name CLUSTER "
@@ -57,40 +60,37 @@ def associate() -> str:
     )
 
 
-def container(walk: Walk, error: Exception) -> Finding | None:
-    """Of the endpoint beside a container."""
-    said = str(error)
-    if isinstance(error, OSError) or "legal header value" in said:
-        return _pod_token(f"cannot be used ({getattr(error, 'strerror', None) or said})")
+def container(context: GoogleContext, error: Exception) -> Finding | None:
+    """Explain an error of the container credentials endpoint."""
+    message = str(error)
+    if isinstance(error, OSError) or "legal header value" in message:
+        return _pod_token(f"cannot be used ({getattr(error, 'strerror', None) or message})")
     if isinstance(error, ValueError):
         return _broken(
-            f"{_FULL_URI} is {quoted(os.environ.get(_FULL_URI))}, where botocore sends no token: "
-            "plain HTTP goes to this machine and to ECS's and EKS's own addresses alone.",
+            f"{_FULL_URI} is {quoted(os.environ.get(_FULL_URI))}, to which botocore sends no "
+            "token: it uses plain HTTP only to this machine and to ECS's and EKS's own addresses.",
             "An address on loopback, 169.254.170.2 or 169.254.170.23; or HTTPS.",
-            f"env | grep AWS_CONTAINER\nunset {_FULL_URI}, or mend it",
+            f"env | grep AWS_CONTAINER\nunset {_FULL_URI}, or correct it",
             "doctor/container-address",
         )
-    for sign, finding_id, seen, wanted, fix in _OF_AGENT:
-        if os.environ.get(_TOKEN_FILE) and re.search(sign, said):
-            return _broken(f"{seen}: {quoted(said, 300)}.", wanted, fix, finding_id)
-    return no_agent(said)
+    for sign, finding_id, seen, wanted, fix in _AGENT_ERRORS:
+        if os.environ.get(_TOKEN_FILE) and re.search(sign, message):
+            return _broken(f"{seen}: {quoted(message, 300)}.", wanted, fix, finding_id)
+    return no_keys(message)
 
 
-_OF_AGENT = (
+_AGENT_ERRORS = (
     (
         "ExpiredToken|InvalidToken|InvalidRequest",
         "doctor/pod-identity-token",
-        f"EKS Pod Identity does not take the token in the file that {_TOKEN_FILE} names",
-        "A projected token for pods.eks.amazonaws.com, which the kubelet renews.",
-        (
-            "kubectl delete pod POD, so that it is made anew\n"
-            "kubectl get pod POD -o yaml, and look at its projected volumes"
-        ),
+        f"EKS Pod Identity rejects the token in the file that {_TOKEN_FILE} names",
+        "A projected token for pods.eks.amazonaws.com, which the kubelet refreshes.",
+        f"{_RECREATE}\nkubectl get pod POD -o yaml, and look at its projected volumes",
     ),
     (
         "No EKS Pod Identity association|ResourceNotFound",
         "doctor/pod-identity-association",
-        "EKS has no Pod Identity association for this pod's service account any more",
+        "EKS no longer has a Pod Identity association for this pod's service account",
         "An association with the workload's role.",
         (
             "aws eks list-pod-identity-associations --cluster-name CLUSTER\n"
@@ -111,17 +111,17 @@ _OF_AGENT = (
         ),
         (
             "add that statement: aws iam update-assume-role-policy --role-name ROLE "
-            "--policy-document file://trust.json\ngcp-aws-bridge setup --on eks writes it whole"
+            "--policy-document file://trust.json\ngcp-aws-bridge setup --on eks writes all of it"
         ),
     ),
 )
 
 
-def no_agent(said: str) -> Finding:
-    """Of an endpoint that does not answer, or not with keys."""
+def no_keys(message: str) -> Finding:
+    """Return the finding for an endpoint that does not answer, or not with keys."""
     if not os.environ.get(_TOKEN_FILE):
         return _broken(
-            f"{endpoint()} gives no keys: {quoted(said, 300)}.",
+            f"There are no keys from {endpoint()}: {quoted(message, 300)}.",
             "Keys of the task's role.",
             "env | grep AWS_CONTAINER\n"
             f"{_FULL_URI} and AWS_CONTAINER_CREDENTIALS_RELATIVE_URI belong to one task: do not "
@@ -133,7 +133,7 @@ def no_agent(said: str) -> Finding:
         )
     return _broken(
         f"The EKS Pod Identity agent at {quoted(os.environ.get(_FULL_URI))} gives no keys: "
-        f"{quoted(said, 300)}.",
+        f"{quoted(message, 300)}.",
         "The agent, on each node.",
         _AGENT_FIX,
         "doctor/pod-identity-agent",
@@ -144,50 +144,50 @@ def _pod_token(problem: str) -> Finding:
     return _broken(
         f"The file {quoted(os.environ.get(_TOKEN_FILE))} that {_TOKEN_FILE} names {problem}.",
         "The projected token of EKS Pod Identity, at that path and readable.",
-        f"ls -l {shlex.quote(os.environ.get(_TOKEN_FILE, ''))}\nkubectl delete pod POD, so that "
-        "it is made anew; give the container a fsGroup or user that may read it",
+        f"ls -l {shlex.quote(os.environ.get(_TOKEN_FILE, ''))}\n{_RECREATE}\n"
+        "give the container a fsGroup or user that may read the file",
         "doctor/pod-identity-token",
     )
 
 
-def web_identity(walk: Walk, error: Exception) -> Finding | None:
-    """Of AssumeRoleWithWebIdentity with the file of IRSA."""
+def web_identity(context: GoogleContext, error: Exception) -> Finding | None:
+    """Explain an error of AssumeRoleWithWebIdentity with IRSA's token file."""
     path = os.environ.get(_WEB_TOKEN)
-    if not path:  # by a profile: botocore's own words say which
+    if not path:  # set in a profile, which botocore's error names
         return None
     origin = f"The file {quoted(path)} that {_WEB_TOKEN} names"
     try:
         token = id_token.parse(TokenFile(path)(), origin=origin)
     except BridgeError as problem:
         return _web_token(str(problem.args[0]))
-    if token.expiration <= walk.world.clock():
-        return _web_token(f"{origin} has a token that ended at {token.expiration:%H:%M:%S} UTC.")
+    if token.expiration <= context.world.clock():
+        return _web_token(f"{origin} has a token that expired at {token.expiration:%H:%M:%S} UTC.")
     if _STS not in token.audience:
         return _web_token(
             f"{origin} has a token for {quoted(', '.join(token.audience))}, not for {_STS}."
         )
     if not isinstance(error, botocore.exceptions.ClientError):
         return None
-    return _refused(token, error)
+    return _denied(token, error)
 
 
 def _web_token(seen: str) -> Finding:
     return _broken(
         seen,
-        f"The projected token of IRSA, for {_STS}, which the kubelet renews.",
+        f"The projected token of IRSA, for {_STS}, which the kubelet refreshes.",
         f"kubectl get serviceaccount KSA -o yaml, and look at its annotations\nls -l ${_WEB_TOKEN}"
-        "\nkubectl delete pod POD, so that it is made anew",
+        f"\n{_RECREATE}",
         "doctor/irsa-token",
     )
 
 
-def _refused(token: id_token.IdToken, error: botocore.exceptions.ClientError) -> Finding | None:
-    said = error.response.get("Error", {})
-    code, arn = said.get("Code"), os.environ.get("AWS_ROLE_ARN", "")
+def _denied(token: id_token.IdToken, error: botocore.exceptions.ClientError) -> Finding | None:
+    answer = error.response.get("Error", {})
+    code, arn = answer.get("Code"), os.environ.get("AWS_ROLE_ARN", "")
     if code == "InvalidIdentityToken":
         return _broken(
-            f"AWS does not know who signs this pod's token ({quoted(token.issuer)}): "
-            f"{quoted(said.get('Message'), 300)}.",
+            f"AWS does not know the issuer of this pod's token ({quoted(token.issuer)}): "
+            f"{quoted(answer.get('Message'), 300)}.",
             f"An IAM OIDC provider for the cluster's issuer, with the client id {_STS}.",
             f"aws iam create-open-id-connect-provider --url {shlex.quote(printable(token.issuer))} "
             f"--client-id-list {_STS}",
@@ -206,15 +206,11 @@ def _refused(token: id_token.IdToken, error: botocore.exceptions.ClientError) ->
     name = shlex.quote(printable(arn.rpartition("/")[2]))
     return _broken(
         f"The trust policy of {quoted(arn, 2048)} does not admit this pod's token, or there is no "
-        f"such role: AWS says the same of both. The token has {named(token)}.",
+        f"such role: AWS's answer is the same for both. The token has {claims_text(token)}.",
         wanted,
         f"aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument\n"
-        "if this is who should have the role (it replaces the whole policy: keep the rest of it):\n"
+        "if this pod should have the role (this replaces the whole policy: keep the rest of it):\n"
         f"aws iam update-assume-role-policy --role-name {name} "
         f"--policy-document {shlex.quote(wanted)}",
         "doctor/irsa-trust",
     )
-
-
-def _broken(seen: str, wanted: str, fix: str, finding_id: str) -> Finding:
-    return Finding("aws", "broken", seen, wanted=wanted, fix=fix, id=finding_id)

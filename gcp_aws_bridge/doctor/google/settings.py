@@ -1,4 +1,4 @@
-"""The first link: which provider and service account, what is shown to Google, and whence."""
+"""Checks the settings: provider, service account and subject token, and where each was found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.settings import require_readable
 from gcp_aws_bridge.exceptions import quoted
@@ -21,56 +21,52 @@ _VARIABLES = {
     "audience": "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE",
     "service_account": "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT",
 }
-_KINDS = {
+_SUBJECT_TOKENS = {
     SignedRequest: "a signed GetCallerIdentity request",
     OutboundToken: "a token that AWS signs (sts:GetWebIdentityToken)",
 }
 
 
-def check(walk: Walk) -> Iterator[Finding]:
-    """Find the provider.
+def check(context: GoogleContext) -> Iterator[Finding]:
+    """Read the settings of the provider.
 
     Raises:
-        ConfigError: None, or a malformed setting.
+        ConfigError: There is no provider, or a setting is malformed.
     """
-    given = {name: walk.arguments.get(name) for name in ("audience", "service_account")}
-    walk.federation, document = configured(**given, lifetime_s=walk.arguments.get("lifetime_s"))
-    session = walk.session if walk.is_own else None
-    walk.source, why = chosen(walk.arguments.get("source"), session, walk.federation, document)
-    if not walk.is_file:
-        require_readable(walk.session)
-    yield Finding("settings", "ok", f"{_told(walk, document)}; {_shown(walk)}, since {why}.")
+    options = context.arguments
+    context.federation, document = configured(
+        **{name: options.get(name) for name in (*_VARIABLES, "lifetime_s")}
+    )
+    session = context.session if context.is_own else None
+    context.source, reason = chosen(options.get("source"), session, context.federation, document)
+    if not context.is_file:
+        require_readable(context.session)
+    subject_token = _SUBJECT_TOKENS.get(type(context.source), "the token in a file")
+    summary = "; ".join(_summary(context, name) for name in _VARIABLES)
+    yield Finding("settings", "ok", f"{summary}; Google is sent {subject_token}, since {reason}.")
     if not document:
-        yield from _other_file(walk)
+        yield from _other_file(context)
 
 
-def region_of(walk: Walk) -> str:
-    """Whose STS is asked, as the library chooses it."""
-    return AwsIdentity(walk.session if walk.is_own else None).region()
+def region_of(context: GoogleContext) -> str:
+    """Return the region whose STS is called, as the library chooses it."""
+    return AwsIdentity(context.session if context.is_own else None).region()
 
 
-def _told(walk: Walk, document: object) -> str:
-    told = []
-    for name, variable in _VARIABLES.items():
-        value = getattr(walk.federation, name)
-        place = (
-            "the command line"
-            if walk.arguments.get(name)
-            else variable
-            if os.environ.get(variable)
-            else f"the file that {_FILE} names"
-        )
-        words = name.replace("_", " ")
-        told.append(f"{words} {quoted(value)} from {place}" if value else f"no {words}")
-    return "; ".join(told)
+def _summary(context: GoogleContext, name: str) -> str:
+    words, value = name.replace("_", " "), getattr(context.federation, name)
+    if not value:
+        return f"no {words}"
+    source = f"the file that {_FILE} names"
+    if context.arguments.get(name):
+        source = "the command line"
+    elif os.environ.get(_VARIABLES[name]):
+        source = _VARIABLES[name]
+    return f"{words} {quoted(value)} from {source}"
 
 
-def _shown(walk: Walk) -> str:
-    return f"Google is shown {_KINDS.get(type(walk.source), 'the token in a file')}"
-
-
-def _other_file(walk: Walk) -> Iterator[Finding]:
-    """What every client that is given no credentials takes instead."""
+def _other_file(context: GoogleContext) -> Iterator[Finding]:
+    """Warn about a file that clients without credentials use instead."""
     path = os.environ.get(_FILE)
     if not path:
         return
@@ -80,14 +76,14 @@ def _other_file(walk: Walk) -> Iterator[Finding]:
         kind, audience = found.get("type"), found.get("audience")
     except (OSError, ValueError, AttributeError, RecursionError):
         kind = audience = None
-    if walk.federation and audience == walk.federation.audience:
+    if context.federation and audience == context.federation.audience:
         return
-    what = f"a file of type {quoted(kind)}" if kind else "no file of credentials"
+    what = f"a file of type {quoted(kind)}" if kind else "a file without credentials"
     yield Finding(
         "settings",
         "warning",
-        f"{_FILE} names {what}, which is another identity than this: clients that are given no "
-        "credentials, gcloud's libraries in other languages among them, take it.",
+        f"{_FILE} names {what}, which is another identity than this: clients without credentials "
+        "of their own use it, and so do Google's libraries in other languages.",
         wanted="One identity, from one place.",
         fix=f"unset {_FILE}",
         id="doctor/google-key-file",

@@ -1,4 +1,4 @@
-"""The subject token: made, or read, and whether it is worth showing to Google."""
+"""Checks the subject token before it is sent to Google."""
 
 from __future__ import annotations
 
@@ -9,90 +9,84 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gcp_aws_bridge._tokens import id_token
-from gcp_aws_bridge.doctor.context import left, named
-from gcp_aws_bridge.doctor.google.context import Walk
+from gcp_aws_bridge.doctor.context import required, summary_of
+from gcp_aws_bridge.doctor.google.context import GoogleContext
+from gcp_aws_bridge.doctor.network import late_fix
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.doctor.sts import host_of
 from gcp_aws_bridge.exceptions import TokenError, quoted
 from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest
 
-_ORIGIN = "The token file"
 
-
-def check_token(walk: Walk) -> Iterator[Finding]:
-    """Have the token that Google is to be shown.
+def check_token(context: GoogleContext) -> Iterator[Finding]:
+    """Make or read the subject token.
 
     Raises:
-        BridgeError: There is none, or it is of no use.
+        BridgeError: There is no subject token, or Google would reject it.
     """
-    source = left(walk.source)
+    source = required(context.source)
     if isinstance(source, OfAws):
-        source = replace(source, session=walk.session)
+        source = replace(source, session=context.session)
+    origin = "The token file" if context.is_file else "AWS's outbound identity federation"
+    late = TokenError(
+        f"{origin} returned nothing within {context.timeout_s:g} s.",
+        fix="time aws sts get-caller-identity\n"
+        + late_fix(context.sts.url if context.sts else "STS"),
+        error_id="doctor/subject-timeout",
+    )
     try:
-        walk.subject = walk.within(lambda: source(left(walk.federation).audience))
-    except TimeoutError:
-        raise TokenError(
-            f"{_name(walk)} gave nothing within {walk.timeout_s:g} s.",
-            fix="time aws sts get-caller-identity\n"
-            "where that is slow, gcp-aws-bridge doctor --timeout 10; where it hangs, let it pass "
-            f"the firewall or proxy: port 443 of {host_of(walk.sts.url) if walk.sts else 'STS'}",
-            error_id="doctor/subject-timeout",
-        ) from None
+        audience = required(context.federation).audience
+        context.subject = context.within(lambda: source(audience), late)
     except TokenError as error:
-        yield _outbound(walk, Finding.of("token", error))
+        if error is late:
+            raise
+        yield _with_policy(context, Finding.of("token", error))
         return
     if isinstance(source, SignedRequest):
-        seen = f"GetCallerIdentity, signed for {walk.region}. Google is to send it to AWS."
+        seen = f"GetCallerIdentity, signed for {context.region}. Google will send it to AWS."
         yield Finding("token", "ok", seen)
         return
-    walk.token = token = id_token.parse(walk.subject.value, origin=_name(walk))
-    yield from _judged(walk, token)
+    context.token = id_token.parse(context.subject.value, origin=origin)
+    yield from _judged(context, context.token, origin)
 
 
-def _name(walk: Walk) -> str:
-    return _ORIGIN if walk.is_file else "AWS's outbound identity federation"
-
-
-def _judged(walk: Walk, token: id_token.IdToken) -> Iterator[Finding]:
-    now = walk.world.clock()
-    # Whatever audience it has: the provider may name it. The clocks and the end count.
-    id_token.check(token, audience=token.audience[0], now=now, origin=_name(walk))
-    left_s = (token.expiration - now).total_seconds()
-    seen = f"iss={quoted(token.issuer)}, {named(token)}; {left_s / 60:.0f} minutes left."
-    yield Finding("token", "ok", seen)
-    federation = left(walk.federation)
+def _judged(context: GoogleContext, token: id_token.IdToken, origin: str) -> Iterator[Finding]:
+    now = context.world.clock()
+    # With the token's own audience, which the provider may allow: times are checked.
+    id_token.check(token, audience=token.audience[0], now=now, origin=origin)
+    yield Finding("token", "ok", summary_of(token, now))
+    federation = required(context.federation)
     if {federation.audience, federation.pool_audience}.isdisjoint(token.audience):
         yield Finding(
             "token",
             "warning",
-            f"The token is for {quoted(', '.join(token.audience))}, not for this provider: that "
-            "is good only where the provider allows that audience.",
+            f"The token is for {quoted(', '.join(token.audience))}, not for this provider: Google "
+            "accepts it only if the provider allows that audience.",
             wanted=f"A token for {federation.pool_audience}.",
-            fix=_other_audience(walk),
+            fix=_right_audience(context),
             id="doctor/subject-audience",
             explains=("doctor/google-audience",),
         )
 
 
-def _other_audience(walk: Walk) -> str:
-    if not walk.is_file:
+def _right_audience(context: GoogleContext) -> str:
+    if not context.is_file:
         return 'OutboundToken() without audience=, or allow the other: see "exchange"'
-    audience = left(walk.federation).pool_audience
-    unset = "unset GCP_AWS_BRIDGE_GOOGLE_SOURCE" * bool(
-        os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-        and not os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE")
-    )
-    project = f"project a serviceAccountToken with audience: {shlex.quote(audience)}"
-    return "\n".join(
-        filter(None, (project, "gcp-aws-bridge setup --on eks-issuer writes it", unset))
-    )
+    audience = required(context.federation).pool_audience
+    lines = [
+        f"project a serviceAccountToken with audience: {shlex.quote(audience)}",
+        "gcp-aws-bridge setup --on eks-issuer writes it",
+    ]
+    is_irsa = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+    if is_irsa and not os.environ.get("GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE"):
+        lines.append("unset GCP_AWS_BRIDGE_GOOGLE_SOURCE")
+    return "\n".join(lines)
 
 
-def _outbound(walk: Walk, found: Finding) -> Finding:
-    """With the policy that it takes, for this provider and no other."""
+def _with_policy(context: GoogleContext, found: Finding) -> Finding:
+    """Add the policy that allows tokens for this provider only, if AWS denied one."""
     if found.id != "token/outbound-denied":
         return found
-    audience = left(walk.federation).audience
+    audience = required(context.federation).audience
     statement = {
         "Effect": "Allow",
         "Action": "sts:GetWebIdentityToken",
@@ -105,7 +99,7 @@ def _outbound(walk: Walk, found: Finding) -> Finding:
         },
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = walk.caller.split("/")[1] if ":assumed-role/" in walk.caller else "ROLE"
+    role = context.caller.split("/")[1] if ":assumed-role/" in context.caller else "ROLE"
     return replace(
         found,
         wanted=document,

@@ -22,7 +22,6 @@ from gcp_aws_bridge._cache.policy import POLICY, Memory
 from gcp_aws_bridge._cache.values import SecretValue
 from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge._tokens.id_token import IdToken
-from gcp_aws_bridge.doctor.google.context import Keys
 from gcp_aws_bridge.google._exchange import GoogleToken
 from gcp_aws_bridge.google._subject_tokens import SubjectToken
 from gcp_aws_bridge.server import asgi
@@ -38,7 +37,6 @@ VALUES: list[SecretValue] = [
     http.Answer(200, {"x": SECRET}, SECRET),
     asgi.Request("GET", "/", {b"authorization": SECRET.encode()}, SECRET.encode()),
     asgi.Answer(200, SECRET.encode()),
-    Keys("env", "AKIAEXAMPLE", SECRET, SECRET),
     _View(CREDENTIALS, FrozenCredentials("ASIAEXAMPLE", SECRET, SECRET)),
 ]
 HOLDERS = [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from suite import examples
 
 from gcp_aws_bridge.provision.migrate import Migration, migrate
 from gcp_aws_bridge.provision.recipe import AwsConfig, Setting, script
@@ -327,7 +328,7 @@ def nodes(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(data=st.data())
 def test_objects_of_another_structure_are_ignored(data: st.DataObject) -> None:
     documents = [*recipe(), *loaded(GTOKEN), *loaded(ANNOTATED)]

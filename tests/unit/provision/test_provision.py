@@ -14,6 +14,7 @@ import botocore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from suite import examples
 from tools import (
     BASH,
     NASTY,
@@ -266,7 +267,7 @@ def test_suffix_of_a_valid_name_is_rejected(name: str, end: str) -> None:
 HARMLESS = set(string.ascii_letters + string.digits + "_+=,.@/:~-")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(name=st.sampled_from(sorted(RULES)), value=st.text())
 def test_any_text_is_rejected_or_harmless(name: str, value: str) -> None:
     try:
@@ -360,7 +361,7 @@ def test_a_value_arrives_in_terraform_as_it_is(tmp_path: Path) -> None:
     assert values == json.loads(b64decode(done.stdout.strip().strip('"'))), done.stderr
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(value=st.from_regex(RULES["audience"].pattern, fullmatch=True))
 def test_a_value_arrives_in_yaml_as_it_is(value: str) -> None:
     try:

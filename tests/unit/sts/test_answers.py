@@ -23,14 +23,14 @@ from gcp_aws_bridge._sts.errors import refused_token
 from gcp_aws_bridge._sts.tls import _FAILURES, tls_failure
 from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.doctor.sts import AskedSts
+from gcp_aws_bridge.doctor.sts import DoctorSts
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
 HOP = "arn:aws:iam::210987654321:role/hop"
 ROLE = Role(ROLE_ARN, chain=[HOP])
 TOKEN = _id_token.parse(id_token(), origin="test")
 KEYS = AwsCredentials("ASIA", "secret", "token", START + timedelta(hours=1), "123456789012")
-CALLS: dict[str, Callable[[AskedSts], object]] = {
+CALLS: dict[str, Callable[[DoctorSts], object]] = {
     "web identity": lambda sts: sts.assume_role_with_web_identity(TOKEN, ROLE),
     "chained": lambda sts: sts.assume_role(KEYS, ROLE, 0),
     "caller identity": lambda sts: sts.caller_identity(KEYS),
@@ -51,10 +51,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ExchangeErr
     """The error of a call to a server that gives this answer."""
     servers: list[Server] = []
 
-    def ask(call: Callable[[AskedSts], object], answer: bytes) -> ExchangeError:
+    def ask(call: Callable[[DoctorSts], object], answer: bytes) -> ExchangeError:
         servers.append(Server(answer).__enter__())
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", servers[-1].url)
-        sts = AskedSts(botocore.session.Session(), "us-east-1", ROLE_ARN, 5)
+        sts = DoctorSts(botocore.session.Session(), "us-east-1", ROLE_ARN, 5)
         with pytest.raises(ExchangeError) as caught:
             call(sts)
         return caught.value
@@ -86,7 +86,7 @@ FORMS = {
 @EVERY_CALL
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 def test_error_of_either_form_is_read(
-    asked: Callable[..., ExchangeError], call: Callable[[AskedSts], object], form: str
+    asked: Callable[..., ExchangeError], call: Callable[[DoctorSts], object], form: str
 ) -> None:
     error = asked(call, reply(form, Content_Type="application/xml"))
     name = next(name for name, one in CALLS.items() if one is call)
@@ -123,7 +123,7 @@ def test_error_of_either_form_is_read(
 )
 def test_answer_that_is_no_error_of_sts_names_status_and_form(
     asked: Callable[..., ExchangeError],
-    call: Callable[[AskedSts], object],
+    call: Callable[[DoctorSts], object],
     answer: str | bytes,
     status: int,
 ) -> None:
@@ -135,7 +135,7 @@ def test_answer_that_is_no_error_of_sts_names_status_and_form(
 @EVERY_CALL
 @pytest.mark.parametrize("header", ["Content_Type", "Content_Encoding"])
 def test_header_that_is_a_piece_of_the_answer_is_not_shown(
-    asked: Callable[..., ExchangeError], call: Callable[[AskedSts], object], header: str
+    asked: Callable[..., ExchangeError], call: Callable[[DoctorSts], object], header: str
 ) -> None:
     secret = "a/Secret/key"
     error = asked(call, reply("<html>", 403, **{header: f"text/html<SessionToken>{secret}"}))

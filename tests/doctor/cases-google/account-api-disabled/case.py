@@ -6,15 +6,15 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/google-api"
-SAYS = "has not been used"
+CAUSE = "doctor/google-api"
+SEEN = "has not been used"
 
 
-def told(at: Workload) -> None:
+def set_up(workload: Workload) -> None:
     message = (
         "IAM Service Account Credentials API has not been used in project 987654321098 before or "
         "it is disabled. Enable it by visiting https://console.developers.google.com/ then retry."
     )
     error = {"code": 403, "message": message, "status": "PERMISSION_DENIED"}
     fault = Fault.status(403, json.dumps({"error": error}), "application/json")
-    at.cloud.iam_credentials.inject(fault, times=None)
+    workload.cloud.iam_credentials.inject(fault, times=None)

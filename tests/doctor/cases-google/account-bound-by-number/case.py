@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import SESSION, Workload
 
-NAMED = "doctor/google-binding"
-SAYS = "getAccessToken"
+CAUSE = "doctor/google-binding"
+SEEN = "getAccessToken"
 
 
-def told(at: Workload) -> None:
-    member = at.provider.principal_set("attribute.aws_role", SESSION)
-    at.account(member.replace("projects/123456789012", "projects/210987654321"))
+def set_up(workload: Workload) -> None:
+    member = workload.provider.principal_set("attribute.aws_role", SESSION)
+    workload.account(member.replace("projects/123456789012", "projects/210987654321"))

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import SESSION, Workload
 
-NAMED = "doctor/google-binding"
-SAYS = "getAccessToken"
+CAUSE = "doctor/google-binding"
+SEEN = "getAccessToken"
 
 
-def told(at: Workload) -> None:
-    at.account(at.provider.principal_set("attribute.aws_role", f"{SESSION}/eks-production-etl"))
+def set_up(workload: Workload) -> None:
+    workload.account(
+        workload.provider.principal_set("attribute.aws_role", f"{SESSION}/eks-production-etl")
+    )

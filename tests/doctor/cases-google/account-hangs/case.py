@@ -4,12 +4,12 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-unreachable"
-SAYS = "ReadTimeout"
-WAITS = True
+CAUSE = "exchange/google-unreachable"
+SEEN = "ReadTimeout"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.cloud.iam_credentials.inject(
+def set_up(workload: Workload) -> None:
+    workload.cloud.iam_credentials.inject(
         Fault.hang(30), times=None, when=lambda request: "Authorization" in request.headers
     )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-lifetime"
-SAYS = "43200 s were asked for"
+CAUSE = "doctor/google-lifetime"
+SEEN = "43200 s were requested"
 
 
-def told(at: Workload) -> None:
-    at.arguments += ["--lifetime-seconds", "43200"]
+def set_up(workload: Workload) -> None:
+    workload.arguments += ["--lifetime-seconds", "43200"]

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-no-account"
-SAYS = "Not found"
+CAUSE = "doctor/google-no-account"
+SEEN = "Not found"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT="publisher@gone-project.iam.gserviceaccount.com")
+def set_up(workload: Workload) -> None:
+    workload.set(
+        GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT="publisher@gone-project.iam.gserviceaccount.com"
+    )

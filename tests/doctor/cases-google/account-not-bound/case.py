@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-binding"
-SAYS = "getAccessToken"
+CAUSE = "doctor/google-binding"
+SEEN = "getAccessToken"
 
 
-def told(at: Workload) -> None:
-    at.account()
+def set_up(workload: Workload) -> None:
+    workload.account()

@@ -6,11 +6,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-unavailable"
-SAYS = "RESOURCE_EXHAUSTED"
+CAUSE = "exchange/google-unavailable"
+SEEN = "RESOURCE_EXHAUSTED"
 
 
-def told(at: Workload) -> None:
+def set_up(workload: Workload) -> None:
     error = {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}
     fault = Fault.status(429, json.dumps({"error": error}), "application/json")
-    at.cloud.iam_credentials.inject(fault, times=None)
+    workload.cloud.iam_credentials.inject(fault, times=None)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-binding"
-SAYS = "getAccessToken"
+CAUSE = "doctor/google-binding"
+SEEN = "getAccessToken"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    at.token_file()
-    at.account(at.provider.principal("system:serviceaccount:prod:etl"))
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    workload.token_file()
+    workload.account(workload.provider.principal("system:serviceaccount:prod:etl"))

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/pod-identity-agent"
-SAYS = "gives no keys"
+CAUSE = "doctor/pod-identity-agent"
+SEEN = "gives no keys"
 
 
-def told(at: Workload) -> None:
-    at.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://{at.closed()}/v1/credentials")
+def set_up(workload: Workload) -> None:
+    workload.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://{workload.closed()}/v1/credentials")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/pod-identity-agent"
-SAYS = "gives no keys"
-WAITS = True
+CAUSE = "doctor/pod-identity-agent"
+SEEN = "gives no keys"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://{at.dropping()}/v1/credentials")
+def set_up(workload: Workload) -> None:
+    workload.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://{workload.dropping()}/v1/credentials")

@@ -4,10 +4,10 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/pod-identity-agent"
-SAYS = "gives no keys"
-WAITS = True
+CAUSE = "doctor/pod-identity-agent"
+SEEN = "gives no keys"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.cloud.pod_identity.inject(Fault.hang(30), times=None)
+def set_up(workload: Workload) -> None:
+    workload.cloud.pod_identity.inject(Fault.hang(30), times=None)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/pod-identity-association"
-SAYS = "no Pod Identity association"
+CAUSE = "doctor/pod-identity-association"
+SEEN = "no longer has a Pod Identity association"
 
 
-def told(at: Workload) -> None:
-    at.cloud.pod_identity.reset()
+def set_up(workload: Workload) -> None:
+    workload.cloud.pod_identity.reset()

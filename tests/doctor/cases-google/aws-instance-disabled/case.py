@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/instance-disabled"
-SAYS = "AWS_EC2_METADATA_DISABLED"
+CAUSE = "doctor/instance-disabled"
+SEEN = "AWS_EC2_METADATA_DISABLED"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("ec2")
-    at.set(AWS_EC2_METADATA_DISABLED="true")
+def set_up(workload: Workload) -> None:
+    workload.runs_on("ec2")
+    workload.set(AWS_EC2_METADATA_DISABLED="true")

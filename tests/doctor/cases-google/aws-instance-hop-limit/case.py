@@ -4,11 +4,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/instance-hop-limit"
-SAYS = "one hop only"
-WAITS = True
+CAUSE = "doctor/instance-hop-limit"
+SEEN = "hop limit is 1"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.runs_on("ec2")
-    at.cloud.imds.inject(Fault.hang(30), times=None)
+def set_up(workload: Workload) -> None:
+    workload.runs_on("ec2")
+    workload.cloud.imds.inject(Fault.hang(30), times=None)

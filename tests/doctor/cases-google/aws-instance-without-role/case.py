@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/instance-without-role"
-SAYS = "no instance profile"
+CAUSE = "doctor/instance-without-role"
+SEEN = "no instance profile"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("ec2")
-    at.cloud.imds.role_arn = None
+def set_up(workload: Workload) -> None:
+    workload.runs_on("ec2")
+    workload.cloud.imds.role_arn = None

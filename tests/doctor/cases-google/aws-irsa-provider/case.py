@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import ACCOUNT, Workload
 
-NAMED = "doctor/irsa-provider"
-SAYS = "does not know who signs"
+CAUSE = "doctor/irsa-provider"
+SEEN = "does not know the issuer"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("irsa")
-    del at.cloud._accounts._providers[ACCOUNT, at.cloud.eks_issuer_url]
+def set_up(workload: Workload) -> None:
+    workload.runs_on("irsa")
+    del workload.cloud._accounts._providers[ACCOUNT, workload.cloud.eks_issuer_url]

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/irsa-token"
-SAYS = "does not exist"
+CAUSE = "doctor/irsa-token"
+SEEN = "does not exist"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("irsa")
-    at.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere/token")
+def set_up(workload: Workload) -> None:
+    workload.runs_on("irsa")
+    workload.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere/token")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import ROLE, Workload
 
-NAMED = "doctor/irsa-trust"
-SAYS = "does not admit"
+CAUSE = "doctor/irsa-trust"
+SEEN = "does not admit"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("irsa")
-    at.cloud.add_role(ROLE, at.cloud.trust_policy_for_irsa(namespace="staging"))
+def set_up(workload: Workload) -> None:
+    workload.runs_on("irsa")
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_irsa(namespace="staging"))

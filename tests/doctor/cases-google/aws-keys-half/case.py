@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/aws-refused"
-SAYS = "AWS_SECRET_ACCESS_KEY"
+CAUSE = "token/aws-refused"
+SEEN = "AWS_SECRET_ACCESS_KEY"
 
 
-def told(at: Workload) -> None:
-    at.keys(AWS_SECRET_ACCESS_KEY="")
+def set_up(workload: Workload) -> None:
+    workload.keys(AWS_SECRET_ACCESS_KEY="")

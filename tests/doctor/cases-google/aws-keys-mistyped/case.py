@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/aws-keys"
-SAYS = "SignatureDoesNotMatch"
+CAUSE = "doctor/aws-keys"
+SEEN = "SignatureDoesNotMatch"
 
 
-def told(at: Workload) -> None:
-    at.keys(AWS_SECRET_ACCESS_KEY="hunter2hunter2hunter2hunter2")
+def set_up(workload: Workload) -> None:
+    workload.keys(AWS_SECRET_ACCESS_KEY="hunter2hunter2hunter2hunter2")

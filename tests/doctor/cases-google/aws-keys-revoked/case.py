@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/aws-keys"
-SAYS = "InvalidClientTokenId"
+CAUSE = "doctor/aws-keys"
+SEEN = "InvalidClientTokenId"
 
 
-def told(at: Workload) -> None:
-    at.keys(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
+def set_up(workload: Workload) -> None:
+    workload.keys(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")

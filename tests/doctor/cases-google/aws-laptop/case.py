@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/aws-none"
-SAYS = "no cloud of AWS's"
+CAUSE = "token/aws-none"
+SEEN = "not a platform of AWS"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("sso")
-    at.unset("AWS_PROFILE")
+def set_up(workload: Workload) -> None:
+    workload.runs_on("sso")
+    workload.unset("AWS_PROFILE")

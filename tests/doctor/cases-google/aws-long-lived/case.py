@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/aws-long-lived-keys"
-SAYS = "do not end"
+CAUSE = "doctor/aws-long-lived-keys"
+SEEN = "do not expire"
 
 
-def told(at: Workload) -> None:
-    at.keys()
+def set_up(workload: Workload) -> None:
+    workload.keys()

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/pod-identity-token"
-SAYS = "does not take the token"
+CAUSE = "doctor/pod-identity-token"
+SEEN = "rejects the token"
 
 
-def told(at: Workload) -> None:
-    path = at.file("token", at.cloud.eks_token())
-    at.set(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=path)
+def set_up(workload: Workload) -> None:
+    path = workload.file("token", workload.cloud.eks_token())
+    workload.set(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=path)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/aws-pod-without-role"
-SAYS = "This pod has no role"
+CAUSE = "doctor/aws-pod-without-role"
+SEEN = "This pod has no role"
 
 
-def told(at: Workload) -> None:
-    at.has_no_role()
+def set_up(workload: Workload) -> None:
+    workload.has_no_role()

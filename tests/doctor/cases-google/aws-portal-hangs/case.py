@@ -4,12 +4,12 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/aws-timeout"
-SAYS = "IAM Identity Center"
-WAITS = True
+CAUSE = "doctor/aws-timeout"
+SEEN = "IAM Identity Center"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.runs_on("sso")
-    at.signs_in()
-    at.cloud.sso.inject(Fault.hang(30), times=None)
+def set_up(workload: Workload) -> None:
+    workload.runs_on("sso")
+    workload.signs_in()
+    workload.cloud.sso.inject(Fault.hang(30), times=None)

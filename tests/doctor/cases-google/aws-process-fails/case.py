@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/aws-refused"
-SAYS = "custom-process"
+CAUSE = "token/aws-refused"
+SEEN = "custom-process"
 
 
-def told(at: Workload) -> None:
-    at.has_no_role()
-    at.aws_config("[default]\ncredential_process = false\n")
+def set_up(workload: Workload) -> None:
+    workload.has_no_role()
+    workload.aws_config("[default]\ncredential_process = false\n")

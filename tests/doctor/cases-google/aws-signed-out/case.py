@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/aws-signed-out"
-SAYS = "login of IAM Identity Center"
+CAUSE = "doctor/aws-signed-out"
+SEEN = "login of IAM Identity Center"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("sso")
+def set_up(workload: Workload) -> None:
+    workload.runs_on("sso")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/clock"
-SAYS = "15 minutes ahead"
+CAUSE = "doctor/clock"
+SEEN = "15 minutes ahead"
 
 
-def told(at: Workload) -> None:
-    at.clouds_are(-900)
+def set_up(workload: Workload) -> None:
+    workload.clouds_are(-900)

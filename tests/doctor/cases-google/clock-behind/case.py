@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/clock"
-SAYS = "60 minutes behind"
+CAUSE = "doctor/clock"
+SEEN = "60 minutes behind"
 
 
-def told(at: Workload) -> None:
-    at.clouds_are(3600)
+def set_up(workload: Workload) -> None:
+    workload.clouds_are(3600)

@@ -4,10 +4,10 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/google-clock"
-SAYS = "answers as Google"
+CAUSE = "doctor/google-clock"
+SEEN = "answers as Google"
 
 
-def told(at: Workload) -> None:
-    at.cloud.google_sts.inject(Fault.date(900), times=None)
-    at.cloud.iam_credentials.inject(Fault.date(900), times=None)
+def set_up(workload: Workload) -> None:
+    workload.cloud.google_sts.inject(Fault.date(900), times=None)
+    workload.cloud.iam_credentials.inject(Fault.date(900), times=None)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-audience"
-SAYS = "does not match"
+CAUSE = "doctor/google-audience"
+SEEN = "does not match"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider(allowed_audiences=["google"])
-    at.token_file(at.cloud.eks_token(f"https:{at.provider.audience}"))
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider(allowed_audiences=["google"])
+    workload.token_file(workload.cloud.eks_token(f"https:{workload.provider.audience}"))

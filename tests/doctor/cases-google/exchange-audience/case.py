@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/subject-audience"
-SAYS = "sts.amazonaws.com"
+CAUSE = "doctor/subject-audience"
+SEEN = "sts.amazonaws.com"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    at.token_file(at.cloud.eks_token())
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    workload.token_file(workload.cloud.eks_token())

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "exchange/google-condition"
-SAYS = "assumed-role/etl/"
+CAUSE = "exchange/google-condition"
+SEEN = "assumed-role/etl/"
 
 
-def told(at: Workload) -> None:
-    at.aws_provider(
+def set_up(workload: Workload) -> None:
+    workload.aws_provider(
         attribute_condition="assertion.arn.startsWith('arn:aws:sts::123456789012:assumed-role/web/')"
     )

@@ -4,12 +4,12 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/google-silent"
-SAYS = "no whole answer"
-WAITS = True
+CAUSE = "doctor/google-silent"
+SEEN = "no complete answer"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.cloud.google_sts.inject(
+def set_up(workload: Workload) -> None:
+    workload.cloud.google_sts.inject(
         Fault.drip(0.5), times=None, when=lambda request: "subject_token" in request.params
     )

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "exchange/google-token"
-SAYS = "signature"
+CAUSE = "exchange/google-token"
+SEEN = "signature"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    at.token_file(at.provider.mint(forged=True))
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    workload.token_file(workload.provider.mint(forged=True))

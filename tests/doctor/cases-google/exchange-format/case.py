@@ -6,11 +6,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-aws"
-SAYS = "invalid format"
+CAUSE = "exchange/google-aws"
+SEEN = "invalid format"
 
 
-def told(at: Workload) -> None:
+def set_up(workload: Workload) -> None:
     words = {"error": "invalid_grant", "error_description": "AWS request has invalid format."}
     fault = Fault.status(400, json.dumps(words), "application/json")
-    at.cloud.google_sts.inject(fault, times=None)
+    workload.cloud.google_sts.inject(fault, times=None)

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-issuer-keys"
-SAYS = "does not reach the issuer"
+CAUSE = "doctor/google-issuer-keys"
+SEEN = "cannot reach the issuer"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    token = at.provider.mint()
-    issuer = at.cloud.add_oidc_provider(at.cloud.eks_issuer_url)
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    token = workload.provider.mint()
+    issuer = workload.cloud.add_oidc_provider(workload.cloud.eks_issuer_url)
     issuer.rotate_signing_key(retire=True)
-    at.token_file(token)
+    workload.token_file(token)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-issuer"
-SAYS = "another cluster"
+CAUSE = "doctor/google-issuer"
+SEEN = "another cluster"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider("https://oidc.eks.us-east-1.amazonaws.com/id/OLD")
-    at.token_file(at.cloud.eks_token(f"https:{at.provider.audience}"))
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider("https://oidc.eks.us-east-1.amazonaws.com/id/OLD")
+    workload.token_file(workload.cloud.eks_token(f"https:{workload.provider.audience}"))

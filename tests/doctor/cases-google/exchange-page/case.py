@@ -4,11 +4,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-answer"
-SAYS = "HTTP 413"
+CAUSE = "exchange/google-answer"
+SEEN = "HTTP 413"
 
 
-def told(at: Workload) -> None:
-    at.cloud.google_sts.inject(
+def set_up(workload: Workload) -> None:
+    workload.cloud.google_sts.inject(
         Fault.html(413), times=None, when=lambda request: "subject_token" in request.params
     )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "exchange/google-provider"
-SAYS = "deleted"
+CAUSE = "exchange/google-provider"
+SEEN = "deleted"
 
 
-def told(at: Workload) -> None:
-    at.cloud.delete_google_pool(at.provider)
+def set_up(workload: Workload) -> None:
+    workload.cloud.delete_google_pool(workload.provider)

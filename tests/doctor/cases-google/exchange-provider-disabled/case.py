@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "exchange/google-provider"
-SAYS = "disabled"
+CAUSE = "exchange/google-provider"
+SEEN = "disabled"
 
 
-def told(at: Workload) -> None:
-    at.provider.disabled = True
+def set_up(workload: Workload) -> None:
+    workload.provider.disabled = True

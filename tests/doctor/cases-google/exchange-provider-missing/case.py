@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "exchange/google-provider"
-SAYS = "never was"
+CAUSE = "exchange/google-provider"
+SEEN = "never existed"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=at.provider.audience + "x")
+def set_up(workload: Workload) -> None:
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=workload.provider.audience + "x")

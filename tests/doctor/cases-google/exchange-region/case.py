@@ -6,17 +6,19 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-aws-region"
-SAYS = "RegionDisabledException"
+CAUSE = "exchange/google-aws-region"
+SEEN = "RegionDisabledException"
 
 
-def told(at: Workload) -> None:
+def set_up(workload: Workload) -> None:
     words = {
         "error": "invalid_grant",
         "error_description": "Received invalid AWS response of type RegionDisabledException",
     }
     fault = Fault.status(400, json.dumps(words), "application/json")
-    at.set(AWS_REGION="me-south-1", AWS_DEFAULT_REGION="me-south-1")
-    at.cloud.google_sts.inject(
-        fault, times=None, when=lambda asked: "me-south-1" in asked.params.get("subject_token", "")
+    workload.set(AWS_REGION="me-south-1", AWS_DEFAULT_REGION="me-south-1")
+    workload.cloud.google_sts.inject(
+        fault,
+        times=None,
+        when=lambda request: "me-south-1" in request.params.get("subject_token", ""),
     )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-kind"
-SAYS = "it is of OIDC"
+CAUSE = "doctor/google-kind"
+SEEN = "it is of OIDC"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()

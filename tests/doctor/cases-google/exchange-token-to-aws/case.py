@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-kind"
-SAYS = "it is of AWS"
+CAUSE = "doctor/google-kind"
+SEEN = "it is of AWS"
 
 
-def told(at: Workload) -> None:
-    at.token_file(at.cloud.eks_token())
+def set_up(workload: Workload) -> None:
+    workload.token_file(workload.cloud.eks_token())

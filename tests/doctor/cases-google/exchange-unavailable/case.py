@@ -6,11 +6,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-unavailable"
-SAYS = "unavailable"
+CAUSE = "exchange/google-unavailable"
+SEEN = "unavailable"
 
 
-def told(at: Workload) -> None:
+def set_up(workload: Workload) -> None:
     words = {"error": "unavailable", "error_description": "The service is currently unavailable."}
     fault = Fault.status(503, json.dumps(words), "application/json")
-    at.cloud.google_sts.inject(fault, times=None)
+    workload.cloud.google_sts.inject(fault, times=None)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-closed"
-SAYS = "refused"
+CAUSE = "doctor/google-closed"
+SEEN = "refused"
 
 
-def told(at: Workload) -> None:
-    at.google_at(f"http://{at.closed()}", at.cloud.iam_credentials.url)
+def set_up(workload: Workload) -> None:
+    workload.google_at(f"http://{workload.closed()}", workload.cloud.iam_credentials.url)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-closed"
-SAYS = "RemoteDisconnected"
+CAUSE = "doctor/google-closed"
+SEEN = "RemoteDisconnected"
 
 
-def told(at: Workload) -> None:
-    at.google_at(f"http://{at.answering(b'')}", at.cloud.iam_credentials.url)
+def set_up(workload: Workload) -> None:
+    workload.google_at(f"http://{workload.answering(b'')}", workload.cloud.iam_credentials.url)

@@ -4,10 +4,10 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/google-silent"
-SAYS = "gives no whole answer"
-WAITS = True
+CAUSE = "doctor/google-silent"
+SEEN = "gives no complete answer"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.cloud.google_sts.inject(Fault.drip(0.5), times=None)
+def set_up(workload: Workload) -> None:
+    workload.cloud.google_sts.inject(Fault.drip(0.5), times=None)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-blocked"
-SAYS = "get no answer"
-WAITS = True
+CAUSE = "doctor/google-blocked"
+SEEN = "get no answer"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.google_at(f"http://{at.dropping()}", at.cloud.iam_credentials.url)
+def set_up(workload: Workload) -> None:
+    workload.google_at(f"http://{workload.dropping()}", workload.cloud.iam_credentials.url)

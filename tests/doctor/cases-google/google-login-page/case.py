@@ -4,9 +4,9 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/google-answer"
-SAYS = "a web page"
+CAUSE = "exchange/google-answer"
+SEEN = "a web page"
 
 
-def told(at: Workload) -> None:
-    at.cloud.google_sts.inject(Fault.html(), times=None)
+def set_up(workload: Workload) -> None:
+    workload.cloud.google_sts.inject(Fault.html(), times=None)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-dns"
-SAYS = "does not resolve"
+CAUSE = "doctor/google-dns"
+SEEN = "does not resolve"
 
 
-def told(at: Workload) -> None:
-    at.google_at("https://sts.googleapis.invalid", at.cloud.iam_credentials.url)
+def set_up(workload: Workload) -> None:
+    workload.google_at("https://sts.googleapis.invalid", workload.cloud.iam_credentials.url)

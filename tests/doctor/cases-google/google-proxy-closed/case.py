@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-proxy"
-SAYS = "leads through the proxy"
+CAUSE = "doctor/google-proxy"
+SEEN = "go through the proxy"
 
 
-def told(at: Workload) -> None:
-    at.google_at("https://127.0.0.2", at.cloud.iam_credentials.url)
-    at.set(HTTPS_PROXY=f"http://{at.closed()}")
+def set_up(workload: Workload) -> None:
+    workload.google_at("https://127.0.0.2", workload.cloud.iam_credentials.url)
+    workload.set(HTTPS_PROXY=f"http://{workload.closed()}")

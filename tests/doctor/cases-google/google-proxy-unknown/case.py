@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-proxy"
-SAYS = "does not resolve"
+CAUSE = "doctor/google-proxy"
+SEEN = "does not resolve"
 
 
-def told(at: Workload) -> None:
-    at.google_at("https://127.0.0.2", at.cloud.iam_credentials.url)
-    at.set(HTTPS_PROXY="http://proxy.invalid:3128")
+def set_up(workload: Workload) -> None:
+    workload.google_at("https://127.0.0.2", workload.cloud.iam_credentials.url)
+    workload.set(HTTPS_PROXY="http://proxy.invalid:3128")

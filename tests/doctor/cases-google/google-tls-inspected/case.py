@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-tls"
-SAYS = "certificate"
+CAUSE = "doctor/google-tls"
+SEEN = "certificate"
 
 
-def told(at: Workload) -> None:
-    at.google_at(at.tls(), at.cloud.iam_credentials.url)
+def set_up(workload: Workload) -> None:
+    workload.google_at(workload.tls(), workload.cloud.iam_credentials.url)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-closed"
-SAYS = "refused"
+CAUSE = "doctor/google-closed"
+SEEN = "refused"
 
 
-def told(at: Workload) -> None:
-    at.google_at(at.cloud.google_sts.url, f"http://{at.closed()}")
+def set_up(workload: Workload) -> None:
+    workload.google_at(workload.cloud.google_sts.url, f"http://{workload.closed()}")

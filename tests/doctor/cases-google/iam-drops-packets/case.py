@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-blocked"
-SAYS = "get no answer"
-WAITS = True
+CAUSE = "doctor/google-blocked"
+SEEN = "get no answer"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.google_at(at.cloud.google_sts.url, f"http://{at.dropping()}")
+def set_up(workload: Workload) -> None:
+    workload.google_at(workload.cloud.google_sts.url, f"http://{workload.dropping()}")

@@ -4,10 +4,10 @@ import json
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-key-file"
-SAYS = "external_account"
+CAUSE = "doctor/google-key-file"
+SEEN = "external_account"
 
 
-def told(at: Workload) -> None:
-    document = {"type": "external_account", "audience": at.provider.audience + "-old"}
-    at.set(GOOGLE_APPLICATION_CREDENTIALS=at.file("google.json", json.dumps(document)))
+def set_up(workload: Workload) -> None:
+    document = {"type": "external_account", "audience": workload.provider.audience + "-old"}
+    workload.set(GOOGLE_APPLICATION_CREDENTIALS=workload.file("google.json", json.dumps(document)))

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/config-file"
-SAYS = "parse"
+CAUSE = "doctor/config-file"
+SEEN = "parse"
 
 
-def told(at: Workload) -> None:
-    at.aws_config("region = us-east-1\n")
+def set_up(workload: Workload) -> None:
+    workload.aws_config("region = us-east-1\n")

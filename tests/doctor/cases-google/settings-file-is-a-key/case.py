@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-file"
-SAYS = "external_account"
+CAUSE = "config/google-file"
+SEEN = "external_account"
 
 
-def told(at: Workload) -> None:
-    at.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE")
-    path = at.file("key.json", '{"type": "service_account"}')
-    at.set(GOOGLE_APPLICATION_CREDENTIALS=path)
+def set_up(workload: Workload) -> None:
+    workload.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE")
+    path = workload.file("key.json", '{"type": "service_account"}')
+    workload.set(GOOGLE_APPLICATION_CREDENTIALS=path)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-file"
-SAYS = "No such file"
+CAUSE = "config/google-file"
+SEEN = "No such file"
 
 
-def told(at: Workload) -> None:
-    at.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE")
-    at.set(GOOGLE_APPLICATION_CREDENTIALS="/nowhere/google.json")
+def set_up(workload: Workload) -> None:
+    workload.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE")
+    workload.set(GOOGLE_APPLICATION_CREDENTIALS="/nowhere/google.json")

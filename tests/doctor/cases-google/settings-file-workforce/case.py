@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-file"
-SAYS = "workforce"
+CAUSE = "config/google-file"
+SEEN = "workforce"
 
 
-def told(at: Workload) -> None:
-    at.google_file(
+def set_up(workload: Workload) -> None:
+    workload.google_file(
         audience="//iam.googleapis.com/locations/global/workforcePools/staff/providers/okta"
     )

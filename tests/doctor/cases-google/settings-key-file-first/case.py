@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/google-key-file"
-SAYS = "service_account"
+CAUSE = "doctor/google-key-file"
+SEEN = "service_account"
 
 
-def told(at: Workload) -> None:
-    path = at.file("key.json", '{"type": "service_account"}')
-    at.set(GOOGLE_APPLICATION_CREDENTIALS=path)
+def set_up(workload: Workload) -> None:
+    path = workload.file("key.json", '{"type": "service_account"}')
+    workload.set(GOOGLE_APPLICATION_CREDENTIALS=path)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-setting"
-SAYS = "lifetime"
+CAUSE = "config/google-setting"
+SEEN = "lifetime"
 
 
-def told(at: Workload) -> None:
-    at.arguments += ["--lifetime-seconds", "60"]
+def set_up(workload: Workload) -> None:
+    workload.arguments += ["--lifetime-seconds", "60"]

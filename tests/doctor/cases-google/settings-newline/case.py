@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-audience"
-SAYS = "malformed"
+CAUSE = "config/google-audience"
+SEEN = "malformed"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=at.provider.audience + "\n")
+def set_up(workload: Workload) -> None:
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=workload.provider.audience + "\n")

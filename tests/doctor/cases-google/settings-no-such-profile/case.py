@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/profile"
-SAYS = "elsewhere"
+CAUSE = "config/profile"
+SEEN = "elsewhere"
 
 
-def told(at: Workload) -> None:
-    at.set(AWS_PROFILE="elsewhere")
+def set_up(workload: Workload) -> None:
+    workload.set(AWS_PROFILE="elsewhere")

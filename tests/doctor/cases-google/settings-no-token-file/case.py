@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-source"
-SAYS = "none is named"
+CAUSE = "config/google-source"
+SEEN = "none is named"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="token-file")
+def set_up(workload: Workload) -> None:
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="token-file")

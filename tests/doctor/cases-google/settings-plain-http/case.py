@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-plain-http"
-SAYS = "HTTPS only"
+CAUSE = "config/google-plain-http"
+SEEN = "HTTPS only"
 
 
-def told(at: Workload) -> None:
-    at.google_file(token_url="http://10.1.2.3/v1/token")
+def set_up(workload: Workload) -> None:
+    workload.google_file(token_url="http://10.1.2.3/v1/token")

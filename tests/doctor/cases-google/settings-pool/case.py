@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-audience"
-SAYS = "malformed"
+CAUSE = "config/google-audience"
+SEEN = "malformed"
 
 
-def told(at: Workload) -> None:
-    pool = at.provider.audience.partition("/providers/")[0]
-    at.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=pool)
+def set_up(workload: Workload) -> None:
+    pool = workload.provider.audience.partition("/providers/")[0]
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=pool)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-audience"
-SAYS = "demo-project"
+CAUSE = "config/google-audience"
+SEEN = "demo-project"
 
 
-def told(at: Workload) -> None:
-    audience = at.provider.audience.replace("123456789012", "demo-project")
-    at.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=audience)
+def set_up(workload: Workload) -> None:
+    audience = workload.provider.audience.replace("123456789012", "demo-project")
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_AUDIENCE=audience)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/google-source"
-SAYS = "is no source"
+CAUSE = "config/google-source"
+SEEN = "is no source"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="aws")
+def set_up(workload: Workload) -> None:
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="aws")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/sts-closed"
-SAYS = "refuses connections"
+CAUSE = "doctor/sts-closed"
+SEEN = "refuses connections"
 
 
-def told(at: Workload) -> None:
-    at.runs_on("irsa")
-    at.set(AWS_ENDPOINT_URL_STS=f"http://{at.closed()}")
+def set_up(workload: Workload) -> None:
+    workload.runs_on("irsa")
+    workload.set(AWS_ENDPOINT_URL_STS=f"http://{workload.closed()}")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "doctor/sts-blocked"
-SAYS = "get no answer"
-WAITS = True
+CAUSE = "doctor/sts-blocked"
+SEEN = "get no answer"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.outbound()
-    at.set(AWS_ENDPOINT_URL_STS=f"http://{at.dropping()}")
+def set_up(workload: Workload) -> None:
+    workload.outbound()
+    workload.set(AWS_ENDPOINT_URL_STS=f"http://{workload.dropping()}")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "config/sts-plain-http"
-SAYS = "HTTPS only"
+CAUSE = "config/sts-plain-http"
+SEEN = "HTTPS only"
 
 
-def told(at: Workload) -> None:
-    at.set(AWS_ENDPOINT_URL_STS="http://10.1.2.3")
+def set_up(workload: Workload) -> None:
+    workload.set(AWS_ENDPOINT_URL_STS="http://10.1.2.3")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/malformed"
-SAYS = "three parts"
+CAUSE = "token/malformed"
+SEEN = "three parts"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    at.token_file("eyJhbGciOiJSUzI1NiJ9")
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    workload.token_file("eyJhbGciOiJSUzI1NiJ9")

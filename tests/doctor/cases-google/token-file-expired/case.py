@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/expired"
-SAYS = "expired at"
+CAUSE = "token/expired"
+SEEN = "expired at"
 
 
-def told(at: Workload) -> None:
-    at.oidc_provider()
-    at.token_file(at.provider.mint(iat=1_600_000_000, exp=1_600_003_600))
+def set_up(workload: Workload) -> None:
+    workload.oidc_provider()
+    workload.token_file(workload.provider.mint(iat=1_600_000_000, exp=1_600_003_600))

@@ -4,11 +4,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/outbound-denied"
-SAYS = "AccessDenied"
+CAUSE = "token/outbound-denied"
+SEEN = "AccessDenied"
 
 
-def told(at: Workload) -> None:
-    at.outbound()
+def set_up(workload: Workload) -> None:
+    workload.outbound()
     fault = Fault.aws_error("AccessDenied", "not authorized to perform", 403)
-    at.cloud.sts.inject(fault, times=None, action="GetWebIdentityToken")
+    workload.cloud.sts.inject(fault, times=None, action="GetWebIdentityToken")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.workload import Workload
 
-NAMED = "token/outbound-disabled"
-SAYS = "disabled"
+CAUSE = "token/outbound-disabled"
+SEEN = "disabled"
 
 
-def told(at: Workload) -> None:
-    at.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="outbound")
+def set_up(workload: Workload) -> None:
+    workload.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE="outbound")

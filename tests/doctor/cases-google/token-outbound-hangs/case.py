@@ -4,11 +4,11 @@ from doctor.workload import Workload
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/subject-timeout"
-SAYS = "gave nothing"
-WAITS = True
+CAUSE = "doctor/subject-timeout"
+SEEN = "returned nothing"
+TIMES_OUT = True
 
 
-def told(at: Workload) -> None:
-    at.outbound()
-    at.cloud.sts.inject(Fault.hang(30), times=None, action="GetWebIdentityToken")
+def set_up(workload: Workload) -> None:
+    workload.outbound()
+    workload.cloud.sts.inject(Fault.hang(30), times=None, action="GetWebIdentityToken")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod, own_name
 
-NAMED = "doctor/host-network"
-SAYS = "hostNetwork"
+CAUSE = "doctor/host-network"
+SEEN = "hostNetwork"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.nodes_account(own_name())

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/node-pool"
-SAYS = "123456789012-compute@developer"
+CAUSE = "doctor/node-pool"
+SEEN = "123456789012-compute@developer"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.nodes_account()

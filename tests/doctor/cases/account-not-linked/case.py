@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "token/no-service-account"
-SAYS = "default/etl is linked to no Google"
+CAUSE = "token/no-service-account"
+SEEN = "default/etl is linked to no Google"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.unlink()

@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/sts-clock"
-SAYS = "agrees with Google's"
+CAUSE = "doctor/sts-clock"
+SEEN = "agrees with Google's"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.date(900), times=None)

@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/metadata-clock"
-SAYS = "agrees with AWS's"
+CAUSE = "doctor/metadata-clock"
+SEEN = "agrees with AWS's"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.date(-900), times=None)

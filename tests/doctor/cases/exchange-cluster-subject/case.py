@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.pod import PROVIDER, Pod, statement
 
-NAMED = "doctor/trust-policy"
-SAYS = "system:serviceaccount:default:other"
+CAUSE = "doctor/trust-policy"
+SEEN = "system:serviceaccount:default:other"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     provider = pod.cloud.add_oidc_provider(PROVIDER)
     wanted = statement(provider.arn)
     issuer = PROVIDER.removeprefix("https://")

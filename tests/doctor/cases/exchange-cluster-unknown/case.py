@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import PROVIDER, Pod
 
-NAMED = "exchange/invalid-token"
-SAYS = "No OpenIDConnect provider"
+CAUSE = "exchange/invalid-token"
+SEEN = "No OpenIDConnect provider"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     provider = pod.cloud.add_oidc_provider(PROVIDER, account="210987654321")
     pod.id_token(provider.mint())

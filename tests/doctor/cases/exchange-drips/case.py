@@ -4,11 +4,11 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/timeout"
-SAYS = "no whole answer"
-WAITS = True
+CAUSE = "exchange/timeout"
+SEEN = "no complete answer"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     fault = Fault.drip(0.5)
     pod.cloud.sts.inject(fault, times=None, action="AssumeRoleWithWebIdentity")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "exchange/invalid-token"
-SAYS = "signature invalid"
+CAUSE = "exchange/invalid-token"
+SEEN = "signature invalid"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.id_token(pod.cloud.mint(forged=True))

@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/unreachable"
-SAYS = "Read timeout"
-WAITS = True
+CAUSE = "exchange/unreachable"
+SEEN = "Read timeout"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.hang(30), times=None, action="AssumeRoleWithWebIdentity")

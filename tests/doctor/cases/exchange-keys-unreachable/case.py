@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/unavailable"
-SAYS = "IDPCommunicationError"
+CAUSE = "exchange/unavailable"
+SEEN = "IDPCommunicationError"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     fault = Fault.aws_error("IDPCommunicationError", "timed out")
     pod.cloud.sts.inject(fault, times=None, action="AssumeRoleWithWebIdentity")

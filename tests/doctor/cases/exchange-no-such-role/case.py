@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import ROLE, Pod
 
-NAMED = "doctor/no-such-role"
-SAYS = "no role etl"
+CAUSE = "doctor/no-such-role"
+SEEN = "no role etl"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.iam()
     pod.cloud.remove_role(ROLE)

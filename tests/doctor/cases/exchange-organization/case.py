@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import ROLE, Pod
 
-NAMED = "doctor/not-the-role"
-SAYS = "service or resource control policy"
+CAUSE = "doctor/not-the-role"
+SEEN = "service or resource control policy"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     document = json.dumps(pod.cloud.trust_policy_for())
     pod.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=document)
-    pod.cloud.add_role(ROLE, audience="somebody-else")
+    pod.cloud.add_role(ROLE, audience="another")

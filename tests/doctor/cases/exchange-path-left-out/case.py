@@ -4,11 +4,11 @@ import json
 
 from doctor.pod import ROLE, Pod
 
-NAMED = "doctor/role-arn"
-SAYS = "role/team/etl"
+CAUSE = "doctor/role-arn"
+SEEN = "role/team/etl"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     document = json.dumps(pod.cloud.trust_policy_for())
     pod.iam().create_role(RoleName="etl", Path="/team/", AssumeRolePolicyDocument=document)
     pod.cloud.remove_role(ROLE)

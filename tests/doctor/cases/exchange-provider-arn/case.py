@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.pod import Pod, statement
 
-NAMED = "doctor/trust-policy"
-SAYS = "OIDC provider for Google"
+CAUSE = "doctor/trust-policy"
+SEEN = "OIDC provider for Google"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     number = pod.cloud.service_account.unique_id
     provider = "arn:aws:iam::123456789012:oidc-provider/accounts.google.com"
     pod.trusts(statement(provider, aud=number, sub=number))

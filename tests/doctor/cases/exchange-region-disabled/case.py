@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/region"
-SAYS = "RegionDisabledException"
+CAUSE = "exchange/region"
+SEEN = "RegionDisabledException"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     fault = Fault.aws_error("RegionDisabledException", "STS is not activated in this region", 403)
     pod.cloud.sts.inject(fault, times=None, action="AssumeRoleWithWebIdentity")

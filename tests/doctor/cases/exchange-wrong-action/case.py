@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod, statement
 
-NAMED = "doctor/trust-policy"
-SAYS = "sts:AssumeRole"
+CAUSE = "doctor/trust-policy"
+SEEN = "sts:AssumeRole"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     number = pod.cloud.service_account.unique_id
     pod.trusts({**statement(aud=number, sub=number), "Action": "sts:AssumeRole"})

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/metadata-closed"
-SAYS = "gke-metadata-server is down"
-WAITS = True
+CAUSE = "doctor/metadata-closed"
+SEEN = "gke-metadata-server is down"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.metadata_at(pod.closed())

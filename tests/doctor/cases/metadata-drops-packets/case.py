@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/metadata-blocked"
-SAYS = "network policy"
-WAITS = True
+CAUSE = "doctor/metadata-blocked"
+SEEN = "network policy"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.metadata_at(pod.dropping())

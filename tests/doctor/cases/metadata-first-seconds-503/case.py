@@ -4,11 +4,11 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/new-pod"
-SAYS = "started 5 s ago"
-WAITS = True
+CAUSE = "doctor/new-pod"
+SEEN = "started 5 s ago"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.started(5)
     pod.cloud.metadata.inject(Fault.status(503, "not ready"), times=None)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/new-pod"
-SAYS = "started 3 s ago"
-WAITS = True
+CAUSE = "doctor/new-pod"
+SEEN = "started 3 s ago"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.started(3)
     pod.metadata_at(pod.closed())

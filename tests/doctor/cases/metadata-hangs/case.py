@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/metadata-blocked"
-SAYS = "seldom a server that hangs"
-WAITS = True
+CAUSE = "doctor/metadata-blocked"
+SEEN = "rarely a server that hangs"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.hang(30), times=None)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/metadata-host"
-SAYS = "does not resolve"
-WAITS = True
+CAUSE = "doctor/metadata-host"
+SEEN = "does not resolve"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(GCE_METADATA_HOST="metadata.nowhere.invalid")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/metadata-host"
-SAYS = "http://metadata"
+CAUSE = "config/metadata-host"
+SEEN = "http://metadata"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(GCE_METADATA_HOST="http://metadata.google.internal")

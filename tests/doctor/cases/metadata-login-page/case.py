@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/not-google"
-SAYS = "a web page"
+CAUSE = "token/not-google"
+SEEN = "a web page"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.html(), times=None)

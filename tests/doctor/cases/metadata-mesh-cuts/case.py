@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/metadata-cut"
-SAYS = "service mesh"
-WAITS = True
+CAUSE = "doctor/metadata-cut"
+SEEN = "service mesh"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.reset(), times=None)

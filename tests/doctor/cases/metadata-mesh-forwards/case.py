@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/metadata-forwarded"
-SAYS = "X-Forwarded-For"
+CAUSE = "doctor/metadata-forwarded"
+SEEN = "X-Forwarded-For"
 
 
-def told(pod: Pod) -> None:
-    said = "Request contains the header X-Forwarded-For"
-    pod.cloud.metadata.inject(Fault.status(403, said), times=None)
+def set_up(pod: Pod) -> None:
+    message = "Request contains the header X-Forwarded-For"
+    pod.cloud.metadata.inject(Fault.status(403, message), times=None)

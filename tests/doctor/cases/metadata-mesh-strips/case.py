@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/metadata-forwarded"
-SAYS = "changes the request's headers"
+CAUSE = "doctor/metadata-forwarded"
+SEEN = "changes the request's headers"
 
 
-def told(pod: Pod) -> None:
-    said = 'Missing required header "Metadata-Flavor": "Google"'
-    pod.cloud.metadata.inject(Fault.status(403, said), times=None)
+def set_up(pod: Pod) -> None:
+    message = 'Missing required header "Metadata-Flavor": "Google"'
+    pod.cloud.metadata.inject(Fault.status(403, message), times=None)

@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/metadata-not-ready"
-SAYS = "429"
-WAITS = True
+CAUSE = "token/metadata-not-ready"
+SEEN = "429"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.status(429, "slow down"), times=None)

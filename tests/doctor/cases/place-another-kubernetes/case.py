@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/not-google-cloud"
-SAYS = "not GKE's"
+CAUSE = "doctor/not-google-cloud"
+SEEN = "not GKE"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere("KVM")
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud("KVM")
     pod.set(KUBERNETES_SERVICE_HOST="10.0.0.1")

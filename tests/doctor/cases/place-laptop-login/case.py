@@ -4,12 +4,12 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-kind"
-SAYS = "no ID token for an audience"
+CAUSE = "token/google-kind"
+SEEN = "no ID token for an audience"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere()
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud()
     login = {"type": "authorized_user", "client_id": "c", "refresh_token": "hunter2"}
     login["client_secret"] = "hunter2"
     pod.file("gcloud/application_default_credentials.json", json.dumps(login))

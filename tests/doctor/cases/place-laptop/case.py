@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/not-google-cloud"
-SAYS = "no other Google identity"
+CAUSE = "doctor/not-google-cloud"
+SEEN = "no other Google identity"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere()
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud()

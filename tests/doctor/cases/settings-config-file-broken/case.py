@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/config-file"
-SAYS = "cannot read"
+CAUSE = "doctor/config-file"
+SEEN = "cannot read"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.aws_config("role_arn = lost\n[default]\n")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/keys-first"
-SAYS = "AWS_ACCESS_KEY_ID is set"
+CAUSE = "doctor/keys-first"
+SEEN = "AWS_ACCESS_KEY_ID is set"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ACCESS_KEY_ID="AKIAOLD", AWS_SECRET_ACCESS_KEY="hunter2")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/no-role"
-SAYS = "the environment does not count"
+CAUSE = "config/no-role"
+SEEN = "the environment does not count"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.aws_config("[profile dev]\nregion = eu-west-1\n")
     pod.arguments += ["--profile", "dev"]

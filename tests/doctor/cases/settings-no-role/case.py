@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/no-role"
-SAYS = "No role is configured"
+CAUSE = "config/no-role"
+SEEN = "No role is configured"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.unset("GCP_AWS_BRIDGE_ROLE_ARN")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/profile"
-SAYS = "laptop"
+CAUSE = "config/profile"
+SEEN = "laptop"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_PROFILE="laptop")

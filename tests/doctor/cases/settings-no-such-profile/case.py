@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/profile"
-SAYS = "nope"
+CAUSE = "config/profile"
+SEEN = "nope"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.arguments += ["--profile", "nope"]

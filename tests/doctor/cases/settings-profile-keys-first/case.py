@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.pod import ROLE, Pod
 
-NAMED = "doctor/profile-first"
-SAYS = 'the keys of the profile "etl" in'
+CAUSE = "doctor/profile-first"
+SEEN = 'the keys of the profile "etl" in'
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.aws_config(
         "[profile etl]\ncredential_process = gcp-aws-bridge credential-process\n"
         f"gcp_role_arn = {ROLE}\n"

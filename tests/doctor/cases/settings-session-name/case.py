@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/session-name"
-SAYS = "jobs/etl"
+CAUSE = "config/session-name"
+SEEN = "jobs/etl"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ROLE_SESSION_NAME="jobs/etl")

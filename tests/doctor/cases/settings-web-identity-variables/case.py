@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import ROLE, Pod
 
-NAMED = "doctor/web-identity-variables"
-SAYS = "botocore takes the pair"
+CAUSE = "doctor/web-identity-variables"
+SEEN = "botocore uses the pair"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.unset("GCP_AWS_BRIDGE_ROLE_ARN")
     pod.set(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE="/var/run/token")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/sts-closed"
-SAYS = "refuses connections"
+CAUSE = "doctor/sts-closed"
+SEEN = "refuses connections"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ENDPOINT_URL_STS=f"https://{pod.closed()}")

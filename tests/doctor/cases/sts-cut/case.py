@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/sts-cut"
-SAYS = "hangs up"
-WAITS = True
+CAUSE = "doctor/sts-cut"
+SEEN = "closes the connection"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.reset(), times=None)

@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/sts-silent"
-SAYS = "says nothing"
-WAITS = True
+CAUSE = "doctor/sts-silent"
+SEEN = "does not answer"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.drip(0.5), times=None)

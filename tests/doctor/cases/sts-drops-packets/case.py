@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/sts-blocked"
-SAYS = "firewall or network policy"
-WAITS = True
+CAUSE = "doctor/sts-blocked"
+SEEN = "firewall or network policy"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ENDPOINT_URL_STS=f"https://{pod.dropping()}")

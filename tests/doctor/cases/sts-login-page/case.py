@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/garbage"
-SAYS = "HTTP 200"
+CAUSE = "exchange/garbage"
+SEEN = "HTTP 200"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.html(), times=None)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/sts-dns"
-SAYS = "does not resolve"
+CAUSE = "doctor/sts-dns"
+SEEN = "does not resolve"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ENDPOINT_URL_STS="https://sts.nowhere.invalid")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "config/sts-client"
-SAYS = "sts.internal"
+CAUSE = "config/sts-client"
+SEEN = "sts.internal"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(AWS_ENDPOINT_URL_STS="sts.internal")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/sts-proxy"
-SAYS = "leads through the proxy"
-WAITS = True
+CAUSE = "doctor/sts-proxy"
+SEEN = "go through the proxy"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.unset("AWS_ENDPOINT_URL_STS")
     pod.set(HTTPS_PROXY=f"http://{pod.dropping()}")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "doctor/sts-tls"
-SAYS = "expired"
+CAUSE = "doctor/sts-tls"
+SEEN = "expired"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     url = pod.tls(days=-1, trusted=True)
     pod.set(AWS_ENDPOINT_URL_STS=url, AWS_CA_BUNDLE=str(pod.folder / "authority.pem"))

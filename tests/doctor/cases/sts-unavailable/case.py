@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "exchange/unavailable"
-SAYS = "503"
+CAUSE = "exchange/unavailable"
+SEEN = "503"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.sts.inject(Fault.status(503), times=None)

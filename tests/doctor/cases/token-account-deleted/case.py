@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/not-bound"
-SAYS = "there is no such account"
+CAUSE = "doctor/not-bound"
+SEEN = "there is no such account"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     fault = Fault.status(404, "Gaia id not found for email")
     pod.cloud.metadata.inject(fault, times=None, path="identity")

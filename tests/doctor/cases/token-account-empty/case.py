@@ -4,10 +4,10 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/no-service-account"
-SAYS = "default/etl is linked to no Google"
+CAUSE = "token/no-service-account"
+SEEN = "default/etl is linked to no Google"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.unlink()
     pod.cloud.metadata.inject(Fault.body("{}"), times=None, path="service-accounts/")

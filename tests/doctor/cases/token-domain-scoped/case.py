@@ -4,15 +4,15 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/no-service-account"
-SAYS = 'calls it "demo-project.example.com.svc.id.goog"'
+CAUSE = "token/no-service-account"
+SEEN = 'answers "demo-project.example.com.svc.id.goog" for its e-mail'
 
 
-def told(pod: Pod) -> None:
-    said = (
+def set_up(pod: Pod) -> None:
+    message = (
         "Unable to generate identity token; IAM returned 404 Not Found: Not found; Gaia id not "
         "found for email demo-project.example.com.svc.id.goog"
     )
-    pod.cloud.metadata.inject(Fault.status(404, said), times=None, path="identity")
+    pod.cloud.metadata.inject(Fault.status(404, message), times=None, path="identity")
     pod.cloud.metadata.inject(Fault.body("{}"), times=None, path="service-accounts/")
     pod.cloud.metadata.inject(Fault.body("example.com:demo-project"), times=None, path="project-id")

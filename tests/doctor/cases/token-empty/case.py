@@ -4,9 +4,9 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "token/malformed"
-SAYS = "empty"
+CAUSE = "token/malformed"
+SEEN = "empty"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.cloud.metadata.inject(Fault.empty(), times=None, path="identity")

@@ -4,12 +4,12 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-unreachable"
-SAYS = "iamcredentials.nowhere.invalid"
+CAUSE = "token/google-unreachable"
+SEEN = "iamcredentials.nowhere.invalid"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere()
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     email = pod.cloud.service_account.email
     member = provider.principal("system:serviceaccount:default:etl")

@@ -4,12 +4,12 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-refused"
-SAYS = "getOpenIdToken"
+CAUSE = "token/google-refused"
+SEEN = "getOpenIdToken"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere()
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     token = pod.file("projected", pod.cloud.eks_token(provider.audiences[0]))
     email = pod.cloud.service_account.email

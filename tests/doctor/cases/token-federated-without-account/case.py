@@ -4,12 +4,12 @@ import json
 
 from doctor.pod import Pod
 
-NAMED = "token/google-kind"
-SAYS = "its type is external_account"
+CAUSE = "token/google-kind"
+SEEN = "its type is external_account"
 
 
-def told(pod: Pod) -> None:
-    pod.elsewhere()
+def set_up(pod: Pod) -> None:
+    pod.leaves_google_cloud()
     provider = pod.cloud.add_google_provider_for_oidc(pod.cloud.eks_issuer_url)
     email = pod.cloud.service_account.email
     member = provider.principal("system:serviceaccount:default:etl")

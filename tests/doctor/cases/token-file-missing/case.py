@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "token/file-missing"
-SAYS = "does not exist"
+CAUSE = "token/file-missing"
+SEEN = "does not exist"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.arguments += ["--id-token-file", str(pod.folder / "nowhere")]

@@ -4,11 +4,11 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-NAMED = "doctor/token-timeout"
-SAYS = "gave nothing within"
-WAITS = True
+CAUSE = "doctor/token-timeout"
+SEEN = "returned nothing within"
+TIMES_OUT = True
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(**pod.cloud.key_file(pod.folder))
     pod.cloud.key_files.inject(Fault.hang(30), times=None)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from doctor.pod import Pod
 
-NAMED = "token/google-file"
-SAYS = "not a JSON object"
+CAUSE = "token/google-file"
+SEEN = "not a JSON object"
 
 
-def told(pod: Pod) -> None:
+def set_up(pod: Pod) -> None:
     pod.set(GOOGLE_APPLICATION_CREDENTIALS=pod.file("key.json", "ewogICJ0eXBl"))

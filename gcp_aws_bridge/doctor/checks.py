@@ -1,0 +1,70 @@
+"""The checks from a Google identity to AWS credentials, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.session import Session
+
+from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._tokens.default import TokenSource
+from gcp_aws_bridge.doctor import exchange, identity, platform, reach, settings
+from gcp_aws_bridge.doctor.context import AwsContext
+from gcp_aws_bridge.doctor.report import Report
+from gcp_aws_bridge.doctor.runner import DEFAULT_TIMEOUT_S, Check, Progress, run
+
+CHECKS = (
+    Check("settings", settings.check, (), "One role, with settings that AWS accepts."),
+    Check("place", platform.check_place, (), "", parallel=True),
+    Check(
+        "metadata",
+        platform.check_metadata,
+        (),
+        "Google's metadata server, at 169.254.169.254 and nowhere else.",
+    ),
+    Check(
+        "sts", reach.check_sts, ("settings",), "The STS of the region, over HTTPS.", parallel=True
+    ),
+    Check("clock", reach.check_clock, (), "All three clocks within five minutes."),
+    Check("account", identity.check_account, ("metadata",), "A Google service account."),
+    Check(
+        "token",
+        identity.check_token,
+        ("settings", "metadata", "clock", "account"),
+        "An unexpired ID token for the role's audience.",
+    ),
+    Check("exchange", exchange.check_exchange, ("sts", "token"), "Credentials for the token."),
+    Check("hops", exchange.check_chain, ("exchange",), "Credentials of each chained role."),
+    Check("identity", exchange.check_identity, ("exchange", "hops"), "A session of the role."),
+)
+
+
+def diagnose(
+    arguments: Mapping[str, Any],
+    session: Session,
+    *,
+    token_source: TokenSource | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    progress: Progress = lambda name: None,
+    world: World = REAL,
+) -> Report:
+    """Check each step from the settings to AWS, and return what was found.
+
+    Makes one exchange and keeps nothing. A faulty set-up is a finding, not an exception.
+
+    Args:
+        arguments: Fields of `Role`; the others come from environment and profile.
+        session: botocore session with the profile, region and proxies that reach AWS.
+        token_source: None for the default source of this machine.
+        timeout_s: Seconds that each check may take.
+        progress: Called with the name of each check before it runs.
+    """
+    context = AwsContext(
+        arguments=arguments,
+        session=session,
+        token_source=token_source,
+        timeout_s=timeout_s,
+        world=world,
+    )
+    return run(CHECKS, context, progress)
