@@ -1,18 +1,18 @@
-"""A Google identity goes in, AWS credentials come out; never stale and never waited for.
+"""Exchange a Google identity for AWS credentials, always fresh, refreshed in the background.
 
     import gcp_aws_bridge as bridge
 
     session = bridge.session("arn:aws:iam::123456789012:role/etl")  # a boto3.Session
 
-Names are imported when first used, so that a command line which needs no botocore does not pay
-for it (PEP 562). Everything in `__all__` is promised; every other module is private.
+Names are imported when first used (PEP 562), so that commands without botocore start quickly.
+Names in `__all__` are public; modules with a leading underscore are private.
 """
 
 from __future__ import annotations
 
 from gcp_aws_bridge._version import __version__ as __version__
 
-TYPE_CHECKING = False  # as type checkers take it; a command that answers at once loads no typing
+TYPE_CHECKING = False  # understood by type checkers; without the cost of importing typing
 
 __all__ = [
     "AwsCredentials",

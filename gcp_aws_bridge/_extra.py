@@ -1,4 +1,4 @@
-"""A library that is not installed, too old or too new: what to install instead."""
+"""Errors about libraries that are not installed, too old or too new, with the command to run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 
 @contextmanager
 def extra(name: str, module: str, at_least: str) -> Iterator[None]:
-    """Around the imports from *module*, the SDK that `gcp-aws-bridge[name]` installs.
+    """Check the SDK of `gcp-aws-bridge[name]` before the imports in the `with` block.
+
+    Args:
+        name: Name of the extra.
+        module: Module of the SDK.
+        at_least: Oldest tested version of the SDK.
 
     Raises:
-        MissingExtra: It is not there, or older than the first version that this was tested with.
+        MissingExtra: The SDK is not installed, or older.
     """
     fix = f"pip install 'gcp-aws-bridge[{name}]'"
     try:
@@ -37,15 +42,17 @@ def extra(name: str, module: str, at_least: str) -> Iterator[None]:
 
 
 def need(what: str, modules: Sequence[str], error_id: str) -> None:
-    """Say what to install for *what*, without importing anything.
+    """Check that *modules* are installed, without importing them.
 
     Args:
-        error_id: `config/extra-NAME`, of the extra that has *modules*.
+        what: Feature that needs them, for the message.
+        modules: Names of the modules.
+        error_id: `config/extra-NAME`, with the name of the extra that installs them.
 
     Raises:
-        MissingExtra: One of them is not there.
+        MissingExtra: A module is not installed.
     """
-    from importlib.util import find_spec  # as long to load as all of this module
+    from importlib.util import find_spec  # takes as long to import as this module
 
     missing = [name for name in modules if not find_spec(name)]
     if missing:
@@ -57,10 +64,10 @@ def need(what: str, modules: Sequence[str], error_id: str) -> None:
 
 
 def internal(library: str, owner: Any, name: str) -> Any:
-    """Return the attribute *name* of *owner*, which *library* may rename in any release.
+    """Return the private attribute *name* of *owner*, which *library* may rename in any release.
 
     Raises:
-        ConfigError: It has no such attribute.
+        ConfigError: There is no such attribute.
     """
     try:
         return getattr(owner, name)
@@ -69,7 +76,7 @@ def internal(library: str, owner: Any, name: str) -> Any:
 
 
 def renamed(library: str, owner: Any, name: str) -> ConfigError:
-    """Return the error that *library* does not use the attribute *name* of *owner* any more."""
+    """Return the error for an attribute *name* of *owner* that *library* has renamed."""
     from importlib.metadata import version
 
     where = getattr(owner, "__name__", type(owner).__name__)

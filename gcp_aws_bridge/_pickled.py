@@ -1,4 +1,4 @@
-"""Values that pickle as the settings they are made of: small, no secrets, checked when read."""
+"""Pickling of values as their settings: small, without secrets, checked when unpickled."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from gcp_aws_bridge.exceptions import ConfigError
 
 
 def as_settings(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What `__reduce__` of a dataclass returns: settings that are not the default ones.
+    """Return what `__reduce__` of a dataclass returns: the settings that are not the default.
 
-    So a version that knows fewer settings reads what uses none of the others.
+    An older version, which knows fewer settings, can then unpickle values that use none of the
+    newer ones.
     """
     settings = {
         one.name: found
@@ -24,21 +25,21 @@ def as_settings(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 
 def made_of(kind: type[Any], version: str, settings: dict[str, Any]) -> Any:
-    """Make the *kind* that a process with *version* of this library pickled.
+    """Create the value of class *kind* that *version* of this library pickled.
 
     Raises:
-        ConfigError: It has settings that this version does not know, or such as it refuses.
+        ConfigError: It has settings that this version does not know, or that are invalid.
     """
     if unknown := settings.keys() - {one.name for one in fields(kind)}:
         raise ConfigError(
             f"A {kind.__name__} was pickled by gcp-aws-bridge {version} with "
             f"{', '.join(sorted(unknown))}, which {__version__} does not know.",
-            fix="have the same version of gcp-aws-bridge in every process.",
+            fix="install the same version of gcp-aws-bridge for every process.",
             error_id="config/pickle",
         )
     return kind(**settings)
 
 
 def not_pickled(what: str, instead: str) -> ConfigError:
-    """It would be a secret, or could not be made again elsewhere."""
+    """Return the error for a value that is secret, or cannot be recreated in another process."""
     return ConfigError(f"{what} does not pickle.", fix=instead, error_id="config/pickle")

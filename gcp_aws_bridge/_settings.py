@@ -1,7 +1,7 @@
-"""Where settings come from: arguments, environment, AWS config profile.
+"""Settings of a role, from arguments, environment variables and the AWS config profile.
 
-Settings, the first that is given wins: argument, environment, AWS config profile. A session made
-for a named profile reads the profile and not the environment, as botocore itself does.
+The first place that has a value wins, in this order. A session for a named profile reads the
+profile and not the environment, as botocore itself does.
 
 | setting      | environment (`GCP_AWS_BRIDGE_…`, else)             | profile key             |
 |--------------|----------------------------------------------------|-------------------------|
@@ -11,11 +11,11 @@ for a named profile reads the profile and not the environment, as botocore itsel
 | duration     | `…DURATION_SECONDS`                                | `gcp_duration_seconds`  |
 | chained roles | `…CHAIN`, ARNs with commas                        | `gcp_chain`             |
 
-How long to wait for a metadata server, which belongs to a token source and not to the role, is read
+The time to wait for a metadata server is a setting of a token source, not of a role. It is read
 from `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS` and the profile key `gcp_metadata_deadline_seconds`.
 
-`AWS_ROLE_ARN` counts only while `AWS_WEB_IDENTITY_TOKEN_FILE` is not set: with it, the pair is
-botocore's own (IRSA).
+`AWS_ROLE_ARN` is ignored if `AWS_WEB_IDENTITY_TOKEN_FILE` is set: botocore itself uses that pair
+(IRSA).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-# By field of `Role`: variables, first wins, and profile key.
+# For each field of `Role`: the variables, in order of precedence, and the profile key.
 _SETTINGS = {
     "arn": (("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"), "gcp_role_arn"),
     "audience": (("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"), "gcp_audience"),
@@ -41,7 +41,7 @@ _SETTINGS = {
 }
 
 METADATA_DEADLINE = ("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "gcp_metadata_deadline_seconds")
-# At most: a caller waits up to 90 s for credentials, and STS may need half a minute of them.
+# The maximum: a caller waits up to 90 s for credentials, and STS may need 30 s of them.
 _DEADLINE_S = (1.0, 60.0)
 
 
@@ -52,30 +52,31 @@ def resolve(
     profile: Mapping[str, Any],
     named_profile: bool = False,
 ) -> Role | None:
-    """Make the role that arguments, environment and profile ask for together.
+    """Return the role that arguments, environment and profile configure together.
 
     Args:
-        arguments: Fields of `Role`; None and an empty list count as not given.
+        arguments: Fields of `Role`; None and an empty list count as unset.
         environ: Read unless *named_profile*.
         profile: The keys of the AWS config profile in use.
-        named_profile: The caller chose a profile by name, so the environment has no say.
+        named_profile: Whether the caller chose the profile by name, so that the environment is
+            ignored.
 
     Returns:
-        None when no role is configured anywhere.
+        The role, or None if no role is configured.
 
     Raises:
-        ConfigError: A setting is malformed; the message names where it was found.
+        ConfigError: A setting is malformed; the message names the place of the setting.
     """
     fields = given(arguments)
     found = look_up(fields, {} if named_profile else environ, profile)
     if "arn" not in fields.keys() | found.keys():
-        return None  # whatever else is set: it is no concern of a session without a role
+        return None  # other settings do not matter without a role
     for name, (text, where) in found.items():
         fields[name] = _parsed(name, text, where)
     try:
         return Role(**fields)
     except ConfigError as error:
-        # The same check for every road in; only who has to mend it differs.
+        # All places share the checks of `Role`; the message adds the place to correct.
         places = ", ".join(f"{name} from {where}" for name, (_, where) in sorted(found.items()))
         if not places:
             raise
@@ -90,7 +91,7 @@ def metadata_deadline_s(
     *,
     named_profile: bool = False,
 ) -> float | None:
-    """Return the seconds to wait for a metadata server, or None where no setting says.
+    """Return the number of seconds to wait for a metadata server, or None if it is not configured.
 
     Args:
         environ: Read unless *named_profile*.
@@ -121,7 +122,7 @@ def metadata_deadline_s(
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what was left at its default. An empty *text* was given, and is an error later."""
+    """Return the arguments that are set. An empty *text* is set, and is an error later."""
     return {
         name: value
         for name, value in arguments.items()
@@ -132,7 +133,7 @@ def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def look_up(
     fields: Iterable[str], environ: Mapping[str, str], profile: Mapping[str, Any]
 ) -> dict[str, tuple[str, str]]:
-    """Text and place of every setting that is given elsewhere than among *fields*."""
+    """Return text and place of every setting outside of *fields* that is configured."""
     names = _SETTINGS.keys() - set(fields)
     found = {name: _look_up(name, environ, profile) for name in names}
     return {name: (text, where) for name, (text, where) in found.items() if text}
@@ -151,7 +152,7 @@ def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) 
 
 def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:
     if argument == "chain":
-        # At the commas before an ARN only: the name of a role may have one in it.
+        # Only at commas before an ARN: the name of a role may contain commas.
         chain = text.strip(" ,")
         return tuple(re.split(r"[\s,]*,\s*(?=arn:)", chain)) if chain else ()
     if argument != "duration_seconds":

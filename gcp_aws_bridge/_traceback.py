@@ -1,9 +1,9 @@
-"""Errors without the frames below them, whose local variables hold tokens and keys.
+"""Removal of traceback frames, whose local variables contain tokens and keys.
 
 Crash reporters read local variables from the frames of a traceback: Sentry by default, `pytest -l`,
-rich and `traceback.TracebackException` if asked to. So no error leaves the library with the frames
-that handled a secret, nor with an attribute that leads to one, at any depth of `__cause__`,
-`__context__` and exception groups. What stays is each error's type, its text (redacted as by
+rich and `traceback.TracebackException` as an option. Therefore no error leaves the library with
+frames that handled a secret, or with an attribute that leads to one, at any depth of `__cause__`,
+`__context__` and exception groups. Each error keeps its type, its text (redacted as by
 `exceptions.quoted`) and, as a note, the names of the functions that raised it.
 """
 
@@ -23,20 +23,20 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _NOTE = "Raised here (without local variables, which may hold secrets):"
-_FRAMES = 10  # of them, the innermost are named
-_LINKS = 200  # errors of one chain; what is further away is dropped
-_TEXT = 500  # characters of an error's text, as for a long answer of a service
-_LONGEST = 10_000  # characters of an attribute; a longer one is dropped
+_FRAMES = 10  # number of innermost frames in the note
+_LINKS = 200  # errors of one chain; further errors are dropped
+_TEXT = 500  # characters of an error's text
+_LONGEST = 10_000  # characters of an attribute; longer attributes are dropped
 _ATOMS = (type(None), bool, int, float, complex)
 _SIZED = (str, bytes, tuple, list, set, frozenset, dict)
 _GROUPS = ("ExceptionGroup", "BaseExceptionGroup")
 
 
 def without_inner_frames(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Have *function* raise its errors from a frame that holds nothing.
+    """Raise the errors of *function* from a frame without secrets.
 
-    `KeyboardInterrupt`, `SystemExit` and everything else that is no `Exception` stays the same
-    object: the code that raised it may compare it by identity.
+    `KeyboardInterrupt`, `SystemExit` and other errors that are not an `Exception` stay the same
+    object: the code that raised them may compare by identity.
     """
 
     @functools.wraps(function)
@@ -63,15 +63,15 @@ def without_inner_frames(function: Callable[_P, _T]) -> Callable[_P, _T]:
 def without_frames(
     error: BaseException, outer: BaseException | None = None, *, kept: bool = False
 ) -> BaseException:
-    """Return *error*, or an error of its type and text, that leads to no frame and no secret.
+    """Return *error*, or an error of its type and text, without frames and secrets.
 
     Args:
-        error: Returned itself, without its traceback, where it holds nothing but plain texts and
-            numbers. An error with other attributes (a request, a response, a document), or with a
-            text that looks like a secret, is replaced by a stand-in.
-        outer: The error that the caller is handling, which stays as it is.
-        kept: The result is stored and not raised. A `KeyboardInterrupt`, which stays the same
-            object where it is raised, is replaced then, since it goes on to collect frames.
+        error: Returned itself, without its traceback, if it contains only plain text and numbers.
+            An error with other attributes (a request, a response, a document), or with text that
+            looks like a secret, is replaced by a stand-in.
+        outer: Error that the caller is handling, which is not changed.
+        kept: Whether the result is stored instead of raised. A `KeyboardInterrupt` is then
+            replaced as well, since it would collect further frames.
     """
     try:
         return _Chain(None if error is outer else outer, kept).cleaned(error)
@@ -84,7 +84,7 @@ def without_frames(
 
 
 class _Chain:
-    """The errors that lead to one another, and what becomes of each."""
+    """Errors that are linked by cause, context or group, and their replacements."""
 
     def __init__(self, outer: BaseException | None, kept: bool) -> None:
         self._outer = outer
@@ -93,7 +93,7 @@ class _Chain:
 
     def cleaned(self, error: BaseException) -> BaseException:
         found = list(islice(self._reachable(error), _LINKS))
-        # All of it is read before any of it is changed.
+        # Read all links before changing any.
         links = [(*_links(one), one.__suppress_context__, _note(one)) for one in found]
         made = [self._replacement(one) for one in found]
         for one, (cause, context, suppress, note) in zip(made, links, strict=True):
@@ -104,7 +104,7 @@ class _Chain:
         return made[0]
 
     def _reachable(self, error: BaseException) -> Iterator[BaseException]:
-        """Yield every error of the chain once, *error* first. No recursion: it may be long."""
+        """Yield every error of the chain once, *error* first. Iterative: the chain may be long."""
         waiting, seen = [error], {id(self._outer)}
         while waiting:
             one = waiting.pop()
@@ -140,20 +140,20 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _links(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
-    """Return cause and context; without the context that no traceback shows."""
+    """Return cause and context, without a context that tracebacks suppress."""
     return error.__cause__, None if error.__suppress_context__ else error.__context__
 
 
 def _unlinked(error: BaseException) -> BaseException:
     error.__cause__ = error.__context__ = None
-    return BaseException.with_traceback(error, None)  # a class of the user's may override it
+    return BaseException.with_traceback(error, None)  # subclasses may override it
 
 
 def _is_plain(error: BaseException) -> bool:
-    """Whether *error* holds nothing but texts and numbers, none of which looks like a secret."""
+    """Return whether *error* contains only text and numbers, none of which looks like a secret."""
     if isinstance(error, _StandIn):
         return True
-    # What could not be read may be the secret itself: `UnicodeError.object`, `JSONDecodeError.doc`.
+    # Undecodable input may be the secret itself: `UnicodeError.object`, `JSONDecodeError.doc`.
     if isinstance(error, UnicodeError) or "doc" in vars(error):
         return False
     try:
@@ -166,11 +166,11 @@ def _is_plain(error: BaseException) -> bool:
 
 
 class _Dropped:
-    """Stands for a value that may lead to a secret."""
+    """Marker for a value that may lead to a secret."""
 
 
 def _cleaned(value: Any, depth: int = 6) -> Any:
-    """Return a copy of *value* with its texts redacted, and only of texts, numbers and dates."""
+    """Return a copy of *value* that keeps only redacted text, numbers and dates."""
     kind = type(value)
     if kind in _ATOMS or isinstance(value, (date, timedelta, tzinfo)):
         return value
@@ -196,12 +196,12 @@ def _text(value: object) -> str:
 
 
 class _StandIn:
-    """Precedes the original's class in the class of a replaced error, which is text alone."""
+    """First base class of a replaced error, before the original class; holds only text."""
 
     args: tuple[Any, ...]
 
     def __init_subclass__(cls, **_: Any) -> None:
-        """Do not run the original's, which may keep a list of subclasses."""
+        """Skip the hook of the original class, which may keep a list of subclasses."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -215,7 +215,7 @@ class _StandIn:
 
 
 def _made_like(error: BaseException, members: Sequence[BaseException]) -> BaseException:
-    """Return an error of the type and text of *error*, and with its plain attributes."""
+    """Return an error with the type, text and plain attributes of *error*."""
     try:
         text = _text(getattr(error, "message", "") if members else error)
         made = _made_of(type(error), text, members)
@@ -233,7 +233,7 @@ def _nameless(error: BaseException) -> BaseException:
 def _made_of(kind: Any, text: str, members: Sequence[BaseException]) -> BaseException:
     own = _stand_in_class(kind)
     made: BaseException
-    # By a built-in class: the original's own constructor wants what is not there any more.
+    # Use the constructor of a built-in class: that of the original may need other arguments.
     if members:
         plain = _plain_group(kind)
         made = plain.__new__(plain if kind is plain else own, text, members)
@@ -256,12 +256,12 @@ def _stand_in_class(kind: Any) -> Any:
         return kind
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     if plain := _plain_group(kind):
-        names["derive"] = plain.derive  # `except*` splits by it
+        names["derive"] = plain.derive  # needed by `except*`
     return type(kind.__name__, (_StandIn, kind), names)
 
 
 def _note(error: BaseException) -> str:
-    """Return where *error* was raised, as a traceback has it, without lines of code."""
+    """Return where *error* was raised, in the format of a traceback, without source lines."""
     lines = []
     traceback = error.__traceback__
     while traceback is not None:
@@ -275,7 +275,7 @@ def _note(error: BaseException) -> str:
 
 
 def _add_note(error: BaseException, note: str) -> None:
-    """Python 3.11 prints notes; earlier versions only keep them."""
+    """Add a note, which Python 3.11 and later print."""
     if not note or isinstance(error, BridgeError) or not isinstance(error, Exception):
         return
     notes: Any = getattr(error, "__notes__", None) or []

@@ -1,3 +1,3 @@
-"""The version, said once: the build and `gcp_aws_bridge.__version__` read it here."""
+"""The version, for the build and for `gcp_aws_bridge.__version__`."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The same for aiobotocore and aioboto3: no event loop is blocked, and threads share with tasks.
+"""Sessions and credentials for aiobotocore and aioboto3, which do not block the event loop.
 
     from gcp_aws_bridge import aio
 
@@ -8,9 +8,9 @@
 
     aioboto3.Session(botocore_session=aio.session(…))
 
-Needs `gcp-aws-bridge[aio]`. Works on any event loop of asyncio's kind (uvloop), and on several in
-one process: all share one exchange with each other and with threads. A task that is cancelled
-while it waits cancels nobody else.
+Needs `gcp-aws-bridge[aio]`. Works on any asyncio event loop (uvloop), and on several in one
+process: all share one exchange with each other and with threads. A waiting task that is cancelled
+does not cancel the exchange for other tasks.
 """
 
 from __future__ import annotations
@@ -42,16 +42,17 @@ def session(
     token_source: TokenSource | None = None,
     **settings: Unpack[RoleSettings],
 ) -> AioSession:
-    """Make an aiobotocore session whose clients trade this machine's Google ID token for keys.
+    """Return an aiobotocore session whose clients use the credentials of a role.
 
-    Asks no network itself, but makes botocore's STS client: some 20 ms of the processor's time,
-    once in a process. Make it before the event loop is busy. Pickles as its settings.
+    Makes no requests, but creates botocore's STS client, which takes about 20 ms of CPU time once
+    in a process. Create the session before the event loop is busy. Pickles as its settings.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings
-            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`,
-            `policy_arns`).
-        region_name: Of the session, and of STS where it lies in the role's partition.
+        role_arn: As for `gcp_aws_bridge.session`.
+        region_name: Region of the session, and of STS if it belongs to the role's partition.
+        token_source: As for `gcp_aws_bridge.session`.
+        **settings: As for `gcp_aws_bridge.session`: `audience`, `role_session_name`,
+            `duration_seconds`, `chain`, `policy`, `policy_arns`.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -64,12 +65,12 @@ def session(
 def register(
     session: Any, role: Role | str | None = None, *, token_source: TokenSource | None = None
 ) -> None:
-    """Add the provider to a session's chain: after `env`, first where a profile was named.
+    """Add the provider to a session's chain: after `env`, or first if a profile was named.
 
     Args:
         session: An aiobotocore or aioboto3 session.
-        role: A role or its ARN. None: environment and profile say.
-        token_source: None: what this machine has.
+        role: A role or its ARN. None: as configured in environment and profile.
+        token_source: None: the default source of this machine.
     """
     inner = botocore_session_of(session, asynchronous=True)
     add_provider(inner, role, token_source)
@@ -82,11 +83,13 @@ def credentials(
     at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> AioBridgeCredentials:
-    """Make aiobotocore credentials that renew themselves: `await …get_frozen_credentials()`.
+    """Return aiobotocore credentials that refresh themselves: `await …get_frozen_credentials()`.
 
     Args:
-        role_arn: As for `session`, and so are *token_source* and the settings.
+        role_arn: As for `session`.
+        token_source: As for `session`.
         at_least: As for `gcp_aws_bridge.credentials`.
+        **settings: As for `session`.
 
     Raises:
         ConfigError: As for `session`.

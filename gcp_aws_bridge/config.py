@@ -1,7 +1,7 @@
-"""What is asked of AWS, as one value: `Role`.
+"""`Role`: a request for AWS credentials, as one value.
 
-Invariant: a `Role` that exists can be sent; whatever STS would call malformed is refused here,
-before anything goes over a network.
+Invariant: every `Role` is well-formed. Whatever STS would reject as malformed raises an error here,
+before any request.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ _POLICY_ARNS = 10
 
 @dataclass(frozen=True)
 class Role:
-    """A request for credentials: which role, for how long, narrowed by what. Checked when made.
+    """Role to assume, session duration and session policy. Checked on creation.
 
     Equal roles share one exchange within a process. Holds no secret, and pickles.
 
     Args:
         arn: The role that trusts the Google identity, `arn:aws:iam::123456789012:role/etl`.
-        audience: The `aud` that the ID token is asked for; the trust policy's `:oaud`. One of its
-            own for each role (`aws:123456789012:etl`) is better than the shared default.
-        role_session_name: Shows in CloudTrail; 2 to 64 of `[\\w+=,.@-]`. None: the pod's or
-            host's name, found when it is used.
+        audience: `aud` of the ID token; `:oaud` in the trust policy. A separate audience for each
+            role (`aws:123456789012:etl`) is better than the shared default.
+        role_session_name: Name in CloudTrail; 2 to 64 of `[\\w+=,.@-]`. None: the name of the pod
+            or host at the time of the exchange.
         duration_seconds: 900 to 43200, at most what the role allows; at most 3600 with a chain.
-        region_name: The region of the STS endpoint. None: the session's, or its partition's own.
-        chain: Roles to assume one after the other from the first, by ARN.
-        policy: A session policy, JSON text or a mapping, at most 2048 characters: the credentials
-            can do what both it and the (last) role allow.
-        policy_arns: Up to 10 managed policies, to the same effect.
+        region_name: Region of the STS endpoint. None: the session's, or the partition's default.
+        chain: ARNs of the chained roles, in the order in which they are assumed.
+        policy: Session policy, as JSON text or a mapping, at most 2048 characters: the credentials
+            have the permissions that both it and the (last) role allow.
+        policy_arns: Up to 10 managed policies, with the same effect.
 
     Raises:
-        ConfigError: Something here is not what STS accepts.
+        ConfigError: STS would reject a value.
     """
 
     arn: str
@@ -69,7 +69,7 @@ class Role:
     policy_arns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        put = object.__setattr__  # frozen for everybody else
+        put = object.__setattr__  # the dataclass is frozen
         put(self, "chain", _listed("chain", self.chain))
         put(self, "policy_arns", _listed("policy_arns", self.policy_arns))
         for arn in (self.arn, *self.chain):
@@ -87,22 +87,22 @@ class Role:
 
     @property
     def session_name(self) -> str:
-        """What is sent as RoleSessionName."""
+        """Value of RoleSessionName."""
         return self.role_session_name or default_session_name()
 
     @property
     def partition(self) -> str:
-        """`aws`, `aws-cn`, `aws-us-gov`…"""
+        """Partition of the role: `aws`, `aws-cn`, `aws-us-gov`…"""
         return self.arn.split(":")[1]
 
     @property
     def account_id(self) -> str:
-        """The account that the credentials act in, which is that of the last role."""
+        """Account of the credentials, which is that of the last role."""
         return (self.arn, *self.chain)[-1].split(":")[4]
 
 
 def default_session_name() -> str:
-    """The pod's name (a pod's host name) or the host's, made fit for CloudTrail."""
+    """Return the name of the pod or host, with characters that AWS accepts."""
     name = re.sub(r"[^\w+=,.@-]+", "-", socket.gethostname(), flags=re.ASCII).strip("-")[:64]
     return name if len(name) >= 2 else "gcp-aws-bridge"
 
@@ -112,21 +112,21 @@ def _listed(name: str, value: Iterable[str]) -> tuple[str, ...]:
         raise ConfigError(
             f"{name} is {quoted(value)} ({type(value).__name__}); it must be a list or tuple of "
             "ARNs.",
-            fix=f"{name}=[…], even for one of them; leave it out for none.",
+            fix=f"pass {name}=[…], even for one ARN; omit it for none.",
             error_id="config/list",
         )
     return tuple(value)
 
 
 def _matches(pattern: str, text: str) -> bool:
-    return re.fullmatch(pattern, text, re.ASCII) is not None  # compiled when first used
+    return re.fullmatch(pattern, text, re.ASCII) is not None  # compiled on first use
 
 
 def _check_role_arn(arn: str) -> None:
     if not isinstance(arn, str) or len(arn) not in _ARN_LENGTH or not _matches(_ROLE_ARN, arn):
         raise ConfigError(
             f"{quoted(arn)} is not the ARN of an IAM role.",
-            fix="give a role ARN such as arn:aws:iam::123456789012:role/etl, by argument, "
+            fix="pass a role ARN such as arn:aws:iam::123456789012:role/etl, by argument, "
             "GCP_AWS_BRIDGE_ROLE_ARN or the profile key gcp_role_arn.",
             error_id="config/role-arn",
         )
@@ -135,9 +135,9 @@ def _check_role_arn(arn: str) -> None:
 def _check_audience(audience: str) -> None:
     if not isinstance(audience, str) or not audience.strip() or not audience.isprintable():
         raise ConfigError(
-            f"The audience is {quoted(audience)}; it must be a non-empty, printable text.",
-            fix=f'leave it out for "{DEFAULT_AUDIENCE}", or give the value that the trust policy '
-            "names in accounts.google.com:oaud.",
+            f"The audience is {quoted(audience)}; it must be non-empty, printable text.",
+            fix=f'omit it for "{DEFAULT_AUDIENCE}", or pass the value of accounts.google.com:oaud '
+            "in the trust policy.",
             error_id="config/audience",
         )
 
@@ -145,9 +145,9 @@ def _check_audience(audience: str) -> None:
 def _check_session_name(name: str) -> None:
     if not isinstance(name, str) or not _matches(_SESSION_NAME, name):
         raise ConfigError(
-            f"The role session name is {quoted(name)}; AWS takes 2 to 64 of A-Z a-z 0-9 "
-            "and _+=,.@- only.",
-            fix="leave it out for the pod's name, or replace what AWS does not take.",
+            f"The role session name is {quoted(name)}; AWS accepts 2 to 64 of A-Z a-z "
+            "0-9 and _+=,.@- only.",
+            fix="omit it for the pod's name, or replace the other characters.",
             error_id="config/session-name",
         )
 
@@ -155,15 +155,15 @@ def _check_session_name(name: str) -> None:
 def _check_duration(seconds: int, *, chained: bool) -> None:
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds not in _DURATION_S:
         raise ConfigError(
-            f"duration_seconds is {quoted(seconds)} ({type(seconds).__name__}); AWS takes a whole "
-            "number from 900 to 43200.",
-            fix="leave it out for 3600, or stay within the role's own maximum session duration.",
+            f"duration_seconds is {quoted(seconds)} ({type(seconds).__name__}); AWS accepts a "
+            "whole number from 900 to 43200.",
+            fix="omit it for 3600, or stay within the role's maximum session duration.",
             error_id="config/duration",
         )
     if chained and seconds > _CHAINED_DURATION_S:
         raise ConfigError(
-            f"duration_seconds is {seconds} with a chain; AWS caps role chaining at one hour.",
-            fix="use duration_seconds=3600 or less, or let the first role do the work itself.",
+            f"duration_seconds is {seconds} with a chain; AWS limits role chaining to one hour.",
+            fix="use duration_seconds=3600 or less, or give the first role the permissions.",
             error_id="config/chain-duration",
         )
 
@@ -172,7 +172,7 @@ def _check_region(region: str | None) -> None:
     if region is not None and not (isinstance(region, str) and _matches(_REGION, region)):
         raise ConfigError(
             f"The region is {quoted(region)}; it must look like eu-west-1.",
-            fix="give the name of an AWS region, or leave it out.",
+            fix="pass the name of an AWS region, or omit it.",
             error_id="config/region",
         )
 
@@ -190,19 +190,21 @@ def _policy_text(policy: str | Mapping[str, Any] | None) -> str | None:
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"not JSON ({error.args[0] if error.args else type(error).__name__})"
     if not problem and len(text) > _POLICY_LENGTH:
-        problem = f"{len(text)} characters long without spaces; AWS takes at most {_POLICY_LENGTH}"
+        problem = (
+            f"{len(text)} characters long without spaces; AWS accepts at most {_POLICY_LENGTH}"
+        )
     if problem:
         raise ConfigError(
             f"The session policy is {problem}.",
-            fix="give an IAM policy document, as JSON text or a dict; longer ones go into "
-            "managed policies named in policy_arns.",
+            fix="pass an IAM policy document, as JSON text or a dict; put longer ones into "
+            "managed policies and list them in policy_arns.",
             error_id="config/policy",
         )
     return text
 
 
 def _compact_json(document: object) -> str:
-    """JSON in the fewest characters that STS takes, since it counts them; in the author's order."""
+    """Return *document* in as few characters as possible, because STS limits their number."""
     text = json.dumps(
         document,
         separators=(",", ":"),
@@ -214,7 +216,7 @@ def _compact_json(document: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What `json` has no form for."""
+    """Convert values that `json` does not serialize."""
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
@@ -226,6 +228,6 @@ def _check_policy_arns(arns: Sequence[str]) -> None:
         seen = f"{quoted(bad[0])} is not the ARN of one" if bad else f"{len(arns)} are given"
         raise ConfigError(
             f"policy_arns takes up to {_POLICY_ARNS} managed policies; {seen}.",
-            fix="give ARNs such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess.",
+            fix="pass ARNs such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess.",
             error_id="config/policy-arns",
         )

@@ -1,9 +1,9 @@
-"""Token sources: where a Google ID token comes from.
+"""Token sources, which return Google ID tokens.
 
-A token source is any callable that takes nothing and returns a fresh ID token as a string:
-`Callable[[], str]`. It does not cache; the library calls it once for each exchange. The classes
-here are settings with a `__call__`: equal ones share credentials, they pickle, and their `repr`
-holds no secret.
+A token source is any callable without arguments that returns a fresh ID token as a string:
+`Callable[[], str]`. It does not cache; the library calls it once for each exchange. The classes in
+this module are settings with a `__call__`: equal instances share credentials, they pickle, and
+their `repr` contains no secret.
 """
 
 from gcp_aws_bridge._tokens.default import DefaultSource, TokenSource

@@ -102,7 +102,7 @@ def refused_chained_role(
     previous_arn = role.chain[position - 1] if position else role.arn
     cause, fix, error_id = _cause_in_request(role, code, message, status)
     if code == "AccessDenied":
-        error_id = "exchange/hop"
+        error_id = "exchange/chained-role"
         fix = (
             f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
             f"and that role as AWS principal in the trust policy of {arn}."

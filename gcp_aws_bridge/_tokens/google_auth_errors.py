@@ -102,11 +102,11 @@ def _passes(status: int | None) -> bool:
 
 
 def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
-    from gcp_aws_bridge.policy.names import project_of
+    from gcp_aws_bridge.policy.names import quoted_project
 
     named = _PERMISSION.search(message)
     email = shlex.quote(account or "NAME@PROJECT.iam.gserviceaccount.com")
-    where = f"--project={shlex.quote(project_of(account) or 'PROJECT')}"
+    where = f"--project={quoted_project(account)}"
     if is_passing:
         return "wait: this error of Google is temporary; check status.cloud.google.com."
     if named:

@@ -1,4 +1,4 @@
-"""obstore's `S3Store`, and what is made of one: zarr and xarray, `obstore.fsspec`, virtualizarr.
+"""Credentials for obstore's `S3Store`, and for its users: zarr, xarray, fsspec, virtualizarr.
 
 from gcp_aws_bridge.adapters import obstore
 from obstore.store import S3Store
@@ -17,7 +17,7 @@ from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 
 with extra("obstore", "obstore", "0.8.2"):
-    import obstore  # noqa: F401 - so that it is missed here
+    import obstore  # noqa: F401 - reports a missing installation here
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -29,54 +29,56 @@ __all__ = ["AsyncCredentialProvider", "CredentialProvider"]
 
 
 class _Provider(Adapter):
-    # obstore asks again where no more than this is left, and not within 100 ms (TokenCache of its
-    # pyo3-object_store/src/credentials.rs, 0.11). STS gives no longer session (AssumeRole,
-    # DurationSeconds), so that it always asks: when to renew is the cache's to say.
+    # obstore calls the provider again if less than this remains, but not within 100 ms (TokenCache
+    # in pyo3-object_store/src/credentials.rs, 0.11). No session of STS is longer (AssumeRole,
+    # DurationSeconds), so it always calls the provider, whose cache decides about refreshes.
     refresh_threshold: timedelta = timedelta(hours=12)
 
 
 class CredentialProvider(_Provider):
-    """Give obstore credentials, whichever of its functions asks; pickles as settings.
+    """Credential provider for all functions of obstore; pickles as settings.
 
-    Where nothing is valid yet, it waits in the thread that asks. For a sync function that is the
-    caller's own. For an async one it is never the event loop's, but one of obstore's workers, of
-    which there are as many as processors: see `AsyncCredentialProvider`.
+    If there are no valid credentials, it blocks the calling thread. For a sync function, this is
+    the caller's thread. For an async function, it is one of obstore's worker threads, of which
+    there are as many as processors, but never that of the event loop: see
+    `AsyncCredentialProvider`.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings.
-        at_least: For how many seconds a URL of `obstore.sign` needs them.
+        role_arn: As for `gcp_aws_bridge.session`; so are `token_source` and the other settings.
+        at_least: Number of seconds for which a URL of `obstore.sign` needs the credentials.
 
     Raises:
-        ConfigError: No role is configured, or a setting is malformed. Where none are to be had
-            later, obstore raises its `UnauthenticatedError` with the words of the `BridgeError`.
+        ConfigError: No role is configured, or a setting is malformed. If no credentials are
+            available later, obstore raises `UnauthenticatedError` with the message of the
+            `BridgeError`.
     """
 
     def __call__(self) -> S3Credential:
-        return _as_obstore_has_it(self._cache.get(self._at_least_s))
+        return _as_mapping(self._cache.get(self._at_least_s))
 
 
 class AsyncCredentialProvider(_Provider):
-    """The same for a program that uses obstore's async functions only: while it waits, no thread
-    does, and other stores go on.
+    """Credential provider for programs that use only obstore's async functions.
 
-    A sync function fails where it has to wait, and in a running event loop it never returns.
+    Waiting for credentials blocks no thread. A sync function fails if it has to wait, and never
+    returns in a running event loop.
     """
 
     def __call__(self) -> S3Credential | Coroutine[Any, Any, S3Credential]:
-        # Not always a coroutine: obstore asks for some requests (parts of an upload) where it
-        # knows of no event loop, but not for the first one.
+        # Not always a coroutine: for some requests (parts of an upload), but not for the first one,
+        # obstore calls this without an event loop.
         valid = self._cache.peek(self._at_least_s)
-        return self._wait() if valid is None else _as_obstore_has_it(valid)
+        return self._wait() if valid is None else _as_mapping(valid)
 
     async def _wait(self) -> S3Credential:
-        return _as_obstore_has_it(await self._cache.get_async(self._at_least_s))
+        return _as_mapping(await self._cache.get_async(self._at_least_s))
 
 
-def _as_obstore_has_it(credentials: AwsCredentials) -> S3Credential:
+def _as_mapping(credentials: AwsCredentials) -> S3Credential:
     return {
         "access_key_id": credentials.access_key_id,
         "secret_access_key": credentials.secret_access_key,
         "token": credentials.session_token,
-        # Of all that are UTC, it takes only this one (chrono's conversion in PyO3).
+        # obstore accepts no other representation of UTC (chrono's conversion in PyO3).
         "expires_at": credentials.expiration.astimezone(timezone.utc),
     }

@@ -1,4 +1,4 @@
-"""polars: `credential_provider=` of what it scans, reads, sinks and writes.
+"""Credentials for polars: `credential_provider=` of scan, read, sink and write functions.
 
 import polars
 from gcp_aws_bridge.adapters.polars import CredentialProvider
@@ -18,37 +18,38 @@ from gcp_aws_bridge._cache.policy import POLICY
 from gcp_aws_bridge._extra import extra
 
 with extra("polars", "polars", "1.33.1"):
-    import polars  # noqa: F401 - so that it is missed here
+    import polars  # noqa: F401 - reports a missing installation here
 
 __all__ = ["CredentialProvider"]
 
-# polars keeps credentials to the very end that is named (CachingCredentialProvider; in Rust,
-# FetchedCredentialsCache), and refuses one that is past. So the end is its next question, not
-# theirs: the cache gives nothing that has less life than this. Named nearer than 7 s, its Delta
-# tables would sleep (_get_credentials_from_provider_expiry_aware, polars 2.1).
+# polars keeps credentials until the returned expiration (CachingCredentialProvider; in Rust,
+# FetchedCredentialsCache), and rejects expired ones. So the provider returns the time of the next
+# call instead: the cache returns no credentials that expire earlier. With less than 7 s, polars'
+# Delta tables would sleep (_get_credentials_from_provider_expiry_aware, polars 2.1).
 _ASK_AGAIN = timedelta(seconds=POLICY.mandatory_window_s)
 
 
 class CredentialProvider(Adapter):
-    """Give polars credentials, and have it ask again every ten seconds; pickles as settings.
+    """Credential provider for polars, which calls it every ten seconds; pickles as settings.
 
-    A lazy frame that is serialised carries settings too: who collects it asks for its own.
-    One provider for all frames has polars keep one store for each bucket.
+    A serialized lazy frame contains the settings: the process that collects it gets credentials of
+    its own. With one provider for all frames, polars keeps one store for each bucket.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, and so are *token_source* and the settings.
-        at_least: For how many seconds a query needs them that asks only when it begins.
+        role_arn: As for `gcp_aws_bridge.session`; so are `token_source` and the other settings.
+        at_least: Number of seconds for which queries need the credentials that they get at their
+            start.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
     """
 
     def __call__(self) -> tuple[dict[str, str], int]:
-        """Credentials, and when to ask again (seconds since 1970), which is not their end.
+        """Return credentials, and the time of the next call (seconds since 1970).
 
         Raises:
-            BridgeError: None are to be had. polars 2 raises it as it is; polars 1 may raise an
-                `OSError` or `ComputeError` of its own, with its words.
+            BridgeError: No credentials are available. polars 2 raises this error; polars 1 may
+                raise an `OSError` or `ComputeError` with its message.
         """
         credentials = self._cache.get(self._at_least_s)
         return {

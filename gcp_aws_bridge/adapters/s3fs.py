@@ -1,4 +1,4 @@
-"""fsspec's S3: pandas, Dask, pyarrow, xarray and whatever else takes `storage_options`.
+"""Credentials for fsspec's S3: pandas, Dask, pyarrow, xarray and others with `storage_options`.
 
 import pandas
 from gcp_aws_bridge.adapters import s3fs
@@ -16,9 +16,9 @@ from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge.config import Role
 
 with extra("s3fs", "s3fs", "2024.10.0"):
-    import s3fs  # noqa: F401 - so that it is missed here and not in fsspec
+    import s3fs  # noqa: F401 - reports a missing installation here instead of in fsspec
 
-    # After it: without aiobotocore, which s3fs needs, this one would name another extra.
+    # After s3fs, which needs aiobotocore: otherwise the error would name another extra.
     from gcp_aws_bridge._botocore.aiobotocore import BridgeAioSession
 
 if TYPE_CHECKING:
@@ -37,14 +37,17 @@ def options(
     at_least: float = 0.0,
     **settings: Unpack[RoleSettings],
 ) -> dict[str, Any]:
-    """Make what `s3fs.S3FileSystem` and `storage_options=` take: `{"session": …}`.
+    """Return options for `s3fs.S3FileSystem` and `storage_options=`: `{"session": …}`.
 
-    Equal arguments give one file system in a process, as fsspec has it. What is made with them
-    pickles as settings: each process asks for credentials of its own.
+    Equal arguments share one file system in a process, as fsspec does. The options pickle as
+    settings: each process gets credentials of its own.
 
     Args:
-        role_arn: As for `gcp_aws_bridge.session`, and so are the others.
-        at_least: For how many seconds a URL of `S3FileSystem.url` needs the credentials.
+        role_arn: As for `gcp_aws_bridge.session`.
+        region_name: As for `gcp_aws_bridge.session`.
+        token_source: As for `gcp_aws_bridge.session`.
+        at_least: Number of seconds for which a URL of `S3FileSystem.url` needs the credentials.
+        **settings: As for `gcp_aws_bridge.session`.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.

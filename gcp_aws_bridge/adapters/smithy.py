@@ -1,4 +1,4 @@
-"""The AWS SDK for Python's new clients: aws-sdk-bedrock-runtime, aws-sdk-dynamodb and their kind.
+"""Credentials for the new clients of the AWS SDK for Python, such as aws-sdk-bedrock-runtime.
 
 from aws_sdk_bedrock_runtime.client import AsyncBedrockRuntimeClient
 from aws_sdk_bedrock_runtime.config import AsyncBedrockRuntimeConfig
@@ -34,7 +34,7 @@ __all__ = ["CredentialsResolver"]
 
 
 class _Identity(AWSCredentialsIdentity):
-    """One whole set; its end is the real one, but who keeps it asks again when there is another."""
+    """Credentials for one request, which caches treat as expired once there are new ones."""
 
     def __init__(self, credentials: AwsCredentials, cache: CredentialCache[AwsCredentials]) -> None:
         super().__init__(
@@ -49,11 +49,11 @@ class _Identity(AWSCredentialsIdentity):
 
     @property
     def is_expired(self) -> bool:
-        """Whether there is another to ask for.
+        """True once there are newer credentials.
 
-        No, for the first who wants to know: the signer, who else fails the request that this was
-        got for a moment ago (aws-sdk-signers 0.4.0, signers.py, `_validate_identity`). Later it is
-        a cache (smithy-core 0.9.0, aio/identity.py, `CachingIdentityResolver`).
+        The first access is False, because it comes from the signer, which would fail the request
+        (aws-sdk-signers 0.4.0, signers.py, `_validate_identity`). Later accesses come from a cache
+        (smithy-core 0.9.0, aio/identity.py, `CachingIdentityResolver`).
         """
         is_first, self._is_signed_with = not self._is_signed_with, True
         return not is_first and self._cache.peek() is not self._credentials
@@ -63,28 +63,28 @@ class _Identity(AWSCredentialsIdentity):
 
 
 class CredentialsResolver(Adapter, IdentityResolver[AWSCredentialsIdentity, AWSIdentityProperties]):
-    """What `aws_credentials_identity_resolver` takes; clients ask it for each attempt."""
+    """Resolver for `aws_credentials_identity_resolver`, which clients call for each attempt."""
 
-    _given = ""
+    _last_key = ""
 
     async def get_identity(self, *, properties: AWSIdentityProperties) -> AWSCredentialsIdentity:
-        """Valid credentials; blocks no event loop, and looks at none of the *properties*.
+        """Return valid credentials without blocking the event loop; ignores *properties*.
 
         Raises:
-            SmithyIdentityError: None are to be had, which a chain takes for "ask the next one";
-                the `BridgeError` is its `__cause__`.
+            SmithyIdentityError: No credentials are available; a chain tries the next resolver. The
+                `BridgeError` is its `__cause__`.
         """
         try:
             credentials = await self._cache.get_async(self._at_least_s)
         except BridgeError as error:
             raise SmithyIdentityError(str(error)) from error
-        self._given = credentials.access_key_id
+        self._last_key = credentials.access_key_id
         return _Identity(credentials, self._cache)
 
     async def invalidate(self) -> None:
-        """Tell that a service refused what was given last: who asks next gets other credentials.
+        """Report that a service rejected the last credentials, so that they are replaced.
 
-        Unless none are to be had. No client calls it (smithy-core 0.9.0): after an error that says
-        so (`ExpiredTokenException`…) it is for the user to call.
+        If no others are available, they stay in use. Clients do not call this (smithy-core 0.9.0):
+        call it after an error such as `ExpiredTokenException`.
         """
-        self._cache.reject(self._given)
+        self._cache.reject(self._last_key)

@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge`: argparse here, one module a command, imported only when that command runs."""
+"""Command line `gcp-aws-bridge`. Each command is a module that is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    # Commands are imported by name, each when it runs. These lines are never executed: programs
-    # that freeze an application (PyInstaller) read them in the compiled module and add the modules.
+    # Commands are imported by name when they run. These lines are never executed: tools that freeze
+    # an application (PyInstaller) find them in the compiled module and add the modules.
     from gcp_aws_bridge.cli import (  # noqa: F401
         credential_process,
         demo,
@@ -35,23 +35,26 @@ if TYPE_CHECKING:
         trust_policy,
     )
 
-# Name, module, help line. The help line stands here so that `--help` imports no command.
+# Name and help line of each command, so that `--help` imports no command.
 _COMMANDS = (
-    ("credential-process", "credentials for the AWS CLI and every SDK, by the AWS config file"),
-    ("env", "credentials as variables of a shell"),
-    ("token", "the ID token itself, printed or kept fresh in a file"),
-    ("exec", "run a command of any language with credentials that renew themselves"),
-    ("serve", "serve credentials on this machine: a sidecar for every AWS SDK"),
-    ("google-token", "the other direction: a Google token for this machine's AWS identity"),
-    ("google-config", "the credential configuration file of Google's own libraries"),
-    ("google-exec", "run a command whose Google SDK finds tokens that renew themselves"),
-    ("google-serve", "a metadata server on this machine: a sidecar for every Google SDK"),
-    ("setup", "write what to run in both clouds, compare what is there, or rewrite a manifest"),
+    (
+        "credential-process",
+        "print credentials for the AWS CLI and SDKs, for a line in the AWS config file",
+    ),
+    ("env", "print credentials as shell variables"),
+    ("token", "print the Google ID token, or keep it fresh in a file"),
+    ("exec", "run a command in any language with credentials that are refreshed"),
+    ("serve", "serve credentials on this machine, as a sidecar for every AWS SDK"),
+    ("google-token", "print a Google token for this machine's AWS identity"),
+    ("google-config", "write the credential configuration file for Google's libraries"),
+    ("google-exec", "run a command whose Google SDK finds tokens that are refreshed"),
+    ("google-serve", "run a metadata server on this machine, as a sidecar for every Google SDK"),
+    ("setup", "write scripts or Terraform for both clouds, compare them, or rewrite a manifest"),
     ("trust-policy", "write, explain and check the trust policy of a role"),
-    ("doctor", "name the broken link between Google and AWS, and what mends it"),
-    ("explain", "what an error id means and what to do about it, without a network"),
-    ("demo", "show the whole bridge at work on this machine, with no cloud"),
-    ("emulate", "run both clouds emulated, for tests and trying out"),
+    ("doctor", "find the step between Google and AWS that fails, and print the fix"),
+    ("explain", "explain an error id, offline"),
+    ("demo", "demonstrate an exchange on this machine, without a cloud"),
+    ("emulate", "run emulators of both clouds, for tests and experiments"),
 )
 
 
@@ -59,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted, 141 the reader of
-        standard output went away.
+        The exit status: 0 done, 1 an error with a message, 2 wrong usage, 130 interrupted, 141
+        standard output was closed.
     """
     from gcp_aws_bridge.cli._streams import guarded
 
@@ -68,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    # The last collection finds what the end of the process frees anyway; with botocore loaded it
-    # is a sixth of a short command's time.
+    # The end of the process frees all objects. With botocore loaded, the last collection would take
+    # a sixth of a short command's time.
     atexit.register(gc.freeze)
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
@@ -87,7 +90,7 @@ def _main(argv: Sequence[str] | None) -> int:
         from gcp_aws_bridge._traceback import without_frames
 
         failure = without_frames(error)
-    # From here: the frames of a command hold tokens and keys.
+    # Raised here, because the frames of a command contain tokens and keys.
     try:
         raise failure
     finally:
@@ -95,12 +98,12 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    # argparse lays out something for each option, and asks shutil how wide the terminal is.
+    # argparse formats each option, and imports shutil for the width of the terminal.
     asks_for_help = bool({"-h", "--help"} & set(arguments))
     layout: Any = argparse.HelpFormatter if asks_for_help else _plain
     parser = argparse.ArgumentParser(
         prog="gcp-aws-bridge",
-        description="Google identity in, AWS credentials out: no keys, no subprocess, no AWS CLI.",
+        description="Exchange a Google identity for AWS credentials, without keys or the AWS CLI.",
         epilog="Start with: gcp-aws-bridge demo",
         formatter_class=layout,
     )

@@ -1,6 +1,6 @@
-"""Credentials for commands that end at once, from a file that they share.
+"""Credentials for short-lived commands, from a file that they share.
 
-Light where the file has what is wanted; `_renewed` has the rest, and botocore with it.
+Imports little, since the file usually has fresh credentials; `_exchange` has the rest.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from gcp_aws_bridge._cache.clock import World
 
-# The settings of a role, which a process resolves before it compares requests (`_settings`), and
-# which a command does not read while a file has the answer.
+# The settings of a role (`_settings`), which a command does not resolve if the file has fresh
+# credentials.
 _ROLE_VARIABLES = ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE")
 _ROLE_PREFIXES = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD")
 
@@ -39,30 +39,32 @@ _FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Acco
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which role, and where the file is."""
+    """Declare the options for the role and the file."""
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
     parser.add_argument(
         "--cache-dir",
         metavar="DIR",
-        help="keep credentials there between calls, readable by this user alone "
-        "(default: GCP_AWS_BRIDGE_CACHE_DIR, else the user's own cache folder)",
+        help="folder for credentials between calls, readable by this user only "
+        "(default: GCP_AWS_BRIDGE_CACHE_DIR, else the user's cache folder)",
     )
     parser.add_argument(
-        "--no-cache", action="store_true", help="make an exchange at each call, keep nothing"
+        "--no-cache",
+        action="store_true",
+        help="make an exchange at each call, and keep no credentials",
     )
     parser.add_argument(
         "--at-least",
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="make an exchange if the credentials kept are valid for less; up to 90 %% of "
-        "--duration-seconds (default: what is valid will do)",
+        help="make an exchange if the kept credentials are valid for less; up to 90 %% of "
+        "--duration-seconds (default: use them while they are valid)",
     )
 
 
 def _seconds(text: str) -> float:
-    value = float(text)  # argparse says what a ValueError is about
+    value = float(text)  # argparse reports a ValueError
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, zero or more")
     return value
@@ -72,21 +74,21 @@ _seconds.__name__ = "number of seconds"
 
 
 def credentials(options: argparse.Namespace, *, world: World | None = None) -> dict[str, str]:
-    """The credentials of the role in *options*, in AWS's own words: `persistence.aws_json`.
+    """Return the credentials of the role in *options*, as `persistence.aws_json` does.
 
     Raises:
-        BridgeError: None are valid, and none were to be had.
+        BridgeError: There are no valid credentials, and the exchange failed.
     """
     cache = FileCache(*_folders(options), **_clocks(world))
     key = request_key(_role_options.given(options), os.environ)
     if not options.at_least and (found := _fresh(cache, key)) is not None:
         return found
-    gc.disable()  # botocore makes much that lives to the end, and the end is near
+    gc.disable()  # botocore creates many objects, all of which live until the process ends
     try:
         from gcp_aws_bridge._cache.clock import REAL
-        from gcp_aws_bridge.cli._renewed import renewed
+        from gcp_aws_bridge.cli._exchange import exchange
 
-        return renewed(options, cache, key, world or REAL)
+        return exchange(options, cache, key, world or REAL)
     finally:
         gc.enable()
 
@@ -103,7 +105,7 @@ def _clocks(world: World | None) -> dict[str, Any]:
 
 
 def _fresh(cache: FileCache, key: str) -> dict[str, str] | None:
-    """What the cache has, where nobody need look after it yet."""
+    """Return cached credentials that need no refresh yet, or None."""
     found = (cache.read_fresh(key) or {}).get("credentials")
     if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in _FIELDS):
         return None
@@ -111,10 +113,10 @@ def _fresh(cache: FileCache, key: str) -> dict[str, str] | None:
 
 
 def request_key(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """A name for all that decides which credentials these are, as a hexadecimal digest.
+    """Return a hexadecimal digest of everything that determines the credentials.
 
-    Two processes that could get different ones never have the same: command line, environment,
-    settings files, user, host and (in a container) the container, version of the library.
+    Processes that could get different credentials have different digests: command line,
+    environment, settings files, user, host, container, version of the library.
     """
     role = sorted(
         item
@@ -125,7 +127,7 @@ def request_key(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
         *aws_files(environ),
         credentials_file(environ) or "",
         gcloud_file(environ),
-        "/proc/self/ns/pid",  # a home that two containers share is no identity that they share
+        "/proc/self/ns/pid",  # containers may share a home folder, but not an identity
     )
     given = sorted(settings.items())
     if (token_file := settings.get("id_token_file")) is not None:
@@ -142,5 +144,5 @@ def _who() -> tuple[object, ...]:
 def _folders(options: argparse.Namespace) -> list[str]:
     if options.no_cache:
         return []
-    asked_for = options.cache_dir or os.environ.get("GCP_AWS_BRIDGE_CACHE_DIR")
-    return [os.path.join(asked_for, NAME)] if asked_for else folders(os.environ)
+    folder = options.cache_dir or os.environ.get("GCP_AWS_BRIDGE_CACHE_DIR")
+    return [os.path.join(folder, NAME)] if folder else folders(os.environ)

@@ -1,4 +1,4 @@
-"""A program that a command of ours runs: what it is started with, told, and how it ends."""
+"""Running a command beside a server on loopback: what `exec` and `google-exec` share."""
 
 from __future__ import annotations
 
@@ -7,24 +7,59 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gcp_aws_bridge.cli._signals import handed_on
+from gcp_aws_bridge.cli._serving import need_extra, on_stderr
+from gcp_aws_bridge.cli._signals import forwarded
 from gcp_aws_bridge.exceptions import quoted
 
+if TYPE_CHECKING:
+    from gcp_aws_bridge.server.asgi import App
 
-def add_command(parser: argparse.ArgumentParser) -> None:
-    """Everything after the options is the program's."""
+    # An application, and the environment of the command by the URL of the application.
+    Server = tuple[App, Callable[[str], Mapping[str, str]]]
+
+
+def add_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare the command after `--`, for our subcommand *name*."""
+    parser.usage = f"gcp-aws-bridge {name} [options] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
-def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
-    """The program, by its path, and its arguments; for this command of ours, *name*.
+def run_beside(
+    options: argparse.Namespace,
+    name: str,
+    server: Callable[[argparse.Namespace], AbstractContextManager[Server]],
+) -> int:
+    """Run the command of *options* with a server that lives as long as the command.
+
+    Args:
+        options: Parsed command line.
+        name: Our subcommand, for messages.
+        server: Returns the application to serve and the environment of the command.
 
     Returns:
-        They; or, where it cannot be run, the exit status that says so in a shell: it was said why.
+        The exit status of the command; 128 plus the number of the signal that ended it; 126 or 127
+        as in a shell if the command cannot be run.
     """
+    command = _command_of(options, name)
+    if isinstance(command, int):
+        return command
+    need_extra()
+    from gcp_aws_bridge.server.running import Address, running
+
+    with server(options) as (app, environment):
+        # No grace period: the only client is the command, which has ended by then.
+        serving = running((Address("127.0.0.1", 0), app), grace_s=0)
+        with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
+            return _run(command, environment(url), name)
+
+
+def _command_of(options: argparse.Namespace, name: str) -> list[str] | int:
+    """Return the command with the path of its program, or the exit status of an error."""
     command: list[str] = options.command
     command = command[1:] if command[:1] == ["--"] else command
     if not command:
@@ -42,8 +77,8 @@ def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
 def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     """Return *environ* without *names*, and with loopback excluded from proxies."""
     kept = {name: value for name, value in environ.items() if name not in names}
-    # Some SDKs (for Rust, for example) would use a proxy for the endpoint of this process, and
-    # show it the secrets.
+    # Some SDKs (such as the one for Rust) would send the requests to this process, and with them
+    # the secrets, through a proxy.
     for name in ("NO_PROXY", "no_proxy"):
         value = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
         kept[name] = _with_loopback(value)
@@ -51,7 +86,7 @@ def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str
 
 
 def _with_loopback(no_proxy: str) -> str:
-    """Return *no_proxy* with 127.0.0.1 excluded, too."""
+    """Return *no_proxy* with 127.0.0.1 excluded as well."""
     # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page): with
     # anything after it, the program would use the proxy for all hosts.
     if no_proxy.strip() == "*":
@@ -59,19 +94,14 @@ def _with_loopback(no_proxy: str) -> str:
     return f"{no_proxy},127.0.0.1".lstrip(",")
 
 
-def run(command: list[str], environment: Mapping[str, str], name: str) -> int:
-    """Run what `command_of` found to its end, in the name of this command.
-
-    Returns:
-        Its exit status; 128 and the signal's number where one ended it; 126 where none can.
-    """
-    with handed_on() as hand_to:
+def _run(command: list[str], environment: Mapping[str, str], name: str) -> int:
+    with forwarded() as forward_to:
         try:
             child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
         except OSError as error:
             print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
             return 126
-        hand_to(child)
+        forward_to(child)
         status = _wait(child)
     return 128 - status if status < 0 else status
 
@@ -79,7 +109,7 @@ def run(command: list[str], environment: Mapping[str, str], name: str) -> int:
 def _wait(child: subprocess.Popen[bytes]) -> int:
     if os.name != "posix" or os.getpid() != 1:
         return child.wait()
-    # As the first process of a container, orphans are ours to bury.
+    # The first process of a container must also reap orphaned processes.
     while True:
         pid, status = os.wait()
         if pid == child.pid:

@@ -1,4 +1,4 @@
-"""`setup --from-pod`: rewrite a manifest with a recipe to one without."""
+"""`setup --from-pod`: remove a `credential_process` script or token sidecar from a manifest."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.provision.migrate import Migration, migrate
 
 _IN_THE_CODE = (
-    "In the image: pip install gcp-aws-bridge; bash, curl, jq and the AWS CLI may go. In the code: "
-    "gcp_aws_bridge.install() before the first client; in another language, start the program by "
+    "In the image: pip install gcp-aws-bridge; remove bash, curl, jq and the AWS CLI. In the code: "
+    "gcp_aws_bridge.install() before the first client; in another language, start the program with "
     "gcp-aws-bridge exec -- COMMAND."
 )
 
 
 def run(path: str, put: Callable[[dict[str, str]], None]) -> int:
-    """Rewrite *path*.
+    """Rewrite the manifest *path*.
+
+    Args:
+        path: Path of the manifest.
+        put: Function that writes files, by name.
 
     Returns:
-        0 if something was rewritten and nothing of the recipe is left, else 1.
+        0 if the script or sidecar was found and completely removed, else 1.
     """
     with extra("setup", "ruamel.yaml", "0.18.0"):
         from ruamel.yaml import YAML
 
-        yaml = YAML()  # round trip: what is not touched stays as it is, comments too
+        yaml = YAML()  # round trip: keeps comments and unchanged parts
         yaml.preserve_quotes = True
         yaml.width = 1_000_000
         yaml.brace_single_entry_mapping_in_flow_sequence = True
     text = read(path)
-    # As the file has its lists: under their key, or two further in.
+    # Keep the indentation of lists: below their key, or two spaces further.
     under = re.search(r"^( *)[^\s#-][^\n]*:[^\n\S]*\n\1- ", text, re.M)
     yaml.indent(mapping=2, sequence=2 if under else 4, offset=0 if under else 2)
     result = migrate(_documents(yaml, text, path))
@@ -43,7 +47,9 @@ def run(path: str, put: Callable[[dict[str, str]], None]) -> int:
         yaml.dump_all(result.documents, out)
         put({Path(path).name: out.getvalue()})
         lost = _comments(yaml, text) - _comments(yaml, out.getvalue())
-        result.left += [f"A comment went with what it was beside: {quoted(one)}" for one in lost]
+        result.left += [
+            f"A comment was removed with the lines beside it: {quoted(one)}" for one in lost
+        ]
     _report(result)
     return 0 if result.done and not result.left else 1
 
@@ -53,7 +59,7 @@ def _report(result: Migration) -> None:
     if result.done:
         lines.append(_IN_THE_CODE)
     elif not result.left:
-        lines.append("There is neither a credential_process script nor a token sidecar in it.")
+        lines.append("The manifest has neither a credential_process script nor a token sidecar.")
     say("\n".join(lines))
 
 
@@ -68,15 +74,15 @@ def _documents(yaml: Any, text: str, path: str) -> list[Any]:
         raise ConfigError(
             f"The manifest {quoted(path)} is not YAML{where}: "
             f"{quoted(getattr(error, 'problem', None) or error)}.",
-            fix="give a manifest as kubectl takes it; of a template (Helm), what it renders.",
+            fix="pass a manifest that kubectl accepts; for a template (Helm), the rendered output.",
             error_id="config/setup-manifest",
         ) from None
 
 
 def _comments(yaml: Any, text: str) -> set[str]:
-    """Return the lines of a manifest that are YAML comments and nothing else.
+    """Return the lines of a manifest that contain only a YAML comment.
 
-    A line with "#" inside a block of text, such as the first one of a script, is no comment.
+    A line with "#" inside a block of text, such as the first line of a script, is not a comment.
     """
     from ruamel.yaml.tokens import ScalarToken
 

@@ -1,4 +1,4 @@
-"""The options that say which identity at Google is wanted, for every command of that direction."""
+"""Options for the identity in Google Cloud, and what commands make of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from gcp_aws_bridge.google._federated_identity import Identity
     from gcp_aws_bridge.google._federation import Federation
+    from gcp_aws_bridge.server.metadata import Account
 
 SOURCES = ("signed-request", "token-file", "outbound")
 
 
 def add_federation(parser: argparse.ArgumentParser) -> None:
-    """The provider, and whom to act as by it."""
+    """Declare the workload identity provider and the service account to impersonate."""
     parser.add_argument(
         "--audience",
         metavar="PROVIDER",
@@ -28,44 +29,55 @@ def add_federation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--service-account",
         metavar="EMAIL",
-        help="act as this one (default: GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, else the federated "
-        "identity itself)",
+        help="service account to impersonate (default: GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT, else "
+        "the federated identity itself is used)",
     )
     parser.add_argument(
         "--lifetime-seconds",
         type=int,
         metavar="N",
-        help="of the service account's tokens: 600 to 3600, to 43200 where the organization "
-        "allows it (default: 3600)",
+        help="lifetime of the service account's tokens: 600 to 3600, or up to 43200 if the "
+        "organization allows it (default: 3600)",
     )
     parser.add_argument(
         "--source",
         choices=SOURCES,
-        help="what is shown to Google (default: GCP_AWS_BRIDGE_GOOGLE_SOURCE, else a token file "
-        "that is for the provider, else a signed request)",
+        help="kind of subject token (default: GCP_AWS_BRIDGE_GOOGLE_SOURCE, else a token file for "
+        "the provider, else a signed request)",
     )
     parser.add_argument(
         "--token-file",
         metavar="FILE",
-        help="of source token-file (default: GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE, "
+        help="file for --source token-file (default: GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE, "
         "AWS_WEB_IDENTITY_TOKEN_FILE)",
     )
 
 
 def add_tokens(parser: argparse.ArgumentParser) -> None:
-    """What else a command needs that has tokens made."""
+    """Declare the options of commands that request tokens."""
     add_federation(parser)
     parser.add_argument(
         "--scope",
         action="append",
         metavar="URL",
-        help="of access tokens; may be repeated (default: cloud-platform, by which IAM decides)",
+        help="scope of access tokens; may be repeated (default: cloud-platform)",
     )
-    parser.add_argument("--profile", metavar="NAME", help="the AWS identity is this AWS profile's")
+    parser.add_argument("--profile", metavar="NAME", help="AWS profile of the AWS identity")
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of commands that run a metadata server."""
+    add_tokens(parser)
+    parser.add_argument(
+        "--project-id",
+        metavar="ID",
+        help="project that SDKs find (default: the service account's project, else the number of "
+        "the pool's project)",
+    )
 
 
 def federation_of(options: argparse.Namespace, **more: Any) -> tuple[Federation, dict[str, Any]]:
-    """What is wanted, and the credential configuration where one was read.
+    """Return the federation, and the credential configuration if one was read.
 
     Raises:
         ConfigError: No provider is configured, or a setting is malformed.
@@ -81,10 +93,10 @@ def federation_of(options: argparse.Namespace, **more: Any) -> tuple[Federation,
 
 
 def source_name(options: argparse.Namespace) -> str | None:
-    """The source that the command line names, if any.
+    """Return the source that the command line names, if any.
 
     Raises:
-        ConfigError: It names two.
+        ConfigError: It names two sources.
     """
     named: str | None = options.source
     if options.token_file is None:
@@ -92,17 +104,17 @@ def source_name(options: argparse.Namespace) -> str | None:
     if named not in (None, "token-file"):
         raise ConfigError(
             f"--token-file was given together with --source {named}.",
-            fix="leave one of them out.",
+            fix="omit one of them.",
             error_id="config/google-source",
         )
     return "token-file"
 
 
 def source_of(options: argparse.Namespace, federation: Federation, document: dict[str, Any]) -> Any:
-    """What proves who runs here.
+    """Return the source of subject tokens.
 
     Raises:
-        ConfigError: There is no such source, or it takes what is not here.
+        ConfigError: There is no such source, or a setting that it needs is missing.
     """
     from gcp_aws_bridge.google._sources import choose
 
@@ -131,7 +143,7 @@ def _session(profile: str) -> Any:
 
 
 def identity_of(options: argparse.Namespace) -> Identity:
-    """Who is to be proved to whom; errors as above."""
+    """Return the federated identity; raises as `federation_of` and `source_of` do."""
     from gcp_aws_bridge.google._federated_identity import Identity
 
     federation, document = federation_of(options)
@@ -139,7 +151,44 @@ def identity_of(options: argparse.Namespace) -> Identity:
 
 
 def scopes_of(options: argparse.Namespace) -> tuple[str, ...]:
-    """What access tokens are for."""
+    """Return the scopes of access tokens."""
     from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
 
     return tuple(sorted({*options.scope})) if options.scope else (CLOUD_PLATFORM,)
+
+
+def account_of(options: argparse.Namespace) -> Account:
+    """Return the account that the metadata server presents to SDKs.
+
+    Raises:
+        ConfigError: No provider is configured, or a setting is malformed.
+    """
+    from gcp_aws_bridge.policy.names import project_of
+    from gcp_aws_bridge.server.metadata import Account
+
+    identity = identity_of(options)
+    federation = identity.federation
+    email = federation.service_account
+    # projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER
+    number, _, _, _, pool, *_ = federation.audience.partition("projects/")[2].split("/")
+    return Account(
+        # For an identity without an e-mail address, GKE's server has the name of its workload pool
+        # here; this is Google's form for other pools ("Managed workload identities": trust domain).
+        email=email or f"{pool}.global.{number}.workload.id.goog",
+        scopes=scopes_of(options),
+        project_id=options.project_id or project_of(email or "") or number,
+        project_number=number,
+        universe_domain=federation.universe_domain,
+        access=identity.access,
+        id_token=identity.id_token if email else None,
+    )
+
+
+def server_variables(url: str) -> dict[str, str]:
+    """Return the variables by which SDKs find a metadata server.
+
+    Most SDKs read the first, older ones, gcloud and C++ the last. Python and JavaScript use the
+    second for a ping; other SDKs take it for the address.
+    """
+    at = url.partition("//")[2]
+    return {"GCE_METADATA_HOST": at, "GCE_METADATA_IP": at, "GCE_METADATA_ROOT": at}

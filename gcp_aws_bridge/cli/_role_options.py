@@ -1,4 +1,4 @@
-"""The options that say which role, for every command that needs one; read late, imported early."""
+"""Options for the role, and what commands make of them. Imports little."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FROM = ("profile", "region")
 
 
 def add_role(parser: argparse.ArgumentParser) -> None:
-    """The role itself; what is left out comes from the environment or the profile."""
+    """Declare the role, which defaults to that of the environment or the profile."""
     parser.add_argument(
         "--role-arn",
         metavar="ARN",
@@ -31,14 +31,12 @@ def add_role(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Everything else about it."""
-    parser.add_argument(
-        "--audience", help="what the ID token is asked for (default: sts.amazonaws.com)"
-    )
+    """Declare all other settings of the role."""
+    parser.add_argument("--audience", help="audience of the ID token (default: sts.amazonaws.com)")
     parser.add_argument(
         "--role-session-name",
         metavar="NAME",
-        help="shows in CloudTrail (default: the pod's or host's name)",
+        help="name in CloudTrail (default: name of the pod or host)",
     )
     parser.add_argument(
         "--duration-seconds",
@@ -50,41 +48,41 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--chain",
         action="append",
         metavar="ARN",
-        help="a role to assume from the one before; may be repeated",
+        help="a chained role, assumed with the credentials of the role before it; may be repeated",
     )
     parser.add_argument("--profile", metavar="NAME", help="read settings from this AWS profile")
-    parser.add_argument("--region", help="of the STS endpoint (default: as for the AWS CLI)")
+    parser.add_argument("--region", help="region of the STS endpoint (default: as for the AWS CLI)")
     add_source(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """Where the ID token comes from."""
+    """Declare the source of the ID token."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--impersonate",
         metavar="EMAIL",
-        help="be this service account, by the Google credentials of this machine",
+        help="service account to impersonate with the Google credentials of this machine",
     )
     source.add_argument(
         "--id-token-file",
         metavar="FILE",
-        help="take the ID token from this file, which something else keeps fresh",
+        help="read the ID token from this file, which another process keeps fresh",
     )
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the role, as plain values."""
+    """Return the settings of the role on the command line, as plain values."""
     named = {name: getattr(options, name, None) for name in (*_SETTINGS, *_SOURCES, *_FROM)}
     return {name: value for name, value in named.items() if value is not None}
 
 
 def role_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `Role` that the command line may give, all but its ARN."""
+    """Return the fields of `Role` except its ARN; None for options that were not used."""
     return {name: getattr(options, name) for name in _SETTINGS if name != "role_arn"}
 
 
 def source_of(options: argparse.Namespace) -> TokenSource | None:
-    """The token source that was asked for; None for what this machine has."""
+    """Return the token source of the command line, or None for the default source."""
     if options.impersonate is not None:
         from gcp_aws_bridge.tokens import GoogleCredentials
 
@@ -99,7 +97,7 @@ def source_of(options: argparse.Namespace) -> TokenSource | None:
 def cache_of(
     options: argparse.Namespace, role_arn: str | None
 ) -> tuple[CredentialCache[AwsCredentials], Role]:
-    """The cache of *role_arn*, or of the configured role, with the settings in *options*.
+    """Return cache and role of *role_arn*, or of the configured role, with settings in *options*.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -113,14 +111,14 @@ def cache_of(
     settings = role_settings(options)
     try:
         _only_sts(session)
-        wanted = Request.of(role_arn, source_of(options), session=session, **settings)
-        return wanted.cache(), wanted.role
+        request = Request.of(role_arn, source_of(options), session=session, **settings)
+        return request.cache(), request.role
     except botocore.exceptions.ProfileNotFound as error:
         raise no_profile(error) from None
 
 
 def session_of(options: argparse.Namespace) -> botocore.session.Session:
-    """The botocore session that reaches AWS as *options* say."""
+    """Return the botocore session for the profile and region in *options*."""
     import botocore.session
 
     from gcp_aws_bridge._sts.connection import direct
@@ -132,7 +130,7 @@ def session_of(options: argparse.Namespace) -> botocore.session.Session:
 
 
 def _only_sts(session: botocore.session.Session) -> None:
-    """Spare botocore listing its 400 services, twice: this session makes no other client."""
+    """Keep botocore from listing its 400 services twice: the session makes only an STS client."""
     from botocore.loaders import create_loader
 
     loader: Any = create_loader(session.get_config_variable("data_path"))

@@ -1,4 +1,4 @@
-"""What the commands that serve share: the caches behind a server, what it needs, what it says."""
+"""Options, caches, logging and messages of the serving commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gcp_aws_bridge._cache.file_cache import NAME
 from gcp_aws_bridge._extra import need
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
-from gcp_aws_bridge.cli._signals import told_to_stop
+from gcp_aws_bridge.cli._signals import stop_requested
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
@@ -32,29 +32,29 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 class Outages:
-    """Logs each kind of failure once an outage, and its end: many SDKs show no error of ours.
+    """Listener for `on_event` that logs each kind of failure once per outage, and the end of it.
 
-    An `on_event` listener.
+    Many SDKs do not show the errors that this process returns to them.
     """
 
     def __init__(self) -> None:
-        self._said: dict[str, set[str]] = {}  # by role: error ids
+        self._logged: dict[str, set[str]] = {}  # error ids, by role
 
     def __call__(self, event: Event) -> None:
-        said = self._said.setdefault(event.label, set())
-        if event.kind == "exchanged" and said:
-            said.clear()
-            # At the level of what it ends, so that who has read that reads this.
-            _log.warning("%s: that is over; good for %.0f s", event.label, event.remaining_s)
-        elif event.error is not None and event.error.error_id not in said:
-            said.add(event.error.error_id)
-            if event.remaining_s <= 0 or event.failures > 1:  # else `emit` has
+        logged = self._logged.setdefault(event.label, set())
+        if event.kind == "exchanged" and logged:
+            logged.clear()
+            # At the same level as the failure, so that readers of the one see the other.
+            _log.warning("%s: recovered; valid for %.0f s", event.label, event.remaining_s)
+        elif event.error is not None and event.error.error_id not in logged:
+            logged.add(event.error.error_id)
+            if event.remaining_s <= 0 or event.failures > 1:  # otherwise `emit` has logged it
                 _log.warning("%s: no fresh credentials: %s", event.label, event.error)
 
 
 @contextlib.contextmanager
 def on_stderr(form: str, levels: Mapping[str, int]) -> Iterator[None]:
-    """What the library says, and `Outages`, on stderr; *levels* of loggers until the end."""
+    """Log to stderr, with `Outages`, and set the *levels* of loggers, until the block ends."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(form))
     before = {name: logging.getLogger(name).level for name in levels}
@@ -71,24 +71,30 @@ def on_stderr(form: str, levels: Mapping[str, int]) -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def add_status(parser: argparse._ActionsContainer) -> None:
-    """What a server says of itself."""
-    parser.add_argument(
+def add_listen(parser: argparse.ArgumentParser, port: int) -> argparse._ArgumentGroup:
+    """Declare the options of a server with *port* as default, and return their group."""
+    group = parser.add_argument_group("listening")
+    group.add_argument(
+        "--port", type=int, default=port, help="0: any free port (default: %(default)s)"
+    )
+    group.add_argument(
         "--status-port",
         type=int,
         metavar="PORT",
-        help=f"serve /healthz, /readyz and /metrics there, {_STATUS_PORT} say (default: nowhere)",
+        help=f"serve /healthz, /readyz and /metrics on this port, such as {_STATUS_PORT} "
+        "(default: do not serve them)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
     )
-    parser.add_argument("--quiet", action="store_true", help="no line for each request")
-    parser.add_argument(
+    group.add_argument("--quiet", action="store_true", help="do not log each request")
+    group.add_argument(
         "--shell",
         choices=sorted(SHELLS),
         default=default_shell(),
-        help="form of the variables on standard output (default: %(default)s)",
+        help="format of the variables on standard output (default: %(default)s)",
     )
+    return group
 
 
 @contextlib.contextmanager
@@ -98,10 +104,10 @@ def served(
     caches: Mapping[str, CredentialCache[Any]],
     hosts: frozenset[str] | None = None,
 ) -> Iterator[tuple[threading.Event, list[str]]]:
-    """Serve what *handle* answers and, where *options* say so, how *caches* are.
+    """Serve the answers of *handle* and, if *options* request it, the status of *caches*.
 
     Yields:
-        What is set when it is to end, and the addresses.
+        An event that is set when the server must stop, and the URLs.
 
     Raises:
         ConfigError: An address cannot be listened on.
@@ -111,14 +117,14 @@ def served(
     from gcp_aws_bridge.server.status import Metrics, status
 
     metrics = Metrics(caches)
-    answering = application(metrics.counting(handle), hosts=hosts)
-    apps = [(Address(options.host, options.port), answering)]
+    app = application(metrics.counting(handle), hosts=hosts)
+    apps = [(Address(options.host, options.port), app)]
     if options.status_port is not None:
         at = Address(options.status_host, options.status_port)
         apps.append((at, application(status(caches, metrics), hosts=hosts, log_all=False)))
     access = logging.WARNING if options.quiet else logging.INFO
     levels = {"gcp_aws_bridge": logging.INFO, "gcp_aws_bridge.access": access}
-    with told_to_stop() as stop, on_stderr(_FORM, levels), running(*apps) as urls:
+    with stop_requested() as stop, on_stderr(_FORM, levels), running(*apps) as urls:
         forget = on_event(metrics)
         try:
             for cache in caches.values():
@@ -136,8 +142,8 @@ def token_file() -> Iterator[str]:
     try:
         private_file.Folder(folder, private=True).close()
     except OSError:
-        # In a pod, /tmp may be an emptyDir, which all may write and which is not sticky: other
-        # users could exchange a folder in it, but a file leads nowhere else.
+        # In a pod, /tmp may be an emptyDir, which is writable for all users and not sticky: other
+        # users could replace a folder in it and so redirect the file, but not through a file.
         path = f"{folder}-token"
     try:
         yield path
@@ -152,31 +158,35 @@ def announce(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
 
 
 def hint(text: str, urls: Sequence[str] = ()) -> None:
-    """Print *text* and where the status is for people: standard output is for programs."""
+    """Print *text* and the status URLs to stderr: standard output is for programs."""
     status = [f"Status: {url}/healthz, {url}/readyz, {url}/metrics" for url in urls[1:]]
     print(text, *status, sep="\n", file=sys.stderr, flush=True)
 
 
 def need_extra() -> None:
-    """Say what to install where the server cannot run.
+    """Check that the libraries of the server are installed.
 
     Raises:
-        MissingExtra: Something is missing.
+        MissingExtra: A library is missing.
     """
     need("The endpoint", ("uvicorn", "h11", "prometheus_client"), "config/extra-server")
 
 
-def roles_of(options: argparse.Namespace, wanted: Sequence[str | None]) -> dict[str, Served]:
-    """What is served, by name: the one before `=`, else the role's own.
+def roles_of(options: argparse.Namespace, roles: Sequence[str | None]) -> dict[str, Served]:
+    """Return the roles to serve, by name.
+
+    Args:
+        options: Settings for all roles.
+        roles: `NAME=ARN`, or an ARN alone, which is named like the role; None: the configured role.
 
     Raises:
-        ConfigError: A role cannot be, or two have one name.
+        ConfigError: A role is invalid, or two roles have the same name.
     """
     from gcp_aws_bridge.server.endpoint import Served
 
     served: dict[str, Served] = {}
-    for asked in wanted:
-        name, arn = _named(asked)
+    for text in roles:
+        name, arn = _split(text)
         cache, role = _role_options.cache_of(options, arn)
         name = name or role.arn.rpartition("/")[2]
         if name in served:
@@ -189,9 +199,9 @@ def roles_of(options: argparse.Namespace, wanted: Sequence[str | None]) -> dict[
     return served
 
 
-def _named(asked: str | None) -> tuple[str, str | None]:
-    """`NAME=ARN`, or the ARN alone: the name of a role may have `=` in it, too."""
-    if asked is None or asked.startswith("arn:"):
-        return "", asked
-    name, equals, arn = asked.partition("=")
-    return (name, arn) if equals else ("", asked)
+def _split(text: str | None) -> tuple[str, str | None]:
+    """Split `NAME=ARN`, or an ARN alone, which may contain `=` as well."""
+    if text is None or text.startswith("arn:"):
+        return "", text
+    name, equals, arn = text.partition("=")
+    return (name, arn) if equals else ("", text)

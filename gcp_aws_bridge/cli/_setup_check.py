@@ -1,4 +1,4 @@
-"""`setup --check`: the questions of `provision.check`, put to the clouds' CLIs on this machine."""
+"""`setup --check`: run the queries of `provision.check` with the clouds' CLIs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from gcp_aws_bridge.exceptions import quoted
-from gcp_aws_bridge.provision.asking import Answer, Ask, Finding
+from gcp_aws_bridge.provision.queries import Answer, Ask, Finding
 
-# A cold gcloud takes some seconds; the slowest of the questions is one about a cluster.
+# gcloud takes some seconds to start; the slowest query is about a cluster.
 _TIMEOUT_S = 60
-# How each says that there is no such thing: gcloud (each API in its own way), aws, kubectl.
+# Messages for objects that do not exist: of gcloud (different for each API), aws, kubectl.
 _ABSENT = re.compile(
     r"\bNOT_FOUND\b|\bcode=404\b|status=\[404\]|Cannot find service|was not found"
     r"|\(NoSuchEntity(?:Exception)?\)|\(NotFound\)|\(ResourceNotFoundException\)"
@@ -25,7 +25,7 @@ _MARKS = {"ok": "ok       ", "missing": "MISSING  ", "differs": "DIFFERS  ", "un
 
 
 def run(compare: Callable[[Ask], Iterator[Finding]], *, as_json: bool) -> int:
-    """Print what *compare* finds; 0 where all of it is as it should be."""
+    """Print the findings of *compare*; return 0 if everything is as planned, else 1."""
     findings = []
     for finding in compare(ask):
         findings.append(finding)
@@ -36,9 +36,9 @@ def run(compare: Callable[[Ask], Iterator[Finding]], *, as_json: bool) -> int:
         found = {"ok": not wrong, "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(found, indent=2))
         return 1 if wrong else 0
-    print(f"\n{len(findings) - len(wrong)} of {len(findings)} as they should be.")
+    print(f"\n{len(findings) - len(wrong)} of {len(findings)} are as planned.")
     if any(finding.state in ("missing", "differs") for finding in wrong):
-        print("What `gcp-aws-bridge setup` writes with the same options puts the others right.")
+        print("Run what `gcp-aws-bridge setup` writes with the same options to correct the others.")
     return 1 if wrong else 0
 
 
@@ -52,7 +52,7 @@ def _lines(finding: Finding) -> list[str]:
 
 
 def ask(command: Sequence[str]) -> Answer:
-    """Run *command*, one that reads, and say what it said."""
+    """Run *command*, which only reads, and return its answer."""
     program = shutil.which(command[0])
     if program is None:
         return Answer(problem=f"{command[0]} is not installed here")
@@ -78,6 +78,6 @@ def ask(command: Sequence[str]) -> Answer:
             return Answer(problem=f"{command[0]} printed no JSON")
     if _ABSENT.search(done.stderr):
         return Answer(absent=True)
-    said = [line for line in done.stderr.splitlines() if line.strip()] or [""]
-    wrong = next((line for line in said if "rror" in line), said[-1])
-    return Answer(problem=f"{command[0]} says {quoted(wrong)}")
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or [""]
+    message = next((line for line in lines if "rror" in line), lines[-1])
+    return Answer(problem=f"{command[0]} failed: {quoted(message)}")

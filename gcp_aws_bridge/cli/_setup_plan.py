@@ -1,4 +1,4 @@
-"""The plan of `setup`, by flags, and by answers where somebody is there to ask."""
+"""The plan of `setup`, from options and, in a terminal, from prompts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from gcp_aws_bridge.cli._setup_files import read, say
-from gcp_aws_bridge.cli._setup_renderings import AnyPlan
+from gcp_aws_bridge.cli._setup_formats import AnyPlan
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy.names import email_of
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
 from gcp_aws_bridge.provision.to_google import plan as to_google
 
-# By the flags.
+# By the name of the option.
 _QUESTIONS = {
-    "on": f"Where the workload runs: {', '.join((*PLATFORMS, *to_google.PLATFORMS))}",
+    "on": f"Platform of the workload: {', '.join((*PLATFORMS, *to_google.PLATFORMS))}",
     "project": "Google Cloud project (its id)",
     "location": "Region or zone, such as europe-west1",
     "region": "AWS region, such as eu-west-1",
@@ -27,17 +27,17 @@ _QUESTIONS = {
     "service": "Instance, service or function",
     "gsa": "Google service account (name or e-mail)",
     "aws-account": "AWS account (12 digits)",
-    "role": "Role in AWS (its name, after its path if it has one)",
-    "audience": "Audience of its tokens",
-    "policy-arn": "Managed policy that says what the role may do (ARN; empty: none yet)",
-    "grant": "What it may do in the Google Cloud project (a role; empty: none yet)",
+    "role": "Role in AWS (name, with its path if it has one)",
+    "audience": "Audience of the ID tokens",
+    "policy-arn": "Managed policy with the permissions of the role (ARN; empty: none yet)",
+    "grant": "Role to grant in the Google Cloud project (empty: none yet)",
 }
 _MAY_BE_EMPTY = ("policy-arn", "grant")
 Ask = Callable[[str, str], str]
 
 
-def asked(question: str, default: str) -> str:
-    """The answer of who is at the terminal; *default* for an empty one."""
+def prompt(question: str, default: str) -> str:
+    """Prompt in the terminal; an empty answer is *default*."""
     print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=sys.stderr, flush=True)
     try:
         return input().strip() or default
@@ -46,18 +46,23 @@ def asked(question: str, default: str) -> str:
 
 
 def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
-    """The plan; nobody is asked where nothing is missing.
+    """Build the plan, prompting only for missing values.
+
+    Args:
+        options: Parsed command line.
+        ask: Function that prompts. None: there is no terminal.
 
     Raises:
-        ConfigError: Something is missing, is none of what the clouds take, or has no meaning there.
+        ConfigError: An option is missing, has a value that the clouds would reject, or has no
+            effect on this platform.
     """
     given = {name: getattr(options, name.replace("-", "_")) for name in _QUESTIONS}
     platform, path = given["on"] or "gke", options.role_path
     missing = _missing(platform, given, options)
     if missing and ask is None:
         raise ConfigError(
-            f"Not given: {', '.join(f'--{name}' for name in missing)}.",
-            fix="give them, or run it on a terminal, where it asks.",
+            f"Missing options: {', '.join(f'--{name}' for name in missing)}.",
+            fix="add them, or run the command in a terminal, where it prompts.",
             error_id="config/setup-missing",
         )
     if missing and ask is not None:
@@ -67,7 +72,7 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
             default = {"namespace": "default", "gsa": given["ksa"] or given["role"]}.get(name) or ""
             rule = to_google.RULES_OF.get(name, "") if platform in to_google.PLATFORMS else ""
             given[name] = _answer(name, default, ask, given["project"] or "", rule)
-    _refuse_what_has_no_meaning(platform, options)
+    _check_effect(platform, options)
     path = _split_role(given, path)
     if platform in to_google.PLATFORMS:
         if missing and ask is not None and not given["grant"]:
@@ -83,10 +88,10 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
 
 
 def _split_role(given: dict[str, Any], path: str | None) -> str:
-    """Leave the role's name in *given*, and return its path.
+    """Reduce the role in *given* to its name, and return its path.
 
     Raises:
-        ConfigError: Two paths are given, and they differ.
+        ConfigError: Both options have a path, and the paths differ.
     """
     before, slash, name = (given["role"] or "").rpartition("/")
     if not slash:
@@ -96,7 +101,7 @@ def _split_role(given: dict[str, Any], path: str | None) -> str:
     if path not in (None, own):
         raise ConfigError(
             f"--role has the path {quoted(own)}, and --role-path is {quoted(path)}.",
-            fix="give the path once.",
+            fix="use only one of them for the path.",
             error_id="config/setup-option",
         )
     given["role"] = name
@@ -159,33 +164,37 @@ def _missing(platform: str, given: dict[str, Any], options: argparse.Namespace) 
     return [name for name in needed if given[name] is None]
 
 
-_IN_AWS_ONLY = ("region", "direct", "grant", "pool", "provider", "project-number")
+_ON_AWS_ONLY = ("region", "direct", "grant", "pool", "provider", "project-number")
 
 
-def _refuse_what_has_no_meaning(platform: str, options: argparse.Namespace) -> None:
-    """What would be left out without a word, and was meant to do something."""
-    of_none = [*_IN_AWS_ONLY]
+def _check_effect(platform: str, options: argparse.Namespace) -> None:
+    """Check that no option would be ignored.
+
+    Raises:
+        ConfigError: An option has no effect on this platform.
+    """
+    ignored = [*_ON_AWS_ONLY]
     if platform in to_google.PLATFORMS:
-        of_none = ["location", "service", "audience"]
+        ignored = ["location", "service", "audience"]
         places = ("region", "cluster", "namespace", "ksa")
-        of_none += [name for name in places if name not in to_google.PLATFORMS[platform]]
+        ignored += [name for name in places if name not in to_google.PLATFORMS[platform]]
         if platform in ("eks-issuer", "aws-outbound"):
-            of_none += ["policy", "policy-arn"]  # there is no role, or it is another's
-        of_none += ["role", "role-path"] if platform == "eks-issuer" else []
-        of_none += ["gsa"] if options.direct else []
-        of_none += [] if options.partition == "aws" else ["partition"]
-    given = [name for name in of_none if getattr(options, name.replace("-", "_"))]
+            ignored += ["policy", "policy-arn"]  # there is no role, or setup does not own it
+        ignored += ["role", "role-path"] if platform == "eks-issuer" else []
+        ignored += ["gsa"] if options.direct else []
+        ignored += [] if options.partition == "aws" else ["partition"]
+    given = [name for name in ignored if getattr(options, name.replace("-", "_"))]
     if given:
         raise ConfigError(
-            f"With --on={platform}{' --direct' if options.direct else ''}, nothing comes of "
-            f"{', '.join(f'--{name}' for name in given)}.",
-            fix="leave it out, or look at --on.",
+            f"With --on={platform}{' --direct' if options.direct else ''}, these options have no "
+            f"effect: {', '.join(f'--{name}' for name in given)}.",
+            fix="remove them, or correct --on.",
             error_id="config/setup-option",
         )
 
 
 def _answer(name: str, default: str, ask: Ask, project: str = "", rule: str = "") -> str:
-    """What is answered to the question for *name*, asked until it will do."""
+    """Prompt for *name* until the answer is valid."""
     while True:
         value = ask(_QUESTIONS[name], default)
         if not value and name in _MAY_BE_EMPTY:
@@ -199,13 +208,15 @@ def _answer(name: str, default: str, ask: Ask, project: str = "", rule: str = ""
 
 
 def _some(name: str, ask: Ask) -> list[str]:
-    """One answer, or none."""
+    """Prompt for *name*, and return a list without an empty answer."""
     return [value for value in [_answer(name, "", ask)] if value]
 
 
 def _platform(value: str) -> str:
     if value not in (*PLATFORMS, *to_google.PLATFORMS):
-        raise ConfigError(f"That is none of {', '.join((*PLATFORMS, *to_google.PLATFORMS))}.")
+        raise ConfigError(
+            f"The answer must be one of {', '.join((*PLATFORMS, *to_google.PLATFORMS))}."
+        )
     return value
 
 

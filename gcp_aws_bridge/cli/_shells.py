@@ -1,4 +1,4 @@
-"""Variables in the words of a shell, or of a file that others read variables from."""
+"""Variables in the syntax of a shell, of an env file or of JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["SHELLS", "default_shell"]
 
 
 def default_shell() -> str:
-    """What most people on this system type into."""
+    """Return the usual shell of this system."""
     return "powershell" if os.name == "nt" else "bash"
 
 
@@ -20,7 +20,7 @@ def _bash(variables: Mapping[str, str]) -> str:
 
 
 def _fish(variables: Mapping[str, str]) -> str:
-    # In single quotes fish knows two escapes: of the quote and of the backslash.
+    # In single quotes, fish has two escapes: for the quote and for the backslash.
     def quoted(value: str) -> str:
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
@@ -35,8 +35,8 @@ def _powershell(variables: Mapping[str, str]) -> str:
 
 
 def _dotenv(variables: Mapping[str, str]) -> str:
-    # For `docker run --env-file`, which takes quotes for a part of the value. Nothing of ours needs
-    # any: keys, tokens, ARNs and instants are of characters that all readers leave alone.
+    # For `docker run --env-file`, to which quotes are part of the value. None are needed: keys,
+    # tokens, ARNs and times consist of characters without a meaning for any reader.
     return "\n".join(f"{name}={value}" for name, value in variables.items())
 
 

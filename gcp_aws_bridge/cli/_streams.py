@@ -1,4 +1,4 @@
-"""Standard streams of a command whose reader may go away, or that were closed from the start."""
+"""Standard streams that may be closed at any time, or are closed from the start."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# 128 and the number of SIGPIPE, as a shell reports a program that the signal ended. No command has
-# another meaning for it. Windows has no such signal, and the same status.
+# 128 plus the number of SIGPIPE, as a shell reports a program that the signal ended. No command
+# uses it otherwise. Windows has no such signal, but the same status is used.
 CLOSED_PIPE = 141
-# EX_IOERR of sysexits.h. Not 1, which is an answer of `doctor` and of `trust-policy check`.
+# EX_IOERR of sysexits.h. Not 1, which has a meaning for `doctor` and `trust-policy check`.
 UNWRITTEN = 74
 
 
 class _Stream:
-    """A text stream that remembers the first error of its file.
+    """Text stream that keeps the first error of its file.
 
     Attributes:
-        error: The first error; None as long as all was written.
+        error: The first error; None if there was none.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -49,7 +49,7 @@ class _Stream:
 
     def _failed(self, error: OSError) -> None:
         self.error = self.error or error
-        # Otherwise the interpreter writes the rest at its end, and reports that as an error.
+        # Otherwise the interpreter would write the rest at exit, and report an error.
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -60,7 +60,7 @@ class _Stream:
 
 
 class _Output(_Stream):
-    """Standard output: there is nothing to do for a command whose output has no reader."""
+    """Standard output, whose errors end the command."""
 
     def _failed(self, error: OSError) -> None:
         super()._failed(error)
@@ -70,12 +70,12 @@ class _Output(_Stream):
 def guarded(run: Callable[[], int]) -> int:
     """Call *run* with standard streams that may be closed at any time.
 
-    Messages are dropped where standard error has no reader: the command goes on, and its exit
-    status is its own. An output that has no reader ends the command, without a word.
+    If standard error is closed, messages are dropped, and the command continues with its own exit
+    status. If standard output is closed, the command ends without a message.
 
     Returns:
-        The exit status of *run*; `CLOSED_PIPE` where standard output was closed, and `UNWRITTEN`
-        where it could not be written for another reason, which is said.
+        The exit status of *run*; `CLOSED_PIPE` if standard output was closed; `UNWRITTEN` if it
+        could not be written to for another reason, which is printed.
     """
     _open_closed()
     before = sys.stdout, sys.stderr
@@ -103,8 +103,8 @@ def guarded(run: Callable[[], int]) -> int:
 
 
 def _open_closed() -> None:
-    """Open what was closed before the start, so that no file of secrets gets its number."""
-    # In this order: each gets the lowest free number. Not closed: they are the process's streams.
+    """Open streams that are closed, so that no file with secrets gets their numbers."""
+    # In this order, because each gets the lowest free number. They stay open until exit.
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:

@@ -1,6 +1,6 @@
-"""What a stream can show: colour, how wide it is, and a line that says what is waited for.
+"""Terminal output: colours, width, and a line that shows the progress.
 
-The cursor is never hidden: a command that is killed could not bring it back.
+The cursor is never hidden, because a command that is killed could not show it again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _NARROWEST = 24
 
 
 class Terminal:
-    """One stream. Where nobody watches it, or it has no colour, it gets plain text.
+    """Stream for output, which may be a terminal. Other streams get plain text.
 
     Attributes:
-        live: Somebody watches, on what can take back a line.
-        colour: They did not say no to colour (no-color.org: any value but an empty one).
+        live: Whether the stream is a terminal that can erase a line.
+        colour: Whether to use colours (no-color.org: not if NO_COLOR has a non-empty value).
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -34,17 +34,17 @@ class Terminal:
 
     @property
     def columns(self) -> int:
-        """How wide it is just now; 80 where that is not known."""
+        """Current width; 80 if it is not known."""
         with contextlib.suppress(OSError, ValueError):
             return max(os.get_terminal_size(self._out.fileno()).columns or 80, _NARROWEST)
         return 80
 
     def painted(self, text: str, codes: str) -> str:
-        """*text* in what ECMA-48 calls a graphic rendition, such as `1;31`."""
+        """Return *text* with the graphic rendition *codes* of ECMA-48, such as `1;31`."""
         return f"\033[{codes}m{text}\033[0m" if self.colour else text
 
     def print(self, line: str) -> None:
-        """One line, now."""
+        """Print one line, and flush the stream."""
         try:
             print(line, file=self._out, flush=True)
         except UnicodeEncodeError:  # a Windows console of an old code page
@@ -52,10 +52,10 @@ class Terminal:
 
     @contextlib.contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show what is waited for until the block ends, however it ends; nothing but where live.
+        """Show *what* with a spinner until the block ends, if the stream is live.
 
         Yields:
-            What to call with what is waited for next.
+            A function that replaces the shown text.
         """
         if not self.live:
             yield lambda what: None
@@ -94,5 +94,5 @@ class Terminal:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """*text* in lines of whole words: an ARN or a URL stays one, to be copied."""
+    """Wrap *text* at spaces, so that ARNs and URLs stay whole and can be copied."""
     return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False) or [""]

@@ -1,7 +1,7 @@
-"""`gcp-aws-bridge demo`: the bridge at work on one machine, with an emulated GKE and AWS.
+"""`gcp-aws-bridge demo`: a demonstration on one machine, with an emulated GKE and AWS.
 
-Nothing here is staged: the token is signed and verified, the role's trust policy is evaluated, the
-objects go to a real S3 API (moto). Only the clock is moved, to see a refresh without waiting.
+Only the clock is simulated, to show a refresh without waiting: the token is signed and verified,
+the role's trust policy is evaluated, and objects are stored with a real S3 API (moto).
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from gcp_aws_bridge.exceptions import ConfigError
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 _BUCKET = "bridge-demo"
-_ANYTHING_CLOUDY = ("AWS_", "GCP_AWS_BRIDGE_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_")
+_CLOUD_VARIABLES = ("AWS_", "GCP_AWS_BRIDGE_", "GOOGLE_", "GCE_", "GCP_", "CLOUDSDK_")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Start an emulated GKE metadata server, an AWS STS and a local S3 on loopback; make the "
-        "one-line session; show each step and what it cost. Needs gcp-aws-bridge[demo]."
+        "Start an emulated GKE metadata server, an emulated AWS STS and a local S3 on loopback; "
+        "create a session, and show each step with its duration. Needs gcp-aws-bridge[demo]."
     )
     parser.add_argument(
         "--keep",
         action="store_true",
-        help="stay up afterwards, and print the environment for a shell to play in",
+        help="keep the servers running afterwards, and print the environment for a shell",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demonstration; 0 when every step did what it says."""
-    need("The demonstration", ("boto3", "moto", "flask"), "config/extra-demo")
+    """Run the demo; return 0 if every step succeeded."""
+    need("The demo", ("boto3", "moto", "flask"), "config/extra-demo")
     show = _Show(sys.stdout)
     clock = _TravellingClock()
     with contextlib.ExitStack() as stack:
         cloud, s3_url = _start_clouds(stack, show, clock)
-        _walk(show, cloud, s3_url, clock)
+        _run_steps(show, cloud, s3_url, clock)
         if options.keep:
-            clock.come_back()
-            cloud.reset()  # forgets the tokens of the future
+            clock.reset()
+            cloud.reset()  # removes tokens that were issued in the future
             cloud.add_role(ROLE)
             _stay(show, cloud, s3_url)
     return 0
@@ -72,38 +72,50 @@ def _start_clouds(
     return cloud, s3_url
 
 
-def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
-    import gcp_aws_bridge as bridge
+def _run_steps(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None:
     from gcp_aws_bridge._cache.clock import World
     from gcp_aws_bridge._cache.sharing import registry
 
     registry.world = World(clock=clock)
-    # The outage at the end is a step of its own; what the library warns of it would come beside.
+    # The outage at the end is a step of the demo, and needs no warning in the log.
     logging.getLogger("gcp_aws_bridge").setLevel(logging.ERROR)
+    session, credentials, first = _get_credentials(show, cloud)
+    _use_credentials(show, cloud, session.client("s3", endpoint_url=s3_url), credentials)
+    _refresh_credentials(show, cloud, clock, credentials, first)
+    show.done()
+
+
+def _get_credentials(show: _Show, cloud: Any) -> tuple[Any, Any, Any]:
+    """Return the session, its credentials, and their first frozen set."""
+    import gcp_aws_bridge as bridge
 
     show.title("One line")
     show.code(f'session = bridge.session("{ROLE}")')
-    with show.step("session made") as say:
+    with show.step("create a session") as say:
         session = bridge.session(ROLE, region_name="us-east-1")
-        say(f"nothing was asked of any network: {_asked(cloud)}")
-    with show.step("ID token of the pod") as say:
+        say(f"without network requests: {_requests(cloud)}")
+    with show.step("get the ID token of the pod") as say:
         for line in _claims(bridge.MetadataServer()()):
             say(line)
     before = _counts(cloud)
-    credentials = session.get_credentials()  # and the exchange starts, in the background
-    assert credentials is not None  # noqa: S101 - for the type checker; session() gave them
-    with show.step("exchange: token in, credentials out") as say:
+    credentials = session.get_credentials()  # starts the exchange in the background
+    assert credentials is not None  # noqa: S101 - for the type checker
+    with show.step("exchange the token for credentials") as say:
         first = credentials.get_frozen_credentials()
-        say(f"{first.access_key}, asked for with {_asked(cloud, before)}")
-    with show.step("who AWS says we are") as say:
+        say(f"{first.access_key}, with {_requests(cloud, before)}")
+    with show.step("call GetCallerIdentity") as say:
         say(session.client("sts").get_caller_identity()["Arn"])
+    return session, credentials, first
 
-    show.title("Used")
-    s3 = session.client("s3", endpoint_url=s3_url)
-    with show.step("bucket made and listed") as say:
+
+def _use_credentials(show: _Show, cloud: Any, s3: Any, credentials: Any) -> None:
+    import gcp_aws_bridge as bridge
+
+    show.title("Use")
+    with show.step("create a bucket and list it") as say:
         s3.create_bucket(Bucket=_BUCKET)
         say(", ".join(bucket["Name"] for bucket in s3.list_buckets()["Buckets"]))
-    with show.step("object put and read back") as say:
+    with show.step("put an object and read it") as say:
         s3.put_object(Bucket=_BUCKET, Key="hello.txt", Body=b"hello from a pod with no keys")
         say(s3.get_object(Bucket=_BUCKET, Key="hello.txt")["Body"].read().decode())
     with show.step("1,000 more signatures, 20 more sessions") as say:
@@ -112,24 +124,27 @@ def _walk(show: _Show, cloud: Any, s3_url: str, clock: _TravellingClock) -> None
             bridge.session(ROLE, region_name="us-east-1").get_credentials()
         for _ in range(1000):
             credentials.get_frozen_credentials()
-        say(f"cost {_asked(cloud, before)}")
+        say(f"with {_requests(cloud, before)}")
 
+
+def _refresh_credentials(
+    show: _Show, cloud: Any, clock: _TravellingClock, credentials: Any, first: Any
+) -> None:
     show.title("Forty minutes later")
     clock.travel(timedelta(minutes=40))
     before = _counts(cloud)
-    with show.step("the next request goes on with what is valid") as say:
+    with show.step("the next request uses the valid credentials") as say:
         say(f"still {credentials.get_frozen_credentials().access_key}")
-    with show.step("while fresh ones come in the background") as say:
+    with show.step("new credentials arrive in the background") as say:
         fresh = _until_changed(credentials, first)
-        say(f"{fresh}, asked for with {_asked(cloud, before)}")
+        say(f"{fresh}, with {_requests(cloud, before)}")
     with show.step("STS goes down for fifty minutes") as say, cloud.sts.down():
         clock.travel(timedelta(minutes=50))
         say(f"still signing with {credentials.get_frozen_credentials().access_key}")
-    show.done()
 
 
 def _stay(show: _Show, cloud: Any, s3_url: str) -> None:
-    show.title("Yours to play with, until Ctrl-C")
+    show.title("The servers run until Ctrl-C")
     environment = {
         **cloud.environ,
         "AWS_ENDPOINT_URL_S3": s3_url,
@@ -144,7 +159,7 @@ def _stay(show: _Show, cloud: Any, s3_url: str) -> None:
 
 
 class _TravellingClock:
-    """The real clock, moved ahead."""
+    """The real clock plus an offset."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
@@ -157,12 +172,12 @@ class _TravellingClock:
     def travel(self, ahead: timedelta) -> None:
         self._ahead += ahead
 
-    def come_back(self) -> None:
+    def reset(self) -> None:
         self._ahead = timedelta()
 
 
 class _Show:
-    """Steps, what they said and what they cost, as wide as the terminal is."""
+    """Printer of steps with their output and duration, in the width of the terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._terminal = Terminal(out)
@@ -172,22 +187,22 @@ class _Show:
         self._print(f"\n{self._painted(text, '1')}")
 
     def code(self, text: str) -> None:
-        self._print(f"    {self._painted(text, '36')}")  # never broken: it is there to be copied
+        self._print(f"    {self._painted(text, '36')}")  # never wrapped, so that it can be copied
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        said: list[str] = []
+        output: list[str] = []
         started = time.perf_counter()
         try:
             with self._terminal.waiting(what):
-                yield said.append
+                yield output.append
         except Exception:
             if self._terminal.live:
                 self._print(f"  {self._painted('✗', '31')} {what}")
             raise
         took_ms = (time.perf_counter() - started) * 1000
         self._done(what, f"{took_ms:9,.1f} ms")
-        for line in said:
+        for line in output:
             for part in self._wrapped(line, 4):
                 self._print(f"    {self._painted(part, '2')}")
 
@@ -207,7 +222,7 @@ class _Show:
 
     def done(self) -> None:
         took_s = time.perf_counter() - self._started
-        self._print(f"\nAll of it in {took_s:.1f} s. In your code: pip install gcp-aws-bridge")
+        self._print(f"\nTotal: {took_s:.1f} s. For your code: pip install gcp-aws-bridge")
 
     def _painted(self, text: str, codes: str) -> str:
         return self._terminal.painted(text, codes)
@@ -220,7 +235,7 @@ class _Show:
 def _local_s3() -> Iterator[str]:
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # otherwise it logs each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -232,10 +247,10 @@ def _local_s3() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
-    """This process as the pod: nothing cloudy from the machine's own environment remains."""
+    """Use the environment of the pod, without cloud settings of this machine."""
     before = dict(os.environ)
     for name in list(os.environ):
-        if name.startswith(_ANYTHING_CLOUDY) or name.lower().endswith("_proxy"):
+        if name.startswith(_CLOUD_VARIABLES) or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ.update(wanted, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     try:
@@ -261,7 +276,7 @@ def _counts(cloud: Any) -> tuple[int, int]:
     return len(cloud.metadata.requests), len(cloud.sts.requests)
 
 
-def _asked(cloud: Any, before: tuple[int, int] = (0, 0)) -> str:
+def _requests(cloud: Any, before: tuple[int, int] = (0, 0)) -> str:
     metadata, sts = (now - then for now, then in zip(_counts(cloud), before, strict=True))
     return f"{metadata} metadata and {sts} STS requests"
 
@@ -272,7 +287,7 @@ def _until_changed(credentials: Any, old: Any) -> str:
             return str(new.access_key)
         time.sleep(0.01)
     raise ConfigError(
-        "No fresh credentials came within 5 s.",
-        fix="run it again with PYTHONDEVMODE=1 and report what it says.",
+        "No new credentials arrived within 5 s.",
+        fix="run it again with PYTHONDEVMODE=1 and report the output.",
         error_id="demo/no-refresh",
     )

@@ -1,7 +1,7 @@
 """`gcp-aws-bridge emulate`: serve the emulated clouds until interrupted.
 
-Prints the environment that a program needs to meet them, then serves. Imports the emulator, and
-with it cryptography, only when it runs.
+Prints the environment that programs need to use them, then serves. Imports the emulator, and with
+it cryptography, only when it runs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
-from gcp_aws_bridge.cli._signals import told_to_stop
+from gcp_aws_bridge.cli._signals import stop_requested, wait_for
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.emulator import Emulator
-
-__all__ = ["HELP", "configure", "run"]
-
-HELP = "run both clouds emulated, for tests and trying out"
 
 _DEFAULT_ROLE = "arn:aws:iam::123456789012:role/etl"
 _PERSON, _LOGIN = "dev@example.com", timedelta(hours=12)
@@ -29,7 +25,7 @@ _DEFAULT_AUDIENCE = "sts.amazonaws.com"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
+    """Declare the options."""
     parser.add_argument(
         "--metadata-port", type=int, default=0, metavar="PORT", help="default: any free port"
     )
@@ -45,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audience",
         default=_DEFAULT_AUDIENCE,
-        help="audience that the roles' trust policies want (default: %(default)s)",
+        help="audience that the roles' trust policies require (default: %(default)s)",
     )
     parser.add_argument(
         "--service-account",
@@ -57,27 +53,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ARN",
-        help="a role behind those: the first one may assume it, and so may those named before it; "
-        "may be repeated",
+        help="a chained role, which the first role and the chained roles before it may assume; may "
+        "be repeated",
     )
+    _add_environment(parser)
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    """Declare where the printed environment is for, and its format."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--laptop",
         metavar="FOLDER",
-        help="print the environment of a machine in neither cloud: application-default credentials "
-        "in FOLDER impersonate the service account",
+        help="print the environment of a machine outside both clouds, whose application-default "
+        "credentials in FOLDER impersonate the service account",
     )
     where.add_argument(
         "--on-aws",
         metavar="FOLDER",
-        help="the other direction: print the environment of a program on EC2 that has the first "
-        "role, and write the credential configuration of Google's libraries to FOLDER",
+        help="the other direction: print the environment of a program on EC2 with the first role, "
+        "and write the credential configuration for Google's libraries to FOLDER",
     )
     parser.add_argument(
         "--shell",
         choices=sorted(SHELLS),
         default=default_shell(),
-        help="form of the environment on standard output (default: %(default)s)",
+        help="format of the environment on standard output (default: %(default)s)",
     )
 
 
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
     Returns:
-        0 when it was told to stop; 1 when a port is taken; 2 for a value that cannot be.
+        0 when it was stopped; 1 if a port is taken; 2 for an invalid value.
     """
     from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 
@@ -105,9 +106,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         cloud.start()
     except (OSError, OverflowError) as error:
-        return _fail(f"cannot serve the ports asked for: {error}", 1)
+        return _fail(f"cannot serve the requested ports: {error}", 1)
     try:
-        with told_to_stop() as stop:
+        with stop_requested() as stop:
             if args.on_aws:
                 environ, who = _on_aws(cloud, roles[0], Path(args.on_aws))
             elif args.laptop:
@@ -115,11 +116,9 @@ def run(args: argparse.Namespace) -> int:
             else:
                 environ, who = _in_gke(cloud, roles, args.audience)
             print(SHELLS[args.shell](environ), flush=True)
-            behind = f"\nBehind {roles[0]}: {', '.join(args.chain)}." if args.chain else ""
-            _hint(f"{who}{behind}\nSet the variables above in another terminal. Ctrl-C stops.")
-            # Not `stop.wait()`: on Windows, Ctrl-C does not interrupt a wait without an end.
-            while not stop.wait(0.5):
-                pass
+            chained = f"\nChained after {roles[0]}: {', '.join(args.chain)}." if args.chain else ""
+            _hint(f"{who}{chained}\nSet the variables above in another terminal. Ctrl-C stops.")
+            wait_for(stop)
     except KeyboardInterrupt:
         pass
     finally:
@@ -128,22 +127,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_chain(cloud: Emulator, first: str, chain: list[str]) -> None:
-    """Add the roles of *chain*, each for the roles before it.
+    """Add the roles of *chain*, each of which trusts the roles before it.
 
     Raises:
-        ValueError: One of them is no ARN of a role.
+        ValueError: One of them is not the ARN of a role.
     """
     before = [first]
     for arn in chain:
         statement = {"Effect": "Allow", "Principal": {"AWS": before}, "Action": "sts:AssumeRole"}
         cloud.add_role(arn, {"Version": "2012-10-17", "Statement": [statement]})
-        for earlier in before:  # of another account: AWS asks for its permission, too
+        for earlier in before:  # across accounts, AWS also requires this permission
             cloud.allow(earlier, "sts:AssumeRole", on=arn)
         before = [*before, arn]
 
 
 def _in_gke(cloud: Emulator, roles: list[str], audience: str) -> tuple[dict[str, str], str]:
-    """Return the environment of the pod, and what to say of it."""
+    """Return the environment of the pod, and its description."""
     found = {
         **cloud.environ,
         "AWS_REGION": "us-east-1",
@@ -164,8 +163,8 @@ def _on_laptop(
 ) -> tuple[dict[str, str], str]:
     """Return the environment of a machine that only has application-default credentials.
 
-    They are of the kind that names where the service account is impersonated: the addresses for
-    a person's own login are fixed in Google's libraries.
+    The credentials are an external account, which contains the URL for impersonation: for the login
+    of a user, the URLs are constants in Google's libraries.
     """
     found, who = _in_gke(cloud, roles, audience)
     provider = cloud.add_google_provider_for_oidc("https://login.example.com", pool="people")
@@ -186,10 +185,10 @@ def _on_laptop(
 
 
 def _on_aws(cloud: Emulator, role: str, folder: Path) -> tuple[dict[str, str], str]:
-    """Let a role act as the service account; return its environment, and what to say of it."""
+    """Let a role act as the service account; return its environment, and its description."""
     provider = cloud.add_aws_provider(role.split(":")[4])
     session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-    name = f"{session.partition('/')[0]}/{role.rpartition('/')[2]}"  # a path is not in it
+    name = f"{session.partition('/')[0]}/{role.rpartition('/')[2]}"  # without the path
     email = cloud.service_account.email
     cloud.add_google_service_account(email, [provider.principal_set("attribute.aws_role", name)])
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +197,7 @@ def _on_aws(cloud: Emulator, role: str, folder: Path) -> tuple[dict[str, str], s
     found = {
         **cloud.ec2_environ(role),
         "GOOGLE_APPLICATION_CREDENTIALS": str(path.resolve()),
-        # Else google-auth asks Cloud Resource Manager, which is not emulated.
+        # Otherwise google-auth queries Cloud Resource Manager, which is not emulated.
         "GOOGLE_CLOUD_PROJECT": cloud.service_account.project_id,
     }
     return found, (

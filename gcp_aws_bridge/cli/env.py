@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge env`: credentials as variables, for a shell or a file of variables."""
+"""`gcp-aws-bridge env`: print credentials as variables, for a shell or an env file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gcp_aws_bridge.cli._shells import SHELLS, default_shell
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        'Print credentials as variables: eval "$(gcp-aws-bridge env)". They end within the hour '
-        "and are not renewed; `gcp-aws-bridge exec -- COMMAND` renews them for as long as it runs."
+        'Print credentials as variables: eval "$(gcp-aws-bridge env)". They expire within an hour '
+        "and are not refreshed; `gcp-aws-bridge exec -- COMMAND` refreshes them while it runs."
     )
     _cached.add_options(parser)
     parser.add_argument(
         "--shell",
         choices=sorted(SHELLS),
         default=default_shell(),
-        help="the form (default: %(default)s)",
+        help="output format (default: %(default)s)",
     )
 
 

@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge google-config`: the credential configuration file of Google's own libraries."""
+"""`gcp-aws-bridge google-config`: write a credential configuration file for Google's libraries."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 _NOTES = {
     "signed-request": (
-        "Of AWS identities, Google's libraries know the keys of the environment (Lambda) and EC2's "
-        "metadata service, no others. With EKS Pod Identity, IRSA, ECS, SSO or a profile, use "
-        "gcp-aws-bridge google-exec or google-serve in place of this file."
+        "Google's libraries support only AWS keys in the environment (Lambda) and from EC2's "
+        "metadata service. With EKS Pod Identity, IRSA, ECS, SSO or a profile, use gcp-aws-bridge "
+        "google-exec or google-serve instead of this file."
     ),
     "token-file": (
-        "Google's libraries read the token anew for each exchange. It must be for a provider of "
-        "OIDC that trusts who signed it; no AWS identity is needed."
+        "Google's libraries read the token for each exchange. It must be for an OIDC provider "
+        "that trusts the issuer of the token; no AWS identity is needed."
     ),
     "outbound": (
-        "Google's libraries run this command, and only where "
+        "Google's libraries run this command, but only if "
         "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 is set: {command}"
     ),
 }
@@ -33,29 +33,31 @@ _READ_BY = (
     "Set GOOGLE_APPLICATION_CREDENTIALS to the file: google-auth (Python), Go, Java, JavaScript, "
     "gcloud auth login --cred-file, and google.credentials() of this library read it."
 )
-_SPLIT = "Its path has characters that Go's and Java's libraries do not read: see --command."
+_SPLIT = "Its path has characters that the libraries for Go and Java do not support: see --command."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Write the JSON that GOOGLE_APPLICATION_CREDENTIALS names, as gcloud iam "
-        "workload-identity-pools create-cred-config does. There is no secret in it."
+        "Write the JSON file for GOOGLE_APPLICATION_CREDENTIALS, as gcloud iam "
+        "workload-identity-pools create-cred-config does. It contains no secret."
     )
     _google_options.add_federation(parser)
-    parser.add_argument("--quota-project", metavar="ID", help="whose quota and bill requests are")
-    parser.add_argument("--universe-domain", help="of the cloud (default: googleapis.com)")
+    parser.add_argument("--quota-project", metavar="ID", help="project that requests are billed to")
+    parser.add_argument(
+        "--universe-domain", help="universe domain of the cloud (default: googleapis.com)"
+    )
     parser.add_argument(
         "--command",
         metavar="PATH",
-        help="with source outbound: where gcp-aws-bridge is when the file is used (default: where "
-        "this one is)",
+        help="with --source outbound: path of gcp-aws-bridge where the file is used (default: the "
+        "path of this program)",
     )
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it, or write it to a file."""
+    """Print the configuration, or write it to a file."""
     from gcp_aws_bridge.google._configuration import configuration
 
     federation, _ = _google_options.federation_of(options, universe_domain=options.universe_domain)
@@ -96,7 +98,7 @@ def _credential_source(name: str, options: argparse.Namespace) -> dict[str, Any]
 
 
 def _program() -> str:
-    """This command, as a path that does not depend on the PATH of who reads the file."""
+    """Return the absolute path of this command, for readers of the file with another PATH."""
     import shutil
 
     name = "gcp-aws-bridge"

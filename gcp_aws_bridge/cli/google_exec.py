@@ -1,6 +1,6 @@
-"""`gcp-aws-bridge google-exec -- COMMAND`: any program, with Google's tokens that renew themselves.
+"""`gcp-aws-bridge google-exec -- COMMAND`: run a program with Google tokens that are refreshed.
 
-The command is told of a metadata server that this process is for as long as it lives.
+The program finds the metadata server of this process, which runs as long as the program.
 """
 
 from __future__ import annotations
@@ -8,103 +8,90 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache import private_file
-from gcp_aws_bridge.cli import _child, _google_serving
-from gcp_aws_bridge.cli._serving import need_extra, on_stderr
+from gcp_aws_bridge.cli import _child, _google_options
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge._cache.cache import CredentialCache
+    from gcp_aws_bridge.cli._child import Server
 
-# What SDKs look at before the metadata server, or in its place ("Application Default Credentials";
-# gcloud topic configurations: auth/…; Terraform's provider: "Authentication Configuration").
-_COMES_FIRST = (
+# Variables that SDKs use before the metadata server ("Application Default Credentials"; gcloud
+# topic configurations: auth/…; Terraform's provider: "Authentication Configuration").
+_HIGHER_PRECEDENCE = (
     *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH", "NO_GCE_CHECK"),
     *("GCE_METADATA_MTLS_MODE", "METADATA_SERVER_DETECTION", "CLOUDSDK_CORE_CHECK_GCE_METADATA"),
     *("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"),
     *("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON"),
     *("GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"),
 )
+# Google's library for JavaScript checks once whether there is a metadata server, and gives up after
+# three seconds without an answer. The first exchange, which loads botocore, may take longer.
 _HEAD_START_S = 5.0
-_OF_A_USER = "application_default_credentials.json"
+_LOGIN_FILE = "application_default_credentials.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.usage = "gcp-aws-bridge google-exec [options] -- COMMAND [ARGUMENT ...]"
     parser.description = (
-        "Run a command whose Google Cloud SDK, in whatever language, finds this machine's AWS "
-        "identity as a service account, with tokens that renew themselves. Its exit status is "
-        "this one's; signals are handed on to it."
+        "Run a command, in any language, whose Google Cloud SDK finds this machine's AWS identity "
+        "as a service account, with tokens that are refreshed for as long as it runs. The exit "
+        "status is that of the command; signals are forwarded to it."
     )
-    _google_serving.add_options(parser)
-    _child.add_command(parser)
+    _google_options.add_server(parser)
+    _child.add_command(parser, "google-exec")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command.
+    """Run the command, and return its exit status."""
+    return _child.run_beside(options, "google-exec", _server)
 
-    Returns:
-        Its exit status; 128 and the signal's number where one ended it; 126 and 127 as in a shell.
-    """
-    command = _child.command_of(options, "google-exec")
-    if isinstance(command, int):
-        return command
-    need_extra()
-    of_gcloud, own = _folders(os.environ)
-    _need_no_login_in(of_gcloud, own)
+
+@contextlib.contextmanager
+def _server(options: argparse.Namespace) -> Iterator[Server]:
     from gcp_aws_bridge.server.asgi import application
     from gcp_aws_bridge.server.metadata import metadata
-    from gcp_aws_bridge.server.running import Address, running
 
-    account = _google_serving.account_of(options)
-    app = application(metadata(account))
-    # Without grace: whoever asks is the command, which is over then.
-    serving = running((Address("127.0.0.1", 0), app), grace_s=0)
-    with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
-        _head_start(account.access(account.scopes))
-        environment = {
-            **_child.without(os.environ, _COMES_FIRST),
-            **_google_serving.variables(url),
-            # Else gcloud is whoever was logged in with it here.
+    gcloud, default = _folders(os.environ)
+    _check_login(gcloud, default)
+    account = _google_options.account_of(options)
+
+    def environment(url: str) -> dict[str, str]:
+        # An error is logged, and returned to each client.
+        account.access(account.scopes).warm_up(within_s=_HEAD_START_S)
+        with contextlib.suppress(OSError), private_file.Folder(gcloud) as folder:
+            # gcloud remembers here for ten minutes that there was no server (its gce_cache.py).
+            folder.discard("gce")
+        return {
+            **_child.without(os.environ, _HIGHER_PRECEDENCE),
+            **_google_options.server_variables(url),
+            # Otherwise, gcloud would use the account of its last login.
             "CLOUDSDK_CORE_ACCOUNT": account.email,
         }
-        with contextlib.suppress(OSError), private_file.Folder(of_gcloud) as folder:
-            # Where gcloud has it for ten minutes that there was no server (its gce_cache.py).
-            folder.discard("gce")
-        return _child.run(command, environment, "google-exec")
 
-
-def _head_start(cache: CredentialCache[Any]) -> None:
-    """Wait for the first attempt, which loads botocore, before the command starts.
-
-    Google's library for JavaScript asks once whether there is a metadata server, and takes one that
-    does not answer within three seconds for absent. An error is logged, and told to each client.
-    """
-    cache.warm_up(within_s=_HEAD_START_S)
+    yield application(metadata(account)), environment
 
 
 def _folders(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Where gcloud keeps what it knows, and where it would unless told otherwise."""
+    """Return gcloud's configuration folder, and its default."""
     appdata = environ.get("APPDATA") if os.name == "nt" else None
-    own = os.path.join(appdata or os.path.expanduser(os.path.join("~", ".config")), "gcloud")
-    return environ.get("CLOUDSDK_CONFIG") or own, own
+    default = os.path.join(appdata or os.path.expanduser(os.path.join("~", ".config")), "gcloud")
+    return environ.get("CLOUDSDK_CONFIG") or default, default
 
 
-def _need_no_login_in(*folders: str) -> None:
-    """A developer's own login comes first, and cannot be taken away: it is gcloud's, too.
+def _check_login(*folders: str) -> None:
+    """Check that there is no login of a developer, which cannot be hidden because gcloud uses it.
 
     Raises:
         ConfigError: There is one.
     """
     for folder in folders:
-        path = os.path.join(folder, _OF_A_USER)
+        path = os.path.join(folder, _LOGIN_FILE)
         if os.path.exists(path):
             raise ConfigError(
-                f"{quoted(path)} has credentials, which Google's SDKs look at before the metadata "
+                f"{quoted(path)} has credentials, which Google's SDKs use before the metadata "
                 "server of this command.",
                 fix="gcloud auth application-default revoke, or run the command with another HOME.",
                 error_id="config/google-default-file",

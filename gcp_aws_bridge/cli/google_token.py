@@ -1,7 +1,7 @@
-"""`gcp-aws-bridge google-token`: a token of Google's for this machine's AWS identity, printed.
+"""`gcp-aws-bridge google-token`: print a Google token for this machine's AWS identity.
 
-With `--executable`, what google-auth and its siblings run for a subject token: AIP-4117,
-"Executable-sourced credentials". Reads `GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE` then.
+With `--executable`, it prints the subject token for Google's auth libraries: AIP-4117,
+"Executable-sourced credentials". It then reads `GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE`.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Print an access token of Google's, as gcloud auth print-access-token does, or an ID "
-        "token. It is good for an hour at most, and not renewed."
+        "Print a Google access token, as gcloud auth print-access-token does, or an ID token. It "
+        "is valid for an hour at most, and not refreshed."
     )
     _google_options.add_tokens(parser)
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
         "--id-token",
         metavar="AUDIENCE",
-        help="print an ID token of the service account, for this service",
+        help="print an ID token of the service account, for this audience",
     )
     kinds.add_argument(
         "--executable",
         action="store_true",
-        help="print the subject token in place of Google's, as JSON, for the credential "
-        "configuration of an SDK (google-config writes it); with source outbound or token-file, "
-        "since that protocol carries no signed request",
+        help="print the subject token instead of a Google token, as JSON, for the credential "
+        "configuration of an SDK (written by google-config); with --source outbound or token-file, "
+        "because the protocol does not support signed requests",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the token."""
     if options.executable:
         print(json.dumps(_response(options)))
         return 0
@@ -60,9 +60,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _response(options: argparse.Namespace) -> dict[str, Any]:
-    """What the protocol has for a token, or for a failure: else clients show no message.
+    """Return the answer of the protocol for a token or an error, whose message clients show.
 
-    They read standard error as part of it: nothing may be written there.
+    Clients read standard error as part of the answer, so nothing may be written to it.
     """
     with contextlib.redirect_stderr(io.StringIO()):
         try:
@@ -81,15 +81,15 @@ def _subject_token(options: argparse.Namespace) -> dict[str, Any]:
     from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
     options.audience = options.audience or os.environ.get("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
-    # The client's configuration has been read by the client: all that counts of it is this.
+    # The client has read its configuration and passes on only the audience.
     domain = (options.audience or "").partition("//iam.")[2].partition("/")[0]
     federation, _ = _google_options.federation_of(options, universe_domain=domain or None)
     source = _google_options.source_of(options, federation, {})
     if isinstance(source, SignedRequest):
         raise ConfigError(
-            "An executable gives an OIDC token or a SAML response; a signed request to AWS is "
+            "An executable returns an OIDC token or a SAML response; a signed request to AWS is "
             "neither.",
-            fix="name --source outbound or token-file, for a provider of OIDC; for one of AWS "
+            fix="for an OIDC provider, use --source outbound or token-file; for an AWS provider, "
             "write the file with google-config --source signed-request, or use google-exec.",
             error_id="config/google-executable",
         )

@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge setup`: what to run in both clouds, written for review; it runs none of it."""
+"""`gcp-aws-bridge setup`: write scripts for both clouds, for review, without running them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge.cli._setup_renderings import AnyPlan
+    from gcp_aws_bridge.cli._setup_formats import AnyPlan
 
-# As in `provision.plan` and `provision.to_google.plan`, which are imported when they are needed.
+# The same as in `provision.plan` and `provision.to_google.plan`, which are imported only if needed.
 _PLATFORMS = ("gke", "gke-issuer", "compute-engine", "cloud-run", "cloud-functions")
 _ON_AWS = ("eks", "eks-irsa", "eks-issuer", "ec2", "ecs", "lambda", "aws-outbound")
 _PARTITIONS = (
@@ -26,10 +26,10 @@ _FILES = {"shell": "setup.sh", "terraform": "main.tf", "kubernetes": "kubernetes
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Write what lets a Google Cloud workload assume an AWS role, or one on AWS call Google "
-        "Cloud: a shell script of gcloud, kubectl and aws commands, Terraform, or Kubernetes "
-        "manifests. Nothing is run: read it, "
-        "then run it, and again after every change. On a terminal it asks for what is missing."
+        "Write the configuration that lets a workload on Google Cloud assume an AWS role, or a "
+        "workload on AWS call Google Cloud: a shell script of gcloud, kubectl and aws commands, "
+        "Terraform, or Kubernetes manifests. Runs nothing: review the output, then run it, and "
+        "again after every change. In a terminal, it prompts for missing options."
     )
     parser.epilog = "Start with: gcp-aws-bridge setup --output out; then bash out/setup.sh"
     _add_workload(parser.add_argument_group("the workload"))
@@ -43,22 +43,32 @@ def _add_workload(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--on",
         choices=[*_PLATFORMS, *_ON_AWS],
-        help="gke: Workload Identity with a Google service account (default); gke-issuer: the "
-        "cluster's own tokens, with none. On AWS, to Google Cloud: eks, by Pod Identity; eks-irsa; "
-        "eks-issuer, by the cluster's own tokens and no role; ec2, ecs, lambda; aws-outbound: "
-        "tokens that AWS signs, for a role that there is",
+        help="gke: Workload Identity with a Google service account (default); gke-issuer: tokens "
+        "signed by the cluster, without a service account. On AWS, to Google Cloud: eks: Pod "
+        "Identity; eks-irsa; eks-issuer: tokens signed by the cluster, without a role; ec2, ecs, "
+        "lambda; aws-outbound: tokens signed by AWS, for an existing role",
     )
-    group.add_argument("--project", metavar="ID", help="the Google Cloud project")
+    group.add_argument("--project", metavar="ID", help="Google Cloud project")
     group.add_argument("--location", metavar="L", help="region or zone, such as europe-west1")
-    group.add_argument("--region", metavar="R", help="of EKS or ECS, such as eu-west-1")
-    group.add_argument("--cluster", metavar="NAME", help="GKE: made where there is none")
+    group.add_argument("--region", metavar="R", help="region of EKS or ECS, such as eu-west-1")
     group.add_argument(
-        "--namespace", metavar="NAME", help="of Kubernetes; made where there is none"
+        "--cluster",
+        metavar="NAME",
+        help="name of the cluster; a GKE cluster is created if it does not exist",
     )
-    group.add_argument("--ksa", metavar="NAME", help="the Kubernetes service account")
-    group.add_argument("--service", metavar="NAME", help="elsewhere: instance, service, function")
     group.add_argument(
-        "--gsa", metavar="EMAIL", help="the Google service account; a name is one of the project"
+        "--namespace", metavar="NAME", help="Kubernetes namespace; created if it does not exist"
+    )
+    group.add_argument("--ksa", metavar="NAME", help="Kubernetes service account")
+    group.add_argument(
+        "--service",
+        metavar="NAME",
+        help="name of the instance, service or function, on other platforms",
+    )
+    group.add_argument(
+        "--gsa",
+        metavar="EMAIL",
+        help="Google service account; a name without @ belongs to the project",
     )
 
 
@@ -67,38 +77,44 @@ def _add_role(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--role",
         metavar="[PATH/]NAME",
-        help="the role's name, after its path if it has one; created if it does not exist",
+        help="name of the role, with its path if it has one; created if it does not exist",
     )
     group.add_argument("--role-path", metavar="/PATH/", help="path of the role (default: /)")
-    group.add_argument("--audience", help="of its tokens (default: its own, aws:ACCOUNT:ROLE)")
+    group.add_argument("--audience", help="audience of the ID tokens (default: aws:ACCOUNT:ROLE)")
     group.add_argument(
         "--policy-arn",
         action="append",
         metavar="ARN",
-        help="a managed policy that says what it may do; may be repeated",
+        help="managed policy with permissions of the role; may be repeated",
     )
-    group.add_argument("--policy", metavar="FILE", help="to the same end, a policy in JSON")
+    group.add_argument(
+        "--policy", metavar="FILE", help="file with an inline policy for the role, as JSON"
+    )
     group.add_argument("--partition", choices=_PARTITIONS, default="aws", help="default: aws")
 
 
 def _add_federation(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--direct", action="store_true", help="access as itself, with no Google service account"
+        "--direct",
+        action="store_true",
+        help="access as the workload itself, without a Google service account",
     )
     group.add_argument(
         "--grant",
         action="append",
         metavar="ROLE",
-        help="what it may do in the project, such as roles/pubsub.publisher; may be repeated",
+        help="role to grant in the project, such as roles/pubsub.publisher; may be repeated",
     )
     group.add_argument(
         "--pool", metavar="ID", help="workload identity pool (default: aws-workloads)"
     )
     group.add_argument(
-        "--provider", metavar="ID", help="of the pool, one for each role (default: by the role)"
+        "--provider",
+        metavar="ID",
+        help="provider of the pool, a separate one for each role (default: named after the role)",
     )
     group.add_argument(
-        "--project-number", metavar="N", help="of the project; manifests have it in them"
+        "--project-number", metavar="N", help="number of the project, which manifests contain"
     )
 
 
@@ -107,23 +123,25 @@ def _add_action(group: argparse._ArgumentGroup) -> None:
         "--format",
         choices=[*_FILES],
         default="shell",
-        help="default: shell, which has the manifests in it",
+        help="default: shell, which contains the manifests",
     )
-    group.add_argument("--output", metavar="DIR", help="write files there, in place of printing")
-    group.add_argument("--non-interactive", action="store_true", help="never ask")
+    group.add_argument(
+        "--output", metavar="DIR", help="write files to this folder instead of printing"
+    )
+    group.add_argument("--non-interactive", action="store_true", help="never prompt")
     group.add_argument("--json", action="store_true", help="with --check: print JSON")
     instead = group.add_mutually_exclusive_group()
     instead.add_argument(
         "--check",
         action="store_true",
-        help="compare what exists with what should, by gcloud, kubectl and aws, which only read; "
-        "status 1 where something is missing, differs or cannot be seen",
+        help="compare the clouds with the plan, by read-only commands of gcloud, kubectl and aws; "
+        "exit status 1 if something is missing, differs or cannot be read",
     )
     instead.add_argument(
         "--from-pod",
         metavar="FILE",
-        help="rewrite a manifest with a credential_process script or a token sidecar to one that "
-        "needs neither (needs gcp-aws-bridge[setup])",
+        help="rewrite a manifest so that it needs no credential_process script or token sidecar "
+        "(needs gcp-aws-bridge[setup])",
     )
 
 
@@ -131,10 +149,10 @@ def run(options: argparse.Namespace) -> int:
     """Write, compare or rewrite.
 
     Returns:
-        0 when done; 1 where `--check` found something, or `--from-pod` left something.
+        0 on success; 1 if `--check` found a difference, or `--from-pod` left something unchanged.
     """
     if options.json and not options.check:
-        options.wrong_usage("--json is for --check")
+        options.wrong_usage("--json needs --check")
     from gcp_aws_bridge.cli import _setup_files, _setup_plan
 
     put = partial(_setup_files.put, folder=options.output)
@@ -143,48 +161,53 @@ def run(options: argparse.Namespace) -> int:
 
         return _from_pod.run(options.from_pod, put)
     asks = not options.non_interactive and sys.stdin.isatty() and sys.stderr.isatty()
-    plan = _setup_plan.plan(options, _setup_plan.asked if asks else None)
+    plan = _setup_plan.plan(options, _setup_plan.prompt if asks else None)
     if options.check:
         from gcp_aws_bridge.cli import _setup_check
-        from gcp_aws_bridge.cli._setup_renderings import compared
+        from gcp_aws_bridge.cli._setup_formats import comparison
 
-        return _setup_check.run(compared(plan), as_json=options.json)
-    put(_made(options.format, plan, with_manifests=options.output is not None))
+        return _setup_check.run(comparison(plan), as_json=options.json)
+    put(_files(options.format, plan, with_manifests=options.output is not None))
     if options.output is not None:
-        _setup_files.say(f"Read it, then: {_next_step(options.format, options.output, plan)}")
+        _setup_files.say(f"Review it, then run: {_next_step(options.format, options.output, plan)}")
     return 0
 
 
-def _made(form: str, plan: AnyPlan, *, with_manifests: bool) -> dict[str, str]:
-    """What was asked for, by file names; and the manifests that go with it.
+def _files(form: str, plan: AnyPlan, *, with_manifests: bool) -> dict[str, str]:
+    """Return the files of a format, by name.
+
+    Args:
+        form: The requested format.
+        plan: What to write.
+        with_manifests: Whether to add the manifests to other formats.
 
     Raises:
-        ConfigError: There is no such thing.
+        ConfigError: There are no manifests for this platform, or an option is missing for them.
     """
-    from gcp_aws_bridge.cli._setup_renderings import has_manifests, renderings
+    from gcp_aws_bridge.cli._setup_formats import has_manifests, writers
 
     if form == "kubernetes" and not plan.workload.in_cluster:
         raise ConfigError(
-            f"There are no Kubernetes manifests on {plan.workload.platform}.",
+            f"There are no Kubernetes manifests for {plan.workload.platform}.",
             fix="use --format=shell or --format=terraform.",
             error_id="config/setup-format",
         )
     wants_manifests = form == "kubernetes" or (form == "terraform" and with_manifests)
     if wants_manifests and plan.workload.in_cluster and not has_manifests(plan):
         raise ConfigError(
-            "Not given: --project-number, which the manifests have in them.",
-            fix="ask: gcloud projects describe PROJECT --format='value(projectNumber)'.",
+            "Missing option: --project-number, which the manifests contain.",
+            fix="find it: gcloud projects describe PROJECT --format='value(projectNumber)'.",
             error_id="config/setup-missing",
         )
-    made = renderings(plan)
+    write = writers(plan)
     forms = {form, "kubernetes"} if with_manifests and has_manifests(plan) else {form}
-    return {name: made[one]() for one, name in _FILES.items() if one in forms}
+    return {name: write[one](plan) for one, name in _FILES.items() if one in forms}
 
 
 def _next_step(form: str, folder: str, plan: AnyPlan) -> str:
     from shlex import quote
 
-    from gcp_aws_bridge.cli._setup_renderings import has_manifests
+    from gcp_aws_bridge.cli._setup_formats import has_manifests
     from gcp_aws_bridge.provision.blocks import applied
 
     path = {one: quote(os.path.join(folder, name)) for one, name in _FILES.items()}

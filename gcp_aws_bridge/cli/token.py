@@ -1,7 +1,8 @@
-"""`gcp-aws-bridge token`: the Google ID token itself, for whoever does the exchange on their own.
+"""`gcp-aws-bridge token`: print the Google ID token, or keep it fresh in a file.
 
-Every AWS SDK does: with `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN` it reads the token from
-the file at each exchange, and exchanges again ahead of expiry.
+AWS SDKs make the exchange themselves: with `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`, they
+read the token from the file for each exchange, and repeat the exchange before the credentials
+expire.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge.cli import _role_options
-from gcp_aws_bridge.cli._signals import told_to_stop
+from gcp_aws_bridge.cli._signals import stop_requested
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.id_token import IdToken
 
 _log = logging.getLogger("gcp_aws_bridge")
-# Asked again after half of what is left of it, and no sooner: the metadata server caches tokens
-# until about five minutes before their end (Compute Engine, "Verify VM identity").
+# Minimum pause before the next token, which is requested after half of the remaining lifetime: the
+# metadata server caches tokens until about five minutes before they expire (Compute Engine, "Verify
+# VM identity").
 _SOONEST_S = 60.0
 
 
@@ -35,40 +37,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--audience",
-        help="what it is asked for (default: GCP_AWS_BRIDGE_AUDIENCE, GCP_OAUTH_AUD, "
+        help="audience of the token (default: GCP_AWS_BRIDGE_AUDIENCE, GCP_OAUTH_AUD, "
         "or sts.amazonaws.com)",
     )
     _role_options.add_source(parser)
     parser.add_argument(
-        "--file", metavar="F", help="write it there, for this user alone, in place of printing it"
+        "--file", metavar="F", help="write the token to this file, readable by this user only"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="go on replacing the file, until Ctrl-C or SIGTERM"
+        "--watch", action="store_true", help="keep the file fresh until Ctrl-C or SIGTERM"
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print, write, or go on writing."""
+    """Print the token, or write it once or until the process is stopped."""
     from gcp_aws_bridge._cache.clock import REAL
 
     if options.watch and not options.file:
         print("gcp-aws-bridge token: --watch needs --file", file=sys.stderr)
         return 2
     keeper = _Keeper(options, REAL)
-    token = keeper.ask()
+    token = keeper.get()
     if not options.file:
         print(token.raw)
         return 0
     keeper.write(token)
     if options.watch:
-        # A container's first process is not ended by SIGTERM unless it says so.
-        with told_to_stop() as stop:
+        # SIGTERM does not end the first process of a container unless it has a handler.
+        with stop_requested() as stop:
             keeper.watch(token, stop.wait)
     return 0
 
 
 class _Keeper:
-    """Asks for tokens and puts them where they belong."""
+    """Gets tokens, and keeps a file with them fresh."""
 
     def __init__(self, options: argparse.Namespace, world: World) -> None:
         import os
@@ -87,11 +89,11 @@ class _Keeper:
         self._world = world
         self._source = for_audience(_role_options.source_of(options), self._audience, world)
 
-    def ask(self) -> IdToken:
-        """A token that is worth sending.
+    def get(self) -> IdToken:
+        """Return a token that has been checked.
 
         Raises:
-            BridgeError: There is none.
+            BridgeError: There is no token, or it is not valid.
         """
         from gcp_aws_bridge._tokens import id_token
 
@@ -102,23 +104,23 @@ class _Keeper:
         return token
 
     def write(self, token: IdToken) -> None:
-        """Put *token* into the file.
+        """Write *token* to the file.
 
         Raises:
-            ConfigError: It cannot be written.
+            ConfigError: The file cannot be written.
         """
         try:
             private_file.replace(self._file, token.raw)
         except OSError as error:
             raise ConfigError(
                 f"The token file {quoted(self._file)} cannot be written: {error.strerror}.",
-                fix=f"give --file {private_file.WANTED}.",
+                fix=f"use --file {private_file.WANTED}.",
                 error_id="config/token-file",
             ) from None
         _log.info("token for %s until %s", self._audience, token.expiration.isoformat())
 
     def watch(self, token: IdToken, wait: Callable[[float], bool]) -> None:
-        """Replace the file ahead of its token's end, until *wait* says to stop."""
+        """Replace the file before its token expires, until *wait* returns True."""
         from gcp_aws_bridge._cache.policy import POLICY, Failure
 
         failure: Failure | None = None
@@ -126,10 +128,10 @@ class _Keeper:
         left_s = self._left_s(token)
         while not wait(failure.pause_s if failure else max(_SOONEST_S, left_s / 2)):
             try:
-                token = self.ask()
+                token = self.get()
                 self.write(token)
                 failure, left_s = None, self._left_s(token)
-            except BridgeError as error:  # noqa: PERF203 - one turn in half an hour
+            except BridgeError as error:  # noqa: PERF203 - one iteration in half an hour
                 left_s = self._left_s(token)
                 failure = POLICY.fail(
                     error, failure, world.monotonic(), world.jitter(), remaining_s=left_s

@@ -1,4 +1,4 @@
-"""`gcp-aws-bridge trust-policy`: write a role's trust policy, explain one, find what is wrong."""
+"""`gcp-aws-bridge trust-policy`: write, explain and check the trust policy of a role."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from typing import Any
 
-# Far more than any policy or token has.
+# Far more than the size of any policy or token.
 _MOST_CHARACTERS = 1_000_000
 _FORMS = ("json", "terraform", "cloudformation")
-_SAID_BY_TOKEN = ("service_account", "key_file", "issuer", "subject", "audience")
+_IN_TOKEN = ("service_account", "key_file", "issuer", "subject", "audience")
 _STATUS = "Exit status: 0 {0}; 2 bad input or wrong usage."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare what it can do."""
+    """Declare the actions."""
     parser.description = (
-        "Write the trust policy of a role, say what one does with a token and why, or find what is "
-        "wrong with one. Asks neither cloud."
+        "Write the trust policy of a role, explain whether a policy admits a token, or find "
+        "mistakes in a policy. Makes no requests."
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
     for name, summary, status, declare in (
-        ("build", "write the policy that admits exactly these accounts", "written", _build),
-        ("check", "say whether a policy admits a token", "admitted, 1 refused or in doubt", _check),
-        ("lint", "find what a policy lets in or keeps out by mistake", "nothing, 1 found", _lint),
+        ("build", "write a policy that admits exactly these accounts", "written", _build),
+        (
+            "check",
+            "explain whether a policy admits a token",
+            "admitted, 1 denied or unclear",
+            _check,
+        ),
+        ("lint", "find mistakes in a policy", "no mistakes, 1 mistakes", _lint),
     ):
         declare(
             actions.add_parser(
@@ -45,8 +50,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         action="append",
         default=[],
-        help="a Google service account whose tokens come from the metadata server or by "
-        "impersonation, by its 21 digits (gcloud iam service-accounts describe EMAIL "
+        help="unique id (21 digits) of a Google service account whose tokens come from the "
+        "metadata server or from impersonation (gcloud iam service-accounts describe EMAIL "
         "--format='value(uniqueId)'); may be repeated",
     )
     parser.add_argument(
@@ -54,11 +59,30 @@ def _build(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a service account's JSON key, whose tokens have the account's e-mail for azp; its "
-        "client_id and client_email are read, and no more; may be repeated",
+        help="JSON key of a service account, whose tokens have the e-mail address as azp; only "
+        "client_id and client_email are read; may be repeated",
+    )
+    _add_issuer(parser)
+    parser.add_argument(
+        "--audience",
+        help="audience of the ID tokens (default: sts.amazonaws.com; a separate one for the role, "
+        "such as aws:123456789012:etl, is better)",
+    )
+    _token(parser, "write the policy that admits only the bearer of this token")
+    parser.add_argument(
+        "--format", choices=_FORMS, default="json", help="default: %(default)s, only the policy"
     )
     parser.add_argument(
-        "--issuer", metavar="URL", help="a cluster's own OIDC issuer, instead of Google"
+        "--name",
+        default="etl",
+        help="name of the role, in the other formats (default: %(default)s)",
+    )
+
+
+def _add_issuer(parser: argparse.ArgumentParser) -> None:
+    """Declare the options for a cluster's own issuer."""
+    parser.add_argument(
+        "--issuer", metavar="URL", help="OIDC issuer of a cluster, instead of Google"
     )
     parser.add_argument(
         "--subject",
@@ -66,21 +90,9 @@ def _build(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --issuer: system:serviceaccount:NAMESPACE:NAME; may be repeated",
     )
-    _account(parser, "the AWS account of the role, with --issuer")
+    _account(parser, "AWS account of the role, with --issuer")
     parser.add_argument(
-        "--partition", default="aws", help="of that account: aws, aws-cn, aws-us-gov, ..."
-    )
-    parser.add_argument(
-        "--audience",
-        help="what ID tokens are asked for (default: sts.amazonaws.com; one of the role's own, "
-        "such as aws:123456789012:etl, is better)",
-    )
-    _token(parser, "write what admits the bearer of this token, and no other")
-    parser.add_argument(
-        "--format", choices=_FORMS, default="json", help="default: %(default)s, the policy alone"
-    )
-    parser.add_argument(
-        "--name", default="etl", help="of the role, in the other forms (default: %(default)s)"
+        "--partition", default="aws", help="partition of the account: aws, aws-cn, aws-us-gov, ..."
     )
 
 
@@ -88,8 +100,8 @@ def _check(parser: argparse.ArgumentParser) -> None:
     _file(parser)
     given = parser.add_mutually_exclusive_group(required=True)
     _token(given, "the ID token")
-    given.add_argument("--claims", metavar="FILE", help="its claims, as a JSON object")
-    _account(parser, "the AWS account of the role (default: any that the policy names)")
+    given.add_argument("--claims", metavar="FILE", help="claims of the token, as a JSON object")
+    _account(parser, "AWS account of the role (default: any account in the policy)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -111,20 +123,20 @@ def _token(parser: argparse._ActionsContainer, summary: str) -> None:
         "--token-file",
         "--token",
         metavar="FILE",
-        help=f"{summary}: the file that has it, or - for standard input. Not the token itself: "
-        "every user of a machine sees the arguments of a command",
+        help=f"{summary}: a file, or - for standard input. Do not pass the token itself: every "
+        "user of the machine can see the arguments of a command",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the action."""
     from gcp_aws_bridge.exceptions import BridgeError
 
     actions = {"build": _run_build, "check": _run_check, "lint": _run_lint}
     try:
         return actions[options.action](options)
     except BridgeError as error:
-        # Not 1: a policy that refuses is an answer, and a policy that is none is not.
+        # Not 1, which means that the policy is valid but does not admit the token.
         print(f"gcp-aws-bridge: {error}", file=sys.stderr)
         return 2
 
@@ -143,10 +155,10 @@ def _run_build(options: argparse.Namespace) -> int:
             subjects=options.subject,
             **account,
         )
-    elif any(getattr(options, name) for name in _SAID_BY_TOKEN):
-        others = ", ".join(f"--{name.replace('_', '-')}" for name in _SAID_BY_TOKEN)
+    elif any(getattr(options, name) for name in _IN_TOKEN):
+        others = ", ".join(f"--{name.replace('_', '-')}" for name in _IN_TOKEN)
         print(
-            "gcp-aws-bridge trust-policy build: --token-file says who and for whom; leave out "
+            "gcp-aws-bridge trust-policy build: the token of --token-file replaces these options: "
             f"{others}",
             file=sys.stderr,
         )
@@ -162,7 +174,7 @@ def _run_check(options: argparse.Namespace) -> int:
     from gcp_aws_bridge import policy
 
     if options.file == "-" == (options.token_file or options.claims):
-        print("gcp-aws-bridge trust-policy check: one of them from standard input", file=sys.stderr)
+        print("gcp-aws-bridge trust-policy check: only one input can be -", file=sys.stderr)
         return 2
     if options.token_file is None:
         claims = _json(_read(options.claims), options.claims)
@@ -193,7 +205,7 @@ def _run_lint(options: argparse.Namespace) -> int:
 
 
 def _account_of(path: str) -> tuple[str, str]:
-    """Return the number and the e-mail of the account that a key file is of."""
+    """Return number and e-mail address of the account of a key file."""
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
     try:
@@ -207,21 +219,21 @@ def _account_of(path: str) -> tuple[str, str]:
     if not isinstance(number, str) or not isinstance(email, str):
         raise ConfigError(
             f"{quoted(path)} is not the JSON key of a service account.",
-            fix="give the file that gcloud iam service-accounts keys create wrote.",
+            fix="pass the file that gcloud iam service-accounts keys create wrote.",
             error_id="config/input-file",
         )
     return number, email
 
 
 def _claims_in(path: str) -> dict[str, Any]:
-    """The claims of the token in a file; of one whose time has run out, too."""
+    """Return the claims of the token in a file, which may have expired."""
     from gcp_aws_bridge._tokens import id_token
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
     if path.count(".") == 2 and path.startswith("eyJ"):
         raise ConfigError(
-            "An ID token is on the command line, where every user of this machine can read it.",
-            fix="write it to a file and name that, or pipe it: gcp-aws-bridge token | "
+            "An ID token is on the command line, which every user of this machine can read.",
+            fix="write it to a file and pass its name, or pipe it: gcp-aws-bridge token | "
             "gcp-aws-bridge trust-policy check POLICY --token-file -",
             error_id="config/token-on-command-line",
         )
@@ -237,7 +249,7 @@ def _json(text: str, path: str) -> Any:
     except (ValueError, RecursionError):
         raise ConfigError(
             f"{quoted(path)} is not JSON.",
-            fix="give the claims of an ID token as a JSON object; a token goes by --token-file.",
+            fix="pass the claims of an ID token as a JSON object; for a token, use --token-file.",
             error_id="config/claims",
         ) from None
 
@@ -246,19 +258,19 @@ def _read(path: str) -> str:
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
     try:
-        # By number, so that the text is read alike from both; utf-8-sig: some editors mark it.
+        # The number of standard input, for the same decoding; utf-8-sig: some editors add a BOM.
         with open(0 if path == "-" else path, encoding="utf-8-sig", closefd=path != "-") as file:
             text = file.read(_MOST_CHARACTERS + 1)
     except OSError as error:
         problem = str(error.strerror)
     except ValueError:
-        problem = "it is not text in UTF-8"
+        problem = "it is not UTF-8 text"
     else:
         if len(text) <= _MOST_CHARACTERS:
             return text
         problem = f"it has more than {_MOST_CHARACTERS:,} characters"
     raise ConfigError(
         f"{quoted(path)} cannot be read: {problem}.",
-        fix="name a file, or - for standard input.",
+        fix="pass a file, or - for standard input.",
         error_id="config/input-file",
     )

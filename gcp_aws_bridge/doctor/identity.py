@@ -18,7 +18,7 @@ from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.platform import token_origin
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
-from gcp_aws_bridge.policy.names import email_of, project_of
+from gcp_aws_bridge.policy.names import email_of, quoted_project
 
 # Findings for a role that trusts another account: see `trust`.
 _DENIED = ("exchange/denied", "doctor/trust-policy")
@@ -105,7 +105,7 @@ def link_commands(
     )
     binding = (
         f"gcloud iam service-accounts add-iam-policy-binding {google} "
-        f"--project={shlex.quote(project_of(email) or project)} "
+        f"--project={quoted_project(email, project)} "
         f"--role=roles/iam.workloadIdentityUser --member={member}"
     )
     return annotation, binding
@@ -216,7 +216,7 @@ def _binding(found: Probe) -> Iterator[str]:
             "   # its annotation iam.gke.io/gcp-service-account"
         )
     google = found.email or email_of("GSA", found.project or "PROJECT")
-    project = shlex.quote(project_of(found.email) or found.project or "PROJECT")
+    project = quoted_project(found.email, found.project or "PROJECT")
     yield f"gcloud iam service-accounts describe {shlex.quote(google)} --project={project}"
     if ":" in found.project:
         yield (

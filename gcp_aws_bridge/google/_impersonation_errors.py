@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,6 +96,8 @@ def impersonation(
     federation: Federation, method: str, answer: Any, seen: Answered, asked: Asked
 ) -> ExchangeError:
     """Return the error for a *method* of the API that failed."""
+    from gcp_aws_bridge.policy.names import quoted_project
+
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
         return not_from_google(federation, ValueError(), seen.status)
@@ -105,7 +106,7 @@ def impersonation(
     values = {
         **names(federation, asked),
         "account": str(federation.service_account),
-        "project": _project_of(federation),
+        "project": quoted_project(str(federation.service_account)),
         "number": _number(str(message)) or federation.audience.split("/")[4],
         "lifetime": str(federation.lifetime_s),
     }
@@ -168,13 +169,6 @@ def _role(permission: str) -> tuple[str, str, str]:
         )
     cause = "Google returns the same error if the account does not exist."
     return cause, f"grant {role} on {{account}} to {who}", "exchange/google-impersonation"
-
-
-def _project_of(federation: Federation) -> str:
-    """Return the project of the service account, or a placeholder, for a shell."""
-    from gcp_aws_bridge.policy.names import project_of
-
-    return shlex.quote(project_of(str(federation.service_account)) or "PROJECT")
 
 
 def _number(message: str) -> str:

@@ -1,13 +1,13 @@
-"""Trust policies: write one, say what one does with a token and why, find what is wrong with one.
+"""Trust policies: write them, explain whether they admit a token, and find mistakes.
 
-    build, statement_for    the policy that admits these accounts, or the bearer of this token
-    evaluate                a policy against the claims of a token, condition by condition
-    lint                    what a policy lets in, or keeps out, that its author did not mean to
-    render                  a policy as JSON, Terraform or CloudFormation
+    build, statement_for    write the policy that admits accounts, or the bearer of a token
+    evaluate                compare the claims of a token with a policy, condition by condition
+    lint                    find what a policy admits or denies by mistake
+    render                  write a policy as JSON, Terraform or CloudFormation
 
-Pure: no network, no clock, no environment. Whether a token's signature is good and its time has
-not run out is not asked here. Rules are those of the IAM user guide; each module names its pages.
-What is not evaluated is said, and never taken for a yes.
+Pure functions: no network, no clock, no environment. Signature and expiration of a token are not
+checked. The rules are those of the IAM user guide; each module names its pages. Conditions that are
+not evaluated are reported, and never count as met.
 """
 
 from .authorized_party import CLIENT as CLIENT
@@ -17,8 +17,8 @@ from .authorized_party import kind_of as kind_of
 from .building import build, policy_of, statement_for
 from .decision import Decision, StatementVerdict, evaluate
 from .findings import Finding
+from .formats import render
 from .linting import lint
-from .rendering import render
 
 __all__ = [
     "Decision",

@@ -1,13 +1,13 @@
-"""What `azp` of an ID token is, and what AWS does with it: the only place that says so.
+"""The claim `azp` of Google ID tokens, and how AWS uses it.
 
-Google sets `azp` of a service account's token to the account's unique id in tokens of the metadata
-server and of the IAM Credentials API, and to its e-mail in tokens that a key file is exchanged for
-at Google's token endpoint (googleapis/google-auth-library-python#746) or that `generateIdToken`
-makes with `useEmailAzp`. In a person's token it is the id of the OAuth client.
+Tokens of a service account from the metadata server and the IAM Credentials API have the account's
+unique id as `azp`. Tokens that Google's token endpoint returns for a key file
+(googleapis/google-auth-library-python#746), or `generateIdToken` with `useEmailAzp`, have its
+e-mail address. In the token of a user, `azp` is the id of the OAuth client.
 
-AWS takes `azp`, where there is one, for the audience: in the key `:aud` (IAM user guide, "IAM and
-AWS STS condition context keys": "`azp` when the `azp` field is set"), and beside the client ids of
-an IAM OIDC provider (aws/aws-sdk-net#3071: "Incorrect token audience" although the list has `aud`).
+If there is an `azp`, AWS uses it as the audience: in the key `:aud` (IAM user guide, "IAM and AWS
+STS condition context keys": "`azp` when the `azp` field is set"), and for the client ids of an IAM
+OIDC provider (aws/aws-sdk-net#3071: "Incorrect token audience" although the list contains `aud`).
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ SOURCES = {
     "a key file": EMAIL,
     "a person's login": CLIENT,
 }
-"""Where an ID token comes from, and what its `azp` is then."""
+"""Sources of ID tokens, and the kind of `azp` in their tokens."""
 
 GET_NUMBER = "gcloud iam service-accounts describe EMAIL --format='value(uniqueId)'"
 
 
 def kind_of(text: str) -> str:
-    """Return which of the three *text* is; empty for what no `azp` of Google's is."""
+    """Return the kind of an `azp`; empty if Google issues no such `azp`."""
     return next((kind for kind, form in _FORMS.items() if is_name(form, text)), "")
 
 
 def aws_audience(audiences: Sequence[str], party: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """Return what AWS calls the audience of a token, and the claim that it is.
+    """Return the audience of a token for AWS, and the name of the claim that contains it.
 
     Args:
-        audiences: The token's `aud`.
-        party: Its `azp`; empty where it has none.
+        audiences: `aud` of the token.
+        party: `azp` of the token; empty if there is none.
 
     Returns:
-        What AWS compares with `:aud` and looks up in the client ids of an IAM OIDC provider. It is
-        several texts only if the token has no `azp` and several audiences.
+        The values that AWS compares with `:aud` and with the client ids of an IAM OIDC provider:
+        more than one only if the token has no `azp` and several audiences.
     """
     return (tuple(party), "azp") if party else (tuple(audiences), "aud")
 
 
 def why_it_differs(seen: str, wanted: str) -> str:
-    """Return why a token's `azp` is *seen* and not *wanted*, where both are of one of the kinds."""
+    """Return why the `azp` of a token is *seen* instead of *wanted*; empty if not known."""
     kinds = kind_of(seen), kind_of(wanted)
     if not all(kinds) or kinds[0] == kinds[1]:
         return ""

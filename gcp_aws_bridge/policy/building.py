@@ -1,4 +1,4 @@
-"""Trust policies that admit exactly who is named, for exactly one audience.
+"""Writer of trust policies that admit exactly the named identities, for exactly one audience.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (its example for tokens that have
 `azp` pins `:aud`, `:oaud` and `:sub`) and "Create an OpenID Connect (OIDC) identity provider in
@@ -20,7 +20,7 @@ from .document import ACTION, SIZE_CEILING, SIZE_QUOTA, VERSION, size
 from .names import ACCOUNT_ID, PARTITION, SUBJECT, SUBJECT_WANTED, is_name
 from .principals import GOOGLE
 
-# IAM takes a URL of https:// with neither port nor query.
+# IAM accepts https:// URLs without port and query.
 _ISSUER = re.compile(r"https://[a-z0-9.-]+(/[\w.~-]+)*", re.ASCII)
 
 
@@ -36,24 +36,23 @@ def build(
 ) -> dict[str, Any]:
     """Write the trust policy for Google service accounts, or for a cluster's own OIDC issuer.
 
-    Each service account has a statement of its own, and `:sub` pins its number in each: an e-mail
-    can be freed and taken again, a number cannot.
+    Each service account has its own statement, in which `:sub` pins its number: an e-mail address
+    can be reused after an account was deleted, a number cannot.
 
     Args:
-        audience: What ID tokens are asked for, 1 to 255 printable characters; one of the role's
-            own (`aws:123456789012:etl`) is better than a shared one.
+        audience: Audience of the ID tokens, 1 to 255 printable characters; a separate audience for
+            the role (`aws:123456789012:etl`) is better than a shared one.
         service_accounts: Unique ids, 21 digits each, of accounts whose tokens come from the
             metadata server or from the IAM Credentials API (impersonation).
-        key_file_emails: Unique ids and e-mails of accounts whose tokens come from a key file. An
-            account that is in *service_accounts* as well is admitted with tokens of both kinds.
-        issuer: A cluster's issuer, an `https://` URL, if there are no service accounts.
-        subjects: The issuer's `system:serviceaccount:NAMESPACE:NAME`.
-        account_id: The AWS account that has an IAM OIDC provider for the issuer, 12 digits.
-        partition: The partition of that account: `aws`, `aws-cn`, `aws-us-gov`, ...
+        key_file_emails: Unique ids and e-mail addresses of accounts whose tokens come from a key
+            file. Accounts that are in *service_accounts* as well are admitted with both kinds.
+        issuer: Issuer of a cluster, an `https://` URL, if there are no service accounts.
+        subjects: Subjects of the issuer, `system:serviceaccount:NAMESPACE:NAME`.
+        account_id: AWS account with an IAM OIDC provider for the issuer, 12 digits.
+        partition: Partition of that account: `aws`, `aws-cn`, `aws-us-gov`, ...
 
     Raises:
-        ConfigError: An argument is not of this form, or the policy is over the quota of 2,048
-            characters.
+        ConfigError: An argument is not valid, or the policy exceeds the quota of 2,048 characters.
     """
     _check_text("audience", audience, 255)
     accounts, names = _listed(service_accounts), _listed(subjects)
@@ -64,10 +63,10 @@ def build(
         parties.setdefault(_number(number), []).append(_email(email))
     if bool(parties) is bool(names) or bool(issuer) is not bool(names):
         refuse(
-            "A trust policy names Google service accounts, or an issuer and its subjects; here are "
+            "A trust policy names service accounts, or an issuer and its subjects; there are "
             f"{len(parties)} service accounts, {'an' if issuer else 'no'} issuer and {len(names)} "
             "subjects.",
-            "give one or the other.",
+            "pass either service accounts, or an issuer and subjects.",
         )
     if parties:
         return _checked([_google(each, audience, number) for number, each in parties.items()])
@@ -75,7 +74,7 @@ def build(
         if not is_name(SUBJECT, subject):
             refuse(
                 f"{quoted(subject)} is not the subject of a Kubernetes service account.",
-                f"give {SUBJECT_WANTED}, of lower-case letters, digits and -.",
+                f"pass {SUBJECT_WANTED}, in lower-case letters, digits and -.",
             )
     return _checked([_oidc(issuer, audience, _one_or_many(names), account_id, partition)])
 
@@ -83,20 +82,23 @@ def build(
 def statement_for(
     claims: Mapping[str, Any], *, account_id: str | None = None, partition: str = "aws"
 ) -> dict[str, Any]:
-    """Write the statement that admits the bearer of this token, and pins all that can be pinned.
+    """Write the statement that admits only the bearer of this token.
 
     Args:
-        claims: Of the ID token: `iss`, `sub`, `aud` and, where it has one, `azp`.
-        account_id: The role's account, needed where the issuer is not Google.
-        partition: Of that account.
+        claims: Claims of the ID token: `iss`, `sub`, `aud` and, if present, `azp`.
+        account_id: Account of the role, needed if the issuer is not Google.
+        partition: Partition of that account.
 
     Raises:
-        ConfigError: They are not the claims of an ID token, or hold what a policy cannot.
+        ConfigError: These are not the claims of an ID token, or a policy cannot contain them.
     """
     identity = read(claims)
     values = {key.rpartition(":")[2]: value for key, value in identity.keys.items()}
     if values["aud"].unknown:
-        refuse(f"The token has several audiences: {values['aud'].unknown}.", "give it one.")
+        refuse(
+            f"The token has several audiences: {values['aud'].unknown}.",
+            "request a token with one.",
+        )
     pins = {name: values[name].texts[0] for name in ("aud", "oaud", "sub") if name in values}
     for name, pin in pins.items():
         _check_text(f"token's {name}", pin, SIZE_QUOTA)
@@ -106,7 +108,7 @@ def statement_for(
 
 
 def policy_of(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    """The policy of these statements."""
+    """Return the policy with these statements."""
     return {"Version": VERSION, "Statement": [*statements]}
 
 
@@ -121,22 +123,22 @@ def _oidc(
     if not isinstance(issuer, str) or not _ISSUER.fullmatch(issuer):
         refuse(
             f"{quoted(issuer)} is not the URL of an OIDC issuer.",
-            "give https://HOST/PATH with no port, query or final slash: `gcloud container clusters "
-            "describe CLUSTER --format='value(selfLink)'` names the cluster that it is made of.",
+            "pass https://HOST/PATH without port, query or final slash: `gcloud container clusters "
+            "describe CLUSTER --format='value(selfLink)'` prints the parts of it.",
         )
     url = issuer.partition("://")[2]
     if url == GOOGLE:
         refuse(
-            "Google is no issuer with a provider of its own: AWS trusts it without one.",
-            "name service accounts, by their numbers.",
+            "AWS trusts Google without an IAM OIDC provider.",
+            "pass the numbers of service accounts.",
         )
     if not is_name(ACCOUNT_ID, account_id):
         refuse(
-            f"The AWS account is {quoted(account_id)}; it has the provider that the policy names.",
-            "give its 12 digits.",
+            f"The AWS account is {quoted(account_id)}, but the ARN of the provider contains it.",
+            "pass its 12 digits.",
         )
     if not is_name(PARTITION, partition):
-        refuse(f"The partition is {quoted(partition)}.", "give aws, aws-cn or aws-us-gov.")
+        refuse(f"The partition is {quoted(partition)}.", "pass aws, aws-cn or aws-us-gov.")
     return _statement(
         f"arn:{partition}:iam::{account_id}:oidc-provider/{url}",
         {f"{url}:aud": audience, f"{url}:sub": subject},
@@ -156,17 +158,17 @@ def _checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
     policy = policy_of(*statements)
     if size(policy) > SIZE_QUOTA:
         refuse(
-            f"The policy has {size(policy)} characters; AWS takes {SIZE_QUOTA:,} (on request up to "
-            f"{SIZE_CEILING:,}).",
-            "make a further role for some of them; it may have the same permissions.",
+            f"The policy has {size(policy)} characters; AWS accepts {SIZE_QUOTA:,} (on request "
+            f"up to {SIZE_CEILING:,}).",
+            "create another role for some of them; it may have the same permissions.",
         )
     return policy
 
 
 def _listed(names: Sequence[str]) -> list[str]:
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        refuse(f"{quoted(names)} is not a list of texts.", "give a list, even of one.")
-    return list(dict.fromkeys(names))  # each once
+        refuse(f"{quoted(names)} is not a list of strings.", "pass a list, even of one string.")
+    return list(dict.fromkeys(names))  # without duplicates
 
 
 def _one_or_many(values: list[str]) -> str | list[str]:
@@ -177,8 +179,8 @@ def _number(account: object) -> str:
     if not isinstance(account, str) or kind_of(account) != NUMBER:
         refuse(
             f"{quoted(account)} is not the number of a service account, which :sub pins.",
-            f"give its 21 digits: {GET_NUMBER}. For tokens of a key file, give the key file or its "
-            "account's e-mail as well.",
+            f"pass its 21 digits: {GET_NUMBER}. For tokens of a key file, pass the key file or the "
+            "e-mail address of its account as well.",
         )
     return account
 
@@ -187,7 +189,7 @@ def _email(email: object) -> str:
     if not isinstance(email, str) or kind_of(email) != EMAIL:
         refuse(
             f"{quoted(email)} is not the e-mail of a service account, which a key file names.",
-            "give the file's client_email, such as etl@my-project.iam.gserviceaccount.com.",
+            "pass client_email of the file, such as etl@my-project.iam.gserviceaccount.com.",
         )
     return email
 
@@ -197,17 +199,17 @@ def _check_text(what: str, text: str, most: int) -> None:
     # IAM user guide, "IAM and AWS STS quotas": the characters of a policy document.
     if not printable or max(text) > "\xff" or len(text) > most:
         refuse(
-            f"The {what} is {quoted(text)}; a policy takes 1 to {most} printable characters, up to "
-            "U+00FF.",
-            "give another.",
+            f"The {what} is {quoted(text)}; a policy accepts 1 to {most} printable characters, "
+            "up to U+00FF.",
+            "use another value.",
         )
     if "${" in text:
         refuse(
-            f"The {what} is {quoted(text)}; IAM takes ${{…}} for a policy variable.",
-            "give one without it.",
+            f"The {what} is {quoted(text)}; IAM would expand ${{…}} as a policy variable.",
+            "use a value without it.",
         )
 
 
 def refuse(problem: str, fix: str) -> NoReturn:
-    """Say what cannot be in a policy that is written."""
+    """Raise the error for a value that a policy cannot contain."""
     raise ConfigError(problem, fix=fix, error_id="config/trust-policy-value")

@@ -1,4 +1,4 @@
-"""Whom a provider of a workload identity pool lets in, and what Google calls them: in CEL.
+"""Attribute conditions and mappings of workload identity providers, in CEL.
 
 Sources: Google Cloud IAM, "Workload Identity Federation" (attribute mappings, attribute
 conditions) and the IAM API's projects.locations.workloadIdentityPools.providers: mappings of up to
@@ -13,9 +13,9 @@ __all__ = ["LONGEST_SUBJECT", "OF_ROLE", "is_role", "is_subject", "literal", "of
 
 LONGEST_SUBJECT = 127  # bytes
 
-# Google's own mapping takes the whole ARN for a subject. It ends with the session's name, which EKS
-# makes of cluster, pod and a UUID: together they pass the limit, and every exchange is refused.
-# `attribute.aws_role` is Google's own: the ARN without the session's name.
+# Google's default mapping uses the whole ARN as subject. It ends with the session's name, for which
+# EKS joins cluster, pod and a UUID: the result exceeds the limit, and every exchange fails.
+# `attribute.aws_role` is Google's default: the ARN without the session's name.
 OF_ROLE = {
     "google.subject": "assertion.account + ':' + assertion.arn.extract('assumed-role/{role}/')",
     "attribute.aws_role": (
@@ -28,10 +28,10 @@ OF_ROLE = {
 
 
 def is_role(session_arn: str) -> str:
-    """The condition for sessions of one role of one account.
+    """Return the condition for sessions of one role of one account.
 
-    By the start of the ARN, and not by `attribute.aws_role`: a user of IAM may have any path, such
-    as `/assumed-role/etl/`. The slash at the end keeps out roles whose names go on.
+    It compares the beginning of the ARN instead of `attribute.aws_role`: an IAM user may have any
+    path, such as `/assumed-role/etl/`. The slash at the end excludes roles with longer names.
 
     Args:
         session_arn: `arn:aws:sts::ACCOUNT:assumed-role/ROLE`.
@@ -40,29 +40,29 @@ def is_role(session_arn: str) -> str:
 
 
 def is_subject(subject: str) -> str:
-    """The condition for one `sub` of the issuer's."""
+    """Return the condition for one `sub` of the issuer."""
     return f"assertion.sub == {literal(subject)}"
 
 
 def of_subject(prefix: str) -> dict[str, str]:
-    """The mapping for tokens of an issuer.
+    """Return the mapping for tokens of an issuer.
 
     Args:
-        prefix: What tells this issuer's subjects from those of others in the pool; may be empty.
+        prefix: Distinguishes the subjects of this issuer from others in the pool; may be empty.
     """
     return {"google.subject": f"{literal(prefix)} + assertion.sub" if prefix else "assertion.sub"}
 
 
 def literal(value: str) -> str:
-    """*value* as a string of CEL, which is itself.
+    """Return *value* as a CEL string.
 
     Raises:
-        ConfigError: It has what would need an escape there.
+        ConfigError: It contains characters that need an escape.
     """
     if not value.isascii() or not value.isprintable() or set(value) & set("'\"\\"):
         raise ConfigError(
-            f"{quoted(value)} cannot stand in a condition of Google's.",
-            fix="take names of letters, digits and plain signs, with no quotes and no backslash.",
+            f"{quoted(value)} cannot be used in an attribute condition.",
+            fix="use names of ASCII letters, digits and signs, without quotes and backslashes.",
             error_id="config/setup-name",
         )
     return f"'{value}'"

@@ -1,9 +1,9 @@
-"""The claims of an ID token as the condition keys that IAM makes of them.
+"""Condition keys that IAM derives from the claims of an ID token.
 
 Source: IAM user guide, "IAM and AWS STS condition context keys", available keys for AWS OIDC
-federation. `:aud` is the token's `azp` where it has one, else its `aud` (`authorized_party`);
-`:sub` is `sub`; Google alone has `:oaud`, which is `aud`, with `azp` or without. For an issuer that
-the account has an IAM OIDC provider for, keys start with the issuer's URL without its scheme.
+federation. `:aud` is the token's `azp` if it has one, else its `aud` (`authorized_party`);
+`:sub` is `sub`; only Google has `:oaud`, which is always `aud`. For an issuer with an IAM OIDC
+provider in the account, keys begin with the issuer's URL without its scheme.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FURTHER_ACTIONS = {
 
 
 class Value(NamedTuple):
-    """What a key holds, and the claim that it comes from. `unknown`: why that cannot be told."""
+    """Values of a key, and its claim. `unknown`: why they cannot be determined."""
 
     texts: tuple[str, ...]
     claim: str
@@ -34,12 +34,12 @@ class Value(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who a token says its bearer is, in IAM's terms.
+    """Bearer of a token, as condition keys.
 
     Attributes:
-        provider: The issuer's URL without its scheme.
-        keys: By full name, in lower case: the names of keys have no case.
-        further_actions: What the policy must allow as well, for what the token carries.
+        provider: URL of the issuer without its scheme.
+        keys: Values by full name in lower case: names of keys are not case-sensitive.
+        further_actions: Actions that the policy must allow as well, because of other claims.
     """
 
     provider: str
@@ -48,7 +48,7 @@ class Identity(NamedTuple):
 
 
 def read(claims: Mapping[str, Any]) -> Identity:
-    """Make the keys.
+    """Return the condition keys for *claims*.
 
     Raises:
         ConfigError: These are not the claims of an ID token.
@@ -61,7 +61,7 @@ def read(claims: Mapping[str, Any]) -> Identity:
         _refuse("no aud")
     provider = issuer.removeprefix(_SCHEME)
     if provider != GOOGLE and (not provider or provider == issuer):
-        _refuse(f"iss={quoted(issuer)}, which is no https:// URL")
+        _refuse(f"iss={quoted(issuer)}, which is not an https:// URL")
     keys = {"sub": Value((subject,), "sub"), "aud": Value(*aws_audience(audiences, party))}
     if provider == GOOGLE:
         keys["aud"] = keys["aud"]._replace(texts=keys["aud"].texts[:1])
@@ -82,7 +82,7 @@ def read(claims: Mapping[str, Any]) -> Identity:
 
 
 def read_each(claims: Mapping[str, Any]) -> list[Identity]:
-    """Make the keys for each of several audiences of which AWS compares one; else nothing."""
+    """Return the keys for each audience, if AWS compares one of several; otherwise none."""
     identity = read(claims)
     if not identity.keys[f"{identity.provider.lower()}:aud"].unknown:
         return []
@@ -97,23 +97,23 @@ def _compared(claims: Mapping[str, Any]) -> tuple[str, ...]:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     found = claims.get(name)
     if not isinstance(found, str) or not found:
-        _refuse(f"no {name}" if name not in claims else f"a {name} that is not a text")
+        _refuse(f"no {name}" if name not in claims else f"a {name} that is not a string")
     return found
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """A claim that is one text or a list of them (RFC 7519, section 4.1.3)."""
+    """Return a claim that is a string or a list of strings (RFC 7519, section 4.1.3)."""
     found = claims.get(name, [])
     listed = [found] if isinstance(found, str) else found
     if not isinstance(listed, (list, tuple)) or not all(isinstance(t, str) and t for t in listed):
-        _refuse(f"a {name} that is neither a text nor a list of texts")
+        _refuse(f"a {name} that is neither a string nor a list of strings")
     return tuple(listed)
 
 
 def _refuse(seen: str) -> NoReturn:
     raise ConfigError(
         f"These are not the claims of an ID token: {seen}.",
-        fix="give a JSON object with iss, sub, aud and, for Google, azp: the middle part of the "
-        "token, decoded.",
+        fix="pass a JSON object with iss, sub, aud and, for Google, azp: the decoded middle part "
+        "of the token.",
         error_id="config/claims",
     )

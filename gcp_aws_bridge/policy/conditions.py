@@ -1,9 +1,8 @@
-"""One condition against the keys of a token: holds, fails, or is not evaluated; and why.
+"""Evaluation of one condition for the keys of a token: holds, fails, or is not evaluated.
 
 Sources: IAM user guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs.
-multivalued context keys". Not evaluated, and said so: operators on types that no key of an ID
-token has (Arn, Binary, Bool, Date, IpAddress), policy variables, keys of the request (`aws:`,
-`sts:`).
+multivalued context keys". Not evaluated: operators on types that no key of an ID token has (Arn,
+Binary, Bool, Date, IpAddress), policy variables, keys of the request (`aws:`, `sts:`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .claims import Identity, Value
 from .document import Condition, Statement
 from .vocabulary import vocabulary
 
-# True: holds; False: fails; None: not evaluated. And why.
+# True: holds; False: fails; None: not evaluated; and the reason.
 Verdict = tuple["bool | None", str]
 
 _WORDS = {True: "holds", False: "fails", None: "not evaluated"}
@@ -33,7 +32,7 @@ _OTHER_TYPES = re.compile(
 
 
 class Operator(NamedTuple):
-    """An operator's name, taken apart. `base` is empty where IAM has no such operator."""
+    """Parsed name of an operator. `base` is empty if IAM has no such operator."""
 
     qualifier: str
     base: str
@@ -45,8 +44,8 @@ class Operator(NamedTuple):
 
 
 def matches(text: str, pattern: str) -> bool:
-    """Whether *text* is of *pattern*, where `*` is any characters and `?` any one."""
-    # Two cursors: a regular expression of many stars could be kept busy for hours.
+    """Return whether *text* matches *pattern*, with the wildcards `*` and `?`."""
+    # Two cursors: a regular expression with many stars could take hours.
     here = there = 0  # in the text, in the pattern
     star = retry = -1
     while here < len(text):
@@ -54,7 +53,7 @@ def matches(text: str, pattern: str) -> bool:
             star, retry, there = there, here, there + 1
         elif there < len(pattern) and pattern[there] in ("?", text[here]):
             here, there = here + 1, there + 1
-        elif star >= 0:  # let the last star take one more
+        elif star >= 0:  # extend the match of the last star
             retry += 1
             here, there = retry, star + 1
         else:
@@ -63,7 +62,7 @@ def matches(text: str, pattern: str) -> bool:
 
 
 def covers(statement: Statement, action: str) -> bool:
-    """Whether the statement is about *action*. "Action names have no case" (IAM user guide)."""
+    """Return whether the statement applies to *action*, whose case does not matter."""
     named = any(matches(action.lower(), wanted.lower()) for wanted in statement.actions)
     return named is not statement.all_but
 
@@ -83,7 +82,7 @@ _NUMERIC: dict[str, Callable[[Decimal, Decimal], bool]] = {
 
 
 def parse(name: str) -> Operator:
-    """Take the name of an operator apart."""
+    """Parse the name of an operator."""
     qualifier, colon, rest = name.rpartition(":")
     base = rest.removesuffix("IfExists")
     known = _kind(base)[0] or _OTHER_TYPES.fullmatch(base) or name == "Null"
@@ -93,12 +92,13 @@ def parse(name: str) -> Operator:
 
 
 class Comparison(NamedTuple):
-    """A condition whose outcome depends on the text of one claim.
+    """Condition whose result depends on the value of one claim.
 
     Attributes:
+        operator: The operator.
         kind: `String` or `Numeric`.
         test: The comparison without its `Not`, such as `EqualsIgnoreCase`.
-        values: What the claim is compared with; alternatives.
+        values: Alternatives with which the claim is compared.
     """
 
     operator: Operator
@@ -107,10 +107,10 @@ class Comparison(NamedTuple):
     values: tuple[str, ...]
 
     def matches(self, text: str, value: str) -> bool:
-        """Return whether *text* matches *value*, `Not` left aside.
+        """Return whether *text* matches *value*, ignoring `Not`.
 
         Raises:
-            ArithmeticError: Numbers are compared, and one of the two is none.
+            ArithmeticError: One side of a numeric comparison is not a number.
         """
         if self.kind == "String":
             return _STRING[self.test](text, value)
@@ -118,34 +118,34 @@ class Comparison(NamedTuple):
 
 
 def judge(condition: Condition, identity: Identity) -> Verdict:
-    """Say of one condition whether the bearer of the token meets it."""
-    (holds, why), asked = comparison(condition, identity)
-    if asked is not None:
-        holds, why = _compared(asked, condition, identity)
-    name = quoted(f"{condition.operator} {condition.key}")[1:-1]  # somebody else's text
+    """Evaluate one condition for the bearer of a token."""
+    (holds, why), compare = comparison(condition, identity)
+    if compare is not None:
+        holds, why = _compared(compare, condition, identity)
+    name = quoted(f"{condition.operator} {condition.key}")[1:-1]  # untrusted text
     return holds, f"{_WORDS[holds]}: {name}: {why}"
 
 
 def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Comparison | None]:
     """Return the verdict, or the comparison that it depends on.
 
-    The verdict is one that does not depend on the text of a claim, only on whether it is there.
+    The verdict depends only on the presence of a claim, not on its value.
     """
-    asked = parse(condition.operator)
-    if not asked.base:
-        return (False, "IAM has no operator of this name, and refuses the policy"), None
+    parsed = parse(condition.operator)
+    if not parsed.base:
+        return (False, "IAM has no operator of this name, and rejects the policy"), None
     if condition.has_variable:
         return (None, "policy variables are not evaluated here"), None
-    if _OTHER_TYPES.fullmatch(asked.base):
+    if _OTHER_TYPES.fullmatch(parsed.base):
         return (None, "no key of an ID token is of this operator's type"), None
     value = _look_up(condition.key, identity)
     if value.unknown:
         return (None, value.unknown), None
-    if asked.base == "Null":
+    if parsed.base == "Null":
         return _null(condition, value), None
     if not value.texts:
-        return _absent(asked), None
-    return (None, ""), Comparison(asked, *_kind(asked.base), condition.values)
+        return _absent(parsed), None
+    return (None, ""), Comparison(parsed, *_kind(parsed.base), condition.values)
 
 
 def _look_up(key: str, identity: Identity) -> Value:
@@ -153,13 +153,13 @@ def _look_up(key: str, identity: Identity) -> Value:
     found = identity.keys.get(name)
     if found is not None:
         return found
-    # Global keys and those of STS itself; all others of such a request are its provider's own.
+    # Global keys and keys of STS; all other keys of such a request belong to the provider.
     if name.startswith(("aws:", "sts:")):
-        return Value((), "", "this key is of the request, not of the token")
+        return Value((), "", "this key belongs to the request, not to the token")
     prefix, _, own = name.rpartition(":")
     tokens = vocabulary(identity.provider)
     if prefix == identity.provider.lower() and tokens.open is None and own not in tokens.keys:
-        return Value((), "", "which further claims of this issuer AWS compares is not known here")
+        return Value((), "", "it is not known which further claims of this issuer AWS compares")
     return Value((), "")
 
 
@@ -171,42 +171,42 @@ def _null(condition: Condition, value: Value) -> Verdict:
     return there is (flags == {"false"}), f"the token {'has' if there else 'does not have'} it"
 
 
-def _absent(asked: Operator) -> Verdict:
+def _absent(parsed: Operator) -> Verdict:
     # "If the key … is not present …, the values do not match and the condition is false. If the
     # policy condition requires that the key is not matched … the condition is true."
     why = "the token has no such key"
-    if asked.qualifier == "ForAllValues":
-        return True, f"{why}; ForAllValues holds of none"
-    if asked.qualifier == "ForAnyValue":
-        if asked.if_exists:
-            return None, f"{why}; IAM does not say which of ForAnyValue and IfExists decides"
+    if parsed.qualifier == "ForAllValues":
+        return True, f"{why}; ForAllValues holds for no values"
+    if parsed.qualifier == "ForAnyValue":
+        if parsed.if_exists:
+            return None, f"{why}; IAM does not document whether ForAnyValue or IfExists applies"
         return False, f"{why}; ForAnyValue needs one"
-    return asked.if_exists or asked.negated, why
+    return parsed.if_exists or parsed.negated, why
 
 
-def _compared(asked: Comparison, condition: Condition, identity: Identity) -> Verdict:
+def _compared(compare: Comparison, condition: Condition, identity: Identity) -> Verdict:
     value = _look_up(condition.key, identity)
-    qualifier, negated = asked.operator.qualifier, asked.operator.negated
+    qualifier, negated = compare.operator.qualifier, compare.operator.negated
     if len(value.texts) > 1 and not qualifier:
-        return None, f"the token has several {value.claim}, and the operator is for one"
+        return None, f"the token has several {value.claim}, but the operator is for one"
     try:
-        # Lists, not generators: what is no number is found wherever it stands.
+        # Lists, not generators, so that every value that is not a number is found.
         singles = [
-            any([asked.matches(text, wanted) for wanted in asked.values]) is not negated
+            any([compare.matches(text, wanted) for wanted in compare.values]) is not negated
             for text in value.texts
         ]
     except ArithmeticError:
-        return None, "one side is no number"
+        return None, "one side is not a number"
     holds = any(singles) if qualifier == "ForAnyValue" else all(singles)
     seen = f"the token's {value.claim} is {_shown(value.texts)}"
     if holds:
         return True, seen
-    wanted = f"the policy wants {'other than ' * negated}{_shown(asked.values)}"
+    wanted = f"the policy requires {'other than ' * negated}{_shown(compare.values)}"
     return False, f"{seen}; {wanted}{_hint(condition, value, identity)}"
 
 
 def _kind(base: str) -> tuple[str, str]:
-    """`String` or `Numeric`, and the comparison without its `Not`; empty for any other."""
+    """Return `String` or `Numeric`, and the comparison without its `Not`; empty for others."""
     for kind, tests in (("String", _STRING), ("Numeric", _NUMERIC)):
         rest = base.removeprefix(kind)
         plain = rest.removeprefix("Not")
@@ -217,16 +217,16 @@ def _kind(base: str) -> tuple[str, str]:
 
 
 def _number(text: str) -> Decimal:
-    # Exact: a float does not tell one service account's number from the next.
+    # Exact: a float cannot distinguish neighbouring numbers of service accounts.
     if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
         raise ArithmeticError
     return Decimal(text)
 
 
 def _hint(condition: Condition, value: Value, identity: Identity) -> str:
-    """Return what is wrong with a value of the policy, or where it belongs instead."""
+    """Return the likely mistake in a value of the policy, or the key where it belongs."""
     if {wanted.strip() for wanted in condition.values} & {*value.texts}:
-        return ", with a blank or a line break around it"
+        return ", with a space or a line break around it"
     if value.claim == "azp":
         whys = (why_it_differs(value.texts[0], wanted) for wanted in condition.values)
         if why := next(filter(None, whys), ""):

@@ -1,7 +1,7 @@
-"""What a trust policy does with a token, statement by statement.
+"""Evaluation of a trust policy for a token, statement by statement.
 
-Source: IAM user guide, "Policy evaluation logic" (an explicit Deny wins; without an Allow the
-answer is no), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
+Source: IAM user guide, "Policy evaluation logic" (an explicit Deny takes precedence; without
+an Allow, access is denied), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from .principals import GOOGLE, federated
 
 @dataclass(frozen=True, slots=True)
 class StatementVerdict:
-    """What one statement says of a token.
+    """Result of one statement for a token.
 
     Attributes:
-        index: Its place in the policy, from 0.
-        sid: Its Sid, or empty.
+        index: Position in the policy, from 0.
+        sid: Sid of the statement, or empty.
         effect: `Allow` or `Deny`.
-        matched: Whether it applies; None where something that decides it is not evaluated.
+        matched: Whether the statement applies; None if it depends on something that is not
+            evaluated.
         reasons: A line for the principal, the action and each condition: `holds: …`, `fails: …`,
             `not evaluated: …`.
     """
@@ -42,12 +43,12 @@ class StatementVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the policy admits the token, and why. `str` is the explanation, in lines.
+    """Result of a policy for a token. `str` is the explanation, in lines.
 
     Attributes:
-        allowed: AWS admits it. False as well where that cannot be told: see `undetermined`.
-        statements: What each statement says, in the policy's order.
-        malformed: Why IAM refuses a role with this policy; empty if it does not.
+        allowed: Whether AWS admits it. False as well if it is not known: see `undetermined`.
+        statements: Result of each statement, in the policy's order.
+        malformed: Why IAM rejects a role with this policy; empty if it does not.
     """
 
     allowed: bool
@@ -56,7 +57,7 @@ class Decision:
 
     @property
     def undetermined(self) -> bool:
-        """Whether the answer turns on something that is not evaluated here."""
+        """True if the result depends on something that is not evaluated."""
         matched = {(verdict.effect, verdict.matched) for verdict in self.statements}
         if self.allowed or self.malformed or ("Deny", True) in matched:
             return False
@@ -75,36 +76,36 @@ class Decision:
 
     def _summary(self) -> str:
         if self.malformed:
-            return f"Refused: IAM takes no role with such a policy: {self.malformed}."
+            return f"Denied: IAM rejects a role with this policy: {self.malformed}."
         if self.allowed:
             return "Admitted."
         if self.undetermined:
-            return "Not determined: it turns on what is not evaluated here. Do not count on it."
+            return "Not determined: the result depends on something that is not evaluated here."
         if any(one.effect == "Deny" and one.matched for one in self.statements):
-            return "Refused: a statement denies it."
-        return "Refused: no statement allows it."
+            return "Denied: a statement denies it."
+        return "Denied: no statement allows it."
 
 
 def evaluate(
     document: Mapping[str, Any] | str, claims: Mapping[str, Any], *, account_id: str | None = None
 ) -> Decision:
-    """Say whether a role with this trust policy admits the bearer of a token, and why.
+    """Return whether a role with this trust policy admits the bearer of a token, and why.
 
-    Looks at the policy alone: not at the token's signature or expiration, nor at whether the
-    account has the OIDC provider that the policy names.
+    Evaluates only the policy, not the token's signature and expiration, nor whether the account has
+    the OIDC provider that the policy names.
 
     Args:
         document: The policy, as an object or JSON text.
-        claims: Of the ID token: `iss`, `sub`, `aud` and, where it has one, `azp`.
-        account_id: The role's account, 12 digits; None: any that the policy names.
+        claims: Claims of the ID token: `iss`, `sub`, `aud` and, if present, `azp`.
+        account_id: Account of the role, 12 digits; None: any account in the policy.
 
     Raises:
-        ConfigError: The document is no trust policy, or the claims are no ID token's.
+        ConfigError: The document is not a trust policy, or the claims are not those of an ID token.
     """
     listed = statements(load(document))
     decision = _decided(listed, _claims.read(claims), account_id)
     if decision.undetermined:
-        # Which of several audiences AWS compares may make no difference.
+        # The result may be the same whichever of several audiences AWS compares.
         each = [_decided(listed, one, account_id) for one in _claims.read_each(claims)]
         if each and len({(one.allowed, one.undetermined) for one in each}) == 1:
             return each[0]
@@ -132,7 +133,9 @@ def _verdict(statement: Statement, identity: Identity, account_id: str | None) -
     found += [judge(condition, identity) for condition in statement.conditions]
     if statement.allows and identity.further_actions:
         wanted = " and ".join(identity.further_actions)
-        found.append((None, f"not evaluated: for what the token carries, {wanted} as well"))
+        found.append(
+            (None, f"not evaluated: because of other claims, {wanted} must be allowed as well")
+        )
     return StatementVerdict(
         statement.index,
         statement.sid,
@@ -153,9 +156,9 @@ def _principal(statement: Statement, identity: Identity, account_id: str | None)
     found: list[Verdict] = []
     for kind, name in statement.principals:
         if kind == "*":
-            return True, "holds: Principal is everybody"
+            return True, "holds: Principal is *"
         if kind == "AWS" and name == "*":
-            why = 'Principal {"AWS": "*"}, of which IAM does not say that it names such bearers'
+            why = 'Principal {"AWS": "*"}; IAM does not document whether it matches ID tokens'
             found.append((None, f"not evaluated: {why}"))
         if kind == "Federated":
             found.append(_federated(name, identity, account_id))
@@ -172,7 +175,7 @@ def _unnamed(identity: Identity) -> str:
 
 
 def _federated(name: str, identity: Identity, account_id: str | None) -> Verdict:
-    """Say whether one `Federated` principal names the bearer of the token."""
+    """Return whether one `Federated` principal matches the token."""
     named = federated(name)
     if name == "*":
         return None, "not evaluated: a wildcard in Federated"
@@ -185,8 +188,8 @@ def _federated(name: str, identity: Identity, account_id: str | None) -> Verdict
         return False, f"fails: Principal names the provider of {account}"
     if named.account and named.issuer == GOOGLE:
         return None, (
-            "not evaluated: Principal is an OIDC provider for Google: it names such bearers only "
-            f"where the account has made one; {GOOGLE} needs none"
+            "not evaluated: Principal is an IAM OIDC provider for Google, and matches only if the "
+            f"account has one; {GOOGLE} needs none"
         )
     return True, f"holds: Principal names {quoted(name)}"
 

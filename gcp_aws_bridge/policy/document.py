@@ -1,4 +1,4 @@
-"""A trust policy as statements: what its JSON says, with nothing decided yet.
+"""Parser of trust policies.
 
 Sources: IAM user guide, "Grammar of the IAM JSON policy language", "IAM JSON policy elements
 reference"; "IAM and AWS STS quotas" (role trust policy length: 2,048 characters, raised on request
@@ -24,12 +24,12 @@ _MEMBERS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction",
 
 
 class Condition(NamedTuple):
-    """One key under one operator.
+    """Condition on one key with one operator.
 
     Attributes:
         values: Alternatives.
-        unquoted: One of them was a number.
-        variables: Whether IAM takes `${...}` in them for a policy variable.
+        unquoted: Whether one of them was a number.
+        variables: Whether IAM expands `${...}` in them as a policy variable.
     """
 
     operator: str
@@ -40,7 +40,7 @@ class Condition(NamedTuple):
 
     @property
     def has_variable(self) -> bool:
-        """Whether some value depends on the request."""
+        """True if a value depends on the request."""
         return self.variables and any("${" in value for value in self.values)
 
 
@@ -49,11 +49,11 @@ class Statement:
     """One statement.
 
     Attributes:
-        index: Its place in the policy, from 0.
-        principals: Kind and name of each; `("*", "*")` for everybody.
-        excepted: The principals are those of `NotPrincipal`.
-        actions: As written; case does not matter.
-        all_but: The actions are those of `NotAction`.
+        index: Position in the policy, from 0.
+        principals: Kind and name of each; `("*", "*")` for all.
+        excepted: Whether the principals are those of `NotPrincipal`.
+        actions: Actions as written; case does not matter.
+        all_but: Whether the actions are those of `NotAction`.
     """
 
     index: int
@@ -67,15 +67,15 @@ class Statement:
 
 
 def load(document: Mapping[str, Any] | str) -> dict[str, Any]:
-    """The policy as plain JSON values, of the shape that IAM takes.
+    """Return the policy as plain JSON values, after checking its structure.
 
     Raises:
-        ConfigError: Not JSON, or not a trust policy.
+        ConfigError: It is not JSON, or not a trust policy.
     """
     try:
         text = document if isinstance(document, str) else json.dumps(document, default=_plain)
         loaded = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
-        # Half a surrogate pair is no text, and 1e999 no number.
+        # Rejects lone surrogates and numbers such as 1e999.
         json.dumps(loaded, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         _refuse(f"it is not JSON ({quoted(error, 80)})")
@@ -86,13 +86,13 @@ def load(document: Mapping[str, Any] | str) -> dict[str, Any]:
 
 
 def statements(document: Mapping[str, Any]) -> tuple[Statement, ...]:
-    """The statements of what `load` returned."""
+    """Return the statements of a policy from `load`."""
     if unknown := set(document) - {"Version", "Id", "Statement"}:
-        _refuse(f"it has {quoted(min(unknown))}, beside Version, Id and Statement")
+        _refuse(f"it has {quoted(min(unknown))} besides Version, Id and Statement")
     if document.get("Version", VERSION) not in _VERSIONS:
-        _refuse(f"its Version is {quoted(document['Version'])}; IAM takes {_VERSIONS[0]}")
+        _refuse(f"its Version is {quoted(document['Version'])}; IAM expects {_VERSIONS[0]}")
     if not isinstance(document.get("Id", ""), str):
-        _refuse("its Id is not a text")
+        _refuse("its Id is not a string")
     listed = document.get("Statement", [])
     listed = listed if isinstance(listed, list) else [listed]
     if not listed:
@@ -104,7 +104,7 @@ def statements(document: Mapping[str, Any]) -> tuple[Statement, ...]:
 
 
 def size(document: Mapping[str, Any]) -> int:
-    """How many characters IAM counts: white space between them does not."""
+    """Return the size as IAM counts it: in characters, without white space between values."""
     return len(json.dumps(document, separators=(",", ":")))
 
 
@@ -115,9 +115,9 @@ def _statement(index: int, raw: object, variables: bool) -> Statement:
     if unknown := set(raw) - {*_MEMBERS}:
         _refuse(f"{where} has {quoted(min(unknown))}, which IAM prohibits in a trust policy")
     if raw.get("Effect") not in ("Allow", "Deny"):
-        _refuse(f"Effect of {where} is {quoted(raw.get('Effect'))}; IAM takes Allow or Deny")
+        _refuse(f"Effect of {where} is {quoted(raw.get('Effect'))}; IAM expects Allow or Deny")
     if not isinstance(raw.get("Sid", ""), str):
-        _refuse(f"Sid of {where} is not a text")
+        _refuse(f"Sid of {where} is not a string")
     principal, action = (
         _one_of(where, raw, name, f"Not{name}") for name in ("Principal", "Action")
     )
@@ -153,7 +153,7 @@ def _principals(where: str, raw: object) -> tuple[tuple[str, str], ...]:
 def _texts(where: str, raw: object) -> tuple[str, ...]:
     listed = raw if isinstance(raw, list) else [raw]
     if not listed or not all(isinstance(one, str) and one for one in listed):
-        _refuse(f"{where} is neither a text nor a list of texts")
+        _refuse(f"{where} is neither a string nor a list of strings")
     return tuple(listed)
 
 
@@ -167,7 +167,7 @@ def _conditions(where: str, raw: object, variables: bool) -> list[Condition]:
         for key, value in keys.items():
             values = value if isinstance(value, list) else [value]
             if not all(isinstance(one, (str, int, float)) for one in values):
-                _refuse(f"{quoted(key)} in {where} has a value that is not a text")
+                _refuse(f"{quoted(key)} in {where} has a value that is not a string")
             unquoted = any(type(one) in (int, float) for one in values)
             texts = tuple(map(_text, values))
             found.append(Condition(operator, key, texts, unquoted, variables))
@@ -179,27 +179,27 @@ def _text(value: object) -> str:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Python's reader keeps the last of two members of one name, and so would hide a condition.
+    # Python's parser keeps only the last of two members with one name, and would hide a condition.
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("an object has two members of one name")
+        raise ValueError("an object has two members with the same name")
     return found
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"a {type(value).__name__} is no JSON value")
+    raise TypeError(f"a {type(value).__name__} is not a JSON value")
 
 
 def _refuse(problem: str) -> NoReturn:
     raise ConfigError(
-        f"This is not a trust policy that IAM takes: {problem}.",
-        fix="give the policy document alone, as `aws iam get-role --query "
+        f"This is not a valid trust policy: {problem}.",
+        fix="pass only the policy document, as `aws iam get-role --query "
         "Role.AssumeRolePolicyDocument` prints it; `gcp-aws-bridge trust-policy build` writes one.",
         error_id="config/trust-policy",
     )

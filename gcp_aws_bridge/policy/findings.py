@@ -1,4 +1,4 @@
-"""What `lint` returns, and how it names places."""
+"""Findings of `lint`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BUILD_OIDC = "gcp-aws-bridge trust-policy build --issuer URL --subject SUBJECT -
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `str` is its line.
+    """One mistake in a policy. `str` is one line.
 
     Attributes:
-        rule: Its name, such as `missing-oaud`.
-        severity: `error`: admits too many, or can never match. `warning`: look at it.
-        where: The place, such as `Statement[0].Condition`.
-        message: What is seen there, and what comes of it.
-        fix: What to write instead.
+        rule: Name of the rule, such as `missing-oaud`.
+        severity: `error`: admits too many identities, or can never match. `warning`: check it.
+        where: Position in the policy, such as `Statement[0].Condition`.
+        message: Description of the mistake and its consequence.
+        fix: Suggested replacement.
     """
 
     rule: str
@@ -37,11 +37,11 @@ class Finding:
 
 
 def where_of(statement: Statement, condition: Condition) -> str:
-    """Return the place of a condition."""
+    """Return the position of a condition."""
     name = plain(f"{condition.operator}.{condition.key}")
     return f"Statement[{statement.index}].Condition.{name}"
 
 
 def plain(text: str) -> str:
-    """Return text of the policy, fit for a line, without quotes."""
+    """Return text of the policy as printable text on one line."""
     return quoted(text)[1:-1]

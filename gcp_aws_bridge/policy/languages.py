@@ -1,7 +1,7 @@
-"""Texts that match several patterns at once: whether there is one, and the shortest of them.
+"""Search for a string that matches several patterns.
 
-A language is a choice of sequences of steps, as a non-deterministic automaton reads them. The
-search walks the product of all automata; it is exact, and gives up past a bound.
+A language is a set of alternative sequences of steps, read by a non-deterministic automaton. The
+search traverses the product of all automata; it is exact, and stops at a bound.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ __all__ = [
     "shortest",
 ]
 
-_MOST_WORK = 400_000  # in states that a character is tried on: a fraction of a second
-# Candidates for the characters that no pattern mentions.
+_MOST_WORK = 400_000  # pairs of a state and a character; takes less than a second
+# Candidates for characters that no pattern contains.
 _PRINTABLE = "x0X-." + "".join(map(chr, range(0x20, 0x7F)))
 
 
 class Undecided(Exception):
-    """The search gave up."""
+    """The search was stopped at its bound."""
 
 
 class Step(NamedTuple):
-    """One character of a text.
+    """One character of a string.
 
     Attributes:
-        chars: Which it may be; None: any.
-        skip: It may be missing.
-        loop: It may occur again.
+        chars: Allowed characters; None: any.
+        skip: Whether the character is optional.
+        loop: Whether the character may be repeated.
     """
 
     chars: frozenset[str] | None
@@ -52,7 +52,7 @@ ANYTHING: Language = ((Step(None), Step(None, skip=True, loop=True)),)
 
 
 def sequence(*parts: str | Step) -> Language:
-    """Return the language of these parts, one after the other; a text stands for itself."""
+    """Return the language of the concatenated parts; a string matches itself."""
     steps: list[Step] = []
     for part in parts:
         steps += [part] if isinstance(part, Step) else [Step(frozenset(char)) for char in part]
@@ -60,14 +60,14 @@ def sequence(*parts: str | Step) -> Language:
 
 
 def of_text(text: str, *, ignore_case: bool = False) -> Language:
-    """Return the language of *text* alone."""
+    """Return the language that contains only *text*."""
     if not ignore_case:
         return sequence(text)
     return (tuple(Step(frozenset((char, char.lower(), char.upper()))) for char in text),)
 
 
 def of_pattern(pattern: str) -> Language:
-    """Return the language of a pattern in which `*` is any characters and `?` any one."""
+    """Return the language of a pattern with the wildcards `*` and `?`."""
     wild = {"*": Step(None, skip=True, loop=True), "?": Step(None)}
     return (tuple(wild.get(char) or Step(frozenset(char)) for char in pattern),)
 
@@ -78,7 +78,7 @@ def one_of(languages: Iterable[Language]) -> Language:
 
 
 def shortest(wanted: Sequence[Language], unwanted: Sequence[Language]) -> str | None:
-    """Return a shortest text that is in all of *wanted* and in none of *unwanted*.
+    """Return a shortest string that is in all of *wanted* and in none of *unwanted*.
 
     Raises:
         Undecided: The search took too long.
@@ -106,7 +106,7 @@ def shortest(wanted: Sequence[Language], unwanted: Sequence[Language]) -> str | 
 def _read_all(
     languages: Sequence[Language], states: Sequence[_States], char: str, wanted: int
 ) -> tuple[_States, ...] | None:
-    """Return the states after *char*; None where one of the first *wanted* has none left."""
+    """Return the states after *char*; None if one of the first *wanted* languages has none."""
     after: list[_States] = []
     for one, at in zip(languages, states, strict=True):
         after.append(_read(one, at, char))
@@ -116,9 +116,8 @@ def _read_all(
 
 
 def _alphabet(languages: Sequence[Language]) -> list[str]:
-    """Return one character for each way in which steps tell characters apart."""
-    told = {step.chars for one in languages for steps in one for step in steps if step.chars}
-    sets = list(told)
+    """Return one character for each class of characters that the steps distinguish."""
+    sets = list({step.chars for one in languages for steps in one for step in steps if step.chars})
     found: dict[tuple[bool, ...], str] = {}
     for char in (*_PRINTABLE, *sorted(set().union(*sets))):
         found.setdefault(tuple(char in one for one in sets), char)
@@ -126,7 +125,7 @@ def _alphabet(languages: Sequence[Language]) -> list[str]:
 
 
 def _closed(language: Language, states: set[tuple[int, int]]) -> _States:
-    """Add the states that are reached by skipping steps."""
+    """Add the states that can be reached by skipping steps."""
     found = set(states)
     for number, place in states:
         steps = language[number]

@@ -1,8 +1,8 @@
-"""What is wrong with a trust policy: the mistakes that are copied from page to page.
+"""`lint`: find common mistakes in trust policies.
 
-Two kinds: what admits more than its author meant, and what can never match. Rules concern Allow
-statements for ID tokens, and in all statements what IAM refuses; those for AWS principals are left
-alone.
+There are two kinds: statements that admit more identities than intended, and statements that can
+never match. The rules apply to Allow statements for ID tokens, and to everything that IAM rejects;
+statements for AWS principals are not checked.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (what is compared with what),
 "AWS JSON policy elements: Principal"; "IAM and AWS STS quotas".
@@ -35,10 +35,10 @@ __all__ = ["lint"]
 
 
 def lint(document: Mapping[str, Any] | str) -> list[Finding]:
-    """Find what is wrong with a trust policy; nothing in one that `build` writes.
+    """Find mistakes in a trust policy. Policies written by `build` have none.
 
     Raises:
-        ConfigError: It is no trust policy.
+        ConfigError: It is not a trust policy.
     """
     loaded = load(document)
     listed = statements(loaded)
@@ -55,7 +55,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
             found += _principals(statement)
             if "action" not in {one.rule for one in wrong}:
                 found += _actions(statement)
-            # Those that were meant, too: what is wrong with their keys is said in the same run.
+            # Include issuers that were probably meant, so that their keys are checked as well.
             issuers = _issuers(statement, meant=True)
             for issuer in issuers:
                 found += pins(statement, issuer, _denials(listed, issuer))
@@ -70,9 +70,9 @@ def _size(document: Mapping[str, Any]) -> Iterator[Finding]:
             "size",
             "error" if length > SIZE_CEILING else "warning",
             "Statement",
-            f"the policy has {length:,} characters; AWS takes {SIZE_QUOTA:,}, and on request up to "
-            f"{SIZE_CEILING:,}",
-            "make a further role for some of its principals",
+            f"the policy has {length:,} characters; AWS accepts {SIZE_QUOTA:,}, and on request up "
+            f"to {SIZE_CEILING:,}",
+            "create another role for some of its principals",
         )
 
 
@@ -83,7 +83,7 @@ def _numbers(statement: Statement) -> Iterator[Finding]:
                 "unquoted-number",
                 "warning",
                 where_of(statement, condition),
-                "a number without quotes; readers of JSON and YAML round it from 16 digits on",
+                "a number without quotes; parsers of JSON and YAML round more than 15 digits",
                 "put it in quotes",
             )
 
@@ -97,7 +97,7 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "principal-anyone",
                 "error",
                 where,
-                "everybody may ask, of every provider and every AWS account",
+                "it admits identities of every provider and every AWS account",
                 f'name the provider: {{"Federated": "{GOOGLE}"}}',
             )
         elif named and named.problem and not named.malformed and not _with_saml(statement):
@@ -105,7 +105,7 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "principal",
                 "error",
                 where,
-                f"{quoted(name)} names nobody: {named.problem}",
+                f"{quoted(name)} matches no identity: {named.problem}",
                 principal_fix(named.instead),
             )
         elif named and named.issuer == GOOGLE and named.account:
@@ -114,14 +114,14 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "error",
                 where,
                 "AWS trusts Google without an IAM OIDC provider; with one in the account, "
-                "exchanges fail until its client list has the token's azp, which is the account's "
-                "number or, of a key file, its e-mail",
+                "exchanges fail until its client ids include the token's azp: the account's "
+                "number or, for a key file, its e-mail address",
                 f'"Federated": "{GOOGLE}", and delete the provider',
             )
 
 
 def _with_saml(statement: Statement) -> bool:
-    """Whether the statement is, or may be, for SAML providers."""
+    """Return whether the statement may be for SAML providers."""
     return covers(statement, "sts:AssumeRoleWithSAML")
 
 
@@ -146,7 +146,7 @@ def _actions(statement: Statement) -> Iterator[Finding]:
             "action-wildcard",
             "warning",
             where,
-            "more is allowed than the exchange of an ID token",
+            "it allows more than the exchange of an ID token",
             f'"Action": "{ACTION}"',
         )
     elif not covered and (not _with_saml(statement) or (statement.all_but and _issuers(statement))):
@@ -161,7 +161,7 @@ def _actions(statement: Statement) -> Iterator[Finding]:
 
 
 def _issuers(statement: Statement, *, meant: bool = False) -> list[str]:
-    """Return the OIDC issuers that the statement names; with *meant*, or was to name."""
+    """Return the OIDC issuers in the statement; with *meant*, also those probably meant."""
     named = [federated(name) for kind, name in statement.principals if kind == "Federated"]
     if meant:
         named = [federated(one.instead) if one.problem and one.instead else one for one in named]
@@ -176,13 +176,13 @@ def _schemes(statement: Statement) -> Iterator[Finding]:
                 "absent-key",
                 "error",
                 where_of(statement, condition),
-                "no token has this key: the names of keys have no scheme",
+                "no token has this key: names of keys have no scheme",
                 "use the issuer's URL without https://, and :aud or :sub after it",
             )
 
 
 def _denials(listed: Sequence[Statement], issuer: str) -> list[tuple[Condition, ...]]:
-    """Return the conditions of each Deny statement that is about the issuer's tokens."""
+    """Return the conditions of each Deny statement for the issuer's tokens."""
     return [
         one.conditions
         for one in listed

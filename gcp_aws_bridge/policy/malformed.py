@@ -1,6 +1,6 @@
-"""What IAM refuses when a role is made, though it is JSON of a policy's shape.
+"""Policies that are well-formed JSON, but that IAM rejects when a role is created.
 
-A role with such a policy cannot exist, so none of its statements admits anybody. Sources: IAM user
+A role with such a policy cannot exist, so none of its statements admits a token. Sources: IAM user
 guide, "Access Analyzer policy check reference" (errors "Role trust policy syntax error
 notprincipal", "Invalid federated principal syntax in role trust policy", "Unsupported wildcard in
 principal", "Invalid condition operator", "Invalid condition key format", "Duplicate keys with
@@ -34,13 +34,13 @@ _ROLE_ACTIONS = (
 
 
 class Fault(NamedTuple):
-    """One reason for which IAM refuses a policy.
+    """One reason why IAM rejects a policy.
 
     Attributes:
-        rule: Its name among the rules of `lint`.
-        where: The place within the statement, such as `Principal`.
-        problem: What is wrong.
-        fix: What to write instead.
+        rule: Name of the rule of `lint`.
+        where: Position in the statement, such as `Principal`.
+        problem: Description of the mistake.
+        fix: Suggested replacement.
     """
 
     rule: str
@@ -50,7 +50,7 @@ class Fault(NamedTuple):
 
 
 def faults(statement: Statement, listed: Sequence[Statement] = ()) -> Iterator[Fault]:
-    """Find what IAM refuses in a statement.
+    """Yield the reasons why IAM rejects a statement.
 
     Args:
         statement: The statement.
@@ -58,14 +58,14 @@ def faults(statement: Statement, listed: Sequence[Statement] = ()) -> Iterator[F
     """
     if statement.sid and statement.sid in [one.sid for one in listed[: statement.index]]:
         # "the Sid value must be unique within a JSON policy" (IAM JSON policy elements: Sid)
-        problem = f"a statement before this one has the Sid {quoted(statement.sid)}"
-        yield Fault("duplicate-sid", "Sid", problem, "give each statement a Sid of its own")
+        problem = f"an earlier statement has the Sid {quoted(statement.sid)}"
+        yield Fault("duplicate-sid", "Sid", problem, "use a different Sid for each statement")
     if statement.excepted:
         yield Fault(
             "not-principal",
             "NotPrincipal",
             "IAM prohibits NotPrincipal in a trust policy, and with Allow everywhere",
-            f'name who is admitted: "Principal": {{"Federated": "{GOOGLE}"}}',
+            f'name the principals to admit: "Principal": {{"Federated": "{GOOGLE}"}}',
         )
     else:
         yield from _principals(statement)
@@ -80,14 +80,14 @@ def _principals(statement: Statement) -> Iterator[Fault]:
             yield Fault(
                 "principal",
                 "Principal",
-                f"{quoted(name)} names nobody: {named.problem}",
+                f"{quoted(name)} matches no identity: {named.problem}",
                 principal_fix(named.instead),
             )
         if kind == "AWS" and not is_name(IAM_PRINCIPAL, name):
             yield Fault(
                 "principal",
                 "Principal",
-                f"{quoted(name)} is no account, user, role or session",
+                f"{quoted(name)} is not an account, user, role or session",
                 "use an account's number or the whole ARN, such as "
                 '"arn:aws:iam::ACCOUNT:role/NAME"',
             )
@@ -95,13 +95,13 @@ def _principals(statement: Statement) -> Iterator[Fault]:
             yield Fault(
                 "principal",
                 "Principal",
-                f"IAM takes no wildcard in {quoted(name)}",
+                f"IAM allows no wildcard in {quoted(name)}",
                 'name the service, such as "ec2.amazonaws.com"',
             )
 
 
 def principal_fix(instead: str) -> str:
-    """Return what to write where a `Federated` principal names nobody."""
+    """Return the replacement for a `Federated` principal that matches no identity."""
     if instead:
         return f'"Federated": "{instead}"'
     return (
@@ -116,7 +116,7 @@ def _actions(statement: Statement) -> Iterator[Fault]:
             yield Fault(
                 "action",
                 "Action",
-                f"a trust policy takes actions on a role only, not {quoted(action)}",
+                f"a trust policy allows only actions on a role, not {quoted(action)}",
                 f'"Action": "{ACTION}"',
             )
 
@@ -137,6 +137,6 @@ def _conditions(statement: Statement) -> Iterator[Fault]:
             yield Fault(
                 "duplicate-key",
                 where,
-                f"the names of keys have no case, and {quoted(first)} stands there already",
-                "keep one of them; several values are a list",
+                f"names of keys are not case-sensitive, and {quoted(first)} is already present",
+                "keep one of them; use a list for several values",
             )

@@ -1,7 +1,7 @@
-"""What is wrong with the conditions of a statement for the tokens of one issuer.
+"""Mistakes in the conditions of a statement for the tokens of one issuer.
 
-Two kinds: keys that nothing pins, which admit too many, and conditions that no token of the issuer
-meets, one by one or all together. `vocabulary` says what those tokens hold.
+There are two kinds: keys that are not pinned, which admits too many tokens, and conditions that no
+token of the issuer meets, alone or in combination. `vocabulary` describes those tokens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .vocabulary import ONE_ACCOUNT, Vocabulary, vocabulary
 
 __all__ = ["pins"]
 
-# Rules that say of a value or a key that no token has it.
+# Rules about values and keys that no token has.
 _NEVER = frozenset(
     {"absent-key", "audience-in-aud", "email", "empty-list", "literal-wildcard"}
     | {"not-a-number", "not-a-subject"}
@@ -31,11 +31,12 @@ _NEVER = frozenset(
 def pins(
     statement: Statement, issuer: str, denials: Sequence[Sequence[Condition]]
 ) -> Iterator[Finding]:
-    """Find what the conditions leave open or make impossible for tokens of *issuer*.
+    """Yield mistakes in the conditions of *statement* for tokens of *issuer*.
 
     Args:
-        issuer: Its URL without the scheme.
-        denials: The conditions of each Deny statement that applies to its tokens.
+        statement: The statement.
+        issuer: URL of the issuer without the scheme.
+        denials: Conditions of each Deny statement that applies to its tokens.
     """
     tokens = vocabulary(issuer)
     pinned: set[str] = set()
@@ -65,13 +66,13 @@ def _missing(
     build = BUILD if google else BUILD_OIDC
     keys = [one.key.lower() for one in statement.conditions if not _of_request(one.key)]
     if not any(key.rpartition(":")[0] == issuer.lower() for key in keys):
-        admitted = "every Google account" if google else f"every identity that {shown} knows"
-        but = "but for keys that its tokens never have, " if keys else ""
+        admitted = "every Google account" if google else f"every identity of {shown}"
+        but = "except for keys that its tokens never have, " if keys else ""
         yield Finding("no-condition", "error", where, f"{but}it admits {admitted}", build)
         return
     for name in sorted({*tokens.pins} - pinned):
         severity, what = tokens.pins[name]
-        missing = f"no condition that must hold on {shown}:{name}: {what}"
+        missing = f"no mandatory condition on {shown}:{name}: {what}"
         fix = (
             build if {*tokens.pins} <= {"aud", "oaud", "sub"} else f"StringEquals on {shown}:{name}"
         )
@@ -102,21 +103,22 @@ def _of_request(key: str) -> bool:
 
 
 def _requires_key(condition: Condition) -> bool:
-    """Return whether *condition* is `Null` with `false`: the key must be there."""
+    """Return whether *condition* is `Null` with `false`: the key must be present."""
     values = {str(value).lower() for value in condition.values}
     return parse(condition.operator).base == "Null" and values == {"false"}
 
 
 def _must_hold(condition: Condition, *, is_required: bool) -> bool:
-    """Return whether a token that lacks the key, or has another value, is denied.
+    """Return whether a token without the key, or with another value, is denied.
 
     Args:
-        is_required: Another condition of the statement requires the key.
+        condition: The condition.
+        is_required: Whether another condition of the statement requires the key.
     """
-    asked = parse(condition.operator)
-    holds_without = asked.if_exists or asked.qualifier == "ForAllValues"
-    weak = asked.negated or (holds_without and not is_required)
-    return asked.base.startswith("String") and not weak
+    parsed = parse(condition.operator)
+    holds_without = parsed.if_exists or parsed.qualifier == "ForAllValues"
+    weak = parsed.negated or (holds_without and not is_required)
+    return parsed.base.startswith("String") and not weak
 
 
 def _empty(statement: Statement, condition: Condition) -> Finding:
@@ -125,8 +127,8 @@ def _empty(statement: Statement, condition: Condition) -> Finding:
         "empty-list",
         "error",
         where_of(statement, condition),
-        f"an empty list: the condition {'holds of every' if always else 'never holds of a'} value",
-        "write the values, or leave the key out",
+        f"an empty list: the condition {'always' if always else 'never'} holds",
+        "add values, or remove the key",
     )
 
 
@@ -139,17 +141,15 @@ def _values(
     if not condition.values:
         yield _empty(statement, condition)
     elif condition.has_variable:
-        message = "a policy variable takes its value from the request, and so pins nothing"
+        message = "a policy variable has its value from the request, and so pins nothing"
         yield Finding("policy-variable", "error", where, message, whole)
     elif wild and parse(condition.operator).base == "StringLike":
         if _never_met(issuer, vocabulary(issuer), [condition]):
             return
-        message = f"{quoted(wild[0])} admits every other value, now or later, of this form"
+        message = f"{quoted(wild[0])} admits every present and future value of this form"
         yield Finding("wildcard", "error", where, message, whole)
     elif wild and (name == "sub" or (issuer == GOOGLE and name == "aud")):
-        message = (
-            f"{plain(condition.operator)} takes {quoted(wild[0])} to the letter: it never matches"
-        )
+        message = f"{plain(condition.operator)} takes {quoted(wild[0])} literally: it never matches"
         yield Finding("literal-wildcard", "error", where, message, whole)
     elif issuer == GOOGLE and name in ("aud", "sub"):
         yield from _google_values(where, condition, name)
@@ -158,7 +158,7 @@ def _values(
 
 
 def _never_met(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> bool:
-    """Whether no token meets the conditions; also false where that takes too long to find out."""
+    """Return whether no token meets the conditions; False if the search takes too long."""
     try:
         return token_for(issuer, tokens, conditions) is None
     except Undecided:
@@ -166,7 +166,7 @@ def _never_met(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> 
 
 
 def _as_issued(condition: Condition, value: str) -> str:
-    """Return *value* as a token may have it: in lower case where the operator takes any."""
+    """Return *value* in the case of tokens: in lower case if the operator ignores case."""
     return value.lower() if "IgnoreCase" in condition.operator else value
 
 
@@ -179,20 +179,20 @@ def _google_values(where: str, condition: Condition, name: str) -> Iterator[Find
         if "@" in value:
             message = (
                 f"{quoted(value)} never matches: "
-                + ("azp may be the e-mail of a service account, " if name == "aud" else "")
-                + ("and this is none" if name == "aud" else "sub is the account's number")
+                + ("azp may be the e-mail address of a service account, " if name == "aud" else "")
+                + ("which this is not" if name == "aud" else "sub is the account's number")
             )
             yield Finding("email", "error", where, message, number)
         elif name == "aud":
             message = (
                 f"{quoted(value)} matches no service account's token: AWS compares the token's "
-                "azp with this, the account's number or, of a key file, its e-mail"
+                "azp with it, which is the account's number or, for a key file, its e-mail address"
             )
-            fix = f"the audience belongs into {GOOGLE}:oaud; here {number}"
+            fix = f"move the audience to {GOOGLE}:oaud; here use {number}"
             yield Finding("audience-in-aud", "error", where, message, fix)
         else:
             message = (
-                f"{quoted(value)} never matches: it is no service account's number, of 21 digits"
+                f"{quoted(value)} never matches: it is not a service account's number (21 digits)"
             )
             yield Finding("not-a-number", "error", where, message, number)
 
@@ -216,8 +216,8 @@ def _impossible(
     denials: Sequence[Sequence[Condition]],
     blamed: set[str],
 ) -> Iterator[Finding]:
-    """Say that no token meets all conditions, unless one of those that clash is blamed already."""
-    # Keys and operators that IAM does not have are findings already.
+    """Yield a finding if no token meets all conditions, unless a conflicting one was reported."""
+    # Keys and operators that IAM does not have were reported already.
     conditions = [
         one
         for one in statement.conditions
@@ -237,7 +237,7 @@ def _impossible(
                 "denied",
                 "error",
                 f"Statement[{statement.index}]",
-                "a Deny statement of this policy refuses every identity that this one admits",
+                "a Deny statement of this policy denies every identity that this statement admits",
                 "narrow the Deny statement, or remove it",
             )
     except Undecided:
@@ -261,13 +261,13 @@ def _never(
         rule,
         "error",
         f"Statement[{statement.index}].Condition",
-        f"{whose} ever meets {'all of ' * (len(names) > 1)}{', '.join(names)}",
+        f"{whose} meets {'all of ' * (len(names) > 1)}{', '.join(names)}",
         BUILD if issuer == GOOGLE else BUILD_OIDC,
     )
 
 
 def _clash(issuer: str, tokens: Vocabulary, conditions: list[Condition]) -> list[Condition]:
-    """Return some of *conditions* that no token meets, of which none can be left out."""
+    """Return a minimal set of *conditions* that no token meets together."""
     for one in list(conditions):
         fewer = [other for other in conditions if other is not one]
         if _never_met(issuer, tokens, fewer):

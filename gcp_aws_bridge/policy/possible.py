@@ -1,8 +1,8 @@
-"""Whether any token at all can meet conditions, all of them together.
+"""Search for a token that meets all conditions of a statement.
 
-The conditions of a statement, and those of the Deny statements that must not apply, say for each
-claim which texts it may have. A text that meets them all is looked for in the forms that the
-issuer's tokens have (`vocabulary`); without one, the statement admits nobody.
+The conditions of a statement, and of the Deny statements that must not apply, restrict the values
+of each claim. The search tries the forms that claims of the issuer's tokens have (`vocabulary`); if
+it finds no value, the statement admits no token.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .vocabulary import Form, Vocabulary
 
 __all__ = ["Undecided", "Wanted", "token_for"]
 
-_MOST_CHOICES = 256  # of ways in which every Deny statement is kept from applying
+_MOST_CHOICES = 256  # combinations of conditions by which no Deny statement applies
 
 _DIGITS = [Step(frozenset(string.digits)), Step(frozenset(string.digits), skip=True, loop=True)]
 _FRACTION: list[list[Step | str]] = [[], [".", *_DIGITS]]
@@ -52,18 +52,18 @@ def token_for(
     conditions: Sequence[Condition],
     denials: Iterable[Sequence[Condition]] = (),
 ) -> dict[str, Any] | None:
-    """Return claims of a token of *issuer* that is not refused; None if there can be none.
+    """Return claims of a token of *issuer* that is admitted; None if there is none.
 
-    What is not evaluated (keys of the request, policy variables) counts as met.
+    Conditions that are not evaluated (keys of the request, policy variables) count as met.
 
     Args:
-        issuer: Its URL without the scheme.
-        tokens: What its tokens hold.
-        conditions: Those of an Allow statement.
-        denials: The conditions of each Deny statement that applies to the issuer's tokens.
+        issuer: URL of the issuer without the scheme.
+        tokens: Claims of its tokens.
+        conditions: Conditions of an Allow statement.
+        denials: Conditions of each Deny statement that applies to the issuer's tokens.
 
     Raises:
-        Undecided: That would take too long to find out.
+        Undecided: The search would take too long.
     """
     wanted = [Wanted(one) for one in conditions]
     denied = [[Wanted(one, holds=False) for one in each] for each in denials]
@@ -89,18 +89,18 @@ def _texts(
     token: Mapping[str, tuple[str, Form]],
     wanted: Sequence[Wanted],
 ) -> dict[str, str] | None:
-    """Return a text for each claim of one kind of token."""
+    """Return a value for each claim of one kind of token."""
     identity = _identity(issuer, tokens, token)
     prefix = f"{issuer.lower()}:"
     by_claim: dict[str, list[tuple[Comparison, bool]]] = {}
     for condition, holds in wanted:
-        verdict, asked = comparison(condition, identity)
-        if asked is None:
+        verdict, compare = comparison(condition, identity)
+        if compare is None:
             if verdict[0] is not None and verdict[0] is not holds:
                 return None
             continue
         claim = token[condition.key.lower().removeprefix(prefix)][0]
-        by_claim.setdefault(claim, []).append((asked, holds is not asked.operator.negated))
+        by_claim.setdefault(claim, []).append((compare, holds is not compare.operator.negated))
     found: dict[str, str] = {}
     for claim, form in token.values():
         if claim in found:
@@ -113,29 +113,29 @@ def _texts(
 
 
 def _identity(issuer: str, tokens: Vocabulary, token: Mapping[str, tuple[str, Form]]) -> Identity:
-    """Return a token of this kind whose texts are not known yet."""
+    """Return a token of this kind whose values are not known yet."""
     prefix = issuer.lower()
     keys = {f"{prefix}:{key}": Value(("?",), claim) for key, (claim, _) in token.items()}
-    unknown = Value((), "", "that cannot be told")
+    unknown = Value((), "", "its value is not known")
     keys |= {f"{prefix}:{key}": unknown for key in tokens.open or ()}
     return Identity(issuer, keys, ())
 
 
-def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
-    """Return a text of *form* that every comparison has the wanted outcome for.
+def _text(form: Form, comparisons: Sequence[tuple[Comparison, bool]]) -> str | None:
+    """Return a value of *form* for which every comparison has the wanted result.
 
     Raises:
-        Undecided: There are comparisons of numbers and of texts, and no text was found.
+        Undecided: There are comparisons of numbers and of strings, and no value was found.
     """
-    numeric = [(one, inside) for one, inside in asked if one.kind == "Numeric"]
-    texts = [(_language(one), inside) for one, inside in asked if one.kind == "String"]
+    numeric = [(one, inside) for one, inside in comparisons if one.kind == "Numeric"]
+    texts = [(_language(one), inside) for one, inside in comparisons if one.kind == "String"]
     wanted = [form.language, *(language for language, inside in texts if inside)]
     unwanted = [language for language, inside in texts if not inside]
     shown = shortest(wanted, unwanted)
     if shown is None or not numeric:
         return shown
-    listed = [one.values for one, inside in asked if inside and _is_list(one)]
-    # What is no number is not compared with one, and so not refused.
+    listed = [one.values for one, inside in comparisons if inside and _is_list(one)]
+    # A value that is not a number is not compared with numbers, and so not denied.
     other = shortest(wanted, [*unwanted, _A_NUMBER])
     candidates = {shown, *([] if other is None else [other]), *itertools.chain(*listed)}
     for text in (*sorted(candidates), *_numbers([one for one, _ in numeric])):
@@ -147,29 +147,29 @@ def _text(form: Form, asked: Sequence[tuple[Comparison, bool]]) -> str | None:
     return None
 
 
-def _is_list(asked: Comparison) -> bool:
-    """Whether only the values themselves match."""
-    return (asked.kind, asked.test) == ("String", "Equals")
+def _is_list(compare: Comparison) -> bool:
+    """Return whether only the listed values match."""
+    return (compare.kind, compare.test) == ("String", "Equals")
 
 
-def _language(asked: Comparison) -> Language:
-    if asked.test == "Like":
-        return one_of(map(of_pattern, asked.values))
-    ignore_case = asked.test == "EqualsIgnoreCase"
-    return one_of(of_text(value, ignore_case=ignore_case) for value in asked.values)
+def _language(compare: Comparison) -> Language:
+    if compare.test == "Like":
+        return one_of(map(of_pattern, compare.values))
+    ignore_case = compare.test == "EqualsIgnoreCase"
+    return one_of(of_text(value, ignore_case=ignore_case) for value in compare.values)
 
 
-def _outcome(asked: Comparison, text: str) -> bool | None:
-    """Return whether some value matches; None where one side is no number."""
+def _outcome(compare: Comparison, text: str) -> bool | None:
+    """Return whether some value matches; None if one side is not a number."""
     try:
-        return any([asked.matches(text, value) for value in asked.values])
+        return any([compare.matches(text, value) for value in compare.values])
     except ArithmeticError:
         return None
 
 
-def _numbers(asked: Iterable[Comparison]) -> Iterator[str]:
-    """Return whole numbers on each side of every value that is compared, and at both ends."""
-    values = [value for one in asked for value in one.values]
+def _numbers(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """Yield integers around every compared value, and at both ends of the range."""
+    values = [value for one in comparisons for value in one.values]
     whole = [int(value.partition(".")[0]) for value in values if is_name(r"-?\d+(\.\d+)?", value)]
     near = {number + step for number in whole for step in (-1, 0, 1)}
     for number in sorted({0, 10**17, 10**20 - 1, 10**24 - 1, *near}):

@@ -1,9 +1,9 @@
-"""What a `Federated` principal can be, and what an OIDC issuer's name can be.
+"""`Federated` principals, and the names of OIDC issuers in them.
 
 Sources: IAM user guide, "AWS JSON policy elements: Principal" ("You cannot use a wildcard to match
 part of a principal name or ARN"), "Access Analyzer policy check reference" ("Invalid federated
 principal syntax in role trust policy": a domain name or an ARN), "Create a role for OpenID Connect
-federation" (the four providers that every account has), "Create an OpenID Connect (OIDC) identity
+federation" (the four built-in providers), "Create an OpenID Connect (OIDC) identity
 provider in IAM" (the name in the ARN is the URL without its scheme); GKE, "Workload Identity" and
 EKS, "IAM roles for service accounts" (the URLs of clusters' issuers).
 """
@@ -43,14 +43,14 @@ _EKS = re.compile(rf"({_EKS_HOST.pattern})/id/\w+", re.ASCII)
 
 
 class Federated(NamedTuple):
-    """What one `Federated` principal names.
+    """Parsed `Federated` principal.
 
     Attributes:
-        issuer: The URL of an OIDC issuer without its scheme; empty for anything else.
-        account: The account of its IAM OIDC provider; empty for the four that are built in.
-        problem: Why it can never name the bearer of a token; empty if it can.
-        malformed: Whether IAM refuses the whole policy for it.
-        instead: The principal that was probably meant; empty if that cannot be told.
+        issuer: URL of an OIDC issuer without its scheme; empty for other principals.
+        account: Account of its IAM OIDC provider; empty for the four built-in providers.
+        problem: Why it can never match a token; empty if it can.
+        malformed: Whether IAM rejects the whole policy because of it.
+        instead: The principal that was probably meant; empty if it is not known.
     """
 
     issuer: str
@@ -61,13 +61,13 @@ class Federated(NamedTuple):
 
 
 def federated(name: str) -> Federated:
-    """Return what the principal `{"Federated": name}` names."""
+    """Parse the principal `{"Federated": name}`."""
     if name in BUILT_IN:
         return Federated(name)
-    if name == "*":  # no page says whether IAM takes this one
+    if name == "*":  # IAM does not document whether this is allowed
         return Federated("")
     if "*" in name or "?" in name:
-        return Federated("", problem="IAM takes no wildcard inside a principal", malformed=True)
+        return Federated("", problem="IAM allows no wildcard inside a principal", malformed=True)
     found = _ARN.fullmatch(name)
     if found is None:
         return Federated("", "", _problem_of_host(name), malformed=True, instead=_meant(name))
@@ -87,22 +87,24 @@ def is_cluster(issuer: str) -> bool:
 
 def _problem_of_host(name: str) -> str:
     if name.startswith("arn:"):
-        return "this is no ARN of an IAM OIDC or SAML provider, which has an account of 12 digits"
+        return (
+            "this is not the ARN of an IAM OIDC or SAML provider, which has an account of 12 digits"
+        )
     if "://" in name:
-        return "IAM takes no URL for a principal"
+        return "a principal is not a URL"
     if name.lower() in BUILT_IN:
-        return "the names of principals are compared by case"
+        return "the names of principals are case-sensitive"
     return f"a principal is the ARN of a provider, or one of {', '.join(BUILT_IN)}"
 
 
 def _problem_of_issuer(issuer: str) -> str:
     host = issuer.partition("/")[0]
     if "://" in issuer:
-        return "the ARN of an IAM OIDC provider has the issuer's URL without its scheme"
+        return "the ARN of an IAM OIDC provider contains the issuer's URL without its scheme"
     if host.endswith(".svc.id.goog") or "/workloadidentitypools/" in issuer.lower():
         return "a workload identity pool issues no tokens that AWS could verify; a cluster does"
     if not _HOST.fullmatch(host):
-        return f"{host} is no host, and so no issuer"
+        return f"{host} is not a host name, so this is not an issuer"
     if host.lower() == _GKE_HOST and not _GKE.fullmatch(issuer):
         return f"the issuer of a GKE cluster is {_GKE_FORM}, in lower case, with no final slash"
     if _EKS_HOST.fullmatch(host.lower()) and not _EKS.fullmatch(issuer):
@@ -113,7 +115,7 @@ def _problem_of_issuer(issuer: str) -> str:
 
 
 def _meant(name: str) -> str:
-    """Return *name* without scheme, final slash and upper case, where that is one that exists."""
+    """Return *name* without scheme, final slash and upper case, if that is a known issuer."""
     plain = name.rpartition("://")[2].rstrip("/")
     host, slash, path = plain.partition("/")
     for candidate in (f"{host.lower()}{slash}{path}", plain.lower()):

@@ -1,10 +1,9 @@
-"""What the tokens of an issuer can hold: the keys, where they come from, and what form they have.
+"""Condition keys of each issuer's tokens, with the claims and forms of their values.
 
-The one table behind `lint`, which says what no token can meet, and `check`, which judges one token.
+`lint` and `evaluate` share it.
 Sources: IAM user guide, "IAM and AWS STS condition context keys", available keys for AWS OIDC
 federation; "Create a role for OpenID Connect federation" (what a role for each of the built-in
-providers must pin); Kubernetes, "Managing Service Accounts". What `azp` can be is said in
-`authorized_party`.
+providers must pin); Kubernetes, "Managing Service Accounts". For `azp` see `authorized_party`.
 """
 
 from __future__ import annotations
@@ -26,12 +25,13 @@ _WORD = frozenset(string.ascii_letters + string.digits + "_-")
 
 
 class Form(NamedTuple):
-    """What one claim can be.
+    """Form of a claim's value.
 
     Attributes:
-        language: All of it; a little more where *rule* says what a language here cannot.
-        rule: A regular expression for all of it; empty: anything.
-        wanted: The same in words.
+        language: Language of the values; slightly larger than *rule* if a language cannot express
+            the rule.
+        rule: Regular expression for the whole value; empty: anything.
+        wanted: Description of the form.
     """
 
     language: Language
@@ -40,20 +40,20 @@ class Form(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """A key that a policy must compare, and what comes of it where none does."""
+    """Key that a policy must pin, and the consequence if it does not."""
 
     severity: str
     consequence: str
 
 
 class Vocabulary(NamedTuple):
-    """The tokens of one issuer.
+    """Tokens of one issuer.
 
     Attributes:
-        pins: The keys that a trust policy must pin, by the part after the issuer's name.
-        tokens: Every kind of token: for each key that it has, the claim that is compared and what
-            that claim can be. Two keys with one claim always have the same value.
-        open: Keys whose presence or values cannot be told; None: there may be keys of any name.
+        pins: Keys that a trust policy must pin, by the part after the issuer's name.
+        tokens: All kinds of tokens: the claim and its form, by key. Two keys with the same claim
+            always have the same value.
+        open: Keys whose presence or values are not known; None: any key is possible.
     """
 
     pins: Mapping[str, Pin]
@@ -62,7 +62,7 @@ class Vocabulary(NamedTuple):
 
     @property
     def keys(self) -> list[str]:
-        """Every key that some token has, in the order of the table."""
+        """All keys of the tokens, in the order of the table."""
         return list(dict.fromkeys(key for token in self.tokens for key in token))
 
     def closed_to(self, key: str) -> bool:
@@ -78,7 +78,7 @@ def _many(chars: frozenset[str], least: int = 1, most: int | None = None) -> lis
 
 
 def _named(middle: frozenset[str]) -> list[list[Step]]:
-    """Return the two ways of writing a name that neither begins nor ends with a sign."""
+    """Return the alternatives for a name that begins and ends with a letter or digit."""
     return [[Step(_LOWER)], [Step(_LOWER), Step(middle, skip=True, loop=True), Step(_LOWER)]]
 
 
@@ -112,21 +112,21 @@ _BY_GOOGLE = [
     {"aud": ("azp", form), "oaud": _AUDIENCE, "sub": _SUB} for form in (_NUMBER, _EMAIL, _CLIENT)
 ]
 _BY_GOOGLE += [{"aud": _AUDIENCE, "oaud": _AUDIENCE, "sub": _SUB}]  # a token without azp
-# AWS compares each key by itself; in tokens of Google's, a number in azp is the subject's own.
+# AWS compares each key separately; in Google's tokens, a number in azp is that of the subject.
 _BY_ONE_ACCOUNT = [{**_BY_GOOGLE[0], "aud": _SUB}, *_BY_GOOGLE[1:]]
 _IN_ORGANIZATION = {"google/organization_number": ("organization_number", _ORGANIZATION)}
 
-_REPLAY = "every service that is given an ID token of this account can replay it to AWS"
-_OTHERS = Pin("error", "tokens that the issuer made for any other service are admitted")
-_ANYBODY = Pin("error", "everybody that the issuer vouches for is admitted")
+_REPLAY = "every service that receives an ID token of this account can replay it to AWS"
+_OTHERS = Pin("error", "tokens that the issuer signed for other services are admitted")
+_ANYBODY = Pin("error", "every identity of the issuer is admitted")
 _ANY_APP = Pin("error", "the users of every app of this provider are admitted")
 _OIDC = {"aud": _OTHERS, "sub": _ANYBODY}
 _KNOWN = {
     GOOGLE: Vocabulary(
         {
-            "aud": Pin("warning", "nothing pins who asked for the token (its azp)"),
+            "aud": Pin("warning", "nothing pins the authorized party of the token (azp)"),
             "oaud": Pin("error", _REPLAY),
-            "sub": Pin("error", "nothing pins whose token it is"),
+            "sub": Pin("error", "nothing pins the subject of the token"),
         },
         (*_BY_GOOGLE, *({**token, **_IN_ORGANIZATION} for token in _BY_GOOGLE)),
     ),
@@ -145,14 +145,14 @@ _KNOWN = {
 ONE_ACCOUNT = _KNOWN[GOOGLE]._replace(
     tokens=(*_BY_ONE_ACCOUNT, *({**token, **_IN_ORGANIZATION} for token in _BY_ONE_ACCOUNT))
 )
-"""Google's tokens, of which none has the number of one account as `azp` and another's as `sub`."""
+"""Google's tokens, without combinations of different accounts in `azp` and `sub`."""
 
 
 def vocabulary(issuer: str) -> Vocabulary:
-    """Return what the tokens of *issuer*, its URL without the scheme, can hold."""
+    """Return the vocabulary of *issuer*, a URL without the scheme."""
     if issuer in _KNOWN:
         return _KNOWN[issuer]
     if is_cluster(issuer):
         return Vocabulary(_OIDC, ({"aud": _AUDIENCE, "sub": ("sub", _SUBJECT)},))
-    # AWS takes further claims of some issuers for keys (GitHub's `repository`), and more each year.
+    # AWS supports further claims of some issuers as keys (GitHub's `repository`), and adds more.
     return Vocabulary(_OIDC, ({"aud": _AUDIENCE, "sub": ("sub", _ANY)},), None)

@@ -1,4 +1,4 @@
-"""From a plan to what is to be run: a shell script, Terraform, Kubernetes manifests.
+"""Writes a plan as a shell script, Terraform or Kubernetes manifests, and checks it.
 
-Pure: values in, text out. Nothing here runs anything, or reads a file, the environment or a clock.
+Pure functions: nothing here runs a program, or reads a file, the environment or a clock.
 """

@@ -1,7 +1,7 @@
-"""Steps of a script that both directions have.
+"""Steps of a shell script that both directions share.
 
-bash, since `set -o pipefail` is; of the age that macOS has (3.2). Values stand in variables at the
-top, quoted, and the steps below are the same text for all.
+The scripts need bash for `set -o pipefail`, in the version of macOS (3.2) or later. All values are
+quoted variables at the top, and the steps below contain no values.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 
 __all__ = [
     "ACCOUNT",
+    "IMPERSONATION",
     "KUBECONFIG",
-    "LINK",
     "NAMESPACE",
     "PROVIDER",
     "apply",
@@ -33,24 +33,24 @@ _YAML_END = "END_OF_YAML"
 
 
 def joined(parts: Iterable[str]) -> str:
-    """The whole script, an empty line between its parts."""
+    """Return the script, with an empty line between its parts."""
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
 
 def head(purpose: str, tools: Sequence[str]) -> str:
-    """What it is, what it wants, and the functions that the steps call."""
+    """Return the beginning of the script, with the functions that the steps call."""
     return f"""\
 #!/usr/bin/env bash
-# {purpose}; which ones, the variables below say.
+# {purpose}, as set in the variables below.
 #
-# Read it, then run it with bash. Each step makes what is missing and corrects what differs, so that
-# it may be run again: after a failure, after a change, any time. It makes no key of either cloud.
-# Wanted: {", ".join(tools)}, logged in as who may administer IAM in both clouds.
+# Review it, then run it with bash. Each step creates what is missing and corrects what differs, so
+# that the script can be run again at any time. It creates no keys in either cloud.
+# Required: {", ".join(tools)}, logged in with permission to administer IAM in both clouds.
 set -euo pipefail
 
 step() {{ printf '\\n==> %s\\n' "$*" >&2; }}
 fail() {{ printf 'setup: %s\\n' "$*" >&2; exit 1; }}
-# What a cloud made a moment ago is not known everywhere at once.
+# New objects are not visible everywhere immediately.
 again() {{
   for _ in 1 2 3 4 5; do
     if "$@"; then return; fi
@@ -65,35 +65,40 @@ done
 
 
 def values(named: Mapping[str, str], region: str) -> str:
-    """The variables, and what makes the CLIs ask nobody; *region* is none that was given."""
+    """Return the variables, and the settings that disable prompts of the CLIs.
+
+    Args:
+        named: Values by name.
+        region: Default for AWS_DEFAULT_REGION.
+    """
     lines = [f"{name}={quote(value)}" for name, value in named.items()]
     lines += [
-        "export AWS_PAGER=''  # the AWS CLI would wait in a pager",
-        f'export AWS_DEFAULT_REGION="${{AWS_DEFAULT_REGION:-{region}}}"  # IAM has none; STS does',
+        "export AWS_PAGER=''  # without a pager",
+        f'export AWS_DEFAULT_REGION="${{AWS_DEFAULT_REGION:-{region}}}"  # for STS; IAM is global',
         "export CLOUDSDK_CORE_DISABLE_PROMPTS=1",
     ]
     return "\n".join(lines)
 
 
 ACCOUNT = """
-step "The AWS account of this shell is the one that is meant"
+step "AWS account of this shell"
 seen=$(aws sts get-caller-identity --query Account --output text)
 [ "$seen" = "$account" ] || fail "this shell is logged in to AWS account $seen, not $account."
 """
 
 
 def services(names: Sequence[str]) -> str:
-    """The Google APIs."""
+    """Return the step that enables Google APIs."""
     listed = " \\\n  ".join(names)
     return f"""
-step "The Google APIs that this needs"
+step "Google APIs"
 gcloud services enable --project="$project" \\
   {listed}
 """
 
 
 KUBECONFIG = """\
-# With a kubeconfig of this script's own: yours stays as it is.
+# Use a temporary kubeconfig, without changing yours.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export KUBECONFIG="$scratch/kubeconfig"
@@ -101,9 +106,9 @@ export KUBECONFIG="$scratch/kubeconfig"
 
 
 def google_account(purpose: str) -> str:
-    """The Google service account."""
+    """Return the step that creates the Google service account."""
     return f"""
-step "The Google service account"
+step "Google service account"
 if ! gcloud iam service-accounts describe "$gsa" --project="$gsa_project" >/dev/null 2>&1; then
   gcloud iam service-accounts create "$gsa_name" --project="$gsa_project" \\
     --display-name="$gsa_name, {purpose}"
@@ -115,14 +120,14 @@ NAMESPACE = """\
 kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace"
 """
 
-LINK = """\
+IMPERSONATION = """\
 again gcloud iam service-accounts add-iam-policy-binding "$gsa" --project="$gsa_project" \\
   --role=roles/iam.workloadIdentityUser --member="$member" --condition=None >/dev/null
 """
 
-# An audience may be in a query of the AWS CLI as it is: `names.RULES` has no quotes.
+# The audience needs no escaping in the query: `names.RULES` allows no quotes.
 PROVIDER = """
-step "AWS takes tokens that the cluster signs, for this audience"
+step "IAM OIDC provider for tokens of the cluster"
 known=$(aws iam get-open-id-connect-provider --open-id-connect-provider-arn "$provider_arn" \\
   --query "contains(ClientIDList, '$audience')" --output text 2>/dev/null) || known=absent
 case "$known" in
@@ -136,10 +141,10 @@ esac
 
 
 def permissions(aws: AwsRole) -> str:
-    """What the role may do."""
-    lines = ['\nstep "What the role may do"']
+    """Return the step that adds the policies of the role."""
+    lines = ['\nstep "Permissions of the role"']
     if not aws.policy_arns and not aws.policy:
-        lines.append("# Nothing so far: no policy was named. Who assumes it may ask who it is.")
+        lines.append("# None: no policy was named. GetCallerIdentity needs no permission.")
     lines += [
         f'aws iam attach-role-policy --role-name "$role" \\\n  --policy-arn {quote(arn)}'
         for arn in aws.policy_arns
@@ -147,7 +152,7 @@ def permissions(aws: AwsRole) -> str:
     if aws.policy:
         policy = json.dumps(json.loads(aws.policy), indent=2)
         if set("$`") & set(policy):
-            lines.append("# shellcheck disable=SC2016  # what has a $ is for IAM to expand")
+            lines.append("# shellcheck disable=SC2016  # $ is expanded by IAM")
         lines += [
             f"policy={quote(policy)}",
             f'aws iam put-role-policy --role-name "$role" --policy-name {INLINE_POLICY} \\',
@@ -157,7 +162,7 @@ def permissions(aws: AwsRole) -> str:
 
 
 def apply(manifest: str, changed: str = "") -> str:
-    """kubectl gets *manifest*, through *changed*, a command that changes it on the way."""
+    """Return the command that applies *manifest*, after the filter command *changed*."""
     words = (
         f"{changed} <<'{_YAML_END}' | kubectl apply -f -"
         if changed
@@ -167,13 +172,13 @@ def apply(manifest: str, changed: str = "") -> str:
 
 
 def prove(manifest: str, ends_with: str, changed: str = "") -> str:
-    """The Job, and its log."""
+    """Return the step that runs the Job and prints its log."""
     return f"""
-step "A Job that proves it: its log ends with {ends_with}"
+step "Test Job: its log ends with {ends_with}"
 kubectl delete job {PROOF} --namespace="$namespace" --ignore-not-found
 {apply(manifest, changed)}\
 kubectl wait job/{PROOF} --namespace="$namespace" \\
   --for=condition=complete --timeout=10m ||
-  fail "the Job did not get there: kubectl logs --namespace=$namespace job/{PROOF}"
+  fail "the Job did not complete: kubectl logs --namespace=$namespace job/{PROOF}"
 kubectl logs --namespace="$namespace" job/{PROOF}
 """

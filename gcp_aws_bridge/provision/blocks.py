@@ -1,31 +1,43 @@
-"""Blocks of Terraform that both directions have."""
+"""Terraform blocks that both directions share."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from gcp_aws_bridge.provision.hcl import Expression, block, function
+from gcp_aws_bridge.policy.hcl import Expression, block, function
 from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 
-__all__ = ["google_account", "head", "permissions", "providers", "services"]
+__all__ = [
+    "applied",
+    "google_account",
+    "head",
+    "impersonation",
+    "oidc_provider",
+    "permissions",
+    "providers",
+    "role",
+    "services",
+]
 
 
 def applied(namespace: str, manifests: str = "kubernetes.yaml") -> str:
-    """Return the shell command that follows: kubectl applies the manifests, in a namespace.
+    """Return the shell command that applies the manifests.
 
     Args:
+        namespace: Their namespace, which is created if it does not exist.
         manifests: Path of the file, quoted for a shell.
     """
-    # The manifests have no Namespace: deleting them would delete everything else in it.
+    # The manifests contain no Namespace: deleting them would delete everything else in it.
     there = f"kubectl get namespace {namespace} >/dev/null 2>&1"
     return f"{{ {there} || kubectl create namespace {namespace}; }} && kubectl apply -f {manifests}"
 
 
 def head(title: str, *notes: str, aws: str = "6.0") -> str:
-    """The comment at the top, and which providers it takes."""
+    """Return the comment at the top, and the required providers."""
     comment = "".join(f"# {line}\n" for line in (title, *notes))
-    # In `required_providers`, from 6.0 the aws provider wants no certificate's thumbprint.
+    # From 6.0, the aws provider does not require the thumbprint of a certificate.
     return f"""\
 {comment}
 terraform {{
@@ -46,13 +58,13 @@ terraform {{
 
 
 def providers(project: str, account: str, region: str) -> Iterator[str]:
-    """Both clouds, and nothing in another AWS account than *account*."""
+    """Yield the providers of both clouds, limited to the AWS account *account*."""
     yield block("provider", "google", [("project", project)])
     yield block("provider", "aws", [("region", region), ("allowed_account_ids", [account])])
 
 
 def services(names: Sequence[str]) -> str:
-    """The Google APIs that are needed."""
+    """Return the resource that enables Google APIs."""
     return block(
         "resource",
         "google_project_service needed",
@@ -65,7 +77,7 @@ def services(names: Sequence[str]) -> str:
 
 
 def google_account(email: str, purpose: str) -> str:
-    """A Google service account."""
+    """Return the Google service account."""
     name, _, domain = email.partition("@")
     return block(
         "resource",
@@ -79,8 +91,55 @@ def google_account(email: str, purpose: str) -> str:
     )
 
 
+def impersonation(member: object, *more: tuple[str, Any]) -> str:
+    """Return the binding by which *member* may impersonate the Google service account."""
+    return block(
+        "resource",
+        "google_service_account_iam_member workload_identity",
+        [
+            ("service_account_id", Expression("google_service_account.workload.name")),
+            ("role", "roles/iam.workloadIdentityUser"),
+            ("member", member),
+            *more,
+        ],
+    )
+
+
+def oidc_provider(issuer: str, audience: str) -> str:
+    """Return the IAM OIDC provider for the issuer of a cluster."""
+    return block(
+        "resource",
+        "aws_iam_openid_connect_provider cluster",
+        [("url", issuer), ("client_id_list", [audience])],
+    )
+
+
+def role(aws: AwsRole, description: str, policy: object, *, needs_provider: bool) -> str:
+    """Return the role in AWS.
+
+    Args:
+        aws: The role.
+        description: Its description.
+        policy: Its trust policy.
+        needs_provider: Whether the trust policy names the OIDC provider, which Terraform cannot
+            see because the policy contains only its ARN.
+    """
+    after = ("depends_on", [Expression("aws_iam_openid_connect_provider.cluster")])
+    return block(
+        "resource",
+        "aws_iam_role workload",
+        [
+            ("name", aws.name),
+            *([("path", aws.path)] if aws.path != "/" else []),
+            ("description", description),
+            ("assume_role_policy", function("jsonencode", policy)),
+            *([after] if needs_provider else []),
+        ],
+    )
+
+
 def permissions(aws: AwsRole) -> Iterator[str]:
-    """What the role may do."""
+    """Yield the policies of the role."""
     role = Expression("aws_iam_role.workload.name")
     if aws.policy_arns:
         yield block(

@@ -1,63 +1,51 @@
-"""What exists, held against the plan."""
+"""Comparison of the clouds with the plan."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
 
-from gcp_aws_bridge.provision.asking import (
-    Answer,
-    Ask,
-    Finding,
-    at,
-    bound,
-    google_account,
-    in_account,
-    judged,
-    of_aws,
-    of_project,
-    permissions,
-    plain,
-)
+from gcp_aws_bridge.provision import queries
 from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
+from gcp_aws_bridge.provision.queries import Answer, Ask, Finding, at, judged, of_project, plain
 
 __all__ = ["compare"]
 
 
 def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
-    """Look at one thing after the other, in the order that the script makes them."""
+    """Check one object after the other, in the order in which the script creates them."""
     workload = plan.workload
     number = None
     pool = workload.pool
     if workload.in_cluster:
         pool = yield from _cluster(plan, ask)
     if workload.gsa:
-        finding, number = google_account(ask, workload.gsa)
+        finding, number = queries.google_account(ask, workload.gsa)
         yield finding
     if workload.platform == "gke":
-        yield _link(plan, ask, pool)
+        yield queries.impersonation(ask, workload.gsa, workload.member(pool))
     yield _kubernetes_account(plan, ask) if workload.in_cluster else _runs_as(plan, ask)
     yield from _aws(plan, ask, number)
 
 
 def _aws(plan: Plan, ask: Ask, number: str | None) -> Iterator[Finding]:
     aws, region = plan.role, REGIONS[plan.role.partition]
-    finding, goes_on = in_account(ask, aws.account, region)
+    finding, goes_on = queries.aws_account(ask, aws.account, region)
     yield finding
     if not goes_on:
         return
     yield _provider(plan, ask, number)
-    answer = ask([*of_aws("iam", "get-role", region), "--role-name", aws.name])
+    answer = queries.role_named(ask, aws.name, region)
     if answer.found:
         seen = str(at(answer.found, "Role", "Arn") or aws.arn)
         yield judged(f"ARN of the role {aws.name}", answer, seen=seen, wanted=aws.arn)
     yield _trust(plan, answer, number)
     if answer.found:
-        yield from permissions(ask, aws, region)
+        yield from queries.permissions(ask, aws, region)
 
 
 def _cluster(plan: Plan, ask: Ask) -> Generator[Finding, None, str]:
-    """Look at the cluster; return its workload identity pool."""
+    """Check the cluster; return its workload identity pool."""
     workload = plan.workload
     where = (f"--location={workload.location}", *of_project(workload.project))
     answer = ask(["gcloud", "container", "clusters", "describe", workload.cluster, *where])
@@ -77,25 +65,14 @@ def _cluster(plan: Plan, ask: Ask) -> Generator[Finding, None, str]:
     return wanted
 
 
-def _link(plan: Plan, ask: Ask, pool: str) -> Finding:
-    workload = plan.workload
-    command = ["gcloud", "iam", "service-accounts", "get-iam-policy", workload.gsa]
-    answer = ask([*command, *of_project(workload.gsa_project)])
-    return bound(answer, workload.member(pool), "roles/iam.workloadIdentityUser", workload.gsa)
-
-
 def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
     workload = plan.workload
     # As `gcloud container clusters get-credentials` names it.
     context = f"gke_{workload.project}_{workload.location}_{workload.cluster}"
-    answer = ask(
-        [
-            *("kubectl", f"--context={context}", "get", "serviceaccount", workload.ksa),
-            *(f"--namespace={workload.namespace}", "--output=json"),
-        ]
-    )
-    annotation = ("metadata", "annotations", "iam.gke.io/gcp-service-account")
-    linked = at(answer.found, *annotation) or "no Google service account"
+    names = (workload.namespace, workload.ksa)
+    annotation = "iam.gke.io/gcp-service-account"
+    answer, linked = queries.kubernetes_account(ask, context, names, annotation)
+    linked = linked or "no Google service account"
     return judged(
         f"Kubernetes service account {workload.namespace}/{workload.ksa}",
         answer,
@@ -126,29 +103,29 @@ def _runs_as(plan: Plan, ask: Ask) -> Finding:
 
 
 def _provider(plan: Plan, ask: Ask, number: str | None) -> Finding:
-    """Look at the cluster's provider, which is needed, or Google's, which is not.
+    """Check the cluster's provider, which is needed, or a provider for Google, which is not.
 
-    One for Google must know `azp` of the tokens, which AWS compares instead of `aud` (see
-    `policy.authorized_party`): the number of the service account.
+    The client ids of a provider for Google must include the number of the service account, which is
+    `azp` of the tokens: AWS compares it instead of `aud` (see `policy.authorized_party`).
     """
     aws = plan.role
     google = bool(plan.workload.gsa)
     arn = plan.provider_arn
     if google:
         arn = f"arn:{aws.partition}:iam::{aws.account}:oidc-provider/accounts.google.com"
-    command = of_aws("iam", "get-open-id-connect-provider", REGIONS[aws.partition])
-    answer = ask([*command, "--open-id-connect-provider-arn", arn])
+    answer, clients = queries.oidc_provider(ask, arn, REGIONS[aws.partition])
     if google and answer.absent:
         return Finding("ok", "no IAM OIDC provider of your own for accounts.google.com")
     what = f"IAM OIDC provider {arn}"
     if google and number is None and answer.found:
         return Finding("unknown", what, "the number of the Google service account is not known")
     needed = str(number) if google else aws.audience
-    clients = at(answer.found, "ClientIDList") or []
-    wanted = f"{needed} among them"
+    wanted = f"client ids with {needed}"
     if google:
-        wanted = f"the account's number {wanted}, or no such provider: AWS trusts Google without"
-    seen = f"client ids {', '.join(map(str, clients)) or 'none'}"
+        wanted = (
+            f"{wanted}, the account's number, or no such provider: AWS trusts Google without it"
+        )
+    seen = f"client ids {', '.join(clients) or 'none'}"
     return judged(what, answer, seen=wanted if needed in clients else seen, wanted=wanted)
 
 

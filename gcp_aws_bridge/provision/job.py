@@ -1,6 +1,6 @@
-"""A Job that proves the whole chain, written as text.
+"""Manifests of a Job that tests the set-up, and of a Kubernetes service account.
 
-Every value is a JSON string, which YAML reads as the same string.
+Every value is a JSON string, which is the same string in YAML.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["PROOF", "Projected", "job", "literal", "service_account"]
 PROOF = "gcp-aws-bridge-proof"
 
 _JOB = """\
-# {proves}; `setup` needs it no longer then.
+# {proves}. It can be deleted afterwards.
 apiVersion: batch/v1
 kind: Job
 metadata:
   name: {job}
   namespace: {namespace}
 spec:
-  backoffLimit: 5  # a new link and a new role take a minute to be known everywhere
+  backoffLimit: 5  # new roles and bindings take a minute to be visible everywhere
   ttlSecondsAfterFinished: 3600
   template:
     spec:
@@ -61,12 +61,12 @@ spec:
 
 @dataclass(frozen=True)
 class Projected:
-    """A token that the cluster signs, as a file `token` of the pod.
+    """Token signed by the cluster, in the file `token` of a volume.
 
     Attributes:
-        name: Of the volume.
-        folder: Where it is mounted.
-        audience: Of the token.
+        name: Name of the volume.
+        folder: Mount path of the volume.
+        audience: Audience of the token.
     """
 
     name: str
@@ -83,18 +83,18 @@ def job(
     variables: Mapping[str, str],
     projected: Projected | None = None,
 ) -> str:
-    """A Job with one pod.
+    """Return the manifest of a Job with one pod.
 
     Args:
-        names: Its namespace, and the Kubernetes service account of its pod.
-        proves: The first words of the comment above it.
-        extra: Of the package: what *program* needs of it.
-        program: What follows `python`, as a shell has it.
-        variables: Its environment, besides what lets a package be installed into a scratch folder.
-        projected: A token for it.
+        names: Namespace, and Kubernetes service account of the pod.
+        proves: First sentence of the comment above the Job.
+        extra: Extra of the package that *program* needs.
+        program: Arguments of `python`, quoted for a shell.
+        variables: Environment variables, besides those for a package in a temporary folder.
+        projected: Token for the pod.
     """
     namespace, ksa = names
-    home = {"HOME": "/tmp", "PYTHONPATH": "/tmp/lib"}  # noqa: S108 - of a container of its own
+    home = {"HOME": "/tmp", "PYTHONPATH": "/tmp/lib"}  # noqa: S108 - inside a container
     env = "".join(
         f"            - {{name: {name}, value: {literal(value)}}}\n"
         for name, value in {**variables, **home}.items()
@@ -114,7 +114,7 @@ def job(
 
 def _volume(projected: Projected) -> str:
     return f"""\
-        - name: {projected.name}  # signed by the cluster, for this alone; the kubelet renews it
+        - name: {projected.name}  # signed by the cluster, refreshed by the kubelet
           projected:
             sources:
               - serviceAccountToken:
@@ -132,13 +132,13 @@ def _mount(projected: Projected) -> str:
 def service_account(
     namespace: str, name: str, annotations: Mapping[str, str], why: str = ""
 ) -> str:
-    """A Kubernetes service account.
+    """Return the manifest of a Kubernetes service account.
 
     Args:
         namespace: Its namespace.
         name: Its name.
-        annotations: Those that it has.
-        why: A comment on them.
+        annotations: Its annotations.
+        why: Comment above the annotations.
     """
     linked = ""
     if annotations:
@@ -155,5 +155,5 @@ metadata:
 
 
 def literal(value: str) -> str:
-    """*value* as YAML has it."""
+    """Return *value* as a YAML string."""
     return json.dumps(value)

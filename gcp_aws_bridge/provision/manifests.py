@@ -1,4 +1,4 @@
-"""The Kubernetes side: the service account, and a Job that proves the whole chain."""
+"""Kubernetes manifests: the service account, and a Job that tests the set-up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PROGRAM = "import gcp_aws_bridge as b; print(b.session({}).client('sts').get_ca
 
 
 def manifests(plan: Plan) -> str:
-    """All of them, as one file."""
+    """Return the manifests as one file."""
     return f"{service_account(plan)}---\n{proof(plan)}"
 
 
 def service_account(plan: Plan) -> str:
-    """The Kubernetes service account, linked to the Google one where there is one."""
+    """Return the Kubernetes service account, linked to its Google service account if any."""
     at = plan.workload
     linked = {"iam.gke.io/gcp-service-account": at.gsa} if at.gsa else {}
     why = "Pods with this account get ID tokens of this Google service account."
@@ -26,13 +26,13 @@ def service_account(plan: Plan) -> str:
 
 
 def proof(plan: Plan) -> str:
-    """A Job whose log ends with what AWS says it is: the role. Its pod is a model for yours."""
+    """Return a Job whose log ends with the role, from GetCallerIdentity. Use its pod as a model."""
     at = plan.workload
     projected = at.platform == "gke-issuer"
     source = f"token_source=b.TokenFile('{TOKEN_FILE}')" if projected else ""
     return job.job(
         (at.namespace, at.ksa),
-        proves="It proves that a pod with this service account has the role",
+        proves="Tests that a pod with this service account can assume the role",
         extra="boto3",
         program=f'-c "{_PROGRAM.format(source)}"',
         variables=plan.variables | {"AWS_DEFAULT_REGION": REGIONS[plan.role.partition]},

@@ -1,8 +1,9 @@
-"""From manifests with a recipe to manifests without: `migrate`, on documents as YAML gives them.
+"""`migrate`: remove scripts and sidecars that get AWS credentials from Kubernetes manifests.
 
-Three recipes: the `credential_process` script in a ConfigMap (here); a token file that a sidecar
-keeps fresh, and the webhook that puts such a sidecar into pods (`sidecar`). A pod is rewritten as a
-whole or left as it is. Documents are changed in place: a reader that keeps comments keeps them.
+Three set-ups are known: the `credential_process` script in a ConfigMap (this module), a token file
+that a sidecar keeps fresh, and the webhook that adds such a sidecar to pods (`sidecar`). A pod is
+either completely rewritten or not changed. Documents are changed in place, so that a YAML reader
+that supports comments keeps them.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from gcp_aws_bridge.provision.sidecar import without_sidecar, without_webhook
 
 __all__ = ["Migration", "migrate"]
 
-# Names that the library reads, the one to write first.
+# Variables that the library reads; `migrate` writes the first one.
 _READ = {
     "role_arn": ("GCP_AWS_BRIDGE_ROLE_ARN", "AWS_ROLE_ARN"),
     "audience": ("GCP_AWS_BRIDGE_AUDIENCE", "GCP_OAUTH_AUD"),
     "role_session_name": ("GCP_AWS_BRIDGE_ROLE_SESSION_NAME", "AWS_ROLE_SESSION_NAME"),
     "duration_seconds": ("GCP_AWS_BRIDGE_DURATION_SECONDS",),
 }
-# What the recipe's own script takes, where it is in the image and not to be seen.
+# Settings of the usual script, if it is in the image and not in the manifest.
 _USUAL: dict[str, Setting | None] = {
     "role_arn": Setting("AWS_ROLE_ARN", is_variable=True),
     "audience": Setting("GCP_OAUTH_AUD", is_variable=True),
@@ -48,12 +49,12 @@ _CONFIG_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 @dataclass
 class Migration:
-    """What became of the documents.
+    """Result of `migrate`.
 
     Attributes:
-        documents: All that are left.
-        done: What was changed, a line each.
-        left: What was not understood, and so left as it is.
+        documents: The remaining documents.
+        done: Changes, one line each.
+        left: Objects that were not understood and not changed, one line each.
     """
 
     documents: list[Any]
@@ -63,7 +64,7 @@ class Migration:
 
 @dataclass
 class _ConfigMap:
-    """A ConfigMap with some of the recipe in it."""
+    """ConfigMap that contains a script or an AWS config file."""
 
     document: Any
     scripts: dict[str, dict[str, Setting | None]]
@@ -73,7 +74,7 @@ class _ConfigMap:
 
     @property
     def keys(self) -> set[str]:
-        """Those with the recipe in them."""
+        """Keys with a script or an AWS config file."""
         return {*self.scripts, *self.configs}
 
     @property
@@ -83,14 +84,14 @@ class _ConfigMap:
 
 @dataclass(frozen=True)
 class _Volume:
-    """A volume of a pod with such a ConfigMap."""
+    """Volume of a pod with such a ConfigMap."""
 
     volume: Any
     found: _ConfigMap
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing but the recipe is in it."""
+        """True if it contains only scripts and AWS config files."""
         items = self.volume["configMap"].get("items")
         shown = self.found.others if items is None else {one.get("key") for one in items}
         return shown <= self.found.keys
@@ -100,7 +101,7 @@ class _Volume:
 
 
 def migrate(documents: list[Any]) -> Migration:
-    """Rewrite what is understood."""
+    """Rewrite all pods that are understood."""
     result = Migration(documents)
     objects = [*_flat(documents)]
     maps = {identity(one): found for one in objects if (found := _config_map(one))}
@@ -116,8 +117,8 @@ def migrate(documents: list[Any]) -> Migration:
 
 def _attempt(pod: Pod, rewrite: Callable[[], str], result: Migration) -> bool:
     try:
-        if said := rewrite():
-            result.done.append(f"{pod.name}: {said}.")
+        if change := rewrite():
+            result.done.append(f"{pod.name}: {change}.")
     except NotUnderstood as problem:
         result.left.append(f"{pod.name}: {problem}.")
         return False
@@ -125,7 +126,7 @@ def _attempt(pod: Pod, rewrite: Callable[[], str], result: Migration) -> bool:
 
 
 def _flat(documents: list[Any]) -> Iterator[Any]:
-    """Every object, those in a List too."""
+    """Yield every object, including the items of a List."""
     for document in documents:
         if not isinstance(document, dict) or not fits(document, OBJECT):
             continue
@@ -148,7 +149,7 @@ def _config_map(document: Any) -> _ConfigMap | None:
 
 
 def _volumes(pod: Pod, maps: _Maps) -> dict[str, _Volume]:
-    """The pod's volumes that have some of the recipe, by their names."""
+    """Return the pod's volumes with a script or an AWS config file, by name."""
     found = {}
     for volume in pod.spec.get("volumes") or []:
         name = str((volume.get("configMap") or {}).get("name", ""))
@@ -158,16 +159,16 @@ def _volumes(pod: Pod, maps: _Maps) -> dict[str, _Volume]:
 
 
 def _without_script(pod: Pod, maps: _Maps) -> str:
-    """Take the `credential_process` recipe out of *pod*.
+    """Remove the `credential_process` script from *pod*.
 
     Returns:
-        What was done; empty where the pod has no such thing.
+        Description of the change; empty if the pod has no such script.
 
     Raises:
-        NotUnderstood: It has, and more than that; nothing was changed.
+        NotUnderstood: The pod uses more than the script; nothing was changed.
     """
     if otherwise := [name for name in config_maps_of(pod) if (pod.namespace, name) in maps]:
-        raise NotUnderstood(f"it needs the ConfigMap {otherwise[0]} for variables or a projection")
+        raise NotUnderstood(f"it uses the ConfigMap {otherwise[0]} for variables or a projection")
     gone = _volumes(pod, maps)
     if not gone:
         return ""
@@ -175,7 +176,7 @@ def _without_script(pod: Pod, maps: _Maps) -> str:
         _change(container, gone, *changes)
     for one in gone.values():
         _take_out(pod, one)
-    return "asks Google and AWS itself; the credential_process script is gone"
+    return "gets credentials itself; the credential_process script was removed"
 
 
 def _change(
@@ -203,28 +204,28 @@ def _take_out(pod: Pod, one: _Volume) -> None:
 def _changes_of(
     pod: Pod, gone: dict[str, _Volume]
 ) -> list[tuple[Any, tuple[set[str], dict[str, str]]]]:
-    """Each container that has the recipe, with what is to change in it."""
+    """Return each container that uses the script, with its changes."""
     maps = {id(one.found): one.found for one in gone.values()}.values()
-    scripts = [asked for found in maps for asked in found.scripts.values()]
+    scripts = [script for found in maps for script in found.scripts.values()]
     configs = [config for found in maps for config in found.configs.values()]
     if len(scripts) > 1 or len(configs) > 1:
         raise NotUnderstood("there are several scripts or AWS config files")
     if not configs:
-        raise NotUnderstood("the AWS config file that names the script is not to be seen")
+        raise NotUnderstood("the AWS config file that names the script is not in the manifest")
     if configs[0].more:
-        raise NotUnderstood(f"its AWS config file says more: {', '.join(configs[0].more)}")
-    asked = scripts[0] if scripts else _USUAL
+        raise NotUnderstood(f"its AWS config file has other settings: {', '.join(configs[0].more)}")
+    settings = scripts[0] if scripts else _USUAL
     return [
-        (one, _changes(one, mounts_of(one, gone), asked, configs[0]))
+        (one, _changes(one, mounts_of(one, gone), settings, configs[0]))
         for one in pod.containers
         if mounts_of(one, gone)
     ]
 
 
 def _changes(
-    container: Any, mounts: list[Any], asked: dict[str, Setting | None], config: AwsConfig
+    container: Any, mounts: list[Any], settings: dict[str, Setting | None], config: AwsConfig
 ) -> tuple[set[str], dict[str, str]]:
-    """The variables of *container* to remove, and those to add."""
+    """Return the variables of *container* to remove, and those to add."""
     removed = set()
     added: dict[str, str] = {}
     for name in _CONFIG_FILES:
@@ -232,28 +233,34 @@ def _changes(
         if file and any(is_under(file.text, str(one.get("mountPath"))) for one in mounts):
             removed.add(name)
         elif file:
-            raise NotUnderstood(f"{name} of {container.get('name')} is {file.text}, elsewhere")
+            raise NotUnderstood(
+                f"{name} of {container.get('name')} is {file.text}, in another folder"
+            )
     if config.profile != "default":
         named = value_of(container, "AWS_PROFILE")
         if named is None or named.text != config.profile:
-            raise NotUnderstood(f"who uses the AWS profile {config.profile} is not to be seen")
+            raise NotUnderstood(
+                f"it is not clear which container uses the AWS profile {config.profile}"
+            )
         removed.add("AWS_PROFILE")
     regions = (value_of(container, name) for name in ("AWS_DEFAULT_REGION", "AWS_REGION"))
     if config.region and not any(regions):
         added["AWS_DEFAULT_REGION"] = config.region
-    for setting, value in asked.items():
-        added |= _as_variable(container, setting, value, asked["audience"])
+    for setting, value in settings.items():
+        added |= _as_variable(container, setting, value, settings["audience"])
     return removed, added
 
 
 def _as_variable(
     container: Any, setting: str, value: Setting | None, audience: Setting | None
 ) -> dict[str, str]:
-    """*value* under the name that the library reads; nothing where it has it already."""
+    """Return *value* as a variable that the library reads; empty if it is set already."""
     if setting == "role_session_name" and value in (None, audience):
-        return {}  # for want of a name, the recipe sends the audience: the pod's own is better
+        return {}  # the usual script sends the audience; the default, the pod's name, is better
     if value is None:
-        raise NotUnderstood(f"what the script takes for {setting} only a shell could tell")
+        raise NotUnderstood(
+            f"the value of {setting} in the script can be determined only by a shell"
+        )
     if not value.is_variable:
         return {_READ[setting][0]: value.text}
     if value_of(container, value.text) is None and not container.get("envFrom"):
@@ -262,7 +269,7 @@ def _as_variable(
 
 
 def _keep(pod: Pod, maps: _Maps) -> None:
-    """*pod* stays as it is, and so must what it needs."""
+    """Mark the ConfigMaps of a pod that is not changed as needed."""
     for found in _volumes(pod, maps).values():
         found.found.needed = True
     for name in config_maps_of(pod):
@@ -271,17 +278,17 @@ def _keep(pod: Pod, maps: _Maps) -> None:
 
 
 def _clear(found: _ConfigMap, result: Migration) -> None:
-    """Take the recipe out of a ConfigMap that no pod here needs for it any more."""
+    """Remove script and config file from a ConfigMap if no pod of the manifest needs them."""
     if not found.rewritten or found.needed:
         return
     name = f"ConfigMap {identity(found.document)[1]}"
     if found.others:
         for key in found.keys:
             del found.document["data"][key]
-        result.done.append(f"{name}: {', '.join(sorted(found.keys))} removed, the rest kept.")
+        result.done.append(f"{name}: {', '.join(sorted(found.keys))} removed, other keys kept.")
     else:
         _drop(result.documents, found.document)
-        result.done.append(f"{name}: gone; where pods elsewhere use it, leave it in the cluster.")
+        result.done.append(f"{name}: removed; if other pods use it, leave it in the cluster.")
 
 
 def _drop(documents: list[Any], document: Any) -> None:

@@ -1,7 +1,7 @@
-"""What the clouds take for a name: checked before any of them gets into a script.
+"""Rules for names in the clouds, which are checked before a name is used in a script.
 
-Stricter than the clouds only where a name could mean something to a shell, to Terraform or to an
-IAM policy; said at the rule. All that is written is quoted as well.
+The rules are stricter than the clouds only if a name could have a meaning for a shell, for
+Terraform or in an IAM policy; a comment says so. All values in scripts are quoted as well.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from gcp_aws_bridge.policy.names import ACCOUNT_ID, LABEL, PROJECT, PROJECT_IN_E
 __all__ = ["RULES", "Rule", "checked"]
 
 _POOL = r"(?!gcp-)[a-z0-9-]{4,32}"
-_POOL_WANTED = "4 to 32 of a-z, 0-9 and -; gcp- is Google's own"
+_POOL_WANTED = "4 to 32 of a-z, 0-9 and -; gcp- is reserved"
 
 
 class Rule(NamedTuple):
-    """What one kind of name must be.
+    """Rule for one kind of name.
 
     Attributes:
-        pattern: All of it, in ASCII.
-        longest: In characters.
-        wanted: The pattern in words.
-        example: One that is taken.
+        pattern: Regular expression for the whole name, in ASCII.
+        longest: Maximum length in characters.
+        wanted: Description of the pattern.
+        example: A valid name.
     """
 
     pattern: str
@@ -38,8 +38,8 @@ RULES = {
     "project": Rule(
         PROJECT,
         284,
-        "6 to 30 of a-z, 0-9 and -, a letter first, no - last, after the domain of a "
-        "domain-scoped one (example.com:my-project)",
+        "6 to 30 of a-z, 0-9 and -, a letter first, no - last; with its domain if it is "
+        "domain-scoped (example.com:my-project)",
         "my-project",
     ),
     # GKE API, projects.locations.clusters: "lowercase letters, numbers, and hyphens. Maximum 40
@@ -56,34 +56,35 @@ RULES = {
         rf"{LABEL}(\.{LABEL})*", 253, "an RFC 1123 subdomain: a-z, 0-9, - and .", "etl-runner"
     ),
     # IAM API, projects.serviceAccounts.create: account ids of 6 to 30. The default accounts of
-    # Compute Engine and App Engine are shared by all of a project, and so not taken.
+    # Compute Engine and App Engine are shared by the whole project, and not accepted.
     "gsa": Rule(
         rf"[a-z]([a-z0-9-]{{4,28}})[a-z0-9]@{PROJECT_IN_EMAIL}\.iam\.gserviceaccount\.com",
         340,
         "NAME@PROJECT.iam.gserviceaccount.com, NAME 6 to 30 of a-z, 0-9 and -, a letter first",
         "etl-runner@my-project.iam.gserviceaccount.com",
     ),
-    # Compute Engine (RFC 1035), Cloud Run and Cloud Run functions: the strictest of the three, 49.
+    # Compute Engine (RFC 1035), Cloud Run and Cloud Run functions: the shortest limit is 49.
     "service": Rule(
         r"[a-z]([a-z0-9-]*[a-z0-9])?", 49, "up to 49 of a-z, 0-9 and -, a letter first", "reports"
     ),
     "aws-account": Rule(ACCOUNT_ID, 12, "12 digits", "123456789012"),
-    # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-]; before it, the option may have
-    # the role's path, as ARNs do.
+    # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-]; the option may contain the
+    # role's path as well, as in an ARN.
     "role": Rule(
         r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}",
         574,
-        "1 to 64 of letters, digits and _+=,.@-, after the role's path (service-role/etl)",
+        "1 to 64 of letters, digits and _+=,.@-, optionally with a path (service-role/etl)",
         "etl",
     ),
     "role-name": Rule(r"[\w+=,.@-]{1,64}", 64, "1 to 64 of letters, digits and _+=,.@-", "etl"),
-    # The same, Path: 1 to 512 of `/`, or of ! to ~ between two of them; less what quotes.
+    # IAM API reference, CreateRole: Path 1 to 512 of `/`, or of ! to ~ between two of them; here
+    # without quotes.
     "role-path": Rule(r"/([\w+=,.@-]+/)*", 512, "/, or /NAME/", "/team/"),
-    # AWS General Reference, "Service endpoints"; of the partition `aws`, whose STS Google asks.
+    # AWS General Reference, "Service endpoints"; the partition `aws`, whose STS Google uses.
     "region": Rule(
         r"(?!cn-|us-gov-|us-iso)[a-z]{2}-[a-z]+-\d{1,2}",
         16,
-        "an AWS region, of neither China nor GovCloud",
+        "an AWS region outside of China and GovCloud",
         "eu-west-1",
     ),
     # EKS API reference, CreateCluster: name.
@@ -97,19 +98,19 @@ RULES = {
     "pool": Rule(_POOL, 32, _POOL_WANTED, "aws-workloads"),
     "provider": Rule(_POOL, 32, _POOL_WANTED, "aws-etl"),
     "project-number": Rule(r"[1-9]\d{5,18}", 19, "a project's number", "123456789012"),
-    # IAM API, projects.roles: predefined roles, and those of a project or an organization.
+    # IAM API, projects.roles: predefined roles, and custom roles of projects and organizations.
     "grant": Rule(
         rf"((projects/{PROJECT}|organizations/\d+)/)?roles/[\w.]{{3,64}}",
         128,
         "roles/NAME, projects/PROJECT/roles/NAME or organizations/NUMBER/roles/NAME",
         "roles/pubsub.publisher",
     ),
-    # IAM API reference, CreateOpenIDConnectProvider: client ids of 1 to 255. STS and Google take
-    # more characters; these mean nothing to a shell, and `*`, `?` and `${` would in a policy.
+    # IAM API reference, CreateOpenIDConnectProvider: client ids of 1 to 255. STS and Google accept
+    # more characters; these have no meaning for a shell, unlike `*`, `?` and `${` in a policy.
     "audience": Rule(
         r"[\w:/.+=,@~-]{1,255}", 255, "up to 255 of letters, digits and :/.+=,@~_-", "aws:1234:etl"
     ),
-    # IAM API reference, AttachRolePolicy: PolicyArn; Policy: Path of ! to ~, less what quotes.
+    # IAM API reference, AttachRolePolicy: PolicyArn; Policy: Path of ! to ~, here without quotes.
     "policy-arn": Rule(
         r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/([\w+=,.@/-]+/)?[\w+=,.@-]{1,128}",
         2048,
@@ -120,22 +121,22 @@ RULES = {
 
 
 def checked(name: str, value: str, rule: str = "") -> str:
-    """*value*, where it is what the cloud takes for *name*.
+    """Return *value* if it is a valid name.
 
     Args:
-        name: Of the option.
-        value: What it has.
-        rule: The key of `RULES`, where that is not *name*.
+        name: Name of the option.
+        value: Value of the option.
+        rule: Key in `RULES`, if it differs from *name*.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The value is not valid.
     """
     pattern, longest, wanted, example = RULES[rule or name]
     whole = re.fullmatch(pattern, value, re.ASCII) if len(value) <= longest else None
     if whole is None:
         raise ConfigError(
             f"--{name} is {quoted(value)}; it must be {wanted}.",
-            fix=f"give one such as {example}.",
+            fix=f"use a value such as {example}.",
             error_id="config/setup-name",
         )
     return value

@@ -1,4 +1,4 @@
-"""What is to be set up, as one checked value: `Plan`, the Google side and the AWS side of it."""
+"""`Plan`: the workload on Google Cloud and the role in AWS, as one checked value."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 
 INLINE_POLICY = "gcp-aws-bridge"  # the name of the role's inline policy
 
-# In the place of a Google service account's number (21 digits), which Google gives out.
+# Placeholder for the number of a Google service account (21 digits), which Google assigns.
 UNKNOWN_NUMBER = "0" * 21
 
 _IN_CLUSTER = ("project", "cluster", "location", "namespace", "ksa")
 _ELSEWHERE = ("project", "location", "service", "gsa")
-# Where the workload runs, and what must be known of it there.
+# Platforms of the workload, and the fields that each one needs.
 PLATFORMS: dict[str, tuple[str, ...]] = {
     "gke": (*_IN_CLUSTER, "gsa"),
     "gke-issuer": _IN_CLUSTER,
@@ -46,8 +46,8 @@ _SERVICES = {
     "cloud-run": ["run.googleapis.com"],
     "cloud-functions": ["cloudfunctions.googleapis.com", "run.googleapis.com"],
 }
-# IAM is global; its endpoint in each partition is in this region (botocore's endpoints.json; where
-# that has none for IAM, the first region of the partition).
+# IAM is global; its endpoint in each partition is in this region (botocore's endpoints.json, or the
+# first region of the partition if IAM has no endpoint there).
 REGIONS = {
     "aws": "us-east-1",
     "aws-cn": "cn-north-1",
@@ -58,24 +58,26 @@ REGIONS = {
     "aws-iso-e": "eu-isoe-west-1",
     "aws-iso-f": "us-isof-south-1",
 }
-# IAM and AWS STS quotas: inline policies of a role, all together, without white space.
+# IAM and AWS STS quotas: total size of the inline policies of a role, without white space.
 _LONGEST_POLICY = 10_240
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Who is to be let in.
+    """Workload that may assume the role.
 
     Args:
         platform: A key of `PLATFORMS`.
-        project: The project of the cluster, instance, service or function.
-        location: Its region or zone.
-        cluster: Of GKE; with it *namespace* and *ksa*, the Kubernetes service account.
-        gsa: The Google service account's e-mail; none for `gke-issuer`.
-        service: The name of the instance, service or function, outside of GKE.
+        project: Project of the cluster, instance, service or function.
+        location: Region or zone.
+        cluster: GKE cluster.
+        namespace: Kubernetes namespace.
+        ksa: Kubernetes service account.
+        gsa: E-mail address of the Google service account; empty for `gke-issuer`.
+        service: Name of the instance, service or function, outside of GKE.
 
     Raises:
-        ConfigError: A name is missing, or none that Google or Kubernetes would take.
+        ConfigError: A name is missing, or Google or Kubernetes would reject it.
     """
 
     platform: str
@@ -93,72 +95,73 @@ class Workload:
         if self.platform == "gke-issuer" and ":" in self.project:
             raise ConfigError(
                 f"The issuer of a cluster in the domain-scoped project {quoted(self.project)} "
-                "has a colon in its URL, which no trust policy is written with.",
+                "has a colon in its URL, which a trust policy cannot contain.",
                 fix="use a Google service account: --on=gke.",
                 error_id="config/setup-option",
             )
 
     @property
     def in_cluster(self) -> bool:
-        """Whether it is a pod."""
+        """True if the workload is a pod."""
         return "cluster" in PLATFORMS[self.platform]
 
     @property
     def services(self) -> list[str]:
-        """The Google APIs that it takes to set this up, and for ID tokens."""
+        """Google APIs for the set-up, and for ID tokens."""
         return ["iam.googleapis.com", "iamcredentials.googleapis.com", *_SERVICES[self.platform]]
 
     @property
     def gsa_name(self) -> str:
-        """What `gcloud` creates it by."""
+        """Name of the Google service account, without project."""
         return self.gsa.partition("@")[0]
 
     @property
     def gsa_project(self) -> str:
-        """The project that the Google service account is in; it need not be the workload's."""
+        """Project of the Google service account, which may differ from the workload's."""
         return project_of(self.gsa)
 
     @property
     def pool(self) -> str:
-        """The workload identity pool of the cluster's project; empty where the cluster must say.
+        """Workload identity pool of the project; empty if it must be read from the cluster.
 
-        GKE, "About Workload Identity Federation": `PROJECT_ID.svc.id.goog`. What that is of a
+        GKE, "About Workload Identity Federation": `PROJECT_ID.svc.id.goog`. The name for a
         domain-scoped project is not documented.
         """
         return "" if ":" in self.project else f"{self.project}.svc.id.goog"
 
     def member(self, pool: str) -> str:
-        """The Kubernetes service account as Google's IAM names it (GKE, "Workload Identity")."""
+        """Return the Kubernetes service account as an IAM member (GKE, "Workload Identity")."""
         return f"serviceAccount:{pool}[{self.namespace}/{self.ksa}]"
 
     @property
     def issuer(self) -> str:
-        """`iss` of the tokens that the cluster itself signs."""
+        """`iss` of the tokens that the cluster signs."""
         where = f"projects/{self.project}/locations/{self.location}/clusters/{self.cluster}"
         return f"https://container.googleapis.com/v1/{where}"
 
     @property
     def subject(self) -> str:
-        """`sub` of such tokens."""
+        """`sub` of the tokens that the cluster signs for the pod."""
         return f"system:serviceaccount:{self.namespace}:{self.ksa}"
 
 
 @dataclass(frozen=True)
 class AwsRole:
-    """The role that lets it in.
+    """Role in AWS.
 
     Args:
         account: 12 digits.
-        name: Of the role.
-        audience: What tokens must be for. Empty: one of the role's own, `aws:ACCOUNT:NAME`, so
-            that a token for one role is useless for another.
-        policy_arns: Managed policies that say what the role may do.
-        policy: An inline policy to the same end, as JSON text; see `inline_policy`.
+        name: Name of the role.
+        audience: Audience of the tokens. Empty: `aws:ACCOUNT:NAME`, a separate audience for the
+            role, so that a token for one role is useless for another.
+        policy_arns: Managed policies with the permissions of the role.
+        policy: Inline policy with permissions, as JSON text; see `inline_policy`.
         partition: A key of `REGIONS`.
-        path: Of the role: `/`, or `/TEAM/`. Its ARN has it; ARNs of its sessions have not.
+        path: Path of the role: `/`, or `/TEAM/`. It is part of the role's ARN, but not of the ARNs
+            of its sessions.
 
     Raises:
-        ConfigError: A name is missing, or none that IAM would take.
+        ConfigError: A name is missing, or IAM would reject it.
     """
 
     account: str
@@ -183,33 +186,33 @@ class AwsRole:
 
     @property
     def arn(self) -> str:
-        """The role's ARN."""
+        """ARN of the role."""
         return f"arn:{self.partition}:iam::{self.account}:role{self.path}{self.name}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Both sides."""
+    """Workload and role."""
 
     workload: Workload
     role: AwsRole
 
     @property
     def provider_arn(self) -> str:
-        """The IAM OIDC provider that stands for the cluster's issuer."""
+        """ARN of the IAM OIDC provider for the cluster's issuer."""
         name = self.workload.issuer.removeprefix("https://")
         return f"arn:{self.role.partition}:iam::{self.role.account}:oidc-provider/{name}"
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the program's environment must have."""
+        """Environment variables that the program needs."""
         return {
             "GCP_AWS_BRIDGE_ROLE_ARN": self.role.arn,
             "GCP_AWS_BRIDGE_AUDIENCE": self.role.audience,
         }
 
     def trust_policy(self, number: str = UNKNOWN_NUMBER) -> dict[str, Any]:
-        """The role's trust policy, with *number* for that of the Google service account."""
+        """Return the role's trust policy for the Google service account with this *number*."""
         aws, at = self.role, self.workload
         if at.platform == "gke-issuer":
             return build(
@@ -223,32 +226,32 @@ class Plan:
 
 
 def own_audience(account: str, role: str) -> str:
-    """The audience that is a role's own."""
+    """Return the default audience of a role."""
     return f"aws:{account}:{role}"
 
 
 def inline_policy(text: str) -> str:
-    """A permissions policy in the fewest characters.
+    """Return a permissions policy as compact JSON.
 
     Raises:
-        ConfigError: It is no JSON object with statements, or too long for IAM.
+        ConfigError: It is not a JSON object with statements, or too long for IAM.
     """
     problem = ""
     compact = ""
     try:
         document = json.loads(text)
         if not isinstance(document, Mapping) or not document.get("Statement"):
-            problem = "JSON, but not a policy: an object with a Statement"
-        # ASCII: what a terminal, a shell and Terraform all show as it is.
+            problem = "JSON, but not a policy: it has no Statement"
+        # ASCII, which terminals, shells and Terraform all show unchanged.
         compact = json.dumps(document, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
         problem = f"not JSON ({error.args[0] if error.args else type(error).__name__})"
     if not problem and len(compact) > _LONGEST_POLICY:
-        problem = f"{len(compact)} characters long; IAM takes {_LONGEST_POLICY} of inline policies"
+        problem = f"{len(compact)} characters long; IAM accepts {_LONGEST_POLICY}"
     if problem:
         raise ConfigError(
             f"The permissions policy is {problem}.",
-            fix="give the file of an IAM policy, or managed policies with --policy-arn.",
+            fix="pass the file of an IAM policy, or managed policies with --policy-arn.",
             error_id="config/setup-policy",
         )
     return compact

@@ -1,6 +1,6 @@
-"""Pods in manifests: where they are in whatever makes them, and small changes to their containers.
+"""Pods in manifests: finding them in workload objects, and changes to their containers.
 
-Documents are the plain dicts and lists of a YAML reader, or subclasses that keep comments.
+Documents are the dicts and lists of a YAML reader, or subclasses that keep comments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-# What is read of an object, as Kubernetes types it: members, items, or one value (str).
+# The parts of objects that are read: a dict of members, a list of items, or one value (str).
 _NAMED = {"name": str}
 _CONTAINER = {
     **_NAMED,
@@ -58,7 +58,7 @@ OBJECT: dict[str, Any] = {
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Whether *value* is of this shape, as far as it goes; what is left out (null) always is."""
+    """Return whether *value* has this shape; missing members and null are allowed."""
     if value is None:
         return True
     if isinstance(shape, dict):
@@ -71,16 +71,16 @@ def fits(value: Any, shape: Any) -> bool:
 
 
 class NotUnderstood(Exception):
-    """Why a pod is left as it is."""
+    """The reason why a pod is not changed."""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or the template of one.
+    """Pod, or pod template.
 
     Attributes:
-        name: Kind and name of what makes it, for messages.
-        namespace: Empty where the manifest leaves it to kubectl.
+        name: Kind and name of the object that contains it, for messages.
+        namespace: Empty if the manifest does not set it.
         spec: The PodSpec.
     """
 
@@ -90,18 +90,18 @@ class Pod:
 
     @property
     def containers(self) -> list[Any]:
-        """Init containers, too."""
+        """All containers, including init containers."""
         return [*(self.spec.get("initContainers") or []), *(self.spec.get("containers") or [])]
 
 
 def identity(document: Any) -> tuple[str, str]:
-    """Namespace and name."""
+    """Return namespace and name."""
     about = document.get("metadata") or {}
     return str(about.get("namespace") or ""), str(about.get("name") or "")
 
 
 def pods_of(documents: Iterable[Any]) -> Iterator[Pod]:
-    """Every pod, by its shape: a PodSpec, in a template, in a template of Jobs."""
+    """Yield every object with a PodSpec, in a pod template or a Job template."""
     for document in documents:
         spec = document.get("spec")
         for step in ("jobTemplate", "spec", "template", "spec"):
@@ -113,7 +113,7 @@ def pods_of(documents: Iterable[Any]) -> Iterator[Pod]:
 
 
 def value_of(container: Any, name: str) -> Setting | None:
-    """What *container* has for the variable *name*; its name where that is from elsewhere."""
+    """Return the value of a variable of *container*, or its name if the value is a reference."""
     for variable in container.get("env") or []:
         if variable.get("name") == name:
             if "value" in variable:
@@ -123,7 +123,7 @@ def value_of(container: Any, name: str) -> Setting | None:
 
 
 def set_variable(container: Any, name: str, value: str) -> None:
-    """Give *container* a variable, after those that it has: `$(OTHER)` sees earlier ones only."""
+    """Set a variable of *container*, at the end: `$(OTHER)` refers to earlier variables only."""
     if not container.get("env"):
         container["env"] = []
     for variable in container["env"]:
@@ -135,7 +135,7 @@ def set_variable(container: Any, name: str, value: str) -> None:
 
 
 def remove(owner: Any, member: str, is_gone: Callable[[Any], bool]) -> None:
-    """Take items out of a list, and the list where none is left."""
+    """Remove items from a list, and the list if it is then empty."""
     items = owner.get(member)
     if not items:
         return
@@ -147,18 +147,18 @@ def remove(owner: Any, member: str, is_gone: Callable[[Any], bool]) -> None:
 
 
 def mounts_of(container: Any, volumes: Iterable[str]) -> list[Any]:
-    """The mounts of *container* that are of one of these *volumes*."""
+    """Return the mounts of *volumes* in *container*."""
     names = {*volumes}
     return [one for one in container.get("volumeMounts") or [] if one.get("name") in names]
 
 
 def is_under(path: str, folder: str) -> bool:
-    """Whether *path* is *folder*, or in it."""
+    """Return whether *path* is *folder*, or in it."""
     return PurePosixPath(path).is_relative_to(PurePosixPath(folder))
 
 
 def config_maps_of(pod: Pod) -> set[str]:
-    """The ConfigMaps that *pod* needs otherwise than as a volume of their own."""
+    """Return the ConfigMaps that *pod* uses for variables or in projected volumes."""
     sources = [
         source
         for volume in pod.spec.get("volumes") or []
@@ -169,6 +169,6 @@ def config_maps_of(pod: Pod) -> set[str]:
         for source in container.get("envFrom") or []:
             found.add((source.get("configMapRef") or {}).get("name"))
         for variable in container.get("env") or []:
-            whence = (variable.get("valueFrom") or {}).get("configMapKeyRef") or {}
-            found.add(whence.get("name"))
+            reference = (variable.get("valueFrom") or {}).get("configMapKeyRef") or {}
+            found.add(reference.get("name"))
     return {str(name) for name in found if name}

@@ -1,7 +1,7 @@
-"""Reading the recipes that people have: what the script or sidecar asks for, as settings of ours.
+"""Settings of existing scripts, sidecars and AWS config files, found without running them.
 
-Nothing is run. What is not plainly there is not guessed: a value that a shell would have to work
-out is `None`, and who asked leaves the pod as it is.
+Values are not guessed: a value that only a shell can determine is `None`, and the caller then does
+not change the pod.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ GTOKEN_AUDIENCE = "gtoken/sts/assume-role-with-web-identity"
 _IDENTITY_PATH = "computeMetadata/v1/instance/service-accounts/"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _VALUE = r"""("[^"\n]*"|'[^'\n]*'|[^\s"'&;|)]+)"""
-# What a shell would expand to something that is not in the manifest.
+# Characters that a shell would expand to values outside of the manifest.
 _WORKED_OUT = re.compile(r"[`$*?\\]")
-# Keys of a profile that mean nothing once the credentials are not from there, or that we carry.
+# Keys of a profile that are not needed without it, or that `migrate` keeps.
 _CONFIG_KEYS = {"credential_process", "region", "output"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value, or the variable of the container that has it.
+    """A value, or the name of a variable of the container.
 
     Attributes:
-        text: The value; the variable's name where *is_variable*.
-        is_variable: Which of the two.
+        text: The value or the name.
+        is_variable: Whether *text* is the name of a variable.
     """
 
     text: str
@@ -39,16 +39,16 @@ class Setting:
 
 
 def asks_metadata(text: str) -> bool:
-    """Whether *text* is a script, or a command line, that gets an ID token from Google."""
+    """Return whether a script or command line gets an ID token from Google."""
     return (_IDENTITY_PATH in text and "identity" in text) or "print-identity-token" in text
 
 
 def script(text: str) -> dict[str, Setting | None] | None:
-    """What a `credential_process` script asks for; None where *text* is no such script.
+    """Return the settings of a `credential_process` script; None if *text* is not such a script.
 
     Returns:
-        `role_arn`, `audience`, and where the script has them `role_session_name` and
-        `duration_seconds`; a `None` in it is a value that only a shell could tell.
+        `role_arn`, `audience`, and if the script has them `role_session_name` and
+        `duration_seconds`. The value `None` can be determined only by a shell.
     """
     exchanges = re.search(r"assume-role-with-web-identity|AssumeRoleWithWebIdentity", text)
     if not (asks_metadata(text) and exchanges):
@@ -57,22 +57,22 @@ def script(text: str) -> dict[str, Setting | None] | None:
     found: dict[str, Setting | None] = {"role_arn": None, "audience": audience_of(text, named)}
     for name in ("role_arn", "role_session_name", "duration_seconds"):
         option = name.replace("_", "-")
-        said = re.findall(rf"--{option}[=\s]+{_VALUE}", text)
-        if said:
-            found[name] = _setting(said[0], named) if len(set(said)) == 1 else None
+        values = re.findall(rf"--{option}[=\s]+{_VALUE}", text)
+        if values:
+            found[name] = _setting(values[0], named) if len(set(values)) == 1 else None
     return found
 
 
 def audience_of(text: str, named: Mapping[str, str] | None = None) -> Setting | None:
-    """The audience in an address (`?audience=A`) or an option (`--audiences A`)."""
-    said = set(re.findall(rf"""[?&"']audience=([^\s"'&;|)]+)|--audiences?[=\s]+{_VALUE}""", text))
-    if len(said) != 1:
+    """Return the audience in a URL (`?audience=A`) or an option (`--audiences A`)."""
+    found = set(re.findall(rf"""[?&"']audience=([^\s"'&;|)]+)|--audiences?[=\s]+{_VALUE}""", text))
+    if len(found) != 1:
         return None
-    return _setting("".join(said.pop()), named or {})
+    return _setting("".join(found.pop()), named or {})
 
 
 def _setting(word: str, named: Mapping[str, str]) -> Setting | None:
-    """What a word of a shell stands for, through assignments of the same script."""
+    """Resolve a word of a shell through the assignments of the same script."""
     for _ in range(len(named) + 1):
         plain = word.strip("\"'")
         variable = re.fullmatch(rf"\$(?:{{({_NAME})}}|({_NAME}))", plain)
@@ -82,17 +82,17 @@ def _setting(word: str, named: Mapping[str, str]) -> Setting | None:
         if name not in named:
             return Setting(name, is_variable=True)
         word = named[name]
-    return None  # they go in a circle
+    return None  # circular assignments
 
 
 @dataclass(frozen=True)
 class AwsConfig:
-    """An AWS config file whose one way to credentials is a `credential_process`.
+    """AWS config file whose only source of credentials is a `credential_process`.
 
     Attributes:
-        profile: Its profile, `default` mostly.
-        region: That profile's region; empty for none.
-        more: What else the file says, which nobody would read any more.
+        profile: Its profile, usually `default`.
+        region: Region of the profile; empty for none.
+        more: Other settings of the file, which would be lost.
     """
 
     profile: str
@@ -101,7 +101,7 @@ class AwsConfig:
 
     @classmethod
     def read(cls, text: str) -> AwsConfig | None:
-        """None where *text* is no such file."""
+        """Parse *text*; return None if it is not such a file."""
         if not re.search(r"^\s*credential_process\s*=", text, re.M):
             return None
         parser = configparser.RawConfigParser(strict=False)

@@ -1,4 +1,4 @@
-"""The plan as a shell script: gcloud, kubectl and aws, each step create-or-update."""
+"""Writes the plan as a shell script of gcloud, kubectl and aws; each step creates or updates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["script"]
 
 
 def script(plan: Plan) -> str:
-    """The whole script; nothing in it is secret."""
+    """Return the script, which contains no secrets."""
     return bash.joined(_parts(plan))
 
 
@@ -32,7 +32,7 @@ def _parts(plan: Plan) -> Iterator[str]:
         yield bash.google_account("for AWS") + _NUMBER
     if at.in_cluster:
         if at.gsa:
-            yield _LINK
+            yield _IMPERSONATION
         yield _ksa(plan)
     if not at.gsa:
         yield bash.PROVIDER
@@ -81,11 +81,11 @@ def _cluster(plan: Plan) -> str:
         else f'gcloud container clusters create-auto "$cluster" {_WHERE}'
     )
     text = f"""
-step "The cluster"
+step "Cluster"
 where=(--location="$location" --project="$project")
 {bash.KUBECONFIG}\
-# Its issuer signs the tokens of its pods.{" Autopilot has Workload Identity on." if linked else ""}
-# A new cluster costs money for as long as it stands.
+# Its issuer signs the tokens of pods.{" Autopilot enables Workload Identity." if linked else ""}
+# A new cluster costs money until it is deleted.
 if ! gcloud container clusters describe "$cluster" {_WHERE} >/dev/null 2>&1; then
   {make}
 fi
@@ -98,47 +98,47 @@ if [ "$(described workloadIdentityConfig.workloadPool)" != "$pool" ]; then
   gcloud container clusters update "$cluster" {_WHERE} --workload-pool="$pool"
 fi
 """
-# GKE's documents do not say what the pool of a domain-scoped project is called.
+# The name of the pool of a domain-scoped project is not documented.
 _POOL_OF_DOMAIN = """\
 pool=$(described workloadIdentityConfig.workloadPool)
-[ -n "$pool" ] || fail "Workload Identity is off in $cluster, and what the workload pool of a" \
-  "domain-scoped project is called is not known here: turn it on in the console, then run this."
+[ -n "$pool" ] || fail "Workload Identity is disabled in $cluster, and the name of the workload" \
+  "pool of a domain-scoped project is not known: enable it in the console, then run this again."
 member="serviceAccount:${pool}[$namespace/$ksa]"
 """
 _WORKLOAD_IDENTITY = f"""
-step "Workload Identity in the cluster, and on its nodes"
-# With it, pods ask Google's metadata server on their node, which knows which account they have.
+step "Workload Identity of the cluster and its nodes"
+# With it, the metadata server on each node returns tokens for the account of the pod.
 described() {{
   gcloud container clusters describe "$cluster" {_WHERE} --format="value($1)"
 }}
 <POOL>\
 if [ "$(described autopilot.enabled)" != True ]; then
-  # On other nodes, pods get the identity of the node, and half of everything works.
+  # On other nodes, pods would get the identity of the node.
   without=$(gcloud container node-pools list --cluster="$cluster" {_WHERE} \\
     --filter='NOT config.workloadMetadataConfig.mode=GKE_METADATA' --format='value(name)')
   for pool_name in $without; do
     printf '%s\\n' "gcloud container node-pools update $pool_name --cluster=$cluster" \\
       "  --location=$location --project=$project --workload-metadata=GKE_METADATA" >&2
   done
-  [ -z "$without" ] || fail "run the above when it suits: it makes those nodes anew. Then this."
+  [ -z "$without" ] || fail "run the commands above, which recreate the nodes; then run this."
 fi
 """
 
 _NUMBER = """\
-# AWS compares its number. An e-mail can be freed, and taken by somebody else.
+# AWS compares the number. An e-mail address can be reused after the account was deleted.
 number=$(again gcloud iam service-accounts describe "$gsa" --project="$gsa_project" \\
   --format='value(uniqueId)')
 [[ "$number" =~ ^[0-9]+$ ]] || fail "the number of $gsa is \\"$number\\"."
 """
 
-_LINK = f"""
-step "Pods with the Kubernetes service account may act as the Google one"
-{bash.LINK}"""
+_IMPERSONATION = f"""
+step "Permission of the pods to impersonate the Google service account"
+{bash.IMPERSONATION}"""
 
 
 def _ksa(plan: Plan) -> str:
     return f"""
-step "The Kubernetes service account"
+step "Kubernetes service account"
 gcloud container clusters get-credentials "$cluster" {_WHERE}
 {bash.NAMESPACE}{bash.apply(service_account(plan))}"""
 
@@ -151,14 +151,14 @@ def _role(plan: Plan) -> str:
         policy = policy.replace(UNKNOWN_NUMBER, "<NUMBER>")
         number = "trust=${trust//<NUMBER>/$number}\n"
     return f"""
-step "The role in AWS, and who may assume it"
-# Who the token is for, and whose it is. With the one condition that most policies have (:aud, which
-# is the account again), every service that gets this account's tokens could have the role.
+step "Role in AWS, and its trust policy"
+# The policy pins the audience and the account of the token. With :aud alone, which is the account
+# again, every service that receives tokens of this account could assume the role.
 trust={quote(policy)}
 {number}\
 if seen=$(aws iam get-role --role-name "$role" --query Role.Arn --output text 2>/dev/null); then
-  [ "$seen" = "$role_arn" ] || fail "the role is $seen: give --role with that path."
-  printf 'The role exists. Its trust policy until now, which is replaced:\\n' >&2
+  [ "$seen" = "$role_arn" ] || fail "the role is $seen: use --role with that path."
+  printf 'The role exists. Its trust policy is replaced; the former one is:\\n' >&2
   aws iam get-role --role-name "$role" --query Role.AssumeRolePolicyDocument --output json >&2
   aws iam update-assume-role-policy --role-name "$role" --policy-document "$trust"
 else

@@ -1,4 +1,4 @@
-"""Taking a sidecar that keeps a token file fresh out of a pod, and the webhook that puts it in."""
+"""Removal of a sidecar that keeps a token file fresh, and of the webhook that adds it to pods."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _ROLE, _AUDIENCE = "GCP_AWS_BRIDGE_ROLE_ARN", "GCP_AWS_BRIDGE_AUDIENCE"
 
 
 def without_sidecar(pod: Pod) -> str:
-    """Take the token file, and who writes it, out of *pod*.
+    """Remove the token file, and the sidecar that writes it, from *pod*.
 
     Returns:
-        What was done; empty where the pod has no such thing.
+        Description of the change; empty if the pod has no token file.
 
     Raises:
-        NotUnderstood: It has, and more than that; nothing was changed.
+        NotUnderstood: The pod uses more than that; nothing was changed.
     """
     readers = [one for one in pod.containers if value_of(one, _TOKEN_FILE)]
     if not readers:
@@ -41,7 +41,9 @@ def without_sidecar(pod: Pod) -> str:
     others = [one for one in pod.containers if mounts_of(one, [name]) and one not in readers]
     audiences = {_audience(one) for one in others}
     if len(audiences) != 1:
-        raise NotUnderstood(f"what writes into {name}, and for which audience, is not to be seen")
+        raise NotUnderstood(
+            f"it is not clear which container writes to {name}, and for which audience"
+        )
     [audience] = audiences
     for reader in readers:
         if value_of(reader, "AWS_ROLE_ARN") is None and not reader.get("envFrom"):
@@ -54,11 +56,11 @@ def without_sidecar(pod: Pod) -> str:
         remove(pod.spec, member, lambda one: any(one is other for other in others))
     remove(pod.spec, "volumes", lambda one: one.get("name") == name)
     gone = " and ".join(str(one.get("name")) for one in others)
-    return f"asks Google and AWS itself; {gone} and the token file are gone"
+    return f"gets credentials itself; {gone} and the token file were removed"
 
 
 def _volume_of(pod: Pod, readers: list[Any]) -> str:
-    """The one emptyDir that the token file of all *readers* is in."""
+    """Return the emptyDir with the token file of all *readers*."""
     names = set()
     for reader in readers:
         file = value_of(reader, _TOKEN_FILE)
@@ -73,31 +75,29 @@ def _volume_of(pod: Pod, readers: list[Any]) -> str:
     [volume] = [one for one in pod.spec.get("volumes") or [] if one.get("name") == name] or [{}]
     if "emptyDir" not in volume:
         raise NotUnderstood(
-            f"its token comes from the volume {name}, and not from a sidecar; every SDK reads such "
-            "a file by itself, and `TokenFile` does"
+            f"its token comes from the volume {name} instead of a sidecar; every SDK reads such a "
+            "file itself, and so does `TokenFile`"
         )
     return str(name)
 
 
 def _audience(writer: Any) -> str:
-    """What *writer* asks Google's token for."""
+    """Return the audience of the token that *writer* gets from Google."""
     image = str(writer.get("image", ""))
     line = " ".join(map(str, [*(writer.get("command") or []), *(writer.get("args") or [])]))
     if "gtoken" in image.rpartition("/")[2]:
         return GTOKEN_AUDIENCE
     ours = "gcp-aws-bridge" in image or "gcp-aws-bridge" in line
-    asked = audience_of(line) if asks_metadata(line) or ours else None
-    if asked is not None and asked.is_variable:
-        asked = value_of(writer, asked.text)
-    if asked is None or asked.is_variable:
-        raise NotUnderstood(
-            f"which audience {writer.get('name')} asks a token for is not to be seen"
-        )
-    return asked.text
+    audience = audience_of(line) if asks_metadata(line) or ours else None
+    if audience is not None and audience.is_variable:
+        audience = value_of(writer, audience.text)
+    if audience is None or audience.is_variable:
+        raise NotUnderstood(f"the audience of {writer.get('name')} is not in the manifest")
+    return audience.text
 
 
 def without_webhook(documents: list[Any], done: list[str]) -> None:
-    """Give pods what the webhook would give them, and take away what tells it to."""
+    """Set the variables that the webhook would set, and remove the annotation for it."""
     pods = [*pods_of(documents)]
     for document in documents:
         annotations = (document.get("metadata") or {}).get("annotations") or {}
@@ -110,7 +110,7 @@ def without_webhook(documents: list[Any], done: list[str]) -> None:
             if pod.namespace == namespace and pod.spec.get("serviceAccountName") == account
         ]
         if not mine:
-            continue  # whose pods are elsewhere need the webhook still
+            continue  # pods outside of the manifest still need the webhook
         role = str(annotations[_ROLE_ANNOTATION])
         for pod in mine:
             for container in pod.containers:
@@ -122,6 +122,6 @@ def without_webhook(documents: list[Any], done: list[str]) -> None:
             del document["metadata"]["annotations"]
         names = ", ".join(pod.name for pod in mine)
         done.append(
-            f"ServiceAccount {account}: the annotation {_ROLE_ANNOTATION} is gone, for which the "
-            f"gtoken webhook puts a sidecar into {names}"
+            f"ServiceAccount {account}: the annotation {_ROLE_ANNOTATION}, for which the gtoken "
+            f"webhook adds a sidecar to {names}, was removed"
         )

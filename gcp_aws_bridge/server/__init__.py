@@ -1,9 +1,9 @@
-"""The container-credentials endpoint: credentials for every AWS SDK in the pod, from one server.
+"""Servers on loopback: container credentials endpoint, metadata server, health and metrics.
 
-    GET /credentials       the first role's          AWS SDKs and Tools reference,
-    GET /credentials/NAME  another one's             "Container credential provider"
+    GET /credentials       credentials of the first role     AWS SDKs and Tools reference,
+    GET /credentials/NAME  credentials of another role       "Container credential provider"
 
-Invariants: no answer with credentials without the authorization token; none to a browser, or by a
-name that a page elsewhere could have pointed here (DNS rebinding); no secret in any log. What is
-served is a view of a cache: nothing here knows of expiry.
+Invariants: no credentials without the authorization token; none for a browser, or for a host name
+that another site could have pointed to this machine (DNS rebinding); no secret in any log. All
+credentials come from a cache, which decides about refreshes.
 """

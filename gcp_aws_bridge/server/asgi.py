@@ -1,4 +1,4 @@
-"""As much of ASGI as answers of one piece need: a request, an answer, and who is not answered."""
+"""A small part of ASGI: requests, answers without streaming, and checks of the client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _errors = logging.getLogger("gcp_aws_bridge")
 
 
 class Request(SecretValue):
-    """Of an HTTP request, what an answer depends on. Header names in lower case."""
+    """The used parts of an HTTP request. Names of headers are in lower case."""
 
     __slots__ = ("headers", "method", "path", "query")
 
@@ -40,11 +40,11 @@ class Request(SecretValue):
         self._set(method=method, path=path, headers=headers, query=query)
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {quoted(self.path)}>"  # the headers have the token
+        return f"<Request {self.method} {quoted(self.path)}>"  # headers contain the token
 
 
 class Answer(SecretValue):
-    """An HTTP answer with its body, which may be credentials."""
+    """An HTTP answer, whose body may contain credentials."""
 
     __slots__ = ("body", "content_type", "headers", "status")
 
@@ -66,13 +66,13 @@ class Answer(SecretValue):
         return f"<Answer {self.status}>"
 
 
-def refusal(status: int, code: str, message: str) -> Answer:
-    """A failure in the words of the container-credentials protocol.
+def error_answer(status: int, code: str, message: str) -> Answer:
+    """Return an error of the container credentials protocol.
 
-    AWS's servers write them small; the SDK for JavaScript shows those in capitals only.
+    AWS's servers use lower-case names; the SDK for JavaScript shows only capitalized ones.
     """
-    said = {"code": code, "message": message, "Code": code, "Message": message}
-    return Answer(status, json.dumps(said).encode())
+    body = {"code": code, "message": message, "Code": code, "Message": message}
+    return Answer(status, json.dumps(body).encode())
 
 
 def application(
@@ -82,12 +82,14 @@ def application(
     log_all: bool = True,
     world: World = REAL,
 ) -> App:
-    """An ASGI application of GET requests: what *handle* answers, but to those who are not meant.
+    """Return an ASGI application that answers GET requests by *handle*, after checks.
 
     Args:
-        hosts: Names that it may be called by, besides `localhost` and any address. None: of a
-            server that has no option to allow any.
-        log_all: Whether answers of 200 are logged, too; a probe has one each second.
+        handle: Answers a request.
+        hosts: Allowed host names besides `localhost` and IP addresses. None: the server has no
+            option for them.
+        log_all: Whether answers with status 200 are logged, too; probes get one each second.
+        world: The clock.
     """
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -98,7 +100,7 @@ def application(
             await answered(scope, send)
         except BaseException as error:  # noqa: BLE001 - logged or raised below
             failure = without_frames(error)
-        # A server logs what it gets with its frames, and this one has the headers.
+        # The server logs errors with their frames, and this frame contains the headers.
         del scope, receive, send
         if isinstance(failure, Exception):
             _errors.error("The answer could not be sent: %s", _named(failure))
@@ -129,13 +131,13 @@ async def _answer(
     target = scope.get("raw_path") or scope["path"].encode()  # optional in ASGI
     try:
         if problem := ambiguous.in_request(target, scope["headers"]):
-            return refusal(400, "BadRequest", problem)
+            return error_answer(400, "BadRequest", problem)
         return _guard(request, hosts) or await handle(request)
-    except asyncio.CancelledError:  # by the server, which ends: this task does no more
-        return refusal(503, "Stopping", "this endpoint ends")
-    except Exception as error:  # noqa: BLE001 - the client gets an answer, and the log the error
+    except asyncio.CancelledError:  # by the server, which is stopping
+        return error_answer(503, "Stopping", "this endpoint is stopping")
+    except Exception as error:  # noqa: BLE001 - logged, and answered with a short error
         _errors.error("%s failed: %s", quoted(request.path), _named(without_frames(error)))
-        return refusal(500, "InternalError", f"{type(error).__name__}; the log says more")
+        return error_answer(500, "InternalError", f"{type(error).__name__}; see the log")
 
 
 async def _send(answer: Answer, send: Send) -> None:
@@ -167,29 +169,31 @@ def _log_access(request: Request, answer: Answer, scope: Message, seconds: float
 
 
 def _named(error: BaseException) -> str:
-    """Return an error as a log has it: without local variables, with where it was raised."""
+    """Return an error for the log: where it was raised, without local variables."""
     notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
     return f"{type(error).__name__} {quoted(error, 500)}{notes}"
 
 
 def _guard(request: Request, hosts: frozenset[str] | None) -> Answer | None:
-    """What a request that is not meant gets; None for one that may be answered."""
-    # A page from elsewhere cannot leave these out (Fetch standard: forbidden request headers).
+    """Return the error for a request that must not be answered, or None."""
+    # Pages of other sites cannot omit these headers (Fetch standard: forbidden request headers).
     site = request.headers.get(b"sec-fetch-site", b"none")
     if b"origin" in request.headers or site != b"none":
-        return refusal(403, "Forbidden", "browsers are not answered")
+        return error_answer(403, "Forbidden", "browsers are not answered")
     if not _may_be_called(request.headers.get(b"host", b"").decode("latin-1"), hosts or ()):
         option = "" if hosts is None else ", or serve --allow-host"
-        return refusal(403, "Forbidden", f"this host name is not mine: use an address{option}")
+        return error_answer(
+            403, "Forbidden", f"this host name is not allowed: use an IP address{option}"
+        )
     if request.method != "GET":
-        return refusal(405, "MethodNotAllowed", "GET is the only method")
+        return error_answer(405, "MethodNotAllowed", "GET is the only method")
     return None
 
 
 def _may_be_called(host: str, hosts: Collection[str]) -> bool:
-    """Whether no page elsewhere can have had its own name resolve to this machine (DNS rebinding).
+    """Return whether another site cannot have pointed *host* to this machine (DNS rebinding).
 
-    An address is never looked up, and `localhost` only here (RFC 6761 section 6.3).
+    IP addresses are never resolved, and `localhost` only locally (RFC 6761 section 6.3).
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     name = name.lower().rstrip(".")

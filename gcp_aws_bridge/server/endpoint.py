@@ -11,14 +11,14 @@ from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.persistence import aws_json
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenUnavailable
-from gcp_aws_bridge.server.asgi import Answer, Request, refusal
+from gcp_aws_bridge.server.asgi import Answer, Request, error_answer
 from gcp_aws_bridge.server.authorization import Authorization
 
 PATH = "/credentials"
 
 
 class Served(NamedTuple):
-    """One role, and what keeps its credentials fresh."""
+    """A role, and the cache of its credentials."""
 
     role: Role
     cache: CredentialCache[AwsCredentials]
@@ -27,17 +27,17 @@ class Served(NamedTuple):
 def endpoint(
     roles: Mapping[str, Served], authorization: Authorization
 ) -> Callable[[Request], Awaitable[Answer]]:
-    """What answers for *roles*: by name below `PATH`, the first one at `PATH` itself."""
+    """Return the handler that serves *roles* below `PATH`, and the first one at `PATH` as well."""
     by_path = {f"{PATH}/{name}": served for name, served in roles.items()}
     by_path[PATH] = next(iter(roles.values()))
 
     async def handle(request: Request) -> Answer:
-        # First, so that nobody learns by asking which roles there are. What was forwarded comes
-        # from elsewhere: a metadata server refuses it, too.
+        # Check this first, so that the names of roles stay unknown without the token. Forwarded
+        # requests come from other machines: metadata servers reject them, too.
         if b"x-forwarded-for" in request.headers or not authorization.admits(
             request.headers.get(b"authorization")
         ):
-            return refusal(
+            return error_answer(
                 401,
                 "Unauthorized",
                 "the Authorization header is not the token of this endpoint: "
@@ -45,7 +45,7 @@ def endpoint(
             )
         served = by_path.get(request.path)
         if served is None:
-            return refusal(404, "NotFound", f"no role is served here; {PATH} is the first one's")
+            return error_answer(404, "NotFound", f"there is no such role; {PATH} is the first one")
         try:
             credentials = aws_json(await served.cache.get_async())
         except BridgeError as error:
@@ -57,10 +57,10 @@ def endpoint(
 
 
 def status_of(error: BridgeError) -> int:
-    """5xx where asking again may help: SDKs then do, a few times; they do not after a 4xx."""
+    """Return 503 if a retry may help, else 400: SDKs retry a few times only after 5xx."""
     return 503 if isinstance(error, TokenUnavailable) or error.retryable else 400
 
 
 def _failure(error: BridgeError) -> Answer:
     code = error.code if isinstance(error, ExchangeError) else type(error).__name__
-    return refusal(status_of(error), code or type(error).__name__, str(error))
+    return error_answer(status_of(error), code or type(error).__name__, str(error))

@@ -1,15 +1,16 @@
-"""A metadata server as Google Cloud's SDKs know it, for a machine that is not Google's.
+"""Google's metadata server for a machine outside of Google Cloud.
 
     GET /computeMetadata/v1/instance/service-accounts/default/token       an access token
     GET /computeMetadata/v1/instance/service-accounts/default/identity    an ID token
 
-Source of paths and forms: Compute Engine, "Predefined metadata keys", "Verify the identity of
-instances", and what google-auth, gcloud and the SDKs of Go, Java and JavaScript ask for. Like the
-real one it has no secret: whoever reaches it may have the tokens. It is for loopback alone.
+Sources of paths and formats: Compute Engine, "Predefined metadata keys", "Verify the identity of
+instances", and the requests of google-auth, gcloud and the SDKs for Go, Java and JavaScript. Like
+Google's server, it has no authentication: every client that can connect gets the tokens. It is for
+loopback only.
 
-Invariants: no token without `Metadata-Flavor: Google`, which no browser sends unasked; none by a
-name that a DNS could give to this machine, such as `metadata.google.internal`; none for what was
-forwarded; each token from a cache, and with what is left of it.
+Invariants: no token without the header `Metadata-Flavor: Google`, which browsers do not send; none
+for a host name that DNS could map to this machine, such as `metadata.google.internal`; none for
+forwarded requests; each token comes from a cache, with its remaining lifetime.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from gcp_aws_bridge.server.endpoint import status_of
 
 _ROOT = "computeMetadata/v1"
 _TEXT = "application/text"
-_FLAVOR = ((b"metadata-flavor", b"Google"),)  # by which SDKs tell it from a login page
-# In JSON, keys are written so ("View and query VM metadata": recursive=true).
+_FLAVOR = ((b"metadata-flavor", b"Google"),)  # distinguishes it from a captive portal
+# Names of keys in JSON ("View and query VM metadata": recursive=true).
 _IN_JSON = {
     "service-accounts": "serviceAccounts",
     "project-id": "projectId",
@@ -47,13 +48,16 @@ class _Bearer(Protocol):
 
 
 class Account(NamedTuple):
-    """Whom SDKs are told that this machine is, and where its tokens come from.
+    """The account that SDKs find, and the caches of its tokens.
 
     Attributes:
-        email: Names it; any word will do for an identity that has none.
-        scopes: Of access tokens for which no others are asked.
-        access: The cache of access tokens of some scopes.
-        id_token: The cache of ID tokens for an audience. None: this identity has none.
+        email: E-mail address; another name for identities without one.
+        scopes: Default scopes of access tokens.
+        project_id: Id of the project.
+        project_number: Number of the project.
+        universe_domain: Universe domain.
+        access: Returns the cache of access tokens for scopes.
+        id_token: Returns the cache of ID tokens for an audience. None: there are no ID tokens.
     """
 
     email: str
@@ -66,7 +70,7 @@ class Account(NamedTuple):
 
 
 def metadata(account: Account, world: World = REAL) -> Callable[[Request], Awaitable[Answer]]:
-    """What answers for *account*, under its e-mail and as `default`."""
+    """Return the handler that serves *account*, by its e-mail address and as `default`."""
     tree = _tree(account)
 
     async def handle(request: Request) -> Answer:
@@ -99,22 +103,22 @@ async def _answer(
     account: Account, tree: Mapping[str, Any], request: Request, world: World
 ) -> Answer:
     if b"x-forwarded-for" in request.headers:
-        return _text("Requests that were forwarded are not answered.", 403)
-    if request.path == "/":  # a ping, which not every SDK sends with the header
+        return _text("Forwarded requests are not answered.", 403)
+    if request.path == "/":  # a ping, which some SDKs send without the header
         return _text("computeMetadata/\n")
     if request.headers.get(b"metadata-flavor", b"").lower() != b"google":
         return _text("Missing Metadata-Flavor:Google header.", 403)
     found = _found(tree, request.path)
     query = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
     if any(len(values) > 1 for values in query.values()):
-        return _text("A parameter is given more than once.", 400)
-    asked = {name: values[0] for name, values in query.items()}
+        return _text("A parameter is repeated.", 400)
+    parameters = {name: values[0] for name, values in query.items()}
     if callable(found):
-        answer: Answer = await found(account, asked, world)
+        answer: Answer = await found(account, parameters, world)
         return answer
     if found is None:
-        return _text(f"There is none of this here: see /{_ROOT}/?recursive=true", 404)
-    if asked.get("recursive", "").lower() == "true":
+        return _text(f"There is no such key: see /{_ROOT}/?recursive=true", 404)
+    if parameters.get("recursive", "").lower() == "true":
         return Answer(200, json.dumps(_as_json(found)).encode())
     if isinstance(found, Mapping):
         return _text("".join(f"{name}{_slash(value)}\n" for name, value in found.items()))
@@ -133,7 +137,7 @@ def _slash(value: object) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """As `recursive=true` has it: without what is made for each who asks."""
+    """Return *value* for `recursive=true`, without tokens."""
     if not isinstance(value, Mapping):
         return value
     return {
@@ -143,21 +147,21 @@ def _as_json(value: Any) -> Any:
     }
 
 
-async def _token(account: Account, asked: Mapping[str, str], world: World) -> Answer:
-    """Compute Engine ignores `scopes`; GKE and Cloud Run heed it, and SDKs send it."""
-    scopes = asked.get("scopes", "").replace(",", " ").split()
+async def _token(account: Account, parameters: Mapping[str, str], world: World) -> Answer:
+    # Compute Engine ignores `scopes`; GKE and Cloud Run support it, and SDKs send it.
+    scopes = parameters.get("scopes", "").replace(",", " ").split()
     cache = account.access(tuple(sorted({*scopes})) or account.scopes)
     found: _Bearer = await cache.get_async()
-    # Of what it has now, too, which knows of clocks that were set back.
+    # The cache detects clocks that were set back.
     left_s = min((found.expiration - world.clock()).total_seconds(), cache.remaining_s())
     body = {"access_token": found.token, "expires_in": int(left_s), "token_type": "Bearer"}
     return Answer(200, json.dumps(body).encode())
 
 
-async def _identity(account: Account, asked: Mapping[str, str], _: World) -> Answer:
+async def _identity(account: Account, parameters: Mapping[str, str], _: World) -> Answer:
     if account.id_token is None:
-        return _text("This identity is no service account, and has no ID tokens.", 404)
-    audience = asked.get("audience")
+        return _text("This identity is not a service account, and has no ID tokens.", 404)
+    audience = parameters.get("audience")
     if not audience:
         return _text("non-empty audience parameter required", 400)
     found: _Bearer = await account.id_token(audience).get_async()

@@ -1,4 +1,4 @@
-"""The server's threads and sockets; uvicorn carries it."""
+"""Runs applications with uvicorn, in a thread."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.server import ambiguous
-from gcp_aws_bridge.server.asgi import App, Message, Receive, Send, refusal
+from gcp_aws_bridge.server.asgi import App, Message, Receive, Send, error_answer
 
-# A request of an SDK is one packet on loopback.
+# On loopback, a request of an SDK arrives in one packet.
 _WHOLE_REQUEST_S = 10
-_LARGEST_REQUEST = 16 * 1024  # bytes, without a body: a token and some headers
+_LARGEST_REQUEST = 16 * 1024  # bytes of the head: a token and some headers
 _KEEP_ALIVE_S = 75
-# The kubelet gives a pod 30 s to end, sidecars what its containers left of them.
+# The kubelet gives a pod 30 s to stop; sidecars get the rest of them after the containers.
 _GRACE_S = 5
 _CONNECTIONS = 4096
 
 
 class Address(NamedTuple):
-    """Where to listen; port 0 is any free one."""
+    """Address to listen on; port 0 is any free port."""
 
     host: str
     port: int
 
     def bound(self) -> socket.socket:
-        """A socket that listens there.
+        """Return a listening socket.
 
         Raises:
-            ConfigError: It is taken, or not this machine's.
+            ConfigError: The port is taken, or the address is not one of this machine.
         """
         try:
             if self.port not in range(65_536):
@@ -44,9 +44,9 @@ class Address(NamedTuple):
             return socket.create_server((self.host, self.port), family=family, backlog=1024)
         except (OSError, OverflowError, UnicodeError) as error:
             raise ConfigError(
-                f"{quoted(f'{self.host}:{self.port}')} cannot be listened on: "
+                f"Cannot listen on {quoted(f'{self.host}:{self.port}')}: "
                 f"{getattr(error, 'strerror', None) or error}.",
-                fix="give another --port (0 is any free one) or --host.",
+                fix="use another --port (0 is any free port) or --host.",
                 error_id="config/listen",
             ) from None
 
@@ -56,10 +56,11 @@ def running(*apps: tuple[Address, App], grace_s: int = _GRACE_S) -> Iterator[lis
     """Serve each application at its address, in a thread, until the block ends.
 
     Args:
-        grace_s: How long what is being answered then may take; after it, the answer is 503.
+        *apps: Addresses and applications.
+        grace_s: Time limit for pending requests after the block; they are then answered with 503.
 
     Yields:
-        Their URLs, in the same order; each listens.
+        The URLs, in the same order; all listen.
 
     Raises:
         ConfigError: An address cannot be listened on.
@@ -70,8 +71,8 @@ def running(*apps: tuple[Address, App], grace_s: int = _GRACE_S) -> Iterator[lis
         by_port = {port: app for (_, port), (_, app) in zip(names, apps, strict=True)}
         if len(by_port) < len(apps):
             raise ConfigError(
-                "Two listeners have one port.",
-                fix="give --status-port another one than --port.",
+                "Two listeners have the same port.",
+                fix="use different values for --status-port and --port.",
                 error_id="config/listen",
             )
         _allow_many_connections()
@@ -92,7 +93,7 @@ def running(*apps: tuple[Address, App], grace_s: int = _GRACE_S) -> Iterator[lis
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's own, but that what is not answered at its end is no error."""
+    """uvicorn's server, which logs no error for requests that are pending at its end."""
 
     def __init__(self, app: App, grace_s: int) -> None:
         config = uvicorn.Config(
@@ -108,7 +109,7 @@ class _Server(uvicorn.Server):
             limit_concurrency=_CONNECTIONS,
             h11_max_incomplete_event_size=_LARGEST_REQUEST,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=grace_s + 1,  # logs errors, and comes after `_cancel`
+            timeout_graceful_shutdown=grace_s + 1,  # logs errors, so it must come after `_cancel`
         )
         super().__init__(config)
         self._grace_s = grace_s
@@ -123,15 +124,15 @@ class _Server(uvicorn.Server):
 
 
 class _Strict(H11Protocol):
-    """uvicorn's protocol that waits for no unfinished request and answers no ambiguous one."""
+    """uvicorn's protocol, with a time limit for requests, which rejects ambiguous requests."""
 
-    _patience: asyncio.TimerHandle | None = None
+    _timeout: asyncio.TimerHandle | None = None
     _head = b""  # of the request that is being received
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # asyncio does so for sockets that were made with their protocol's number, which those of
-        # socket.create_server are not; else an answer in two pieces takes 40 ms (Nagle).
+        # asyncio sets this only for sockets that were created with a protocol number, unlike those
+        # of socket.create_server. Without it, an answer in two packets takes 40 ms (Nagle).
         accepted: socket.socket = transport.get_extra_info("socket")
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._expect_more()
@@ -145,19 +146,19 @@ class _Strict(H11Protocol):
         self._expect_more()
 
     def _problem(self, data: bytes) -> str:
-        """Return what is ambiguous in the request so far: h11 joins folded and equal headers."""
+        """Return what is ambiguous so far; h11 would join folded and equal headers."""
         problem = ambiguous.in_bytes(self._head[-1:] + data)
         *heads, rest = (self._head + data).split(b"\r\n\r\n")
         self._head = rest[-_LARGEST_REQUEST:]  # a body may be longer
-        # h11 limits what is incomplete: a head that arrives in one piece may be larger.
+        # h11 limits only incomplete heads, not a head that arrives in one packet.
         if max(map(len, heads), default=0) > _LARGEST_REQUEST:
             return "the request is too large"
         return problem or next(filter(None, map(ambiguous.in_head, heads)), "")
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not a request, with the errors of the container credentials protocol."""
+        """Answer an invalid request with an error of the container credentials protocol."""
         if self.cycle is None or self.cycle.response_complete:
-            body = refusal(400, "BadRequest", msg).body
+            body = error_answer(400, "BadRequest", msg).body
             head = (
                 "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
@@ -171,21 +172,21 @@ class _Strict(H11Protocol):
         super().connection_lost(exc)
 
     def _expect_more(self) -> None:
-        """Wait for the rest from the first byte on, however many follow it one by one."""
+        """Start the time limit at the first byte of a request; further bytes do not extend it."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()  # a request is whole, and is being answered
-        elif self._patience is None:
-            self._patience = self.loop.call_later(_WHOLE_REQUEST_S, self.transport.close)
+            self._stop_waiting()  # the request is complete, and is being answered
+        elif self._timeout is None:
+            self._timeout = self.loop.call_later(_WHOLE_REQUEST_S, self.transport.close)
 
     def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
 
 def _by_port(apps: Mapping[int, App]) -> App:
     def app(scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
-        # No coroutine: its frame would hold the headers in the traceback of an error.
+        # Not a coroutine, whose frame would add the headers to the traceback of an error.
         return apps[scope["server"][1]](scope, receive, send)
 
     return app
@@ -196,7 +197,7 @@ def _in_url(host: str) -> str:
 
 
 def _allow_many_connections() -> None:
-    """Each is a file descriptor, of which a shell often allows 1,024."""
+    """Raise the limit of file descriptors, which is often 1,024 in a shell."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows
 

@@ -1,4 +1,4 @@
-"""Health, readiness and metrics: for the kubelet and Prometheus. Holds no credentials."""
+"""Health, readiness and metrics, for the kubelet and Prometheus. Contains no credentials."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.events import Event
 from gcp_aws_bridge._version import __version__
-from gcp_aws_bridge.server.asgi import Answer, Request, refusal
+from gcp_aws_bridge.server.asgi import Answer, Request, error_answer
 
-# Prometheus, "Exposition formats": the text format that every scraper reads.
+# Prometheus, "Exposition formats": the text format that every scraper supports.
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What Prometheus is told; an `on_event` listener, and a count of answers.
+    """Metrics for Prometheus: a listener for `on_event`, and a counter of answers.
 
     Args:
-        caches: What is served, by name. Their labels are the `role` of the metrics.
+        caches: Served caches, by name. Their labels are the label `role` of the metrics.
     """
 
     def __init__(self, caches: Mapping[str, CredentialCache[Any]]) -> None:
@@ -31,16 +31,16 @@ class Metrics:
         )
         self._exchanges = Counter(
             "gcp_aws_bridge_exchanges",
-            "Exchanges of an ID token for credentials, by how they ended.",
+            "Exchanges of an ID token for credentials, by outcome.",
             ["role", "outcome", "error"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "gcp_aws_bridge_exchange_seconds", "How long they took.", ["role"], registry=registry
+            "gcp_aws_bridge_exchange_seconds", "Duration of exchanges.", ["role"], registry=registry
         )
         remaining = Gauge(
             "gcp_aws_bridge_credentials_remaining_seconds",
-            "For how long what is served stays good.",
+            "Remaining lifetime of the served credentials.",
             ["role"],
             registry=registry,
         )
@@ -59,11 +59,11 @@ class Metrics:
     def counting(
         self, handle: Callable[[Request], Awaitable[Answer]]
     ) -> Callable[[Request], Awaitable[Answer]]:
-        """*handle*, and each of its answers counted."""
+        """Return *handle* with a counter of its answers."""
 
         async def counted(request: Request) -> Answer:
             answer = await handle(request)
-            # Paths that nobody serves are anybody's words, and would grow without bound.
+            # Unknown paths come from clients, and their number has no bound.
             path = request.path if answer.status not in (401, 403, 404) else ""
             self._answers.labels(path, answer.status).inc()
             return answer
@@ -71,14 +71,17 @@ class Metrics:
         return counted
 
     def text(self) -> bytes:
-        """What there is to scrape."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 def status(
     caches: Mapping[str, CredentialCache[Any]], metrics: Metrics
 ) -> Callable[[Request], Awaitable[Answer]]:
-    """`/healthz`: the server runs. `/readyz`: each cache has valid credentials. `/metrics`."""
+    """Return the handler of the status.
+
+    `/healthz`: the server runs. `/readyz`: each cache has valid credentials. `/metrics`.
+    """
 
     async def handle(request: Request) -> Answer:
         if request.path == "/healthz":
@@ -86,11 +89,11 @@ def status(
         if request.path == "/metrics":
             return Answer(200, metrics.text(), _TEXT)
         if request.path == "/readyz":
-            # To ask is to start what is due: a probe keeps idle roles fresh, too.
+            # This starts refreshes that are due, so that probes keep idle roles fresh as well.
             ready = {name: cache.warm_up() for name, cache in caches.items()}
             missing = [name for name, is_valid in ready.items() if not is_valid]
             body = {"status": "waiting" if missing else "ok", "without credentials": missing}
             return Answer(503 if missing else 200, json.dumps(body).encode())
-        return refusal(404, "NotFound", "there are /healthz, /readyz and /metrics")
+        return error_answer(404, "NotFound", "there are /healthz, /readyz and /metrics")
 
     return handle

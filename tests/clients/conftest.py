@@ -82,7 +82,7 @@ class Pod:
             yield dict(line.split("=", 1) for line in lines)
 
     def profile(self, bridge: list[str]) -> dict[str, str]:
-        """The environment of whoever finds the role in an AWS profile."""
+        """Return an environment in which an AWS profile has the role."""
         config = self.folder / "config"
         line = f"credential_process = {' '.join(bridge)} credential-process"
         config.write_text(f"[profile etl]\n{line}\n", encoding="utf-8")
@@ -100,7 +100,7 @@ class Pod:
         assert 1 == len(first)
         assert first == self.signers(read)
         self.travel_to(LATER_S)
-        # What is due is replaced behind the back of who asks: a few may have the first ones still.
+        # The refresh is in the background: some requests may get the first credentials.
         deadline = time.monotonic() + 5
         while first & (then := self.signers(read)):
             assert time.monotonic() < deadline

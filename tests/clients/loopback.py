@@ -1,7 +1,7 @@
 """`unshare --net python loopback.py COMMAND …`: run it where there is no network but loopback.
 
 object_store and the AWS SDK for C++ ask 169.254.169.254 of their own accord when they find nothing
-else; here nobody answers, on whatever machine this is. Linux.
+else; here no server answers, on any machine. Linux.
 """
 
 import fcntl

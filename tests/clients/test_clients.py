@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, by every road of the command line, across a refresh."""
+"""Third-party clients with every command of the command line, across a refresh."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NODES = [
     pytest.param([*NODE, provider], id=f"node {provider}", marks=needs_node)
     for provider in ("default", "fromHttp")
 ]
-# Know no token file: of our roads, only `exec` has the token in the environment too.
+# Do not support the token file: only `exec` also sets the token in the environment.
 OLD = [
     pytest.param(
         [*NODE, "fromContainerMetadata"], id="node fromContainerMetadata", marks=needs_node
@@ -62,13 +62,15 @@ OLD = [
 
 
 @pytest.mark.parametrize("program", [*PYTHONS, *NODES, *OLD])
-def test_by_the_endpoint_of_exec(pod: Pod, program: list[str]) -> None:
+def test_credentials_come_from_the_endpoint_of_exec(pod: Pod, program: list[str]) -> None:
     with pod.running(*EXEC, *program) as process:
         pod.uses(talking(process))
 
 
 @pytest.mark.parametrize("program", [*PYTHONS, *NODES])
-def test_by_the_endpoint_of_a_sidecar(pod: Pod, served: dict[str, str], program: list[str]) -> None:
+def test_credentials_come_from_the_endpoint_of_a_sidecar(
+    pod: Pod, served: dict[str, str], program: list[str]
+) -> None:
     with pod.running(*program, **served) as process:
         pod.uses(talking(process))
 
@@ -81,7 +83,7 @@ def test_by_the_endpoint_of_a_sidecar(pod: Pod, served: dict[str, str], program:
         pytest.param([*NODE, "default"], id="node default", marks=needs_node),
     ],
 )
-def test_by_credential_process(pod: Pod, program: list[str]) -> None:
+def test_credentials_come_from_credential_process(pod: Pod, program: list[str]) -> None:
     with pod.running(*program, **pod.profile(BRIDGE)) as process:
         pod.uses(talking(process))
 
@@ -93,7 +95,7 @@ def test_by_credential_process(pod: Pod, program: list[str]) -> None:
         pytest.param([*NODE, "fromTokenFile"], id="node fromTokenFile", marks=needs_node),
     ],
 )
-def test_by_a_token_file(pod: Pod, program: list[str]) -> None:
+def test_credentials_come_from_a_token_file(pod: Pod, program: list[str]) -> None:
     """The exchange is the SDK's own here, and so is its refresh: ours is the token in the file."""
     file = pod.folder / "id-token"
     token = [*BRIDGE, "token", f"--file={file}"]
@@ -120,7 +122,7 @@ HELD += [
 
 
 @pytest.mark.parametrize("program", HELD)
-def test_what_is_good_for_an_hour_is_not_asked_for_again(pod: Pod, program: list[str]) -> None:
+def test_valid_credentials_are_not_requested_again(pod: Pod, program: list[str]) -> None:
     """So every SDK reads our `Expiration`, and goes by it."""
     pod.travel_to(0)
     with socket.socket() as free:
@@ -162,35 +164,35 @@ def aws(pod: Pod, *before: str, **more: str) -> str:
 
 
 @needs_aws
-def test_the_aws_cli_by_a_profile(pod: Pod) -> None:
+def test_aws_cli_uses_a_profile(pod: Pod) -> None:
     more = pod.profile(BRIDGE)
     pod.uses(lambda: aws(pod, **more))
 
 
 @needs_aws
-def test_the_aws_cli_by_a_sidecar(pod: Pod, served: dict[str, str]) -> None:
+def test_aws_cli_uses_a_sidecar(pod: Pod, served: dict[str, str]) -> None:
     pod.uses(lambda: aws(pod, **served))
 
 
 @needs_aws
-def test_the_aws_cli_by_exec(pod: Pod) -> None:
+def test_aws_cli_runs_in_exec(pod: Pod) -> None:
     assert "hello" == aws(pod, *EXEC)
     assert 2 == len(set(pod.s3.keys))  # an endpoint for each of the two commands
 
 
 @needs_aws
-@pytest.mark.parametrize("road", ["exec", "sidecar", "profile"])
-def test_one_command_of_the_aws_cli_goes_on_across_a_refresh(
-    pod: Pod, road: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("method", ["exec", "sidecar", "profile"])
+def test_aws_cli_command_continues_across_a_refresh(
+    pod: Pod, method: str, request: pytest.FixtureRequest
 ) -> None:
-    before, more = (EXEC, {}) if road == "exec" else ([], pod.profile(BRIDGE))
-    if road == "sidecar":
+    before, more = (EXEC, {}) if method == "exec" else ([], pod.profile(BRIDGE))
+    if method == "sidecar":
         more = request.getfixturevalue("served")
     wait = [AWS, "s3api", "wait", "object-exists", "--bucket=bucket", "--key=later"]
     with pod.running(*before, *wait, **more) as command:  # looks for it every five seconds
         while not pod.s3.keys and command.poll() is None:
             time.sleep(0.01)
-        pod.travel_to(FIRST_S + 3595)  # nobody is given the first ones any more
+        pod.travel_to(FIRST_S + 3595)  # the first credentials are not returned any more
         pod.s3.owner.put_object(Bucket="bucket", Key="later")
         assert 0 == command.wait(30)
     assert 2 == len(set(pod.s3.keys)) == len(pod.cloud.sts.requests)
@@ -207,7 +209,7 @@ def test_one_command_of_the_aws_cli_goes_on_across_a_refresh(
         pytest.param([*NODE, "fromHttp"], id="node fromHttp", marks=needs_node),
     ],
 )
-def test_a_refusal_reaches_whoever_reads_the_error_by_exec(pod: Pod, program: list[str]) -> None:
+def test_denial_is_in_the_error_of_the_sdk_with_exec(pod: Pod, program: list[str]) -> None:
     pod.cloud.remove_role(ROLE)
     with pod.running(*EXEC, *program) as process:
         assert "exchange/denied" in talking(process)()
@@ -220,16 +222,14 @@ def test_a_refusal_reaches_whoever_reads_the_error_by_exec(pod: Pod, program: li
         pytest.param([*NODE, "fromProcess"], id="node fromProcess", marks=needs_node),
     ],
 )
-def test_a_refusal_reaches_whoever_reads_the_error_by_a_profile(
-    pod: Pod, program: list[str]
-) -> None:
+def test_denial_is_in_the_error_of_the_sdk_with_a_profile(pod: Pod, program: list[str]) -> None:
     pod.cloud.remove_role(ROLE)
     with pod.running(*program, **pod.profile(BRIDGE)) as process:
         assert "exchange/denied" in talking(process)()
 
 
 @needs_aws
-def test_the_aws_cli_shows_it_too(pod: Pod) -> None:
+def test_aws_cli_shows_the_denial(pod: Pod) -> None:
     pod.cloud.remove_role(ROLE)
     with pytest.raises(subprocess.CalledProcessError) as caught:
         aws(pod, **pod.profile(BRIDGE))

@@ -1,4 +1,4 @@
-"""What may stand between a program and the endpoint of `exec`: settings of whoever starts it."""
+"""Settings of the user that take precedence over the endpoint of `exec`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def proxied(pod: Pod) -> Iterator[list[str]]:
     ["arrow.py", "delta.py", "rclone.py", "rust.py"],
     indirect=True,
 )
-def test_no_proxy_is_asked_for_credentials(
+def test_credentials_are_fetched_without_a_proxy(
     pod: Pod, proxied: list[str], program: list[str]
 ) -> None:
     """It would be shown the authorization token, too."""
@@ -76,7 +76,7 @@ def test_no_proxy_is_asked_for_credentials(
     ids=["AWS_ACCESS_KEY", "AWS_CREDENTIAL_FILE"],
     indirect=["program"],
 )
-def test_keys_by_their_older_names_do_not_come_first(
+def test_keys_in_older_variables_are_not_used(
     pod: Pod, program: list[str], variables: dict[str, str], file: str
 ) -> None:
     """The SDK for Go takes the variables of boto 1's time, and botocore its files."""
@@ -86,7 +86,7 @@ def test_keys_by_their_older_names_do_not_come_first(
 
 
 @pytest.mark.parametrize("program", ["arrow.py", "rclone.py", "rust.py"], indirect=True)
-def test_a_refusal_that_an_sdk_keeps_to_itself_is_said(pod: Pod, program: list[str]) -> None:
+def test_denial_is_logged_if_the_sdk_does_not_show_it(pod: Pod, program: list[str]) -> None:
     pod.cloud.remove_role("arn:aws:iam::123456789012:role/etl")
     done = subprocess.run(
         [*EXEC, *program], env=pod.environ, input="\n", capture_output=True, text=True, check=False

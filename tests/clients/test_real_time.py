@@ -26,7 +26,7 @@ def python(name: str) -> list[str]:
 
 @pytest.fixture
 def short_lives(pod: Pod) -> None:
-    """Sessions of AWS's shortest, that are over soon: the clouds' clock is behind by the rest.
+    """Sessions of AWS's minimum duration that expire soon, since the clouds' clock is set back.
 
     Our own is right, and takes no token from a server whose `Date` is off.
     """
@@ -38,7 +38,7 @@ def short_lives(pod: Pod) -> None:
 
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("short_lives")
-def test_programs_go_on_while_the_keys_that_they_sign_with_are_replaced(pod: Pod) -> None:
+def test_programs_continue_while_keys_are_replaced(pod: Pod) -> None:
     for module in ("pyarrow", "deltalake"):
         pytest.importorskip(module, reason="nox -s clients")
     execute = [*INSTALLED, "exec", "--"]
@@ -55,7 +55,7 @@ def test_programs_go_on_while_the_keys_that_they_sign_with_are_replaced(pod: Pod
             says[name] = talking(stack.enter_context(pod.running(*command, **more)))
             first[name] = pod.signers(says[name])
         assert 5 * [1] == [len(keys) for keys in first.values()]
-        while says:  # those that still sign with the first ones
+        while says:  # programs that still sign with the first credentials
             time.sleep(0.5)
             says = {name: say for name, say in says.items() if first[name] & pod.signers(say)}
     # Two sets for each `exec`, for `serve`, and for the processes of the profile.

@@ -1,7 +1,7 @@
 """What `setup` writes is run: by bash, with the real AWS CLI against moto's IAM, twice.
 
 kubectl is a stand-in (`programs/cloud_cli.py`), and so is gcloud, but for one test: where the real
-one is installed, it is run against as much of Google's APIs as it asks for (`google_apis`).
+one is installed, it is run against the Google APIs that it uses (`google_apis`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GKE = (
     *("--project=my-project", "--location=europe-west1", "--cluster=prod"),
     *("--namespace=data", "--ksa=etl"),
 )
-ROADS = {
+PLATFORMS = {
     "gke": (*GKE, f"--gsa={GSA}"),
     "gke-issuer": GKE,
     "compute-engine": (
@@ -65,7 +65,7 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     "cloud-run": {"run": {"reports": {}}},
     "cloud-functions": {"function": {"reports": {"serviceConfig": {"serviceAccountEmail": GSA}}}},
 }
-every_road = pytest.mark.parametrize("road", ROADS)
+each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
 
 class Clouds:
@@ -104,8 +104,15 @@ class Clouds:
     def put(self, state: dict[str, Any]) -> None:
         (self.bin / "state.json").write_text(json.dumps(state))
 
-    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "gcp_aws_bridge",
+            "setup",
+            f"--on={platform}",
+            *PLATFORMS[platform],
+        ]
         return subprocess.run(
             [*command, *self.options, *more],
             capture_output=True,
@@ -115,10 +122,10 @@ class Clouds:
             stdin=subprocess.DEVNULL,
         )
 
-    def run(self, road: str) -> subprocess.CompletedProcess[str]:
+    def run(self, platform: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(BASH)],
-            input=self.setup(road).stdout,
+            input=self.setup(platform).stdout,
             capture_output=True,
             text=True,
             check=False,
@@ -172,29 +179,27 @@ def moto_reset(url: str) -> None:
     urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
 
 
-@every_road
-def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
-    clouds: Clouds, road: str
-) -> None:
-    before = clouds.setup(road, "--check")
+@each_platform
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, platform: str) -> None:
+    before = clouds.setup(platform, "--check")
     assert 1 == before.returncode
     assert f"MISSING  trust policy of {ROLE}" in before.stdout
     assert "UNKNOWN" not in before.stdout
-    clouds.put(DEPLOYED.get(road, {}))
-    first = clouds.run(road)
+    clouds.put(DEPLOYED.get(platform, {}))
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
     state, made = clouds.state, clouds.made()
     assert PERMISSIONS == made["inline"]
     assert ["read"] == made["attached"]
-    after = clouds.setup(road, "--check")
+    after = clouds.setup(platform, "--check")
     assert 0 == after.returncode, after.stdout + after.stderr
     assert {"ok"} == {line.split()[0] for line in after.stdout.split("\n\n")[0].splitlines()}
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
     assert (state, made) == (clouds.state, clouds.made())
 
 
-def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
+def test_check_reports_a_changed_trust_policy(clouds: Clouds) -> None:
     assert 0 == clouds.run("gke").returncode
     policy = clouds.trust_policy()
     del policy["Statement"][0]["Condition"]["StringEquals"]["accounts.google.com:oaud"]
@@ -211,7 +216,7 @@ def test_check_shows_a_trust_policy_that_has_changed(clouds: Clouds) -> None:
     assert json.loads(clouds.setup("gke", "--check", "--json").stdout)["ok"]
 
 
-def test_another_audience_is_added_to_the_provider_that_there_is(
+def test_audience_is_added_to_an_existing_provider(
     clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # moto has no such operation; the AWS CLI and its model of it are real.
@@ -229,7 +234,7 @@ def test_another_audience_is_added_to_the_provider_that_there_is(
         "https://container.googleapis.com/v1/projects/my-project/locations/europe-west1"
         "/clusters/prod"
     )
-    clouds.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["somebody-else"])
+    clouds.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["another-client"])
     assert 0 == clouds.run("gke-issuer").returncode
     assert ["aws:123456789012:etl"] == added
 
@@ -249,9 +254,7 @@ def program_of(plan_text: str) -> tuple[str, dict[str, str]]:
     }
 
 
-def test_the_role_that_was_made_admits_the_pod_and_its_job_proves_it(
-    clouds: Clouds, emulator: Emulator
-) -> None:
+def test_created_role_admits_the_pod_and_the_test_job(clouds: Clouds, emulator: Emulator) -> None:
     assert 0 == clouds.run("gke").returncode
     emulator.add_role(ROLE, clouds.trust_policy())
     assert NUMBER == emulator.service_account.unique_id
@@ -261,7 +264,7 @@ def test_the_role_that_was_made_admits_the_pod_and_its_job_proves_it(
     assert "assumed-role/etl/" in done.stdout, done.stderr
 
 
-def test_a_token_for_another_role_is_refused(clouds: Clouds, emulator: Emulator) -> None:
+def test_token_for_another_role_is_denied(clouds: Clouds, emulator: Emulator) -> None:
     assert 0 == clouds.run("gke").returncode
     emulator.add_role(ROLE, clouds.trust_policy())
     line, variables = program_of(clouds.setup("gke", "--format=kubernetes").stdout)
@@ -294,7 +297,7 @@ def test_the_clusters_own_token_is_admitted(
 # -- what stops the script -------------------------------------------------------------------------
 
 
-def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+def test_nothing_is_created_in_another_aws_account(clouds: Clouds) -> None:
     clouds.options = tuple(
         "--aws-account=999999999999" if one.startswith("--aws-account") else one
         for one in clouds.options
@@ -305,7 +308,7 @@ def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
     assert {} == clouds.state
 
 
-def test_node_pools_without_workload_identity_are_left_to_the_reader(clouds: Clouds) -> None:
+def test_node_pools_without_workload_identity_are_only_reported(clouds: Clouds) -> None:
     nodes = [
         {"name": "old", "config": {"workloadMetadataConfig": {"mode": "GCE_METADATA"}}},
         {"name": "new", "config": {"workloadMetadataConfig": {"mode": "GKE_METADATA"}}},
@@ -325,7 +328,7 @@ def test_a_program_that_is_missing_is_named(clouds: Clouds) -> None:
     assert "setup: kubectl is not installed." in clouds.run("gke").stderr
 
 
-def test_a_policy_that_is_replaced_is_shown(clouds: Clouds) -> None:
+def test_replaced_policy_is_shown(clouds: Clouds) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "ec2.amazonaws.com"},
@@ -344,9 +347,7 @@ def test_a_policy_that_is_replaced_is_shown(clouds: Clouds) -> None:
 
 @pytest.mark.skipif(GCLOUD is None, reason="no gcloud here")
 @pytest.mark.parametrize("location", ["europe-west1", "europe-west1-b"])
-def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
-    clouds: Clouds, location: str, tmp_path: Path
-) -> None:
+def test_real_gcloud_accepts_each_command(clouds: Clouds, location: str, tmp_path: Path) -> None:
     (clouds.bin / "gcloud").unlink()
     clouds.environ["PATH"] += f"{os.pathsep}{Path(str(GCLOUD)).parent}"
     clouds.options += (f"--location={location}",)

@@ -48,7 +48,7 @@ POOL = (
 )
 EKS = ("--region=eu-west-1", "--cluster=prod", "--namespace=data", "--ksa=etl")
 IN_ROLE = ("--role=etl", "--role-path=/team/")
-ROADS = {
+PLATFORMS = {
     "eks": (*EKS, *IN_ROLE),
     "eks-irsa": (*EKS, *IN_ROLE),
     "eks-issuer": EKS,
@@ -57,7 +57,7 @@ ROADS = {
     "lambda": IN_ROLE,
     "aws-outbound": IN_ROLE,
 }
-every_road = pytest.mark.parametrize("road", ROADS)
+each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 PROGRAMS = Path(__file__).parent / "programs"
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
@@ -100,8 +100,15 @@ class Clouds:
     def put(self, state: dict[str, Any]) -> None:
         (self.bin / "state.json").write_text(json.dumps(state))
 
-    def setup(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "gcp_aws_bridge", "setup", f"--on={road}", *ROADS[road]]
+    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "gcp_aws_bridge",
+            "setup",
+            f"--on={platform}",
+            *PLATFORMS[platform],
+        ]
         return subprocess.run(
             [*command, *self.options, *more],
             capture_output=True,
@@ -111,8 +118,8 @@ class Clouds:
             stdin=subprocess.DEVNULL,
         )
 
-    def run(self, road: str, *more: str) -> subprocess.CompletedProcess[str]:
-        written = self.setup(road, *more)
+    def run(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
+        written = self.setup(platform, *more)
         assert 0 == written.returncode, written.stderr
         return subprocess.run(
             [str(BASH)],
@@ -125,7 +132,7 @@ class Clouds:
         )
 
     def add_role(self, description: str = "For backups.") -> None:
-        """One that somebody else made."""
+        """A role that was created outside of the script."""
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "ec2.amazonaws.com"},
@@ -138,7 +145,7 @@ class Clouds:
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
         )
 
-    def made(self, road: str) -> Any:
+    def made(self, platform: str) -> Any:
         """What there is of it in AWS."""
         found: dict[str, Any] = {
             "addons": [*self.eks.addons],
@@ -146,7 +153,7 @@ class Clouds:
             "providers": self.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
             "profiles": self.iam.list_instance_profiles()["InstanceProfiles"],
         }
-        if road != "eks-issuer":
+        if platform != "eks-issuer":
             found["role"] = self.iam.get_role(RoleName="etl")["Role"]
             found["inline"] = self.iam.list_role_policies(RoleName="etl")["PolicyNames"]
         return found
@@ -154,7 +161,7 @@ class Clouds:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The program `aws`: the real one, which need not be imported anew for each command."""
+    """The real program `aws`, which is imported once for all commands."""
     source = PROGRAMS / "aws_at_hand.py"
     path = tmp_path_factory.mktemp("aws") / "socket"
     with subprocess.Popen([sys.executable, str(source), str(path)]) as process:
@@ -220,46 +227,44 @@ def states(check: subprocess.CompletedProcess[str]) -> set[str]:
     return {line.split()[0] for line in check.stdout.split("\n\n")[0].splitlines()}
 
 
-@every_road
-def test_the_script_makes_what_check_misses_and_runs_again_to_the_same_end(
-    clouds: Clouds, road: str
-) -> None:
-    if road == "aws-outbound":
+@each_platform
+def test_script_creates_everything_and_can_be_run_again(clouds: Clouds, platform: str) -> None:
+    if platform == "aws-outbound":
         clouds.add_role()
-    before = clouds.setup(road, "--check")
+    before = clouds.setup(platform, "--check")
     assert 1 == before.returncode
-    provider = "k8s-data-etl" if road == "eks-issuer" else "aws-etl"
+    provider = "k8s-data-etl" if platform == "eks-issuer" else "aws-etl"
     assert f"MISSING  provider {provider}" in before.stdout
     assert "UNKNOWN" not in before.stdout, before.stdout
-    first = clouds.run(road)
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
-    state, made = clouds.state, clouds.made(road)
-    after = clouds.setup(road, "--check")
+    state, made = clouds.state, clouds.made(platform)
+    after = clouds.setup(platform, "--check")
     assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
-    assert (state, made) == (clouds.state, clouds.made(road))
+    assert (state, made) == (clouds.state, clouds.made(platform))
 
 
 @pytest.mark.parametrize(
-    ("road", "direct"),
+    ("platform", "direct"),
     [("eks", False), ("eks-issuer", False), ("eks-issuer", True), ("aws-outbound", True)],
 )
-def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
-    clouds: Clouds, real_gcloud: google_apis.GoogleApis, road: str, direct: bool
+def test_real_gcloud_accepts_each_command(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str, direct: bool
 ) -> None:
     apis = real_gcloud
-    if road == "aws-outbound":
+    if platform == "aws-outbound":
         clouds.add_role()
     if direct:
         clouds.options[2] = "--direct"
-    assert "UNKNOWN" not in clouds.setup(road, "--check").stdout
-    first = clouds.run(road)
+    assert "UNKNOWN" not in clouds.setup(platform, "--check").stdout
+    first = clouds.run(platform)
     assert 0 == first.returncode, first.stderr
     pools, policies = json.loads(json.dumps([apis.pools, apis.policies]))
-    again = clouds.run(road)
+    again = clouds.run(platform)
     assert 0 == again.returncode, again.stderr
-    after = clouds.setup(road, "--check")
+    after = clouds.setup(platform, "--check")
     assert (0, {"ok"}) == (after.returncode, states(after)), after.stdout + after.stderr
     assert (pools, policies) == (apis.pools, apis.policies)
     [provider] = [one for path, one in pools.items() if "/providers/" in path]
@@ -267,38 +272,36 @@ def test_the_real_gcloud_takes_each_command_and_check_what_it_answers(
         "eks": {"aws": {"accountId": "123456789012"}},
         "eks-issuer": {"oidc": {"issuerUri": ISSUER}},
         "aws-outbound": {"oidc": {"issuerUri": OUTBOUND}},
-    }[road].items() <= provider.items()
+    }[platform].items() <= provider.items()
     [member] = policies["my-project"]["bindings"][0]["members"]
     subject = "k8s-data-etl:system:serviceaccount:data:etl"
     principal = {
         "eks": f"principalSet://{POOL}/attribute.aws_role/{SESSIONS}",
         "eks-issuer": f"principal://{POOL}/subject/{subject}",
         "aws-outbound": f"principal://{POOL}/subject/{ROLE}",
-    }[road]
+    }[platform]
     assert (principal if direct else f"serviceAccount:{GSA}") == member
     if not direct:
         assert [principal] == policies[GSA]["bindings"][0]["members"]
 
 
-def test_a_provider_that_somebody_changed_is_put_right(
-    clouds: Clouds, real_gcloud: google_apis.GoogleApis
-) -> None:
-    road = "eks-issuer"
-    assert 0 == clouds.run(road).returncode
+def test_changed_provider_is_corrected(clouds: Clouds, real_gcloud: google_apis.GoogleApis) -> None:
+    platform = "eks-issuer"
+    assert 0 == clouds.run(platform).returncode
     [path] = [path for path in real_gcloud.pools if "/providers/" in path]
     good = json.loads(json.dumps(real_gcloud.pools[path]))
     del real_gcloud.pools[path]["attributeCondition"]
     real_gcloud.pools[path]["oidc"] |= {"allowedAudiences": ["sts.amazonaws.com"]}
-    check = clouds.setup(road, "--check")
+    check = clouds.setup(platform, "--check")
     assert 1 == check.returncode
     for name in ("attributeCondition", "oidc"):
         assert f"DIFFERS  {name} of provider k8s-data-etl" in check.stdout
-    assert 0 == clouds.run(road).returncode
-    assert 0 == clouds.setup(road, "--check").returncode
+    assert 0 == clouds.run(platform).returncode
+    assert 0 == clouds.setup(platform, "--check").returncode
     assert good["attributeCondition"] == real_gcloud.pools[path]["attributeCondition"]
 
 
-def test_a_second_role_has_a_provider_of_its_own_and_the_first_keeps_its_own(
+def test_second_role_gets_a_separate_provider(
     clouds: Clouds,
 ) -> None:
     assert 0 == clouds.run("ec2").returncode
@@ -309,13 +312,13 @@ def test_a_second_role_has_a_provider_of_its_own_and_the_first_keeps_its_own(
     assert ["aws-workloads"] == [*clouds.state["pool"]]
 
 
-def test_a_second_role_does_not_take_the_first_ones_provider(clouds: Clouds) -> None:
+def test_second_role_cannot_reuse_the_provider_of_the_first(clouds: Clouds) -> None:
     assert 0 == clouds.run("ec2").returncode
     before = clouds.state["provider"]
     done = clouds.run("ec2", "--role=reports", "--provider=aws-etl")
     assert 1 == done.returncode
-    assert f'the provider aws-etl is there for "{SESSIONS}"' in done.stderr
-    assert "give another --provider" in done.stderr
+    assert f'the provider aws-etl exists for "{SESSIONS}"' in done.stderr
+    assert "use another --provider" in done.stderr
     assert before == clouds.state["provider"]
 
 
@@ -328,7 +331,7 @@ def test_a_second_role_does_not_take_the_first_ones_provider(clouds: Clouds) -> 
         ("provider", "aws-etl", {"state": "ACTIVE", "disabled": True}, "is disabled"),
     ],
 )
-def test_what_somebody_turned_off_stays_off(
+def test_disabled_objects_stay_disabled(
     clouds: Clouds, kind: str, name: str, state: dict[str, Any], said: str
 ) -> None:
     clouds.put({kind: {name: state}})
@@ -341,33 +344,33 @@ def test_what_somebody_turned_off_stays_off(
 # -- what there is already in AWS ------------------------------------------------------------------
 
 
-def test_a_role_of_others_stays_and_what_it_needs_is_said(clouds: Clouds) -> None:
+def test_foreign_role_is_not_changed_but_its_missing_policy_is_printed(clouds: Clouds) -> None:
     clouds.add_role()
     before = clouds.made("eks")["role"]
     done = clouds.run("eks")
     assert 0 == done.returncode, done.stderr
-    assert "stays. Its trust policy must have:" in done.stderr
+    assert "not created by this script. Add this to its trust policy:" in done.stderr
     assert "aws:RequestTag/kubernetes-namespace" in done.stderr
     assert before == clouds.made("eks")["role"]
     assert f"DIFFERS  trust policy of {ROLE}" in clouds.setup("eks", "--check").stdout
 
 
-def test_a_role_that_was_made_here_follows_the_options(clouds: Clouds) -> None:
+def test_role_of_the_script_follows_the_options(clouds: Clouds) -> None:
     assert 0 == clouds.run("eks").returncode
     done = clouds.run("eks", "--namespace=other")
     assert 0 == done.returncode, done.stderr
     assert '"other"' in json.dumps(clouds.made("eks")["role"]["AssumeRolePolicyDocument"])
 
 
-def test_a_role_of_another_path_is_another(clouds: Clouds) -> None:
+def test_role_at_another_path_is_an_error(clouds: Clouds) -> None:
     clouds.add_role()
     done = clouds.run("ec2", "--role-path=/")
     assert 1 == done.returncode
-    assert f"the role is {ROLE}: give its --role-path." in done.stderr
+    assert f"the role is {ROLE}: use its --role-path." in done.stderr
     assert {} == clouds.state.get("pool", {})
 
 
-def test_pods_that_have_another_role_keep_it(clouds: Clouds) -> None:
+def test_pods_with_another_role_keep_it(clouds: Clouds) -> None:
     other = {"namespace": "data", "serviceAccount": "etl", "roleArn": "arn:aws:iam::1:role/other"}
     clouds.eks.associations["a-0"] = {**other, "associationId": "a-0"}
     done = clouds.run("eks")
@@ -382,7 +385,7 @@ def test_auto_mode_needs_no_agent(clouds: Clouds) -> None:
     assert [] == clouds.eks.addons
 
 
-def test_a_role_for_outbound_tokens_must_be_there(clouds: Clouds) -> None:
+def test_role_for_outbound_tokens_must_exist(clouds: Clouds) -> None:
     done = clouds.run("aws-outbound")
     assert 0 != done.returncode
     assert "NoSuchEntity" in done.stderr
@@ -398,32 +401,32 @@ def test_tokens_of_the_role_are_for_the_provider(clouds: Clouds) -> None:
     assert [f"//{POOL}/providers/aws-etl", f"https://{POOL}/providers/aws-etl"] == wanted
 
 
-def test_nothing_is_made_in_another_aws_account(clouds: Clouds) -> None:
+def test_nothing_is_created_in_another_aws_account(clouds: Clouds) -> None:
     done = clouds.run("eks", "--aws-account=999999999999")
     assert 1 == done.returncode
     assert "logged in to AWS account 123456789012, not 999999999999" in done.stderr
     assert {} == clouds.state
 
 
-def test_nothing_is_made_in_a_project_of_another_number(clouds: Clouds) -> None:
+def test_nothing_is_created_in_a_project_with_another_number(clouds: Clouds) -> None:
     done = clouds.run("eks", "--project-number=111122223333")
     assert 1 == done.returncode
     assert f"the number of my-project is {google_apis.PROJECT_NUMBER}" in done.stderr
     assert {} == clouds.made("eks-issuer")["associations"]
 
 
-def test_the_manifests_in_the_script_are_those_with_the_number(clouds: Clouds) -> None:
+def test_script_contains_the_manifests(clouds: Clouds) -> None:
     yaml = pytest.importorskip("yaml")
     number = f"--project-number={google_apis.PROJECT_NUMBER}"
-    for road in ("eks", "eks-issuer"):
-        assert 0 == clouds.run(road).returncode
-        written = yaml.safe_load_all(clouds.setup(road, "--format=kubernetes", number).stdout)
+    for platform in ("eks", "eks-issuer"):
+        assert 0 == clouds.run(platform).returncode
+        written = yaml.safe_load_all(clouds.setup(platform, "--format=kubernetes", number).stdout)
         for one in written:
             name = f"{one['kind']}/{one['metadata']['name']}"
             assert one == clouds.state["kubernetes"][name]
 
 
-def test_what_is_left_is_said_with_the_variables(clouds: Clouds) -> None:
+def test_remaining_steps_are_printed_with_the_variables(clouds: Clouds) -> None:
     done = clouds.run("lambda")
     assert 0 == done.returncode, done.stderr
     assert f"--role {ROLE} --function-name FUNCTION" in done.stderr

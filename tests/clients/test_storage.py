@@ -11,7 +11,7 @@ from .conftest import ROLE, Pod
 
 @pytest.fixture
 def issued(pod: Pod) -> dict[str, str]:
-    # STS goes by the pod's clock, and asks nobody for a signature here.
+    # STS uses the pod's clock, and does not check signatures here.
     sts = boto3.client(
         "sts",
         endpoint_url=pod.cloud.sts.url,
@@ -26,7 +26,7 @@ def issued(pod: Pod) -> dict[str, str]:
     return {name: found[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
 
 
-def test_credentials_of_sts_are_taken(pod: Pod, issued: dict[str, str]) -> None:
+def test_storage_accepts_credentials_of_sts(pod: Pod, issued: dict[str, str]) -> None:
     body = pod.s3.client(*issued.values()).get_object(Bucket="bucket", Key="word")["Body"]
     assert b"hello" == body.read()
     assert [issued["AccessKeyId"]] == pod.s3.keys
@@ -40,7 +40,7 @@ def test_credentials_of_sts_are_taken(pod: Pod, issued: dict[str, str]) -> None:
         ("SessionToken", "InvalidToken"),
     ],
 )
-def test_with_one_part_spoilt_they_are_not(
+def test_storage_rejects_credentials_with_one_wrong_part(
     pod: Pod, issued: dict[str, str], part: str, code: str
 ) -> None:
     client = pod.s3.client(*{**issued, part: "ASIAIOSFODNN7EXAMPLE"}.values())
@@ -49,7 +49,7 @@ def test_with_one_part_spoilt_they_are_not(
     assert (code, []) == (caught.value.response["Error"]["Code"], pod.s3.keys)
 
 
-def test_at_their_end_they_are_not(pod: Pod, issued: dict[str, str]) -> None:
+def test_storage_rejects_expired_credentials(pod: Pod, issued: dict[str, str]) -> None:
     pod.travel_to(4000)
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         pod.s3.client(*issued.values()).get_object(Bucket="bucket", Key="word")

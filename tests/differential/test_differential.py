@@ -10,19 +10,19 @@ from .compare import compared
 from .pairs import Maker
 
 
-def test_both_evaluators_agree_on_pairs_made_by_chance() -> None:
+def test_evaluators_agree_on_random_pairs() -> None:
     found = compared(3_000, seed=16)
     assert [] == found.disagreements
     # The pairs are worth comparing: there are many of each outcome.
     assert all(found.outcomes[each] > 200 for each in ("admitted", "refused", "malformed"))
 
 
-def test_a_seed_always_makes_the_same_pairs() -> None:
+def test_seed_determines_the_pairs() -> None:
     assert Maker(7).pair() == Maker(7).pair()
     assert Maker(7).pair() != Maker(8).pair()
 
 
-def test_a_wrong_evaluator_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_evaluator_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     right = conditions._Comparison.holds
 
     def wrong(self: conditions._Comparison, context: conditions.Context) -> bool:

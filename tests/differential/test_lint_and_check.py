@@ -16,12 +16,12 @@ from gcp_aws_bridge.policy.vocabulary import ONE_ACCOUNT, vocabulary
 
 from .pairs import GOOGLE, ISSUERS, Maker
 
-# Rules that say of a statement that it admits nobody,
+# Rules about statements that admit no token,
 HOPELESS = {"never-matches", "principal", "action", "denied", "two-accounts"}
 MALFORMED = {"not-principal", "unknown-operator", "key-format", "duplicate-key", "duplicate-sid"}
 # and of a value that no token has it.
 VALUES = {"email", "not-a-number", "not-a-subject", "literal-wildcard"}
-# Rules about what may hide that nobody is admitted.
+# Rules about mistakes that may hide that no token is admitted.
 HIDING = {*HOPELESS, *MALFORMED, *VALUES, "absent-key", "empty-list", "audience-in-aud"}
 SEEDS = range(10)
 
@@ -51,7 +51,7 @@ def claims_of(made: Maker, issuer: str, count: int = 8) -> Iterator[dict[str, An
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_lint_calls_hopeless_check_refuses(seed: int) -> None:
+def test_policy_without_matches_for_lint_is_denied_by_check(seed: int) -> None:
     made, hopeless = Maker(seed), 0
     for _ in range(40):
         issuer = made.one(*ISSUERS)
@@ -67,7 +67,7 @@ def test_what_lint_calls_hopeless_check_refuses(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_lint_lets_pass_admits_some_token(seed: int) -> None:
+def test_policy_without_findings_admits_some_token(seed: int) -> None:
     made, passed = Maker(seed), 0
     for _ in range(40):
         issuer = made.one(*ISSUERS)
@@ -93,7 +93,7 @@ def test_what_lint_lets_pass_admits_some_token(seed: int) -> None:
 
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_check_refuses_for_every_token_is_a_finding(seed: int) -> None:
+def test_policy_denied_for_every_token_has_a_finding(seed: int) -> None:
     """The token that is said to be admitted is of a form that the issuer's tokens have."""
     made = Maker(seed)
     for _ in range(40):

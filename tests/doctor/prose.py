@@ -374,7 +374,7 @@ RULES: dict[str, tuple[str, Change]] = {
         _sets_to(lambda machine: machine.file("another", "[default]\n")),
     ),
     "config/profile": (rf"look at (?P<option>--[a-z]+), {_VARIABLE}", _profile),
-    "config/session-name": ("leave it out", _unsets_seen),
+    "config/session-name": ("omit it", _unsets_seen),
     "doctor/web-identity-variables": (f"set {_VARIABLE}", _sets_to(lambda machine: ROLE)),
     "config/google-none": (
         f"set {_VARIABLE}",
@@ -449,7 +449,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
     "exchange-explicit-deny": ("and change what is named above", _without_denial),
-    "exchange/hop": (
+    "exchange/chained-role": (
         (
             rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
             r"and that role as AWS principal in the trust policy of (?P=target)\."

@@ -76,7 +76,7 @@ INCOMPLETE = [
     ("config/profile", "look at the files in ~/.aws"),
     ("doctor/config-file", "correct the file"),
     # One side of two.
-    ("exchange/hop", f"allow sts:AssumeRole on {OTHER} in the permissions of {ROLE}."),
+    ("exchange/chained-role", f"allow sts:AssumeRole on {OTHER} in the permissions of {ROLE}."),
 ]
 
 

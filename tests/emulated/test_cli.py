@@ -70,12 +70,12 @@ def test_demo_shows_each_step_and_succeeds() -> None:
     for step in (
         "0 metadata and 0 STS requests",
         "aud  sts.amazonaws.com",
-        "asked for with 1 metadata and 1 STS requests",
+        "with 1 metadata and 1 STS requests",
         "arn:aws:sts::123456789012:assumed-role/etl/",
         "hello from a pod with no keys",
         "1,000 more signatures, 20 more sessions",
         "STS goes down for fifty minutes",
-        "All of it in",
+        "Total: ",
     ):
         assert step in done.stdout
     assert "\033[" not in done.stdout  # no colours in a pipe

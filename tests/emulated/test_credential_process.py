@@ -302,7 +302,7 @@ def test_hanging_sts_delays_one_process_briefly(
     first = ask()
     journey.travel(minutes=40)
     pod.sts.inject(Fault.hang(20), times=None)
-    monkeypatch.setattr("gcp_aws_bridge.cli._renewed._PATIENCE_S", 0.3)
+    monkeypatch.setattr("gcp_aws_bridge.cli._exchange._WAIT_WHILE_VALID_S", 0.3)
     assert [first, first, first] == [ask(), ask(), ask()]
     assert 2 == len(pod.sts.requests)
 

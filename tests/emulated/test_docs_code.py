@@ -226,7 +226,7 @@ spec:
 SHOWN = {
     "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
-    "migrate": ["asks Google and AWS itself"],
+    "migrate": ["gets credentials itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
 }
 

@@ -234,7 +234,7 @@ def test_host_name_of_a_rebinding_attack_is_refused(client: Client, host: str) -
     answer = client.get(Host=host)
     assert (403, "Forbidden") == (answer.status, answer.body["code"])
     assert (
-        "this host name is not mine: use an address, or serve --allow-host"
+        "this host name is not allowed: use an IP address, or serve --allow-host"
         == (answer.body["message"])
     )
 

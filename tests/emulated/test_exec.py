@@ -300,14 +300,14 @@ def test_error_that_an_sdk_hides_is_logged_once_and_so_is_its_end(
         assert [400, 400] == [status(), status()]
         pod.add_role(ROLE)
         eventually(lambda: status() == 200)
-        eventually(lambda: " over; " in log.read_text(encoding="utf-8"))
+        eventually(lambda: " recovered; " in log.read_text(encoding="utf-8"))
         process.communicate(timeout=20)
     assert 0 == process.returncode
     refused, over = log.read_text(encoding="utf-8").splitlines()
     assert refused.startswith(f"gcp-aws-bridge: {ROLE}: no fresh credentials: Assuming {ROLE}")
     assert "Fix: " in refused
     assert refused.endswith("[exchange/denied]")
-    assert over.startswith(f"gcp-aws-bridge: {ROLE}: that is over; good for ")
+    assert over.startswith(f"gcp-aws-bridge: {ROLE}: recovered; valid for ")
 
 
 @posix

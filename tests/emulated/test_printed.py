@@ -103,19 +103,19 @@ class Sending:
         ("http://169.254.170.2:80", "http://169.254.170.2:80", ""),
         ("http://169.254.170.23:80", "http://169.254.170.23:80", ""),
         ("http://[fd00:ec2::23]:80", "http://[fd00:ec2::23]:80", ""),
-        ("http://0.0.0.0:9911", "http://127.0.0.1:9911", "same network"),
-        ("http://[::]:9911", "http://[::1]:9911", "same network"),
-        ("http://10.1.2.3:9911", "http://10.1.2.3:9911", "No AWS SDK takes"),
-        ("http://169.254.170.3:9911", "http://169.254.170.3:9911", "No AWS SDK takes"),
-        ("http://[fd00::1]:9911", "http://[fd00::1]:9911", "No AWS SDK takes"),
-        ("http://[fe80::1%eth0]:9911", "http://[fe80::1%eth0]:9911", "No AWS SDK takes"),
+        ("http://0.0.0.0:9911", "http://127.0.0.1:9911", "share the network"),
+        ("http://[::]:9911", "http://[::1]:9911", "share the network"),
+        ("http://10.1.2.3:9911", "http://10.1.2.3:9911", "No AWS SDK accepts"),
+        ("http://169.254.170.3:9911", "http://169.254.170.3:9911", "No AWS SDK accepts"),
+        ("http://[fd00::1]:9911", "http://[fd00::1]:9911", "No AWS SDK accepts"),
+        ("http://[fe80::1%eth0]:9911", "http://[fe80::1%eth0]:9911", "No AWS SDK accepts"),
     ],
 )
 def test_printed_address_is_accepted_by_botocore(listens: str, printed: str, warns: str) -> None:
     url, warning = _for_clients(listens)
     assert printed == url
     assert (warns in warning, bool(warns)) == (True, bool(warning))
-    expected = ValueError if warns == "No AWS SDK takes" else Sent
+    expected = ValueError if warns == "No AWS SDK accepts" else Sent
     with pytest.raises(expected):
         ContainerMetadataFetcher(Sending()).retrieve_full_uri(f"{url}/credentials")
 

@@ -235,7 +235,11 @@ def test_a_refused_chained_role_names_both_roles(pod: Emulator) -> None:
         identity(bridge.session(ROLE, chain=[TARGET]))
     error = caught.value.__cause__
     assert isinstance(error, ExchangeError)
-    assert ("AccessDenied", "exchange/hop", False) == (error.code, error.error_id, error.retryable)
+    assert ("AccessDenied", "exchange/chained-role", False) == (
+        error.code,
+        error.error_id,
+        error.retryable,
+    )
     assert f"Assuming {TARGET} from {ROLE} failed" in error.message
     assert error.request_id
 

@@ -91,7 +91,7 @@ def test_missing_option_is_named_without_a_terminal() -> None:
     done = run("--project=my-project", "--aws-account=123456789012")
     assert (1, "") == (done.returncode, done.stdout)
     missing = "--cluster, --location, --namespace, --ksa, --gsa, --role"
-    assert f"Not given: {missing}." in done.stderr
+    assert f"Missing options: {missing}." in done.stderr
     assert "[config/setup-missing]" in done.stderr
 
 
@@ -138,7 +138,9 @@ OF_CLUSTER = ["--on=eks-issuer", *EC2[1:3], *IN_EKS, "--direct"]
 def test_missing_option_for_aws_is_named(arguments: list[str], missing: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
-    assert f"Not given: {', '.join(f'--{one}' for one in missing.split(', '))}." in done.stderr
+    assert (
+        f"Missing options: {', '.join(f'--{one}' for one in missing.split(', '))}." in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_missing_option_for_aws_is_named(arguments: list[str], missing: str) -> 
 def test_option_without_effect_is_an_error(arguments: list[str], named: str) -> None:
     done = run(*arguments)
     assert (1, "") == (done.returncode, done.stdout)
-    assert f"nothing comes of {named}." in done.stderr
+    assert f"these options have no effect: {named}." in done.stderr
     assert "[config/setup-option]" in done.stderr
 
 
@@ -186,9 +188,9 @@ def test_subject_that_is_too_long_for_google_is_an_error() -> None:
 def test_manifests_for_google_need_the_project_number(tmp_path: Path) -> None:
     done = run(*EKS, "--direct", "--format=kubernetes")
     assert (1, "") == (done.returncode, done.stdout)
-    assert "Not given: --project-number" in done.stderr
+    assert "Missing option: --project-number" in done.stderr
     done = run(*EKS, "--direct", "--format=terraform", f"--output={tmp_path / 'out'}")
-    assert "Not given: --project-number" in done.stderr
+    assert "Missing option: --project-number" in done.stderr
     assert [] == [*tmp_path.iterdir()]
     number = "--project-number=345678901234"
     assert "/projects/345678901234/" in run(*EKS, "--direct", "--format=kubernetes", number).stdout
@@ -196,7 +198,7 @@ def test_manifests_for_google_need_the_project_number(tmp_path: Path) -> None:
         folder = tmp_path / str(len(options))
         done = run(*EKS, "--direct", *options, f"--output={folder}")
         assert files == sorted(path.name for path in folder.iterdir())
-        assert f"Read it, then: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
+        assert f"Review it, then run: bash {quote(str(folder / 'setup.sh'))}\n" in done.stderr
     assert "[config/setup-format]" in run(*EC2, "--direct", "--format=kubernetes").stderr
 
 
@@ -216,14 +218,14 @@ def test_check_as_json_has_the_same_findings_as_the_lines(
     for one in found["findings"]:
         assert {"state", "what", "seen", "wanted"} == one.keys()
         assert f"{one['state'].upper():8} {one['what']}" in lines
-    assert f"0 of {len(found['findings'])} as they should be." in lines
+    assert f"0 of {len(found['findings'])} are as planned." in lines
     assert "gcloud is not installed here" in {one["seen"] for one in found["findings"]}
 
 
 def test_json_needs_check() -> None:
     done = run(*GKE, "--json")
     assert (2, "") == (done.returncode, done.stdout)
-    assert "--json is for --check" in done.stderr
+    assert "--json needs --check" in done.stderr
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ def test_files_have_the_printed_content(
     assert (0, "") == (done.returncode, done.stdout)
     assert files == sorted(path.name for path in folder.iterdir())
     paths = [quote(str(path)) for path in (folder, folder / "kubernetes.yaml", folder / "setup.sh")]
-    assert f"Read it, then: {then.format(*paths)}\n" in done.stderr
+    assert f"Review it, then run: {then.format(*paths)}\n" in done.stderr
     printed = run(*GKE, f"--format={form}").stdout
     assert printed in [path.read_text(encoding="utf-8") for path in folder.iterdir()]
 
@@ -267,7 +269,7 @@ def test_files_are_overwritten_only_with_the_same_content(tmp_path: Path) -> Non
     (tmp_path / "kubernetes.yaml").unlink()
     done = run(*GKE, f"--output={tmp_path}")
     assert 1 == done.returncode
-    assert 'setup.sh" is there, and has something else in it.' in done.stderr
+    assert 'setup.sh" already exists with other content.' in done.stderr
     assert ["setup.sh"] == [path.name for path in tmp_path.iterdir()]
     assert "# mine\n" == (tmp_path / "setup.sh").read_text()
 
@@ -312,7 +314,7 @@ def test_prompt_repeats_after_an_invalid_answer(capsys: pytest.CaptureFixture[st
     assert "etl" == plan.role.name
     assert 7 == len(questions)
     output = capsys.readouterr().err
-    assert "That is none of gke, gke-issuer" in output
+    assert "The answer must be one of gke, gke-issuer" in output
     assert '--role is "a b"' in output
     assert "--policy-arn is" in output
 
@@ -358,7 +360,7 @@ def test_questions_and_answers_on_a_real_terminal(tmp_path: Path) -> None:
         output = os.read(terminal, 10_000).decode()
     os.close(terminal)
     assert 0 == process.returncode
-    assert "Role in AWS (its name, after its path if it has one): " in output
+    assert "Role in AWS (name, with its path if it has one): " in output
     assert run(*GKE).stdout == out
 
 
@@ -449,7 +451,7 @@ def test_rewritten_manifest_keeps_all_other_content(tmp_path: Path) -> None:
     done = run(f"--from-pod={file}")
     assert REWRITTEN == done.stdout
     assert 0 == done.returncode
-    assert "done: Pod etl: asks Google and AWS itself; update and the token file" in done.stderr
+    assert "done: Pod etl: gets credentials itself; update and the token file" in done.stderr
     assert "gcp_aws_bridge.install() before the first client" in done.stderr
     assert 0 == run(f"--from-pod={file}", f"--output={tmp_path / 'out'}").returncode
     assert REWRITTEN == (tmp_path / "out/etl.yaml").read_text()
@@ -472,7 +474,7 @@ def test_remaining_work_is_listed_with_status_1(tmp_path: Path) -> None:
     file.write_text(MANIFEST.replace("doitintl/gtoken", "example.com/tokens"))
     done = run(f"--from-pod={file}")
     assert (1, "") == (done.returncode, done.stdout)
-    assert "left: Pod etl: which audience update asks a token for" in done.stderr
+    assert "left: Pod etl: the audience of update is not in the manifest" in done.stderr
 
 
 SCRIPTED = """\
@@ -531,7 +533,7 @@ def test_next_step_creates_the_namespace_once(tmp_path: Path) -> None:
     for name in ("kubectl", "terraform"):
         (tmp_path / name).chmod(0o755)
     done = run(*GKE, "--format=terraform", f"--output={tmp_path / 'out'}")
-    [then] = re.findall("^Read it, then: (.*)$", done.stderr, re.M)
+    [then] = re.findall("^Review it, then run: (.*)$", done.stderr, re.M)
     for _ in range(2):
         path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         subprocess.run(["sh", "-c", then], cwd=tmp_path, env={"PATH": path}, check=True)
@@ -554,7 +556,7 @@ def test_removed_comments_are_listed(tmp_path: Path) -> None:
     file.write_text(MANIFEST.replace("      image: doitintl", f"{comment}      image: doitintl"))
     done = run(f"--from-pod={file}")
     assert REWRITTEN == done.stdout
-    assert 'A comment went with what it was beside: "# About the sidecar."' in done.stderr
+    assert 'A comment was removed with the lines beside it: "# About the sidecar."' in done.stderr
 
 
 @pytest.mark.parametrize(

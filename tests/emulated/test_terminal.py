@@ -88,7 +88,7 @@ def test_a_narrow_terminal_breaks_the_demo_between_words() -> None:
         assert 0 == run.end()
     lines = COLOUR.sub("", run.output).replace("\r\n", "\n").split("\n")
     too_long = [line for line in (one.rpartition("\033[K")[2] for one in lines) if len(line) > 44]
-    copied = ('    session = bridge.session("', "All of it in ")
+    copied = ('    session = bridge.session("', "Total: ")
     assert all(line.startswith(copied) or " " not in line.strip() for line in too_long)
 
 

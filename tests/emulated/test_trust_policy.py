@@ -136,7 +136,7 @@ def test_policy_written_from_a_key_file_admits_its_token(pod: Emulator, tmp_path
     ("change", "status", "first"),
     [
         ({}, 0, "Admitted."),
-        ({"aud": "other"}, 1, "Refused: no statement allows it."),
+        ({"aud": "other"}, 1, "Denied: no statement allows it."),
         ({"https://aws.amazon.com/tags": {}}, 1, "Not determined: "),
     ],
 )

@@ -12,11 +12,11 @@ import urllib.request
 
 import pytest
 
-from gcp_aws_bridge.cli import emulate
+from gcp_aws_bridge.cli import _COMMANDS, emulate
 
 RUN = """
 import argparse, sys
-from gcp_aws_bridge.cli import emulate
+from gcp_aws_bridge.cli import _COMMANDS, emulate
 before = set(sys.modules)
 parser = argparse.ArgumentParser(prog="emulate")
 emulate.configure(parser)
@@ -139,7 +139,7 @@ def test_the_other_direction_is_what_google_auth_takes(start, tmp_path):
         (["--role", "etl"], 2, "'etl' is not the ARN of an IAM role."),
         (["--service-account", "me@gmail.com"], 2, "is not a service account's e-mail"),
         (["--service-account", ""], 2, "is not a service account's e-mail"),
-        (["--sts-port", "70000"], 1, "cannot serve the ports asked for"),
+        (["--sts-port", "70000"], 1, "cannot serve the requested ports"),
     ],
 )
 def test_values_that_cannot_be(capsys, args, status, words):
@@ -159,5 +159,6 @@ def test_a_taken_port(emulator, capsys):
 
 
 def test_help_is_one_line():
-    assert emulate.HELP
-    assert "\n" not in emulate.HELP
+    summary = dict(_COMMANDS)["emulate"]
+    assert summary
+    assert "\n" not in summary

@@ -19,7 +19,7 @@ from google.auth.transport.requests import Request
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.cli import _parser
-from gcp_aws_bridge.cli._google_serving import account_of
+from gcp_aws_bridge.cli._google_options import account_of
 from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.metadata import metadata
@@ -300,7 +300,7 @@ def test_a_name_that_a_hostile_dns_could_point_here_is_refused(sdk: Sdk) -> None
     answer = sdk.get(f"{DEFAULT}/token", Host="metadata.google.internal")
     assert 403 == answer.status
     # Of the server that has it, an option would be named: not of this one.
-    assert "this host name is not mine: use an address" == answer.body["message"]
+    assert "this host name is not allowed: use an IP address" == answer.body["message"]
 
 
 def test_unknown_paths_do_not_add_metrics(workload: Workload) -> None:

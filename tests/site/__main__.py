@@ -6,7 +6,7 @@ from . import command_line, explanations
 
 if __name__ == "__main__":
     for path, text in (
-        (explanations.MODULE, explanations.text()),
+        (explanations.FILE, explanations.text()),
         (command_line.PAGE, command_line.text()),
     ):
         path.write_text(text, encoding="utf-8", newline="\n")

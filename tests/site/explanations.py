@@ -1,7 +1,4 @@
-"""gcp_aws_bridge/cli/_explanations.py, from the pages that have a section for each error id.
-
-A module and not a data file: a frozen command line, a zip archive and a wheel all have it.
-"""
+"""gcp_aws_bridge/cli/explanations.md, from the pages that have a section for each error id."""
 
 from __future__ import annotations
 
@@ -12,13 +9,10 @@ from pathlib import Path
 
 import gcp_aws_bridge
 
-MODULE = Path(gcp_aws_bridge.__file__).parent / "cli/_explanations.py"
+FILE = Path(gcp_aws_bridge.__file__).parent / "cli/explanations.md"
 PAGES = [Path(__file__).parents[2] / "docs/reference" / name for name in ("errors.md", "doctor.md")]
 WIDTH = 80
-HEAD = '''"""What `gcp-aws-bridge explain` prints; written by `python -m tests.site`."""
-
-SECTIONS = {
-'''
+HEAD = "<!-- Printed by `gcp-aws-bridge explain`; written by `python -m tests.site`. -->\n"
 _SECTION = re.compile(r"^### ([a-z]+/[a-z0-9-]+)\n(.*?)(?=^##|\Z)", re.M | re.S)
 _ITEM = re.compile(r"^(?:- |\d+\. )", re.M)
 
@@ -62,9 +56,5 @@ def filled(item: str) -> str:
 
 
 def text() -> str:
-    """The module."""
-    entries = []
-    for error_id, body in sections().items():
-        escaped = body.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-        entries.append(f'    "{error_id}": """\\\n{escaped}\n""",\n')
-    return f"{HEAD}{''.join(entries)}}}\n"
+    """The file."""
+    return HEAD + "".join(f"\n### {error_id}\n\n{body}\n" for error_id, body in sections().items())

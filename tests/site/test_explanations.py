@@ -7,16 +7,18 @@ import re
 import pytest
 
 from gcp_aws_bridge.cli import main
-from gcp_aws_bridge.cli._explanations import SECTIONS
+from gcp_aws_bridge.cli.explain import sections
+from gcp_aws_bridge.exceptions import RENAMED_IDS
 
 from . import explanations
 
+SECTIONS = sections()
 on_pages = pytest.mark.skipif(not explanations.PAGES[0].exists(), reason="not in a source checkout")
 
 
 @on_pages
-def test_module_is_what_would_be_written() -> None:
-    found = explanations.MODULE.read_text(encoding="utf-8")
+def test_file_is_what_would_be_written() -> None:
+    found = explanations.FILE.read_text(encoding="utf-8")
     assert found == explanations.text(), "run python -m tests.site"
 
 
@@ -52,6 +54,15 @@ def test_without_an_id_all_are_listed_with_a_line_each(capsys: pytest.CaptureFix
 def test_id_is_taken_as_it_is_copied(given: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["explain", given])
     assert capsys.readouterr().out.startswith("exchange/denied\n")
+
+
+@pytest.mark.parametrize(("former", "present"), RENAMED_IDS.items())
+def test_a_former_id_shows_the_section_and_the_present_id(
+    former: str, present: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert former not in SECTIONS
+    assert 0 == main(["explain", f"[{former}]"])
+    assert f"{present} (formerly {former})\n\n{SECTIONS[present]}" == capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

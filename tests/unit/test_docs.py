@@ -12,6 +12,7 @@ import pytest
 import gcp_aws_bridge
 from gcp_aws_bridge import _settings
 from gcp_aws_bridge.cli import _COMMANDS, _parser
+from gcp_aws_bridge.exceptions import RENAMED_IDS
 from gcp_aws_bridge.policy import claims as claims_of
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a s
 
 
 def test_errors_page_has_exactly_the_error_ids() -> None:
-    assert raised("config|token|exchange|demo") == sections("errors.md")
+    assert {*raised("config|token|exchange|demo")} - {*RENAMED_IDS} == {*sections("errors.md")}
 
 
 def test_doctor_page_has_exactly_the_ids_of_the_doctor() -> None:

@@ -116,4 +116,4 @@ def bind(context: GoogleContext, name: str) -> str:
 def account_project(context: GoogleContext) -> str:
     """Return the project of the service account, or a placeholder, for a shell."""
     account = str(required(context.federation).service_account)
-    return shlex.quote(names.project_of(account) or "PROJECT")
+    return names.quoted_project(account)

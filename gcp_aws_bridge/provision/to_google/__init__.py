@@ -1,1 +1,1 @@
-"""The other direction: a workload on AWS calls Google Cloud, by Workload Identity Federation."""
+"""The other direction: a workload on AWS calls Google Cloud with Workload Identity Federation."""

@@ -1,4 +1,4 @@
-"""Steps of the script in AWS: the role, and how the workload comes to it."""
+"""Steps of the script in AWS: the role, and its connection to the workload."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gcp_aws_bridge.provision.to_google.trust import (
 
 __all__ = ["DESCRIPTION", "left", "steps"]
 
-DESCRIPTION = "Calls Google Cloud; see gcp-aws-bridge"  # of roles that are made here
+DESCRIPTION = "Calls Google Cloud; see gcp-aws-bridge"  # of roles that the script creates
 
 
 def steps(plan: Plan) -> Iterator[str]:
-    """All of them, in their order."""
+    """Yield the steps in their order."""
     at = plan.workload
     if at.in_cluster:
         yield _CLUSTER
@@ -42,7 +42,7 @@ def steps(plan: Plan) -> Iterator[str]:
 
 
 _CLUSTER = """
-step "The cluster, and the issuer of its pods' tokens"
+step "Cluster, and the issuer of its tokens"
 issuer=$(aws eks describe-cluster --name "$cluster" --region "$region" \\
   --query cluster.identity.oidc.issuer --output text)
 [[ "$issuer" =~ ^https://[A-Za-z0-9./-]+$ ]] || fail "the issuer of $cluster is \\"$issuer\\"."
@@ -57,21 +57,21 @@ provider_arn="arn:aws:iam::$account:oidc-provider/${{issuer#https://}}"
 def _role(plan: Plan, role: AwsRole) -> str:
     policy = trust_policy(plan)
     if policy is None:
-        return _THERE
+        return _EXISTING
     text = quote(json.dumps(policy, indent=2).replace(UNKNOWN_ISSUER[8:], "<ISSUER>"))
     filled = "trust=${trust//<ISSUER>/${issuer#https://}}\n" if "<ISSUER>" in text else ""
     return f"""
-step "The role in AWS, and who may assume it"
+step "Role in AWS, and its trust policy"
 trust={text}
 {filled}\
 if seen=$(aws iam get-role --role-name "$role" --query Role.Arn --output text 2>/dev/null); then
-  [ "$seen" = "$role_arn" ] || fail "the role is $seen: give its --role-path."
+  [ "$seen" = "$role_arn" ] || fail "the role is $seen: use its --role-path."
   about=$(aws iam get-role --role-name "$role" --query Role.Description --output text)
   if [ "$about" = {quote(DESCRIPTION)} ]; then
     aws iam update-assume-role-policy --role-name "$role" --policy-document "$trust"
   else
-    # It was made for something else, which goes on.
-    printf '%s\\n' 'The role is not of this script, and stays. Its trust policy must have:' \\
+    # It was created for another purpose.
+    printf '%s\\n' 'The role was not created by this script. Add this to its trust policy:' \\
       "$trust" >&2
   fi
 else
@@ -82,23 +82,23 @@ fi
 """
 
 
-_THERE = """
-step "The role in AWS, which is there: what has it, has it already"
+_EXISTING = """
+step "Role in AWS, which must exist and is not changed"
 seen=$(aws iam get-role --role-name "$role" --query Role.Arn --output text)
-[ "$seen" = "$role_arn" ] || fail "the role is $seen: give its --role-path."
+[ "$seen" = "$role_arn" ] || fail "the role is $seen: use its --role-path."
 """
 
 _ASSOCIATION = """
-step "The EKS Pod Identity Agent, on the nodes"
+step "EKS Pod Identity Agent on the nodes"
 agent=(--cluster-name "$cluster" --region "$region" --addon-name eks-pod-identity-agent)
 auto=$(aws eks describe-cluster --name "$cluster" --region "$region" \\
   --query cluster.computeConfig.enabled --output text)
-# With EKS Auto Mode it is there.
+# EKS Auto Mode includes it.
 if [ "$auto" != True ] && ! aws eks describe-addon "${agent[@]}" >/dev/null 2>&1; then
   aws eks create-addon "${agent[@]}" >/dev/null
 fi
 
-step "Pods with the Kubernetes service account get the role"
+step "Pod Identity association of the Kubernetes service account"
 in_cluster=(--cluster-name "$cluster" --region "$region")
 association=$(aws eks list-pod-identity-associations "${in_cluster[@]}" \\
   --namespace "$namespace" --service-account "$ksa" \\
@@ -109,7 +109,7 @@ if [ "$association" = None ]; then
 else
   seen=$(aws eks describe-pod-identity-association "${in_cluster[@]}" \\
     --association-id "$association" --query association.roleArn --output text)
-  # To take that from pods that run is yours to do.
+  # Changing it would affect running pods.
   [ "$seen" = "$role_arn" ] || fail "pods of $namespace/$ksa have the role $seen. To change it:" \\
     "aws eks update-pod-identity-association ${in_cluster[*]} --association-id $association" \\
     "--role-arn $role_arn"
@@ -117,7 +117,7 @@ fi
 """
 
 _INSTANCE_PROFILE = """
-step "The instance profile that brings the role to an instance"
+step "Instance profile with the role"
 seen=$(aws iam get-instance-profile --instance-profile-name "$role" \\
   --query 'InstanceProfile.Roles[0].RoleName' --output text 2>/dev/null) || seen=none
 if [ "$seen" = none ]; then
@@ -135,7 +135,7 @@ fi
 def _outbound(plan: Plan) -> str:
     policy = quote(json.dumps(token_policy(plan, "<PROJECT_NUMBER>"), indent=2))
     return f"""
-step "AWS signs tokens for services outside: a setting of the whole account"
+step "Outbound identity federation, a setting of the whole account"
 on=$(aws iam get-outbound-web-identity-federation-info --query JwtVendingEnabled \\
   --output text 2>/dev/null) || on=no
 [ "$on" = True ] || aws iam enable-outbound-web-identity-federation >/dev/null
@@ -143,7 +143,7 @@ issuer=$(again aws iam get-outbound-web-identity-federation-info \\
   --query IssuerIdentifier --output text)
 [[ "$issuer" =~ ^https://[A-Za-z0-9./-]+$ ]] || fail "the issuer of AWS is \\"$issuer\\"."
 
-step "The role may ask for tokens for this provider, and for no other"
+step "Permission of the role to request tokens for this provider only"
 tokens={policy}
 aws iam put-role-policy --role-name "$role" --policy-name {TOKEN_POLICY} \\
   --policy-document "${{tokens//<PROJECT_NUMBER>/$number}}"
@@ -151,20 +151,20 @@ aws iam put-role-policy --role-name "$role" --policy-name {TOKEN_POLICY} \\
 
 
 def left(plan: Plan, variables: Mapping[str, str]) -> str:
-    """What the script does not do: what runs there is made from elsewhere."""
+    """Return the step that prints what the script does not do."""
     how = {
-        "ec2": "An instance gets the role by its profile: aws ec2 associate-iam-instance-profile "
+        "ec2": "Attach the profile to the instance: aws ec2 associate-iam-instance-profile "
         "--iam-instance-profile Name=$role --instance-id INSTANCE",
-        "ecs": "The task definition has the role as its taskRoleArn: $role_arn",
-        "lambda": "The function has the role: aws lambda update-function-configuration "
+        "ecs": "Set the role as taskRoleArn of the task definition: $role_arn",
+        "lambda": "Set the role of the function: aws lambda update-function-configuration "
         "--role $role_arn --function-name FUNCTION",
-        "aws-outbound": "What runs as the role $role_arn asks AWS for tokens by itself.",
+        "aws-outbound": "Programs with the role $role_arn get tokens from AWS themselves.",
     }[plan.workload.platform]
     exports = "\n".join(f"  {name}={value}" for name, value in variables.items())
     return f"""
-step "What is left to you"
+step "To do"
 printf '%s\\n' "{how}" >&2
 variables={quote(exports)}
-printf '%s\\n' 'And the program needs these variables:' \\
+printf '%s\\n' 'The program needs these variables:' \\
   "${{variables//<PROJECT_NUMBER>/$number}}" >&2
 """

@@ -1,4 +1,4 @@
-"""What exists, held against the plan."""
+"""Comparison of the clouds with the plan."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gcp_aws_bridge.provision.asking import (
+from gcp_aws_bridge.provision import queries
+from gcp_aws_bridge.provision.plan import REGIONS, AwsRole
+from gcp_aws_bridge.provision.queries import (
     Answer,
     Ask,
     Finding,
     at,
-    bound,
-    google_account,
-    in_account,
     judged,
     of_aws,
     of_project,
-    permissions,
     plain,
 )
-from gcp_aws_bridge.provision.plan import REGIONS, AwsRole
 from gcp_aws_bridge.provision.to_google.plan import Plan
 from gcp_aws_bridge.provision.to_google.trust import (
     IRSA_AUDIENCE,
@@ -36,14 +33,14 @@ _POOLS = ("gcloud", "iam", "workload-identity-pools")
 
 
 def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
-    """Look at one thing after the other, in the order that the script makes them."""
+    """Check one object after the other, in the order in which the script creates them."""
     workload, google = plan.workload, plan.google
     answer = ask(["gcloud", "projects", "describe", google.project, "--format=json"])
     number = str(at(answer.found, "projectNumber") or "")
     wanted = google.number or number
     yield judged(f"number of the project {google.project}", answer, seen=number, wanted=wanted)
     region = workload.region or REGIONS["aws"]
-    finding, goes_on = in_account(ask, workload.account, region)
+    finding, goes_on = queries.aws_account(ask, workload.account, region)
     yield finding
     issuer = ""
     if goes_on:
@@ -60,7 +57,7 @@ def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
 
 
 def _issuer(plan: Plan, ask: Ask, region: str) -> tuple[Finding, str]:
-    """Who signs the tokens, and its finding."""
+    """Check the issuer of the tokens; return its URL as well."""
     workload = plan.workload
     if workload.in_cluster:
         answer = ask([*of_aws("eks", "describe-cluster", region), "--name", workload.cluster])
@@ -77,7 +74,7 @@ def _role(plan: Plan, role: AwsRole, ask: Ask, known: tuple[str, str]) -> Iterat
     region = plan.workload.region or REGIONS["aws"]
     if plan.workload.platform == "eks-irsa":
         yield _trusted(plan, ask, issuer)
-    answer = ask([*of_aws("iam", "get-role", region), "--role-name", role.name])
+    answer = queries.role_named(ask, role.name, region)
     arn = str(at(answer.found, "Role", "Arn"))
     yield judged(f"role {role.arn}", answer, seen=arn, wanted=role.arn)
     if not answer.found:
@@ -86,7 +83,7 @@ def _role(plan: Plan, role: AwsRole, ask: Ask, known: tuple[str, str]) -> Iterat
     if policy is not None:
         found = at(answer.found, "Role", "AssumeRolePolicyDocument")
         yield _holds(f"trust policy of {role.arn}", answer, found, policy)
-    yield from permissions(ask, role, region)
+    yield from queries.permissions(ask, role, region)
     if plan.workload.platform == "eks":
         yield _association(plan, role, ask)
     if plan.workload.platform == "ec2":
@@ -95,15 +92,13 @@ def _role(plan: Plan, role: AwsRole, ask: Ask, known: tuple[str, str]) -> Iterat
         seen = str(at(answer.found, "InstanceProfile", "Roles", 0, "RoleName") or "no role")
         yield judged(f"instance profile {role.name}", answer, seen=seen, wanted=role.name)
     if plan.workload.platform == "aws-outbound":
-        command = [*of_aws("iam", "get-role-policy", region), "--role-name", role.name]
-        answer = ask([*command, "--policy-name", TOKEN_POLICY])
-        found = at(answer.found, "PolicyDocument")
+        answer, found = queries.inline_policy(ask, role.name, TOKEN_POLICY, region)
         policy = token_policy(plan, number)
         yield _holds(f"inline policy {TOKEN_POLICY}", answer, found, policy)
 
 
 def _holds(what: str, answer: Answer, found: Any, policy: dict[str, Any]) -> Finding:
-    """Whether a policy has the one statement of *policy*; roles that others made may have more."""
+    """Check that a policy has the statement of *policy*; existing roles may have more."""
     held = at(plain(found), "Statement") or []
     statement = plain(policy)["Statement"]
     same = statement in (held if isinstance(held, list) else [held])
@@ -113,10 +108,8 @@ def _holds(what: str, answer: Answer, found: Any, policy: dict[str, Any]) -> Fin
 
 def _trusted(plan: Plan, ask: Ask, issuer: str) -> Finding:
     arn = f"arn:aws:iam::{plan.workload.account}:oidc-provider/{issuer.partition('://')[2]}"
-    command = of_aws("iam", "get-open-id-connect-provider", plan.workload.region)
-    answer = ask([*command, "--open-id-connect-provider-arn", arn])
-    clients = at(answer.found, "ClientIDList") or []
-    seen = IRSA_AUDIENCE if IRSA_AUDIENCE in clients else ", ".join(map(str, clients)) or "none"
+    answer, clients = queries.oidc_provider(ask, arn, plan.workload.region)
+    seen = IRSA_AUDIENCE if IRSA_AUDIENCE in clients else ", ".join(clients) or "none"
     return judged(f"audience of IAM OIDC provider {arn}", answer, seen=seen, wanted=IRSA_AUDIENCE)
 
 
@@ -166,9 +159,9 @@ def _provider(plan: Plan, ask: Ask, issuer: str) -> Iterator[Finding]:
     if plan.workload.is_signed:
         kind = {"aws": {"accountId": plan.workload.account}}
     elif not issuer:
-        yield Finding("unknown", f"issuer of {what}", "who signs the tokens is not known")
+        yield Finding("unknown", f"issuer of {what}", "the issuer of the tokens is not known")
         kind = {"oidc": at(answer.found, "oidc")}
-    # Of an OIDC provider, audiences and keys of its own besides, too.
+    # For an OIDC provider, `seen` includes audiences and keys as well.
     wanted = {
         **kind,
         "attributeCondition": plan.condition,
@@ -191,32 +184,27 @@ def _access(plan: Plan, ask: Ask, number: str) -> Iterator[Finding]:
         yield Finding("unknown", "roles in Google Cloud", "the project's number is not known")
         return
     if google.gsa:
-        finding, _ = google_account(ask, google.gsa)
+        finding, _ = queries.google_account(ask, google.gsa)
         yield finding
-        command = ["gcloud", "iam", "service-accounts", "get-iam-policy", google.gsa]
-        answer = ask([*command, *of_project(google.gsa_project)])
-        yield bound(answer, plan.member(number), "roles/iam.workloadIdentityUser", google.gsa)
+        yield queries.impersonation(ask, google.gsa, plan.member(number))
     if google.grants:
         answer = ask(["gcloud", "projects", "get-iam-policy", google.project, "--format=json"])
         for grant in google.grants:
-            yield bound(answer, plan.holder(number), grant, google.project)
+            yield queries.member_has_role(answer, plan.holder(number), grant, google.project)
 
 
 def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
     workload, role = plan.workload, plan.role
-    answer = ask(
-        [
-            # As `aws eks update-kubeconfig` names it.
-            *("kubectl", f"--context={workload.cluster_arn}", "get", "serviceaccount"),
-            *(workload.ksa, f"--namespace={workload.namespace}", "--output=json"),
-        ]
+    context = workload.cluster_arn  # as `aws eks update-kubeconfig` names it
+    names = (workload.namespace, workload.ksa)
+    answer, annotated = queries.kubernetes_account(
+        ask, context, names, "eks.amazonaws.com/role-arn"
     )
-    annotation = ("metadata", "annotations", "eks.amazonaws.com/role-arn")
     wanted = role.arn if role and workload.platform == "eks-irsa" else "no role"
     return judged(
         f"Kubernetes service account {workload.namespace}/{workload.ksa}",
         answer,
-        # With both, SDKs take the role of IRSA.
-        seen=f"annotated with {at(answer.found, *annotation) or 'no role'}",
+        # With IRSA and Pod Identity, SDKs use the role of IRSA.
+        seen=f"annotated with {annotated or 'no role'}",
         wanted=f"annotated with {wanted}",
     )

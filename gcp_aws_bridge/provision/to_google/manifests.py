@@ -1,4 +1,4 @@
-"""The Kubernetes side, on EKS."""
+"""Kubernetes manifests for EKS."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ __all__ = ["manifests", "proof", "service_account"]
 
 
 def manifests(plan: Plan) -> str:
-    """All of them, as one file; the project's number must be known."""
+    """Return the manifests as one file; the project's number must be known."""
     return f"{service_account(plan)}---\n{proof(plan, plan.google.number)}"
 
 
 def service_account(plan: Plan) -> str:
-    """The Kubernetes service account; for IRSA, it names its role."""
+    """Return the Kubernetes service account; for IRSA, annotated with its role."""
     at, role = plan.workload, plan.role
     names_role = at.platform == "eks-irsa" and role is not None
     return job.service_account(
         at.namespace,
         at.ksa,
         {"eks.amazonaws.com/role-arn": role.arn} if names_role and role else {},
-        "Pods with this account get tokens that AWS takes for this role.",
+        "Pods with this account get tokens that AWS accepts for this role.",
     )
 
 
 def proof(plan: Plan, number: str) -> str:
-    """A Job whose log ends with who Google says it is. Its pod is a model for yours."""
+    """Return a Job whose log ends with the identity in Google Cloud. Use its pod as a model."""
     at = plan.workload
     token = job.Projected("google-token", "/var/run/secrets/google", plan.audience(number))
     return job.job(
         (at.namespace, at.ksa),
-        proves="It proves that Google lets in a pod with this service account",
+        proves="Tests that Google Cloud admits a pod with this service account",
         extra="google",
         program="-m gcp_aws_bridge doctor --google",
         variables=plan.variables(number) | {"AWS_REGION": at.region},

@@ -1,4 +1,4 @@
-"""What is to be set up for a workload on AWS, as one checked value: `Plan`."""
+"""`Plan`: a workload on AWS and its federation in Google Cloud, as one checked value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gcp_aws_bridge.provision.plan import AwsRole
 __all__ = ["PLATFORMS", "POOL", "RULES_OF", "Federation", "Plan", "Workload", "provider_for"]
 
 _IN_CLUSTER = ("region", "cluster", "namespace", "ksa")
-# Where the workload runs, and what must be known of it there.
+# Platforms of the workload, and the fields that each one needs.
 PLATFORMS: dict[str, tuple[str, ...]] = {
     "eks": _IN_CLUSTER,
     "eks-irsa": _IN_CLUSTER,
@@ -24,7 +24,7 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "lambda": (),
     "aws-outbound": (),
 }
-# Names that have other rules in AWS than in Google Cloud.
+# Rules of names in AWS that differ from those in Google Cloud.
 RULES_OF = {"cluster": "eks-cluster"}
 POOL = "aws-workloads"
 _TOKEN_FILE = "/var/run/secrets/google/token"
@@ -34,17 +34,18 @@ _SERVICES = ("cloudresourcemanager", "iam", "iamcredentials", "sts")
 
 @dataclass(frozen=True)
 class Workload:
-    """Who is to be let in.
+    """Workload that may access Google Cloud.
 
     Args:
         platform: A key of `PLATFORMS`.
-        account: Its AWS account, 12 digits, of the partition `aws`: of others, Google does not ask
-            the STS.
-        region: Of the cluster, or of ECS.
-        cluster: Of EKS; with it *namespace* and *ksa*, the Kubernetes service account.
+        account: AWS account, 12 digits. Google supports only the partition `aws`.
+        region: Region of the cluster, or of ECS.
+        cluster: EKS cluster.
+        namespace: Kubernetes namespace.
+        ksa: Kubernetes service account.
 
     Raises:
-        ConfigError: A name is missing, or none that AWS or Kubernetes would take.
+        ConfigError: A name is missing, or AWS or Kubernetes would reject it.
     """
 
     platform: str
@@ -61,22 +62,22 @@ class Workload:
 
     @property
     def in_cluster(self) -> bool:
-        """Whether it is a pod."""
+        """True if the workload is a pod."""
         return "cluster" in PLATFORMS[self.platform]
 
     @property
     def has_role(self) -> bool:
-        """Whether it is a role that is let in; else, the cluster vouches for its pod."""
+        """True if the identity is a role; otherwise, the cluster signs a token for the pod."""
         return self.platform != "eks-issuer"
 
     @property
     def is_signed(self) -> bool:
-        """Whether a signed GetCallerIdentity is what Google gets; else, an OIDC token."""
+        """True if the subject token is a signed GetCallerIdentity, not an OIDC token."""
         return self.platform not in ("eks-issuer", "aws-outbound")
 
     @property
     def cluster_arn(self) -> str:
-        """The cluster, as AWS names it; the name of its context of kubectl, too."""
+        """ARN of the cluster, which is also the name of its kubectl context."""
         return f"arn:aws:eks:{self.region}:{self.account}:cluster/{self.cluster}"
 
     @property
@@ -87,19 +88,19 @@ class Workload:
 
 @dataclass(frozen=True)
 class Federation:
-    """What lets it in, in a Google Cloud project.
+    """Provider and access in a Google Cloud project.
 
     Args:
-        project: Its id.
-        provider: Of the pool: one for each role, or for each Kubernetes service account.
-        pool: The workload identity pool, which providers share.
-        gsa: The e-mail of the Google service account that the workload acts as. Empty: it has
-            access as itself.
-        grants: Roles in the project, for the one or the other.
-        number: The project's number; empty where only Google knows it so far.
+        project: Id of the project.
+        provider: Provider of the pool, a separate one for each role or Kubernetes service account.
+        pool: Workload identity pool, which providers share.
+        gsa: E-mail address of the Google service account that the workload impersonates. Empty:
+            the workload itself has access.
+        grants: Roles in the project, for the service account or for the workload.
+        number: Number of the project; empty if it is not known.
 
     Raises:
-        ConfigError: A name is missing, or none that Google would take.
+        ConfigError: A name is missing, or Google would reject it.
     """
 
     project: str
@@ -120,21 +121,21 @@ class Federation:
 
     @property
     def gsa_project(self) -> str:
-        """The project that the Google service account is in."""
+        """Project of the Google service account."""
         return project_of(self.gsa)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Both sides.
+    """Workload, federation and role.
 
     Args:
-        workload: On AWS.
-        google: What lets it in.
-        role: The workload's; None where it has none.
+        workload: Workload on AWS.
+        google: Federation in Google Cloud.
+        role: Role of the workload; None if it has none.
 
     Raises:
-        ConfigError: Google would refuse its subject, or it needs a role.
+        ConfigError: Google would reject the subject, or the workload needs a role.
     """
 
     workload: Workload
@@ -145,21 +146,21 @@ class Plan:
         subject = self.subject
         if len(subject.encode()) > cel.LONGEST_SUBJECT:
             raise ConfigError(
-                f"Google's subject for it would be {quoted(subject)}: {len(subject)} bytes, of "
-                f"{cel.LONGEST_SUBJECT} that Google takes.",
-                fix="take shorter names: of the provider, namespace and account, or the role.",
+                f"The subject in Google Cloud would be {quoted(subject)}: {len(subject)} bytes; "
+                f"Google accepts {cel.LONGEST_SUBJECT}.",
+                fix="use shorter names for the provider, namespace and account, or the role.",
                 error_id="config/setup-subject",
             )
 
     @property
     def session_arn(self) -> str:
-        """The role as the ARNs of its sessions have it, which leave out its path."""
-        assert self.role  # noqa: S101 - of platforms that have one
+        """Beginning of the ARNs of the role's sessions, which do not contain its path."""
+        assert self.role  # noqa: S101 - for platforms with a role
         return f"arn:aws:sts::{self.workload.account}:assumed-role/{self.role.name}"
 
     @property
     def who(self) -> str:
-        """Who is let in, in words that Google keeps as the provider's description (256)."""
+        """Description of the workload for the provider (at most 256 characters)."""
         if self.workload.is_signed:
             return self.session_arn
         return self.role.arn if self.role else f"{self.workload.subject} of {self._cluster}"
@@ -171,17 +172,17 @@ class Plan:
 
     @property
     def condition(self) -> str:
-        """The provider's condition: this workload, and nobody else of its AWS account."""
+        """Attribute condition of the provider, which only this workload meets."""
         if self.workload.is_signed:
             return cel.is_role(self.session_arn)
         return cel.is_subject(self.role.arn if self.role else self.workload.subject)
 
     @property
     def mapping(self) -> dict[str, str]:
-        """What Google calls it.
+        """Attribute mapping of the provider.
 
-        Every cluster has a `system:serviceaccount:default:default`, and an IAM policy names the
-        pool alone: with the provider's id before it, another cluster's is not taken for this one's.
+        Every cluster has a `system:serviceaccount:default:default`, and members of IAM policies
+        contain only the pool. The provider's id at the beginning distinguishes the clusters.
         """
         if self.workload.is_signed:
             return cel.OF_ROLE
@@ -189,7 +190,7 @@ class Plan:
 
     @property
     def subject(self) -> str:
-        """`google.subject` of the workload, for Google's audit logs."""
+        """`google.subject` of the workload, which is in Google's audit logs."""
         at = self.workload
         if at.is_signed:
             return f"{at.account}:{self.role.name if self.role else ''}"
@@ -197,45 +198,47 @@ class Plan:
 
     @property
     def services(self) -> list[str]:
-        """The Google APIs that it takes to set this up, and to be let in."""
+        """Google APIs for the set-up, and for the exchange."""
         return [f"{name}.googleapis.com" for name in _SERVICES]
 
     def pool_name(self, number: str) -> str:
-        """The pool, in the project of that *number*."""
+        """Return the name of the pool in the project with this *number*."""
         pool = f"locations/global/workloadIdentityPools/{self.google.pool}"
         return f"iam.googleapis.com/projects/{number}/{pool}"
 
     def audience(self, number: str) -> str:
-        """The provider: `aud` of the exchange, and of tokens for it."""
+        """Return the audience of the exchange, and of tokens for it."""
         return f"//{self.pool_name(number)}/providers/{self.google.provider}"
 
     def member(self, number: str) -> str:
-        """The workload, as Google's IAM policies name it ("Principal identifiers")."""
+        """Return the workload as a member of IAM policies ("Principal identifiers")."""
         if self.workload.is_signed:
             return f"principalSet://{self.pool_name(number)}/attribute.aws_role/{self.session_arn}"
         return f"principal://{self.pool_name(number)}/subject/{self.subject}"
 
     def holder(self, number: str) -> str:
-        """Who has the roles in the project."""
+        """Return the member that gets the roles in the project."""
         gsa = self.google.gsa
         return f"serviceAccount:{gsa}" if gsa else self.member(number)
 
     def variables(self, number: str) -> dict[str, str]:
-        """What the program's environment must have."""
+        """Return the environment variables that the program needs."""
         found = {"GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": self.audience(number)}
         if self.google.gsa:
             found["GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT"] = self.google.gsa
         if not self.workload.has_role:
             found["GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE"] = _TOKEN_FILE
         if self.workload.platform == "aws-outbound":
-            # For want of it, a signed request is sent, which this provider does not take.
+            # The default is a signed request, which this provider rejects.
             found["GCP_AWS_BRIDGE_GOOGLE_SOURCE"] = "outbound"
         return found
 
 
 def provider_for(workload: Workload, role: str) -> str:
-    """A provider's id for one role, or for one Kubernetes service account; not always another for
-    another: the script looks at whom the provider is for before it changes anything.
+    """Return a provider's id for a role or Kubernetes service account.
+
+    Different names may have the same id, so the script compares the provider's description before
+    it changes the provider.
     """
     name = f"aws-{role}" if workload.has_role else f"k8s-{workload.namespace}-{workload.ksa}"
     return re.sub("[^a-z0-9]+", "-", name.lower())[:32].strip("-")

@@ -1,4 +1,4 @@
-"""The plan as a shell script: gcloud, kubectl and aws, each step create-or-update."""
+"""Writes the plan as a shell script of gcloud, kubectl and aws; each step creates or updates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gcp_aws_bridge.provision.to_google.plan import Plan
 
 __all__ = ["script"]
 
-# In the place of the project's number, which Google gives out.
+# Placeholder for the project's number, which Google assigns.
 _NUMBER = "<PROJECT_NUMBER>"
 
 
 def script(plan: Plan) -> str:
-    """The whole script; nothing in it is secret."""
+    """Return the script, which contains no secrets."""
     return bash.joined(_parts(plan))
 
 
@@ -34,12 +34,12 @@ def _parts(plan: Plan) -> Iterator[str]:
     yield _POOL
     yield _provider(plan)
     if google.gsa:
-        yield bash.google_account("for AWS") + _LINK
+        yield bash.google_account("for AWS") + _IMPERSONATION
     yield _grants(plan)
     if at.in_cluster:
         yield _ksa(plan)
         filled = f'sed "s/{_NUMBER}/$number/"'
-        yield bash.prove(proof(plan, _NUMBER), "who Google says it is", filled)
+        yield bash.prove(proof(plan, _NUMBER), "the identity in Google Cloud", filled)
     else:
         yield aws_steps.left(plan, plan.variables(_NUMBER))
 
@@ -64,14 +64,14 @@ def _values(plan: Plan) -> str:
 
 
 def _member(plan: Plan) -> str:
-    """The workload, by the name that has the project's number in it."""
+    """Return the step that determines the member, which contains the project's number."""
     same = ""
     if plan.google.number:
         same = f"""\
 [ "$number" = {quote(plan.google.number)} ] || fail "the number of $project is $number."
 """
     return f"""
-step "The number of the Google project, which the workload's name in IAM has in it"
+step "Number of the Google project"
 number=$(gcloud projects describe "$project" --format='value(projectNumber)')
 [[ "$number" =~ ^[0-9]+$ ]] || fail "the number of $project is \\"$number\\"."
 {same}member={quote(plan.member(_NUMBER))}
@@ -80,15 +80,15 @@ member=${{member//{_NUMBER}/$number}}
 
 
 _POOL = """
-step "The workload identity pool"
+step "Workload identity pool"
 here=(--location=global --project="$project")
-# "DELETED" and "True" (disabled): somebody did that, and this script does not undo it.
+# "DELETED" and "True" (disabled) are administrators' decisions, which this script does not undo.
 state=$(gcloud iam workload-identity-pools describe "$pool" "${here[@]}" \\
   --format='value(state,disabled)' 2>/dev/null) || state=none
 case "$state" in
   none) gcloud iam workload-identity-pools create "$pool" "${here[@]}" \\
     --display-name="$pool" ;;
-  *DELETED*) fail "the pool $pool was deleted less than 30 days ago: give another --pool, or" \\
+  *DELETED*) fail "the pool $pool was deleted less than 30 days ago: use another --pool, or" \\
     "gcloud iam workload-identity-pools undelete $pool ${here[*]}" ;;
   *True*) fail "the pool $pool is disabled." ;;
 esac
@@ -99,10 +99,10 @@ def _provider(plan: Plan) -> str:
     kind, more = "oidc", '--issuer-uri="$issuer" '
     if plan.workload.is_signed:
         kind, more = "aws", '--account-id="$account" '
-    # Empty: tokens must be for the provider itself, by its name.
+    # Empty: the audience of tokens must be the provider itself.
     audiences = "" if kind == "aws" else " --allowed-audiences="
     return f"""
-step "The provider: it lets in $who, and nobody else"
+step "Provider, which admits only $who"
 here+=(--workload-identity-pool="$pool")
 providers=(gcloud iam workload-identity-pools providers)
 state=$("${{providers[@]}}" describe "$provider" "${{here[@]}}" \\
@@ -111,30 +111,30 @@ rules=({more}--attribute-mapping="$mapping" --attribute-condition="$condition"
   --description="$who"{audiences})
 case "$state" in
   none) "${{providers[@]}}" create-{kind} "$provider" "${{here[@]}}" "${{rules[@]}}" ;;
-  *DELETED*) fail "the provider $provider was deleted less than 30 days ago: give another" \\
+  *DELETED*) fail "the provider $provider was deleted less than 30 days ago: use another" \\
     "--provider, or ${{providers[*]}} undelete $provider ${{here[*]}}" ;;
   *True*) fail "the provider $provider is disabled." ;;
   *)
     seen=$("${{providers[@]}}" describe "$provider" "${{here[@]}}" --format='value(description)')
-    # Another condition would shut out whom it lets in until now.
+    # Changing the condition would block the present workload.
     [ "$seen" = "$who" ] ||
-      fail "the provider $provider is there for \\"$seen\\": give another --provider."
+      fail "the provider $provider exists for \\"$seen\\": use another --provider."
     "${{providers[@]}}" update-{kind} "$provider" "${{here[@]}}" "${{rules[@]}}" ;;
 esac
 """
 
 
-_LINK = f"""
-step "The workload may act as the Google service account"
-{bash.LINK}"""
+_IMPERSONATION = f"""
+step "Permission of the workload to impersonate the Google service account"
+{bash.IMPERSONATION}"""
 
 
 def _grants(plan: Plan) -> str:
     google = plan.google
     whose = "the Google service account" if google.gsa else "the workload itself"
-    lines = [f'\nstep "What {whose} may do in the project"']
+    lines = [f'\nstep "Roles of {whose} in the project"']
     if not google.grants:
-        lines.append("# Nothing so far: no role was named.")
+        lines.append("# None: no role was named.")
     elif google.gsa:
         lines.append('holder="serviceAccount:$gsa"')
     else:
@@ -149,7 +149,7 @@ def _grants(plan: Plan) -> str:
 
 def _ksa(plan: Plan) -> str:
     return f"""
-step "The Kubernetes service account"
+step "Kubernetes service account"
 {bash.KUBECONFIG}\
 aws eks update-kubeconfig --name "$cluster" --region "$region" >/dev/null
 {bash.NAMESPACE}{bash.apply(service_account(plan))}"""

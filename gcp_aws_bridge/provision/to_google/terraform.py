@@ -1,12 +1,12 @@
-"""The plan as Terraform (providers google and aws), laid out as `terraform fmt` does it."""
+"""Writes the plan as Terraform (providers google and aws), formatted like `terraform fmt`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from gcp_aws_bridge.policy.hcl import Block, Expression, block, function
 from gcp_aws_bridge.provision import blocks
-from gcp_aws_bridge.provision.hcl import Block, Expression, block, function
 from gcp_aws_bridge.provision.plan import REGIONS, AwsRole
 from gcp_aws_bridge.provision.to_google.aws_steps import DESCRIPTION
 from gcp_aws_bridge.provision.to_google.plan import Plan
@@ -20,7 +20,7 @@ from gcp_aws_bridge.provision.to_google.trust import (
 
 __all__ = ["terraform"]
 
-# In the place of the project's number, which the names of pools are made of.
+# Placeholder for the project's number, which the names of pools contain.
 _NUMBER = "<PROJECT_NUMBER>"
 _FILLED = {
     _NUMBER: "${data.google_project.this.number}",
@@ -31,9 +31,9 @@ _OUTBOUND_ISSUER = Expression("aws_iam_outbound_web_identity_federation.this.iss
 
 
 def terraform(plan: Plan) -> str:
-    """One file: what is to be in both clouds, and what the program needs to know of it."""
+    """Return one file with the resources of both clouds, and the environment of the program."""
     found = "\n".join(_blocks(plan))
-    # Names of the plan have neither < nor a host that ends with `.invalid`.
+    # Names in the plan contain neither < nor a host that ends with `.invalid`.
     for place, expression in _FILLED.items():
         found = found.replace(place, expression)
     return found
@@ -53,7 +53,7 @@ def _blocks(plan: Plan) -> Iterator[str]:
     yield _provider(plan)
     if google.gsa:
         yield blocks.google_account(google.gsa, "for AWS")
-        yield _link(plan)
+        yield blocks.impersonation(plan.member(_NUMBER), _AFTER_POOL)
     if google.grants:
         yield _grants(plan)
     yield block("output", "environment", [("value", plan.variables(_NUMBER))])
@@ -63,11 +63,11 @@ def _head(plan: Plan) -> str:
     outbound = plan.workload.platform == "aws-outbound"
     return blocks.head(
         "Lets a workload on AWS call Google Cloud.",
-        "What there is already, `terraform import` takes in: the pool, that roles share, too.",
+        "Use `terraform import` for existing resources, such as the pool, which roles share.",
         f"Then: {blocks.applied(plan.workload.namespace)}"
         if plan.workload.in_cluster
-        else "Then let the workload run as that role, with the variables of the output.",
-        aws="6.26" if outbound else "6.0",  # its first with that setting
+        else "Then run the workload with the role, and with the variables of the output.",
+        aws="6.26" if outbound else "6.0",  # the first version with that setting
     )
 
 
@@ -79,38 +79,24 @@ def _cluster(plan: Plan) -> Iterator[str]:
     if at.platform == "eks-irsa":
         name = Expression(f'trimprefix({_CLUSTER_ISSUER}, "https://")')
         yield "locals {\n  issuer = " + name + "\n}\n"
-        yield "# AWS takes tokens that the cluster signs.\n" + block(
-            "resource",
-            "aws_iam_openid_connect_provider cluster",
-            [("url", _CLUSTER_ISSUER), ("client_id_list", [IRSA_AUDIENCE])],
-        )
+        provider = blocks.oidc_provider(_CLUSTER_ISSUER, IRSA_AUDIENCE)
+        yield f"# AWS accepts tokens of the cluster.\n{provider}"
 
 
 def _role(plan: Plan, role: AwsRole) -> Iterator[str]:
     policy = trust_policy(plan)
     if policy is None:
-        yield "# What has it, has it already.\n" + block(
+        yield "# The role exists, and is not changed.\n" + block(
             "data", "aws_iam_role workload", [("name", role.name)]
         )
         return
     irsa = plan.workload.platform == "eks-irsa"
-    after = ("depends_on", [Expression("aws_iam_openid_connect_provider.cluster")])
-    yield block(
-        "resource",
-        "aws_iam_role workload",
-        [
-            ("name", role.name),
-            ("path", role.path),
-            ("description", DESCRIPTION),
-            ("assume_role_policy", function("jsonencode", policy)),
-            *([after] if irsa else []),
-        ],
-    )
+    yield blocks.role(role, DESCRIPTION, policy, needs_provider=irsa)
     yield from blocks.permissions(role)
 
 
 def _to_role(plan: Plan) -> Iterator[str]:
-    """How the workload comes to its role, or to tokens."""
+    """Yield the resources by which the workload gets its role, or tokens."""
     at = plan.workload
     name = Expression("aws_iam_role.workload.name")
     if at.platform == "ec2":
@@ -120,7 +106,7 @@ def _to_role(plan: Plan) -> Iterator[str]:
             [("name", name), ("role", name)],
         )
     if at.platform == "eks":
-        yield "# The cluster has the add-on eks-pod-identity-agent, or EKS Auto Mode.\n" + block(
+        yield "# The cluster needs the add-on eks-pod-identity-agent, or EKS Auto Mode.\n" + block(
             "resource",
             "aws_eks_pod_identity_association workload",
             [
@@ -135,10 +121,13 @@ def _to_role(plan: Plan) -> Iterator[str]:
 
 
 def _outbound(plan: Plan) -> Iterator[str]:
-    yield "# A setting of the whole account: taken away, it is off for all.\n" + block(
-        "resource",
-        "aws_iam_outbound_web_identity_federation this",
-        [("lifecycle", Block([("prevent_destroy", True)]))],
+    yield (
+        "# A setting of the whole account: destroying it affects all roles.\n"
+        + block(
+            "resource",
+            "aws_iam_outbound_web_identity_federation this",
+            [("lifecycle", Block([("prevent_destroy", True)]))],
+        )
     )
     document = function("jsonencode", token_policy(plan, _NUMBER))
     yield block(
@@ -171,7 +160,7 @@ def _provider(plan: Plan) -> str:
     kind: tuple[str, Any] = ("oidc", Block([("issuer_uri", issuer)]))
     if plan.workload.is_signed:
         kind = ("aws", Block([("account_id", plan.workload.account)]))
-    return "# It lets in this one, and nobody else of the account or the cluster.\n" + block(
+    return "# Admits only this workload, and no other of the account or cluster.\n" + block(
         "resource",
         "google_iam_workload_identity_pool_provider this",
         [
@@ -181,19 +170,6 @@ def _provider(plan: Plan) -> str:
             ("attribute_mapping", plan.mapping),
             ("attribute_condition", plan.condition),
             kind,
-        ],
-    )
-
-
-def _link(plan: Plan) -> str:
-    return block(
-        "resource",
-        "google_service_account_iam_member workload_identity",
-        [
-            ("service_account_id", Expression("google_service_account.workload.name")),
-            ("role", "roles/iam.workloadIdentityUser"),
-            ("member", plan.member(_NUMBER)),
-            _AFTER_POOL,
         ],
     )
 

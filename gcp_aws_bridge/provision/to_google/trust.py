@@ -1,4 +1,4 @@
-"""The AWS side of it: who may assume the role, and what it takes to ask AWS for a token.
+"""Trust policy of the role, and its policy for tokens from AWS.
 
 Sources: EKS user guide, "Create IAM role with trust policy required by EKS Pod Identity", "Enable
 or disable session tags" and "IAM roles for service accounts"; ECS developer guide, "Amazon ECS task
@@ -16,18 +16,18 @@ from gcp_aws_bridge.provision.to_google.plan import Plan
 
 __all__ = ["IRSA_AUDIENCE", "TOKEN_POLICY", "UNKNOWN_ISSUER", "token_policy", "trust_policy"]
 
-# In the place of the cluster's issuer, which AWS makes up.
+# Placeholder for the cluster's issuer, which AWS assigns.
 UNKNOWN_ISSUER = "https://oidc.eks.invalid/id/UNKNOWN"
 IRSA_AUDIENCE = "sts.amazonaws.com"
 TOKEN_POLICY = "gcp-aws-bridge-token"  # the name of the inline policy
 
 
 def trust_policy(plan: Plan, issuer: str = UNKNOWN_ISSUER) -> dict[str, Any] | None:
-    """The role's; None where the role is somebody else's matter.
+    """Return the trust policy of the role; None if `setup` does not own the role.
 
     Args:
-        plan: Whose.
-        issuer: Of the cluster, an `https://` URL; for `eks-irsa`.
+        plan: The plan.
+        issuer: Issuer of the cluster, an `https://` URL; for `eks-irsa`.
     """
     at = plan.workload
     if at.platform == "eks-irsa":
@@ -42,7 +42,7 @@ def trust_policy(plan: Plan, issuer: str = UNKNOWN_ISSUER) -> dict[str, Any] | N
         "Action": "sts:AssumeRole",
     }
     if at.platform == "eks":
-        # Tags that the service gives, and the pod has no say in.
+        # The service sets these tags; the pod cannot change them.
         statement["Action"] = ["sts:AssumeRole", "sts:TagSession"]
         tags = {
             "eks-cluster-arn": at.cluster_arn,
@@ -63,9 +63,9 @@ _SERVICES = {"eks": "pods.eks", "ec2": "ec2", "ecs": "ecs-tasks", "lambda": "lam
 
 
 def token_policy(plan: Plan, number: str) -> dict[str, Any]:
-    """What lets the role ask AWS for tokens for this provider, and for nobody else.
+    """Return the policy that allows tokens from AWS for this provider only.
 
-    Google takes the provider's name with `https:` and without.
+    Google accepts the provider's name with and without `https:`.
     """
     audience = plan.audience(number)
     return policy_of(

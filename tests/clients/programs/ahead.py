@@ -1,7 +1,7 @@
 """`ahead.py COMMAND …`: the command line, in a world whose clocks are ahead by what a file says.
 
 Programs of others live by the real clock, and will not wait for forty minutes. So it is ours that
-moves: credentials end soon by their clock, and are renewed by ours when the test says so.
+moves: credentials end soon by their clock, and are refreshed when the test requests it.
 """
 
 import os

@@ -15,7 +15,7 @@ from gcp_aws_bridge.cli import trust_policy
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy.authorized_party import aws_audience, kind_of
 from gcp_aws_bridge.policy.conditions import matches
-from gcp_aws_bridge.policy.rendering import FORMS
+from gcp_aws_bridge.policy.formats import FORMS
 
 GOOGLE = "accounts.google.com"
 NUMBER, OTHER = "104203741234567890123", "104203741234567890124"
@@ -122,7 +122,7 @@ def verdict(condition: Any, claims: Any = CLAIMS, **members: Any) -> bool | None
         ("", NUMBER, False),
     ],
 )
-def test_operators_on_a_key_that_is_there(operator: str, wanted: Any, holds: bool | None) -> None:
+def test_operators_on_a_present_key(operator: str, wanted: Any, holds: bool | None) -> None:
     assert holds is verdict({operator: {f"{GOOGLE}:sub": wanted}})
 
 
@@ -144,16 +144,16 @@ def test_operators_on_a_key_that_is_there(operator: str, wanted: Any, holds: boo
         ("NumericNotEquals", True),
     ],
 )
-def test_operators_on_a_key_that_is_not_there(operator: str, holds: bool | None) -> None:
+def test_operators_on_an_absent_key(operator: str, holds: bool | None) -> None:
     assert holds is verdict({operator: {"graph.facebook.com:id": "1"}})
 
 
 @pytest.mark.parametrize(("flag", "holds"), [("true", True), ("False", False), (False, False)])
-def test_null_of_a_key_that_is_not_there(flag: object, holds: bool) -> None:
+def test_null_operator_on_an_absent_key(flag: object, holds: bool) -> None:
     assert holds is verdict({"Null": {"graph.facebook.com:id": flag}})
 
 
-def test_names_of_keys_have_no_case_and_values_do() -> None:
+def test_names_of_keys_are_not_case_sensitive_but_values_are() -> None:
     assert verdict({"StringEquals": {"Accounts.Google.com:OAUD": AUDIENCE}})
     assert not verdict({"StringEquals": {f"{GOOGLE}:oaud": AUDIENCE.upper()}})
     assert verdict({"StringEqualsIgnoreCase": {f"{GOOGLE}:oaud": AUDIENCE.upper()}})
@@ -228,7 +228,7 @@ def test_a_clusters_keys() -> None:
     assert not verdict(pins, CLAIMS, Principal={"Federated": ARN})
 
 
-def test_several_values_are_for_operators_on_several() -> None:
+def test_several_values_need_a_set_operator() -> None:
     several = {**CLAIMS, "aud": [AUDIENCE, "x"]}
     assert verdict(equals(oaud=AUDIENCE), several) is None
     assert verdict({"ForAnyValue:StringEquals": {f"{GOOGLE}:oaud": AUDIENCE}}, several)
@@ -241,7 +241,7 @@ def test_several_values_are_for_operators_on_several() -> None:
 
 
 @pytest.mark.parametrize("claim", ["tags", "source_identity"])
-def test_a_token_that_asks_for_more_is_not_determined(claim: str) -> None:
+def test_token_that_needs_further_actions_is_not_determined(claim: str) -> None:
     asked = {**CLAIMS, f"https://aws.amazon.com/{claim}": {"x": "y"}}
     assert verdict(equals(**PINS), asked) is None
     assert verdict(equals(sub=OTHER), asked) is False
@@ -252,11 +252,11 @@ def test_a_token_that_asks_for_more_is_not_determined(claim: str) -> None:
     [
         ([], "a list, not an object"),
         ({}, "no iss"),
-        ({**CLAIMS, "iss": "http://x"}, "no https:// URL"),
-        ({**CLAIMS, "iss": "https://"}, "no https:// URL"),
-        ({**CLAIMS, "iss": 7}, "a iss that is not a text"),
-        ({**CLAIMS, "sub": ""}, "a sub that is not a text"),
-        ({**CLAIMS, "sub": None}, "a sub that is not a text"),
+        ({**CLAIMS, "iss": "http://x"}, "not an https:// URL"),
+        ({**CLAIMS, "iss": "https://"}, "not an https:// URL"),
+        ({**CLAIMS, "iss": 7}, "a iss that is not a string"),
+        ({**CLAIMS, "sub": ""}, "a sub that is not a string"),
+        ({**CLAIMS, "sub": None}, "a sub that is not a string"),
         ({"iss": GOOGLE, "sub": "x"}, "no aud"),
         ({**CLAIMS, "aud": []}, "no aud"),
         ({**CLAIMS, "aud": [1]}, "a aud that is neither"),
@@ -264,7 +264,7 @@ def test_a_token_that_asks_for_more_is_not_determined(claim: str) -> None:
         ({**CLAIMS, "azp": {"a": 1}}, "a azp that is neither"),
     ],
 )
-def test_what_are_no_claims(claims: Any, seen: str) -> None:
+def test_invalid_claims_are_rejected(claims: Any, seen: str) -> None:
     call = lambda: policy.evaluate(document(statement()), claims)  # noqa: E731
     failure(ConfigError, "config/claims", call, seen=[seen])
 
@@ -287,7 +287,7 @@ def test_what_are_no_claims(claims: Any, seen: str) -> None:
         ("", ""),
     ],
 )
-def test_what_azp_can_be(text: str, kind: str) -> None:
+def test_kinds_of_azp(text: str, kind: str) -> None:
     assert kind == kind_of(text)
 
 
@@ -300,7 +300,7 @@ def test_what_azp_can_be(text: str, kind: str) -> None:
         (["a", "b"], [], (("a", "b"), "aud")),
     ],
 )
-def test_azp_is_the_audience_where_there_is_one(audiences: Any, party: Any, found: Any) -> None:
+def test_azp_is_the_audience_if_present(audiences: Any, party: Any, found: Any) -> None:
     assert found == aws_audience(audiences, party)
 
 
@@ -311,7 +311,7 @@ def test_a_clusters_azp_is_its_audience() -> None:
     assert verdict(equals(PATH, aud=AUDIENCE), with_azp, **members) is False
 
 
-def test_the_explanation_says_from_where_the_other_azp_comes() -> None:
+def test_explanation_names_the_source_of_the_other_azp() -> None:
     of_key_file = {**CLAIMS, "azp": "etl@demo.iam.gserviceaccount.com"}
     told = str(policy.evaluate(document(statement(equals(**PINS))), of_key_file))
     assert "azp is the e-mail in a token of a key file, the number in one of the metadata" in told
@@ -350,7 +350,9 @@ def test_principals(principal: Any, claims: Any, matched: bool | None) -> None:
 @pytest.mark.parametrize(
     ("account_id", "allowed"), [(None, True), ("123456789012", True), ("210987654321", False)]
 )
-def test_the_provider_is_of_the_roles_account(account_id: str | None, allowed: bool) -> None:
+def test_provider_must_belong_to_the_account_of_the_role(
+    account_id: str | None, allowed: bool
+) -> None:
     trust = document(statement(Principal={"Federated": ARN}))
     decision = policy.evaluate(trust, OF_CLUSTER, account_id=account_id)
     assert allowed is decision.allowed
@@ -366,11 +368,11 @@ def test_the_provider_is_of_the_roles_account(account_id: str | None, allowed: b
     ],
     ids=["NotPrincipal", "unknown operator"],
 )
-def test_a_policy_that_iam_would_refuse_admits_nobody(members: Any, effect: str) -> None:
+def test_policy_that_iam_rejects_admits_no_token(members: Any, effect: str) -> None:
     prohibited = statement(**{**members, "Effect": effect})
     decision = policy.evaluate(document(prohibited, statement()), CLAIMS)
     assert (False, False) == (decision.allowed, decision.undetermined)
-    assert str(decision).startswith("Refused: IAM takes no role with such a policy: Statement[0].")
+    assert str(decision).startswith("Denied: IAM rejects a role with this policy: Statement[0].")
 
 
 @pytest.mark.parametrize(
@@ -402,20 +404,20 @@ UNSURE_DENY = {**UNSURE, "Effect": "Deny"}
     ("statements", "allowed", "undetermined", "summary"),
     [
         ([ALLOW], True, False, "Admitted."),
-        ([NOT_MINE], False, False, "Refused: no statement allows it."),
-        ([DENY], False, False, "Refused: a statement denies it."),
-        ([ALLOW, DENY], False, False, "Refused: a statement denies it."),
-        ([DENY, ALLOW], False, False, "Refused: a statement denies it."),
+        ([NOT_MINE], False, False, "Denied: no statement allows it."),
+        ([DENY], False, False, "Denied: a statement denies it."),
+        ([ALLOW, DENY], False, False, "Denied: a statement denies it."),
+        ([DENY, ALLOW], False, False, "Denied: a statement denies it."),
         ([ALLOW, {**NOT_MINE, "Effect": "Deny"}], True, False, "Admitted."),
         ([NOT_MINE, ALLOW], True, False, "Admitted."),
         ([UNSURE], False, True, "Not determined: "),
         ([UNSURE, ALLOW], True, False, "Admitted."),
         ([UNSURE_DENY, ALLOW], False, True, "Not determined: "),
-        ([UNSURE_DENY, NOT_MINE], False, False, "Refused: no statement allows it."),
-        ([UNSURE_DENY, DENY, ALLOW], False, False, "Refused: a statement denies it."),
+        ([UNSURE_DENY, NOT_MINE], False, False, "Denied: no statement allows it."),
+        ([UNSURE_DENY, DENY, ALLOW], False, False, "Denied: a statement denies it."),
     ],
 )
-def test_a_deny_wins_and_doubt_is_no_yes(
+def test_deny_takes_precedence_and_unknown_is_not_allowed(
     statements: list[Any], allowed: bool, undetermined: bool, summary: str
 ) -> None:
     decision = policy.evaluate(document(*statements), CLAIMS)
@@ -429,13 +431,13 @@ def test_the_explanation_names_each_condition_seen_and_wanted() -> None:
     swapped = "which is its aud: AWS compares that as accounts.google.com:oaud"
     email = "sub is the account's number, never its e-mail"
     assert [
-        "Refused: no statement allows it.",
+        "Denied: no statement allows it.",
         'Statement[0] "etl" (Allow) does not apply:',
         '  holds: Principal names "accounts.google.com"',
         "  holds: Action covers sts:AssumeRoleWithWebIdentity",
-        f'{fails}:aud: the token\'s azp is "{NUMBER}"; the policy wants "{AUDIENCE}", {swapped}',
-        f'{fails}:oaud: the token\'s aud is "{AUDIENCE}"; the policy wants "x"',
-        f'{fails}:sub: the token\'s sub is "{NUMBER}"; the policy wants "a@b.c": {email}',
+        f'{fails}:aud: the token\'s azp is "{NUMBER}"; the policy requires "{AUDIENCE}", {swapped}',
+        f'{fails}:oaud: the token\'s aud is "{AUDIENCE}"; the policy requires "x"',
+        f'{fails}:sub: the token\'s sub is "{NUMBER}"; the policy requires "a@b.c": {email}',
     ] == str(policy.evaluate(trust, CLAIMS)).split("\n")
 
 
@@ -471,7 +473,7 @@ def test_the_explanation_is_printable_whatever_is_in_the_policy() -> None:
         '{"Id": 1, "Statement": {}}',
     ],
 )
-def test_what_is_not_a_policy(text: str) -> None:
+def test_other_documents_are_rejected(text: str) -> None:
     for ask in (policy.lint, lambda text: policy.evaluate(text, CLAIMS)):
         failure(ConfigError, "config/trust-policy", lambda ask=ask: ask(text))
 
@@ -504,13 +506,13 @@ def test_what_is_not_a_policy(text: str) -> None:
         ({"Condition": {"StringEquals": {"k": b"x"}}}, "not JSON"),
     ],
 )
-def test_what_iam_would_not_store(members: dict[str, Any], seen: str) -> None:
+def test_policies_that_iam_rejects(members: dict[str, Any], seen: str) -> None:
     trust = document(statement(**members))
     for ask in (policy.lint, lambda trust: policy.evaluate(trust, CLAIMS)):
         failure(ConfigError, "config/trust-policy", lambda ask=ask: ask(trust), seen=[seen])
 
 
-def test_a_member_that_hides_another_is_refused() -> None:
+def test_duplicate_member_is_rejected() -> None:
     # Python's reader keeps the last: the condition would be gone.
     whole = json.dumps(document(statement(equals(sub=OTHER))))
     hidden = whole.replace('"Condition":', '"Condition": {}, "Condition":')
@@ -653,7 +655,7 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
             {"Condition": {"StringEquals": {f"{GOOGLE}:sub": NUMBER, f"{GOOGLE}:SUB": NUMBER}}},
             ["duplicate-key", "missing-aud", "missing-oaud"],
         ),
-        # Principals that name nobody.
+        # Principals that match no identity.
         *(
             ({"Principal": {"Federated": name}, "Condition": equals(**PINS)}, ["principal"])
             for name in (
@@ -775,7 +777,7 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
+def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> None:
     if isinstance(rules, str):
         missing = ["missing-aud", "missing-oaud", "missing-sub"]
         rules = {"missing": missing, "never": ["never-matches"], "empty": ["empty-list"]}[rules]
@@ -856,7 +858,7 @@ def test_what_is_found(members: dict[str, Any], rules: list[str] | str) -> None:
         {"Effect": "Deny", "Principal": "*", "Action": "*"},
     ],
 )
-def test_where_nothing_is_wrong(members: dict[str, Any]) -> None:
+def test_correct_policies_have_no_findings(members: dict[str, Any]) -> None:
     assert [] == policy.lint(document(statement(**members)))
 
 
@@ -871,7 +873,7 @@ def test_where_nothing_is_wrong(members: dict[str, Any]) -> None:
         ({"Principal": CLUSTER}, []),
     ],
 )
-def test_an_allow_that_a_deny_takes_back(deny: dict[str, Any], rules: list[str]) -> None:
+def test_allow_that_a_deny_cancels_is_found(deny: dict[str, Any], rules: list[str]) -> None:
     trust = document(statement(equals(**PINS)), statement(**{"Effect": "Deny", **deny}))
     assert rules == [finding.rule for finding in policy.lint(trust)]
     assert policy.evaluate(trust, CLAIMS).allowed is (
@@ -879,18 +881,18 @@ def test_an_allow_that_a_deny_takes_back(deny: dict[str, Any], rules: list[str])
     )
 
 
-def test_a_variable_in_a_policy_of_the_old_version_is_text() -> None:
+def test_variable_in_an_old_policy_version_is_literal() -> None:
     trust = {"Statement": statement(equals(**{**PINS, "sub": "${aws:username}"}))}
     assert ["not-a-number"] == [finding.rule for finding in policy.lint(trust)]
     decision = policy.evaluate(trust, CLAIMS)
     assert (False, False) == (decision.allowed, decision.undetermined)
 
 
-def test_the_conditions_that_clash_are_named() -> None:
+def test_conflicting_conditions_are_named() -> None:
     clash = {**equals(**PINS), "StringNotEquals": {f"{GOOGLE}:sub": NUMBER}}
     [finding] = policy.lint(document(statement(clash)))
     named = f"StringEquals.{GOOGLE}:sub, StringNotEquals.{GOOGLE}:sub"
-    assert f"no token of {GOOGLE} ever meets all of {named}" == finding.message
+    assert f"no token of {GOOGLE} meets all of {named}" == finding.message
 
 
 @pytest.mark.parametrize(
@@ -908,7 +910,7 @@ def test_the_principal_that_was_meant_is_named(name: str, instead: str) -> None:
     assert ("principal", f'"Federated": "{instead}"') == (finding.rule, finding.fix)
 
 
-def test_patterns_that_would_take_for_ever_are_given_up() -> None:
+def test_search_stops_for_expensive_patterns() -> None:
     key = "x.example.com:sub"
     patterns = {"StringLike": {key: "*a" * 300}, "StringNotLike": {key: "*b" * 300}}
     patterns["ForAnyValue:StringLike"] = {key: "*ab" * 200}
@@ -1022,7 +1024,7 @@ OIDC = {"issuer": ISSUER, "subjects": [SUBJECT], "account_id": "123456789012"}
         {**OIDC, "partition": None},
     ],
 )
-def test_what_no_policy_can_say(asked: Any) -> None:
+def test_invalid_values_are_rejected(asked: Any) -> None:
     failure(
         ConfigError,
         "config/trust-policy-value",
@@ -1040,9 +1042,7 @@ def test_what_no_policy_can_say(asked: Any) -> None:
     ],
     ids=["with azp", "without", "odd"],
 )
-def test_the_statement_for_a_token_pins_all_that_can_be_pinned(
-    claims: dict[str, Any], pins: dict[str, str]
-) -> None:
+def test_statement_for_a_token_pins_every_key(claims: dict[str, Any], pins: dict[str, str]) -> None:
     given = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
     assert statement(equals(**pins)) == policy.statement_for(given)
 
@@ -1078,7 +1078,7 @@ def test_terraform_labels_are_identifiers(name: str, label: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", 'a"b', "${x}", "x" * 65, "\u00e9", None, "a\n"])
 @pytest.mark.parametrize("form", ["json", "terraform", "cloudformation"])
-def test_names_that_no_role_has(form: str, name: Any) -> None:
+def test_invalid_role_names_are_rejected(form: str, name: Any) -> None:
     failure(ConfigError, "config/trust-policy-value", lambda: policy.render(TRUST, form, name=name))
 
 
@@ -1092,21 +1092,21 @@ def test_names_that_no_role_has(form: str, name: Any) -> None:
         document(statement(Sid="{{resolve:ssm:x}}")),
     ],
 )
-def test_what_cloudformation_would_act_on_is_refused(trust: dict[str, Any]) -> None:
+def test_values_that_cloudformation_interprets_are_rejected(trust: dict[str, Any]) -> None:
     refused = lambda: policy.render(trust, "cloudformation")  # noqa: E731
     failure(ConfigError, "config/trust-policy-value", refused)
     assert trust == json.loads(policy.render(trust, "json"))
 
 
 @pytest.mark.parametrize("text", ["\u65e5", "\x00", "\x1b", "\U0001f600"])
-def test_characters_that_no_policy_has_are_refused(text: str) -> None:
+def test_characters_that_iam_rejects_are_rejected(text: str) -> None:
     for trust in (document(statement(equals(aud=text))), document(statement({text: {"k": "v"}}))):
         failure(ConfigError, "config/trust-policy-value", lambda t=trust: policy.render(t, "json"))
 
 
-def test_the_command_offers_every_form() -> None:
+def test_command_offers_every_format() -> None:
     assert trust_policy._FORMS == FORMS
 
 
-def test_an_unknown_form_is_refused() -> None:
+def test_unknown_format_is_rejected() -> None:
     failure(ConfigError, "config/trust-policy-value", lambda: policy.render(TRUST, "toml"))

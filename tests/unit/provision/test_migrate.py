@@ -95,7 +95,7 @@ def valid(result: Migration) -> None:
 # -- the credential_process script -----------------------------------------------------------------
 
 
-def test_the_script_its_volume_and_its_variable_go_and_all_else_stays() -> None:
+def test_script_volume_and_variable_are_removed() -> None:
     wanted = recipe()[1:]
     container = container_of(wanted)
     container["env"] = [
@@ -109,14 +109,14 @@ def test_the_script_its_volume_and_its_variable_go_and_all_else_stays() -> None:
     valid(result)
 
 
-def test_a_region_that_the_pod_has_stays() -> None:
+def test_region_of_the_pod_is_kept() -> None:
     documents = recipe()
     container_of(documents)["env"].append({"name": "AWS_REGION", "value": "us-east-2"})
     variables = variables_of(container_of(migrate(documents).documents))
     assert ("us-east-2", None) == (variables["AWS_REGION"], variables.get("AWS_DEFAULT_REGION"))
 
 
-def test_what_the_script_has_in_it_becomes_variables() -> None:
+def test_settings_of_the_script_become_variables() -> None:
     documents = recipe()
     text = SCRIPT.replace("$AWS_ROLE_ARN", '"arn:aws:iam::123456789012:role/etl"')
     text = text.replace("audience=$GCP_OAUTH_AUD", "audience=my-audience")
@@ -153,7 +153,7 @@ def test_assignments_in_a_circle_are_not_followed() -> None:
     assert found["role_arn"] is None
 
 
-def test_a_profile_that_the_pod_names_goes_with_its_file() -> None:
+def test_profile_is_removed_with_its_file() -> None:
     documents = recipe()
     documents[0]["data"]["config"] = CONFIG.replace("[default]", "[profile aws]")
     container_of(documents)["env"].append({"name": "AWS_PROFILE", "value": "aws"})
@@ -162,7 +162,7 @@ def test_a_profile_that_the_pod_names_goes_with_its_file() -> None:
     assert "AWS_PROFILE" not in variables_of(container_of(result.documents))
 
 
-def test_what_else_is_in_the_config_map_stays() -> None:
+def test_other_keys_of_the_config_map_are_kept() -> None:
     documents = recipe()
     documents[0]["data"]["settings.ini"] = "[etl]\n"
     container_of(documents)["volumeMounts"].append(
@@ -176,7 +176,7 @@ def test_what_else_is_in_the_config_map_stays() -> None:
     valid(result)
 
 
-def test_items_of_a_volume_that_are_the_recipe_go() -> None:
+def test_items_of_a_volume_with_the_script_are_removed() -> None:
     documents = recipe()
     documents[0]["data"]["settings.ini"] = "[etl]\n"
     items = [{"key": key, "path": key} for key in ("config", "credentials.sh", "settings.ini")]
@@ -194,7 +194,7 @@ def test_items_of_a_volume_that_are_the_recipe_go() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Pod", "Job", "StatefulSet", "CronJob", "List"])
-def test_pods_are_found_wherever_they_are_made(kind: str) -> None:
+def test_pods_are_found_in_all_workload_objects(kind: str) -> None:
     documents = recipe()
     deployment = documents.pop()
     template = deployment["spec"]["template"]
@@ -258,19 +258,19 @@ def spoil_no_config(documents: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (spoil_file, "AWS_CONFIG_FILE of etl is /elsewhere/config, elsewhere"),
-        (spoil_more, "its AWS config file says more: [default] max_attempts"),
+        (spoil_file, "AWS_CONFIG_FILE of etl is /elsewhere/config, in another folder"),
+        (spoil_more, "its AWS config file has other settings: [default] max_attempts"),
         (spoil_two, "there are several scripts or AWS config files"),
-        (spoil_profile, "who uses the AWS profile aws is not to be seen"),
-        (spoil_shell, "what the script takes for role_arn only a shell could tell"),
-        (spoil_default, "what the script takes for audience only a shell could tell"),
+        (spoil_profile, "it is not clear which container uses the AWS profile aws"),
+        (spoil_shell, "the value of role_arn in the script can be determined only by a shell"),
+        (spoil_default, "the value of audience in the script can be determined only by a shell"),
         (spoil_variable, "etl has no variable AWS_ROLE_ARN"),
-        (spoil_env_from, "it needs the ConfigMap aws for variables or a projection"),
-        (spoil_projected, "it needs the ConfigMap aws for variables or a projection"),
-        (spoil_no_config, "the AWS config file that names the script is not to be seen"),
+        (spoil_env_from, "it uses the ConfigMap aws for variables or a projection"),
+        (spoil_projected, "it uses the ConfigMap aws for variables or a projection"),
+        (spoil_no_config, "the AWS config file that names the script is not in the manifest"),
     ],
 )
-def test_what_is_not_understood_stays_as_it_is(spoil: Any, said: str) -> None:
+def test_pod_that_is_not_understood_is_not_changed(spoil: Any, said: str) -> None:
     documents = recipe()
     spoil(documents)
     before = copy.deepcopy(documents)
@@ -279,7 +279,7 @@ def test_what_is_not_understood_stays_as_it_is(spoil: Any, said: str) -> None:
     assert before == result.documents
 
 
-def test_a_config_map_that_another_pod_needs_still_stays() -> None:
+def test_config_map_of_another_pod_is_kept() -> None:
     documents = recipe()
     other = copy.deepcopy(documents[1])
     other["metadata"]["name"] = "other"
@@ -290,19 +290,19 @@ def test_a_config_map_that_another_pod_needs_still_stays() -> None:
     assert ["Deployment other: etl has no variable AWS_ROLE_ARN."] == result.left
 
 
-def test_a_config_map_of_another_namespace_is_another() -> None:
+def test_config_map_of_another_namespace_is_ignored() -> None:
     documents = recipe()
     documents[0]["metadata"]["namespace"] = "elsewhere"
     assert ([], []) == (migrate(documents).done, migrate(documents).left)
 
 
 @pytest.mark.parametrize("text", ["", "[default", "region = x\ncredential_process = y", "a: b"])
-def test_what_is_no_aws_config_is_none(text: str) -> None:
+def test_other_files_are_not_aws_config_files(text: str) -> None:
     assert AwsConfig.read(text) is None
 
 
 @pytest.mark.parametrize("documents", [[], [None], ["text"], [{"kind": "Pod"}], [{"spec": 1}]])
-def test_what_is_no_manifest_stays(documents: list[Any]) -> None:
+def test_other_documents_are_not_changed(documents: list[Any]) -> None:
     before = copy.deepcopy(documents)
     assert (before, [], []) == (
         migrate(documents).documents,
@@ -330,7 +330,7 @@ def nodes(value: Any) -> list[tuple[Any, Any]]:
 
 @settings(max_examples=examples(400), deadline=None)
 @given(data=st.data())
-def test_what_is_of_another_shape_does_no_harm(data: st.DataObject) -> None:
+def test_objects_of_another_structure_are_ignored(data: st.DataObject) -> None:
     documents = [*recipe(), *loaded(GTOKEN), *loaded(ANNOTATED)]
     for _ in range(data.draw(st.integers(1, 2))):
         owner, key = data.draw(st.sampled_from(nodes(documents)))
@@ -371,7 +371,7 @@ spec:
 """
 
 
-def test_a_gtoken_sidecar_goes_and_its_audience_stays() -> None:
+def test_gtoken_sidecar_is_removed_and_its_audience_kept() -> None:
     result = migrate(loaded(GTOKEN))
     [pod] = result.documents
     assert {
@@ -408,7 +408,7 @@ def test_a_gtoken_sidecar_goes_and_its_audience_stays() -> None:
         ("gcp-aws-bridge token --watch --audience my-aud --file /t", "my-aud"),
     ],
 )
-def test_a_sidecar_of_ones_own_is_read(line: str, audience: str) -> None:
+def test_custom_sidecar_is_understood(line: str, audience: str) -> None:
     documents = loaded(GTOKEN)
     spec = documents[0]["spec"]
     del spec["initContainers"]
@@ -453,15 +453,15 @@ def spoil_path(spec: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (spoil_writer, "which audience update-gcp-id-token asks a token for is not to be seen"),
-        (spoil_no_writer, "what writes into gtoken-volume, and for which audience, is not to"),
-        (spoil_other_reader, "which audience log asks a token for is not to be seen"),
+        (spoil_writer, "the audience of update-gcp-id-token is not in the manifest"),
+        (spoil_no_writer, "it is not clear which container writes to gtoken-volume, and for which"),
+        (spoil_other_reader, "the audience of log is not in the manifest"),
         (spoil_role, "etl has no variable AWS_ROLE_ARN"),
-        (spoil_volume, "its token comes from the volume gtoken-volume, and not from a sidecar"),
+        (spoil_volume, "its token comes from the volume gtoken-volume instead of a sidecar"),
         (spoil_path, "the token file of etl is in no volume"),
     ],
 )
-def test_a_sidecar_that_is_not_understood_stays(spoil: Any, said: str) -> None:
+def test_sidecar_that_is_not_understood_is_kept(spoil: Any, said: str) -> None:
     documents = loaded(GTOKEN)
     spoil(documents[0]["spec"])
     before = copy.deepcopy(documents)
@@ -489,7 +489,7 @@ spec:
 """
 
 
-def test_what_the_webhook_would_put_into_a_pod_is_written_there() -> None:
+def test_variables_of_the_webhook_are_set() -> None:
     result = migrate(loaded(ANNOTATED))
     account, pod = result.documents
     assert ["iam.gke.io/gcp-service-account"] == [*account["metadata"]["annotations"]]
@@ -500,7 +500,7 @@ def test_what_the_webhook_would_put_into_a_pod_is_written_there() -> None:
     valid(result)
 
 
-def test_an_annotation_whose_pods_are_elsewhere_stays() -> None:
+def test_annotation_is_kept_if_its_pods_are_not_in_the_manifest() -> None:
     documents = loaded(ANNOTATED)[:1]
     before = copy.deepcopy(documents)
     assert (before, []) == (migrate(documents).documents, migrate(documents).done)

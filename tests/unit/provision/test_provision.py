@@ -29,14 +29,14 @@ from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge.cli import setup
 from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy.hcl import text
 from gcp_aws_bridge.policy.names import email_of, project_of
 from gcp_aws_bridge.provision import names, plan
-from gcp_aws_bridge.provision.asking import Answer
 from gcp_aws_bridge.provision.check import compare
-from gcp_aws_bridge.provision.hcl import text
 from gcp_aws_bridge.provision.manifests import manifests
 from gcp_aws_bridge.provision.names import RULES, checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, REGIONS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.shell import script
 from gcp_aws_bridge.provision.terraform import terraform
 from gcp_aws_bridge.provision.to_google import plan as to_google
@@ -99,7 +99,7 @@ every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
 in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
 
 
-def test_the_command_offers_what_there_is() -> None:
+def test_command_offers_all_platforms_and_partitions() -> None:
     assert [*PLATFORMS] == [*setup._PLATFORMS]
     assert [*to_google.PLATFORMS] == [*setup._ON_AWS]
     assert [*REGIONS] == [*setup._PARTITIONS]
@@ -116,7 +116,7 @@ def test_bash_reads_the_script(it: Plan) -> None:
 
 
 @needs_shellcheck
-def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
+def test_shellcheck_reports_nothing(tmp_path: Path) -> None:
     for number, it in enumerate(PLANS.values()):
         (tmp_path / f"{number}.sh").write_text(script(it), encoding="utf-8")
     files = [str(path) for path in tmp_path.iterdir()]
@@ -125,7 +125,7 @@ def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 @needs_shellcheck
-def test_shellcheck_would_find_a_value_without_quotes() -> None:
+def test_shellcheck_reports_a_value_without_quotes() -> None:
     spoilt = script(made("gke")).replace('[ "$seen" =', "[ $seen =")
     done = subprocess.run([str(SHELLCHECK), "-"], input=spoilt, capture_output=True, text=True)
     assert 1 == done.returncode
@@ -133,7 +133,7 @@ def test_shellcheck_would_find_a_value_without_quotes() -> None:
 
 @needs_terraform
 @pytest.mark.usefixtures("home")
-def test_terraform_fmt_has_nothing_to_change(tmp_path: Path) -> None:
+def test_terraform_fmt_changes_nothing(tmp_path: Path) -> None:
     for number, it in enumerate(PLANS.values()):
         (tmp_path / f"{number}.tf").write_text(terraform(it), encoding="utf-8")
     done = run_terraform("fmt", "-check", "-diff", str(tmp_path))
@@ -142,14 +142,14 @@ def test_terraform_fmt_has_nothing_to_change(tmp_path: Path) -> None:
 
 @needs_terraform
 @pytest.mark.usefixtures("home")
-def test_terraform_fmt_would_find_what_is_laid_out_otherwise() -> None:
+def test_terraform_fmt_reports_another_format() -> None:
     spoilt = terraform(made("gke")).replace("account_id   =", "account_id =")
     done = run_terraform("fmt", "-check", "-", text=spoilt)
     assert 3 == done.returncode
 
 
 @in_clusters
-def test_manifests_are_of_their_schemas(platform: str) -> None:
+def test_manifests_match_their_schemas(platform: str) -> None:
     account, job = yaml.safe_load_all(manifests(made(platform)))
     for document in (account, job):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
@@ -168,7 +168,7 @@ def test_manifests_are_of_their_schemas(platform: str) -> None:
     } == rules
 
 
-def test_only_who_has_a_google_account_is_linked_to_one() -> None:
+def test_only_accounts_with_a_google_account_are_linked() -> None:
     linked, _ = yaml.safe_load_all(manifests(made("gke")))
     assert {"iam.gke.io/gcp-service-account": GSA} == linked["metadata"]["annotations"]
     alone, job = yaml.safe_load_all(manifests(made("gke-issuer")))
@@ -181,7 +181,7 @@ def test_only_who_has_a_google_account_is_linked_to_one() -> None:
 # -- the trust policy ------------------------------------------------------------------------------
 
 
-def test_each_road_pins_who_and_for_whom_and_the_emulator_admits_it() -> None:
+def test_each_platform_pins_subject_and_audience_and_is_admitted() -> None:
     arn = "arn:aws:iam::123456789012:role/e,tl"
     with Emulator(service_account=ServiceAccount.named(GSA)) as cloud:
         number = cloud.service_account.unique_id
@@ -193,7 +193,7 @@ def test_each_road_pins_who_and_for_whom_and_the_emulator_admits_it() -> None:
             cloud.add_role(arn, document)
 
 
-def test_the_number_is_in_the_terraform_as_what_knows_it() -> None:
+def test_number_is_an_expression_in_terraform() -> None:
     for platform in PLATFORMS:
         found = terraform(made(platform)).count("google_service_account.workload.unique_id")
         assert (0 if platform == "gke-issuer" else 2) == found
@@ -204,7 +204,7 @@ def test_the_number_is_in_the_terraform_as_what_knows_it() -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_example_of_a_rule_is_taken(name: str) -> None:
+def test_example_of_a_rule_is_valid(name: str) -> None:
     assert RULES[name].example == checked(name, RULES[name].example)
 
 
@@ -233,7 +233,7 @@ def test_the_example_of_a_rule_is_taken(name: str) -> None:
         ("gsa", "etl"),
         ("gsa", "etl@my-project.iam.gserviceaccount.com"),  # of three letters
         ("gsa", "123456789012-compute@developer.gserviceaccount.com"),
-        ("gsa", "somebody@example.com"),
+        ("gsa", "user@example.com"),
         ("service", "a" * 50),
         ("aws-account", "12345678901"),
         ("aws-account", "1234567890123"),
@@ -252,14 +252,14 @@ def test_the_example_of_a_rule_is_taken(name: str) -> None:
         ("policy-arn", "arn:aws:iam::aws:role/etl"),
     ],
 )
-def test_a_name_that_is_none_is_refused(name: str, value: str) -> None:
+def test_invalid_name_is_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"--{name} is .*\[config/setup-name\]"):
         checked(name, value)
 
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("end", ["\n", "\x00", "'", '"', "`id`", "$(id)", ";id", " ", "\\", "#"])
-def test_nothing_rides_on_a_good_name(name: str, end: str) -> None:
+def test_suffix_of_a_valid_name_is_rejected(name: str, end: str) -> None:
     with pytest.raises(ConfigError):
         checked(name, RULES[name].example + end)
 
@@ -269,7 +269,7 @@ HARMLESS = set(string.ascii_letters + string.digits + "_+=,.@/:~-")
 
 @settings(max_examples=examples(300))
 @given(name=st.sampled_from(sorted(RULES)), value=st.text())
-def test_any_text_is_refused_or_harmless(name: str, value: str) -> None:
+def test_any_text_is_rejected_or_harmless(name: str, value: str) -> None:
     try:
         assert set(checked(name, value)) <= HARMLESS
     except ConfigError as error:
@@ -279,13 +279,13 @@ def test_any_text_is_refused_or_harmless(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     "policy", ["", "{", "[]", "{}", '"x"', '{"Statement": [NaN]}', "[" * 100_000, "1" * 5000]
 )
-def test_a_permissions_policy_that_is_none_is_refused(policy: str) -> None:
+def test_invalid_permissions_policy_is_rejected(policy: str) -> None:
     with pytest.raises(ConfigError, match=r"config/setup-policy"):
         plan.inline_policy(policy)
 
 
-def test_a_permissions_policy_that_is_too_long_is_refused() -> None:
-    with pytest.raises(ConfigError, match="IAM takes 10240"):
+def test_too_long_permissions_policy_is_rejected() -> None:
+    with pytest.raises(ConfigError, match="IAM accepts 10240"):
         plan.inline_policy(json.dumps({"Statement": ["x" * 10_240]}))
 
 
@@ -302,7 +302,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("value", NASTY)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_value_that_gets_past_the_checks_is_run_by_nobody(
+def test_value_that_passes_the_checks_is_not_executed(
     platform: str, value: str, tmp_path: Path
 ) -> None:
     programs = tmp_path / "bin"
@@ -349,7 +349,7 @@ def test_a_value_arrives_in_the_shell_as_it_is(value: str) -> None:
 @needs_terraform
 @pytest.mark.usefixtures("home")
 def test_a_value_arrives_in_terraform_as_it_is(tmp_path: Path) -> None:
-    chance = random.Random(6)  # some that nobody thought of, the same each time
+    chance = random.Random(6)  # reproducible random values
     letters = [*'${}%"\\\n\r\t\b\f\x1b\x7f\x85<>&~', *"éß\u2028😀a "]
     values = [*NASTY, "${x}", "$${x}", "%{ if true }", "%%{", "$%{${", '"', "\\u0041"]
     values += ["".join(chance.choices(letters, k=12)) for _ in range(300)]
@@ -415,7 +415,7 @@ def found_by(it: Plan, said: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one.state, one.what) for one in compare(it, ask) if one.state != "ok"]
 
 
-def test_what_is_as_planned_is_well() -> None:
+def test_planned_state_is_ok() -> None:
     assert [] == found_by(made("gke"), answers(made("gke")))
 
 
@@ -476,12 +476,12 @@ def spoilt_policy(said: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_has_changed_is_named_first(key: str, value: Any, wanted: tuple[str, str]) -> None:
+def test_difference_is_reported_first(key: str, value: Any, wanted: tuple[str, str]) -> None:
     it = made("gke")
     assert wanted == found_by(it, answers(it) | {key: value})[0]
 
 
-def test_a_trust_policy_that_admits_more_is_named() -> None:
+def test_trust_policy_that_admits_more_is_reported() -> None:
     it = made("gke")
     said = answers(it)
     said["get-role "] = spoilt_policy(said)
@@ -511,7 +511,7 @@ def test_the_order_and_the_lists_of_one_of_a_policy_do_not_matter() -> None:
     assert [] == found_by(it, said)
 
 
-def test_names_is_what_the_plan_checks_by() -> None:
+def test_plan_checks_by_the_rules_in_names() -> None:
     assert plan.checked is names.checked
 
 
@@ -538,7 +538,7 @@ POOLS = ["my-project.example.com.svc.id.goog", "example.com:my-project.svc.id.go
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_pool_of_a_domain_scoped_project_is_what_the_cluster_says(pool: str) -> None:
+def test_pool_of_a_domain_scoped_project_is_read_from_the_cluster(pool: str) -> None:
     it = made("gke", **DOMAIN, gsa=DOMAIN_GSA)
     said = answers(it)
     said["clusters describe"]["workloadIdentityConfig"]["workloadPool"] = pool
@@ -596,7 +596,7 @@ def run_with_stand_ins(
 
 @needs_bash
 @pytest.mark.parametrize("pool", POOLS)
-def test_script_binds_in_the_pool_that_the_cluster_names(pool: str, tmp_path: Path) -> None:
+def test_script_uses_the_pool_of_the_cluster(pool: str, tmp_path: Path) -> None:
     written = script(made("gke", location="europe-west1-b", **DOMAIN, gsa=DOMAIN_GSA))
     _, called = run_with_stand_ins(written, tmp_path, pool)
     [binding] = [line for line in called if "add-iam-policy-binding" in line]
@@ -606,11 +606,11 @@ def test_script_binds_in_the_pool_that_the_cluster_names(pool: str, tmp_path: Pa
 
 
 @needs_bash
-def test_script_stops_where_the_cluster_names_no_pool(tmp_path: Path) -> None:
+def test_script_stops_if_the_cluster_has_no_pool(tmp_path: Path) -> None:
     written = script(made("gke", **DOMAIN, gsa=DOMAIN_GSA))
     done, called = run_with_stand_ins(written, tmp_path, "")
     assert 1 == done.returncode
-    assert "Workload Identity is off in prod" in done.stderr
+    assert "Workload Identity is disabled in prod" in done.stderr
     assert not [line for line in called if "add-iam-policy-binding" in line]
 
 

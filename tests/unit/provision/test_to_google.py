@@ -1,4 +1,4 @@
-"""What `setup` writes for a workload on AWS: whom it lets in, and by whom it is taken."""
+"""What `setup` writes for a workload on AWS: which identities it admits, and what reads it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tools import (
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy import cel
 from gcp_aws_bridge.provision import plan as to_aws
-from gcp_aws_bridge.provision.asking import Answer
 from gcp_aws_bridge.provision.plan import AwsRole
+from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.to_google import plan
 from gcp_aws_bridge.provision.to_google.check import compare
 from gcp_aws_bridge.provision.to_google.manifests import manifests
@@ -83,7 +83,7 @@ in_clusters = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "eks-issue
 with_roles = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "ec2", "ecs", "lambda"])
 
 
-# -- whom it lets in -------------------------------------------------------------------------------
+# -- admitted identities --------------------------------------------------------------------------
 
 
 def extract(value: Any, template: Any) -> Any:
@@ -126,7 +126,7 @@ POD = f"eks-{'prod' * 5}-{'etl-worker' * 2}-0f1b2c3d-1111-2222-3333"
 
 @with_roles
 @pytest.mark.parametrize("session", ["etl", POD, "assumed-role", "i-0123456789abcdef0"])
-def test_every_session_of_the_role_is_let_in_by_one_name(platform: str, session: str) -> None:
+def test_every_session_of_the_role_is_admitted_by_one_member(platform: str, session: str) -> None:
     it = made(platform, role="etl-of-the-nightly-reports")
     assertion = caller(f"{STS}/etl-of-the-nightly-reports/{session}")
     assert let_in(it, assertion)
@@ -135,7 +135,7 @@ def test_every_session_of_the_role_is_let_in_by_one_name(platform: str, session:
     assert it.member(NUMBER).endswith(f"/attribute.aws_role/{STS}/etl-of-the-nightly-reports")
 
 
-def test_googles_own_mapping_of_a_pod_would_be_over_the_limit() -> None:
+def test_default_mapping_of_a_pod_exceeds_the_limit() -> None:
     assert len(f"{STS}/etl-of-the-nightly-reports/{POD}") > cel.LONGEST_SUBJECT
 
 
@@ -161,7 +161,7 @@ def test_googles_own_mapping_of_a_pod_would_be_over_the_limit() -> None:
     ],
     ids=lambda assertion: assertion["arn"],
 )
-def test_nobody_else_is_let_in(platform: str, assertion: dict[str, str]) -> None:
+def test_other_identities_are_not_admitted(platform: str, assertion: dict[str, str]) -> None:
     it = made(platform, role="etl")
     assert not let_in(it, assertion)
     if not assertion["arn"].startswith(f"{STS}/etl"):
@@ -169,7 +169,7 @@ def test_nobody_else_is_let_in(platform: str, assertion: dict[str, str]) -> None
         assert it.member(NUMBER) not in principals(it, assertion)
 
 
-def test_the_role_is_let_in_by_its_name_whatever_its_path() -> None:
+def test_role_is_admitted_with_any_path() -> None:
     it = made("ec2", role="etl", path="/team/")
     assert "arn:aws:iam::123456789012:role/team/etl" == it.role.arn  # type: ignore[union-attr]
     assert let_in(it, caller(f"{STS}/etl/x"))
@@ -179,7 +179,7 @@ def test_the_role_is_let_in_by_its_name_whatever_its_path() -> None:
 SUB = "system:serviceaccount:data:etl"
 
 
-def test_the_clusters_token_is_let_in_by_a_name_of_its_provider() -> None:
+def test_token_of_the_cluster_is_admitted_by_a_member_of_its_provider() -> None:
     it = made("eks-issuer", provider="prod-etl")
     assert let_in(it, {"sub": SUB})
     assert {it.member(NUMBER)} == principals(it, {"sub": SUB})
@@ -193,17 +193,17 @@ def test_the_clusters_token_is_let_in_by_a_name_of_its_provider() -> None:
         *("system:serviceaccount:data:ETL", f" {SUB}", "", "prod-etl:" + SUB),
     ],
 )
-def test_no_other_pod_is_let_in(sub: str) -> None:
+def test_other_pods_are_not_admitted(sub: str) -> None:
     assert not let_in(made("eks-issuer"), {"sub": sub})
 
 
-def test_the_same_account_of_another_cluster_is_somebody_else() -> None:
+def test_same_account_of_another_cluster_has_another_subject() -> None:
     prod, staging = (made("eks-issuer", provider=f"{name}-etl") for name in ("prod", "staging"))
     assert prod.google.pool == staging.google.pool
     assert principals(prod, {"sub": SUB}).isdisjoint(principals(staging, {"sub": SUB}))
 
 
-def test_a_token_that_aws_signs_is_let_in_by_the_roles_arn() -> None:
+def test_token_signed_by_aws_is_admitted_by_the_role_arn() -> None:
     it = made("aws-outbound", role="etl", path="/team/")
     sub = f"arn:aws:iam::{ACCOUNT}:role/team/etl"
     assert let_in(it, {"sub": sub})
@@ -212,7 +212,7 @@ def test_a_token_that_aws_signs_is_let_in_by_the_roles_arn() -> None:
         assert not let_in(it, {"sub": other})
 
 
-def test_a_subject_that_google_would_refuse_is_refused_here() -> None:
+def test_too_long_subject_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"config/setup-subject"):
         made("eks-issuer", provider="prod", ksa=f"{'a' * 60}.{'a' * 35}")  # 128
     with pytest.raises(ConfigError, match=r"config/setup-subject"):
@@ -221,19 +221,19 @@ def test_a_subject_that_google_would_refuse_is_refused_here() -> None:
 
 
 @pytest.mark.parametrize("value", ["it's", 'say "hi"', "a\\b", "a\nb", "é"])
-def test_what_needs_an_escape_in_cel_is_refused(value: str) -> None:
+def test_value_that_needs_an_escape_in_cel_is_rejected(value: str) -> None:
     with pytest.raises(ConfigError, match=r"config/setup-name"):
         cel.literal(value)
 
 
 @every_plan
-def test_what_google_takes_is_not_exceeded(it: Plan) -> None:
+def test_limits_of_google_are_not_exceeded(it: Plan) -> None:
     assert len(it.condition) <= 4096
     assert max(map(len, it.mapping.values())) <= 2048
     assert len(it.who) <= 256
 
 
-def test_a_description_fits_where_every_name_is_as_long_as_it_may_be() -> None:
+def test_description_fits_with_the_longest_names() -> None:
     at = {"region": "ap-southeast-12", "cluster": "c" * 100, "provider": "abcd"}
     left = 127 - len("abcd:system:serviceaccount:data:")
     it = made("eks-issuer", ksa=f"{'a' * 60}.{'a' * (left - 61)}", **at)
@@ -241,7 +241,7 @@ def test_a_description_fits_where_every_name_is_as_long_as_it_may_be() -> None:
     assert len(it.who) <= 256
 
 
-def test_a_provider_is_the_roles_own() -> None:
+def test_each_role_has_a_separate_provider() -> None:
     ec2 = Workload("ec2", ACCOUNT)
     pod = made("eks-issuer").workload
     assert "aws-etl" == provider_for(ec2, "etl")
@@ -261,7 +261,7 @@ def test_bash_reads_the_script(it: Plan) -> None:
 
 
 @needs_shellcheck
-def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
+def test_shellcheck_reports_nothing(tmp_path: Path) -> None:
     for number, it in enumerate(PLANS.values()):
         (tmp_path / f"{number}.sh").write_text(script(it), encoding="utf-8")
     files = [str(path) for path in tmp_path.iterdir()]
@@ -271,7 +271,7 @@ def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
 
 @needs_terraform
 @pytest.mark.usefixtures("home")
-def test_terraform_fmt_has_nothing_to_change(tmp_path: Path) -> None:
+def test_terraform_fmt_changes_nothing(tmp_path: Path) -> None:
     for number, it in enumerate(PLANS.values()):
         (tmp_path / f"{number}.tf").write_text(terraform(it), encoding="utf-8")
     done = run_terraform("fmt", "-check", "-diff", str(tmp_path))
@@ -279,7 +279,7 @@ def test_terraform_fmt_has_nothing_to_change(tmp_path: Path) -> None:
 
 
 @every_plan
-def test_every_reference_in_the_terraform_is_to_something_in_it(it: Plan) -> None:
+def test_references_in_terraform_exist(it: Plan) -> None:
     text = terraform(it)
     declared = {
         f"{'data.' if kind == 'data' else ''}{one}.{name}"
@@ -293,7 +293,7 @@ def test_every_reference_in_the_terraform_is_to_something_in_it(it: Plan) -> Non
 
 
 @every_plan
-def test_the_provider_in_the_terraform_is_the_plans(it: Plan) -> None:
+def test_provider_in_terraform_is_that_of_the_plan(it: Plan) -> None:
     hcl2 = pytest.importorskip("hcl2")
     resources = hcl2.loads(terraform(it))["resource"]
     [found] = [
@@ -309,7 +309,7 @@ def test_the_provider_in_the_terraform_is_the_plans(it: Plan) -> None:
 
 
 @in_clusters
-def test_manifests_are_of_their_schemas_and_name_the_provider(platform: str) -> None:
+def test_manifests_match_their_schemas_and_name_the_provider(platform: str) -> None:
     account, job = yaml.safe_load_all(manifests(made(platform)))
     for document in (account, job):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
@@ -334,7 +334,7 @@ def test_manifests_are_of_their_schemas_and_name_the_provider(platform: str) -> 
     assert f"{mount['mountPath']}/token" == found["GCP_AWS_BRIDGE_GOOGLE_TOKEN_FILE"]
 
 
-def test_who_has_access_as_itself_acts_as_nobody() -> None:
+def test_direct_access_impersonates_no_account() -> None:
     it = made("eks", direct=True)
     assert it.member(NUMBER) == it.holder(NUMBER)
     for text in (script(it), terraform(it), manifests(it)):
@@ -347,7 +347,7 @@ def test_who_has_access_as_itself_acts_as_nobody() -> None:
 # -- the AWS side ----------------------------------------------------------------------------------
 
 
-def test_pods_of_another_cluster_cannot_have_the_role_by_pod_identity() -> None:
+def test_pods_of_another_cluster_cannot_assume_the_role() -> None:
     [statement] = trust_policy(made("eks"))["Statement"]  # type: ignore[index]
     assert {"Service": "pods.eks.amazonaws.com"} == statement["Principal"]
     assert {
@@ -357,7 +357,7 @@ def test_pods_of_another_cluster_cannot_have_the_role_by_pod_identity() -> None:
     } == statement["Condition"]["StringEquals"]
 
 
-def test_only_the_one_pod_can_have_the_role_by_its_token() -> None:
+def test_only_one_pod_can_assume_the_role_with_its_token() -> None:
     [statement] = trust_policy(made("eks-irsa"), ISSUER)["Statement"]  # type: ignore[index]
     name = ISSUER.removeprefix("https://")
     assert {f"{name}:aud": "sts.amazonaws.com", f"{name}:sub": SUB} == statement["Condition"][
@@ -365,7 +365,7 @@ def test_only_the_one_pod_can_have_the_role_by_its_token() -> None:
     ]
 
 
-def test_only_a_token_that_aws_signs_must_be_asked_for_by_name() -> None:
+def test_only_tokens_signed_by_aws_need_the_source_setting() -> None:
     named = {
         platform: made(platform).variables(NUMBER).get("GCP_AWS_BRIDGE_GOOGLE_SOURCE")
         for platform in PLATFORMS
@@ -375,7 +375,7 @@ def test_only_a_token_that_aws_signs_must_be_asked_for_by_name() -> None:
     assert re.search('_GOOGLE_SOURCE += "outbound"', terraform(made("aws-outbound")))
 
 
-def test_tokens_are_for_the_provider_alone() -> None:
+def test_tokens_are_only_for_the_provider() -> None:
     it = made("aws-outbound")
     [statement] = token_policy(it, NUMBER)["Statement"]
     audience = it.audience(NUMBER)
@@ -402,7 +402,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("value", NASTY)
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_value_that_gets_past_the_checks_is_run_by_nobody(
+def test_value_that_passes_the_checks_is_not_executed(
     platform: str, value: str, tmp_path: Path
 ) -> None:
     programs = tmp_path / "bin"
@@ -486,12 +486,12 @@ def found_by(it: Plan, said: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @every_plan
-def test_what_is_as_planned_is_well(it: Plan) -> None:
+def test_planned_state_is_ok(it: Plan) -> None:
     assert [] == found_by(it, answers(it))
 
 
 @every_plan
-def test_what_is_not_there_is_missing(it: Plan) -> None:
+def test_absent_object_is_missing(it: Plan) -> None:
     nothing = dict.fromkeys(answers(it))
     nothing |= {key: answers(it)[key] for key in ("projects describe", "get-caller-identity")}
     found = found_by(it, nothing)
@@ -535,7 +535,7 @@ PROVIDER = "provider aws-e-tl"
         ),
     ],
 )
-def test_what_has_changed_is_named(key: str, value: Any, wanted: tuple[str, str]) -> None:
+def test_difference_is_reported(key: str, value: Any, wanted: tuple[str, str]) -> None:
     it = made("eks")
     state, what = found_by(it, answers(it) | {key: value})[0]
     assert wanted == (state, what[: len(wanted[1])])
@@ -549,12 +549,12 @@ def test_what_has_changed_is_named(key: str, value: Any, wanted: tuple[str, str]
         ("eks", {"attributeMapping": {"google.subject": "assertion.arn"}}, "attributeMapping"),
         ("eks", {"aws": {"accountId": "9" * 12}}, "aws"),
         ("eks-issuer", {"oidc": {"issuerUri": "https://example.com"}}, "oidc"),
-        # Tokens for somebody else; keys of somebody else.
+        # Tokens for other audiences; keys of other identities.
         ("eks-issuer", {"oidc": {"issuerUri": ISSUER, "allowedAudiences": ["sts"]}}, "oidc"),
         ("eks-issuer", {"oidc": {"issuerUri": ISSUER, "jwksJson": "{}"}}, "oidc"),
     ],
 )
-def test_a_provider_that_lets_in_others_is_named(
+def test_provider_that_admits_others_is_reported(
     platform: str, changed: dict[str, Any], name: str
 ) -> None:
     it = made(platform)
@@ -563,7 +563,7 @@ def test_a_provider_that_lets_in_others_is_named(
     assert [("differs", f"{name} of provider {it.google.provider}")] == found_by(it, said)
 
 
-def test_a_role_of_others_may_be_assumed_by_others_too() -> None:
+def test_foreign_role_may_have_other_statements() -> None:
     it = made("ec2")
     said = answers(it)
     more = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}

@@ -15,11 +15,11 @@ from gcp_aws_bridge.exceptions import ExchangeError
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 AWAY = ExchangeError("STS is away.", error_id="exchange/unreachable", retryable=True)
-DENIED = ExchangeError("STS said no.", fix="let it.", error_id="exchange/denied")
+DENIED = ExchangeError("STS denied it.", fix="allow it.", error_id="exchange/denied")
 
 
 class Serving:
-    """A cache that somebody asks every ten seconds, and the lines about it."""
+    """A cache that is read every ten seconds, and the lines about it."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._world = ManualWorld()
@@ -45,21 +45,21 @@ def serving(caplog: pytest.LogCaptureFixture) -> Iterator[Serving]:
     stop()
 
 
-def test_a_refusal_is_said_once_with_its_fix(serving: Serving) -> None:
-    said = f"{ROLE}: no fresh credentials: STS said no. Fix: let it. [exchange/denied]"
+def test_error_is_logged_once_with_its_fix(serving: Serving) -> None:
+    said = f"{ROLE}: no fresh credentials: STS denied it. Fix: allow it. [exchange/denied]"
     assert [said] == serving.lines(60, DENIED)
-    assert [f"{ROLE}: that is over; good for 3590 s"] == serving.lines(20)
+    assert [f"{ROLE}: recovered; valid for 3590 s"] == serving.lines(20)
     assert [] == serving.lines(60)
 
 
-def test_an_outage_that_begins_behind_the_callers_is_one_line_too(serving: Serving) -> None:
+def test_outage_that_begins_in_the_background_is_logged_once(serving: Serving) -> None:
     assert [] == serving.lines(20)
     [line] = serving.lines(120, AWAY)
     assert f"{ROLE}: refresh failed; current credentials valid for" in line
-    assert [f"{ROLE}: that is over; good for 3590 s"] == serving.lines(1)
+    assert [f"{ROLE}: recovered; valid for 3590 s"] == serving.lines(1)
 
 
-def test_what_fails_otherwise_in_the_same_outage_is_said_too(serving: Serving) -> None:
+def test_another_error_in_the_same_outage_is_logged_too(serving: Serving) -> None:
     serving.lines(20)
     serving.lines(20, AWAY)
     [line] = serving.lines(60, DENIED)

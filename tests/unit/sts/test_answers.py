@@ -36,7 +36,7 @@ CALLS: dict[str, Callable[[DoctorSts], object]] = {
     "caller identity": lambda sts: sts.caller_identity(KEYS),
 }
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
-DENIED_IDS = {"web identity": "exchange/denied", "chained": "exchange/hop"}
+DENIED_IDS = {"web identity": "exchange/denied", "chained": "exchange/chained-role"}
 
 
 def reply(body: str | bytes, status: int = 403, **headers: str) -> bytes:

@@ -246,7 +246,7 @@ def test_denied_chained_role_names_both_roles_and_their_permissions(
     position: int, previous: str
 ) -> None:
     error = error_of(
-        "exchange/hop",
+        "exchange/chained-role",
         "AccessDenied",
         "User is not authorized",
         position=position,
@@ -260,7 +260,7 @@ def test_denied_chained_role_names_both_roles_and_their_permissions(
 
 
 def test_denied_chained_role_shows_no_claims() -> None:
-    assert NUMBER not in str(error_of("exchange/hop", "AccessDenied", position=0))
+    assert NUMBER not in str(error_of("exchange/chained-role", "AccessDenied", position=0))
 
 
 @EITHER

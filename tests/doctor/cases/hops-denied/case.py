@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from doctor.pod import OTHER, Pod
 
-CAUSE = "exchange/hop"
+CAUSE = "exchange/chained-role"
 SEEN = "role/target"
 
 

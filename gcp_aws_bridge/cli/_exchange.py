@@ -1,4 +1,4 @@
-"""The exchange of a command that ends at once: one for all processes that want the same."""
+"""The exchange of a short-lived command, which processes with the same request share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gcp_aws_bridge._cache.policy import POLICY, Instant, Kept
 from gcp_aws_bridge._cache.state import Credentials, credentials_of
 from gcp_aws_bridge._sts import persistence
 
-# While credentials are valid, a command does not wait for an STS that hangs.
-_PATIENCE_S = 3.0
+# With valid credentials, a command does not wait longer for STS.
+_WAIT_WHILE_VALID_S = 3.0
 
 
-def renewed(
+def exchange(
     options: argparse.Namespace, cache: FileCache, key: str, world: World
 ) -> dict[str, str]:
     """Return credentials that are fresh, or still valid if the exchange fails.
 
     Raises:
-        BridgeError: There are neither.
+        BridgeError: The exchange failed, and there are no valid credentials.
     """
     at_least_s = options.at_least
     valid = _valid(cache, key, world, at_least_s)
@@ -29,13 +29,13 @@ def renewed(
         now = Instant(world.clock(), world.monotonic())
         if credentials_of(memory.kept, now, at_least_s=at_least_s) is Credentials.FRESH:
             assert memory.kept is not None  # noqa: S101 - for the type checker
-            return persistence.aws_json(memory.kept.credentials)  # another process was faster
+            return persistence.aws_json(memory.kept.credentials)  # of another process
         failure, now_s = memory.failure, world.monotonic()
         if valid and (not alone or (failure and now_s < failure.retry_at_s)):
             return persistence.aws_json(valid.credentials)
         if not valid and failure and now_s < failure.remembered_until_s:
             raise failure.error
-        # botocore comes with these: who makes the exchange pays for it, not all who wait here.
+        # These import botocore, which only the process that makes the exchange needs.
         from gcp_aws_bridge._cache.sharing import registry
         from gcp_aws_bridge.cli._role_options import cache_of
 
@@ -43,7 +43,7 @@ def renewed(
         credentials, _ = cache_of(options, options.role_arn)
         credentials.recall(memory)
         try:
-            credentials.refresh(within_s=_PATIENCE_S)
+            credentials.refresh(within_s=_WAIT_WHILE_VALID_S)
             return persistence.aws_json(credentials.get(at_least_s))
         finally:
             cache.write(key, persistence.dump(credentials.memory, world))

@@ -1,4 +1,4 @@
-"""Questions to the clouds' own CLIs, which only read, and what both directions ask them."""
+"""Read-only queries with the clouds' CLIs, and the checks that both directions share."""
 
 from __future__ import annotations
 
@@ -15,25 +15,30 @@ __all__ = [
     "Ask",
     "Finding",
     "at",
-    "bound",
+    "aws_account",
     "google_account",
-    "in_account",
+    "impersonation",
+    "inline_policy",
     "judged",
+    "kubernetes_account",
+    "member_has_role",
     "of_aws",
     "of_project",
+    "oidc_provider",
     "permissions",
     "plain",
+    "role_named",
 ]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a CLI said.
+    """Answer of a CLI.
 
     Attributes:
-        found: The JSON that it printed.
-        problem: Why there is none; empty where there is, and where the thing does not exist.
-        absent: The cloud says that there is no such thing.
+        found: The printed JSON; None if there is none.
+        problem: Why the query failed; empty if it did not, or if the object does not exist.
+        absent: Whether the cloud answered that the object does not exist.
     """
 
     found: Any = None
@@ -46,13 +51,13 @@ Ask = Callable[[Sequence[str]], Answer]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing of the plan.
+    """Result of the check of one object.
 
     Attributes:
-        state: `unknown` where it could not be asked.
-        what: It, in words.
-        seen: What there is, or why it is not known; for `differs` and `unknown`.
-        wanted: What should be.
+        state: `unknown` if the query failed.
+        what: Description of the object.
+        seen: Actual state, or why it is not known; for `differs` and `unknown`.
+        wanted: Expected state.
     """
 
     state: Literal["ok", "missing", "differs", "unknown"]
@@ -62,17 +67,17 @@ class Finding:
 
 
 def of_aws(service: str, operation: str, region: str) -> list[str]:
-    """The start of a command; *region* is any where the service has none: a shell may have none."""
+    """Return the start of a command; services without regions need one as well."""
     return ["aws", service, operation, "--output=json", f"--region={region}"]
 
 
 def of_project(project: str) -> tuple[str, str]:
-    """The end of a command of gcloud."""
+    """Return the last options of a gcloud command."""
     return f"--project={project}", "--format=json"
 
 
 def judged(what: str, answer: Answer, *, seen: str = "", wanted: str = "") -> Finding:
-    """*what* is as it should be where it is there, and *seen* is *wanted*."""
+    """Return the finding for an object, which is ok if it exists and *seen* equals *wanted*."""
     if answer.absent:
         return Finding("missing", what)
     if answer.problem:
@@ -81,7 +86,7 @@ def judged(what: str, answer: Answer, *, seen: str = "", wanted: str = "") -> Fi
 
 
 def at(found: Any, *path: str | int) -> Any:
-    """What stands there; None for nothing."""
+    """Return the value at a path in JSON, or None."""
     try:
         for step in path:
             found = found[step]
@@ -91,7 +96,7 @@ def at(found: Any, *path: str | int) -> Any:
 
 
 def google_account(ask: Ask, email: str) -> tuple[Finding, str | None]:
-    """The Google service account, and its number."""
+    """Check the Google service account; return its unique id as well."""
     where = of_project(project_of(email))
     answer = ask(["gcloud", "iam", "service-accounts", "describe", email, *where])
     seen = "disabled" if at(answer.found, "disabled") else "enabled"
@@ -99,8 +104,15 @@ def google_account(ask: Ask, email: str) -> tuple[Finding, str | None]:
     return finding, at(answer.found, "uniqueId")
 
 
-def bound(answer: Answer, member: str, role: str, on: str) -> Finding:
-    """Whether *member* has *role* by the IAM policy that was answered, without a condition."""
+def impersonation(ask: Ask, email: str, member: str) -> Finding:
+    """Check that *member* may impersonate the Google service account."""
+    command = ["gcloud", "iam", "service-accounts", "get-iam-policy", email]
+    answer = ask([*command, *of_project(project_of(email))])
+    return member_has_role(answer, member, "roles/iam.workloadIdentityUser", email)
+
+
+def member_has_role(answer: Answer, member: str, role: str, on: str) -> Finding:
+    """Check that an IAM policy grants *role* to *member* without a condition."""
     held = [
         binding.get("role")
         for binding in at(answer.found, "bindings") or []
@@ -110,17 +122,57 @@ def bound(answer: Answer, member: str, role: str, on: str) -> Finding:
     return judged(f"role of {member} on {on}", answer, seen=seen, wanted=role)
 
 
-def in_account(ask: Ask, account: str, region: str) -> tuple[Finding, bool]:
-    """The AWS account of this shell, and whether the rest can be asked there."""
+def kubernetes_account(
+    ask: Ask, context: str, names: tuple[str, str], annotation: str
+) -> tuple[Answer, str | None]:
+    """Query the Kubernetes service account; return the value of an annotation as well.
+
+    Args:
+        ask: Function that runs the query.
+        context: Context of kubectl.
+        names: Namespace and name.
+        annotation: Name of the annotation.
+    """
+    namespace, name = names
+    answer = ask(
+        [
+            *("kubectl", f"--context={context}", "get", "serviceaccount", name),
+            *(f"--namespace={namespace}", "--output=json"),
+        ]
+    )
+    return answer, at(answer.found, "metadata", "annotations", annotation)
+
+
+def aws_account(ask: Ask, account: str, region: str) -> tuple[Finding, bool]:
+    """Check the AWS account of this shell; return whether other queries make sense as well."""
     answer = ask(of_aws("sts", "get-caller-identity", region))
     seen = str(at(answer.found, "Account"))
     finding = judged("AWS account of this shell", answer, seen=seen, wanted=account)
-    # What is in another account says nothing.
+    # Objects of another account are irrelevant.
     return finding, not answer.found or seen == account
 
 
+def oidc_provider(ask: Ask, arn: str, region: str) -> tuple[Answer, list[str]]:
+    """Query an IAM OIDC provider; return its client ids as well."""
+    command = of_aws("iam", "get-open-id-connect-provider", region)
+    answer = ask([*command, "--open-id-connect-provider-arn", arn])
+    return answer, [*map(str, at(answer.found, "ClientIDList") or [])]
+
+
+def role_named(ask: Ask, name: str, region: str) -> Answer:
+    """Query a role in AWS."""
+    return ask([*of_aws("iam", "get-role", region), "--role-name", name])
+
+
+def inline_policy(ask: Ask, role: str, name: str, region: str) -> tuple[Answer, Any]:
+    """Query an inline policy of a role; return its document as well."""
+    command = [*of_aws("iam", "get-role-policy", region), "--role-name", role]
+    answer = ask([*command, "--policy-name", name])
+    return answer, at(answer.found, "PolicyDocument")
+
+
 def permissions(ask: Ask, aws: AwsRole, region: str) -> Iterator[Finding]:
-    """What the role may do."""
+    """Check the policies of the role."""
     if aws.policy_arns:
         answer = ask(
             [*of_aws("iam", "list-attached-role-policies", region), "--role-name", aws.name]
@@ -132,9 +184,7 @@ def permissions(ask: Ask, aws: AwsRole, region: str) -> Iterator[Finding]:
                 Finding("missing", f"policy {arn}") if absent else judged(f"policy {arn}", answer)
             )
     if aws.policy:
-        command = [*of_aws("iam", "get-role-policy", region), "--role-name", aws.name]
-        answer = ask([*command, "--policy-name", INLINE_POLICY])
-        found = at(answer.found, "PolicyDocument")
+        answer, found = inline_policy(ask, aws.name, INLINE_POLICY, region)
         same = plain(found) == plain(json.loads(aws.policy))
         yield judged(
             f"inline policy {INLINE_POLICY}",
@@ -145,7 +195,7 @@ def permissions(ask: Ask, aws: AwsRole, region: str) -> Iterator[Finding]:
 
 
 def plain(document: Any) -> Any:
-    """A policy without what makes no difference: order in lists, and lists of one."""
+    """Return a policy without irrelevant differences: sorted lists, and no lists of one item."""
     if isinstance(document, dict):
         return {key: plain(value) for key, value in document.items()}
     if isinstance(document, list):

@@ -1,9 +1,7 @@
-"""A trust policy in the words of what deploys it. Whatever is in it stays a value.
+"""Writes a trust policy as JSON, Terraform or CloudFormation, in which all values stay literal.
 
-Sources: HashiCorp, "HCL native syntax specification" (in quotes `${` and `%{` begin a template, and
-with the brace escaped do not) and Terraform's style, which `terraform fmt` enforces; YAML 1.2.2,
-section 7.3.1 (double-quoted scalars); AWS CloudFormation user guide, "Intrinsic functions" and
-"Dynamic references".
+Sources: YAML 1.2.2, section 7.3.1 (double-quoted scalars); AWS CloudFormation user guide,
+"Intrinsic functions" and "Dynamic references".
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 
+from . import hcl
 from .building import refuse
 from .document import load
 
@@ -24,7 +23,7 @@ _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 # IAM user guide, "IAM and AWS STS quotas": the characters of a policy document.
 _TEXT = re.compile(r"[\t\n\r\x20-\xff]*")
 
-# Keys that go without quotes: Terraform and YAML take these for nothing else.
+# Keys without quotes: they have no other meaning in YAML.
 _WORDS = frozenset(
     {"Version", "Id", "Statement", "Sid", "Effect", "Principal", "Federated", "Action", "Condition"}
     | {"StringEquals", "StringLike"}
@@ -32,21 +31,22 @@ _WORDS = frozenset(
 
 
 def render(document: Mapping[str, Any] | str, form: str, *, name: str = "etl") -> str:
-    """Write *document* as text that ends with a line.
+    """Write *document* as text that ends with a line break.
 
     Args:
+        document: The policy, as an object or JSON text.
         form: `json`; `terraform`: an `aws_iam_role`; `cloudformation`: a template in YAML.
-        name: Of the role, in the last two.
+        name: Name of the role, for Terraform and CloudFormation.
 
     Raises:
-        ConfigError: It is no trust policy; no role may have this name; or it holds what the form
-            would not take for a value.
+        ConfigError: It is not a trust policy; the name is not valid; or the policy contains values
+            that the format cannot express.
     """
     if form not in _FORMS:
-        refuse(f"There is no form {quoted(form)}.", f"ask for one of {', '.join(FORMS)}.")
+        refuse(f"There is no format {quoted(form)}.", f"use one of {', '.join(FORMS)}.")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         refuse(
-            f"{quoted(name)} is not the name of a role.", "give 1 to 64 of A-Z a-z 0-9 and _+=,.@-"
+            f"{quoted(name)} is not the name of a role.", "use 1 to 64 of A-Z a-z 0-9 and _+=,.@-"
         )
     loaded = load(document)
     _check_texts(loaded)
@@ -58,54 +58,15 @@ def _json(document: Mapping[str, Any], name: str) -> str:
 
 
 def _terraform(document: Mapping[str, Any], name: str) -> str:
-    # An identifier of HCL: no digit first.
+    # An identifier must not begin with a digit.
     label = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     label = label if label[0].isalpha() or label[0] == "_" else f"_{label}"
-    return (
-        f'resource "aws_iam_role" "{label}" {{\n'
-        f"  name = {_hcl_text(name)}\n"
-        f"  assume_role_policy = jsonencode({_hcl(document, '  ')})\n"
-        "}\n"
-    )
-
-
-def _hcl(value: object, indent: str) -> str:
-    inner = f"{indent}  "
-    if isinstance(value, dict) and value:
-        members = [
-            (key if key in _WORDS else _hcl_text(key), _hcl(member, inner))
-            for key, member in value.items()
-        ]
-        return "{\n" + "".join(f"{inner}{line}\n" for line in _aligned(members)) + f"{indent}}}"
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        items = "".join(f"{inner}{_hcl(item, inner)},\n" for item in value)
-        return f"[\n{items}{indent}]"
-    if isinstance(value, list):
-        return f"[{', '.join(_hcl(item, inner) for item in value)}]"
-    return _hcl_text(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _aligned(members: list[tuple[str, str]]) -> list[str]:
-    """`key = value` lines; where several of one line follow each other, `=` under `=`."""
-    lines: list[str] = []
-    run: list[tuple[str, str]] = []
-    for key, value in [*members, ("", "\n")]:
-        if "\n" not in value:
-            run.append((key, value))
-            continue
-        width = max((len(key) for key, _ in run), default=0)
-        lines += [f"{key:<{width}} = {value}" for key, value in run]
-        lines += [f"{key} = {value}"] if key else []
-        run = []
-    return lines
-
-
-def _hcl_text(text: str) -> str:
-    return re.sub(r"(?<=[$%])\{", r"\\u007b", _double_quoted(text))
+    items = [("name", name), ("assume_role_policy", hcl.function("jsonencode", document))]
+    return hcl.block("resource", f"aws_iam_role {label}", items)
 
 
 def _cloudformation(document: Mapping[str, Any], name: str) -> str:
-    # A logical id has letters and digits only.
+    # A logical id consists of letters and digits.
     logical = re.sub(r"[^A-Za-z0-9]", "", name.title()) + "Role"
     _no_function(document)
     return (
@@ -120,7 +81,7 @@ def _cloudformation(document: Mapping[str, Any], name: str) -> str:
 
 
 def _yaml(value: object, indent: str) -> str:
-    """What follows a `:` or `-`, up to the end of its last line."""
+    """Return the text after `:` or `-`, with a line break at the end."""
     inner = f"{indent}  "
     if isinstance(value, dict) and value:
         return "\n" + "".join(
@@ -133,12 +94,12 @@ def _yaml(value: object, indent: str) -> str:
 
 
 def _double_quoted(text: str) -> str:
-    """A string of JSON that is one of HCL and of YAML too."""
+    """Return a JSON string that is valid in YAML too."""
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
 def _nodes(value: object) -> Iterator[object]:
-    """*value* and all that is in it, names of members too."""
+    """Yield *value* and everything in it, including names of members."""
     yield value
     inside = value.items() if isinstance(value, dict) else ()
     for each in value if isinstance(value, list) else itertools.chain.from_iterable(inside):
@@ -148,21 +109,21 @@ def _nodes(value: object) -> Iterator[object]:
 def _check_texts(value: object) -> None:
     for node in _nodes(value):
         if isinstance(node, str) and not _TEXT.fullmatch(node):
-            refuse(f"IAM takes no characters of {quoted(node)} beyond U+00FF.", "use others.")
+            refuse(f"IAM rejects characters beyond U+00FF: {quoted(node)}.", "use others.")
 
 
 def _no_function(value: object) -> None:
-    """Refuse what CloudFormation would act on: it has no way to write such a text."""
+    """Reject values that CloudFormation would interpret, because they cannot be escaped."""
     for node in _nodes(value):
         if isinstance(node, dict) and any(k == "Ref" or k.startswith("Fn::") for k in node):
             refuse(
-                f"CloudFormation takes {quoted(', '.join(node))} for a function.",
-                "use another form, or another condition key.",
+                f"CloudFormation interprets {quoted(', '.join(node))} as a function.",
+                "use another format, or another condition key.",
             )
         if isinstance(node, str) and "{{resolve:" in node:
             refuse(
-                f"CloudFormation takes {quoted(node)} for a dynamic reference.",
-                "use another form, or another value.",
+                f"CloudFormation interprets {quoted(node)} as a dynamic reference.",
+                "use another format, or another value.",
             )
 
 

@@ -1,4 +1,7 @@
-"""Values as Terraform's language, laid out as `terraform fmt` does it."""
+"""Writer of Terraform's language (HCL), formatted like `terraform fmt`.
+
+Source: HashiCorp, "HCL native syntax specification" and "Strings and Templates".
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ Items = Iterable[tuple[str, Any]]
 
 
 class Expression(str):
-    """HCL that is not to be quoted."""
+    """HCL that is written without quotes."""
 
 
 class Block(list[tuple[str, Any]]):
-    """The items of a block in a block, which has no `=`."""
+    """Items of a nested block, which is written without `=`."""
 
 
 def text(value: str) -> str:
-    """*value* as a quoted template that is nothing but itself.
+    """Return *value* as a quoted template without interpolation.
 
-    See: Terraform language, "Strings and Templates": `$${` and `%%{` are `${` and `%{`; escapes are
-    not all of JSON's.
+    In "Strings and Templates", `${` and `%{` begin a template, and not all escapes of JSON are
+    supported. The brace is escaped, because parsers disagree about `$${` and `%%{`.
     """
     plain = "".join(_ESCAPES.get(c) or (c if c.isprintable() else _by_number(c)) for c in value)
-    return '"' + plain.replace("${", "$${").replace("%{", "%%{") + '"'
+    return '"' + re.sub(r"(?<=[$%])\{", r"\\u007b", plain) + '"'
 
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -38,14 +41,14 @@ def _by_number(character: str) -> str:
 
 
 def block(kind: str, labels: str, items: Items) -> str:
-    """A block of the file's own: *labels* are words apart from each other."""
+    """Return a top-level block; *labels* are separated by spaces."""
     head = " ".join([kind, *(text(label) for label in labels.split())])
     body = _body(items, 1)
     return f"{head} {{\n{body}}}\n" if body else f"{head} {{}}\n"
 
 
 def _body(items: Items, depth: int) -> str:
-    """`name = value` for each; the signs of neighbours of one line stand in one column."""
+    """Return `name = value` lines; `=` of neighbouring one-line values is aligned."""
     items = [*items]
     lines = [(name, value(item, depth)) for name, item in items]
     indent = "  " * depth
@@ -60,7 +63,7 @@ def _body(items: Items, depth: int) -> str:
 
 
 def _neighbours(lines: list[tuple[str, str]], index: int) -> list[str]:
-    """The names of the run of one-line values that *index* is in."""
+    """Return the names of the neighbouring one-line values around *index*."""
     first = last = index
     while first and "\n" not in lines[first - 1][1]:
         first -= 1
@@ -70,7 +73,7 @@ def _neighbours(lines: list[tuple[str, str]], index: int) -> list[str]:
 
 
 def value(item: Any, depth: int = 1) -> str:
-    """*item*, a value of JSON, where its first line stands *depth* deep."""
+    """Return a JSON value or an expression, indented by *depth* levels."""
     if isinstance(item, Expression):
         return str(item)
     if isinstance(item, Block):
@@ -90,12 +93,12 @@ def value(item: Any, depth: int = 1) -> str:
 
 
 def function(name: str, argument: Any) -> Expression:
-    """A call with one argument."""
+    """Return a function call with one argument."""
     return Expression(f"{name}({value(argument)})")
 
 
 def _key(name: str) -> str:
-    """*name* as a key: bare, where it is a word that means nothing else there."""
+    """Return *name* as a key, without quotes if it is an identifier and not a keyword."""
     bare = re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and name not in _WORDS
     return name if bare else text(name)
 
