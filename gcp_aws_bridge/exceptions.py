@@ -34,7 +34,10 @@ __all__ = [
 
 # Error ids that were renamed: former and present id. `gcp-aws-bridge explain` accepts both;
 # `error_id` is the present one.
-RENAMED_IDS = {"exchange/hop": "exchange/chained-role"}
+RENAMED_IDS = {
+    "doctor/somebody-else": "doctor/other-principal",
+    "exchange/hop": "exchange/chained-role",
+}
 
 
 class BridgeError(Exception):

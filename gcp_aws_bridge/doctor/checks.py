@@ -35,8 +35,8 @@ CHECKS = (
         "An unexpired ID token for the role's audience.",
     ),
     Check("exchange", exchange.check_exchange, ("sts", "token"), "Credentials for the token."),
-    Check("hops", exchange.check_chain, ("exchange",), "Credentials of each chained role."),
-    Check("identity", exchange.check_identity, ("exchange", "hops"), "A session of the role."),
+    Check("chain", exchange.check_chain, ("exchange",), "Credentials of each chained role."),
+    Check("identity", exchange.check_identity, ("exchange", "chain"), "A session of the role."),
 )
 
 

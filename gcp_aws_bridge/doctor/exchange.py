@@ -43,7 +43,7 @@ def check_chain(context: AwsContext) -> Iterator[Finding]:
     for position, arn in enumerate(role.chain):
         assume = partial(sts.assume_role, required(context.credentials), role, position)
         context.credentials = _call(context, assume)
-        yield Finding("hops", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
+        yield Finding("chain", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
 
 
 def check_identity(context: AwsContext) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def check_identity(context: AwsContext) -> Iterator[Finding]:
         f"AWS says that these credentials are {arn}.",
         wanted=f"A session of {last}.",
         fix="look at AWS_ENDPOINT_URL_STS: is that AWS?",
-        id="doctor/somebody-else",
+        id="doctor/other-principal",
     )
 
 

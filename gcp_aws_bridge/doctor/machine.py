@@ -1,4 +1,4 @@
-"""What this machine says about itself, without any network."""
+"""Facts about this machine that need no network."""
 
 from __future__ import annotations
 

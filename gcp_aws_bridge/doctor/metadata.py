@@ -1,4 +1,4 @@
-"""What the server at the metadata server's address answers, Google's or not."""
+"""Answers at the metadata server's address, from Google's server or another."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Probe(NamedTuple):
 
     @property
     def is_virtual_machines(self) -> bool:
-        """It is the virtual machine's own server, not the one that GKE puts before it.
+        """Whether it is the virtual machine's own server, not the one that GKE puts before it.
 
         Their Server headers differ, and GKE's hides all attributes but the cluster's
         (GKE, "About Workload Identity Federation": the GKE metadata server).

@@ -1,4 +1,4 @@
-"""What the checks of every endpoint have in common: DNS, proxy, certificates, texts of findings."""
+"""Parts of the checks of every endpoint: DNS, proxy, certificates, texts of findings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PROXY_FIX = (
 
 
 class Problem(NamedTuple):
-    """What is wrong with an endpoint. In *fix*, {host}, {port} and {url} stand for its own."""
+    """A fault of an endpoint. In *fix*, {host}, {port} and {url} stand for its own."""
 
     id: str
     seen: str

@@ -56,7 +56,7 @@ class Report:
 
     @property
     def cause(self) -> Finding | None:
-        """What to fix first: the warning that explains the first failure, or else that failure.
+        """The finding to fix first: the warning that explains the first failure, else that failure.
 
         If nothing failed, the first warning; None if there is no warning either.
         """

@@ -365,7 +365,7 @@ RULES: dict[str, tuple[str, Change]] = {
         lambda machine, advice: option(machine, "--lifetime-seconds", None),
     ),
     "exchange/duration": ("^request less", _requests_less),
-    "hops-duration": (
+    "chain-duration": (
         "raise the role's maximum session duration",
         lambda machine, advice: machine.cloud.sts.clear_faults(),
     ),
@@ -529,7 +529,7 @@ RULES: dict[str, tuple[str, Change]] = {
     ),
     "exchange-keys-unreachable": ("^wait; it is retried", _waits),
     "exchange/google-unavailable": ("wait, and try again: the library does", _waits),
-    "doctor/somebody-else": ("look at AWS_ENDPOINT_URL_STS", _opens),
+    "doctor/other-principal": ("look at AWS_ENDPOINT_URL_STS", _opens),
     "exchange/refused": ("unset AWS_ENDPOINT_URL_STS", _opens),
     "config/sts-client": ("check region, AWS_ENDPOINT_URL_STS", _opens),
     "google-sts-region-of-a-zone": (

@@ -21,7 +21,7 @@ _TO_AWS = (
     ("account", "The service account"),
     ("token", "The ID token"),
     ("exchange", "The exchange"),
-    ("hops", "Chained roles"),
+    ("chain", "Chained roles"),
     ("identity", "The identity that AWS reports"),
 )
 _TO_GOOGLE = (

@@ -101,7 +101,7 @@ def test_chained_roles_are_assumed_and_named(pod: Pod, capsys: pytest.CaptureFix
     pod.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
     assert 0 == main(["doctor", "--chain", OTHER])
     out = capsys.readouterr().out
-    assert f"ok       hops      {OTHER} assumed until " in out
+    assert f"ok       chain     {OTHER} assumed until " in out
     assert "AWS says: arn:aws:sts::210987654321:assumed-role/target/" in out
 
 
@@ -166,7 +166,7 @@ def test_checks_that_need_a_failed_check_are_skipped_and_others_run(
         "account": "skipped",
         "token": "skipped",
         "exchange": "skipped",
-        "hops": "skipped",
+        "chain": "skipped",
         "identity": "skipped",
     } == states
 

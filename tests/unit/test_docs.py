@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="not in a s
 
 
 def test_errors_page_has_exactly_the_error_ids() -> None:
-    assert {*raised("config|token|exchange|demo")} - {*RENAMED_IDS} == {*sections("errors.md")}
+    assert raised("config|token|exchange|demo") == sections("errors.md")
 
 
 def test_doctor_page_has_exactly_the_ids_of_the_doctor() -> None:
@@ -38,7 +38,7 @@ def raised(areas: str) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= set(re.findall(rf"^(?:{areas})/[a-z-]+$", node.value))
-    return sorted(found)
+    return sorted(found - RENAMED_IDS.keys())
 
 
 def sections(page: str) -> list[str]:

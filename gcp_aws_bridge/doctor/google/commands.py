@@ -1,4 +1,4 @@
-"""How Google's policies and providers name this identity, and the commands that admit it.
+"""Names of this identity in Google's policies and providers, and the commands that admit it.
 
 Mapping, condition and member have the form in which `gcp-aws-bridge setup` writes them. Sources:
 Google Cloud IAM, "Principal identifiers" and "Workload Identity Federation" (attribute mappings).

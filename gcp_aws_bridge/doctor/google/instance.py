@@ -1,4 +1,4 @@
-"""What EC2's instance metadata service answers, without its keys.
+"""Answers of EC2's instance metadata service, without its keys.
 
 See: EC2 user guide, "Use the Instance Metadata Service to access instance metadata": version 2.
 """

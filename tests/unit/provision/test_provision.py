@@ -330,7 +330,9 @@ def test_value_that_passes_the_checks_is_not_executed(
 
 
 @needs_bash
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 @pytest.mark.usefixtures("unchecked")
 def test_a_value_arrives_in_the_shell_as_it_is(value: str) -> None:

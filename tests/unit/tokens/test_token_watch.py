@@ -44,7 +44,7 @@ class Watched:
             self.manual.advance(seconds)
             return False
 
-        self.keeper.watch(self.keeper.ask(), wait)
+        self.keeper.watch(self.keeper.get(), wait)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_failure_is_tried_again_soon_and_the_file_stays(
     with pytest.raises(TokenError):
         watched.watch(1)
     watched.failing = False
-    token = watched.keeper.ask()
+    token = watched.keeper.get()
     watched.failing = True
     turns = iter([False] * 4 + [True])
     watched.keeper.watch(token, lambda seconds: watched.waits.append(seconds) or next(turns))

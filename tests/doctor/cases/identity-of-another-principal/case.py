@@ -4,7 +4,7 @@ from doctor.pod import Pod
 
 from gcp_aws_bridge.emulator import Fault
 
-CAUSE = "doctor/somebody-else"
+CAUSE = "doctor/other-principal"
 SEEN = "user/moto"
 
 
