@@ -200,6 +200,7 @@ def anthropic() -> Iterator[Any]:
     _auth._get_session.cache_clear()
 
 
+@pytest.mark.timeout(180)  # importing it for the first time compiles a thousand modules
 @needs("anthropic")
 def test_anthropic(pod: Pod, bedrock: Verifier, anthropic) -> None:
     bridge.install(ROLE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import botocore_data
 import pytest
@@ -105,11 +104,12 @@ ACCOUNT = "publisher@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture
-def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pytest that a test starts load no plugin but `botocore_data`, which saves time."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "botocore_data")
-    monkeypatch.setenv("PYTHONPATH", str(Path(botocore_data.__file__).parent), prepend=os.pathsep)
+    # Not by PYTHONPATH: tests/site would hide Python's own module.
+    shutil.copy(botocore_data.__file__, pytester.path)
 
 
 @pytest.fixture

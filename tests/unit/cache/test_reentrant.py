@@ -196,7 +196,7 @@ def test_a_finalizer_gets_credentials_whenever_the_garbage_collector_runs(
 ) -> None:
     before, interrupts = gc.get_threshold(), 0
     gc.disable()
-    # What others made is not looked through each time, now or later: `suite.py` froze the tests.
+    # Objects that exist already stay exempt from collection: suite.py has frozen them, too.
     gc.freeze()
     try:
         for threshold in range(1, 301):
