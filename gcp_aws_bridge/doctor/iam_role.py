@@ -50,11 +50,15 @@ def read_role(context: AwsContext, role: Role) -> Mapping[str, Any]:
 
 def _get_role_with(keys: Any, context: AwsContext, role: Role) -> Mapping[str, Any]:
     limit_s = context.request_timeout_s
-    retries = {"total_max_attempts": 1, "mode": "standard"}
+    short = Config(
+        connect_timeout=limit_s,
+        read_timeout=limit_s,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+    )
     client: Any = context.session.create_client(
         "iam",
         region_name=context.sts.region_name if context.sts else None,
-        config=Config(connect_timeout=limit_s, read_timeout=limit_s, retries=retries),
+        config=short,
         aws_access_key_id=keys.access_key,
         aws_secret_access_key=keys.secret_key,
         aws_session_token=keys.token,

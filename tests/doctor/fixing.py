@@ -409,7 +409,7 @@ def looked_up(machine: Machine, variable: str) -> str:
         return "" if os.environ[variable] in audiences or len(audiences) != 1 else audiences[0]
     if variable == "GCP_AWS_BRIDGE_AUDIENCE":
         role = machine.cloud._accounts._roles.get(ROLE)
-        for statement in role.trust_policy._statements if role else ():
+        for statement, _ in role.trust_policy._statements if role else ():
             for condition in statement.conditions:
                 if condition.key == "accounts.google.com:oaud":
                     named = condition.values[0]

@@ -390,11 +390,11 @@ RULES: dict[str, tuple[str, Change]] = {
         lambda machine, advice: machine.set(GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT=EMAIL),
     ),
     "google-settings-source": (
-        "give one of (?P<source>signed-request)",
+        "pass one of (?P<source>signed-request)",
         lambda machine, advice: machine.set(GCP_AWS_BRIDGE_GOOGLE_SOURCE=advice["source"]),
     ),
     "google-settings-file-executable": (
-        f"set {_VARIABLE}=(?P<value>[a-z-]+) where the provider is of AWS",
+        f"for an AWS provider, set {_VARIABLE}=(?P<value>[a-z-]+)",
         _sets,
     ),
     "google-settings-no-token-file": (

@@ -89,7 +89,7 @@ def without_metadata(env: Environment) -> None:
 def config_file(text: str) -> Attempt:
     def run(env: Environment) -> None:
         env.file("config", text)
-        exec_command._need_nothing_in_the_way()
+        exec_command._check_files()
 
     return run
 
@@ -97,7 +97,7 @@ def config_file(text: str) -> Attempt:
 def boto_file(text: str) -> Attempt:
     def run(env: Environment) -> None:
         env.set(BOTO_CONFIG=env.file("boto", text))
-        exec_command._need_nothing_in_the_way()
+        exec_command._check_files()
 
     return run
 
@@ -249,7 +249,7 @@ def google_default(env: Environment, text: str | None) -> None:
     path.unlink(missing_ok=True)
     if text is not None:
         path.write_text(text)
-    google_exec._need_no_login_in(str(folder))
+    google_exec._check_login(str(folder))
 
 
 # File and name of another test that applies the fix.

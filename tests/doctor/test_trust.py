@@ -305,7 +305,7 @@ def test_line_break_in_the_audience_of_the_policy_is_corrected_there(pod: Pod) -
     pod.trusts(statement(aud=NUMBER, oaud=f"{DEFAULT}\n", sub=NUMBER))
     cause = found(pod)
     assert cause is not None
-    assert f'wants "{DEFAULT}", with a blank or a line break around it' in cause.seen
+    assert f'requires "{DEFAULT}", with a space or a line break around it' in cause.seen
     pod.cloud.add_role(ROLE, document_in(cause.fix))
     assert found(pod) is None
 

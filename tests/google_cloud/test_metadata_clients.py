@@ -255,7 +255,7 @@ def test_the_page_of_settings_says_what_it_sets_and_takes_away(pod: Workload) ->
     row = re.search(r"^\| `google-exec` \| (.*)$", page.read_text(encoding="utf-8"), re.M)
     assert row
     sets, takes = (set(re.findall(r"`(\w+)`", part)) for part in row[1].split("It removes"))
-    given = dict.fromkeys({*sets, *takes, *google_exec._COMES_FIRST}, "x")
+    given = dict.fromkeys({*sets, *takes, *google_exec._HIGHER_PRECEDENCE}, "x")
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     found = json.loads(executed(sys.executable, "-c", program, **given).stdout)
     before = {**os.environ, **given}
