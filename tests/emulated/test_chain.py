@@ -195,7 +195,7 @@ def test_chain_continues_without_a_google_identity(
     in_pod: bool,
     level: str,
 ) -> None:
-    monkeypatch.setattr("gcp_aws_bridge._botocore.provider.looks_like_google", lambda: in_pod)
+    monkeypatch.setattr("gcp_aws_bridge._tokens.metadata.looks_like_google", lambda *_: in_pod)
     caplog.set_level(logging.DEBUG, "gcp_aws_bridge")
     config.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
     session = boto3.Session()
@@ -285,7 +285,7 @@ KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Logged:
     """Return a function that reads this library's log, as in a process that has just started."""
-    monkeypatch.setattr(install, "_said", PerProcess(dict))
+    monkeypatch.setattr(install, "_logged", PerProcess(dict))
     caplog.set_level(logging.INFO, "gcp_aws_bridge")
     return lambda: [
         (one.levelname, one.getMessage()) for one in caplog.records if one.module == "install"

@@ -58,7 +58,7 @@ def steadied(lines: Sequence[Sequence[Sequence[str]]]) -> list[str]:
     told = ["".join(run[0] for run in line) for line in lines]
     masks = (
         (r" +[\d,.]+ ms$", " # ms"),
-        (r"\bin [\d.]+ s\b", "in # s"),
+        (r"^Total: [\d.]+ s\b", "Total: # s"),
         (r"(127\.0\.0\.1):\d+", r"\1:#"),
         (r"\bASIA[A-Z0-9…]+", "ASIA#"),
         (r"\d+ minutes left", "# minutes left"),
