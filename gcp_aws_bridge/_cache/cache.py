@@ -94,7 +94,7 @@ class CredentialCache(Refresher[P]):
             self._start(snapshot, now)
         if kept is None or (kept.rejected and action in _LINGER):
             return None
-        if not state.is_enough(kept, kept.remaining_s(now), at_least_s, self._policy):
+        if not self._policy.is_enough(kept, now, at_least_s):
             return None
         found: P = kept.credentials
         return found
@@ -102,8 +102,7 @@ class CredentialCache(Refresher[P]):
     def is_valid(self, kept: Kept, at_least_s: float = 0.0) -> bool:
         """Return whether *kept*, from an earlier `memory`, is still valid and not rejected."""
         rejected = kept.rejected or kept.credentials.public_id == self._rejected_id
-        left_s = kept.remaining_s(self._now())
-        return not rejected and state.is_enough(kept, left_s, at_least_s, self._policy)
+        return not rejected and self._policy.is_enough(kept, self._now(), at_least_s)
 
     def warm_up(self, *, within_s: float = 0.0) -> bool:
         """Start an exchange if one is due. Return whether credentials were valid. Never raises.

@@ -235,6 +235,12 @@ class RefreshPolicy(NamedTuple):
             life_s=life_s,
         )
 
+    def is_enough(self, kept: Kept, now: Instant, at_least_s: float) -> bool:
+        """Return whether *kept* is valid for a caller that needs it for *at_least_s* seconds."""
+        # Limited to a share of the lifetime: otherwise each call would start a refresh.
+        left_s = kept.remaining_s(now)
+        return left_s > 0 and left_s >= min(at_least_s, self.most_share * kept.life_s)
+
     def is_ending(self, kept: Kept, now: Instant) -> bool:
         """Return whether a caller should wait briefly for fresh credentials.
 

@@ -152,40 +152,32 @@ def decide(
 ) -> Decision:
     """Return what a caller gets at *now* that needs credentials for *at_least_s* seconds."""
     pending, now_s = snapshot.attempt, now.monotonic_s
-    running = pending is not None and not pending.is_queued
-    if running and now_s >= pending.started_s + policy.wait_s:
+    begun_s = _begun_s(pending, now_s)
+    if now_s >= begun_s + policy.wait_s:
         return Decision(Action.TIME_OUT)
     credentials = credentials_of(snapshot.kept, now, policy, at_least_s)
     refresh = refresh_of(snapshot, credentials, now_s, policy)
     action = TABLE[refresh][credentials]
-    started_s = now_s if pending is None else pending.started_s
     if action in (Action.LINGER, Action.REFRESH_AND_LINGER):
         rejected = credentials is Credentials.REJECTED
-        until_s = started_s + (policy.rejected_wait_s if rejected else policy.ending_wait_s)
+        until_s = now_s if pending is None else pending.started_s
+        until_s += policy.rejected_wait_s if rejected else policy.ending_wait_s
         return Decision(action if now_s < until_s else Action.SERVE, until_s)
-    if not running:
-        started_s = now_s
-    young = now_s < started_s + policy.stalled_s
-    return Decision(action, started_s + (policy.stalled_s if young else policy.wait_s))
+    young = now_s < begun_s + policy.stalled_s
+    return Decision(action, begun_s + (policy.stalled_s if young else policy.wait_s))
 
 
 def credentials_of(
     kept: Kept | None, now: Instant, policy: RefreshPolicy = POLICY, at_least_s: float = 0.0
 ) -> Credentials:
     """Return the column of the table."""
-    if kept is None or not is_enough(kept, kept.remaining_s(now), at_least_s, policy):
+    if kept is None or not policy.is_enough(kept, now, at_least_s):
         return Credentials.NONE
     if kept.rejected:
         return Credentials.REJECTED
     if kept.is_fresh(now):
         return Credentials.FRESH
     return Credentials.ENDING if policy.is_ending(kept, now) else Credentials.STALE
-
-
-def is_enough(kept: Kept, left_s: float, at_least_s: float, policy: RefreshPolicy = POLICY) -> bool:
-    """Return whether *left_s* seconds are enough for a caller that needs *at_least_s*."""
-    # Limited to a share of the lifetime: otherwise each call would start a refresh.
-    return left_s > 0 and left_s >= min(at_least_s, policy.most_share * kept.life_s)
 
 
 def refresh_of(
@@ -199,8 +191,7 @@ def refresh_of(
         and now_s < unfinished[-1].started_s + policy.unfinished_pause_s
     )
     if snapshot.attempt is not None:
-        begun = not snapshot.attempt.is_queued
-        if begun and now_s >= snapshot.attempt.started_s + policy.stalled_s:
+        if now_s >= _begun_s(snapshot.attempt, now_s) + policy.stalled_s:
             return Refresh.HANGING if crowded else Refresh.STALLED
         return Refresh.RETRYING if recent else Refresh.PENDING
     # Without usable credentials, a caller gets the error, or retries sooner.
@@ -296,6 +287,11 @@ def rejected(
 def forked(snapshot: Snapshot, pid: int) -> Snapshot:
     """Return the snapshot for a forked child: no attempts, but the parent's credentials."""
     return snapshot.but(pid=pid, attempt=None, unfinished=())
+
+
+def _begun_s(attempt: Attempt | None, now_s: float) -> float:
+    """Return the start of *attempt* in its thread; *now_s* if none has begun it."""
+    return now_s if attempt is None or attempt.is_queued else attempt.started_s
 
 
 def _without(snapshot: Snapshot, attempt: Attempt) -> Snapshot:
