@@ -10,6 +10,7 @@ Tests that are named on the command line run in full, in one process.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from collections import Counter
@@ -68,6 +69,8 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.enable()
+        with contextlib.suppress(ImportError):
+            import hypothesis  # noqa: F401 - plugins of it look for what refers to their objects
         gc.freeze()
 
 
