@@ -207,8 +207,9 @@ class CredentialCache(Refresher[P]):
     def _nested(self, snapshot: Snapshot) -> int:
         """Return the number of attempts that the calling thread is running.
 
-        1: a finalizer or a signal handler has interrupted the attempt and may run another one, or
-        the token source uses the credentials that it helps to get. 2 or more: the latter.
+        1 has two meanings: a finalizer or a signal handler interrupted the attempt and may run
+        another one, or the token source needs the credentials that it helps to get. 2 proves the
+        latter.
         """
         pending = (snapshot.attempt, *snapshot.unfinished)
         if all(attempt is None or attempt.runner is None for attempt in pending):

@@ -41,7 +41,7 @@ class Credentials(enum.Enum):
 
     FRESH = "fresh"  # no refresh is due
     STALE = "stale"  # a refresh is due; valid for long enough
-    ENDING = "ending"  # valid for less than 10 minutes
+    ENDING = "ending"  # valid for less than 10 minutes and 30 % of their life
     REJECTED = "rejected"  # valid by both clocks, and rejected by a service
     NONE = "none"  # none yet, expired, or valid for less than the caller needs
 
@@ -268,7 +268,7 @@ def rejected(
 ) -> tuple[Snapshot, bool]:
     """Return the snapshot after a service rejected *public_id*, and whether to request credentials.
 
-    Only rejections of the current credentials count, not within seconds after a failed attempt.
+    Only rejections of the current credentials count; none for up to 15 s after a failed attempt.
     """
     kept, failure = snapshot.kept, snapshot.failure
     if kept is None:
