@@ -92,7 +92,7 @@ class Role:
 
     @property
     def partition(self) -> str:
-        """Partition of the role: `aws`, `aws-cn`, `aws-us-gov`…"""
+        """Partition of the role (`aws`, `aws-cn`, `aws-us-gov`…)."""
         return self.arn.split(":")[1]
 
     @property

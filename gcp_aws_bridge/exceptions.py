@@ -77,7 +77,7 @@ class BridgeError(Exception):
 
     @property
     def message(self) -> str:
-        """The complete text: summary, fix, details and id."""
+        """The complete text, with summary, fix, details and id."""
         parts = [str(self.args[0]) if self.args else type(self).__name__]
         if self.fix:
             parts.append(f"Fix: {self.fix}")

@@ -91,7 +91,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def token_state(self) -> credentials.TokenState:
-        """google-auth's view of the token: fresh, stale or invalid."""
+        """The state of the token for google-auth (fresh, stale or invalid)."""
         state: credentials.TokenState = _Snapshot(self._cache.peek()).token_state
         return state
 

@@ -120,7 +120,7 @@ class Federation:
 
     @property
     def account_path(self) -> str:
-        """Path of the service account in the IAM Credentials API, without `:METHOD`."""
+        """Path of the service account in the IAM Credentials API, without the method."""
         return f"{_IMPERSONATION[0]}{quote(self.service_account or '', safe='@')}"
 
     @property
