@@ -71,7 +71,9 @@ class _Call:
 class IamCredentials(Service):
     """iamcredentials.googleapis.com on one port."""
 
-    default_headers = (("Content-Type", "application/json; charset=UTF-8"),)
+    default_headers: tuple[tuple[str, str], ...] = (
+        ("Content-Type", "application/json; charset=UTF-8"),
+    )
 
     def __init__(self, iam: GoogleIam, google: Issuer, clock: Clock) -> None:
         super().__init__(clock)

@@ -50,7 +50,10 @@ class Imds(Service):
         version_1: Whether requests without a token are accepted.
     """
 
-    default_headers = (("Server", "EC2ws"), ("Content-Type", "text/plain"))
+    default_headers: tuple[tuple[str, str], ...] = (
+        ("Server", "EC2ws"),
+        ("Content-Type", "text/plain"),
+    )
 
     def __init__(self, accounts: Accounts, region: str, clock: Clock) -> None:
         self._accounts = accounts

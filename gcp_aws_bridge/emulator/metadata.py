@@ -72,7 +72,7 @@ class Metadata(Service):
         linked: Whether the pod's Kubernetes service account is linked to a Google service account.
     """
 
-    default_headers = (
+    default_headers: tuple[tuple[str, str], ...] = (
         ("Metadata-Flavor", "Google"),
         ("Server", "GKE Metadata Server"),
         ("Content-Type", _TEXT),

@@ -26,7 +26,9 @@ class OAuthService(Service):
     """A token endpoint on one port. A subclass implements `exchange`."""
 
     path = ""
-    default_headers = (("Content-Type", "application/json; charset=UTF-8"),)
+    default_headers: tuple[tuple[str, str], ...] = (
+        ("Content-Type", "application/json; charset=UTF-8"),
+    )
 
     def has(self, fault: Fault) -> bool:
         return fault.error is None

@@ -61,7 +61,7 @@ class STS(Service):
             a test moves the clouds' clock.
     """
 
-    default_headers = (
+    default_headers: tuple[tuple[str, str], ...] = (
         ("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000"),
         ("Content-Type", "text/xml"),
     )
