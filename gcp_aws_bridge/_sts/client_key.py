@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from gcp_aws_bridge._sts.session_settings import client_options
-from gcp_aws_bridge._tokens.confidential import is_plain_http
 from gcp_aws_bridge._tokens.environment import changed, connection_variables, digest, sts_variables
+from gcp_aws_bridge._tokens.https import is_plain_http
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:

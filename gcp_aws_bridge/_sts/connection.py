@@ -16,7 +16,7 @@ from botocore.utils import get_environ_proxies
 from gcp_aws_bridge._sts.botocore_internals import http_session_of, replace_pool_classes
 from gcp_aws_bridge._sts.unreadable_answer import hide_unreadable
 from gcp_aws_bridge._tokens.bounded_answer import bounded
-from gcp_aws_bridge._tokens.confidential import is_confidential, is_plain_http, require_https
+from gcp_aws_bridge._tokens.https import is_confidential, is_plain_http, require_https
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _EVENT = "before-send"

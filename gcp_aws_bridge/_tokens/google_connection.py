@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
 from gcp_aws_bridge._tokens.bounded_answer import bounded
-from gcp_aws_bridge._tokens.confidential import is_confidential, is_plain_http
+from gcp_aws_bridge._tokens.https import is_confidential, is_plain_http
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 _TIMEOUT_S = 120  # google-auth's default

@@ -30,7 +30,7 @@ def _principal(environment: AwsEnvironment) -> tuple[str, ...]:
     import botocore.exceptions
 
     from gcp_aws_bridge._sts.client import CONFIG
-    from gcp_aws_bridge._tokens.confidential import require_https
+    from gcp_aws_bridge._tokens.https import require_https
     from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 
     identity = AwsIdentity(None, environment)

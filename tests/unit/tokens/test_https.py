@@ -16,7 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from gcp_aws_bridge._sts.region import _partition, sts_region
-from gcp_aws_bridge._tokens.confidential import is_confidential, require_https
+from gcp_aws_bridge._tokens.https import is_confidential, require_https
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
