@@ -26,20 +26,22 @@ class TlsFailure(NamedTuple):
     passes: bool
 
 
+# What the fixes call {bundle} and {endpoint}, for STS.
 _BUNDLE = "AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or ca_bundle of the AWS profile"
+_ENDPOINT = "AWS_ENDPOINT_URL_STS"
 # The order matters: a message may match several patterns.
 _FAILURES = (
     TlsFailure(
         r"No such file|Is a directory|Not a directory|Permission denied|NO_CERTIFICATE_OR_CRL_FOUND"
         r"|NO_START_LINE|PEM lib|BAD_BASE64_DECODE|not enough data",
         "the file of trusted certificates cannot be used",
-        f"set or correct {_BUNDLE}: a readable file of certificates (PEM).",
+        "set or correct {bundle}: a readable file of certificates (PEM).",
         False,
     ),
     TlsFailure(
         r"doesn't match|Hostname mismatch|IP address mismatch|no appropriate subjectAltName",
         "the certificate is for another name",
-        "check AWS_ENDPOINT_URL_STS, and what answers there: a proxy, or a wrong DNS entry.",
+        "check {endpoint}, and what answers there: a proxy, or a wrong DNS entry.",
         False,
     ),
     TlsFailure(
@@ -47,7 +49,7 @@ _FAILURES = (
         r"|alert (bad certificate|certificate |unknown ca|unsupported certificate)"
         r"|CERTIFICATE_REQUIRED|certificate required",
         "the server requests a client certificate, or does not accept it",
-        "check AWS_ENDPOINT_URL_STS and HTTPS_PROXY: STS requests no client certificate.",
+        "check {endpoint} and HTTPS_PROXY: the service requests no client certificate.",
         False,
     ),
     TlsFailure(
@@ -61,7 +63,7 @@ _FAILURES = (
         r"self.signed|issuer certificate|certificate verify failed(?!:)",
         "the authority that signed the certificate is not trusted here, as where a proxy "
         "intercepts TLS",
-        f"if the proxy is your own, name its authority: {_BUNDLE}.",
+        "if the proxy is your own, name its authority: {bundle}.",
         False,
     ),
     TlsFailure(
@@ -74,7 +76,7 @@ _FAILURES = (
     TlsFailure(
         r"WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|wrong version number",
         "what answers does not speak TLS",
-        "check the port of AWS_ENDPOINT_URL_STS, and HTTPS_PROXY: a server of plain HTTP answers.",
+        "check the port of {endpoint}, and HTTPS_PROXY: a server of plain HTTP answers.",
         True,
     ),
     TlsFailure(
@@ -102,6 +104,12 @@ _UNKNOWN = TlsFailure(
 )
 
 
-def tls_failure(text: str) -> TlsFailure:
-    """Return the kind of failure for *text*, the message of an `ssl.SSLError`."""
-    return next((kind for kind in _FAILURES if re.search(kind.words, text)), _UNKNOWN)
+def tls_failure(text: str, bundle: str = _BUNDLE, endpoint: str = _ENDPOINT) -> TlsFailure:
+    """Return the kind of failure for *text*, the message of an `ssl.SSLError`.
+
+    Args:
+        bundle: Settings that name a file of trusted certificates, for the fix.
+        endpoint: Setting that names the server, for the fix.
+    """
+    kind = next((kind for kind in _FAILURES if re.search(kind.words, text)), _UNKNOWN)
+    return kind._replace(fix=kind.fix.format(bundle=bundle, endpoint=endpoint))

@@ -62,9 +62,12 @@ class Context:
             late: If given, instead of `TimeoutError`.
         """
         future = started(call, self.world)
-        if wait([future], self.timeout_s).done:
+        if not wait([future], self.timeout_s).done:
+            raise late or TimeoutError
+        try:
             return future.result()
-        raise late or TimeoutError
+        except TimeoutError:  # of the call itself
+            raise late or TimeoutError from None
 
 
 @dataclass(kw_only=True)

@@ -20,6 +20,10 @@ from gcp_aws_bridge.exceptions import quoted
 _KEY_PROVIDERS = frozenset({"env", "shared-credentials-file", "config-file"})
 
 
+class NoSuchRole(Exception):
+    """IAM has no role of this name."""
+
+
 class NotRead(Exception):
     """The role could not be read; the text is the reason."""
 
@@ -28,22 +32,25 @@ def read_role(context: AwsContext, role: Role) -> Mapping[str, Any]:
     """Return the role as IAM has it.
 
     Raises:
-        LookupError: The role does not exist.
+        NoSuchRole: The role does not exist.
         NotRead: It could not be read.
     """
-    keys = _keys(context)
-    if keys is None:
-        raise NotRead("there are no AWS keys here to read the role with")
     try:
+        keys = _keys(context)
+        if keys is None:
+            raise NotRead("there are no AWS keys here to read the role with")
         found = _get_role_with(keys, context, role)
+        account = found["Arn"].split(":")[4]
     except botocore.exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code == "NoSuchEntity":
-            raise LookupError from None
+            raise NoSuchRole from None
         raise NotRead(f"iam:GetRole was denied ({quoted(code)})") from None
     except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as error:
         raise NotRead(f"IAM was not reached ({type(error).__name__})") from None
-    if (account := found["Arn"].split(":")[4]) != role.arn.split(":")[4]:
+    except (AttributeError, LookupError, TypeError):
+        raise NotRead("what answers as IAM returned no role with an ARN") from None
+    if account != role.arn.split(":")[4]:
         raise NotRead(f"the AWS keys here are of another account, {quoted(account)}")
     return found
 

@@ -68,14 +68,20 @@ class Endpoint(NamedTuple):
         seen = problem.seen.replace("{reason}", reason)
         return self.fails(problem._replace(seen=seen)) if reason else None
 
+    @property
+    def _shown_proxy(self) -> str:
+        """The proxy without user and password, which it may have without a scheme, too."""
+        scheme, separator, rest = self.proxy.rpartition("://")
+        return quoted(f"{scheme}{separator}{rest.rpartition('@')[2]}")
+
     def bad_proxy(self, finding_id: str, details: str) -> Finding:
         """Return the finding for a proxy that cannot be used."""
-        seen = f"requests go through the proxy {quoted(self.proxy)}, which does not let them pass"
+        seen = f"requests go through the proxy {self._shown_proxy}, which does not let them pass"
         return self.fails(Problem(finding_id, f"{seen}: {details}", _PROXY_FIX))
 
     def works(self, details: str = "") -> Finding:
         """Return the finding for an endpoint that answers."""
-        through = f", through the proxy {quoted(self.proxy)}" if self.proxy else ""
+        through = f", through the proxy {self._shown_proxy}" if self.proxy else ""
         return Finding(self.check, "ok", f"{quoted(self.url)} answers{through}{details}.")
 
     def fails(self, problem: Problem) -> Finding:

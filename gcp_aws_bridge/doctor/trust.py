@@ -18,7 +18,7 @@ from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.context import AwsContext, required
 from gcp_aws_bridge.doctor.differences import Comparison, Difference, compare, corrected, sentences
-from gcp_aws_bridge.doctor.iam_role import NotRead, read_role
+from gcp_aws_bridge.doctor.iam_role import NoSuchRole, NotRead, read_role
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.settings import has_profile, source_of_settings
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
@@ -85,7 +85,7 @@ def _denied_token(context: AwsContext, role: Role, token: IdToken) -> Finding:
         )
     try:
         found = read_role(context, role)
-    except LookupError:
+    except NoSuchRole:
         return _no_such_role(role, statement)
     except NotRead as reason:
         return _unread(context, role, token, f"{reason}", statement)

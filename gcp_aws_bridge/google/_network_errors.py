@@ -12,10 +12,7 @@ from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
 from gcp_aws_bridge.google._federation import Federation
 
-_TLS = (
-    "openssl s_client -connect {host} shows the certificate; where a proxy inspects TLS, set "
-    "REQUESTS_CA_BUNDLE to the file of its authority."
-)
+_TLS = "openssl s_client -connect {host}:443 shows the certificate."
 _OF_TLS = "hostname mismatch|doesn't match|not valid for|certificate|SSLError|SSL:|TLSV1"
 _NO_BUNDLE = (
     "invalid path|could not find a suitable TLS CA",
@@ -56,7 +53,8 @@ def not_reached(federation: Federation, error: Exception) -> ExchangeError:
     """Return the error for a network error between this machine and Google."""
     cause = error.args[0] if error.args else error
     text = f"{type(cause).__name__} {cause}"
-    tls = (_OF_TLS, f"TLS fails: {tls_failure(text).seen}.", f"check proxies on the way. {_TLS}")
+    failure = tls_failure(text, "REQUESTS_CA_BUNDLE", "the token_url of the configuration")
+    tls = (_OF_TLS, f"TLS fails: {failure.seen}.", f"{failure.fix} {_TLS}")
     signs = (sign for sign in (_NO_BUNDLE, tls, *_SIGNS) if re.search(sign[0], text, re.IGNORECASE))
     _, seen, fix = next(signs, _UNKNOWN)
     certificate = "certificate" in text.lower()

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge.cli import main
-from gcp_aws_bridge.doctor.google import CHECKS, commands, diagnose
+from gcp_aws_bridge.doctor.google import CHECKS, commands, diagnose, reach
 from gcp_aws_bridge.doctor.google.context import GoogleContext
+from gcp_aws_bridge.doctor.network import Endpoint
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.google import Federation
 from gcp_aws_bridge.testing import GkePod
@@ -78,6 +79,22 @@ def test_file_for_the_same_provider_in_any_encoding_is_no_other_identity(
     workload.set(GOOGLE_APPLICATION_CREDENTIALS=str(path))
     report = diagnose({"audience": workload.provider.audience}, botocore.session.Session())
     assert None is report.cause
+
+
+def test_missing_default_file_of_certificates_is_named() -> None:
+    error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: x")
+    finding = reach._failure(Endpoint("google", "https://sts.googleapis.com", ""), error)
+    assert "doctor/google-tls" == finding.id
+    assert "certifi" in finding.fix
+
+
+@pytest.mark.parametrize("scheme", ["", "http://", "https://"])
+def test_password_of_a_proxy_is_not_shown(scheme: str) -> None:
+    proxy = f"{scheme}user:secretpw@proxy.example.invalid:3128"
+    endpoint = Endpoint("google", "https://sts.googleapis.com", proxy)
+    shown = f"{endpoint.works()}{endpoint.bad_proxy('doctor/google-proxy', 'x')}"
+    assert f'"{scheme}proxy.example.invalid:3128"' in shown
+    assert "secretpw" not in shown
 
 
 def test_every_check_needs_only_earlier_ones() -> None:

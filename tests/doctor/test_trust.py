@@ -16,7 +16,7 @@ import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
-from gcp_aws_bridge.doctor import Finding, diagnose
+from gcp_aws_bridge.doctor import Finding, diagnose, iam_role
 from gcp_aws_bridge.doctor.differences import compare, corrected
 from gcp_aws_bridge.testing import GkePod
 
@@ -227,6 +227,37 @@ def test_role_that_does_not_exist_is_found_before_the_policy_is_blamed(pod: Pod)
     assert "update-" not in cause.fix
     pod.cloud.add_role(ROLE)
     assert found(pod) is None
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_half_of_a_key_pair_is_a_finding_and_no_crash(pod: Pod, variable: str) -> None:
+    pod.cloud.remove_role(ROLE)
+    pod.set(**{variable: "AKIAIOSFODNN7EXAMPLE"})
+    cause = found(pod)
+    assert cause is not None
+    assert "exchange/denied" == cause.id
+
+
+@pytest.mark.parametrize("answer", [{}, {"Arn": None}, {"Arn": "role"}, None])
+def test_answer_of_iam_without_a_role_is_not_taken_for_a_missing_role(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    pod.iam()
+    pod.cloud.remove_role(ROLE)
+    monkeypatch.setattr(iam_role, "_get_role_with", lambda *_: answer)
+    cause = found(pod)
+    assert cause is not None
+    assert "exchange/denied" == cause.id
+    assert "returned no role with an ARN" in cause.seen
+
+
+def test_time_out_of_a_token_source_is_a_finding(pod: Pod) -> None:
+    def source() -> str:
+        raise TimeoutError
+
+    report = diagnose({}, botocore.session.Session(), token_source=source, timeout_s=30)
+    assert report.cause is not None
+    assert "doctor/token-timeout" == report.cause.id
 
 
 def test_path_of_the_role_is_taken_from_iam(pod: Pod) -> None:

@@ -51,6 +51,12 @@ _CLOSED = Problem(
     "it refuses or closes connections, or there is no route",
     "curl -sv --max-time 10 {url}\ncheck firewalls that read host names in TLS, and routes",
 )
+_NO_DEFAULT_BUNDLE = Problem(
+    "doctor/google-tls",
+    "the file of trusted certificates of the package certifi does not exist",
+    "python -m pip install --force-reinstall certifi\n"
+    "or set REQUESTS_CA_BUNDLE to the path of a file of certificates (PEM)",
+)
 _DNS = Problem(
     "doctor/google-dns",
     "the name does not resolve ({reason}): DNS, or no route out of this network",
@@ -157,6 +163,8 @@ def _failure(endpoint: Endpoint, error: Exception) -> Finding:
     # requests raises a bare OSError for a file of certificates that does not exist.
     if name == "OSError" and (bundle := network.bundle_problem("doctor/google-tls", _BUNDLES)):
         return endpoint.fails(bundle)
+    if name == "OSError" and "certificate bundle" in str(reason):  # the default file, of certifi
+        return endpoint.fails(_NO_DEFAULT_BUNDLE)
     found = _PROBLEMS.get(name, _CLOSED)
     return endpoint.fails(found._replace(seen=f"{found.seen}: {details}"))
 

@@ -30,7 +30,7 @@ def check_token(context: GoogleContext) -> Iterator[Finding]:
     late = TokenError(
         f"{origin} returned nothing within {context.timeout_s:g} s.",
         fix="time aws sts get-caller-identity\n"
-        + late_fix(context.sts.url if context.sts else "STS"),
+        + late_fix(context.sts.url if context.sts else "https://sts.amazonaws.com"),
         error_id="doctor/subject-timeout",
     )
     try:

@@ -84,3 +84,18 @@ def test_each_fault_on_the_way_has_its_own_words(
         says in ("not resolve", "no answer in time", "refused or closed")
     )
     assert "{" not in found.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        (f"{VERIFY}certificate has expired)", "compare `date -u`"),
+        ("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate)", "correct REQUESTS_CA_BUNDLE"),
+        (f"{VERIFY}Hostname mismatch)", "check the token_url"),
+    ],
+)
+def test_fix_of_a_tls_failure_fits_its_cause(text: str, fix: str) -> None:
+    cause = TransportError(SSLError(f"{POOL}{text}"))
+    found = _network_errors.not_reached(Federation(AUDIENCE), cause)
+    assert fix in found.fix
+    assert "AWS" not in found.fix
