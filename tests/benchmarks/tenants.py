@@ -31,7 +31,8 @@ def measure(bench: Bench) -> list[Line]:
             what,
             "bridge.credentials",
             f"{seen['threads_more']} threads and {seen['sockets_more']} sockets more, longest read "
-            f"{seen['longest_read_ms']:.0f} ms, {seen['expired']} expired; {seen['exchanges']:,} "
+            f"{seen['longest_read_ms']:.0f} ms ({seen['longest_read_alone_ms']:.0f} ms without "
+            f"garbage collections), {seen['expired']} expired; {seen['exchanges']:,} "
             f"exchanges in {seen['took_s']:.0f} s, {seen['busiest_second']} in the busiest second",
             goal=f"<= {_MOST_THREADS} threads, <= {_MOST_SOCKETS} sockets, "
             f"<= {_LONGEST_READ_MS:.0f} ms, 0 expired",
