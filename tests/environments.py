@@ -180,7 +180,8 @@ def _end() -> str:
 
 
 @lru_cache(maxsize=1)
-def _pem() -> str:
+def private_key() -> str:
+    """Return an RSA key as PEM text, which is slow to generate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(
         serialization.Encoding.PEM,
@@ -193,7 +194,8 @@ def key_file(path: Path, name: str, cloud: Cloud) -> Path:
     """Write a service account's key, whose ID tokens have the subject *name*."""
     document = {
         **{"type": "service_account", "client_email": f"{name}@p.iam.gserviceaccount.com"},
-        **{"private_key": _pem(), "private_key_id": "1", "client_id": "1", "project_id": "p"},
+        **{"private_key": private_key(), "private_key_id": "1"},
+        **{"client_id": "1", "project_id": "p"},
         "token_uri": f"{cloud.url}/token",
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import google_apis
 import pytest
+from setup_runs import AWS, BASH, KEYS, SetupMachine
 
 from gcp_aws_bridge.emulator import Emulator
 
@@ -26,8 +26,6 @@ boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto.server")
 yaml = pytest.importorskip("yaml")
 
-AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
-BASH = shutil.which("bash")
 GCLOUD = shutil.which("gcloud")
 pytestmark = [
     pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
@@ -68,70 +66,20 @@ DEPLOYED: dict[str, dict[str, Any]] = {
 each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
 
-class Clouds:
+class Clouds(SetupMachine):
     """Where the script runs: a folder of stand-ins, and moto's AWS."""
 
     def __init__(self, folder: Path, url: str, managed_policy: str) -> None:
-        self.folder = folder
+        super().__init__(folder, url, PLATFORMS)
         self.iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **KEYS)
         self.policy = folder / "policy.json"
         self.policy.write_text(json.dumps(PERMISSIONS), encoding="utf-8")
         self.options = ("--aws-account=123456789012", "--role=etl", f"--policy={self.policy}")
         self.options += (f"--policy-arn={managed_policy}",)
-        bin = folder / "bin"
-        bin.mkdir()
-        source = Path(__file__).parent / "programs/cloud_cli.py"
-        for name in ("gcloud", "kubectl"):
-            path = bin / name
-            path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        (bin / "aws").symlink_to(str(AWS))
-        self.bin = bin
-        self.environ = {
-            "PATH": f"{bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-            "HOME": str(folder),
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
-            "SETUP_PAUSE_S": "0",
-        }
-
-    @property
-    def state(self) -> dict[str, Any]:
-        path = self.bin / "state.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-
-    def put(self, state: dict[str, Any]) -> None:
-        (self.bin / "state.json").write_text(json.dumps(state))
-
-    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "gcp_aws_bridge",
-            "setup",
-            f"--on={platform}",
-            *PLATFORMS[platform],
-        ]
-        return subprocess.run(
-            [*command, *self.options, *more],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-        )
+        (self.bin / "aws").symlink_to(str(AWS))
 
     def run(self, platform: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(BASH)],
-            input=self.setup(platform).stdout,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environ,
-            cwd=self.folder,
-        )
+        return self.execute(self.setup(platform).stdout)
 
     def made(self) -> dict[str, Any]:
         """What there is of the role."""
@@ -147,7 +95,6 @@ class Clouds:
         return dict(self.iam.get_role(RoleName="etl")["Role"]["AssumeRolePolicyDocument"])
 
 
-KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 PERMISSIONS = {
     "Version": "2012-10-17",
     "Statement": [

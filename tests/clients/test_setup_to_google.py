@@ -10,7 +10,6 @@ import json
 import os
 import runpy
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -22,13 +21,12 @@ from urllib.request import Request, urlopen
 import eks_api
 import google_apis
 import pytest
+from setup_runs import AWS, BASH, KEYS, PROGRAMS, SetupMachine
 
 boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto.server")
 pytest.importorskip("yaml")
 
-AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
-BASH = shutil.which("bash")
 GCLOUD = shutil.which("gcloud")
 pytestmark = [
     pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
@@ -58,78 +56,26 @@ PLATFORMS = {
     "aws-outbound": IN_ROLE,
 }
 each_platform = pytest.mark.parametrize("platform", PLATFORMS)
-PROGRAMS = Path(__file__).parent / "programs"
-KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
 
-class Clouds:
+class Clouds(SetupMachine):
     """Where the script runs."""
 
     def __init__(self, folder: Path, url: str, eks: tuple[eks_api.Eks, str], aws: str) -> None:
-        self.folder = folder
+        super().__init__(folder, url, PLATFORMS)
         self.iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **KEYS)
-        self.eks, eks_url = eks
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        source = PROGRAMS / "cloud_cli.py"
-        for name in ("gcloud", "kubectl"):
-            path = self.bin / name
-            path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        self.eks, self.environ["AWS_ENDPOINT_URL_EKS"] = eks
         (self.bin / "aws").write_text(aws)
         (self.bin / "aws").chmod(0o755)
         self.options = [
             *("--project=my-project", "--aws-account=123456789012"),
             *(f"--gsa={GSA}", "--grant=roles/pubsub.publisher"),
         ]
-        self.environ = {
-            "PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-            "HOME": str(folder),
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ENDPOINT_URL_EKS": eks_url,
-            "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
-            "SETUP_PAUSE_S": "0",
-        }
-
-    @property
-    def state(self) -> dict[str, Any]:
-        path = self.bin / "state.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-
-    def put(self, state: dict[str, Any]) -> None:
-        (self.bin / "state.json").write_text(json.dumps(state))
-
-    def setup(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "gcp_aws_bridge",
-            "setup",
-            f"--on={platform}",
-            *PLATFORMS[platform],
-        ]
-        return subprocess.run(
-            [*command, *self.options, *more],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-        )
 
     def run(self, platform: str, *more: str) -> subprocess.CompletedProcess[str]:
         written = self.setup(platform, *more)
         assert 0 == written.returncode, written.stderr
-        return subprocess.run(
-            [str(BASH)],
-            input=written.stdout,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environ,
-            cwd=self.folder,
-        )
+        return self.execute(written.stdout)
 
     def add_role(self, description: str = "For backups.") -> None:
         """A role that was created outside of the script."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import json
 import os
 import socket
@@ -17,8 +16,7 @@ import boto3
 import google.auth.iam
 import google.oauth2.credentials
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from environments import private_key
 from moto.server import ThreadedMotoServer
 from unit.servers import Server, json_answer
 
@@ -190,7 +188,7 @@ class Pod(Machine):
         key = {
             "type": "service_account",
             "client_email": email,
-            "private_key": _private_key(),
+            "private_key": private_key(),
             "token_uri": token_uri or server.url,
         }
         self.set(GOOGLE_APPLICATION_CREDENTIALS=self.file("key.json", json.dumps(key)))
@@ -215,17 +213,6 @@ class Pod(Machine):
         for role in client.list_roles()["Roles"]:
             client.delete_role(RoleName=role["RoleName"])
         return client
-
-
-@functools.cache
-def _private_key() -> str:
-    """Return an RSA key, which is slow to generate."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 _iam_servers: list[ThreadedMotoServer] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from datetime import datetime, timedelta
 
 from gcp_aws_bridge.emulator.accounts import Accounts, Role
@@ -37,7 +36,6 @@ class Sso(Service):
 
     def __init__(self, accounts: Accounts, clock: Clock) -> None:
         self._accounts = accounts
-        self._state = threading.Lock()
         super().__init__(clock)
 
     def forget(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,7 +62,6 @@ class Signin(Service):
 
     def __init__(self, accounts: Accounts, clock: Clock) -> None:
         self._accounts = accounts
-        self._state = threading.Lock()
         super().__init__(clock)
 
     def forget(self) -> None:
