@@ -12,8 +12,8 @@
     | retry due   | serve | refresh | refresh           | refresh, linger   | run       |
     | backing off | serve | serve   | serve             | serve             | raise     |
 
-`Credentials`, `Refresh` and `Action` define the words. An attempt that no thread has begun does not
-time out, and a caller that would wait for it runs it. A pure function for each event returns the
+`Credentials`, `Refresh` and `Action` define the words. An attempt that waits for a thread does not
+time out; a thread that needs its result runs it. A pure function for each event returns the
 next snapshot: `started`, `succeeded`, `failed`, `timed_out`, `interrupted`, `rejected`, `forked`.
 """
 

@@ -29,6 +29,7 @@ from gcp_aws_bridge._sts.connection import keep_confidential
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._sts.session_settings import synchronous
+from gcp_aws_bridge._sts.unreadable_answer import known_form
 from gcp_aws_bridge._tokens.http import http_date
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
@@ -230,13 +231,12 @@ class Sts:
 
     def _unusable(self, error: Exception, arn: str) -> ExchangeError:
         """Return the error for a network fault, or for an answer that is not from STS."""
-        from gcp_aws_bridge._sts.errors import known_form, not_from_sts, not_reached
+        from gcp_aws_bridge._sts.errors import not_from_sts, not_reached
 
         if isinstance(error, _NETWORK):
             return not_reached(self.region_name, arn, error)
         seen = self._answer
-        form = known_form(*seen.form)
-        return not_from_sts(self.region_name, arn, error, seen.status, form)
+        return not_from_sts(self.region_name, arn, error, seen.status, known_form(*seen.form))
 
 
 def _awake(send: Callable[[], _T]) -> _T:

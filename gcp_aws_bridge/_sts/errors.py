@@ -45,22 +45,6 @@ _CLOCK_CODES = frozenset(
 )
 # Errors that show the claims of the token.
 _SHOWS_CLAIMS = ("exchange/invalid-token", "exchange/refused")
-# Values that errors may show. IANA, "Media Types"; RFC 9110, 8.4.1.
-_MEDIA_TYPES = frozenset(
-    {
-        "application/json",
-        "application/octet-stream",
-        "application/problem+json",
-        "application/x-amz-json-1.0",
-        "application/x-amz-json-1.1",
-        "application/xhtml+xml",
-        "application/xml",
-        "text/html",
-        "text/plain",
-        "text/xml",
-    }
-)
-_ENCODINGS = frozenset({"br", "compress", "deflate", "gzip", "identity", "zstd"})
 _SHORT = 60  # the longest message of AWS, in characters, that the summary contains
 _GENERIC_FIX = (
     "look the code up in the AWS STS API reference, or in that of the server at "
@@ -174,7 +158,7 @@ def not_from_sts(
 
     Args:
         error: The error; only its type is shown, since its text quotes the answer.
-        form: Media type and encoding of the answer, from `known_form`.
+        form: Media type and encoding of the answer, from `unreadable_answer.known_form`.
     """
     overloaded = _is_overloaded(status)
     known = f", {form}" if form else ""
@@ -187,16 +171,6 @@ def not_from_sts(
         # A redirect or a 4xx is a decision; an answer that was cut short may be whole next time.
         retryable=overloaded or status < 300,
     )
-
-
-def known_form(media_type: str, encoding: str) -> str:
-    """Return known values, or "unknown form": a malformed answer may have keys in a header."""
-    known = (
-        (media_type.partition(";")[0].strip().lower(), _MEDIA_TYPES),
-        (encoding.strip().lower(), _ENCODINGS),
-    )
-    shown = (value if value in names else "unknown form" for value, names in known if value)
-    return ", ".join(dict.fromkeys(shown))
 
 
 def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:

@@ -1,4 +1,4 @@
-"""Hides answers of STS that botocore cannot parse from its errors.
+"""Answers of STS that botocore cannot parse: hidden from its errors, and named by their form.
 
 The message of botocore's `ResponseParserError` quotes the whole answer. If a proxy truncates or
 changes it, the message may contain the secret key and the session token. Tracers record the message
@@ -10,6 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import ParseError, XMLParser
+
+# Values that errors may show. IANA, "Media Types"; RFC 9110, 8.4.1.
+_MEDIA_TYPES = frozenset(
+    {
+        "application/json",
+        "application/octet-stream",
+        "application/problem+json",
+        "application/x-amz-json-1.0",
+        "application/x-amz-json-1.1",
+        "application/xhtml+xml",
+        "application/xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    }
+)
+_ENCODINGS = frozenset({"br", "compress", "deflate", "gzip", "identity", "zstd"})
 
 
 def hide_unreadable(register: Callable[..., object]) -> None:
@@ -28,3 +45,16 @@ def _hide(response_dict: dict[str, Any], **_: Any) -> None:
         parser.close()
     except ParseError:
         response_dict["body"] = b""
+
+
+def known_form(media_type: str, encoding: str) -> str:
+    """Return both values for a message, each as "unknown form" unless it is a known one.
+
+    A header of a malformed answer may contain keys.
+    """
+    known = (
+        (media_type.partition(";")[0].strip().lower(), _MEDIA_TYPES),
+        (encoding.strip().lower(), _ENCODINGS),
+    )
+    shown = (value if value in names else "unknown form" for value, names in known if value)
+    return ", ".join(dict.fromkeys(shown))

@@ -46,6 +46,8 @@ def read_role(context: AwsContext, role: Role) -> Mapping[str, Any]:
         if code == "NoSuchEntity":
             raise NoSuchRole from None
         raise NotRead(f"iam:GetRole was denied ({quoted(code)})") from None
+    except botocore.exceptions.PartialCredentialsError:
+        raise NotRead("the AWS keys here are incomplete") from None
     except (botocore.exceptions.BotoCoreError, ValueError, TimeoutError) as error:
         raise NotRead(f"IAM was not reached ({type(error).__name__})") from None
     except (AttributeError, LookupError, TypeError):

@@ -24,8 +24,8 @@ class Check(NamedTuple):
         function: Yields findings. A `BridgeError` that it raises becomes one.
         needs: Checks that must not have failed. Otherwise this one is skipped.
         expected: What a working set-up has, for findings that do not say so themselves.
-        parallel: Runs at the same time as the other parallel checks, from which it needs nothing:
-            it waits for a server, and several servers may not answer.
+        parallel: Runs at the same time as the other parallel checks, and must not need them. For
+            checks that wait for a server, so that the waits for silent servers do not add up.
     """
 
     name: str

@@ -229,13 +229,20 @@ def test_role_that_does_not_exist_is_found_before_the_policy_is_blamed(pod: Pod)
     assert found(pod) is None
 
 
-@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_half_of_a_key_pair_is_a_finding_and_no_crash(pod: Pod, variable: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "reason"),
+    [
+        ("AWS_ACCESS_KEY_ID", "the AWS keys here are incomplete"),
+        ("AWS_SECRET_ACCESS_KEY", "there are no AWS keys here"),
+    ],
+)
+def test_half_of_a_key_pair_is_a_finding_and_no_crash(pod: Pod, variable: str, reason: str) -> None:
     pod.cloud.remove_role(ROLE)
     pod.set(**{variable: "AKIAIOSFODNN7EXAMPLE"})
     cause = found(pod)
     assert cause is not None
     assert "exchange/denied" == cause.id
+    assert reason in cause.seen
 
 
 @pytest.mark.parametrize("answer", [{}, {"Arn": None}, {"Arn": "role"}, None])
