@@ -8,11 +8,13 @@ import ipaddress
 import os
 import shutil
 import socket
+import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.handlers import BUILTIN_HANDLERS
 
 from gcp_aws_bridge.emulator import Emulator
 
@@ -46,6 +48,21 @@ def nothing_left_behind(no_cloud: Path) -> Iterator[None]:
     after = {name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"}
     before.pop("PYTEST_CURRENT_TEST", None)
     assert before == after
+
+
+@pytest.fixture(autouse=True)
+def no_hooks_of_moto(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove moto's hook from new botocore sessions, except in tests that import moto.
+
+    A test that ran before may have imported moto, which registers its hook for the whole process.
+    """
+    if "moto" in sys.modules and not any("moto" in name for name in vars(request.module)):
+        before = list(BUILTIN_HANDLERS)
+        BUILTIN_HANDLERS[:] = [one for one in before if "moto" not in str(type(one[1]).__module__)]
+        yield
+        BUILTIN_HANDLERS[:] = before
+    else:
+        yield
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def _record_secrets() -> None:
         (id_token, "parse", parsed),
         (_exchange, "_lasting", google),
         (_subject_tokens, "SubjectToken", subject),
-        (client, "_read", read),
+        (client, "credentials_in", read),
         (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
     ):
         setattr(module, name, _seen(getattr(module, name), record))

@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import botocore.credentials
+from botocore.client import BaseClient, ClientCreator
 from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
+from botocore.endpoint import Endpoint
 from botocore.httpchecksum import AwsChunkedWrapper
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
@@ -83,6 +85,54 @@ def unlock(credentials: Any, wait_s: float) -> None:
         if not isinstance(refresher, AssumeRoleCredentialFetcher):
             return
         credentials = internal("botocore", refresher, "_source_credentials")
+
+
+def endpoint_resolver(session: Session) -> Any:
+    """Return the resolver of endpoints, which all clients of *session* share.
+
+    `Session.get_component` warns that the component is internal.
+
+    Raises:
+        ConfigError: This release of botocore has another name for the method.
+    """
+    return internal("botocore", session, "_get_internal_component")("endpoint_resolver")
+
+
+def add_configured_endpoint(session: Session, store: Any) -> None:
+    """Make *store* look up the endpoint of STS in the environment and the profile.
+
+    Args:
+        store: A copy of the session's configuration store.
+
+    Raises:
+        ConfigError: This release of botocore has another name for the method.
+    """
+    add = internal("botocore", session, "_add_configured_endpoint_provider")
+    add(client_name="sts", config_store=store)
+
+
+def event_handlers(session: Session, event: str) -> tuple[Any, ...]:
+    """Return the handlers of *event* in *session*.
+
+    Raises:
+        ConfigError: This release of botocore has another name for one of the attributes.
+    """
+    emitter = internal("botocore", session.get_component("event_emitter"), "_emitter")
+    return tuple(internal("botocore", emitter, "_handlers").prefix_search(event))
+
+
+def client_methods() -> tuple[object, ...]:
+    """Return the functions of botocore that make a client and send its requests.
+
+    Raises:
+        ConfigError: This release of botocore has another name for one of them.
+    """
+    return (
+        ClientCreator.create_client,
+        BaseClient.__init__,
+        internal("botocore", BaseClient, "_make_api_call"),
+        Endpoint.make_request,
+    )
 
 
 def http_session_of(client: Any) -> URLLib3Session:

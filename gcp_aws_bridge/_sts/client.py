@@ -1,36 +1,36 @@
-"""The only module that sends requests to AWS STS, by botocore's client.
+"""STS in one region: the only module that calls it.
 
-Invariants: all errors of botocore become an `ExchangeError`; tokens and keys reach no log, at any
-level; only HTTPS, or plain HTTP to loopback (an emulator) without a proxy. Endpoint, partition,
-FIPS, proxy and CA settings are botocore's, from its variables and profile.
+Invariants: all errors become an `ExchangeError`; tokens and keys reach no log, at any level.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import threading
+import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 import botocore.exceptions
-import botocore.parsers
-from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL
-from gcp_aws_bridge._cache.fork import PerProcess, process_lock
+from gcp_aws_bridge._cache.fork import process_lock
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._cache.recently_used import RecentlyUsed
-from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key, way_of
-from gcp_aws_bridge._sts.connection import keep_confidential
+from gcp_aws_bridge._sts.answer import (
+    Answer,
+    Refused,
+    UnreadableAnswer,
+    Unusable,
+    credentials_in,
+)
+from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
 from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.region import sts_region
+from gcp_aws_bridge._sts.request import NETWORK_ERRORS, Requests
 from gcp_aws_bridge._sts.session_settings import synchronous
-from gcp_aws_bridge._sts.unreadable_answer import known_form
-from gcp_aws_bridge._tokens.http import http_date
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -38,7 +38,6 @@ from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
 
-_VERSION = "2011-06-15"  # the only API version (AWS STS API reference); saves a search
 # STS answers in tenths of a second; botocore's default of 60 s would block all waiting callers.
 # Only the credential cache makes several attempts, since it knows whether a caller waits.
 CONFIG = Config(
@@ -48,39 +47,22 @@ CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
 )
-# botocore's network errors have two base classes; the error of its parser has another one.
-_NETWORK = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
-_UNUSABLE = (
-    botocore.exceptions.BotoCoreError,
-    botocore.parsers.ResponseParserError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
-# `botocore.utils.parse_timestamp`, a RuntimeError
-_UNPARSED_TIME = "Unable to calculate correct timezone offset"
-_T = TypeVar("_T")
 # Longer than the time-outs of one request: 5 s for each of a few addresses, 20 s for the answer.
 _LONGEST_S = 45.0
-_UNSIGNED = Config(signature_version=UNSIGNED)
+
+_log = logging.getLogger("gcp_aws_bridge")
 
 
-class _Answer(threading.local):
-    """Status and headers of the last answer in this thread, even if it cannot be parsed."""
+class Transport(Protocol):
+    """Sends requests to STS: `Requests`, or `BotocoreClient` for sessions with hooks."""
 
-    status = 0
-    date: datetime | None = None
-    form = ("", "")  # its Content-Type and Content-Encoding, which can be any text
-
-    def forget(self) -> None:
-        self.status, self.date, self.form = 0, None, ("", "")
-
-    def note(self, response_dict: Mapping[str, Any], **_: Any) -> None:
-        headers = response_dict["headers"]
-        self.status = response_dict["status_code"]
-        self.date = http_date(headers.get("Date"))
-        self.form = (headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
+    @property
+    def url(self) -> str: ...
+    @property
+    def proxy(self) -> str: ...
+    def send(
+        self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
+    ) -> Answer: ...
 
 
 class Sts:
@@ -90,25 +72,10 @@ class Sts:
         self.region_name = region_name
         # Equal if the same server is reached in the same way.
         self.key: StsKey = sts_key(session, region_name)
-        self._way: StsKey | None = None
-        self._session = session
-        self._config = config
-        self._answer = _Answer()
-        self._lock = process_lock()  # client creation is not thread-safe
-        # The parent continues to use its sockets; two processes on one TLS connection break both.
-        self._clients = PerProcess(lambda: self._client(config.merge(_UNSIGNED)))
-        # Create a client now, in the caller's thread, before other threads share the session: a
-        # wrong endpoint is then an error on the line that creates the session.
-        self._clients.get()
+        self.transport = _transport(session, region_name, config)
         now = sts_key(session, region_name)
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
-
-    @property
-    def _unsigned(self) -> Any:
-        """The client for unsigned requests of this process."""
-        with self._lock.get():
-            return self._clients.get()
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
         """Assume the first role. Sends one request, unsigned, without retries.
@@ -116,24 +83,20 @@ class Sts:
         Raises:
             ExchangeError: STS denied it, was not reached, or sent an unusable answer.
         """
-        client = self._unsigned
 
         def denied(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._sts.errors import refused_token  # loaded only for an error
 
             return refused_token(token, role, **seen)
 
-        return self._call(
-            lambda: client.assume_role_with_web_identity(
-                RoleArn=role.arn,
-                RoleSessionName=role.session_name,
-                WebIdentityToken=token.raw,
-                DurationSeconds=role.duration_seconds,
-                **_narrowing(role, last=not role.chain),
-            ),
-            role.arn,
-            denied,
-        )
+        parameters = {
+            "RoleArn": role.arn,
+            "RoleSessionName": role.session_name,
+            "WebIdentityToken": token.raw,
+            "DurationSeconds": role.duration_seconds,
+            **_narrowing(role, last=not role.chain),
+        }
+        return self._assume("AssumeRoleWithWebIdentity", parameters, None, denied)
 
     def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
         """Assume the chained role `role.chain[position]` with credentials of the previous role.
@@ -141,105 +104,98 @@ class Sts:
         Raises:
             ExchangeError: STS denied it, was not reached, or sent an unusable answer.
         """
-        arn = role.chain[position]
-        client = self._signing(credentials)
 
         def denied(**seen: Any) -> ExchangeError:
             from gcp_aws_bridge._sts.errors import refused_chained_role
 
             return refused_chained_role(role, position, **seen)
 
-        with contextlib.closing(client):
-            return self._call(
-                lambda: client.assume_role(
-                    RoleArn=arn,
-                    RoleSessionName=role.session_name,
-                    DurationSeconds=role.duration_seconds,
-                    **_narrowing(role, last=position == len(role.chain) - 1),
-                ),
-                arn,
-                denied,
-            )
+        parameters = {
+            "RoleArn": role.chain[position],
+            "RoleSessionName": role.session_name,
+            "DurationSeconds": role.duration_seconds,
+            **_narrowing(role, last=position == len(role.chain) - 1),
+        }
+        return self._assume("AssumeRole", parameters, credentials, denied)
 
-    def _signing(self, credentials: AwsCredentials) -> Any:
-        with self._lock.get():
-            return self._client(
-                self._config,
-                aws_access_key_id=credentials.access_key_id,
-                aws_secret_access_key=credentials.secret_access_key,
-                aws_session_token=credentials.session_token,
-            )
-
-    @without_inner_frames
-    def _client(self, config: Config, **keys: Any) -> Any:
-        """Create a client for the same server as the first client.
-
-        Raises:
-            ConfigError: botocore cannot create it, the endpoint is plain HTTP on another machine,
-                or the endpoint has changed: botocore reads the environment each time.
-        """
-        try:
-            client = self._session.create_client(
-                "sts", api_version=_VERSION, region_name=self.region_name, config=config, **keys
-            )
-        except of_late_patch():
-            raise patched_late(f"STS in {self.region_name}") from None
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            from gcp_aws_bridge._sts.errors import no_client
-
-            raise no_client(error) from None
-        keep_confidential(client)  # each client: botocore reads the environment each time
-        way = way_of(client, self._session)
-        self._way = self._way or way
-        if way != self._way:
-            raise environment_changed(self._way, way)
-        # botocore's error for an answer that it cannot parse has no status.
-        client.meta.events.register("before-parse.sts", self._answer.note)
-        return client
-
-    def _call(
+    def _assume(
         self,
-        request: Callable[[], Mapping[str, Any]],
-        arn: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        keys: AwsCredentials | None,
         denied: Callable[..., ExchangeError],
     ) -> AwsCredentials:
-        return self._send(lambda: _read(request(), arn), arn, denied)
+        arn = parameters["RoleArn"]
+        answer = self._send(operation, parameters, keys, arn, denied)
+        try:
+            return credentials_in(answer.result, arn.split(":")[4])
+        except UnreadableAnswer as error:
+            from gcp_aws_bridge._sts.errors import not_from_sts
 
-    def _send(self, send: Callable[[], _T], arn: str, denied: Callable[..., ExchangeError]) -> _T:
-        self._answer.forget()
+            raise not_from_sts(self.region_name, arn, str(error), 200) from None
+
+    def _send(
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        keys: AwsCredentials | None,
+        arn: str,
+        denied: Callable[..., ExchangeError],
+    ) -> Answer:
+        """Send one request.
+
+        Args:
+            arn: The role, for errors.
+            denied: Returns the error for an error of STS.
+        """
         try:
             with wire_logs_silenced():
-                return _awake(send)
-        except botocore.exceptions.ClientError as error:
-            from gcp_aws_bridge._sts.errors import parts_of  # only for an error
-
-            code, message, request_id = parts_of(error)
-            if not code[:1].isalpha():  # a status, or nothing: the page of another server
-                raise self._unusable(error, arn) from None
+                return _awake(lambda: self.transport.send(operation, parameters, keys))
+        except Refused as error:
             made = denied(
-                code=code, message=message, status=self._answer.status, request_id=request_id
+                code=error.code,
+                message=error.message,
+                status=error.status,
+                request_id=error.request_id,
             )
-            made.date = self._answer.date
-            raise made from None  # its __cause__ would hold the request, token included
-        except ConfigError:  # a ValueError, too
-            raise
-        except (*_UNUSABLE, RuntimeError) as error:
-            # Hooks of botocore raise RuntimeError, too.
-            if isinstance(error, RuntimeError) and not str(error).startswith(_UNPARSED_TIME):
-                raise
-            raise self._unusable(error, arn) from None
+            made.date = error.date
+            raise made from None  # frames below hold the request, token included
+        except Unusable as error:
+            from gcp_aws_bridge._sts.errors import not_from_sts
 
-    def _unusable(self, error: Exception, arn: str) -> ExchangeError:
-        """Return the error for a network fault, or for an answer that is not from STS."""
-        from gcp_aws_bridge._sts.errors import not_from_sts, not_reached
+            raise not_from_sts(self.region_name, arn, error.why, error.status, error.form) from None
+        except NETWORK_ERRORS as error:
+            from gcp_aws_bridge._sts.errors import not_reached
 
-        if isinstance(error, _NETWORK):
-            return not_reached(self.region_name, arn, error)
-        seen = self._answer
-        return not_from_sts(self.region_name, arn, error, seen.status, known_form(*seen.form))
+            raise not_reached(self.region_name, arn, error) from None
 
 
-def _awake(send: Callable[[], _T]) -> _T:
+@without_inner_frames
+def _transport(session: Session, region_name: str, config: Config) -> Transport:
+    """Return what sends requests with the settings of *session*.
+
+    Raises:
+        ConfigError: A setting is malformed, or the endpoint is plain HTTP on another machine.
+    """
+    try:
+        reason = customization(session, region_name)
+        if not reason:
+            return Requests(session, region_name, config)
+        _log.debug("botocore's client sends the requests to STS, since %s", reason)
+        from gcp_aws_bridge._sts.botocore_client import BotocoreClient
+
+        return BotocoreClient(session, region_name, config)
+    except of_late_patch():
+        raise patched_late(f"STS in {region_name}") from None
+    except ConfigError:  # a ValueError, too
+        raise
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        from gcp_aws_bridge._sts.errors import no_client
+
+        raise no_client(error) from None
+
+
+def _awake(send: Callable[[], Answer]) -> Answer:
     """Call *send*, and again if the network failed while this process was frozen or asleep.
 
     STS closes a connection that is silent for some seconds, so such a failure is no outage. Uses
@@ -248,7 +204,7 @@ def _awake(send: Callable[[], _T]) -> _T:
     begun_s, begun = REAL.monotonic(), REAL.clock()
     try:
         return send()
-    except _NETWORK:
+    except NETWORK_ERRORS:
         waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
         if waited_s < _LONGEST_S:
             raise
@@ -265,25 +221,6 @@ def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
     if role.policy_arns:
         narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
     return narrowing
-
-
-def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:
-    keys = answer["Credentials"]
-    expiration = keys["Expiration"]
-    if not isinstance(expiration, datetime) or expiration.tzinfo is None:
-        raise ValueError("no expiration")
-    credentials = AwsCredentials(
-        access_key_id=keys["AccessKeyId"],
-        secret_access_key=keys["SecretAccessKey"],
-        session_token=keys["SessionToken"],
-        expiration=expiration,
-        account_id=arn.split(":")[4],
-    )
-    if not (
-        credentials.access_key_id and credentials.secret_access_key and credentials.session_token
-    ):
-        raise ValueError("empty credentials")
-    return credentials
 
 
 _clients: RecentlyUsed[Sts] = RecentlyUsed(64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -45,25 +46,35 @@ def keep_confidential(client: Any) -> None:
     Raises:
         ConfigError: The network or a proxy could read its requests.
     """
-    url, config = client.meta.endpoint_url, client.meta.config
-    require_https(url)
-    proxy = proxy_for(url, config.proxies)
-    forwards = bool((config.proxies_config or {}).get("proxy_use_forwarding_for_https"))
-    if not is_confidential(url, proxy, forwards=forwards):
-        raise ConfigError(
-            f"Requests to {quoted(url)} would be forwarded by the proxy {quoted(proxy)}, which "
-            "decrypts them: it would read the ID token and the AWS keys.",
-            fix="remove proxy_use_forwarding_for_https from proxies_config, so that the proxy is "
-            "asked for a tunnel (CONNECT)"
-            + (", or exclude the host with NO_PROXY." if config.proxies is None else "."),
-            error_id="config/sts-proxy-forwarding",
-        )
+    config = client.meta.config
+    require_confidential(client.meta.endpoint_url, config)
     events = client.meta.events
     events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # the session's handler has other time-outs
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
     hide_unreadable(events.register)
     _bound(http_session_of(client))
+
+
+def require_confidential(url: str, config: Config) -> None:
+    """Check that no network and no proxy can read requests to *url* with the settings in *config*.
+
+    Raises:
+        ConfigError: One of them could.
+    """
+    require_https(url)
+    proxy = proxy_for(url, config.proxies)
+    forwards = bool((config.proxies_config or {}).get("proxy_use_forwarding_for_https"))
+    if is_confidential(url, proxy, forwards=forwards):
+        return
+    raise ConfigError(
+        f"Requests to {quoted(url)} would be forwarded by the proxy {quoted(proxy)}, which "
+        "decrypts them: it would read the ID token and the AWS keys.",
+        fix="remove proxy_use_forwarding_for_https from proxies_config, so that the proxy is "
+        "asked for a tunnel (CONNECT)"
+        + (", or exclude the host with NO_PROXY." if config.proxies is None else "."),
+        error_id="config/sts-proxy-forwarding",
+    )
 
 
 def _bound(session: URLLib3Session) -> None:

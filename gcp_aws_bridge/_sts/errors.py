@@ -11,7 +11,6 @@ import shlex
 from datetime import datetime
 
 import botocore.exceptions
-from botocore.exceptions import ClientError
 
 from gcp_aws_bridge._sts import denied
 from gcp_aws_bridge._sts.tls import tls_failure
@@ -152,22 +151,22 @@ def not_reached(region_name: str, arn: str, error: Exception) -> ExchangeError:
 
 
 def not_from_sts(
-    region_name: str, arn: str, error: Exception, status: int, form: str = ""
+    region_name: str, arn: str, why: str, status: int, form: str = ""
 ) -> ExchangeError:
-    """Return the error for an answer that botocore cannot read.
+    """Return the error for an answer that cannot be read.
 
     Args:
-        error: The error; only its type is shown, since its text quotes the answer.
+        why: What is wrong with it, without a quotation.
         form: Media type and encoding of the answer, from `unreadable_answer.known_form`.
     """
     overloaded = _is_overloaded(status)
     known = f", {form}" if form else ""
     return ExchangeError(
         f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
-        f"{known} ({type(error).__name__}).",
+        f"{known} ({why}).",
         fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
         error_id="exchange/unavailable" if overloaded else "exchange/garbage",
-        code=type(error).__name__,
+        code="UnreadableAnswer",
         # A redirect or a 4xx is a decision; an answer that was cut short may be whole next time.
         retryable=overloaded or status < 300,
     )
@@ -188,19 +187,6 @@ def blame_clock(error: ExchangeError, now: datetime) -> ExchangeError:
         retryable=error.retryable,
         details=error.details,
     )
-
-
-def parts_of(error: ClientError) -> tuple[str, str, str]:
-    """Return code, message and request id of an error answer; "" for each that is missing.
-
-    AWS wraps `Error` into `ErrorResponse`, and botocore returns its members as `Error`. Ceph sends
-    only `Error` (its S3 format); botocore then returns the members at the top level.
-    """
-    answer = error.response
-    fields = answer.get("Error") or answer
-    found = fields.get("Code"), fields.get("Message"), answer["ResponseMetadata"].get("RequestId")
-    code, message, request_id = (part if isinstance(part, str) else "" for part in found)
-    return code.strip(), message.strip(), request_id
 
 
 def is_retryable(code: str, status: int) -> bool:

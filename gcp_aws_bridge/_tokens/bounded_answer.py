@@ -1,7 +1,7 @@
-"""Time limit for a whole HTTP answer. botocore and requests only limit the time between two bytes.
+"""Limits for a whole HTTP answer. botocore and requests only limit the time between two bytes.
 
 A caller may run the exchange in its thread, so a server that sends one byte at a time must not
-block it for ever.
+block it for ever, and one that sends without end must not fill its memory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ ANSWER_S = 20.0
 # takes one or two reads; a server that sends byte by byte gets only these bytes through.
 _LATE_READS = 8
 _LATE_S = 0.01
+# Answers of STS and Google have a few kilobytes.
+MOST_BYTES = 1 << 20
+
+
+class AnswerTooLong(http.client.HTTPException):
+    """More than `MOST_BYTES`. urllib3 treats it as a broken connection."""
 
 
 class _BoundedReader(io.RawIOBase):
@@ -31,6 +37,7 @@ class _BoundedReader(io.RawIOBase):
         self._pause_s = sock.gettimeout()
         self._stop_s = REAL.monotonic() + ANSWER_S
         self._late = 0
+        self._bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -48,9 +55,12 @@ class _BoundedReader(io.RawIOBase):
         self._sock.settimeout(left_s if self._pause_s is None else min(left_s, self._pause_s))
         try:
             read: int | None = self._raw.readinto(buffer)
-            return read
+            self._bytes += read or 0
         finally:
             self._sock.settimeout(self._pause_s)
+        if self._bytes > MOST_BYTES:
+            raise AnswerTooLong(f"the answer has more than {MOST_BYTES} bytes")
+        return read
 
     def close(self) -> None:
         self._raw.close()

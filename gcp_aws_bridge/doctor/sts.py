@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from botocore.config import Config
 from botocore.session import Session
 
+from gcp_aws_bridge._sts.answer import Answer
 from gcp_aws_bridge._sts.client import CONFIG, Sts
-from gcp_aws_bridge._sts.connection import proxy_for
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import is_retryable
 from gcp_aws_bridge.exceptions import ExchangeError, quoted
@@ -29,16 +27,11 @@ class DoctorSts(Sts):
     @property
     def url(self) -> str:
         """The endpoint."""
-        return str(self._unsigned.meta.endpoint_url)
-
-    @property
-    def date(self) -> datetime | None:
-        """STS's clock in its last answer to this thread, aware UTC."""
-        return self._answer.date
+        return self.transport.url
 
     def proxy(self) -> str:
         """Return the proxy that requests go through; empty for none."""
-        return proxy_for(self.url, self._unsigned.meta.config.proxies)
+        return self.transport.proxy
 
     def probe(self) -> datetime | None:
         """Send a request without a token, which STS rejects with an error of its own.
@@ -50,11 +43,11 @@ class DoctorSts(Sts):
             ExchangeError: STS was not reached, or another server answered.
         """
         try:
-            self._identity(self._unsigned)
+            return self._identity(None).date
         except ExchangeError as error:
             if error.error_id != "exchange/refused":
                 raise
-        return self.date
+            return error.date
 
     def caller_identity(self, credentials: AwsCredentials) -> str:
         """Return the ARN that *credentials* belong to.
@@ -62,10 +55,9 @@ class DoctorSts(Sts):
         Raises:
             ExchangeError: STS rejects the credentials, or was not reached.
         """
-        with contextlib.closing(self._signing(credentials)) as client:
-            return str(self._identity(client)["Arn"])
+        return str(self._identity(credentials).result["Arn"])
 
-    def _identity(self, client: Any) -> dict[str, Any]:
+    def _identity(self, keys: AwsCredentials | None) -> Answer:
         def rejected(*, code: str, message: str, status: int, request_id: str) -> ExchangeError:
             is_transient = is_retryable(code, status)
             return ExchangeError(
@@ -80,7 +72,7 @@ class DoctorSts(Sts):
                 retryable=is_transient,
             )
 
-        return self._send(lambda: dict(client.get_caller_identity()), self._arn, rejected)
+        return self._send("GetCallerIdentity", {}, keys, self._arn, rejected)
 
 
 def endpoint_variables() -> Iterator[str]:

@@ -153,7 +153,7 @@ def test_role_that_waits_does_not_block_another(pod: Emulator, client: Client) -
     [
         (Fault.aws_error("AccessDenied", "no", 403), 400, "AccessDenied"),
         (Fault.aws_error("Throttling", "slower", 400), 503, "Throttling"),
-        (Fault.status(503), 503, "ClientError"),
+        (Fault.status(503), 503, "UnreadableAnswer"),
     ],
     ids=["refused", "throttled", "away"],
 )

@@ -16,6 +16,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError
+from unit.servers import hook
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
@@ -343,7 +344,8 @@ def test_plain_http_is_refused_for_each_client(
     pod: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also of clients for chained roles, for which botocore reads the environment again."""
-    credentials = bridge.credentials(ROLE, chain=[ROLE])
+    own = hook(botocore.session.get_session())
+    credentials = bridge.credentials(ROLE, chain=[ROLE], botocore_session=own)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example:8080")
     with pytest.raises(CredentialRetrievalError, match=r"config/sts-plain-http"):
         credentials.get_frozen_credentials()
@@ -369,4 +371,4 @@ def test_sts_is_regional_and_in_the_roles_partition(
     if region:
         session.set_config_variable("region", region)
     sts = sts_for(session, bridge.Role(arn))
-    assert f"https://{host}" == sts._unsigned.meta.endpoint_url
+    assert f"https://{host}" == sts.transport.url

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.session import Session
 from fakes import START
 
 from gcp_aws_bridge.exceptions import BridgeError
@@ -65,6 +66,12 @@ def failure(
 
 
 # -- ID tokens ---------------------------------------------------------------------------------
+
+
+def hook(session: Session) -> Session:
+    """Register a hook for requests to STS, with which only botocore's client sends them."""
+    session.register("before-sign.sts", lambda **_: None)
+    return session
 
 
 def segment(value: object) -> str:

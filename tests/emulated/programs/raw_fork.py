@@ -76,11 +76,10 @@ def a_refresh_under_way() -> Any:
 
 def locks_that_are_held() -> Any:
     bridge.credentials(ROLE).get_frozen_credentials()
-    [sts] = sts_client._clients.values()
     held = threading.Event()
 
     def hold() -> None:
-        with sts_client._clients_lock.get(), sts._lock.get():
+        with sts_client._clients_lock.get():
             held.set()
             os.read(never, 1)
 

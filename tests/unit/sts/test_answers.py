@@ -15,11 +15,12 @@ import pytest
 from botocore.loaders import Loader
 from doctor import sockets
 from fakes import START
-from unit.servers import ROLE_ARN, Server, failure, id_token
+from unit.servers import ROLE_ARN, Server, failure, hook, id_token
 
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import refused_token
+from gcp_aws_bridge._sts.request import Requests
 from gcp_aws_bridge._sts.tls import _FAILURES, tls_failure
 from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge.config import Role
@@ -46,15 +47,21 @@ def reply(body: str | bytes, status: int = 403, **headers: str) -> bytes:
     return f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + data
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ExchangeError]]:
-    """The error of a call to a server that gives this answer."""
+@pytest.fixture(params=["own requests", "botocore's client"])
+def asked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., ExchangeError]]:
+    """Return a function that returns the error of a call to a server with this answer."""
     servers: list[Server] = []
 
     def ask(call: Callable[[DoctorSts], object], answer: bytes) -> ExchangeError:
         servers.append(Server(answer).__enter__())
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", servers[-1].url)
-        sts = DoctorSts(botocore.session.Session(), "us-east-1", ROLE_ARN, 5)
+        session = botocore.session.Session()
+        if request.param == "botocore's client":
+            hook(session)
+        sts = DoctorSts(session, "us-east-1", ROLE_ARN, 5)
+        assert (request.param == "own requests") == isinstance(sts.transport, Requests)
         with pytest.raises(ExchangeError) as caught:
             call(sts)
         return caught.value
@@ -144,14 +151,14 @@ def test_header_that_is_a_piece_of_the_answer_is_not_shown(
 
 
 @pytest.mark.parametrize("name", ["AssumeRoleWithWebIdentity", "AssumeRole"])
-def test_time_that_botocore_cannot_parse_is_an_unusable_answer(
+def test_time_that_cannot_be_parsed_is_an_unusable_answer(
     asked: Callable[..., ExchangeError], name: str
 ) -> None:
     given = f"<Credentials><Expiration>{'2' * 80}0:00R</Expiration></Credentials>"
     body = f"<{name}Response><{name}Result>{given}</{name}Result></{name}Response>"
     call = CALLS["chained" if name == "AssumeRole" else "web identity"]
     error = asked(call, reply(body, 200))
-    assert ("exchange/garbage", "RuntimeError") == (error.error_id, error.code)
+    assert ("exchange/garbage", "UnreadableAnswer") == (error.error_id, error.code)
     assert error.retryable
 
 
@@ -192,14 +199,16 @@ def test_data_files_that_are_missing_are_not_the_regions_fault(
     assert "us-east-1" == Sts(botocore.session.Session(), "us-east-1").region_name
 
 
-def test_model_of_sts_that_is_missing_is_not_the_regions_fault(
+def test_only_botocores_client_needs_its_model_of_sts(
     monkeypatch: pytest.MonkeyPatch, no_data: str, tmp_path: Path
 ) -> None:
     for name in ("endpoints.json", "partitions.json", "sdk-default-configuration.json"):
         for file in Path(no_data).glob(f"{name}*"):
             shutil.copy(file, tmp_path)
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
-    make = lambda: Sts(botocore.session.Session(), "us-east-1")  # noqa: E731
+    assert "us-east-1" == Sts(botocore.session.Session(), "us-east-1").region_name
+    hooked = hook(botocore.session.Session())
+    make = lambda: Sts(hooked, "us-east-1")  # noqa: E731
     failure(ConfigError, "config/botocore-data", make, seen=["sts"])
 
 

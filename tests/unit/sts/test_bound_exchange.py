@@ -25,14 +25,15 @@ from environments import (
     tenants,
     whose,
 )
-from unit.servers import failure
+from unit.servers import failure, hook
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore.request import Adapter, Request, shared_session
+from gcp_aws_bridge._sts import endpoint
 from gcp_aws_bridge._sts.bound_exchange import BoundExchange
 from gcp_aws_bridge._sts.client import sts_for
 from gcp_aws_bridge.cli import _cached
-from gcp_aws_bridge.exceptions import ConfigError, TokenError
+from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 
 CHAIN = ["arn:aws:iam::123456789012:role/further"]
 
@@ -192,9 +193,7 @@ def test_a_session_that_has_read_other_files_does_not_share_its_sts(site: Site) 
     put({"HOME": str(site.folder / "b")})
     role = bridge.Role(ROLE)
     old_sts, new_sts = sts_for(old, role), sts_for(botocore.session.get_session(), role)
-    assert [site.one.url, site.two.url] == [
-        each._unsigned.meta.endpoint_url for each in (old_sts, new_sts)
-    ]
+    assert [site.one.url, site.two.url] == [each.transport.url for each in (old_sts, new_sts)]
 
 
 def test_sessions_with_equal_settings_share_sts_whatever_their_files_are_called(
@@ -235,35 +234,66 @@ def test_every_way_to_sts_has_a_client_and_credentials_of_its_own(
     assert not {*map(id, first)} & {*map(id, second)}
 
 
-def test_a_chained_role_is_not_asked_for_at_another_sts(site: Site) -> None:
+def test_chained_role_is_requested_from_the_first_sts(site: Site) -> None:
     made = bridge.credentials(ROLE, chain=CHAIN)
     assert "ASIA-chained-AT-one" == whose(made)
     put({"AWS_ENDPOINT_URL_STS": site.two.url})
     before = site.two.exchanges
     exchange = Request.of(ROLE, chain=CHAIN)  # of the new environment, which is no error
     assert exchange.cache() is not made._cache
-    sts, credentials = made._request._exchange._sts, made._cache.get()
+    assert "ASIA-chained-AT-one" == refreshed(made)
+    assert before == site.two.exchanges
+
+
+def test_botocores_client_requests_no_chained_role_from_another_sts(site: Site) -> None:
+    role = bridge.Role(ROLE, chain=CHAIN)
+    sts = sts_for(hook(botocore.session.get_session()), role)
+    credentials = Request.of(ROLE).cache().get()
+    put({"AWS_ENDPOINT_URL_STS": site.two.url})
+    before = site.two.exchanges
     failure(
         ConfigError,
         "config/environment-changed",
-        lambda: sts.assume_role(credentials, made._request.role, 0),
+        lambda: sts.assume_role(credentials, role, 0),
         seen=[site.two.url],
         secrets=["their-secret", "session-token"],
     )
     assert before == site.two.exchanges
 
 
-@pytest.mark.parametrize(
+CONNECTION_SETTINGS = pytest.mark.parametrize(
     ("variable", "value"),
     [("HTTPS_PROXY", "http://me:hushhush@127.0.0.1:1"), ("REQUESTS_CA_BUNDLE", __file__)],
 )
-def test_a_chained_role_is_not_asked_for_by_another_proxy_or_with_other_certificates(
+
+
+@CONNECTION_SETTINGS
+def test_chained_role_is_requested_with_the_first_proxy_and_certificates(
     site: Site, variable: str, value: str
 ) -> None:
     credentials = Request.of(ROLE).cache().get()
     put({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"})
     role = bridge.Role(ROLE, chain=CHAIN)
     sts = sts_for(botocore.session.get_session(), role)
+    put({variable: value})
+    assert "" == sts.transport.proxy
+    failure(
+        ExchangeError,
+        "exchange/unreachable",
+        lambda: sts.assume_role(credentials, role, 0),
+        seen=['Could not connect to the endpoint URL: "https://127.0.0.1:1/"'],
+        secrets=["hushhush", "their-secret", "session-token"],
+    )
+
+
+@CONNECTION_SETTINGS
+def test_botocores_client_requests_no_chained_role_by_another_proxy_or_certificates(
+    site: Site, variable: str, value: str
+) -> None:
+    credentials = Request.of(ROLE).cache().get()
+    put({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"})
+    role = bridge.Role(ROLE, chain=CHAIN)
+    sts = sts_for(hook(botocore.session.get_session()), role)
     put({variable: value})
     failure(
         ConfigError,
@@ -287,19 +317,18 @@ def test_the_environment_may_not_change_while_the_sts_client_is_made(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = botocore.session.get_session()
-    create = session.create_client
 
-    def meanwhile(*args: Any, **kwargs: Any) -> Any:
-        put({"AWS_ENDPOINT_URL_STS": site.two.url})  # another thread's job
-        return create(*args, **kwargs)
+    def meanwhile(region: str) -> None:
+        put({"AWS_ENDPOINT_URL_STS": site.two.url})  # by another thread
 
-    monkeypatch.setattr(session, "create_client", meanwhile)
-    failure(
-        ConfigError,
-        "config/environment-changed",
-        lambda: sts_for(session, bridge.Role(ROLE)),
-        seen=["AWS_ENDPOINT_URL_STS"],
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr(endpoint, "validate_region_name", meanwhile)
+        failure(
+            ConfigError,
+            "config/environment-changed",
+            lambda: sts_for(session, bridge.Role(ROLE)),
+            seen=["AWS_ENDPOINT_URL_STS"],
+        )
     put({"AWS_ENDPOINT_URL_STS": None})
     assert "ASIA-Mone-AT-one" == whose(bridge.credentials(ROLE))
 
@@ -307,8 +336,12 @@ def test_the_environment_may_not_change_while_the_sts_client_is_made(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("changed", [False, True])
-def test_a_forked_child_asks_the_sts_of_its_parents_session(site: Site, changed: bool) -> None:
-    made = bridge.credentials(ROLE)
+@pytest.mark.parametrize("hooked", [False, True])
+def test_forked_child_uses_the_sts_of_its_parents_session(
+    site: Site, changed: bool, hooked: bool
+) -> None:
+    own = hook(botocore.session.get_session()) if hooked else None
+    made = bridge.credentials(ROLE, botocore_session=own)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -324,7 +357,8 @@ def test_a_forked_child_asks_the_sts_of_its_parents_session(site: Site, changed:
     with os.fdopen(reading) as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
-    assert ("[config/environment-changed]" if changed else "ASIA-Mone-AT-one") in said
+    is_error = changed and hooked  # botocore's client reads the environment again
+    assert ("[config/environment-changed]" if is_error else "ASIA-Mone-AT-one") in said
     assert "AT-two" not in said
 
 
@@ -366,7 +400,7 @@ def test_an_asynchronous_session_reaches_sts_by_the_files_that_it_has_read(site:
     session = aiobotocore.get_session()
     session.get_scoped_config()
     put({"HOME": str(site.folder / "b")})
-    assert site.one.url == sts_for(session, bridge.Role(ROLE))._unsigned.meta.endpoint_url
+    assert site.one.url == sts_for(session, bridge.Role(ROLE)).transport.url
 
 
 # -- what tells them apart for others ----------------------------------------------------------
