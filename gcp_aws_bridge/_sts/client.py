@@ -28,6 +28,7 @@ from gcp_aws_bridge._sts.answer import (
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.customized import customization
+from gcp_aws_bridge._sts.endpoint import Unproven
 from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._sts.request import NETWORK_ERRORS, Requests
 from gcp_aws_bridge._sts.session_settings import synchronous
@@ -180,7 +181,10 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
     try:
         reason = customization(session, region_name)
         if not reason:
-            return Requests(session, region_name, config)
+            try:
+                return Requests(session, region_name, config)
+            except Unproven as error:
+                reason = str(error)
         _log.debug("botocore's client sends the requests to STS, since %s", reason)
         from gcp_aws_bridge._sts.botocore_client import BotocoreClient
 

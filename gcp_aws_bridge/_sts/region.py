@@ -36,7 +36,7 @@ def sts_region(session: Session, role: Role) -> str:
     if role.region_name is not None:
         return role.region_name
     region = session.get_config_variable("region")
-    if region and _partition(region) == role.partition:
+    if region and partition_of(region) == role.partition:
         return str(region)
     try:
         return _PARTITION_REGION[role.partition]
@@ -48,5 +48,6 @@ def sts_region(session: Session, role: Role) -> str:
         ) from None
 
 
-def _partition(region: str) -> str:
+def partition_of(region: str) -> str:
+    """Return the partition of a region; `aws` for an unknown one."""
     return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
