@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._cache.cache import CredentialCache
     from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import ChainedRole
 
     class RoleSettings(TypedDict, total=False):
         """Settings of a `Role` as keyword arguments, except its ARN."""
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         audience: str | None
         role_session_name: str | None
         duration_seconds: int | None
-        chain: Sequence[str]
+        chain: Sequence[str | ChainedRole]
         policy: str | Mapping[str, Any] | None
         policy_arns: Sequence[str]
 

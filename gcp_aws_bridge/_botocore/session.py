@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gcp_aws_bridge._botocore.request import RoleSettings
     from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import ChainedRole
 
 
 def session(
@@ -31,7 +32,7 @@ def session(
     role_session_name: str | None = None,
     duration_seconds: int | None = None,
     region_name: str | None = None,
-    chain: Sequence[str] = (),
+    chain: Sequence[str | ChainedRole] = (),
     policy: str | Mapping[str, Any] | None = None,
     policy_arns: Sequence[str] = (),
     token_source: TokenSource | None = None,
@@ -52,7 +53,8 @@ def session(
             or host.
         duration_seconds: Session duration, 900 to 43200; at most 3600 with a chain. Default: 3600.
         region_name: Region of the session, and of STS if it is in the role's partition.
-        chain: ARNs of chained roles, each assumed with the credentials of the previous role.
+        chain: Chained roles, each assumed with the credentials of the previous role: ARNs, or a
+            `ChainedRole` for each that needs an external ID, tags or other settings of its own.
         policy: Session policy, JSON text or a mapping, which limits the permissions of the last
             role.
         policy_arns: Up to 10 managed policies, which limit them too.
