@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         chain: Sequence[str | ChainedRole]
         policy: str | Mapping[str, Any] | None
         policy_arns: Sequence[str]
+        sts_regions: Sequence[str]
 
 
 class Request:
@@ -119,7 +120,8 @@ class Adapter:
 
     Args:
         role_arn: See `gcp_aws_bridge.session`, also for *token_source* and the settings
-            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`,
+            `sts_regions`).
         at_least: Seconds for which the SDK needs the credentials, for example for presigned URLs;
             limited to 90 % of the session's lifetime.
 

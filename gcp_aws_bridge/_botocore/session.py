@@ -35,6 +35,7 @@ def session(
     chain: Sequence[str | ChainedRole] = (),
     policy: str | Mapping[str, Any] | None = None,
     policy_arns: Sequence[str] = (),
+    sts_regions: Sequence[str] = (),
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
 ) -> boto3.Session:
@@ -58,6 +59,7 @@ def session(
         policy: Session policy, JSON text or a mapping, which limits the permissions of the last
             role.
         policy_arns: Up to 10 managed policies, which limit them too.
+        sts_regions: Regions whose STS is used instead of the session's, in order of preference.
         token_source: Any `() -> str` that returns an ID token. Default: the source that this
             machine has.
         botocore_session: A session to use. Default: a new session.
@@ -79,6 +81,7 @@ def session(
         chain=chain,
         policy=policy,
         policy_arns=policy_arns,
+        sts_regions=sts_regions,
     )
     outer = _boto3_session(request, region_name)
     given = Given(BridgeCredentials(request))
@@ -103,7 +106,8 @@ def credentials(
 
     Args:
         role_arn: See `session`, also for *token_source* and the settings (`audience`,
-            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`,
+            `sts_regions`).
         botocore_session: Session with the region, profile and proxy settings for STS. Default: a
             session that all calls share.
         at_least: Seconds for which the signer needs the credentials, for example for presigned

@@ -108,6 +108,7 @@ def test_signature_of_session() -> None:
         "chain": (),
         "policy": None,
         "policy_arns": (),
+        "sts_regions": (),
         "token_source": None,
         "botocore_session": None,
     }
