@@ -5,19 +5,16 @@ Invariants: all errors become an `ExchangeError`; tokens and keys reach no log, 
 
 from __future__ import annotations
 
-import atexit
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.clock import REAL
-from gcp_aws_bridge._cache.fork import process_lock
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
-from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._sts.answer import (
     Answer,
     Refused,
@@ -29,9 +26,8 @@ from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.endpoint import Unproven
-from gcp_aws_bridge._sts.region import sts_region
+from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_parameters
 from gcp_aws_bridge._sts.request import NETWORK_ERRORS, Requests
-from gcp_aws_bridge._sts.session_settings import synchronous
 from gcp_aws_bridge._tokens.id_token import IdToken
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -66,6 +62,18 @@ class Transport(Protocol):
     ) -> Answer: ...
 
 
+class Outage(NamedTuple):
+    """Outage of a region, as far as this process knows.
+
+    Attributes:
+        number: Failed requests in a row.
+        retry_at_s: Until then, `StsRegions` tries the region last; monotonic clock.
+    """
+
+    number: int
+    retry_at_s: float
+
+
 class Sts:
     """STS in one region, with the settings of a botocore session. Thread-safe; see `sts_for`."""
 
@@ -74,9 +82,14 @@ class Sts:
         # Equal if the same server is reached in the same way.
         self.key: StsKey = sts_key(session, region_name)
         self.transport = _transport(session, region_name, config)
+        self.outage: Outage | None = None
         now = sts_key(session, region_name)
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
+
+    def with_world(self, world: World) -> Sts:
+        """Return this object: one region has no pauses; see `StsRegions`."""
+        return self
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
         """Assume the first role. Sends one request, unsigned, without retries.
@@ -90,13 +103,7 @@ class Sts:
 
             return refused_token(token, role, **seen)
 
-        parameters = {
-            "RoleArn": role.arn,
-            "RoleSessionName": role.session_name,
-            "WebIdentityToken": token.raw,
-            "DurationSeconds": role.duration_seconds,
-            **_narrowing(role, last=not role.chain),
-        }
+        parameters = web_identity_parameters(token, role)
         return self._assume("AssumeRoleWithWebIdentity", parameters, None, denied)
 
     def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
@@ -111,12 +118,7 @@ class Sts:
 
             return refused_chained_role(role, position, **seen)
 
-        parameters = {
-            "RoleArn": role.chain[position],
-            "RoleSessionName": role.session_name,
-            "DurationSeconds": role.duration_seconds,
-            **_narrowing(role, last=position == len(role.chain) - 1),
-        }
+        parameters = chained_parameters(role, position)
         return self._assume("AssumeRole", parameters, credentials, denied)
 
     def _assume(
@@ -213,29 +215,3 @@ def _awake(send: Callable[[], Answer]) -> Answer:
         if waited_s < _LONGEST_S:
             raise
     return send()
-
-
-def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
-    """Return the session policies for the last role: they do not carry over to the next one."""
-    if not last:
-        return {}
-    narrowing: dict[str, Any] = {}
-    if role.policy is not None:
-        narrowing["Policy"] = role.policy
-    if role.policy_arns:
-        narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
-    return narrowing
-
-
-_clients: RecentlyUsed[Sts] = RecentlyUsed(64)
-atexit.register(_clients.clear)  # like the caches that hold them, see `sharing`
-_clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
-
-
-@without_inner_frames  # the key may hold the password of a proxy
-def sts_for(session: Session, role: Role) -> Sts:
-    """Return STS for *role* with the settings of *session*; equal settings share one `Sts`."""
-    region = sts_region(session, role)
-    key = sts_key(session, region)
-    with _clients_lock.get():
-        return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))

@@ -30,9 +30,9 @@ from gcp_aws_bridge._sts.botocore_internals import (
     replace_pool_classes,
 )
 from gcp_aws_bridge._sts.connection import require_confidential
-from gcp_aws_bridge._sts.region import partition_of
 from gcp_aws_bridge._tokens.bounded_answer import bounded
 from gcp_aws_bridge._tokens.https import is_plain_http
+from gcp_aws_bridge.config.regions import partition_of
 
 _VARIANTS = ("use_dualstack_endpoint", "use_fips_endpoint")
 _GLOBAL = "https://sts.amazonaws.com", "us-east-1"

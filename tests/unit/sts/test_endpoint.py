@@ -27,8 +27,8 @@ from gcp_aws_bridge._sts.client import CONFIG, Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.endpoint import Unproven
-from gcp_aws_bridge._sts.region import partition_of
 from gcp_aws_bridge._sts.request import Requests
+from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
 
 KEYS = AwsCredentials("ASIAX", "secret", "token", START, "123456789012")
