@@ -142,7 +142,7 @@ def _unreachable(found: Probe) -> Finding:
     seen = f"{found.host}, asked {_times(found.tries)}: {found.failure}."
     if not looks_like_google():
         return _not_google_cloud(seen)
-    if "no answer within" in found.failure:
+    if "no answer within" in found.reason:
         return _broken(
             f"{seen} Packets to it are dropped: a network policy, or a firewall in the pod's "
             "network; rarely a server that hangs.",
@@ -151,7 +151,7 @@ def _unreachable(found: Probe) -> Finding:
             "988 and 987",
             id="doctor/metadata-blocked",
         )
-    if "refused" in found.failure:
+    if "refused" in found.reason:
         return _new_pod(seen) or _broken(
             f"{seen} Nothing listens: the node's gke-metadata-server is down or restarting, or "
             "the container is not in a network of Google Cloud.",
