@@ -36,8 +36,8 @@ _ONLY = (
     "[fd00:ec2::23]."
 )
 _OLD_SDKS = (
-    "\nSDKs and AWS CLIs without EKS Pod Identity (before November 2023) accept 127.0.0.1 only, and "
-    'answer "Unsupported host".'
+    "\nSDKs and AWS CLIs without EKS Pod Identity (before November 2023) accept 127.0.0.1 only, "
+    'and answer "Unsupported host".'
 )
 _ROTATION_S, _RETRY_S = 3600.0, 60.0
 _log = logging.getLogger("gcp_aws_bridge")
