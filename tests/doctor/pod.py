@@ -110,7 +110,7 @@ class Machine:
         return self._stack.enter_context(sockets.answering(reply))
 
     def resolves(self, host: str, *addresses: tuple[str, int]) -> None:
-        """Give *host* these addresses in DNS: an IP address and a port in place of any other."""
+        """Give *host* these addresses in DNS: IP addresses, each with the port of its server."""
         real = socket.getaddrinfo
 
         def getaddrinfo(name: Any, port: Any, *others: Any, **named: Any) -> Any:

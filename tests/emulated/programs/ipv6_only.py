@@ -1,8 +1,8 @@
 """Gets credentials where there is no IPv4, by the method SCENARIO. Prints what it found as JSON.
 
 `ipv6_only.py SCENARIO [PROGRAM …]`, in the network namespace of tests/ipv6_only.py: the emulated
-clouds are on ::1, and the metadata server is also at the address and port of Google's. A scenario
-with a program runs PROGRAM; without one, a program with boto3.
+clouds are on ::1, and the metadata server is also at the address and port that it has on Google
+Cloud. A scenario with a program runs PROGRAM; without one, a program with boto3.
 """
 
 from __future__ import annotations

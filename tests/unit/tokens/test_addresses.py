@@ -354,8 +354,8 @@ def test_name_without_an_address_that_accepts_has_one_reason(
     assert seen == caught.value.reason
 
 
-def test_refusal_that_comes_later_does_not_wait_for_the_deadline(manual: ManualWorld) -> None:
-    """A real refusal, of an attempt that was in progress."""
+def test_refused_connection_does_not_wait_for_the_deadline(manual: ManualWorld) -> None:
+    """The attempt is in progress when the system reports the error."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{bound.getsockname()[1]}"
