@@ -6,13 +6,17 @@ address of Google's metadata server. Linux.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 METADATA = "fd20:ce::254"
+PROGRAM = Path(__file__).parent / "emulated" / "programs" / "ipv6_only.py"
 
 
 def prefix() -> list[str]:
@@ -23,6 +27,27 @@ def prefix() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return command
+
+
+def run(without_ipv4: list[str], folder: Path, scenario: str, *program: str) -> dict[str, Any]:
+    """Return what *scenario* of `PROGRAM` prints, where there is no IPv4.
+
+    Args:
+        without_ipv4: The result of `prefix`.
+        folder: For temporary files.
+        program: What the scenario runs, instead of a program with boto3.
+    """
+    done = subprocess.run(
+        [*without_ipv4, sys.executable, str(PROGRAM), scenario, *program],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def leave_ipv4() -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ipv6_only import prefix
+from ipv6_only import prefix, run
 
-PROGRAM = Path(__file__).parent / "programs" / "ipv6_only.py"
 IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
 ACCOUNT = "etl@demo-project.iam.gserviceaccount.com"
 Found = dict[str, Any]
@@ -30,20 +25,6 @@ def without_ipv4() -> list[str]:
 def found(request: pytest.FixtureRequest, without_ipv4: list[str], home: Path) -> Found:
     """Return what the scenario of this test prints."""
     return run(without_ipv4, home, request.param)
-
-
-def run(without_ipv4: list[str], home: Path, scenario: str, *program: str) -> Found:
-    done = subprocess.run(
-        [*without_ipv4, sys.executable, str(PROGRAM), scenario, *program],
-        env={**os.environ, "TMPDIR": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert 0 == done.returncode, done.stderr
-    found: Found = json.loads(done.stdout)
-    return found
 
 
 def scenario(*names: str) -> pytest.MarkDecorator:
