@@ -39,11 +39,12 @@ class Unreachable(Exception):
 
     Attributes:
         reason: The reason for one host: the one that accepted a connection, else one with a route.
+        has_route: Whether this machine can send packets to any of the hosts.
     """
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, *, has_route: bool) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.has_route = reason, has_route
 
 
 class InvalidHost(Exception):
@@ -216,7 +217,8 @@ class _Connection(http.client.HTTPConnection):
         tried = [host for host in self._hosts if host in reasons]
         routed = [host for host in tried if host not in self._without_route]
         text = (reasons[host] if host == first else f"at {host}: {reasons[host]}" for host in tried)
-        return Unreachable("; ".join(text), reasons[self.connected_to or [*routed, first][0]])
+        decisive = self.connected_to or [*routed, first][0]
+        return Unreachable("; ".join(text), reasons[decisive], has_route=bool(routed))
 
     def _addresses(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         for host, place in self._hosts.items():
