@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._sts.answer import (
     Answer,
     Refused,
@@ -50,16 +49,18 @@ _LONGEST_S = 45.0
 _log = logging.getLogger("gcp_aws_bridge")
 
 
-class Transport(Protocol):
-    """Sends requests to STS: `Requests`, or `BotocoreClient` for sessions with hooks."""
+if TYPE_CHECKING:
 
-    @property
-    def url(self) -> str: ...
-    @property
-    def proxy(self) -> str: ...
-    def send(
-        self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
-    ) -> Answer: ...
+    class Transport(Protocol):
+        """Sends requests to STS: `Requests`, or `BotocoreClient` for sessions with hooks."""
+
+        @property
+        def url(self) -> str: ...
+        @property
+        def proxy(self) -> str: ...
+        def send(
+            self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
+        ) -> Answer: ...
 
 
 class Outage(NamedTuple):
@@ -191,7 +192,11 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
         from gcp_aws_bridge._sts.botocore_client import BotocoreClient
 
         return BotocoreClient(session, region_name, config)
-    except of_late_patch():
+    except RecursionError:
+        from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
+
+        if not of_late_patch():
+            raise
         raise patched_late(f"STS in {region_name}") from None
     except ConfigError:  # a ValueError, too
         raise

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._cache.identity import name_of
 from gcp_aws_bridge._cache.late_patch import of_late_patch
-from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._tokens.google_auth_errors import UNKNOWN_MEMBER, member, refused
 from gcp_aws_bridge._tokens.google_auth_internals import token_uri
@@ -28,6 +27,7 @@ from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._tokens.token_file import path_text
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import as_settings, not_pickled
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
     BridgeError,

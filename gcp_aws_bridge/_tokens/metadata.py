@@ -17,15 +17,15 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._settings import metadata_deadline_s
-from gcp_aws_bridge._tokens import environment, http, id_token, metadata_errors
+from gcp_aws_bridge._tokens import environment, http, id_token
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
@@ -81,8 +81,8 @@ class _NotYet(Exception):
         self.host, self.answered = host, answered
 
 
-@dataclass(frozen=True)
-class MetadataServer(environment.EnvironmentBound):
+@value(frozen=True)
+class MetadataServer(Value, environment.EnvironmentBound):
     """ID tokens of the service account of this pod, instance or service.
 
     Each call sends a request; the server caches tokens. A session or credentials keep the server
@@ -108,9 +108,6 @@ class MetadataServer(environment.EnvironmentBound):
     # None: the host in the environment of each call.
     _host: str | None = field(default=None, init=False, repr=False)
     _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     def _bound(self, host: str | None = None) -> Self:
         """Return a copy for *host*, or for the server in the current environment."""
@@ -162,7 +159,7 @@ class MetadataServer(environment.EnvironmentBound):
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
                 if not patient or monotonic() + pause_s >= stop:
                     tried = failures + 1, wanted_s
-                    raise metadata_errors.gave_up(
+                    raise _errors().gave_up(
                         seen.host, str(seen), *tried, answered=seen.answered
                     ) from None
             self.world.sleep(pause_s)
@@ -190,9 +187,9 @@ class MetadataServer(environment.EnvironmentBound):
             seen = f"HTTP {answer.status} {quoted(answer.body, 120)}"
             raise _NotYet(answer.host, seen, answered=is_google)
         if not is_google:
-            raise metadata_errors.not_googles(answer)
+            raise _errors().not_googles(answer)
         if answer.status != 200:
-            raise metadata_errors.refused(answer)
+            raise _errors().refused(answer)
         return answer
 
     def _checked(self, answer: http.Answer, audience: str) -> str:
@@ -213,6 +210,12 @@ class MetadataServer(environment.EnvironmentBound):
             raise _NotYet(answer.host, seen, answered=True)
         id_token.check(token, audience=audience, now=now, origin=origin, server_now=answer.date)
         return token.raw
+
+
+def _errors() -> Any:
+    from gcp_aws_bridge._tokens import metadata_errors  # loaded only for an error
+
+    return metadata_errors
 
 
 def metadata_host() -> str:
@@ -242,7 +245,7 @@ def look_up(
             other_host=_IPV6_ADDRESS if host == _ADDRESS else "",
         )
     except http.InvalidHost:
-        raise metadata_errors.malformed_host(host) from None
+        raise _errors().malformed_host(host) from None
 
 
 def is_googles(answer: http.Answer) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
 
 
-@dataclass(frozen=True)
-class TokenFile(EnvironmentBound):
+@value(frozen=True)
+class TokenFile(Value, EnvironmentBound):
     """A token in a file that another program keeps fresh, such as a projected Kubernetes volume.
 
     The file is read in each call, since the kubelet replaces it. For clusters whose OIDC issuer AWS
@@ -36,9 +35,6 @@ class TokenFile(EnvironmentBound):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_text("TokenFile", self.path))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     def _bound(self) -> Self:
         """Return a copy with an absolute path, which a later `os.chdir` does not change."""

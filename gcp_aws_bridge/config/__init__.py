@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
 from gcp_aws_bridge.config.checks import DEFAULT_AUDIENCE, listed
 from gcp_aws_bridge.config.regions import check_region, check_sts_regions
@@ -25,8 +24,8 @@ __all__ = ["ChainedRole", "DEFAULT_AUDIENCE", "Role"]  # noqa: RUF022 - by ASCII
 _DEFAULT_DURATION_S = 3600
 
 
-@dataclass(frozen=True)
-class Role:
+@value(frozen=True)
+class Role(Value):
     """Role to assume, session duration and session policy. Checked on creation.
 
     Equal roles share one exchange within a process. Holds no secret, and pickles.
@@ -81,9 +80,6 @@ class Role:
         check_sts_regions(
             self.sts_regions, arn=self.arn, partition=self.partition, region_name=self.region_name
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     @property
     def session_name(self) -> str:

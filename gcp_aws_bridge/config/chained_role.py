@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
-from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
 from gcp_aws_bridge.config.checks import listed
 from gcp_aws_bridge.config.tags import checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 
-@dataclass(frozen=True)
-class ChainedRole:
+@value(frozen=True)
+class ChainedRole(Value):
     """Chained role with settings of its own, for `chain`. Checked on creation.
 
     Stands in `chain` where the ARN alone is not enough, for example because the role's owner
@@ -69,9 +69,6 @@ class ChainedRole:
         put(self, "policy", checks.policy_text(self.policy))
         put(self, "policy_arns", listed("policy_arns", self.policy_arns))
         checks.check_policy_arns(self.policy_arns)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
 
 def checked_chain(chain: Sequence[Any], *, has_policies: bool) -> tuple[str | ChainedRole, ...]:

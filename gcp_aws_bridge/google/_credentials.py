@@ -13,13 +13,13 @@ from typing import Any
 from google.auth import credentials, crypt, exceptions
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._tokens.google_auth_internals import (
     set_quota_project,
     set_scopes,
     set_universe_domain,
 )
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import not_pickled
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google import _arguments
 from gcp_aws_bridge.google._exchange import GoogleToken

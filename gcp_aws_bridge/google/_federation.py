@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.https import is_confidential
 from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import as_settings
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource

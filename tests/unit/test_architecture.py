@@ -30,7 +30,7 @@ SOURCES = {
 # Each part may import the parts that are listed before it, and no other part.
 PIPELINE = ("_cache", "_tokens", "_sts", "_botocore")
 # Below all parts: these modules import only each other.
-BASE = ("_version", "exceptions", "_extra", "_pickled", "_traceback", "config", "_settings")
+BASE = ("_version", "exceptions", "_extra", "_value", "_traceback", "config", "_settings")
 PUBLIC = ("tokens", "aio")
 
 
