@@ -15,17 +15,20 @@ from .authorized_party import EMAIL as EMAIL
 from .authorized_party import aws_audience as aws_audience
 from .authorized_party import kind_of as kind_of
 from .building import build, policy_of, statement_for
-from .decision import Decision, StatementVerdict, evaluate
+from .decision import Decision, StatementVerdict, evaluate, evaluate_chained
 from .findings import Finding
 from .formats import render
 from .linting import lint
+from .request import AssumeRoleRequest
 
 __all__ = [
+    "AssumeRoleRequest",
     "Decision",
     "Finding",
     "StatementVerdict",
     "build",
     "evaluate",
+    "evaluate_chained",
     "lint",
     "policy_of",
     "render",
