@@ -16,7 +16,7 @@ from gcp_aws_bridge.exceptions import quoted
 from .building import check_text, checked, one_or_many, policy_of, refuse
 from .document import SIZE_QUOTA
 from .names import ROLE_ARN, is_name
-from .request import AssumeRoleRequest
+from .request import ANY, AssumeRoleRequest
 
 __all__ = ["build_chained", "permissions_for"]
 
@@ -41,17 +41,21 @@ def build_chained(request: AssumeRoleRequest) -> dict[str, Any]:
         **{f"aws:PrincipalTag/{key}": value for key, value in request.inherited_tags.items()},
         "sts:SourceIdentity": request.source_identity,
     }
-    pins = {key: value for key, value in equals.items() if value is not None}
+    pins = {key: value for key, value in equals.items() if value not in (None, ANY)}
+    required = {key: value for key, value in equals.items() if value == ANY}
     # AWS does not document whether inherited keys are among aws:TagKeys.
     allowed = {
         "aws:TagKeys": [*request.inherited_tags, *request.tags],
         "sts:TransitiveTagKeys": [*request.transitive],
     }
     limits = {key: one_or_many(keys) for key, keys in allowed.items() if keys}
-    for key, value in pins.items():
-        for text in (key, value):
-            check_text(f"value {quoted(text)}", text or "-", SIZE_QUOTA)
-    conditions = {"StringEquals": pins, "ForAllValues:StringEquals": limits}
+    for text in (*equals, *filter(None, pins.values())):
+        check_text("value", text, SIZE_QUOTA)
+    conditions = {
+        "StringEquals": pins,
+        "StringLike": required,
+        "ForAllValues:StringEquals": limits,
+    }
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": request.caller},

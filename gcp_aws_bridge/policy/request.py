@@ -18,13 +18,16 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 from .claims import Value
 from .names import EXTERNAL_ID, ROLE_ARN, SESSION_NAME, is_name
 
-__all__ = ["ASSUME", "SET_SOURCE_IDENTITY", "TAG", "AssumeRoleRequest", "Caller", "refuse"]
+__all__ = ["ANY", "ASSUME", "SET_SOURCE_IDENTITY", "TAG", "AssumeRoleRequest", "Caller", "refuse"]
 
 ASSUME, TAG, SET_SOURCE_IDENTITY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
 
 # AWS STS API reference, Tag: [\p{L}\p{Z}\p{N}_.:/=+\-@], in which tabs and line breaks are not.
 _TAG = re.compile(r"[\w \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]*")
 _MOST_TAGS = 50
+
+ANY = "*"
+"""Stands for any value of a tag or a source identity, where a value cannot be `*`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +37,9 @@ class AssumeRoleRequest:
     Args:
         caller: ARN of the role before it in the chain, whose credentials sign the request.
         external_id: 2 to 1,224 characters; from the vendor, one for each customer.
-        tags: Session tags that the request passes.
+        tags: Session tags that the request passes. The value `*` stands for any value.
         transitive_tag_keys: Keys of those tags that later roles of the chain inherit.
-        source_identity: Source identity that the request sets or inherits.
+        source_identity: Source identity that the request sets or inherits; `*` is any.
         role_session_name: None: not known, such as the name of a pod.
         inherited_tags: Transitive tags of the caller's session.
 
@@ -56,7 +59,7 @@ class AssumeRoleRequest:
         _check("caller", self.caller, ROLE_ARN, "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME")
         for name, rule, wanted in (
             ("external_id", EXTERNAL_ID, "2 to 1,224 of A-Z a-z 0-9 and _+=,.@:/-"),
-            ("source_identity", SESSION_NAME, "2 to 64 of A-Z a-z 0-9 and _+=,.@-"),
+            ("source_identity", rf"\*|{SESSION_NAME}", "2 to 64 of A-Z a-z 0-9 and _+=,.@-"),
             ("role_session_name", SESSION_NAME, "2 to 64 of A-Z a-z 0-9 and _+=,.@-"),
         ):
             if getattr(self, name) is not None:
@@ -153,18 +156,18 @@ class Caller(NamedTuple):
             "aws:principaltype": Value(("AssumedRole",), "caller's type"),
             "sts:externalid": _optional(request.external_id, "ExternalId"),
             "sts:sourceidentity": _optional(request.source_identity, "SourceIdentity"),
-            "sts:transitivetagkeys": Value(request.transitive, "transitive tag keys"),
+            "sts:transitivetagkeys": Value(request.transitive, "TransitiveTagKeys"),
         }
         if request.role_session_name is not None:
             keys["sts:rolesessionname"] = _optional(request.role_session_name, "RoleSessionName")
         if request.source_identity is None:
             keys["aws:sourceidentity"] = Value((), "")
         if not inherits:
-            keys["aws:tagkeys"] = Value(tuple(request.tags), "tag keys")
+            keys["aws:tagkeys"] = Value(tuple(request.tags), "TagKeys")
         for name, text in request.tags.items():
-            keys[f"aws:requesttag/{name.lower()}"] = Value((text,), f"tag {name}")
+            keys[f"aws:requesttag/{name.lower()}"] = _optional(text, f"tag {name}")
         for name, text in request.inherited_tags.items():
-            keys[f"aws:principaltag/{name.lower()}"] = Value((text,), f"inherited tag {name}")
+            keys[f"aws:principaltag/{name.lower()}"] = _optional(text, f"inherited tag {name}")
         return cls(request.caller, keys, request.actions, inherits)
 
 
@@ -174,6 +177,8 @@ def refuse(problem: str, fix: str) -> NoReturn:
 
 
 def _optional(text: str | None, parameter: str) -> Value:
+    if text == ANY:
+        return Value((), parameter, f"the {parameter} may have any value")
     return Value(() if text is None else (text,), parameter)
 
 
@@ -186,7 +191,11 @@ def _check_tags(tags: Mapping[str, str]) -> None:
     if not isinstance(tags, Mapping):
         refuse(f"{quoted(tags)} is not a mapping of tags.", "pass keys and values.")
     for key, value in tags.items():
-        if not _is_tag(key, 1, 128) or key.lower().startswith("aws:") or not _is_tag(value, 0, 256):
+        if (
+            not _is_tag(key, 1, 128)
+            or key.lower().startswith("aws:")
+            or not (value == ANY or _is_tag(value, 0, 256))
+        ):
             refuse(
                 f"{quoted(key)}={quoted(value)} is not a session tag.",
                 "use a key of 1 to 128 and a value of up to 256 letters, digits, spaces and "
