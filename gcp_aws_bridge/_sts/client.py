@@ -27,6 +27,7 @@ from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key, way_of
 from gcp_aws_bridge._sts.connection import keep_confidential
 from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_parameters
 from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._sts.session_settings import synchronous
 from gcp_aws_bridge._sts.unreadable_answer import known_form
@@ -124,13 +125,7 @@ class Sts:
             return refused_token(token, role, **seen)
 
         return self._call(
-            lambda: client.assume_role_with_web_identity(
-                RoleArn=role.arn,
-                RoleSessionName=role.session_name,
-                WebIdentityToken=token.raw,
-                DurationSeconds=role.duration_seconds,
-                **_narrowing(role, last=not role.chain),
-            ),
+            lambda: client.assume_role_with_web_identity(**web_identity_parameters(token, role)),
             role.arn,
             denied,
         )
@@ -141,7 +136,6 @@ class Sts:
         Raises:
             ExchangeError: STS denied it, was not reached, or sent an unusable answer.
         """
-        arn = role.chain[position]
         client = self._signing(credentials)
 
         def denied(**seen: Any) -> ExchangeError:
@@ -151,13 +145,8 @@ class Sts:
 
         with contextlib.closing(client):
             return self._call(
-                lambda: client.assume_role(
-                    RoleArn=arn,
-                    RoleSessionName=role.session_name,
-                    DurationSeconds=role.duration_seconds,
-                    **_narrowing(role, last=position == len(role.chain) - 1),
-                ),
-                arn,
+                lambda: client.assume_role(**chained_parameters(role, position)),
+                role.arns[position + 1],
                 denied,
             )
 
@@ -253,18 +242,6 @@ def _awake(send: Callable[[], _T]) -> _T:
         if waited_s < _LONGEST_S:
             raise
     return send()
-
-
-def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
-    """Return the session policies for the last role: they do not carry over to the next one."""
-    if not last:
-        return {}
-    narrowing: dict[str, Any] = {}
-    if role.policy is not None:
-        narrowing["Policy"] = role.policy
-    if role.policy_arns:
-        narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
-    return narrowing
 
 
 def _read(answer: Mapping[str, Any], arn: str) -> AwsCredentials:

@@ -8,6 +8,7 @@ from gcp_aws_bridge._cache.clock import Clock, utc_now
 from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -34,8 +35,9 @@ def exchange(
         sts: The STS endpoint.
 
     Returns:
-        Credentials of the last role. `expiration` is the earliest expiration of all roles, aware
-        UTC, and by this machine's clock at most `role.duration_seconds` away.
+        Credentials of the last role. `expiration` is the earliest expiration of all roles that were
+        requested for as long as the last one, aware UTC, and by this machine's clock at most that
+        duration away.
 
     Raises:
         TokenError: There is no usable token; nothing was sent to AWS. `TokenUnavailable` if the
@@ -48,10 +50,10 @@ def exchange(
     id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
     try:
         credentials = sts.assume_role_with_web_identity(token, role)
-        expiration = credentials.expiration
+        ends = [(duration_seconds(role, None), credentials.expiration)]
         for position in range(len(role.chain)):
             credentials = sts.assume_role(credentials, role, position)
-            expiration = min(expiration, credentials.expiration)
+            ends.append((duration_seconds(role, position), credentials.expiration))
     except ExchangeError as error:
         if error.date is None:
             raise
@@ -59,8 +61,11 @@ def exchange(
 
         raise blame_clock(error, clock()) from None
     now = clock()
+    last_s, _ = ends[-1]
+    # The session of a chained role outlives a previous one that was requested for a shorter time.
+    expiration = min(end for duration_s, end in ends if duration_s >= last_s)
     # With a clock that is behind, they would seem to be valid for longer than requested.
-    expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))
+    expiration = min(expiration, now + timedelta(seconds=last_s))
     if expiration - now < _MIN_LIFE:
         raise ExchangeError(
             f"STS gave credentials for {role.arn} that end at {expiration:%Y-%m-%d %H:%M:%S} UTC; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -14,29 +15,20 @@ if TYPE_CHECKING:
 # For sessions without a region or with a region of another partition: a region of each partition
 # that is always enabled (AWS General Reference, "AWS STS endpoints and quotas").
 _PARTITION_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-# The region patterns of botocore's partitions.json. botocore's look-up would parse 2 MB of
-# endpoints.json for each session.
-_PARTITIONS = (
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("eusc-", "aws-eusc"),
-)
 
 
 def sts_region(session: Session, role: Role) -> str:
-    """Return the role's region, or the session's region if it is in the role's partition.
+    """Return the role's (first) region, or the session's if it is in the role's partition.
 
     Raises:
         ConfigError: Neither is set, and the partition has no default region here.
     """
+    if role.sts_regions:
+        return role.sts_regions[0]
     if role.region_name is not None:
         return role.region_name
     region = session.get_config_variable("region")
-    if region and _partition(region) == role.partition:
+    if region and partition_of(region) == role.partition:
         return str(region)
     try:
         return _PARTITION_REGION[role.partition]
@@ -46,7 +38,3 @@ def sts_region(session: Session, role: Role) -> str:
             fix="give region_name, or set AWS_DEFAULT_REGION to a region of that partition.",
             error_id="config/region",
         ) from None
-
-
-def _partition(region: str) -> str:
-    return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")

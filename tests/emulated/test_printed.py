@@ -290,6 +290,7 @@ def test_examples_of_role_chaining_run_with_the_output_of_emulate(tmp_path: Path
     page = PAGE.read_text(encoding="utf-8")
     [command] = re.findall(r"```sh\n(gcp-aws-bridge emulate .*)\n```", page)
     examples = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert "ChainedRole" in examples.pop()  # its permissions are more than those of `emulate`
     (tmp_path / "example.py").write_text("\n".join(examples), encoding="utf-8")
     bridge = f"'{sys.executable}' -m gcp_aws_bridge"
     script = f"""
