@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from gcp_aws_bridge.cli._chain_options import tag
+
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from gcp_aws_bridge.policy import AssumeRoleRequest
@@ -30,6 +32,7 @@ def add_request(parser: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--tag",
         metavar="KEY=VALUE",
+        type=tag,
         action="append",
         default=[],
         help="session tag that is passed, which needs sts:TagSession; may be repeated",
@@ -44,6 +47,7 @@ def add_request(parser: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--inherited-tag",
         metavar="KEY=VALUE",
+        type=tag,
         action="append",
         default=[],
         help="transitive tag of the session of the role before; may be repeated",
@@ -74,19 +78,16 @@ def request_of(options: argparse.Namespace, caller: str) -> AssumeRoleRequest:
     )
 
 
-def _tags_of(pairs: list[str]) -> dict[str, str]:
+def _tags_of(pairs: list[tuple[str, str]]) -> dict[str, str]:
     from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-    found: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or key in found:
-            raise ConfigError(
-                f"{quoted(pair)} is {'a second tag with this key' if equals else 'not a tag'}.",
-                fix="pass KEY=VALUE, once for each key.",
-                error_id="config/assume-role-request",
-            )
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ConfigError(
+            f"A tag is given twice: {quoted(', '.join(key for key, _ in pairs))}.",
+            fix="give each key once.",
+            error_id="config/tags",
+        )
     return found
 
 

@@ -214,10 +214,10 @@ def read_tags(params: Mapping[str, str]) -> dict[str, str]:
     members_of |= {f"tags.{number}.member.value": values.get(number) for number in numbers}
     given = {name: text for name, text in members_of.items() if text is not None}
     validate(given, [_tag_rule(name) for name in members_of])
-    # "You cannot ... use keys that start with aws:", in upper or lower case.
-    for name in keys.values():
-        if name.lower().startswith("aws:"):
-            raise invalid(f"Session tag key {name!r} is not valid.")
+    # "You cannot create a tag key or value that begins with the text aws:" (Rules for tagging).
+    for text in (*keys.values(), *values.values()):
+        if text.lower().startswith("aws:"):
+            raise invalid(f"{text!r} in a session tag begins with a reserved prefix.")
     if len({name.lower() for name in keys.values()}) < len(keys):
         raise AwsError(
             "InvalidParameterValue",

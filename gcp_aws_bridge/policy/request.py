@@ -8,23 +8,19 @@ keys", "Pass session tags in AWS STS" and "Monitor and control actions taken wit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
+from gcp_aws_bridge.config import checks
+from gcp_aws_bridge.config.tags import SessionTags, checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 from .claims import Value
-from .names import EXTERNAL_ID, ROLE_ARN, SESSION_NAME, is_name
 
-__all__ = ["ANY", "ASSUME", "SET_SOURCE_IDENTITY", "TAG", "AssumeRoleRequest", "Caller", "refuse"]
+__all__ = ["ANY", "ASSUME", "SET_SOURCE_IDENTITY", "TAG", "AssumeRoleRequest", "Caller"]
 
 ASSUME, TAG, SET_SOURCE_IDENTITY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
-
-# AWS STS API reference, Tag: [\p{L}\p{Z}\p{N}_.:/=+\-@], in which tabs and line breaks are not.
-_TAG = re.compile(r"[\w \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]*")
-_MOST_TAGS = 50
 
 ANY = "*"
 """Stands for any value of a tag or a source identity, where a value cannot be `*`."""
@@ -56,30 +52,23 @@ class AssumeRoleRequest:
     inherited_tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check("caller", self.caller, ROLE_ARN, "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME")
-        for name, rule, wanted in (
-            ("external_id", EXTERNAL_ID, "2 to 1,224 of A-Z a-z 0-9 and _+=,.@:/-"),
-            ("source_identity", rf"\*|{SESSION_NAME}", "2 to 64 of A-Z a-z 0-9 and _+=,.@-"),
-            ("role_session_name", SESSION_NAME, "2 to 64 of A-Z a-z 0-9 and _+=,.@-"),
-        ):
-            if getattr(self, name) is not None:
-                _check(name, getattr(self, name), rule, wanted)
-        for tags in (self.tags, self.inherited_tags):
-            _check_tags(tags)
-        keys = self.transitive_tag_keys
-        if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
-            refuse(f"transitive_tag_keys is {quoted(keys)}.", "pass a list, even of one key.")
-        if unknown := [key for key in keys if key.lower() not in _lower(self.tags)]:
-            refuse(
-                f"The transitive tag key {quoted(unknown[0])} is not the key of a tag that is "
-                "passed.",
-                "pass the tag as well.",
-            )
-        if again := _lower(self.tags) & _lower(self.inherited_tags):
-            refuse(
-                f"The tag {quoted(min(again))} is inherited from the caller's session, and cannot "
-                "be passed again.",
-                "omit it.",
+        checks.check_role_arn(self.caller)
+        whose = f"the role that {self.caller} assumes"
+        checks.check_external_id(self.external_id, whose)
+        if self.source_identity != ANY:
+            checks.check_source_identity(self.source_identity, whose)
+        if self.role_session_name is not None:
+            checks.check_session_name(self.role_session_name)
+        tags = _checked(self.tags, whose)
+        inherited = _checked(self.inherited_tags, whose)
+        keys = checks.listed("transitive_tag_keys", self.transitive_tag_keys, "keys")
+        object.__setattr__(self, "transitive_tag_keys", checked_transitive_keys(keys, tags, whose))
+        if again := {key.lower() for key in tags or ()} & {key.lower() for key in inherited or ()}:
+            raise ConfigError(
+                f"The tag {quoted(min(again))} is passed, and inherited from the caller's session, "
+                "which AWS rejects.",
+                fix="omit it from the tags that are passed.",
+                error_id="config/transitive-tags",
             )
 
     @property
@@ -171,46 +160,14 @@ class Caller(NamedTuple):
         return cls(request.caller, keys, request.actions, inherits)
 
 
-def refuse(problem: str, fix: str) -> NoReturn:
-    """Raise the error for a request that STS rejects."""
-    raise ConfigError(problem, fix=fix, error_id="config/assume-role-request")
-
-
 def _optional(text: str | None, parameter: str) -> Value:
     if text == ANY:
         return Value((), parameter, f"the {parameter} may have any value")
     return Value(() if text is None else (text,), parameter)
 
 
-def _check(name: str, value: object, rule: str, wanted: str) -> None:
-    if not is_name(rule, value):
-        refuse(f"{name} is {quoted(value)}.", f"pass {wanted}.")
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
+def _checked(tags: Mapping[str, str], whose: str) -> SessionTags | None:
+    """Return the tags after checking them; `*` is replaced, since it stands for any value."""
     if not isinstance(tags, Mapping):
-        refuse(f"{quoted(tags)} is not a mapping of tags.", "pass keys and values.")
-    for key, value in tags.items():
-        if (
-            not _is_tag(key, 1, 128)
-            or key.lower().startswith("aws:")
-            or not (value == ANY or _is_tag(value, 0, 256))
-        ):
-            refuse(
-                f"{quoted(key)}={quoted(value)} is not a session tag.",
-                "use a key of 1 to 128 and a value of up to 256 letters, digits, spaces and "
-                "_.:/=+-@; keys do not begin with aws:.",
-            )
-    if len(tags) > _MOST_TAGS or len(_lower(tags)) < len(tags):
-        refuse(
-            f"{len(tags)} tags, or two whose keys differ only in case: {quoted(', '.join(tags))}.",
-            f"pass up to {_MOST_TAGS} tags; keys are not case-sensitive.",
-        )
-
-
-def _is_tag(text: object, least: int, most: int) -> bool:
-    return isinstance(text, str) and least <= len(text) <= most and bool(_TAG.fullmatch(text))
-
-
-def _lower(tags: Mapping[str, str]) -> set[str]:
-    return {key.lower() for key in tags}
+        return checked_tags(tags, whose)
+    return checked_tags({key: "" if text == ANY else text for key, text in tags.items()}, whose)

@@ -350,9 +350,9 @@ def test_check_of_a_chained_role(
     [
         (("build", "--external-id=ab"), "--chained is needed with --external-id"),
         (("build", "--chained", ROLE, "--audience=x"), "--chained is for a role that admits"),
-        (("build", "--chained", ROLE, "--tag=a"), '"a" is not a tag'),
-        (("build", "--chained", ROLE, "--tag=a=1", "--tag=a=2"), "a second tag with this key"),
-        (("build", "--chained", "123456789012"), 'caller is "123456789012"'),
+        (("build", "--chained", ROLE, "--tag=a"), "'a' is not KEY=VALUE"),
+        (("build", "--chained", ROLE, "--tag=a=1", "--tag=a=2"), "A tag is given twice"),
+        (("build", "--chained", "123456789012"), '"123456789012" is not the ARN of an IAM role'),
         (("permissions", "tenant"), '"tenant" is not the ARN of a role'),
         (("check", "x", "--claims=y", "--role-session-name=z"), "--chained is needed with --role"),
     ],
