@@ -214,7 +214,8 @@ def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[st
     fits = len(message) <= _SHORT
     short = f" {quoted(message)}" if fits else ""
     summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()
-    return summary, "" if fits else f"AWS answered {quoted(message)}."
+    # AWS's reason is at the end, after the ARNs of caller and role.
+    return summary, "" if fits else f"AWS answered {quoted(message, 1000)}."
 
 
 def _cause_for_token(
