@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from gcp_aws_bridge.doctor.settings import source_of_settings
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 from gcp_aws_bridge.policy import AssumeRoleRequest, Decision
 
-__all__ = ["explain", "request_of"]
+__all__ = ["explain"]
 
 _broken = partial(Finding, "chain", "broken")
 _ACTION = re.compile(r"not authorized to perform: (sts:\w+)")
@@ -74,26 +75,6 @@ class _Denied(NamedTuple):
         return chain_fixes.set_external_id(self.role, self.position, self.source, value)
 
 
-def request_of(role: Role, position: int) -> AssumeRoleRequest:
-    """Return the request for `role.chain[position]`, with what its session inherits."""
-    inherited: dict[str, str] = {}
-    identity: str | None = None
-    for one in map(chain_fixes.chained, role.chain[:position]):
-        tags = one.tags or {}
-        inherited |= {key: tags[key] for key in one.transitive_tag_keys}
-        identity = one.source_identity or identity
-    own = chain_fixes.chained(role.chain[position])
-    return AssumeRoleRequest(
-        caller=role.arns[position],
-        external_id=own.external_id,
-        tags=own.tags or {},
-        transitive_tag_keys=own.transitive_tag_keys,
-        source_identity=own.source_identity or identity,
-        role_session_name=own.role_session_name or role.session_name,
-        inherited_tags=inherited,
-    )
-
-
 def explain(context: AwsContext, position: int, error: ExchangeError) -> Finding | None:
     """Return the finding for a chained role that AWS denies, or None for other errors."""
     if error.error_id != "exchange/chained-role":
@@ -101,7 +82,10 @@ def explain(context: AwsContext, position: int, error: ExchangeError) -> Finding
     role = required(context.role)
     source = source_of_settings(context).get("chain", "the default")
     text = f"{error.args[0]} {error.details}"
-    denied = _Denied(role, position, source, request_of(role, position), text)
+    request = policy.requests_of(role)[position]
+    if request.role_session_name is None:
+        request = replace(request, role_session_name=role.session_name)
+    denied = _Denied(role, position, source, request, text)
     try:
         found = read_role(context, Role(denied.arn))
         document = found["AssumeRolePolicyDocument"]

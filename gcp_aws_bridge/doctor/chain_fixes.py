@@ -6,11 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 from gcp_aws_bridge import policy
-from gcp_aws_bridge.config import ChainedRole, Role
+from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config.chained_role import as_chained_role, chain_text
 from gcp_aws_bridge.policy import AssumeRoleRequest, Decision
 from gcp_aws_bridge.policy.conditions import covers
 from gcp_aws_bridge.policy.document import load, statements
@@ -18,11 +19,6 @@ from gcp_aws_bridge.policy.names import EXTERNAL_ID, is_name
 
 _KEY = "sts:externalid"
 _FAILS = re.compile(rf"fails: \S+ {_KEY}: ", re.IGNORECASE)
-
-
-def chained(one: str | ChainedRole) -> ChainedRole:
-    """Return an item of a chain as a `ChainedRole`."""
-    return ChainedRole(one) if isinstance(one, str) else one
 
 
 def other_external_ids(document: Mapping[str, Any], decision: Decision) -> tuple[str, ...] | None:
@@ -90,26 +86,16 @@ def set_external_id(role: Role, position: int, source: str, value: str) -> str:
     if source == "the command line":
         arn = shlex.quote(role.arns[position + 1])
         return f"--chain {arn} --external-id {shlex.quote(value)}"
-    chain = [_as_json(chained(one)) for one in role.chain]
-    chain[position]["external_id"] = value
+    one = replace(as_chained_role(role.chain[position]), external_id=value)
+    text = chain_text([*role.chain[:position], one, *role.chain[position + 1 :]])
     if "profile" in source:
-        return f"# in the AWS profile:\ngcp_chain = {json.dumps(chain)}"
-    return f"export GCP_AWS_BRIDGE_CHAIN={shlex.quote(json.dumps(chain))}"
+        return f"# in the AWS profile:\ngcp_chain = {text}"
+    return f"export GCP_AWS_BRIDGE_CHAIN={shlex.quote(text)}"
 
 
 def account(arn: str) -> str:
     """Return the account in an ARN."""
     return arn.split(":")[4]
-
-
-def _as_json(role: ChainedRole) -> dict[str, Any]:
-    """Return the fields that are set, as plain JSON values."""
-    found = {one.name: getattr(role, one.name) for one in fields(role)}
-    return {
-        name: dict(value) if isinstance(value, Mapping) else value
-        for name, value in found.items()
-        if value
-    }
 
 
 def _name(arn: str) -> str:

@@ -2,6 +2,7 @@
 
     build, statement_for    write the policy that admits accounts, or the bearer of a token
     evaluate                compare the claims of a token with a policy, condition by condition
+    requests_of             the requests for the chained roles of a `Role`
     build_chained           write the policy that admits the role before it in a chain
     permissions_for         write the policy of the role before it
     evaluate_chained        compare an AssumeRole request with a policy
@@ -24,7 +25,7 @@ from .decision import Decision, StatementVerdict, evaluate, evaluate_chained
 from .findings import Finding
 from .formats import render, render_permissions
 from .linting import lint
-from .request import AssumeRoleRequest
+from .request import AssumeRoleRequest, requests_of
 
 __all__ = [
     "AssumeRoleRequest",
@@ -40,5 +41,6 @@ __all__ = [
     "policy_of",
     "render",
     "render_permissions",
+    "requests_of",
     "statement_for",
 ]

@@ -12,13 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gcp_aws_bridge.config import checks
+from gcp_aws_bridge.config import Role, checks
+from gcp_aws_bridge.config.chained_role import as_chained_role
 from gcp_aws_bridge.config.tags import SessionTags, checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 from .claims import Value
 
-__all__ = ["ANY", "ASSUME", "SET_SOURCE_IDENTITY", "TAG", "AssumeRoleRequest", "Caller"]
+__all__ = [
+    "ANY",
+    "ASSUME",
+    "SET_SOURCE_IDENTITY",
+    "TAG",
+    "AssumeRoleRequest",
+    "Caller",
+    "requests_of",
+]
 
 ASSUME, TAG, SET_SOURCE_IDENTITY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
 
@@ -86,6 +95,29 @@ class AssumeRoleRequest:
     def transitive(self) -> tuple[str, ...]:
         """Transitive keys of the requested session, with those that it inherits."""
         return (*self.inherited_tags, *self.transitive_tag_keys)
+
+
+def requests_of(role: Role) -> list[AssumeRoleRequest]:
+    """Return the requests for the roles of `role.chain`, with what each session inherits."""
+    found: list[AssumeRoleRequest] = []
+    inherited: dict[str, str] = {}
+    identity: str | None = None
+    for caller, one in zip(role.arns, map(as_chained_role, role.chain), strict=False):
+        tags = one.tags or {}
+        identity = one.source_identity or identity
+        found.append(
+            AssumeRoleRequest(
+                caller=caller,
+                external_id=one.external_id,
+                tags=tags,
+                transitive_tag_keys=one.transitive_tag_keys,
+                source_identity=identity,
+                role_session_name=one.role_session_name or role.role_session_name,
+                inherited_tags={**inherited},
+            )
+        )
+        inherited |= {key: tags[key] for key in one.transitive_tag_keys}
+    return found
 
 
 class Caller(NamedTuple):

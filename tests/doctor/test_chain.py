@@ -12,10 +12,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from gcp_aws_bridge import ChainedRole
+from gcp_aws_bridge import ChainedRole, policy
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import Finding, diagnose
-from gcp_aws_bridge.doctor.chain import request_of
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.testing import GkePod
 
@@ -64,7 +63,7 @@ def test_request_has_what_the_session_inherits() -> None:
         OTHER, tags={"team": "lake", "job": "1"}, transitive_tag_keys=["team"], source_identity="me"
     )
     role = Role(ROLE, role_session_name="pod-1", chain=[first, NEAR, ChainedRole(LAST, "tenant-7")])
-    own, near, last = (request_of(role, position) for position in range(3))
+    own, near, last = policy.requests_of(role)
     assert ({"job": "1", "team": "lake"}, {}) == (dict(own.tags), own.inherited_tags)
     assert (OTHER, {"team": "lake"}, "me") == (
         near.caller,
@@ -104,6 +103,15 @@ def test_external_id_in_the_environment_keeps_the_other_settings(pod: Pod) -> No
     assert [{**role, "external_id": "tenant-7"}] == json.loads(text)
     pod.set(**{name: text})
     assert found() is None
+
+
+def test_session_name_that_the_policy_requires_is_named(pod: Pod) -> None:
+    trust(pod, NEAR, statement(Condition=requires(sts_RoleSessionName="nightly")))
+    cause = found(NEAR)
+    assert cause is not None
+    assert "doctor/chain-trust-policy" == cause.id
+    assert "sts:RoleSessionName: the request's RoleSessionName is \"" in cause.seen
+    assert found(NEAR, role_session_name="nightly") is None
 
 
 def test_external_id_is_corrected_before_the_tags(pod: Pod) -> None:
