@@ -134,7 +134,7 @@ def _external_id(denied: _Denied, wanted: tuple[str, ...]) -> Finding:
     return _broken(
         f"The trust policy of {denied.arn} requires the external ID {shown} (sts:ExternalId); the "
         f"request has {denied.sent}. The chain comes from {denied.source}.",
-        f"The external ID {shown}, if the role belongs to the customer for whom this program acts.",
+        f"The external ID {shown}, if the role belongs to the customer that this program serves.",
         denied.set_external_id(wanted[0] if wanted else "ID"),
         "doctor/external-id",
     )

@@ -36,7 +36,7 @@ class Keys(Protocol):
 
     @property
     def noun(self) -> str:
-        """What has the keys, for messages."""
+        """Noun for messages: the thing that has the keys."""
 
     @property
     def keys(self) -> Mapping[str, Value]:

@@ -137,7 +137,7 @@ class Caller(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """What has the keys, for messages."""
+        """Noun for messages: the thing that has the keys."""
         return "request"
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 from gcp_aws_bridge.policy import AssumeRoleRequest, build_chained, permissions_for
 from gcp_aws_bridge.policy.hcl import Expression, block, function
 
-__all__ = ["CHAIN_POLICY", "NO_CHAIN", "Chain"]
+__all__ = ["CHAIN_POLICY", "Chain"]
 
 CHAIN_POLICY = "gcp-aws-bridge-chain"  # the name of the role's inline policy
 
@@ -90,6 +90,3 @@ printf '%s\\n' {quote(text)} >&2
         )
         trust = block("output", "chained_role_trust_policies", [("value", self.trust_policies)])
         yield f"# For the owners of the chained roles, which are in other accounts.\n{trust}"
-
-
-NO_CHAIN = Chain()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import build
 from gcp_aws_bridge.policy.names import project_of
-from gcp_aws_bridge.provision.chain import NO_CHAIN, Chain
+from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
 
 __all__ = [
@@ -197,7 +197,7 @@ class Plan:
 
     workload: Workload
     role: AwsRole
-    chain: Chain = NO_CHAIN
+    chain: Chain = field(default_factory=Chain)
 
     @property
     def provider_arn(self) -> str:

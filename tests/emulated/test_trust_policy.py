@@ -78,16 +78,18 @@ def test_commands_of_the_page_print_its_output(pod: Emulator, tmp_path: Path) ->
         )
         assert ("", wanted) == (done.stderr, done.stdout if wanted else "")
     assert POLICY == json.loads((tmp_path / "policy.json").read_text())
-    for name in ("cluster.json", "key-file.json"):
+    for name in ("cluster.json", "key-file.json", "chained.json"):
         assert [] == policy.lint((tmp_path / name).read_text())
     assert (tmp_path / "role.tf").read_text().startswith('resource "aws_iam_role" "etl"')
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    [block] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    exec(block, {})
+    first, chained = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    exec(first, {})
     assert "jsonencode" in capsys.readouterr().out
+    exec(chained, {})
+    assert "arn:aws:iam::210987654321:role/reader" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
