@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -23,31 +23,23 @@ _FIX = (
 )
 
 
-class SessionTags(Mapping[str, str]):
-    """Immutable, hashable mapping of keys to values, in the order of the keys."""
+class SessionTags(dict[str, str]):
+    """Immutable, hashable dict in the order of the keys; a dict, so that `json` can write it."""
 
-    __slots__ = ("_values",)
+    def __init__(self, tags: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        super().__init__(sorted(dict(tags).items()))
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(sorted(values.items()))
-
-    def __getitem__(self, key: str) -> str:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._values.items()))
-
-    def __repr__(self) -> str:
-        return repr(self._values)
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._values,)
+        return type(self), (dict(self),)
+
+    def _refuse(self, *args: Any, **more: Any) -> Any:
+        raise TypeError("the tags of a ChainedRole cannot be changed: dataclasses.replace(role, …)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 def checked_tags(tags: Mapping[str, str] | None, arn: str) -> SessionTags | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import pickle
@@ -22,7 +23,7 @@ from fakes import POLICY
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._sts.persistence import aws_json
-from gcp_aws_bridge.cli import _cached
+from gcp_aws_bridge.cli import _cached, _role_options, _serving, serve
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ExchangeError
 
@@ -159,6 +160,14 @@ def by_exec(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return done.stdout.strip()
 
 
+def by_serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    parser = argparse.ArgumentParser()
+    serve.configure(parser)
+    served = _serving.roles_of(parser.parse_args(OPTIONS), [f"acme={ROLE}"])
+    assert "210987654321" == served["acme"].role.account_id
+    return of_keys(aws_json(served["acme"].cache.get()))
+
+
 ENTRY_POINTS: dict[str, Callable[[Path, pytest.MonkeyPatch], str]] = {
     "session": lambda *_: identity(bridge.session(ROLE, chain=[OWN])),
     "Role": lambda *_: identity(bridge.session(bridge.Role(ROLE, chain=[OWN]))),
@@ -175,6 +184,7 @@ ENTRY_POINTS: dict[str, Callable[[Path, pytest.MonkeyPatch], str]] = {
     "env": by_env,
     "credential-process": by_credential_process,
     "exec": by_exec,
+    "serve": by_serve,
 }
 
 
@@ -246,10 +256,6 @@ def test_option_of_a_chained_role_changes_the_cache_key(more: tuple[str, ...]) -
 
 
 def key(*arguments: str) -> str:
-    import argparse
-
-    from gcp_aws_bridge.cli import _role_options
-
     parser = argparse.ArgumentParser()
     _cached.add_options(parser)
     return _cached.request_key(_role_options.given(parser.parse_args(arguments)), {"HOME": "/h"})

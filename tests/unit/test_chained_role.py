@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import pickle
@@ -106,8 +107,6 @@ def test_a_chained_role_is_immutable_and_can_be_replaced() -> None:
     role = ChainedRole(ARN, **FULL)
     with pytest.raises(dataclasses.FrozenInstanceError):
         role.external_id = "other"  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        role.tags["tenant"] = "other"  # type: ignore[index]
     assert "other" == dataclasses.replace(role, external_id="other").external_id
     failure(
         ConfigError,
@@ -115,6 +114,37 @@ def test_a_chained_role_is_immutable_and_can_be_replaced() -> None:
         lambda: dataclasses.replace(role, tags={"stage": "prod"}),
         seen=["tenant"],
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tags: tags.__setitem__("tenant", "other"),
+        lambda tags: tags.__delitem__("tenant"),
+        lambda tags: tags.__ior__({"tenant": "other"}),
+        lambda tags: tags.update(tenant="other"),
+        lambda tags: tags.setdefault("new", "other"),
+        lambda tags: tags.pop("tenant"),
+        lambda tags: tags.popitem(),
+        lambda tags: tags.clear(),
+    ],
+)
+def test_tags_cannot_be_changed(change: Any) -> None:
+    role = ChainedRole(ARN, **FULL)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        change(role.tags)
+    assert FULL["tags"] == role.tags
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, dataclasses.replace])
+def test_a_copy_is_equal(copied: Any) -> None:
+    role = ChainedRole(ARN, **FULL)
+    assert (role, hash(role), repr(role)) == (copied(role), hash(copied(role)), repr(copied(role)))
+
+
+def test_a_chain_survives_json() -> None:
+    role = Role(ROLE_ARN, chain=[ChainedRole(ARN, **FULL), THIRD_ARN])
+    assert role == Role(**json.loads(json.dumps(dataclasses.asdict(role))))
 
 
 def test_values_that_are_changed_later_do_not_change_the_role() -> None:
