@@ -16,6 +16,7 @@ from typing import Any
 from gcp_aws_bridge.exceptions import quoted
 
 from .aws_principals import requests
+from .building import refuse
 from .conditions import covers, parse
 from .document import (
     ACTION,
@@ -29,6 +30,7 @@ from .document import (
 )
 from .findings import Finding, where_of
 from .malformed import faults, principal_fix
+from .names import ACCOUNT_ID, is_name
 from .pins import pins
 from .principals import GOOGLE, federated
 from .request import ASSUME
@@ -47,8 +49,10 @@ def lint(document: Mapping[str, Any] | str, *, account_id: str | None = None) ->
             known.
 
     Raises:
-        ConfigError: It is not a trust policy.
+        ConfigError: It is not a trust policy, or *account_id* is not an account.
     """
+    if account_id is not None and not is_name(ACCOUNT_ID, account_id):
+        refuse(f"The AWS account is {quoted(account_id)}.", "pass its 12 digits.")
     loaded = load(document)
     listed = statements(loaded)
     found = [*_size(loaded)]

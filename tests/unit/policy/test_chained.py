@@ -494,6 +494,12 @@ class TestLint:
         assert ["missing-tag-session"] == rules(tagged, other)
         assert [] == rules(tagged, statement(Action="sts:TagSession"))
 
+    @pytest.mark.parametrize("account_id", ["", "etl", "12345678901", 210987654321])
+    def test_other_text_than_an_account_is_rejected(self, account_id: Any) -> None:
+        with pytest.raises(ConfigError) as caught:
+            policy.lint(document(statement(EXTERNAL)), account_id=account_id)
+        assert caught.value.error_id == "config/trust-policy-value"
+
     def test_tokens_with_tags_need_the_action_too(self) -> None:
         made = policy.build(audience="x", service_accounts=["104203741234567890123"])
         made["Statement"][0]["Condition"]["StringLike"] = {"aws:RequestTag/team": "*"}
