@@ -214,8 +214,9 @@ def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[st
     fits = len(message) <= _SHORT
     short = f" {quoted(message)}" if fits else ""
     summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()
-    # AWS's reason is at the end, after the ARNs of caller and role.
-    return summary, "" if fits else f"AWS answered {quoted(message, 1000)}."
+    # The reason for a denial is at the end, after the ARNs of caller and role.
+    limit = 600 if code == "AccessDenied" else 200
+    return summary, "" if fits else f"AWS answered {quoted(message, limit)}."
 
 
 def _cause_for_token(

@@ -20,7 +20,7 @@ _TAGS = ("team", "Team", "job", "cost center")
 _TEXTS = ("lake", "Lake", "sea", "")
 _ACTIONS = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 _ODD_ACTIONS = ("sts:*", "sts:Set*", "STS:tagsession", "*", "sts:AssumeRoleWithWebIdentity")
-_ODD_TEXTS = ("*", "tenant:*", "?", "", "${aws:PrincipalTag/team}", "a*e", "x", "true", "te?m")
+_ODD_TEXTS = ("*", "tenant:*", "?", "", "${aws:PrincipalTag/team}", "a*e", "x", "true", "tea?")
 
 
 class RequestMaker(Maker):
