@@ -35,7 +35,7 @@ def add_request(parser: argparse._ActionsContainer) -> None:
         type=tag,
         action="append",
         default=[],
-        help="session tag that is passed, which needs sts:TagSession; may be repeated",
+        help="session tag that is passed; may be repeated",
     )
     group.add_argument(
         "--transitive-tag-key",
@@ -55,7 +55,7 @@ def add_request(parser: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--source-identity",
         metavar="NAME",
-        help="source identity that is set or inherited, which needs sts:SetSourceIdentity",
+        help="source identity that is set or inherited",
     )
 
 

@@ -57,7 +57,7 @@ class Identity(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """Noun for messages: the thing that has the keys."""
+        """Noun for messages about the thing that has the keys."""
         return "token"
 
     def look_up(self, key: str) -> Value:

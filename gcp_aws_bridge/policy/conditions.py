@@ -36,7 +36,7 @@ class Keys(Protocol):
 
     @property
     def noun(self) -> str:
-        """Noun for messages: the thing that has the keys."""
+        """Noun for messages about the thing that has the keys."""
 
     @property
     def keys(self) -> Mapping[str, Value]:

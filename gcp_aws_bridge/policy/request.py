@@ -137,7 +137,7 @@ class Caller(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """Noun for messages: the thing that has the keys."""
+        """Noun for messages about the thing that has the keys."""
         return "request"
 
     @property
