@@ -200,7 +200,9 @@ def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[st
     fits = len(message) <= _SHORT
     short = f" {quoted(message)}" if fits else ""
     summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()
-    return summary, "" if fits else f"AWS answered {quoted(message)}."
+    # The reason for a denial is at the end, after the ARNs of caller and role.
+    limit = 600 if code == "AccessDenied" else 200
+    return summary, "" if fits else f"AWS answered {quoted(message, limit)}."
 
 
 def _cause_for_token(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -96,6 +97,27 @@ def checked_chain(chain: Sequence[Any], *, has_policies: bool) -> tuple[str | Ch
             error_id="config/chain-policy",
         )
     return tuple(one.arn if one == ChainedRole(one.arn) else one for one in roles)
+
+
+def as_chained_role(item: str | ChainedRole) -> ChainedRole:
+    """Return an item of `Role.chain` as a `ChainedRole`."""
+    return ChainedRole(item) if isinstance(item, str) else item
+
+
+def chain_text(chain: Sequence[str | ChainedRole]) -> str:
+    """Return a chain as a setting: ARNs with commas, or JSON if a role has settings of its own."""
+    if all(isinstance(one, str) for one in chain):
+        return ",".join(map(str, chain))
+    return json.dumps([one if isinstance(one, str) else _plain(one) for one in chain])
+
+
+def _plain(role: ChainedRole) -> dict[str, Any]:
+    found = {one.name: getattr(role, one.name) for one in fields(role)}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in found.items()
+        if value
+    }
 
 
 def _chained_role(item: Any) -> ChainedRole:

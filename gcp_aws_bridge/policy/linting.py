@@ -1,8 +1,8 @@
 """`lint`: find common mistakes in trust policies.
 
 There are two kinds: statements that admit more identities than intended, and statements that can
-never match. The rules apply to Allow statements for ID tokens, and to everything that IAM rejects;
-statements for AWS principals are not checked.
+never match. The rules apply to Allow statements for ID tokens (`pins`) and for AWS principals
+(`aws_principals`), and to everything that IAM rejects.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (what is compared with what),
 "AWS JSON policy elements: Principal"; "IAM and AWS STS quotas".
@@ -15,6 +15,8 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 
+from .aws_principals import requests
+from .building import refuse
 from .conditions import covers, parse
 from .document import (
     ACTION,
@@ -28,18 +30,29 @@ from .document import (
 )
 from .findings import Finding, where_of
 from .malformed import faults, principal_fix
+from .names import ACCOUNT_ID, is_name
 from .pins import pins
 from .principals import GOOGLE, federated
+from .request import ASSUME
 
 __all__ = ["lint"]
 
 
-def lint(document: Mapping[str, Any] | str) -> list[Finding]:
-    """Find mistakes in a trust policy. Policies written by `build` have none.
+def lint(document: Mapping[str, Any] | str, *, account_id: str | None = None) -> list[Finding]:
+    """Find mistakes in a trust policy.
+
+    Policies written by `build` have none, and by `build_chained` none if there is an external ID.
+
+    Args:
+        document: The policy, as an object or JSON text.
+        account_id: Account of the role, 12 digits: its own roles need no external ID. None: not
+            known.
 
     Raises:
-        ConfigError: It is not a trust policy.
+        ConfigError: It is not a trust policy, or *account_id* is not an account.
     """
+    if account_id is not None and not is_name(ACCOUNT_ID, account_id):
+        refuse(f"The AWS account is {quoted(account_id)}.", "pass its 12 digits.")
     loaded = load(document)
     listed = statements(loaded)
     found = [*_size(loaded)]
@@ -60,6 +73,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
             for issuer in issuers:
                 found += pins(statement, issuer, _denials(listed, issuer))
             found += [] if issuers else _schemes(statement)
+            found += requests(statement, listed, account_id)
     return found
 
 
@@ -98,7 +112,7 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "error",
                 where,
                 "it admits identities of every provider and every AWS account",
-                f'name the provider: {{"Federated": "{GOOGLE}"}}',
+                f'name the provider: {{"Federated": "{GOOGLE}"}}, or the role: {{"AWS": "ARN"}}',
             )
         elif named and named.problem and not named.malformed and not _with_saml(statement):
             yield Finding(
@@ -138,7 +152,9 @@ def _actions(statement: Statement) -> Iterator[Finding]:
             "no identity provider is named, so no ID token is admitted",
             principal_fix(""),
         )
-    if not any(kind in ("Federated", "*") for kind, _ in statement.principals):
+    kinds = {kind for kind, _ in statement.principals}
+    for_roles = covers(statement, ASSUME) and not covered
+    if "Federated" not in kinds and ("*" not in kinds or for_roles):
         return
     wild = any("*" in action or "?" in action for action in actions)
     if covered and (statement.all_but or wild):

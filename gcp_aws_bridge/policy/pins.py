@@ -13,7 +13,7 @@ from gcp_aws_bridge.exceptions import quoted
 from .authorized_party import GET_NUMBER, NUMBER, kind_of
 from .conditions import parse
 from .document import Condition, Statement
-from .findings import BUILD, BUILD_OIDC, Finding, plain, where_of
+from .findings import BUILD, BUILD_OIDC, Finding, must_hold, plain, where_of
 from .names import SUBJECT, SUBJECT_WANTED, is_name
 from .possible import Undecided, token_for
 from .principals import GOOGLE, is_cluster
@@ -46,7 +46,7 @@ def pins(
         prefix, _, name = condition.key.lower().rpartition(":")
         own = prefix == issuer.lower()
         found += _key(statement, condition, issuer, tokens)
-        if own and _must_hold(condition, is_required=condition.key.lower() in required):
+        if own and must_hold(condition, is_required=condition.key.lower() in required):
             found += _values(statement, condition, issuer, name)
             if not condition.has_variable:
                 pinned.add(name)
@@ -106,19 +106,6 @@ def _requires_key(condition: Condition) -> bool:
     """Return whether *condition* is `Null` with `false`: the key must be present."""
     values = {str(value).lower() for value in condition.values}
     return parse(condition.operator).base == "Null" and values == {"false"}
-
-
-def _must_hold(condition: Condition, *, is_required: bool) -> bool:
-    """Return whether a token without the key, or with another value, is denied.
-
-    Args:
-        condition: The condition.
-        is_required: Whether another condition of the statement requires the key.
-    """
-    parsed = parse(condition.operator)
-    holds_without = parsed.if_exists or parsed.qualifier == "ForAllValues"
-    weak = parsed.negated or (holds_without and not is_required)
-    return parsed.base.startswith("String") and not weak
 
 
 def _empty(statement: Statement, condition: Condition) -> Finding:

@@ -179,11 +179,16 @@ def _without_denial(machine: Machine, advice: Advice) -> None:
     machine.cloud.add_role(ROLE, document)
 
 
-def _chained_role(machine: Machine, advice: Advice) -> None:
-    """Allow the call in one role, and admit that role in the other."""
-    machine.cloud.allow(advice["role"], "sts:AssumeRole", on=advice["target"])
-    admitted = {"Effect": "Allow", "Principal": {"AWS": advice["role"]}, "Action": "sts:AssumeRole"}
-    machine.cloud.add_role(advice["target"], {"Version": "2012-10-17", "Statement": [admitted]})
+def _external_id(machine: Machine, advice: Advice) -> None:
+    """Pass the external ID after the option for the chained role."""
+    assert advice["role"] in machine.arguments
+    option(machine, "--external-id", advice["id"])
+
+
+def _external_id_of_the_owner(machine: Machine, advice: Advice) -> None:
+    """Pass the external ID that the owner of the role knows, in the place of ID."""
+    assert "by a request with no external ID" in advice.seen
+    option(machine, "--external-id", "tenant-7")
 
 
 def _trusts_ec2(machine: Machine, advice: Advice) -> None:
@@ -449,12 +454,13 @@ RULES: dict[str, tuple[str, Change]] = {
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
     "exchange-explicit-deny": ("and change what is named above", _without_denial),
-    "exchange/chained-role": (
-        (
-            rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
-            r"and that role as AWS principal in the trust policy of (?P=target)\."
-        ),
-        _chained_role,
+    "chain-external-id-wrong": (
+        rf"--chain (?P<role>{_ARN}) --external-id (?P<id>\S+)",
+        _external_id,
+    ),
+    "chain-external-id-unknown": (
+        rf"owner of the role gave you an external ID:\n--chain {_ARN} --external-id ID",
+        _external_id_of_the_owner,
     ),
     "doctor/instance-role": (
         r"get-role --role-name (?P<role>\w+) --query Role.AssumeRolePolicyDocument",

@@ -399,6 +399,7 @@ class TestChain:
         last = "arn:aws:iam::222222222222:role/last"
         emulator.add_role(TARGET, trusting(ROLE, action="sts:*"))
         emulator.add_role(last, trusting(TARGET, action="sts:*"))
+        emulator.allow(TARGET, "sts:SetSourceIdentity", on=last)
         chained = caller.assume_role(
             RoleArn=TARGET, RoleSessionName="chained", SourceIdentity="alice"
         )

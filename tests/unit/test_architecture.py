@@ -171,7 +171,7 @@ def test_the_other_direction_imports_the_core_and_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", POLICY)
 def test_policies_import_no_networks_clocks_or_settings(name: str) -> None:
-    assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY}
+    assert imports_of(name) <= {f"{NAME}.exceptions", *part("config"), *POLICY}
 
 
 @pytest.mark.parametrize("name", DOCTOR)

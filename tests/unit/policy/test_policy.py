@@ -853,7 +853,11 @@ def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> 
             "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
         },
         {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, f"{SUBJECT}-2"])},
-        {"Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
+        {
+            "Principal": {"AWS": "arn:aws:iam::123456789012:role/etl"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": "tenant-7"}},
+        },
         {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
         {"Effect": "Deny", "Principal": "*", "Action": "*"},
     ],
