@@ -1,8 +1,9 @@
 """Evaluation of one condition for the keys of a token: holds, fails, or is not evaluated.
 
 Sources: IAM user guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs.
-multivalued context keys". Not evaluated: operators on types that no key of an ID token has (Arn,
-Binary, Bool, Date, IpAddress), policy variables, keys of the request (`aws:`, `sts:`).
+multivalued context keys". Not evaluated, if the key is present: operators on types that no key of
+an ID token has (Arn, Binary, Bool, Date, IpAddress) and policy variables; and most keys of the
+request (`aws:`, `sts:`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gcp_aws_bridge.exceptions import quoted
 from .authorized_party import why_it_differs
 from .claims import Identity, Value
 from .document import Condition, Statement
-from .vocabulary import vocabulary
+from .vocabulary import NOT_IN_REQUEST, of_request, vocabulary
 
 # True: holds; False: fails; None: not evaluated; and the reason.
 Verdict = tuple["bool | None", str]
@@ -134,17 +135,20 @@ def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Compa
     parsed = parse(condition.operator)
     if not parsed.base:
         return (False, "IAM has no operator of this name, and rejects the policy"), None
-    if condition.has_variable:
-        return (None, "policy variables are not evaluated here"), None
-    if _OTHER_TYPES.fullmatch(parsed.base):
-        return (None, "no key of an ID token is of this operator's type"), None
     value = _look_up(condition.key, identity)
     if value.unknown:
         return (None, value.unknown), None
     if parsed.base == "Null":
         return _null(condition, value), None
     if not value.texts:
-        return _absent(parsed), None
+        verdict = _absent(parsed, condition.key)
+        # "If AWS cannot resolve a variable, this might cause the entire statement to be invalid".
+        if not (verdict[0] and condition.has_variable):
+            return verdict, None
+    if condition.has_variable:
+        return (None, "policy variables are not evaluated here"), None
+    if _OTHER_TYPES.fullmatch(parsed.base):
+        return (None, "no key of an ID token is of this operator's type"), None
     return (None, ""), Comparison(parsed, *_kind(parsed.base), condition.values)
 
 
@@ -154,7 +158,7 @@ def _look_up(key: str, identity: Identity) -> Value:
     if found is not None:
         return found
     # Global keys and keys of STS; all other keys of such a request belong to the provider.
-    if name.startswith(("aws:", "sts:")):
+    if of_request(name) and name not in NOT_IN_REQUEST:
         return Value((), "", "this key belongs to the request, not to the token")
     prefix, _, own = name.rpartition(":")
     tokens = vocabulary(identity.provider)
@@ -163,18 +167,29 @@ def _look_up(key: str, identity: Identity) -> Value:
     return Value((), "")
 
 
-def _null(condition: Condition, value: Value) -> Verdict:
+def flag_of(condition: Condition) -> str:
+    """Return the value of a `Null` condition: `true` or `false`; empty if it is another."""
     flags = {wanted.lower() for wanted in condition.values}
-    if flags not in ({"true"}, {"false"}):
+    return flags.pop() if flags in ({"true"}, {"false"}) else ""
+
+
+def is_number(text: str) -> bool:
+    """Return whether *text* is a number for the numeric operators."""
+    return re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII) is not None
+
+
+def _null(condition: Condition, value: Value) -> Verdict:
+    flag = flag_of(condition)
+    if not flag:
         return None, 'Null takes "true" or "false"'
     there = bool(value.texts)
-    return there is (flags == {"false"}), f"the token {'has' if there else 'does not have'} it"
+    return there is (flag == "false"), f"the token {'has' if there else 'does not have'} it"
 
 
-def _absent(parsed: Operator) -> Verdict:
+def _absent(parsed: Operator, key: str) -> Verdict:
     # "If the key … is not present …, the values do not match and the condition is false. If the
     # policy condition requires that the key is not matched … the condition is true."
-    why = "the token has no such key"
+    why = f"the {'request' if of_request(key) else 'token'} has no such key"
     if parsed.qualifier == "ForAllValues":
         return True, f"{why}; ForAllValues holds for no values"
     if parsed.qualifier == "ForAnyValue":
@@ -218,7 +233,7 @@ def _kind(base: str) -> tuple[str, str]:
 
 def _number(text: str) -> Decimal:
     # Exact: a float cannot distinguish neighbouring numbers of service accounts.
-    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+    if not is_number(text):
         raise ArithmeticError
     return Decimal(text)
 

@@ -5,7 +5,8 @@ never match. The rules apply to Allow statements for ID tokens, and to everythin
 statements for AWS principals are not checked.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (what is compared with what),
-"AWS JSON policy elements: Principal"; "IAM and AWS STS quotas".
+"AWS JSON policy elements: Principal"; "Access Analyzer policy check reference" (its type mismatches
+are errors); "IAM and AWS STS quotas".
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 
-from .conditions import covers, parse
+from .conditions import covers, flag_of, is_number, parse
 from .document import (
     ACTION,
     SIZE_CEILING,
@@ -51,6 +52,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
             for one in wrong
         ]
         found += _numbers(statement)
+        found += _types(statement)
         if statement.allows:
             found += _principals(statement)
             if "action" not in {one.rule for one in wrong}:
@@ -86,6 +88,25 @@ def _numbers(statement: Statement) -> Iterator[Finding]:
                 "a number without quotes; parsers of JSON and YAML round more than 15 digits",
                 "put it in quotes",
             )
+
+
+def _types(statement: Statement) -> Iterator[Finding]:
+    """Yield values that are not of the type of their operator."""
+    for condition in statement.conditions:
+        base = parse(condition.operator).base
+        if base == "Null" and not flag_of(condition):
+            expected = '"true" or "false"'
+        elif base.startswith("Numeric") and not all(map(is_number, condition.values)):
+            expected = "numbers"
+        else:
+            continue
+        yield Finding(
+            "value-type",
+            "error",
+            where_of(statement, condition),
+            f"the operator takes {expected}, not {quoted(', '.join(condition.values))}",
+            f"use {expected}",
+        )
 
 
 def _principals(statement: Statement) -> Iterator[Finding]:

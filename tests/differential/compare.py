@@ -16,8 +16,8 @@ from gcp_aws_bridge.exceptions import ConfigError
 
 from .pairs import ACCOUNT, AUDIENCES, CLIENT, GOOGLE, ISSUERS, Maker, principal
 
-# What the emulator does not evaluate, or what no page of IAM decides; it says which.
-_LEFT_OUT = ("the emulator evaluates", 'must be "true" or "false"')
+# No page of IAM decides whether it rejects other values: the emulator does.
+_LEFT_OUT = 'must be "true" or "false"'
 
 
 def _provider(issuer: str) -> Provider:
@@ -53,7 +53,7 @@ def emulator(document: dict[str, Any], claims: dict[str, Any]) -> str:
     try:
         trust = TrustPolicy(document)
     except ValueError as error:
-        return "left out" if any(words in str(error) for words in _LEFT_OUT) else "malformed"
+        return "left out" if _LEFT_OUT in str(error) else "malformed"
     provider = _PROVIDERS[claims["iss"].rpartition("://")[2]]
     try:
         identity = identify(claims, provider)

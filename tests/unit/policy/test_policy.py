@@ -142,10 +142,29 @@ def test_operators_on_a_present_key(operator: str, wanted: Any, holds: bool | No
         ("ForAnyValue:StringEqualsIfExists", None),  # IAM's pages do not say
         ("NumericEquals", False),
         ("NumericNotEquals", True),
+        # Whatever the type of the operator: there is nothing to compare.
+        ("Bool", False),
+        ("BoolIfExists", True),
+        ("ArnLike", False),
+        ("NotIpAddress", True),
+        ("DateLessThan", False),
     ],
 )
 def test_operators_on_an_absent_key(operator: str, holds: bool | None) -> None:
     assert holds is verdict({operator: {"graph.facebook.com:id": "1"}})
+
+
+def test_policy_variable_does_not_matter_if_the_condition_fails_without_the_key() -> None:
+    absent = {"graph.facebook.com:id": "${aws:username}"}
+    assert verdict({"StringEquals": absent}) is False
+    assert verdict({"StringNotEquals": absent}) is None
+    assert verdict({"StringEqualsIfExists": absent}) is None
+
+
+@pytest.mark.parametrize("key", ["sts:ExternalId", "aws:MultiFactorAuthPresent", "AWS:UserName"])
+def test_request_with_an_id_token_never_has_some_keys(key: str) -> None:
+    assert verdict({"StringEquals": {key: "true"}}) is False
+    assert verdict({"BoolIfExists": {key: "false"}}) is True
 
 
 @pytest.mark.parametrize(("flag", "holds"), [("true", True), ("False", False), (False, False)])
@@ -571,6 +590,23 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Condition": equals(**{**PINS, "sub": f"serviceAccount:{NUMBER}"})}, ["not-a-number"]),
         ({"Condition": equals(**PINS, email=EMAIL)}, ["absent-key"]),
         ({"Condition": equals("www.amazon.com", user_id="x")}, ["absent-key", "no-condition"]),
+        # Keys that a request with an ID token never has.
+        (
+            {"Condition": {**equals(**PINS), "Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+            "absent",
+        ),
+        ({"Condition": {**equals(**PINS), "Null": {"aws:TokenIssueTime": "false"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringLike": {"STS:ExternalId": "*"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringLike": {"aws:username": "*"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringNotLike": {"aws:username": "x"}}}, []),
+        ({"Condition": {**equals(**PINS), "BoolIfExists": {"aws:MultiFactorAuthAge": "x"}}}, []),
+        # Values that are not of the operator's type.
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "no"}}}, "type"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": ["true", "false"]}}}, "type"),
+        (
+            {"Condition": {**equals(**PINS), "NumericNotEquals": {f"{GOOGLE}:sub": ["1", "x"]}}},
+            "type",
+        ),
         ({"Condition": {"StringEqualsIfExists": equals(**PINS)["StringEquals"]}}, "missing"),
         ({"Condition": {"ForAllValues:StringEquals": equals(**PINS)["StringEquals"]}}, "missing"),
         *(
@@ -780,7 +816,13 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
 def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> None:
     if isinstance(rules, str):
         missing = ["missing-aud", "missing-oaud", "missing-sub"]
-        rules = {"missing": missing, "never": ["never-matches"], "empty": ["empty-list"]}[rules]
+        rules = {
+            "absent": ["absent-key"],
+            "empty": ["empty-list"],
+            "missing": missing,
+            "never": ["never-matches"],
+            "type": ["value-type"],
+        }[rules]
     found = policy.lint(document(statement(**members)))
     assert rules == sorted(finding.rule for finding in found)
     for finding in found:
@@ -789,6 +831,44 @@ def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> 
         assert finding.message
         assert finding.fix
         assert str(finding).startswith(f"{finding.severity}[{finding.rule}] {finding.where}: ")
+
+
+@pytest.mark.parametrize(
+    ("principal", "keys"),
+    [
+        ({"Federated": "graph.facebook.com"}, "graph.facebook.com:app_id"),
+        ({"Federated": "cognito-identity.amazonaws.com"}, "cognito-identity.amazonaws.com:aud"),
+        (
+            {"Federated": "arn:aws:iam::123456789012:oidc-provider/git.example.com"},
+            "git.example.com:aud and git.example.com:sub",
+        ),
+    ],
+)
+def test_fix_for_an_issuer_that_build_does_not_write_names_the_keys(
+    principal: dict[str, str], keys: str
+) -> None:
+    trust = document(statement(None, Principal=principal))
+    [found] = policy.lint(trust)
+    assert found.fix == f"StringEquals on {keys}"
+    pins = dict.fromkeys(keys.split(" and "), "x")
+    assert [] == policy.lint(document(statement({"StringEquals": pins}, Principal=principal)))
+
+
+@pytest.mark.parametrize(
+    ("principal", "command"),
+    [({"Federated": GOOGLE}, "--service-account NUMBER"), (CLUSTER, "--subject SUBJECT")],
+)
+def test_fix_for_an_issuer_that_build_writes_is_the_command(
+    principal: dict[str, str], command: str
+) -> None:
+    [found] = policy.lint(document(statement(None, Principal=principal)))
+    assert command in found.fix
+
+
+def test_conditions_that_never_hold_are_not_said_to_admit_anybody() -> None:
+    [*_, found] = policy.lint(document(statement(equals(f"https://{GOOGLE}", **PINS))))
+    assert (found.rule, found.severity) == ("no-condition", "error")
+    assert "would admit every Google account" in found.message
 
 
 @pytest.mark.parametrize(
