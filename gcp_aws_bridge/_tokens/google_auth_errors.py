@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
@@ -22,11 +24,12 @@ _IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
 _PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
 _NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
 UNKNOWN_MEMBER = "MEMBER"
-# Messages of google-auth's identity_pool, pluggable and aws modules before a request to Google.
+# Beginnings of messages of google-auth's identity_pool, pluggable and aws modules before a request
+# to Google. Google's own errors begin with "Error code".
 _OF_SOURCE = re.compile(
-    r"File '.*' was not found|Executable|AWS region|AWS role|AWS metadata|AWS security cred"
-    r"|subject.token",
-    re.IGNORECASE,
+    r"File '.*' was not found|Executable|The (token returned by the )?executable"
+    r"|(Unable to|Failed to) \w+ .*?(AWS|[Ss]ubject.token|certificate)"
+    r"|Missing subject_token|(The )?(AWS|leaf certificate)",
 )
 _NETWORK_FIX = (
     "look at DNS, at egress to port 443 of iamcredentials.googleapis.com, sts.googleapis.com and "
@@ -35,7 +38,13 @@ _NETWORK_FIX = (
 )
 
 
-def refused(error: Exception, account: str, caller: str, status: int | None) -> TokenError:
+def refused(
+    error: Exception,
+    account: str,
+    caller: str,
+    status: int | None,
+    sources: Collection[str] = (),
+) -> TokenError:
     """Return the error for an error of google-auth.
 
     Args:
@@ -43,6 +52,7 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
         account: E-mail of the impersonated service account, or "".
         caller: The caller as a member of an IAM policy; an unknown part is a name in capitals.
         status: HTTP status of the last answer; None: there was no answer.
+        sources: Servers from which a federated identity gets its subject token.
     """
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests import exceptions
@@ -54,6 +64,8 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
     shown = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
     shown = shown or type(error).__name__
     if isinstance(error, network):
+        if (server := _server_of(error)) in sources:
+            return _no_subject_token(f"{quoted(server)} was not reached", True, f"{shown}.")
         return TokenError(
             "Google was not reached for an ID token.",
             fix=_NETWORK_FIX,
@@ -61,14 +73,8 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
             retryable=True,
             details=f"{shown}.",
         )
-    if status is None and _OF_SOURCE.search(shown):
-        return TokenError(
-            f"The credentials file has no token for Google: {quoted(error, 100)}.",
-            fix="correct credential_source in the file (gcloud iam workload-identity-pools "
-            "create-cred-config writes it); an executable needs "
-            "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
-            error_id="token/google-file",
-        )
+    if _OF_SOURCE.match(str(error.args[0]) if error.args else ""):
+        return _no_subject_token(quoted(error.args[0], 100), _passes(status))
     # google-auth sends some requests with another session, and quotes the answer in its message.
     is_passing = _passes(status) or _PASSING.search(str(error)) is not None
     return TokenError(
@@ -79,6 +85,26 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
         retryable=is_passing
         or bool(getattr(error, "retryable", False))
         or isinstance(error, OSError),
+    )
+
+
+def _server_of(error: BaseException) -> str:
+    """Return host and port of the request that failed; empty if they are not known."""
+    request = getattr(error, "request", None)  # errors of requests
+    if request is None and error.__cause__ is not None:
+        return _server_of(error.__cause__)
+    return urlsplit(getattr(request, "url", None) or "").netloc
+
+
+def _no_subject_token(problem: str, retryable: bool, details: str = "") -> TokenError:
+    return TokenError(
+        f"The credentials file has no token for Google: {problem}.",
+        fix="correct credential_source in the file (gcloud iam workload-identity-pools "
+        "create-cred-config writes it), or its server; an executable needs "
+        "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
+        error_id="token/google-file",
+        retryable=retryable,
+        details=details,
     )
 
 

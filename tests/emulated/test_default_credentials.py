@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fakes import ManualWorld
 from google.auth import aws, identity_pool
-from unit.servers import AUDIENCE, Server, failure, json_answer
+from unit.servers import AUDIENCE, Server, answer, failure, json_answer
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._tokens import id_token as _id_token
@@ -385,6 +385,45 @@ def test_error_for_a_missing_subject_token_names_no_role(
     machine.adc(machine.external(credential_source=source))
     error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=[seen])
     assert (False, False) == (error.retryable, "roles/" in error.fix)
+
+
+@pytest.mark.parametrize("impersonate", [None, EMAIL])
+def test_unreachable_server_of_subject_tokens_is_not_blamed_on_google(
+    impersonate: str | None, machine: Machine
+) -> None:
+    machine.adc(machine.external(credential_source={"url": "http://127.0.0.1:1/token"}))
+    source = GoogleCredentials(impersonate=impersonate)
+    error = failure(TokenError, "token/google-file", source, seen=['"127.0.0.1:1" was not reached'])
+    assert error.retryable
+    assert "googleapis.com" not in error.fix
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(403, False), (404, False), (503, True)])
+@pytest.mark.parametrize("kind", ["url", "aws"])
+def test_refusal_of_the_server_of_subject_tokens_is_not_googles(
+    kind: str, status: int, retryable: bool, machine: Machine
+) -> None:
+    with Server(answer("not here", status, flavor=None)) as server:
+        aws_request = "urn:ietf:params:aws:token-type:aws4_request"
+        of_aws = {
+            "environment_id": "aws1",
+            "region_url": f"{server.url}/zone",
+            "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=x",
+        }
+        changes = {
+            "url": {"credential_source": {"url": f"{server.url}/token"}},
+            "aws": {"credential_source": of_aws, "subject_token_type": aws_request},
+        }[kind]
+        machine.adc(machine.external(**changes))
+        error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=["Unable to"])
+    assert retryable is error.retryable
+    assert "status.cloud.google.com" not in error.fix
+
+
+def test_subject_token_that_google_rejects_is_not_blamed_on_the_file(machine: Machine) -> None:
+    machine.adc(machine.external())
+    Path(machine.token_file()).write_text(machine.cloud.eks_token("another"))
+    failure(TokenError, "token/google-refused", GoogleCredentials(), seen=["Error code"])
 
 
 def test_fix_of_the_error_admits_the_identity(machine: Machine) -> None:
