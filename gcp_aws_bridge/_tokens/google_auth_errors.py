@@ -31,11 +31,6 @@ _OF_SOURCE = re.compile(
     r"|(Unable to|Failed to) \w+ .*?(AWS|[Ss]ubject.token|certificate)"
     r"|Missing subject_token|(The )?(AWS|leaf certificate)",
 )
-_NETWORK_FIX = (
-    "look at DNS, at egress to port 443 of iamcredentials.googleapis.com, sts.googleapis.com and "
-    "oauth2.googleapis.com, at HTTPS_PROXY, and at REQUESTS_CA_BUNDLE for TLS:\n"
-    "curl -sv --max-time 10 https://iamcredentials.googleapis.com"
-)
 
 
 def refused(
@@ -57,22 +52,18 @@ def refused(
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests import exceptions
 
+    from gcp_aws_bridge._tokens.google_network import is_missing_bundle
+
     of_requests = (exceptions.ConnectionError, exceptions.Timeout)
     network = (TransportError, ConnectionError, TimeoutError, *of_requests)
     # Show messages of google-auth, and of requests about the network (OSError). Other messages may
     # quote an answer, so show only their type.
     shown = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
     shown = shown or type(error).__name__
-    if isinstance(error, network):
+    if isinstance(error, network) or is_missing_bundle(error):
         if (server := _server_of(error)) in sources:
             return _no_subject_token(f"{quoted(server)} was not reached", True, f"{shown}.")
-        return TokenError(
-            "Google was not reached for an ID token.",
-            fix=_NETWORK_FIX,
-            error_id="token/google-unreachable",
-            retryable=True,
-            details=f"{shown}.",
-        )
+        return _not_reached(error)
     if _OF_SOURCE.match(str(error.args[0]) if error.args else ""):
         return _no_subject_token(quoted(error.args[0], 100), _passes(status))
     # google-auth sends some requests with another session, and quotes the answer in its message.
@@ -88,11 +79,30 @@ def refused(
     )
 
 
+def _not_reached(error: BaseException) -> TokenError:
+    from gcp_aws_bridge._tokens.google_network import network_failure
+
+    cause = _of_requests(error)
+    url = f"https://{_server_of(error) or 'iamcredentials.googleapis.com'}"
+    failure = network_failure(cause, url, "token_uri or token_url in the credentials file")
+    return TokenError(
+        f"Google was not reached for an ID token. {failure.seen}",
+        fix=failure.fix,
+        error_id="token/google-unreachable",
+        retryable=failure.passes,
+        details=f"{failure.shown}.",
+    )
+
+
+def _of_requests(error: BaseException) -> BaseException:
+    """Return the error of requests that google-auth has wrapped."""
+    inner = error.__cause__ or (error.args[0] if error.args else None)
+    return inner if isinstance(inner, OSError) else error
+
+
 def _server_of(error: BaseException) -> str:
     """Return host and port of the request that failed; empty if they are not known."""
-    request = getattr(error, "request", None)  # errors of requests
-    if request is None and error.__cause__ is not None:
-        return _server_of(error.__cause__)
+    request = getattr(_of_requests(error), "request", None)
     return urlsplit(getattr(request, "url", None) or "").netloc
 
 

@@ -138,24 +138,25 @@ def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
         account=arn["account"],
         session_name=params["RoleSessionName"],
         duration_s=int(params.get("DurationSeconds", _DEFAULT_DURATION_S)),
-        narrowing=narrowing(params, tagging=action == "AssumeRole"),
+        narrowing=narrowing(params, arn["account"], tagging=action == "AssumeRole"),
         source_identity=params.get("SourceIdentity"),
         external_id=params.get("ExternalId"),
     )
 
 
-def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
+def narrowing(params: Mapping[str, str], account: str, *, tagging: bool = True) -> Narrowing:
     """Read session policies and session tags.
 
     Args:
         params: Parameters of the request.
+        account: Account of the role or of the user.
         tagging: Whether the action accepts tags.
 
     Raises:
         AwsError: A policy or a tag is malformed, or there are too many.
     """
     arns = members(params, "PolicyArns", "arn")
-    policies = _policies(params.get("Policy"), arns)
+    policies = _policies(params.get("Policy"), arns, account)
     tags = read_tags(params) if tagging else {}
     transitive = _transitive(params, tags) if tagging else frozenset()
     if policies is None and not tags:
@@ -174,23 +175,25 @@ def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
     return Narrowing(policies, tags, transitive, packed_size, token_size)
 
 
-def _policies(inline: str | None, arns: list[str]) -> tuple[Permissions, ...] | None:
+def _policies(inline: str | None, arns: list[str], account: str) -> tuple[Permissions, ...] | None:
     _check_count("policyArns", arns, _MOST_POLICY_ARNS)
     for arn in arns:
-        if not _POLICY_ARN.fullmatch(arn):
+        found = _POLICY_ARN.fullmatch(arn)
+        # "The policies must exist in the same account as the role" (STS API reference).
+        if found is None or found[1] not in ("aws", account):
             raise invalid(f"The specified value for PolicyArns is invalid: {arn}")
     if inline is None and not arns:
         return None
-    found = [
+    policies = [
         _ADMINISTRATOR if arn.endswith(":aws:policy/AdministratorAccess") else _NOTHING
         for arn in arns
     ]
     if inline is not None:
         try:
-            found.append(Permissions(inline))
+            policies.append(Permissions(inline))
         except PolicyError as error:
             raise AwsError(error.code, error.message) from None
-    return tuple(found)
+    return tuple(policies)
 
 
 def read_tags(params: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -340,9 +341,15 @@ def test_function_that_supplies_subject_tokens_is_used(machine: Machine) -> None
 
 
 @pytest.mark.parametrize("name", ["token_url", "service_account_impersonation_url"])
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
+@pytest.mark.parametrize(
+    ("host", "fix"),
+    [
+        ("127.0.0.1:1", "egress rules, firewalls and proxy settings for 127.0.0.1, port 1"),
+        ("no-such-host.invalid", "check DNS: getent hosts no-such-host.invalid"),
+    ],
+)
 def test_network_fault_is_retryable_and_not_blamed_on_roles(
-    host: str, name: str, machine: Machine
+    host: str, fix: str, name: str, machine: Machine
 ) -> None:
     scheme = "http" if host.startswith("127.") else "https"
     info = machine.external()
@@ -351,7 +358,22 @@ def test_network_fault_is_retryable_and_not_blamed_on_roles(
     error = failure(TokenError, "token/google-unreachable", GoogleCredentials(), seen=[host[:9]])
     assert error.retryable
     assert "roles/" not in error.fix
-    assert "DNS" in error.fix
+    assert fix in error.fix
+
+
+def test_tls_failure_is_not_blamed_on_dns_or_egress(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server answers in plain HTTP; then the file of certificates is missing."""
+    of_plain_http = f"https{machine.cloud.sts.url.removeprefix('http')}/token"
+    machine.adc({**machine.key(EMAIL), "token_uri": of_plain_http})
+    for bundle, seen in (("", "does not speak TLS"), ("/none.pem", "no file of certificates")):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        error = failure(TokenError, "token/google-unreachable", GoogleCredentials(), seen=[seen])
+        assert not re.search("DNS|egress", error.fix)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # the fix
+    machine.adc(machine.key(EMAIL))
+    assert EMAIL == claims_of(GoogleCredentials(audience=AUDIENCE)())["email"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -400,7 +422,7 @@ def test_unreachable_server_of_subject_tokens_is_not_blamed_on_google(
 
 @pytest.mark.parametrize(("status", "retryable"), [(403, False), (404, False), (503, True)])
 @pytest.mark.parametrize("kind", ["url", "aws"])
-def test_refusal_of_the_server_of_subject_tokens_is_not_googles(
+def test_error_of_the_server_of_subject_tokens_is_not_googles(
     kind: str, status: int, retryable: bool, machine: Machine
 ) -> None:
     with Server(answer("not here", status, flavor=None)) as server:
