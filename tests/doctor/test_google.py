@@ -309,7 +309,9 @@ def test_printed_account_is_accepted_by_the_provider(
     workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workload.aws_provider(account="210987654321")
-    (account,) = option(cause(capsys)["fix"], "account-id")
+    fix = cause(capsys)["fix"]
+    assert "if no other workload uses the provider: gcloud" in fix
+    (account,) = option(fix, "account-id")
     workload.aws_provider(account=account)
     assert 0 == main(["doctor", "--google"])
 
