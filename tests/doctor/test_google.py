@@ -367,6 +367,18 @@ def test_printed_trust_policy_admits_a_pod_with_irsa(
     assert 0 == main(["doctor", "--google"])
 
 
+def test_no_policy_is_printed_for_a_token_with_several_audiences(
+    workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workload.runs_on("irsa")
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_irsa(namespace="staging"))
+    path = Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"])
+    path.write_text(workload.cloud.eks_token(aud=["sts.amazonaws.com", "vault"]))
+    found = cause(capsys)
+    assert ("doctor/irsa-trust", True) == (found["id"], "several audiences" in found["wanted"])
+    assert "update-assume-role-policy" not in found["fix"]
+
+
 def test_printed_statement_admits_pod_identity(
     workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
