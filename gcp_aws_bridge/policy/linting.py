@@ -27,7 +27,7 @@ from .document import (
     size,
     statements,
 )
-from .findings import Finding, where_of
+from .findings import BUILD, Finding, where_of
 from .malformed import faults, principal_fix
 from .pins import pins
 from .principals import GOOGLE, federated
@@ -43,7 +43,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
     """
     loaded = load(document)
     listed = statements(loaded)
-    found = [*_size(loaded)]
+    found = [*_size(loaded), *_no_allow(listed)]
     for statement in listed:
         wrong = list(faults(statement, listed))
         place = f"Statement[{statement.index}]"
@@ -76,6 +76,12 @@ def _size(document: Mapping[str, Any]) -> Iterator[Finding]:
             f"to {SIZE_CEILING:,}",
             "create another role for some of its principals",
         )
+
+
+def _no_allow(listed: Sequence[Statement]) -> Iterator[Finding]:
+    if not any(statement.allows for statement in listed):
+        message = "no statement allows anything, so no caller is admitted"
+        yield Finding("no-allow", "error", "Statement", message, BUILD)
 
 
 def _numbers(statement: Statement) -> Iterator[Finding]:

@@ -403,7 +403,7 @@ class TestPodInGke:
         assert call(own(), "generateIdToken", audience="a")[0] == 200
         assert emulator.google_identity(own()).email == self.EMAIL
 
-    def test_its_own_account_exists_and_lets_nobody_impersonate_it(self, emulator, own, call):
+    def test_its_own_account_exists_and_has_no_members(self, emulator, own, call):
         denied(call(own(), email=self.EMAIL), "getAccessToken")
         creators = [f"serviceAccount:{self.EMAIL}"]
         emulator.add_google_service_account(self.EMAIL, token_creators=creators)

@@ -23,6 +23,7 @@ AUDIENCE = "aws:123456789012:etl"
 CLAIMS = {"iss": f"https://{GOOGLE}", "aud": AUDIENCE, "azp": NUMBER, "sub": NUMBER}
 PATH = "container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 ISSUER, ARN = f"https://{PATH}", f"arn:aws:iam::123456789012:oidc-provider/{PATH}"
+EKS_ARN = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/5B9C0E3F4A"
 SUBJECT = "system:serviceaccount:default:etl"
 OF_CLUSTER = {"iss": ISSUER, "aud": [AUDIENCE], "sub": SUBJECT}
 PINS = {"aud": NUMBER, "oaud": AUDIENCE, "sub": NUMBER}
@@ -865,6 +866,13 @@ def test_fix_for_an_issuer_that_build_writes_is_the_command(
     assert command in found.fix
 
 
+def test_policy_that_only_denies_admits_no_caller() -> None:
+    denying = statement(None, Effect="Deny")
+    assert ["no-allow"] == [found.rule for found in policy.lint(document(denying))]
+    allowing = statement(equals(**PINS))
+    assert "no-allow" not in [found.rule for found in policy.lint(document(denying, allowing))]
+
+
 def test_conditions_that_never_hold_are_not_said_to_admit_anybody() -> None:
     [*_, found] = policy.lint(document(statement(equals(f"https://{GOOGLE}", **PINS))))
     assert (found.rule, found.severity) == ("no-condition", "error")
@@ -935,7 +943,6 @@ def test_conditions_that_never_hold_are_not_said_to_admit_anybody() -> None:
         {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, f"{SUBJECT}-2"])},
         {"Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
         {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Deny", "Principal": "*", "Action": "*"},
     ],
 )
 def test_correct_policies_have_no_findings(members: dict[str, Any]) -> None:
@@ -983,6 +990,7 @@ def test_conflicting_conditions_are_named() -> None:
         ("Accounts.Google.com", GOOGLE),
         (f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}/", ARN),
         (ARN.upper(), ARN),
+        (EKS_ARN.lower(), EKS_ARN),
     ],
 )
 def test_the_principal_that_was_meant_is_named(name: str, instead: str) -> None:
