@@ -154,12 +154,8 @@ def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
             f"gcloud iam service-accounts add-iam-policy-binding {email} {where} --role={role} "
             f"--member={shlex.quote(caller)}"
         )
-    if _DISABLED.search(message):
-        project = _IN_PROJECT.search(message)
-        return (
-            "gcloud services enable iamcredentials.googleapis.com "
-            f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
-        )
+    if enable := enable_api(message):
+        return enable
     if account and _NO_ACCOUNT.search(message):
         return (
             "correct the e-mail of the service account; these exist: gcloud iam service-accounts "
@@ -172,6 +168,17 @@ def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
             "identity, look at the attribute condition of the provider."
         )
     return "look up this answer, which gcp-aws-bridge does not know; look at proxies on the way."
+
+
+def enable_api(message: str) -> str:
+    """Return the command for an API that is disabled according to Google's *message*, or ""."""
+    if not _DISABLED.search(message):
+        return ""
+    project = _IN_PROJECT.search(message)
+    return (
+        "gcloud services enable iamcredentials.googleapis.com "
+        f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
+    )
 
 
 def member(credentials: Any) -> str:

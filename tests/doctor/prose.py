@@ -482,6 +482,8 @@ RULES: dict[str, tuple[str, Change]] = {
         _restarts_metadata,
     ),
     "token/metadata-refused": (_SERVER, _restarts_metadata),
+    # The command is the whole fix.
+    "token-api-disabled": ("^gcloud services enable", lambda machine, advice: None),
     "doctor/metadata-cut": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "doctor/metadata-forwarded": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "token/not-google": (f"keep the server that answers away from {_METADATA}", _opens_metadata),
