@@ -140,7 +140,8 @@ def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
         duration_s=int(params.get("DurationSeconds", _DEFAULT_DURATION_S)),
         narrowing=narrowing(params, arn["account"], tagging=action == "AssumeRole"),
         source_identity=params.get("SourceIdentity"),
-        external_id=params.get("ExternalId"),
+        # AssumeRoleWithWebIdentity has no parameter of this name.
+        external_id=params.get("ExternalId") if action == "AssumeRole" else None,
     )
 
 
