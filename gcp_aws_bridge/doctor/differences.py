@@ -84,10 +84,11 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     against = [
         f"Statement[{one.index}] ({one.effect}) {reason}"
         for one in decision.statements
+        if one.effect == "Allow" or one.matched is not False
         for reason in one.reasons
         if (one.effect == "Deny") is reason.startswith("holds")
     ]
-    reasons = decision.malformed or "; ".join(against)
+    reasons = decision.malformed or "; ".join(against) or "no statement allows it"
     denied = any(one.effect == "Deny" and one.matched is not False for one in decision.statements)
     if decision.allowed or denied or decision.malformed:
         return Comparison(decision.allowed, reasons, is_denied=not decision.allowed)

@@ -445,3 +445,15 @@ def test_empty_list_of_a_condition_gets_the_tokens_value(pod: Pod) -> None:
     wrong["Condition"]["StringEquals"]["accounts.google.com:aud"] = []
     made = admitted_by(pod, {"Version": "2012-10-17", "Statement": [wrong]}, token_of(pod))
     assert [statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER)] == made["Statement"]
+
+
+def test_denying_statement_that_does_not_apply_is_not_blamed(pod: Pod) -> None:
+    denying = {**statement(), "Effect": "Deny", "Principal": "*"}
+    denying["Condition"] = {"StringNotEquals": {"accounts.google.com:sub": NUMBER}}
+    pod.trusts(denying)
+    cause = found(pod)
+    assert cause is not None
+    assert "no statement allows it" in cause.seen
+    assert "(Deny)" not in cause.seen
+    pod.cloud.add_role(ROLE, document_in(cause.fix))
+    assert found(pod) is None
