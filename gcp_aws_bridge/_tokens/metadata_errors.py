@@ -9,7 +9,7 @@ from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
 
 # The pool of an account that is linked to none ends with .svc.id.goog.
-_NO_ACCOUNT = re.compile(r"Gaia id not found for email ([^\s\"]+\.gserviceaccount\.com)")
+_NO_ACCOUNT = r"Gaia id not found for email ([^\s\"]+\.gserviceaccount\.com)"
 
 
 def malformed_host(host: str) -> ConfigError:
@@ -71,7 +71,7 @@ def refused(answer: http.Answer) -> TokenError:
     # Long enough for the message about an unlinked account, which has the workload pool.
     body = f"The answer: {quoted(answer.body, 240)}."
     # The answer contains that of the IAM Credentials API.
-    missing = _NO_ACCOUNT.search(answer.body)
+    missing = re.search(_NO_ACCOUNT, answer.body)
     if answer.status == 404 and missing:
         return TokenError(
             f"{summary}: there is no Google service account {quoted(missing[1])}.",
