@@ -92,12 +92,9 @@ if TYPE_CHECKING:
         """An attempt to get credentials, as far as the rules depend on it."""
 
         @property
-        def started_s(self) -> float:
-            """Start by the monotonic clock."""
-
+        def started_s(self) -> float: ...  # start by the monotonic clock
         @property
-        def is_queued(self) -> bool:
-            """Whether no thread has begun the attempt."""
+        def is_queued(self) -> bool: ...  # whether no thread has begun the attempt
 
 
 class Snapshot(Version):

@@ -14,9 +14,9 @@ import botocore.exceptions
 
 from gcp_aws_bridge._sts import denied, denied_chained
 from gcp_aws_bridge._sts.parameters import duration_seconds
-from gcp_aws_bridge._sts.tls import tls_failure
 from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
+from gcp_aws_bridge._tokens.tls import tls_failure
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
@@ -69,12 +70,21 @@ def path_text(what: str, path: object) -> str:
     """Return *path* as a string.
 
     Raises:
-        ConfigError: *path* is not a string, bytes or a path object.
+        ConfigError: *path* is not a string, bytes or a path object, or is the content of a file.
     """
+    given = f"{quoted(path)} ({type(path).__name__})"
     if isinstance(path, (str, bytes, os.PathLike)):
-        return os.fsdecode(path)
+        text = os.fsdecode(path)
+        if not is_content(text):
+            return text
+        given = "the content of a file"
     raise ConfigError(
-        f"{what} was given {quoted(path)} ({type(path).__name__}) for a path.",
+        f"{what} was given {given} for a path.",
         fix="give the path of a file, as text or pathlib.Path.",
         error_id="config/path",
     )
+
+
+def is_content(path: str) -> bool:
+    """Return whether *path* is JSON, in which a message could quote a key."""
+    return re.search(r'\{\s*"', path) is not None

@@ -138,7 +138,8 @@ def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
         duration_s=int(params.get("DurationSeconds", _DEFAULT_DURATION_S)),
         narrowing=narrowing(params, arn["account"], tagging=action == "AssumeRole"),
         source_identity=params.get("SourceIdentity"),
-        external_id=params.get("ExternalId"),
+        # AssumeRoleWithWebIdentity has no parameter of this name.
+        external_id=params.get("ExternalId") if action == "AssumeRole" else None,
     )
 
 
@@ -189,16 +190,16 @@ def _policies(inline: str | None, arns: list[str], account: str) -> tuple[Permis
             raise invalid(f"The specified value for PolicyArns is invalid: {arn}")
     if inline is None and not arns:
         return None
-    found = [
+    policies = [
         _ADMINISTRATOR if arn.endswith(":aws:policy/AdministratorAccess") else _NOTHING
         for arn in arns
     ]
     if inline is not None:
         try:
-            found.append(Permissions(inline))
+            policies.append(Permissions(inline))
         except PolicyError as error:
             raise AwsError(error.code, error.message) from None
-    return tuple(found)
+    return tuple(policies)
 
 
 def read_tags(params: Mapping[str, str]) -> dict[str, str]:

@@ -53,7 +53,8 @@ def requests(
         yield from _whole_accounts(statement)
     for condition in statement.conditions:
         yield from _operator(statement, condition)
-        yield from _values(statement, condition)
+        if assumes or condition.key.lower() != _EXTERNAL_ID:  # of no request with an ID token
+            yield from _values(statement, condition)
     if assumes or covers(statement, ACTION):
         yield from _further_actions(statement, listed)
 

@@ -15,7 +15,7 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 from .authorized_party import aws_audience
 from .principals import GOOGLE
-from .vocabulary import vocabulary
+from .vocabulary import NOT_IN_REQUEST, of_request, vocabulary
 
 _SCHEME = "https://"
 # IAM user guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed
@@ -67,7 +67,7 @@ class Identity(NamedTuple):
         if found is not None:
             return found
         # Global keys and keys of STS; all other keys of such a request belong to the provider.
-        if name.startswith(("aws:", "sts:")):
+        if of_request(name) and name not in NOT_IN_REQUEST:
             return Value((), "", "this key belongs to the request, not to the token")
         prefix, _, own = name.rpartition(":")
         tokens = vocabulary(self.provider)

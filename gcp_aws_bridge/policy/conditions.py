@@ -2,8 +2,9 @@
 
 A condition holds, fails, or is not evaluated.
 Sources: IAM user guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs.
-multivalued context keys". Not evaluated: operators on types that no such key has (Binary, Bool,
-Date, IpAddress), policy variables, and keys that the token or the request does not determine.
+multivalued context keys". Not evaluated, if the key is present: operators on types that no such key
+has (Binary, Bool, Date, IpAddress), policy variables, and keys that the token or the request does
+not determine.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gcp_aws_bridge.exceptions import quoted
 from .authorized_party import why_it_differs
 from .claims import Value
 from .document import Condition, Statement
+from .vocabulary import of_request
 
 # True: holds; False: fails; None: not evaluated; and the reason.
 Verdict = tuple["bool | None", str]
@@ -158,32 +160,46 @@ def comparison(condition: Condition, identity: Keys) -> tuple[Verdict, Compariso
     parsed = parse(condition.operator)
     if not parsed.base:
         return (False, "IAM has no operator of this name, and rejects the policy"), None
-    if condition.has_variable:
-        return (None, "policy variables are not evaluated here"), None
     value = identity.look_up(condition.key)
-    if _OTHER_TYPES.fullmatch(parsed.base) and not (value.is_arn and _kind(parsed.base)[0]):
-        return (None, f"no such key of a {identity.noun} is of this operator's type"), None
     if value.unknown:
         return (None, value.unknown), None
     if parsed.base == "Null":
         return _null(condition, value, identity.noun), None
     if not value.texts:
-        return _absent(parsed, identity.noun), None
+        verdict = _absent(parsed, condition.key, identity.noun)
+        # "If AWS cannot resolve a variable, this might cause the entire statement to be invalid".
+        if not (verdict[0] and condition.has_variable):
+            return verdict, None
+    if condition.has_variable:
+        return (None, "policy variables are not evaluated here"), None
+    if _OTHER_TYPES.fullmatch(parsed.base) and not (value.is_arn and _kind(parsed.base)[0]):
+        return (None, f"no such key of a {identity.noun} is of this operator's type"), None
     return (None, ""), Comparison(parsed, *_kind(parsed.base), condition.values)
 
 
-def _null(condition: Condition, value: Value, noun: str) -> Verdict:
+def flag_of(condition: Condition) -> str:
+    """Return the value of a `Null` condition: `true` or `false`; empty if it is another."""
     flags = {wanted.lower() for wanted in condition.values}
-    if flags not in ({"true"}, {"false"}):
+    return flags.pop() if flags in ({"true"}, {"false"}) else ""
+
+
+def is_number(text: str) -> bool:
+    """Return whether *text* is a number for the numeric operators."""
+    return re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII) is not None
+
+
+def _null(condition: Condition, value: Value, noun: str) -> Verdict:
+    flag = flag_of(condition)
+    if not flag:
         return None, 'Null takes "true" or "false"'
     there = bool(value.texts)
-    return there is (flags == {"false"}), f"the {noun} {'has' if there else 'does not have'} it"
+    return there is (flag == "false"), f"the {noun} {'has' if there else 'does not have'} it"
 
 
-def _absent(parsed: Operator, noun: str) -> Verdict:
+def _absent(parsed: Operator, key: str, noun: str) -> Verdict:
     # "If the key … is not present …, the values do not match and the condition is false. If the
     # policy condition requires that the key is not matched … the condition is true."
-    why = f"the {noun} has no such key"
+    why = f"the {'request' if of_request(key) else noun} has no such key"
     if parsed.qualifier == "ForAllValues":
         return True, f"{why}; ForAllValues holds for no values"
     if parsed.qualifier == "ForAnyValue":
@@ -228,7 +244,7 @@ def _kind(base: str) -> tuple[str, str]:
 
 def _number(text: str) -> Decimal:
     # Exact: a float cannot distinguish neighbouring numbers of service accounts.
-    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+    if not is_number(text):
         raise ArithmeticError
     return Decimal(text)
 

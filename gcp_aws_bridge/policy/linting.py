@@ -5,7 +5,8 @@ never match. The rules apply to Allow statements for ID tokens (`pins`) and for 
 (`aws_principals`), and to everything that IAM rejects.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (what is compared with what),
-"AWS JSON policy elements: Principal"; "IAM and AWS STS quotas".
+"AWS JSON policy elements: Principal"; "Access Analyzer policy check reference" (its type mismatches
+are errors); "IAM and AWS STS quotas".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gcp_aws_bridge.exceptions import quoted
 
 from .aws_principals import requests
 from .building import refuse
-from .conditions import covers, parse
+from .conditions import covers, flag_of, is_number, parse
 from .document import (
     ACTION,
     SIZE_CEILING,
@@ -28,7 +29,7 @@ from .document import (
     size,
     statements,
 )
-from .findings import Finding, where_of
+from .findings import BUILD, Finding, where_of
 from .malformed import faults, principal_fix
 from .names import ACCOUNT_ID, is_name
 from .pins import pins
@@ -55,7 +56,7 @@ def lint(document: Mapping[str, Any] | str, *, account_id: str | None = None) ->
         refuse(f"The AWS account is {quoted(account_id)}.", "pass its 12 digits.")
     loaded = load(document)
     listed = statements(loaded)
-    found = [*_size(loaded)]
+    found = [*_size(loaded), *_no_allow(listed)]
     for statement in listed:
         wrong = list(faults(statement, listed))
         place = f"Statement[{statement.index}]"
@@ -64,6 +65,7 @@ def lint(document: Mapping[str, Any] | str, *, account_id: str | None = None) ->
             for one in wrong
         ]
         found += _numbers(statement)
+        found += _types(statement)
         if statement.allows:
             found += _principals(statement)
             if "action" not in {one.rule for one in wrong}:
@@ -90,6 +92,12 @@ def _size(document: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _no_allow(listed: Sequence[Statement]) -> Iterator[Finding]:
+    if not any(statement.allows for statement in listed):
+        message = "no statement allows anything, so no caller is admitted"
+        yield Finding("no-allow", "error", "Statement", message, BUILD)
+
+
 def _numbers(statement: Statement) -> Iterator[Finding]:
     for condition in statement.conditions:
         if condition.unquoted and parse(condition.operator).base.startswith("String"):
@@ -100,6 +108,25 @@ def _numbers(statement: Statement) -> Iterator[Finding]:
                 "a number without quotes; parsers of JSON and YAML round more than 15 digits",
                 "put it in quotes",
             )
+
+
+def _types(statement: Statement) -> Iterator[Finding]:
+    """Yield values that are not of the type of their operator."""
+    for condition in statement.conditions:
+        base = parse(condition.operator).base
+        if base == "Null" and not flag_of(condition):
+            expected = '"true" or "false"'
+        elif base.startswith("Numeric") and not all(map(is_number, condition.values)):
+            expected = "numbers"
+        else:
+            continue
+        yield Finding(
+            "value-type",
+            "error",
+            where_of(statement, condition),
+            f"the operator takes {expected}, not {quoted(', '.join(condition.values))}",
+            f"use {expected}",
+        )
 
 
 def _principals(statement: Statement) -> Iterator[Finding]:

@@ -27,8 +27,8 @@ from gcp_aws_bridge.exceptions import ConfigError
 from .pairs import ACCOUNT, AUDIENCES, CLIENT, GOOGLE, ISSUERS, Maker, principal
 from .requests import CALLER, CHAINED, OTHER, USER, RequestMaker
 
-# What the emulator does not evaluate, or what no page of IAM decides; it says which.
-_LEFT_OUT = ("the emulator evaluates", 'must be "true" or "false"')
+# No page of IAM decides whether it rejects other values: the emulator does.
+_LEFT_OUT = 'must be "true" or "false"'
 
 
 def _provider(issuer: str) -> Provider:
@@ -67,7 +67,7 @@ def emulator(document: dict[str, Any], claims: dict[str, Any]) -> str:
     try:
         trust = TrustPolicy(document)
     except ValueError as error:
-        return "left out" if any(words in str(error) for words in _LEFT_OUT) else "malformed"
+        return "left out" if _LEFT_OUT in str(error) else "malformed"
     provider = _PROVIDERS[claims["iss"].rpartition("://")[2]]
     try:
         identity = identify(claims, provider)
@@ -99,7 +99,7 @@ def emulator_of_requests(document: dict[str, Any], request: policy.AssumeRoleReq
     try:
         accounts.add_role(CHAINED, TrustPolicy(document), 3600, "")
     except ValueError as error:
-        return "left out" if any(words in str(error) for words in _LEFT_OUT) else "malformed"
+        return "left out" if _LEFT_OUT in str(error) else "malformed"
     inherited = request.inherited_tags
     session = Session(tags=inherited, transitive=frozenset(inherited))
     key = accounts.issue(role, "pod-1", now + timedelta(hours=1), session)

@@ -334,6 +334,7 @@ class Commands:
     def enable(self, words: list[str]) -> None:
         assert "iamcredentials.googleapis.com" == words[0]
         self._machine.cloud.iam_credentials.clear_faults()
+        self._machine.cloud.metadata.clear_faults()
 
     def update_provider(self, words: list[str]) -> bool:
         at = workload(self._machine)
