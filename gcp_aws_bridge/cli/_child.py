@@ -1,4 +1,4 @@
-"""Running a command beside a server on loopback: what `exec` and `google-exec` share."""
+"""Running a command: what `exec`, `google-exec` and `run` share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_beside(
         The exit status of the command; 128 plus the number of the signal that ended it; 126 or 127
         as in a shell if the command cannot be run.
     """
-    command = _command_of(options, name)
+    command = command_of(options, name)
     if isinstance(command, int):
         return command
     need_extra()
@@ -55,10 +55,10 @@ def run_beside(
         # No grace period: the only client is the command, which has ended by then.
         serving = running((Address("127.0.0.1", 0), app), grace_s=0)
         with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
-            return _run(command, environment(url), name)
+            return run_until_end(command, environment(url), name)
 
 
-def _command_of(options: argparse.Namespace, name: str) -> list[str] | int:
+def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
     """Return the command with the path of its program, or the exit status of an error."""
     command: list[str] = options.command
     command = command[1:] if command[:1] == ["--"] else command
@@ -94,16 +94,22 @@ def _with_loopback(no_proxy: str) -> str:
     return f"{no_proxy},127.0.0.1".lstrip(",")
 
 
-def _run(command: list[str], environment: Mapping[str, str], name: str) -> int:
+def run_until_end(command: list[str], environment: Mapping[str, str], name: str) -> int:
+    """Run *command*, forward signals to it, and return its exit status as `run_beside` does."""
     with forwarded() as forward_to:
         try:
             child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
         except OSError as error:
-            print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
-            return 126
+            return not_run(command, error, name)
         forward_to(child)
         status = _wait(child)
     return 128 - status if status < 0 else status
+
+
+def not_run(command: list[str], error: OSError, name: str) -> int:
+    """Print why the command could not be started, and return the exit status."""
+    print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
+    return 126
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

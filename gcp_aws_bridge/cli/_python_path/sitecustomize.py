@@ -1,0 +1,152 @@
+"""Installs the library in each Python process of `gcp-aws-bridge run`, which adds this folder.
+
+Python imports the first `sitecustomize` on its path at every start, in child processes too. Most
+of them never call a cloud, so this module only waits for the import of botocore or google-auth, and
+imports nothing of `gcp_aws_bridge` before a session or default credentials are created.
+
+A child process may run another Python, with or without this library, so the module has only syntax
+that all of them accept: no annotations, no f-strings.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+import os
+import sys
+
+
+class Finder:
+    """Finder that calls a function with a module as soon as the module has been executed.
+
+    The other finders find the module, and their loader executes it. The module keeps that loader.
+
+    Args:
+        ready: The functions, by the name of their module.
+    """
+
+    def __init__(self, ready):
+        self._ready = ready
+        self._asking = set()  # names, with the thread that asks the other finders for them
+
+    def find_spec(self, name, path=None, target=None):
+        """Return the other finders' spec for a module with a function, else None."""
+        if name not in self._ready:
+            return None
+        from _thread import get_ident
+
+        asking = (get_ident(), name)
+        if asking in self._asking:  # another finder of this kind asks all finders, too
+            return None
+        self._asking.add(asking)
+        try:
+            spec = self._found(name, path, target)
+        finally:
+            self._asking.discard(asking)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, self._ready[name])
+        return spec
+
+    def _found(self, name, path, target):
+        for finder in list(sys.meta_path):
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find_spec and find_spec(name, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+
+class _Loader:
+    """The loader of one module, until it executes the module."""
+
+    def __init__(self, loader, ready):
+        self._loader = loader
+        self._ready = ready
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._ready(module)
+
+    def __getattr__(self, name):
+        if name == "_loader":  # while it is copied
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
+
+def _on_botocore(botocore):
+    botocore.register_initializer(_on_session)
+
+
+def _on_session(session):
+    """Add the role to a new session.
+
+    Not done while botocore is being imported: this thread would hold botocore's import lock, and
+    another thread could hold the lock of a module of this library that imports botocore.
+    """
+    try:
+        from gcp_aws_bridge._botocore.run import attach
+    except Exception as error:  # noqa: BLE001 - a Python that this library does not support
+        _say_missing("AWS role", error)
+    else:
+        attach(session)
+
+
+_said = []  # type: list[bool]
+
+
+def _say_missing(what, error):
+    if _said or sys.stderr is None:
+        return
+    _said.append(True)
+    python = str(sys.executable)
+    sys.stderr.write(
+        "gcp-aws-bridge run: no " + what + " for this process: " + python + " cannot import "
+        "gcp_aws_bridge (" + str(error) + "). Install it there: " + python + " -m pip install "
+        "gcp-aws-bridge\n"
+    )
+
+
+def install():
+    """Wait for botocore or google-auth, as GCP_AWS_BRIDGE_INSTALL requests.
+
+    opentelemetry-instrument calls this function, too, by the entry point in pyproject.toml: its own
+    `sitecustomize` is found first, and does not import the next one.
+    """
+    requested = os.environ.get("GCP_AWS_BRIDGE_INSTALL", "").lower().replace(",", " ").split()
+    ready = {}
+    if "aws" in requested:
+        ready["botocore"] = _on_botocore
+    if not ready or sys.version_info < (3, 4):
+        return
+    for name in ready:
+        if name in sys.modules:  # a `.pth` file has imported it
+            ready[name](sys.modules[name])
+    sys.meta_path.insert(0, Finder(ready))
+
+
+def _next():
+    """Import the `sitecustomize` that Python would have imported without this folder."""
+    here = os.path.dirname(__file__)
+    if here not in sys.path:
+        return
+    at = sys.path.index(here)
+    del sys.path[at]
+    own = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # type: ignore[import-not-found,unused-ignore] # noqa: F401
+    except ImportError as error:
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
+            raise
+        at = len(sys.path)  # after all others, so that imports need not look here first
+    finally:
+        # Kept, because some programs set the PYTHONPATH of child processes to their own path.
+        sys.path.insert(at, here)
+        if own is not None:
+            sys.modules.setdefault("sitecustomize", own)
+
+
+if __name__ == "sitecustomize":
+    install()
+    _next()
