@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from gcp_aws_bridge._botocore.credentials import METHOD
 from gcp_aws_bridge._botocore.provider import GoogleWebIdentityProvider
-from gcp_aws_bridge._cache.fork import PerProcess
+from gcp_aws_bridge._cache.fork import once_per_process
 from gcp_aws_bridge._settings import KEYS_FIRST
 from gcp_aws_bridge._sts.botocore_internals import components
 from gcp_aws_bridge._sts.session_settings import (
@@ -196,10 +196,12 @@ class ChainHook:
 
     def _change(self, resolver: CredentialResolver) -> None:
         if not self.has_role():
-            log_once("no role", lambda: _log.warning(_NO_ROLE, _how_to_set_role(self._session)))
+            once_per_process(
+                "no role", lambda: _log.warning(_NO_ROLE, _how_to_set_role(self._session))
+            )
             return
         if os.environ.get("AWS_ACCESS_KEY_ID") and _has_env(resolver):
-            log_once("keys first", lambda: _log.info(KEYS_FIRST))
+            once_per_process("keys first", lambda: _log.info(KEYS_FIRST))
         kind = _kind_for(self._session)
         if kind is not None:
             _insert(resolver, kind(self._session, self._role, self._token_source))
@@ -219,19 +221,10 @@ def _kind_for(session: Session) -> type[GoogleWebIdentityProvider] | None:
     return AioGoogleWebIdentityProvider
 
 
-# Messages that this process has logged. A forked child logs them again.
-_logged: PerProcess[dict[str, object]] = PerProcess(dict)
 _NO_ROLE = (
     "no role is configured for a session, whose AWS credentials come from botocore's own "
     "providers: %s"
 )
-
-
-def log_once(message: str, log: Callable[[], None]) -> None:
-    """Call *log* unless this process has logged *message*."""
-    mine = object()
-    if _logged.get().setdefault(message, mine) is mine:
-        log()
 
 
 def _how_to_set_role(session: Session) -> str:

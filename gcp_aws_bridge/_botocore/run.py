@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.session import Session
 
 from gcp_aws_bridge._botocore import install
+from gcp_aws_bridge._cache.fork import once_per_process
 
 if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.default import TokenSource
@@ -26,7 +27,7 @@ def attach(session: Session) -> None:
     if install.changed_by_program.is_set():
         return
     install.attach(session, None, _source())
-    install.log_once("run", _log_installed)
+    once_per_process("run", _log_installed)
 
 
 def _source() -> TokenSource | None:

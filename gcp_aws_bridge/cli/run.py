@@ -14,6 +14,7 @@ import sys
 
 from gcp_aws_bridge.cli import _child, _role_options
 from gcp_aws_bridge.cli._python_command import why_not_installed
+from gcp_aws_bridge.exceptions import ConfigError
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
+    parser.add_argument(
+        "--google",
+        action="store_true",
+        help="let google.auth.default() return credentials of the AWS identity of this machine; "
+        "then a role is not required",
+    )
     _child.add_command(parser, "run")
 
 
@@ -87,16 +94,34 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         environ["AWS_PROFILE"] = options.profile
         for variable in _VARIABLES.values():  # a named profile, and not the environment
             environ.pop(variable, None)
-    environ |= _role_variables(options)
+    role = _role_variables(options)
+    environ |= role or {}
     path = [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry != FOLDER]
     # Without empty entries at the end, which would be the working directory.
     environ["PYTHONPATH"] = os.pathsep.join([FOLDER, *([] if path == [""] else path)])
-    environ["GCP_AWS_BRIDGE_INSTALL"] = "aws"
+    if options.google:
+        _require_provider()
+    has_role = role is not None
+    environ["GCP_AWS_BRIDGE_INSTALL"] = ",".join(["aws"] * has_role + ["google"] * options.google)
     return environ
 
 
-def _role_variables(options: argparse.Namespace) -> dict[str, str]:
+def _require_provider() -> None:
+    """Check the settings for Google.
+
+    Raises:
+        ConfigError: No workload identity provider is configured, or a setting is malformed.
+    """
+    from gcp_aws_bridge.google._federation import configured
+
+    configured()
+
+
+def _role_variables(options: argparse.Namespace) -> dict[str, str] | None:
     """Return the variables for the settings on the command line, or for all with --profile.
+
+    Returns:
+        None if no role is configured, which --google does not require.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.
@@ -105,12 +130,18 @@ def _role_variables(options: argparse.Namespace) -> dict[str, str]:
 
     settings = _role_options.role_settings(options)
     fields = _settings.given({"arn": options.role_arn, **settings})
-    if options.profile is not None:
-        role = _in_profile(options)
-        fields = {name: getattr(role, name) for name in _VARIABLES}
-        fields["role_session_name"] = role.session_name
-    elif _settings.resolve(fields, environ=os.environ, profile={}) is None:
-        _in_profile(options)  # the default profile, which the program reads itself
+    if options.profile is not None or (
+        _settings.resolve(fields, environ=os.environ, profile={}) is None
+    ):
+        try:
+            role = _in_profile(options)  # without --profile, the program reads the default one
+        except ConfigError as error:
+            if options.google and error.error_id == "config/no-role":
+                return None
+            raise
+        if options.profile is not None:
+            fields = {name: getattr(role, name) for name in _VARIABLES}
+            fields["role_session_name"] = role.session_name
     return {_VARIABLES[name]: _text(value) for name, value in fields.items()}
 
 
@@ -155,4 +186,5 @@ def _source_variables(options: argparse.Namespace) -> dict[str, str]:
 def _keys_first(environment: Mapping[str, str]) -> str | None:
     from gcp_aws_bridge._settings import KEYS_FIRST
 
-    return KEYS_FIRST if environment.get("AWS_ACCESS_KEY_ID") else None
+    has_role = environment["GCP_AWS_BRIDGE_INSTALL"] != "google"
+    return KEYS_FIRST if has_role and environment.get("AWS_ACCESS_KEY_ID") else None

@@ -74,7 +74,8 @@ NOT_RUN = {
         "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
     "docs/how-to/run.md": [
-        "a part of an image's recipe; tests/emulated/test_run.py runs such a command"
+        "a part of an image's recipe; tests/emulated/test_run.py runs such a command",
+        "needs an AWS identity; tests/google_cloud/test_default.py runs it",
     ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"

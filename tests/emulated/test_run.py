@@ -91,7 +91,8 @@ def test_options_become_variables(environment: Environment) -> None:
 @posix
 def test_program_keeps_its_environment(environment: Environment) -> None:
     environ = environment(GCP_AWS_BRIDGE_ROLE_ARN=ROLE, EMPTY="", NAME="value")
-    assert {**os.environ, "EMPTY": "", "NAME": "value"}.items() <= environ.items()
+    kept = {**os.environ, "EMPTY": "", "NAME": "value", "PYTHONPATH": environ["PYTHONPATH"]}
+    assert kept.items() <= environ.items()
     assert {"GCP_AWS_BRIDGE_ROLE_ARN": ROLE, "GCP_AWS_BRIDGE_INSTALL": "aws"} == ours(environ)
 
 
@@ -159,6 +160,30 @@ def test_role_of_the_default_profile_is_enough(environment: Environment, home: P
     assert {"GCP_AWS_BRIDGE_INSTALL": "aws"} == ours(environ)
 
 
+GOOGLE = {
+    "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": "//iam.googleapis.com/projects/123456789012/locations/global"
+    "/workloadIdentityPools/aws/providers/eks"
+}
+
+
+@posix
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ((), "google"),
+        (("--profile", "empty"), "google"),
+        (("--role-arn", ROLE), "aws,google"),
+        (("--profile", "etl"), "aws,google"),
+    ],
+)
+def test_role_is_installed_beside_google_if_there_is_one(
+    environment: Environment, home: Path, options: tuple[str, ...], value: str
+) -> None:
+    text = f"[profile etl]\ngcp_role_arn={ROLE}\n[profile empty]\nregion=eu-west-1\n"
+    environ = environment("--google", *options, **GOOGLE, **profiles(home, text))
+    assert value == environ["GCP_AWS_BRIDGE_INSTALL"]
+
+
 # -- checks before the program starts ----------------------------------------------------------
 
 
@@ -172,6 +197,8 @@ def test_role_of_the_default_profile_is_enough(environment: Environment, home: P
         (("--role-arn", ROLE, "--chain", "x"), "config/role-arn"),
         (("--role-arn", ROLE, "--impersonate", "x"), "config/google-service-account"),
         (("--role-arn", ROLE, "--profile", "missing"), "config/profile"),
+        (("--google",), "config/google-none"),
+        (("--google", "--role-arn", "etl"), "config/role-arn"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -209,6 +236,8 @@ def test_keys_in_the_environment_are_reported(monkeypatch: pytest.MonkeyPatch) -
     assert "gcp-aws-bridge run: AWS_ACCESS_KEY_ID is set" in done.stderr
     assert "hush" not in done.stderr
     assert "" == commands.run("run", "--role-arn", ROLE, "--", sys.executable).stderr
+    on_aws = commands.run("run", "--google", "--", sys.executable, **variables, **GOOGLE)
+    assert "" == on_aws.stderr
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,38 @@ def _on_session(session):
         attach(session)
 
 
+def _on_google_auth(module):
+    """Install before the first call of `default`, which no program has imported by name yet."""
+    from functools import wraps
+
+    original = module.default
+
+    @wraps(original)
+    def default(*args, **kwargs):
+        _install_google()
+        return original(*args, **kwargs)
+
+    module.default = default
+    package = sys.modules.get("google.auth")
+    if getattr(package, "default", None) is original:  # a `.pth` file has imported it
+        setattr(package, "default", default)  # noqa: B010 - for mypy
+
+
+_google = []  # type: list[bool] # has one element after the first call of `default`
+
+
+def _install_google():
+    if _google:
+        return
+    try:
+        from gcp_aws_bridge.google._install import install_by_run
+    except Exception as error:  # noqa: BLE001 - as above
+        _say_missing("AWS identity at Google", error)
+    else:
+        install_by_run()
+    _google.append(True)
+
+
 _said = []  # type: list[bool]
 
 
@@ -118,6 +150,8 @@ def install():
     ready = {}
     if "aws" in requested:
         ready["botocore"] = _on_botocore
+    if "google" in requested:
+        ready["google.auth._default"] = _on_google_auth
     if not ready or sys.version_info < (3, 4):
         return
     for name in ready:
