@@ -1,32 +1,23 @@
-"""Running a command: what `exec`, `google-exec` and `run` share."""
+"""Running a command beside a server on loopback: what `exec` and `google-exec` share."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gcp_aws_bridge.cli._command import command_of, not_run
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
 from gcp_aws_bridge.cli._signals import forwarded
-from gcp_aws_bridge.exceptions import quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.asgi import App
 
     # An application, and the environment of the command by the URL of the application.
     Server = tuple[App, Callable[[str], Mapping[str, str]]]
-
-
-def add_command(parser: argparse.ArgumentParser, name: str) -> None:
-    """Declare the command after `--`, for our subcommand *name*."""
-    parser.usage = f"gcp-aws-bridge {name} [options] -- COMMAND [ARGUMENT ...]"
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run_beside(
@@ -56,22 +47,6 @@ def run_beside(
         serving = running((Address("127.0.0.1", 0), app), grace_s=0)
         with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
             return run_until_end(command, environment(url), name)
-
-
-def command_of(options: argparse.Namespace, name: str) -> list[str] | int:
-    """Return the command with the path of its program, or the exit status of an error."""
-    command: list[str] = options.command
-    command = command[1:] if command[:1] == ["--"] else command
-    if not command:
-        print(f"gcp-aws-bridge {name}: no command: {name} -- COMMAND", file=sys.stderr)
-        return 2
-    found = shutil.which(command[0])
-    if found is None:
-        exists = Path(command[0]).exists()
-        what = "cannot be run" if exists else "not found"
-        print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {what}", file=sys.stderr)
-        return 126 if exists else 127
-    return [found, *command[1:]]
 
 
 def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
@@ -104,12 +79,6 @@ def run_until_end(command: list[str], environment: Mapping[str, str], name: str)
         forward_to(child)
         status = _wait(child)
     return 128 - status if status < 0 else status
-
-
-def not_run(command: list[str], error: OSError, name: str) -> int:
-    """Print why the command could not be started, and return the exit status."""
-    print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
-    return 126
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

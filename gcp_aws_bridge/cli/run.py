@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from gcp_aws_bridge.cli import _child, _role_options
+from gcp_aws_bridge.cli import _command, _role_options
 from gcp_aws_bridge.cli._python_command import why_not_installed
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -50,12 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let google.auth.default() return credentials of the AWS identity of this machine; "
         "then a role is not required",
     )
-    _child.add_command(parser, "run")
+    _command.add_command(parser, "run")
 
 
 def run(options: argparse.Namespace) -> int:
     """Replace this process with the program; on Windows, return the program's exit status."""
-    command = _child.command_of(options, "run")
+    command = _command.command_of(options, "run")
     if isinstance(command, int):
         return command
     if getattr(sys, "frozen", False):
@@ -67,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     for problem in filter(None, (why_not_installed(command), _keys_first(environment))):
         print(f"gcp-aws-bridge run: {problem}", file=sys.stderr)
     if os.name != "posix":  # there, the parent would end before the program
+        from gcp_aws_bridge.cli import _child
+
         return _child.run_until_end(command, environment, "run")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         os.execve(command[0], command, environment)  # noqa: S606 - the user's command
     except OSError as error:
-        return _child.not_run(command, error, "run")
+        return _command.not_run(command, error, "run")
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:

@@ -20,7 +20,7 @@ import pytest
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore import install
 from gcp_aws_bridge._botocore import run as by_run
-from gcp_aws_bridge.cli import _child
+from gcp_aws_bridge.cli import _command
 from gcp_aws_bridge.cli._python_command import why_not_installed
 from gcp_aws_bridge.cli.run import FOLDER
 from gcp_aws_bridge.emulator import Emulator
@@ -230,7 +230,7 @@ def test_command_that_cannot_be_run_has_the_status_of_a_shell(tmp_path: Path) ->
 
 @posix
 def test_keys_in_the_environment_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_child, "not_run", lambda *_: 126)
+    monkeypatch.setattr(_command, "not_run", lambda *_: 126)
     variables = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hush"}
     done = commands.run("run", "--role-arn", ROLE, "--", sys.executable, **variables)
     assert "gcp-aws-bridge run: AWS_ACCESS_KEY_ID is set" in done.stderr
