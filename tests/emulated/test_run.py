@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -403,3 +404,17 @@ def test_session_gets_its_token_from_the_named_file(
     monkeypatch.setenv("GCP_AWS_BRIDGE_ID_TOKEN_FILE", str(tmp_path / "token"))
     assert "google-web-identity" == method()
     assert 0 == len(pod.metadata.requests)
+
+
+@pytest.mark.usefixtures("installed")
+def test_session_of_aiobotocore_has_the_role(
+    pod: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = pytest.importorskip("aiobotocore.session")
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+
+    async def found() -> str:
+        credentials = await sessions.get_session().get_credentials()
+        return str(credentials.method)
+
+    assert "google-web-identity" == asyncio.run(found())

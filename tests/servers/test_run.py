@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from servers.conftest import PATIENCE_S, ROLE, Servers, ask, free_port
+from servers.conftest import PATIENCE_S, ROLE, Servers, ask, each_process, flat, free_port
 from servers.test_celery import sender
 from servers.test_celery import worker as celery_worker
 from servers.test_gunicorn import PATCH_FIRST, WORKERS
 from servers.test_gunicorn import command as gunicorn
+from servers.test_uwsgi import UWSGI
+from servers.test_uwsgi import command as uwsgi
 
 pytest.importorskip("gunicorn")
 
@@ -62,6 +64,21 @@ def test_task_of_celery_has_the_role_and_refreshes_it(
 
     with servers.running([*RUN, *celery_worker(pool, processes)]):
         servers.use_each_process(work, processes, forks=pool == "prefork")
+
+
+@pytest.mark.skipif(UWSGI is None, reason="uWSGI is not installed")
+def test_worker_of_uwsgi_has_the_role_after_it_has_expired_too(servers: Servers) -> None:
+    port = free_port()
+
+    def answer() -> object:
+        return ask(f"http://127.0.0.1:{port}/")
+
+    with servers.running([*RUN, *uwsgi(port)]):
+        first = flat(each_process(answer, WORKERS))
+        servers.travel(7200)
+        last = flat(each_process(answer, WORKERS))
+    assert {True} == {":assumed-role/etl/" in each["arn"] for each in (*first, *last)}
+    assert {each["key"] for each in first}.isdisjoint(each["key"] for each in last)
 
 
 KERNEL = """

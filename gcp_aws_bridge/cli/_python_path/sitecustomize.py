@@ -13,66 +13,61 @@ that all of them accept: no annotations, no f-strings.
 import os
 import sys
 
+# The module itself is the finder in `sys.meta_path`, and the class of loaders is created only when
+# it is needed: two classes would take a third of the time of this module.
 
-class Finder:
-    """Finder that calls a function with a module as soon as the module has been executed.
+# Functions to call with a module that has been executed, by the name of the module.
+_ready = {}  # type: ignore[var-annotated]
+_asking = set()  # type: set[tuple[int, str]] # threads that ask the other finders, with the name
+
+
+def find_spec(name, path=None, target=None):
+    """Return the other finders' spec for a module in `_ready`, else None.
 
     The other finders find the module, and their loader executes it. The module keeps that loader.
-
-    Args:
-        ready: The functions, by the name of their module.
     """
-
-    def __init__(self, ready):
-        self._ready = ready
-        self._asking = set()  # names, with the thread that asks the other finders for them
-
-    def find_spec(self, name, path=None, target=None):
-        """Return the other finders' spec for a module with a function, else None."""
-        if name not in self._ready:
-            return None
-        from _thread import get_ident
-
-        asking = (get_ident(), name)
-        if asking in self._asking:  # another finder of this kind asks all finders, too
-            return None
-        self._asking.add(asking)
-        try:
-            spec = self._found(name, path, target)
-        finally:
-            self._asking.discard(asking)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self._ready[name])
-        return spec
-
-    def _found(self, name, path, target):
-        for finder in list(sys.meta_path):
-            find_spec = None if finder is self else getattr(finder, "find_spec", None)
-            spec = find_spec and find_spec(name, path, target)
-            if spec is not None:
-                return spec
+    if name not in _ready:
         return None
+    from _thread import get_ident
+
+    asking = (get_ident(), name)
+    if asking in _asking:  # another finder of this kind asks all finders, too
+        return None
+    _asking.add(asking)
+    try:
+        spec = _found(name, path, target)
+    finally:
+        _asking.discard(asking)
+    if spec is not None and hasattr(spec.loader, "exec_module"):
+        spec.loader = _loader(spec.loader, _ready[name])
+    return spec
 
 
-class _Loader:
-    """The loader of one module, until it executes the module."""
+def _found(name, path, target):
+    for finder in list(sys.meta_path):
+        own = getattr(finder, "find_spec", None)
+        spec = None if own is None or own is find_spec else own(name, path, target)
+        if spec is not None:
+            return spec
+    return None
 
-    def __init__(self, loader, ready):
-        self._loader = loader
-        self._ready = ready
 
-    def create_module(self, spec):
-        return self._loader.create_module(spec)
+def _loader(loader, ready):
+    """Return a loader that has the attributes of *loader*, until it executes a module."""
 
-    def exec_module(self, module):
-        module.__loader__ = module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._ready(module)
+    class Loader:
+        def create_module(self, spec):
+            return loader.create_module(spec)
 
-    def __getattr__(self, name):
-        if name == "_loader":  # while it is copied
-            raise AttributeError(name)
-        return getattr(self._loader, name)
+        def exec_module(self, module):
+            module.__loader__ = module.__spec__.loader = loader
+            loader.exec_module(module)
+            ready(module)
+
+        def __getattr__(self, name):
+            return getattr(loader, name)
+
+    return Loader()
 
 
 def _on_botocore(botocore):
@@ -147,17 +142,16 @@ def install():
     `sitecustomize` is found first, and does not import the next one.
     """
     requested = os.environ.get("GCP_AWS_BRIDGE_INSTALL", "").lower().replace(",", " ").split()
-    ready = {}
     if "aws" in requested:
-        ready["botocore"] = _on_botocore
+        _ready["botocore"] = _on_botocore
     if "google" in requested:
-        ready["google.auth._default"] = _on_google_auth
-    if not ready or sys.version_info < (3, 4):
+        _ready["google.auth._default"] = _on_google_auth
+    if not _ready or sys.version_info < (3, 4):
         return
-    for name in ready:
+    for name in _ready:
         if name in sys.modules:  # a `.pth` file has imported it
-            ready[name](sys.modules[name])
-    sys.meta_path.insert(0, Finder(ready))
+            _ready[name](sys.modules[name])
+    sys.meta_path.insert(0, sys.modules[__name__])
 
 
 def _next():
