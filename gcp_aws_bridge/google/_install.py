@@ -63,14 +63,18 @@ def install_by_run() -> None:
     """Install what `gcp-aws-bridge run --google` requests, unless the program decides itself."""
     if not changed_by_program.is_set():
         install(lambda: identity_of(None))
-        _log.info(
-            "gcp-aws-bridge run: google.auth.default() returns credentials of %s",
-            os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT") or "the federated identity",
-        )
+        once_per_process("google run", _log_installed)
+
+
+def _log_installed() -> None:
+    _log.info(
+        "gcp-aws-bridge run: google.auth.default() returns credentials of %s",
+        os.environ.get("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT") or "the federated identity",
+    )
 
 
 class _Step:
-    """The first step of `google.auth.default`, with the AWS identity after the original step."""
+    """The first step of `google.auth.default`: the AWS identity, else the original step."""
 
     def __init__(self, original: Callable[..., Answer]) -> None:
         self.original = original
