@@ -292,7 +292,7 @@ def test_python_without_this_library_says_so_once_and_goes_on(tmp_path: Path) ->
     [line] = done.stderr.splitlines()
     assert "gcp-aws-bridge run: no AWS role for this process" in line
     assert "No module named 'gcp_aws_bridge'" in line
-    assert line.endswith("-m pip install gcp-aws-bridge")
+    assert line.endswith("-m pip install --upgrade gcp-aws-bridge")
     assert "" == started("print(1)", tmp_path, python=other).stderr
 
 

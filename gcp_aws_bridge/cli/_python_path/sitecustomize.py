@@ -80,6 +80,8 @@ def _on_session(session):
     Not done while botocore is being imported: this thread would hold botocore's import lock, and
     another thread could hold the lock of a module of this library that imports botocore.
     """
+    # The installation of this module and that of the process may differ in version: releases keep
+    # the two functions that are imported here.
     try:
         from gcp_aws_bridge._botocore.run import attach
     except Exception as error:  # noqa: BLE001 - a Python that this library does not support
@@ -131,7 +133,7 @@ def _say_missing(what, error):
     sys.stderr.write(
         "gcp-aws-bridge run: no " + what + " for this process: " + python + " cannot import "
         "gcp_aws_bridge (" + str(error) + "). Install it there: " + python + " -m pip install "
-        "gcp-aws-bridge\n"
+        "--upgrade gcp-aws-bridge\n"
     )
 
 
