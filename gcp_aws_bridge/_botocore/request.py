@@ -87,7 +87,7 @@ class Request:
         """
         at_least_s = _seconds(at_least)
         session = session or shared_session()
-        role = _required(session, role_arn, **settings)
+        role = required_role(session, role_arn, **settings)
         return cls(role, token_source, session, is_own=is_own, at_least_s=at_least_s)
 
     def cache(self) -> CredentialCache[AwsCredentials]:
@@ -166,7 +166,12 @@ def _seconds(at_least: object) -> float:
     return float(at_least)
 
 
-def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:
+def required_role(session: Session, role: str | Role | None, **settings: Any) -> Role:
+    """Return the role from arguments, environment and the session's profile.
+
+    Raises:
+        ConfigError: No role is configured, or a setting is malformed.
+    """
     if isinstance(role, Role) and (extra := given(settings)):
         raise ConfigError(
             f"A Role was passed together with {', '.join(sorted(extra))}.",

@@ -53,7 +53,7 @@ SHELL = (
     "google-cloud",
     "google-cloud-sdks",
 )
-SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "tenants", "testing")
+SHELL += ("migrate", "run", "set-up", "set-up-google", "sidecar", "tenants", "testing")
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
     ("docs/how-to/tenants.md", "json"),
@@ -77,6 +77,10 @@ NOT_RUN = {
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
     "docs/how-to/role-chaining.md": [
         "runs until it is stopped; tests/emulated/test_printed.py runs it"
+    ],
+    "docs/how-to/run.md": [
+        "a part of an image's recipe; tests/emulated/test_run.py runs such a command",
+        "needs an AWS identity; tests/google_cloud/test_default.py runs it",
     ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"
@@ -275,9 +279,8 @@ def test_tag_of_the_tenants_page_selects_the_dataset() -> None:
 
 # -- shells ----------------------------------------------------------------------------------------
 
-ETL = """#!/bin/sh
-exec python3 -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
-"""
+APP = 'import boto3\nprint(boto3.client("sts").get_caller_identity()["Arn"])\n'
+ETL = f"#!/bin/sh\nexec python3 -c '{APP}'\n"
 DEPLOYMENT = """\
 apiVersion: v1
 kind: Pod
@@ -301,6 +304,7 @@ spec:
 SHOWN = {
     "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
+    "run": [":assumed-role/etl/", "_python_path"],
     "migrate": ["gets credentials itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
 }
@@ -315,6 +319,7 @@ def test_the_shell_of_a_page_runs(
     folder.mkdir()
     (folder / "etl").write_text(ETL)
     (folder / "etl").chmod(0o755)
+    (folder / "app.py").write_text(APP)
     (folder / "deployment.yaml").write_text(DEPLOYMENT)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     printed = "\n".join(run_page(f"how-to/{page}.md", folder, programs(tmp_path / "bin")))

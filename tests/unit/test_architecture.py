@@ -230,7 +230,10 @@ def test_nothing_uses_the_test_kit() -> None:
 
 GOOGLE_AUTH = {
     f"google.{name}"
-    for name in ("_aws_identity", "_credentials", "_exchange", "_subject_tokens", "_transport")
+    for name in (
+        *("_aws_identity", "_credentials", "_exchange", "_install", "_subject_tokens"),
+        "_transport",
+    )
 }
 
 
@@ -241,7 +244,8 @@ GOOGLE_AUTH = {
             "google",
             {
                 *("_tokens.google_auth", "_tokens.google_auth_errors"),
-                *("_tokens.google_connection", "_tokens.google_files", *GOOGLE_AUTH),
+                *("_tokens.google_auth_internals", "_tokens.google_connection"),
+                *("_tokens.google_files", *GOOGLE_AUTH),
             },
         ),
         ("boto3", {"_botocore.boto3", "_botocore.session"}),
