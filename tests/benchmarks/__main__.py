@@ -45,6 +45,7 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "outage": outage.measure,
     "imports": imports.measure,
     "instructions": instructions.measure,
+    "instructions-run": instructions.measure_run,
     "memory": memory.measure,
     "tenants": tenants.measure,
     "credential-process": credential_process.measure,
