@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._cache.clock import REAL, World
+from gcp_aws_bridge._cache.logger import log
 from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, bound
 from gcp_aws_bridge._tokens.metadata import GoogleEnvironment, MetadataServer, looks_like_google
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 TokenSource = Callable[[], str]
-
-_log = logging.getLogger("gcp_aws_bridge")
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class DefaultSource(EnvironmentBound):
                 file_fix = file_fix or error.fix * (error.error_id == "token/google-kind")
                 if isinstance(source, MetadataServer) and looks_like_google(source._host):
                     fix = error.fix
-                _log.debug("no ID token from %s: %s", name, error.args[0])
+                log.debug("no ID token from %s: %s", name, error.args[0])
             else:
-                _log.debug("ID token from %s", name)
+                log.debug("ID token from %s", name)
                 return token
         raise TokenUnavailable(
             "No Google identity on this machine.",

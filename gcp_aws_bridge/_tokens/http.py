@@ -1,25 +1,27 @@
 """A plain-HTTP request for metadata servers: no proxy, no redirects, limited time and size.
 
-Uses `http.client` instead of a client library: a token request that follows `http_proxy` or a
-redirect would send the pod's identity to another server.
+Uses a socket instead of a client library: a token request that follows `http_proxy` or a redirect
+would send the pod's identity to another server.
 """
 
 import contextlib
-import http.client
 import re
 import socket
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from gcp_aws_bridge._cache.values import SecretValue
+from gcp_aws_bridge._tokens import http1
 
 # A token has about 1 kB; a much larger answer is from another server.
 _MAX_BODY = 64 * 1024
 # Reads after the deadline, for data that arrived while this process was frozen.
 _LATE_READS = 8
 _LATE_S = 0.001
+# RFC 9110, section 5.6.7: the format of dates that all servers send.
+_DATE = r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT"
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 # Statuses after which the same request may succeed: time-outs, quotas, servers that are not ready.
 TRANSIENT_STATUS = frozenset({408, 429, *range(500, 600)})
 
@@ -55,7 +57,14 @@ class Answer(SecretValue):
 
 def http_date(text: str | None) -> datetime | None:
     """Parse a `Date` header, aware UTC; return None if it is missing or malformed."""
+    found = re.fullmatch(_DATE, text or "", re.ASCII)
     try:
+        if found is not None:
+            day, month, year, *time = found.groups()
+            numbers = map(int, (year, _MONTHS.index(month) + 1, day, *time))
+            return datetime(*numbers, tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+        from email.utils import parsedate_to_datetime  # slow import, for other formats
+
         value = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
@@ -77,35 +86,28 @@ def get(
         Unreachable: There was no complete answer.
         InvalidHost: The host is malformed; nothing was sent.
     """
-    _check_host(host)
+    address = _parsed(host)
     try:
-        connection = _Connection(host, monotonic() + timeout_s, monotonic)
-        with contextlib.closing(connection):
-            connection.request(method, path, headers=dict(headers))
-            with connection.getresponse() as response:  # it holds the socket too
-                body = response.read(_MAX_BODY + 1)
-                # With an amount, http.client returns a truncated body without an error.
-                if response.length and len(body) <= _MAX_BODY:
-                    raise Unreachable("the answer was cut short")
-    except http.client.InvalidURL:
-        raise InvalidHost from None
+        with contextlib.closing(_connected(address, monotonic() + timeout_s, monotonic)) as sock:
+            http1.send(sock, method, path, {"Host": host, **headers})
+            with sock.makefile("rb") as file:
+                found = http1.read(file, _MAX_BODY)
+        if not found.is_whole:
+            raise http1.CutShort
     except TimeoutError:
         raise Unreachable(f"no answer within {timeout_s:.1f} s") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http1.InvalidAnswer, ValueError) as error:
         raise Unreachable(_reason(error)) from None
-    if len(body) > _MAX_BODY:
+    if len(found.body) > _MAX_BODY:
         raise Unreachable(f"the answer is larger than {_MAX_BODY} bytes")
-    return Answer(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.getheaders()},
-        body=body.decode("utf-8", "replace"),
-    )
+    body = found.body.decode("utf-8", "replace")
+    return Answer(status=found.status, headers=found.headers, body=body)
 
 
-def _check_host(host: str) -> None:
-    """Reject hosts that http.client would parse differently, such as `::1` as `:`, port 1."""
-    found = re.fullmatch(r"(?:\[(.+)\]|[\w.-]+)(?::(\d{1,5}))?", host, re.ASCII)
-    if found is None or (found[2] and not 0 < int(found[2]) < 65_536):
+def _parsed(host: str) -> tuple[str, int]:
+    """Return the name and the port of *host*."""
+    found = re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::(\d{1,5}))?", host, re.ASCII)
+    if found is None or (found[3] and not 0 < int(found[3]) < 65_536):
         raise InvalidHost
     if found[1]:
         import ipaddress  # rarely needed
@@ -114,36 +116,35 @@ def _check_host(host: str) -> None:
             ipaddress.IPv6Address(found[1])
         except ValueError:
             raise InvalidHost from None
+    return found[1] or found[2], int(found[3] or 80)
 
 
-class _Connection(http.client.HTTPConnection):
-    """Applies the remaining time to each socket operation: a slow answer cannot exceed it."""
-
-    def __init__(self, host: str, stop: float, monotonic: Callable[[], float]) -> None:
-        super().__init__(host)
-        self._left_s: Callable[[], float] = lambda: stop - monotonic()
-
-    def connect(self) -> None:
-        # Like socket.create_connection, which would use the whole time for each address of a name.
-        failure: OSError = TimeoutError()
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        for tried, (family, kind, protocol, _, address) in enumerate(found):
-            try:
-                made = _BoundedSocket(family, kind, protocol)  # fails for an unsupported family
-                self.sock = made
-                made.left_s = self._left_s
-                # Use part of the remaining time, so that a silent address leaves time for the next.
-                made.settimeout(max(self._left_s(), 1e-9) / (len(found) - tried))
-                made.connect(address)
-                return
-            except OSError as error:  # noqa: PERF203 - a name has few addresses
-                if self.sock is not None:
-                    self.sock.close()
-                failure = error
-        raise failure
+def _connected(
+    place: tuple[str, int], stop: float, monotonic: Callable[[], float]
+) -> "_BoundedSocket":
+    """Connect like `socket.create_connection`, but not in the whole time for each address."""
+    failure: OSError = TimeoutError()
+    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
+        made: _BoundedSocket | None = None
+        try:
+            made = _BoundedSocket(family, kind, protocol)  # fails for an unsupported family
+            made.left_s = lambda: stop - monotonic()
+            # Use part of the remaining time, so that a silent address leaves time for the next.
+            made.settimeout(max(made.left_s(), 1e-9) / (len(found) - tried))
+            made.connect(address)
+        except OSError as error:
+            if made is not None:
+                made.close()
+            failure = error
+        else:
+            return made
+    raise failure
 
 
 class _BoundedSocket(socket.socket):
+    """Applies the remaining time to each read: a slow answer cannot exceed it."""
+
     left_s: Callable[[], float]
     late = 0  # reads after the deadline
 
@@ -164,10 +165,10 @@ def _reason(error: Exception) -> str:
         return "its name does not resolve"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(error, (ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError)):
+    if isinstance(error, (ConnectionResetError, http1.NoAnswer, BrokenPipeError)):
         return "connection closed without an answer"
-    if isinstance(error, http.client.IncompleteRead):
+    if isinstance(error, http1.CutShort):
         return "the answer was cut short"
-    if isinstance(error, http.client.HTTPException):
+    if isinstance(error, http1.InvalidAnswer):
         return "the answer is not HTTP"
     return (getattr(error, "strerror", None) or type(error).__name__).lower()
