@@ -30,6 +30,7 @@ from gcp_aws_bridge.exceptions import BridgeError
 
 P = TypeVar("P", bound=Perishable)
 
+
 class Refresher(Generic[P]):
     """One value and its refresh attempts. Thread-safe, re-entrant, and safe in a forked child.
 

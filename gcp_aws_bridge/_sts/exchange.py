@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import Clock, utc_now
 from gcp_aws_bridge._cache.late_patch import of_late_patch
-from gcp_aws_bridge._sts.client import Sts
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens import id_token
-from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._sts.calls import StsCalls
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
+    from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import Role
 
 # Sessions of STS last at least 15 minutes (DurationSeconds, AWS STS API reference). If one seems to
 # end within a minute, this machine's clock is wrong.
@@ -21,7 +24,7 @@ _MIN_LIFE = timedelta(minutes=1)
 
 @without_inner_frames
 def exchange(
-    source: TokenSource, role: Role, sts: Sts, *, clock: Clock = utc_now
+    source: TokenSource, role: Role, sts: StsCalls, *, clock: Clock = utc_now
 ) -> AwsCredentials:
     """Exchange one ID token for AWS credentials, through all roles of the chain.
 
@@ -31,7 +34,7 @@ def exchange(
         source: Returns a token for the audience that the role's trust policy allows.
         role: The first role is assumed with the token; each role of `role.chain` with the
             credentials of the role before it, for 1 hour at most.
-        sts: The STS endpoint.
+        sts: STS in one region.
 
     Returns:
         Credentials of the last role. `expiration` is the earliest expiration of all roles, aware

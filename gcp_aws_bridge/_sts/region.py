@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -33,9 +34,18 @@ def sts_region(session: Session, role: Role) -> str:
     Raises:
         ConfigError: Neither is set, and the partition has no default region here.
     """
+    return region_of(role, lambda: session.get_config_variable("region"))
+
+
+def region_of(role: Role, configured: Callable[[], Any]) -> str:
+    """Return the role's region, or the configured region if it is in the role's partition.
+
+    Raises:
+        ConfigError: Neither is set, and the partition has no default region here.
+    """
     if role.region_name is not None:
         return role.region_name
-    region = session.get_config_variable("region")
+    region = configured()
     if region and _partition(region) == role.partition:
         return str(region)
     try:

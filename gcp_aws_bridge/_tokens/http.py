@@ -21,7 +21,7 @@ _LATE_READS = 8
 _LATE_S = 0.001
 # RFC 9110, section 5.6.7: the format of dates that all servers send.
 _DATE = r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT"
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 # Statuses after which the same request may succeed: time-outs, quotas, servers that are not ready.
 TRANSIENT_STATUS = frozenset({408, 429, *range(500, 600)})
 
@@ -104,7 +104,7 @@ def get(
     return Answer(status=found.status, headers=found.headers, body=body)
 
 
-def _parsed(host: str) -> tuple[str, int]:
+def _parsed(host: str) -> tuple[bytes, int]:
     """Return the name and the port of *host*."""
     found = re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::(\d{1,5}))?", host, re.ASCII)
     if found is None or (found[3] and not 0 < int(found[3]) < 65_536):
@@ -116,11 +116,12 @@ def _parsed(host: str) -> tuple[str, int]:
             ipaddress.IPv6Address(found[1])
         except ValueError:
             raise InvalidHost from None
-    return found[1] or found[2], int(found[3] or 80)
+    # As bytes: for a string, Python imports its encoding of international names.
+    return (found[1] or found[2]).encode("ascii"), int(found[3] or 80)
 
 
 def _connected(
-    place: tuple[str, int], stop: float, monotonic: Callable[[], float]
+    place: tuple[bytes, int], stop: float, monotonic: Callable[[], float]
 ) -> "_BoundedSocket":
     """Connect like `socket.create_connection`, but not in the whole time for each address."""
     failure: OSError = TimeoutError()

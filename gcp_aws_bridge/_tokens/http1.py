@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 _LONGEST_LINE = 65_536  # with _MOST_FIELDS, the limits of http.client
 _MOST_FIELDS = 100
@@ -34,8 +34,8 @@ class CutShort(InvalidAnswer):
     """The connection was closed within the answer."""
 
 
-class RawAnswer(NamedTuple):
-    """An answer.
+class RawAnswer:
+    """An answer. Its `repr` shows nothing of it.
 
     Attributes:
         headers: By name in lower case. Of several fields with one name, the first.
@@ -43,13 +43,12 @@ class RawAnswer(NamedTuple):
         is_whole: False if the body has fewer bytes than announced.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    is_whole: bool
+    __slots__ = ("body", "headers", "is_whole", "status")
 
-    def __repr__(self) -> str:
-        return f"<RawAnswer {self.status}>"  # the body may be a token
+    def __init__(
+        self, status: int, headers: Mapping[str, str], body: bytes, is_whole: bool
+    ) -> None:
+        self.status, self.headers, self.body, self.is_whole = status, headers, body, is_whole
 
 
 def send(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -247,8 +247,8 @@ def looks_like_google(host: str | None = None) -> bool:
     named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
     if named or os.environ.get("K_SERVICE"):
         return True  # configured, or Cloud Run (its container contract sets K_SERVICE)
-    if platform.system() != "Linux":
-        return platform.system() == "Windows" and "KUBERNETES_SERVICE_HOST" in os.environ
+    if sys.platform != "linux":
+        return sys.platform == "win32" and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
         with open(_DMI_PRODUCT, encoding="ascii", errors="replace") as file:
             return "Google" in file.read(200)  # "Google Compute Engine"; EC2 has "Amazon EC2"

@@ -20,10 +20,10 @@ from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._cache.workers import Workers
-from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts import calls
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
-from gcp_aws_bridge._tokens import bounded_answer, http
+from gcp_aws_bridge._tokens import bounded_reader, http
 from gcp_aws_bridge._tokens import id_token as _id_token
 from gcp_aws_bridge._tokens.metadata import MetadataServer
 from gcp_aws_bridge.config import Role
@@ -171,9 +171,9 @@ def test_network_fault_after_a_freeze_is_retried_at_once(
 
     if requests == 1:
         with pytest.raises(botocore.exceptions.ConnectionClosedError):
-            client._awake(ask)
+            calls._awake(ask)
     else:
-        assert "answered" == client._awake(ask)
+        assert "answered" == calls._awake(ask)
     assert requests == len(requested)
 
 
@@ -189,7 +189,7 @@ def test_network_fault_that_remains_after_a_freeze_is_retried_once(
         raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
 
     with pytest.raises(botocore.exceptions.ConnectTimeoutError):
-        client._awake(ask)
+        calls._awake(ask)
     assert 2 == len(requested)
 
 
@@ -208,7 +208,7 @@ def test_answer_that_came_while_the_process_was_frozen_is_read(
     with Server(answer(RESULT, flavor=None)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         sts = Sts(botocore.session.Session(), "us-east-1")
-        monkeypatch.setattr(bounded_answer, "REAL", world)
+        monkeypatch.setattr(bounded_reader, "REAL", world)
         token = _id_token.parse(TOKEN, origin="test")
         assert "ASIAX" == sts.assume_role_with_web_identity(token, ROLE).access_key_id
 
