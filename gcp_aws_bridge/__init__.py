@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # understood by type checkers; without the cost of import
 
 __all__ = [
     "AwsCredentials",
+    "ChainedRole",
     "DefaultSource",
     "Event",
     "GoogleCredentials",
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._botocore.session import credentials, session
     from gcp_aws_bridge._cache.events import Event, on_event
     from gcp_aws_bridge._sts.credentials import AwsCredentials
-    from gcp_aws_bridge.config import Role
+    from gcp_aws_bridge.config import ChainedRole, Role
     from gcp_aws_bridge.tokens import (
         DefaultSource,
         GoogleCredentials,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AwsCredentials": "_sts.credentials",
+    "ChainedRole": "config",
     "DefaultSource": "_tokens.default",
     "Event": "_cache.events",
     "GoogleCredentials": "_tokens.google_auth",

@@ -9,7 +9,10 @@ profile and not the environment, as botocore itself does.
 | audience     | `…AUDIENCE`, else `GCP_OAUTH_AUD`                  | `gcp_audience`          |
 | session name | `…ROLE_SESSION_NAME`, else `AWS_ROLE_SESSION_NAME` | `gcp_role_session_name` |
 | duration     | `…DURATION_SECONDS`                                | `gcp_duration_seconds`  |
-| chained roles | `…CHAIN`, ARNs with commas                        | `gcp_chain`             |
+| chained roles | `…CHAIN`, ARNs with commas, or JSON               | `gcp_chain`             |
+| STS regions  | `…STS_REGIONS`, with commas                        | `gcp_sts_regions`       |
+
+A chain in JSON is a list whose items are ARNs, or objects with the fields of `ChainedRole`.
 
 The time to wait for a metadata server is a setting of a token source, not of a role. It is read
 from `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS` and the profile key `gcp_metadata_deadline_seconds`.
@@ -20,6 +23,7 @@ from `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS` and the profile key `gcp_metadat
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -38,6 +42,7 @@ _SETTINGS = {
     ),
     "duration_seconds": (("GCP_AWS_BRIDGE_DURATION_SECONDS",), "gcp_duration_seconds"),
     "chain": (("GCP_AWS_BRIDGE_CHAIN",), "gcp_chain"),
+    "sts_regions": (("GCP_AWS_BRIDGE_STS_REGIONS",), "gcp_sts_regions"),
 }
 
 METADATA_DEADLINE = ("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "gcp_metadata_deadline_seconds")
@@ -150,11 +155,15 @@ def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) 
     return (value.strip() if isinstance(value, str) else ""), f"profile key {profile_key}"
 
 
-def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]:
+def _parsed(argument: str, text: str, where: str) -> str | int | tuple[Any, ...]:
     if argument == "chain":
+        if text.startswith(("[", "{")):
+            return parsed_chain(text, where)
         # Only at commas before an ARN: the name of a role may contain commas.
         chain = text.strip(" ,")
         return tuple(re.split(r"[\s,]*,\s*(?=arn:)", chain)) if chain else ()
+    if argument == "sts_regions":
+        return tuple(region for region in re.split(r"[\s,]+", text) if region)
     if argument != "duration_seconds":
         return text
     try:
@@ -165,3 +174,32 @@ def _parsed(argument: str, text: str, where: str) -> str | int | tuple[str, ...]
             fix=f"set {where} to 900 or more, at most 43200.",
             error_id="config/duration",
         ) from None
+
+
+def parsed_chain(text: str, where: str) -> tuple[Any, ...]:
+    """Return the roles in *text*, a JSON list of ARNs and objects, or one such object.
+
+    Args:
+        where: The place of the setting.
+
+    Raises:
+        ConfigError: It is not JSON, or an object has a name twice. `Role` checks the rest.
+    """
+    try:
+        roles = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        problem = error.args[0] if error.args else type(error).__name__
+        raise ConfigError(
+            f"The chain in {where} is not JSON ({problem}).",
+            fix='write ["ARN", …], or [{"arn": "ARN", "external_id": "…"}, …] for roles with '
+            "settings of their own.",
+            error_id="config/chain",
+        ) from None
+    return tuple(roles) if isinstance(roles, list) else (roles,)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{quoted(twice[0])} is there twice")
+    return dict(pairs)

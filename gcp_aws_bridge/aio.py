@@ -52,7 +52,7 @@ def session(
         region_name: Region of the session, and of STS if it belongs to the role's partition.
         token_source: As for `gcp_aws_bridge.session`.
         **settings: As for `gcp_aws_bridge.session`: `audience`, `role_session_name`,
-            `duration_seconds`, `chain`, `policy`, `policy_arns`.
+            `duration_seconds`, `chain`, `policy`, `policy_arns`, `sts_regions`.
 
     Raises:
         ConfigError: No role is configured, or a setting is malformed.

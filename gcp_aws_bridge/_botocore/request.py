@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._cache.cache import CredentialCache
     from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import ChainedRole
 
     class RoleSettings(TypedDict, total=False):
         """Settings of a `Role` as keyword arguments, except its ARN."""
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
         audience: str | None
         role_session_name: str | None
         duration_seconds: int | None
-        chain: Sequence[str]
+        chain: Sequence[str | ChainedRole]
         policy: str | Mapping[str, Any] | None
         policy_arns: Sequence[str]
+        sts_regions: Sequence[str]
 
 
 class Request:
@@ -118,7 +120,8 @@ class Adapter:
 
     Args:
         role_arn: See `gcp_aws_bridge.session`, also for *token_source* and the settings
-            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+            (`audience`, `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`,
+            `sts_regions`).
         at_least: Seconds for which the SDK needs the credentials, for example for presigned URLs;
             limited to 90 % of the session's lifetime.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gcp_aws_bridge._botocore.request import RoleSettings
     from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import ChainedRole
 
 
 def session(
@@ -31,9 +32,10 @@ def session(
     role_session_name: str | None = None,
     duration_seconds: int | None = None,
     region_name: str | None = None,
-    chain: Sequence[str] = (),
+    chain: Sequence[str | ChainedRole] = (),
     policy: str | Mapping[str, Any] | None = None,
     policy_arns: Sequence[str] = (),
+    sts_regions: Sequence[str] = (),
     token_source: TokenSource | None = None,
     botocore_session: botocore.session.Session | None = None,
 ) -> boto3.Session:
@@ -52,10 +54,12 @@ def session(
             or host.
         duration_seconds: Session duration, 900 to 43200; at most 3600 with a chain. Default: 3600.
         region_name: Region of the session, and of STS if it is in the role's partition.
-        chain: ARNs of chained roles, each assumed with the credentials of the previous role.
+        chain: Chained roles, each assumed with the credentials of the previous role: ARNs, or a
+            `ChainedRole` for each that needs an external ID, tags or other settings of its own.
         policy: Session policy, JSON text or a mapping, which limits the permissions of the last
             role.
         policy_arns: Up to 10 managed policies, which limit them too.
+        sts_regions: Regions whose STS is used instead of the session's, in order of preference.
         token_source: Any `() -> str` that returns an ID token. Default: the source that this
             machine has.
         botocore_session: A session to use. Default: a new session.
@@ -77,6 +81,7 @@ def session(
         chain=chain,
         policy=policy,
         policy_arns=policy_arns,
+        sts_regions=sts_regions,
     )
     outer = _boto3_session(request, region_name)
     given = Given(BridgeCredentials(request))
@@ -101,7 +106,8 @@ def credentials(
 
     Args:
         role_arn: See `session`, also for *token_source* and the settings (`audience`,
-            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`).
+            `role_session_name`, `duration_seconds`, `chain`, `policy`, `policy_arns`,
+            `sts_regions`).
         botocore_session: Session with the region, profile and proxy settings for STS. Default: a
             session that all calls share.
         at_least: Seconds for which the signer needs the credentials, for example for presigned

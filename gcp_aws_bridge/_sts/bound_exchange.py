@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import Clock, World
 from gcp_aws_bridge._cache.sharing import identity_of, registry
-from gcp_aws_bridge._sts.client import Sts, sts_for
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.exchange import exchange
 from gcp_aws_bridge._sts.session_settings import metadata_deadline_s
+from gcp_aws_bridge._sts.shared import sts_for
 from gcp_aws_bridge._tokens.bound import bound_source
 from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._tokens.environment import digest, user
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._sts.client import Sts
+    from gcp_aws_bridge._sts.regions import StsRegions
 
 # Not part of a source's settings: the clock, and google-auth credentials, which hold a secret.
 _NO_SETTING = ("world", "credentials")
@@ -63,7 +68,7 @@ class BoundExchange:
 
         def make(world: World) -> CredentialCache[AwsCredentials]:
             return CredentialCache(
-                _Fetch(source, role, sts, world.clock),
+                _Fetch(source, role, sts.with_world(world), world.clock),
                 label=role.arn,
                 session_name=role.session_name,
                 world=world,
@@ -81,7 +86,9 @@ class _Fetch:
 
     __slots__ = ("_clock", "_role", "_source", "_sts")
 
-    def __init__(self, source: TokenSource, role: Role, sts: Sts, clock: Clock) -> None:
+    def __init__(
+        self, source: TokenSource, role: Role, sts: Sts | StsRegions, clock: Clock
+    ) -> None:
         self._source, self._role, self._sts, self._clock = source, role, sts, clock
 
     @without_inner_frames  # the source is the user's, and its repr may show a secret

@@ -6,8 +6,8 @@ Invariant: all errors of a request become an `ExchangeError`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._sts.answer import (
@@ -17,9 +17,13 @@ from gcp_aws_bridge._sts.answer import (
     Unusable,
     credentials_in,
 )
+from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_parameters
 from gcp_aws_bridge.exceptions import ExchangeError
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from gcp_aws_bridge._cache.clock import World
     from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge._tokens.id_token import IdToken
     from gcp_aws_bridge.config import Role
@@ -43,17 +47,40 @@ class Transport(Protocol):
     ) -> Answer: ...
 
 
+class Outage(NamedTuple):
+    """Outage of a region, as far as this process knows.
+
+    Attributes:
+        number: Failed requests in a row.
+        retry_at_s: Until then, `StsRegions` tries the region last; monotonic clock.
+    """
+
+    number: int
+    retry_at_s: float
+
+
 class StsCalls:
     """The requests of an exchange.
 
     Args:
         region_name: The region, for errors.
         transport: Sends requests to it.
+
+    Attributes:
+        key: Equal if the same server is reached in the same way; None if that is not shared.
+        outage: The current outage, for `StsRegions`.
     """
+
+    key: Hashable = None
 
     def __init__(self, region_name: str, transport: Transport) -> None:
         self.region_name = region_name
         self.transport = transport
+        self.outage: Outage | None = None
+
+    def with_world(self, world: World) -> Self:
+        """Return this object: one region has no pauses; see `StsRegions`."""
+        return self
 
     def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
         """Assume the first role. Sends one request, unsigned, without retries.
@@ -67,13 +94,7 @@ class StsCalls:
 
             return refused_token(token, role, **seen)
 
-        parameters = {
-            "RoleArn": role.arn,
-            "RoleSessionName": role.session_name,
-            "WebIdentityToken": token.raw,
-            "DurationSeconds": role.duration_seconds,
-            **_narrowing(role, last=not role.chain),
-        }
+        parameters = web_identity_parameters(token, role)
         return self._assume("AssumeRoleWithWebIdentity", parameters, None, denied)
 
     def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
@@ -88,12 +109,7 @@ class StsCalls:
 
             return refused_chained_role(role, position, **seen)
 
-        parameters = {
-            "RoleArn": role.chain[position],
-            "RoleSessionName": role.session_name,
-            "DurationSeconds": role.duration_seconds,
-            **_narrowing(role, last=position == len(role.chain) - 1),
-        }
+        parameters = chained_parameters(role, position)
         return self._assume("AssumeRole", parameters, credentials, denied)
 
     def _assume(
@@ -173,15 +189,3 @@ def _network_errors() -> tuple[type[Exception], ...]:
     """
     loaded = sys.modules.get("botocore.exceptions")
     return (loaded.HTTPClientError, loaded.ConnectionError) if loaded else ()
-
-
-def _narrowing(role: Role, *, last: bool) -> dict[str, Any]:
-    """Return the session policies for the last role: they do not carry over to the next one."""
-    if not last:
-        return {}
-    narrowing: dict[str, Any] = {}
-    if role.policy is not None:
-        narrowing["Policy"] = role.policy
-    if role.policy_arns:
-        narrowing["PolicyArns"] = [{"arn": arn} for arn in role.policy_arns]
-    return narrowing

@@ -1,11 +1,10 @@
-"""STS in one region, with the settings of a botocore session; equal settings share one `Sts`.
+"""STS in one region, with the settings of a botocore session.
 
 Invariant: tokens and keys reach no log, at any level.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 from typing import Any
 
@@ -13,20 +12,16 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.fork import process_lock
 from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
-from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._sts.answer import Answer
 from gcp_aws_bridge._sts.calls import StsCalls, Transport
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
 from gcp_aws_bridge._sts.customized import customization
-from gcp_aws_bridge._sts.region import sts_region
+from gcp_aws_bridge._sts.endpoint import Unproven
 from gcp_aws_bridge._sts.request import Requests
-from gcp_aws_bridge._sts.session_settings import synchronous
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError
 
 # STS answers in tenths of a second; botocore's default of 60 s would block all waiting callers.
@@ -67,7 +62,10 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
     try:
         reason = customization(session, region_name)
         if not reason:
-            return Requests(session, region_name, config)
+            try:
+                return Requests(session, region_name, config)
+            except Unproven as error:
+                reason = str(error)
         _log.debug("botocore's client sends the requests to STS, since %s", reason)
         from gcp_aws_bridge._sts.botocore_client import BotocoreClient
 
@@ -80,17 +78,3 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
         from gcp_aws_bridge._sts.errors import no_client
 
         raise no_client(error) from None
-
-
-_clients: RecentlyUsed[Sts] = RecentlyUsed(64)
-atexit.register(_clients.clear)  # like the caches that hold them, see `sharing`
-_clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
-
-
-@without_inner_frames  # the key may hold the password of a proxy
-def sts_for(session: Session, role: Role) -> Sts:
-    """Return STS for *role* with the settings of *session*; equal settings share one `Sts`."""
-    region = sts_region(session, role)
-    key = sts_key(session, region)
-    with _clients_lock.get():
-        return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))

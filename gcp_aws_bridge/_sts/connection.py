@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
@@ -56,7 +55,7 @@ def keep_confidential(client: Any) -> None:
     _bound(http_session_of(client))
 
 
-def require_confidential(url: str, config: Config) -> None:
+def require_confidential(url: str, config: Any) -> None:
     """Check that no network and no proxy can read requests to *url* with the settings in *config*.
 
     Raises:

@@ -19,6 +19,7 @@ from gcp_aws_bridge._sts.direct import DirectRequests
 from gcp_aws_bridge._sts.direct_settings import NeedsBotocore
 from gcp_aws_bridge._sts.exchange import exchange
 from gcp_aws_bridge._sts.region import region_of
+from gcp_aws_bridge._sts.regions import StsRegions
 from gcp_aws_bridge._tokens.bound import bound_source
 from gcp_aws_bridge._traceback import without_inner_frames
 
@@ -62,10 +63,12 @@ def direct_cache(
     bound = bound_source(source, role.audience, world, deadline_s)
     if bound.variables:
         raise NeedsBotocore("the ID token needs Google's library")
-    region_name = region_of(role, lambda: settings.region)
-    url = direct_settings.endpoint(region_name, environ)
-    transport = DirectRequests(url, direct_settings.trusted(settings.profile, environ))
-    sts = StsCalls(region_name, transport)
+    trusted = direct_settings.trusted(settings.profile, environ)
+    first, *others = [
+        StsCalls(name, DirectRequests(direct_settings.endpoint(name, environ), trusted))
+        for name in role.sts_regions or (region_of(role, lambda: settings.region),)
+    ]
+    sts = StsRegions([first, *others], world) if others else first
     # The default session name contains the host's name, which is read now.
     role = replace(role, role_session_name=role.session_name)
     return CredentialCache(

@@ -32,8 +32,17 @@ from gcp_aws_bridge._sts.botocore_internals import (
 from gcp_aws_bridge._sts.connection import require_confidential
 from gcp_aws_bridge._tokens.bounded_answer import bounded
 from gcp_aws_bridge._tokens.https import is_plain_http
+from gcp_aws_bridge.config.regions import partition_of
 
+_VARIANTS = ("use_dualstack_endpoint", "use_fips_endpoint")
 _GLOBAL = "https://sts.amazonaws.com", "us-east-1"
+
+
+class Unproven(Exception):
+    """Raised where the endpoint may differ from that of botocore's client, which has other data.
+
+    Its message names the case.
+    """
 
 
 class Endpoint:
@@ -48,10 +57,11 @@ class Endpoint:
         proxies: Proxy for each scheme.
     """
 
-    def __init__(self, session: Session, region_name: str, config: Config) -> None:
+    def __init__(self, session: Session, region_name: str, config: Any) -> None:
         """Read the settings of *session*; those of *config* take precedence.
 
         Raises:
+            Unproven: botocore's client may have another endpoint.
             ConfigError: The network or a proxy could read the requests.
             BotoCoreError, ValueError: A setting is malformed, or data files are missing.
         """
@@ -83,7 +93,7 @@ class Endpoint:
         return session
 
 
-def _resolved(session: Session, region_name: str, config: Config) -> tuple[str, str]:
+def _resolved(session: Session, region_name: str, config: Any) -> tuple[str, str]:
     """Return address and signing region."""
     store = copy.copy(session.get_component("config_store"))
     add_configured_endpoint(session, store)
@@ -91,15 +101,24 @@ def _resolved(session: Session, region_name: str, config: Config) -> tuple[str, 
     if ignored is None:
         ignored = store.get_config_variable("ignore_configured_endpoint_urls")
     configured = None if ignored else store.get_config_variable("endpoint_url")
-    bridge = ClientEndpointBridge(
+    bridge: Any = ClientEndpointBridge(
         endpoint_resolver(session), session.get_scoped_config(), config, config_store=store
     )
     found = bridge.resolve("sts", region_name, configured)
+    if configured is not None:
+        return found["endpoint_url"], found["signing_region"]
+    has_variant = any(_is_on(name, config, store) for name in _VARIANTS)
+    if has_variant and found["metadata"].get("partition") != partition_of(region_name):
+        raise Unproven(f"{region_name} has no FIPS or dual-stack endpoint in botocore's data")
     is_legacy = store.get_config_variable("sts_regional_endpoints") == "legacy"
-    is_variant = bool(found["metadata"].get("tags"))  # FIPS or dual-stack
-    if is_legacy and region_name in LEGACY_GLOBAL_STS_REGIONS and not (configured or is_variant):
+    if is_legacy and region_name in LEGACY_GLOBAL_STS_REGIONS and not has_variant:
         return _GLOBAL
     return found["endpoint_url"], found["signing_region"]
+
+
+def _is_on(name: str, config: Any, store: Any) -> bool:
+    chosen = getattr(config, name)
+    return bool(store.get_config_variable(name) if chosen is None else chosen)
 
 
 def _trusted(session: Session) -> Any:
@@ -112,10 +131,11 @@ def _trusted(session: Session) -> Any:
     return found
 
 
-def _user_agent(session: Session, config: Config) -> str:
+def _user_agent(session: Session, config: Any) -> str:
     if config.user_agent_appid is None:
         application = session.get_config_variable("user_agent_appid")
-        config = config.merge(Config(user_agent_appid=application))
+        named: Any = {"user_agent_appid": application}
+        config = config.merge(Config(**named))
     creator = session.get_component("user_agent_creator")
     creator.set_session_config(
         session_user_agent_name=session.user_agent_name,
@@ -125,7 +145,7 @@ def _user_agent(session: Session, config: Config) -> str:
     return str(creator.with_client_config(config).to_string())
 
 
-def _socket_options(session: Session, config: Config) -> list[tuple[int, int, int]]:
+def _socket_options(session: Session, config: Any) -> list[tuple[int, int, int]]:
     keep_alive = config.tcp_keepalive
     if keep_alive is None:
         keep_alive = session.get_config_variable("tcp_keepalive")

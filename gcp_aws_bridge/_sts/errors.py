@@ -10,7 +10,8 @@ import re
 import shlex
 from datetime import datetime
 
-from gcp_aws_bridge._sts import denied
+from gcp_aws_bridge._sts import denied, denied_chained
+from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._sts.tls import tls_failure
 from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
@@ -79,16 +80,12 @@ def refused_chained_role(
     role: Role, position: int, *, code: str, message: str, status: int, request_id: str
 ) -> ExchangeError:
     """Return the error for a denied AssumeRole of `role.chain[position]`."""
-    arn = role.chain[position]
-    previous_arn = role.chain[position - 1] if position else role.arn
-    cause, fix, error_id = _cause_in_request(role, code, message, status)
-    if code == "AccessDenied":
-        error_id = "exchange/chained-role"
-        fix = (
-            f"allow sts:AssumeRole on {arn} in the permissions of {previous_arn}, "
-            f"and that role as AWS principal in the trust policy of {arn}."
-        )
+    arn, previous_arn = role.arns[position + 1], role.arns[position]
+    cause, fix, error_id = _cause_for_chained_role(role, position, code, message, status)
     summary, details = _failed(arn, f"from {previous_arn}", code, message, cause)
+    if code == "AccessDenied":
+        fix, more = denied_chained.checks(role, position, message)
+        details = f"{details} {more}".strip()
     return ExchangeError(
         summary,
         fix=fix,
@@ -214,7 +211,7 @@ def _cause_for_token(
     if code in ("ExpiredTokenException", "ExpiredToken"):  # the second from servers other than AWS
         expired = f"By its exp claim, it expires at {token.expiration:%H:%M:%S} UTC."
         return expired, "check this machine's clock and the token source.", "exchange/expired-token"
-    return _cause_in_request(role, code, message, status)
+    return _cause_in_request(role, None, code, message, status)
 
 
 def _fix_of_invalid_token(token: IdToken, message: str) -> str:
@@ -241,13 +238,35 @@ def _fix_of_invalid_token(token: IdToken, message: str) -> str:
     return "check that AWS trusts this issuer, and this machine's clock."
 
 
-def _cause_in_request(role: Role, code: str, message: str, status: int) -> tuple[str, str, str]:
+def _cause_for_chained_role(
+    role: Role, position: int, code: str, message: str, status: int
+) -> tuple[str, str, str]:
+    arn, previous_arn = role.arns[position + 1], role.arns[position]
+    if code == "AccessDenied":
+        return "", "", "exchange/chained-role"
+    # The messages of AWS, which its reference does not list.
+    if "conflicts with a transitive tag key" in message:
+        fix = f"omit the tag for {arn}: the session of {previous_arn} has it already, transitive."
+        return "", fix, "exchange/inherited"
+    if "source identity is already set" in message:
+        fix = f"omit source_identity for {arn}: the session of {previous_arn} has one already."
+        return "", fix, "exchange/inherited"
+    return _cause_in_request(role, position, code, message, status)
+
+
+def _cause_in_request(
+    role: Role, position: int | None, code: str, message: str, status: int
+) -> tuple[str, str, str]:
     """Return cause, fix and error id for errors that any role of the chain can cause."""
     if code == "ValidationError" and "DurationSeconds" in message:
         fix = "request less, or raise the role's maximum session duration."
-        return f"duration_seconds is {role.duration_seconds}.", fix, "exchange/duration"
+        seen = f"duration_seconds is {duration_seconds(role, position)}."
+        return seen, fix, "exchange/duration"
     if code in ("MalformedPolicyDocument", "PackedPolicyTooLarge"):
         fix = "correct or shorten the session policy (policy=, policy_arns=)."
+        own = denied_chained.settings(role, position)
+        if code == "PackedPolicyTooLarge" and own and own.tags:
+            fix = "pass fewer or shorter tags, or shorten the session policy: both share one limit."
         return "", fix, "exchange/policy"
     if code == "RegionDisabledException":
         fix = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import Clock, utc_now
 from gcp_aws_bridge._cache.late_patch import of_late_patch
+from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
@@ -14,6 +15,7 @@ from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 if TYPE_CHECKING:
     from gcp_aws_bridge._sts.calls import StsCalls
     from gcp_aws_bridge._sts.credentials import AwsCredentials
+    from gcp_aws_bridge._sts.regions import StsRegions
     from gcp_aws_bridge._tokens.default import TokenSource
     from gcp_aws_bridge.config import Role
 
@@ -24,7 +26,7 @@ _MIN_LIFE = timedelta(minutes=1)
 
 @without_inner_frames
 def exchange(
-    source: TokenSource, role: Role, sts: StsCalls, *, clock: Clock = utc_now
+    source: TokenSource, role: Role, sts: StsCalls | StsRegions, *, clock: Clock = utc_now
 ) -> AwsCredentials:
     """Exchange one ID token for AWS credentials, through all roles of the chain.
 
@@ -34,11 +36,12 @@ def exchange(
         source: Returns a token for the audience that the role's trust policy allows.
         role: The first role is assumed with the token; each role of `role.chain` with the
             credentials of the role before it, for 1 hour at most.
-        sts: STS in one region.
+        sts: STS, in one region or in several.
 
     Returns:
-        Credentials of the last role. `expiration` is the earliest expiration of all roles, aware
-        UTC, and by this machine's clock at most `role.duration_seconds` away.
+        Credentials of the last role. `expiration` is the earliest expiration of all roles that were
+        requested for as long as the last one, aware UTC, and by this machine's clock at most that
+        duration away.
 
     Raises:
         TokenError: There is no usable token; nothing was sent to AWS. `TokenUnavailable` if the
@@ -51,10 +54,10 @@ def exchange(
     id_token.check(token, audience=role.audience, now=clock(), origin=_origin(source))
     try:
         credentials = sts.assume_role_with_web_identity(token, role)
-        expiration = credentials.expiration
+        ends = [(duration_seconds(role, None), credentials.expiration)]
         for position in range(len(role.chain)):
             credentials = sts.assume_role(credentials, role, position)
-            expiration = min(expiration, credentials.expiration)
+            ends.append((duration_seconds(role, position), credentials.expiration))
     except ExchangeError as error:
         if error.date is None:
             raise
@@ -62,8 +65,11 @@ def exchange(
 
         raise blame_clock(error, clock()) from None
     now = clock()
+    last_s, _ = ends[-1]
+    # The session of a chained role outlives a previous one that was requested for a shorter time.
+    expiration = min(end for duration_s, end in ends if duration_s >= last_s)
     # With a clock that is behind, they would seem to be valid for longer than requested.
-    expiration = min(expiration, now + timedelta(seconds=role.duration_seconds))
+    expiration = min(expiration, now + timedelta(seconds=last_s))
     if expiration - now < _MIN_LIFE:
         raise ExchangeError(
             f"STS gave credentials for {role.arn} that end at {expiration:%Y-%m-%d %H:%M:%S} UTC; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -15,38 +16,25 @@ if TYPE_CHECKING:
 # For sessions without a region or with a region of another partition: a region of each partition
 # that is always enabled (AWS General Reference, "AWS STS endpoints and quotas").
 _PARTITION_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-# The region patterns of botocore's partitions.json. botocore's look-up would parse 2 MB of
-# endpoints.json for each session.
-_PARTITIONS = (
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("eusc-", "aws-eusc"),
-)
 
 
 def sts_region(session: Session, role: Role) -> str:
-    """Return the role's region, or the session's region if it is in the role's partition.
-
-    Raises:
-        ConfigError: Neither is set, and the partition has no default region here.
-    """
+    """Return the role's (first) region, or the session's; see `region_of`."""
     return region_of(role, lambda: session.get_config_variable("region"))
 
 
 def region_of(role: Role, configured: Callable[[], Any]) -> str:
-    """Return the role's region, or the configured region if it is in the role's partition.
+    """Return the role's (first) region, or the configured one if it is in the role's partition.
 
     Raises:
         ConfigError: Neither is set, and the partition has no default region here.
     """
+    if role.sts_regions:
+        return role.sts_regions[0]
     if role.region_name is not None:
         return role.region_name
     region = configured()
-    if region and _partition(region) == role.partition:
+    if region and partition_of(region) == role.partition:
         return str(region)
     try:
         return _PARTITION_REGION[role.partition]
@@ -56,7 +44,3 @@ def region_of(role: Role, configured: Callable[[], Any]) -> str:
             fix="give region_name, or set AWS_DEFAULT_REGION to a region of that partition.",
             error_id="config/region",
         ) from None
-
-
-def _partition(region: str) -> str:
-    return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")

@@ -74,11 +74,9 @@ class Requests:
         prepare_request_dict(parts, endpoint.url, context={}, user_agent=endpoint.user_agent)
         request = create_request_object(parts)
         if keys is not None:
-            signed_with = Credentials(
-                keys.access_key_id, keys.secret_access_key, keys.session_token
-            )
-            sign = AUTH_TYPE_MAPS["v4"](signed_with, "sts", endpoint.signing_region)
-            sign.add_auth(request)
+            used = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+            signer: Any = AUTH_TYPE_MAPS["v4"]
+            signer(used, "sts", endpoint.signing_region).add_auth(request)
         try:
             response = self._connections.get().send(request.prepare())
         except botocore.exceptions.ConnectionClosedError as error:

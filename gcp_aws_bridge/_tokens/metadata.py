@@ -1,8 +1,8 @@
 """The metadata server: token source of pods, virtual machines and Cloud Run.
 
 Invariant: one request for a token, without a ping or a look-up of the account; retries only while
-the server is not ready. Requests use plain HTTP to a link-local address, never a proxy, and do not
-follow redirects.
+the server is not ready. Requests use plain HTTP to a link-local (IPv4) or unique local (IPv6)
+address, never a proxy, and do not follow redirects.
 
 Environment: `GCE_METADATA_HOST` (host or host:port, as in google-auth), read when a session or
 credentials are created, and in each call of an unbound source; `KUBERNETES_SERVICE_HOST` and
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Compute Engine, "About VM metadata": the address of metadata.google.internal. Using the address
 # avoids problems of a pod's DNS (search domains, network policies).
 _ADDRESS = "169.254.169.254"
+# Its address where there is no IPv4. Instances with both families have no route to it (Google's
+# repository guest-configs, google_set_metadata_network).
+_IPV6_ADDRESS = "[fd20:ce::254]"
 _PATH = "/computeMetadata/v1/instance/service-accounts/{}/{}?{}"
 _FLAVOR = {"Metadata-Flavor": "Google"}
 # GKE, "About Workload Identity Federation", limitations: the metadata server of a new pod needs a
@@ -71,11 +74,11 @@ class GoogleEnvironment(NamedTuple):
 
 
 class _NotYet(Exception):
-    """Raised if a retry may help. *answered*: whether Google's server has answered."""
+    """Raised if a retry may help. *answered*: whether Google's server has answered, at *host*."""
 
-    def __init__(self, seen: str, *, answered: bool) -> None:
+    def __init__(self, host: str, seen: str, *, answered: bool) -> None:
         super().__init__(seen)
-        self.answered = answered
+        self.host, self.answered = host, answered
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class MetadataServer(environment.EnvironmentBound):
                 if not patient or monotonic() + pause_s >= stop:
                     tried = failures + 1, wanted_s
                     raise metadata_errors.gave_up(
-                        host, str(seen), *tried, answered=seen.answered
+                        seen.host, str(seen), *tried, answered=seen.answered
                     ) from None
             self.world.sleep(pause_s)
         raise AssertionError("unreachable")  # pragma: no cover
@@ -181,12 +184,13 @@ class MetadataServer(environment.EnvironmentBound):
         try:
             answer = look_up(path, host=host, timeout_s=timeout_s, monotonic=self.world.monotonic)
         except http.Unreachable as error:
-            raise _NotYet(str(error), answered=False) from None
+            raise _NotYet(host, str(error), answered=False) from None
         is_google = is_googles(answer)
         if answer.status in http.TRANSIENT_STATUS:
-            raise _NotYet(f"HTTP {answer.status} {quoted(answer.body, 120)}", answered=is_google)
+            seen = f"HTTP {answer.status} {quoted(answer.body, 120)}"
+            raise _NotYet(answer.host, seen, answered=is_google)
         if not is_google:
-            raise metadata_errors.not_googles(host, answer)
+            raise metadata_errors.not_googles(answer)
         if answer.status != 200:
             raise metadata_errors.refused(answer)
         return answer
@@ -205,7 +209,8 @@ class MetadataServer(environment.EnvironmentBound):
         # The server's clock shows whether the token is old or this machine's clock is wrong.
         clock_agrees = answer.date is None or abs(now - answer.date) <= id_token.MAX_SKEW
         if clock_agrees and left_s < _MIN_LIFE_S and audience in token.audience:
-            raise _NotYet(f"a token with {left_s:.0f} s of life left", answered=True)
+            seen = f"a token with {left_s:.0f} s of life left"
+            raise _NotYet(answer.host, seen, answered=True)
         id_token.check(token, audience=audience, now=now, origin=origin, server_now=answer.date)
         return token.raw
 
@@ -220,12 +225,22 @@ def look_up(
 ) -> http.Answer:
     """Get an entry of the server. Return its answer with any status.
 
+    Args:
+        host: The server. For the default one, its IPv6 address is tried as well.
+
     Raises:
         ConfigError: `GCE_METADATA_HOST` is malformed.
         Unreachable: There was no complete answer in time.
     """
     try:
-        return http.get(host, path, _FLAVOR, timeout_s=timeout_s, monotonic=monotonic)
+        return http.get(
+            host,
+            path,
+            _FLAVOR,
+            timeout_s=timeout_s,
+            monotonic=monotonic,
+            other_host=_IPV6_ADDRESS if host == _ADDRESS else "",
+        )
     except http.InvalidHost:
         raise metadata_errors.malformed_host(host) from None
 

@@ -24,7 +24,7 @@ def gave_up(host: str, seen: str, tries: int, within_s: float, *, answered: bool
 
     Args:
         host: Address of the server.
-        seen: Result of the last attempt.
+        seen: Result of the last attempt; of both attempts if the server has two addresses.
         tries: Number of attempts.
         within_s: The deadline, in seconds.
         answered: Whether Google's server has answered.
@@ -47,11 +47,11 @@ def gave_up(host: str, seen: str, tries: int, within_s: float, *, answered: bool
     )
 
 
-def not_googles(host: str, answer: http.Answer) -> TokenUnavailable:
+def not_googles(answer: http.Answer) -> TokenUnavailable:
     """Return the error for another server at the metadata server's address."""
     return TokenUnavailable(
-        f"What answers at {host} is not Google's metadata server: HTTP {answer.status} without "
-        "the header Metadata-Flavor: Google.",
+        f"What answers at {answer.host} is not Google's metadata server: HTTP {answer.status} "
+        "without the header Metadata-Flavor: Google.",
         fix="look at GCE_METADATA_HOST and at proxies; elsewhere than on Google Cloud, pass "
         "token_source=GoogleCredentials(...) or TokenFile(...).",
         error_id="token/not-google",

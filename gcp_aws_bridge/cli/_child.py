@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
 from gcp_aws_bridge.cli._signals import forwarded
@@ -53,7 +54,7 @@ def run_beside(
 
     with server(options) as (app, environment):
         # No grace period: the only client is the command, which has ended by then.
-        serving = running((Address("127.0.0.1", 0), app), grace_s=0)
+        serving = running((Address(None, 0), app), grace_s=0)
         with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
             return _run(command, environment(url), name)
 
@@ -74,24 +75,27 @@ def _command_of(options: argparse.Namespace, name: str) -> list[str] | int:
     return [found, *command[1:]]
 
 
-def without(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """Return *environ* without *names*, and with loopback excluded from proxies."""
+def without(environ: Mapping[str, str], names: Collection[str], url: str) -> dict[str, str]:
+    """Return *environ* without *names*, and with the host of *url* excluded from proxies."""
     kept = {name: value for name, value in environ.items() if name not in names}
     # Some SDKs (such as the one for Rust) would send the requests to this process, and with them
     # the secrets, through a proxy.
     for name in ("NO_PROXY", "no_proxy"):
         value = environ.get(name) or environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-        kept[name] = _with_loopback(value)
+        kept[name] = _with_host(value, urlsplit(url).hostname or "")
     return kept
 
 
-def _with_loopback(no_proxy: str) -> str:
-    """Return *no_proxy* with 127.0.0.1 excluded as well."""
+def _with_host(no_proxy: str, host: str) -> str:
+    """Return *no_proxy* with *host* excluded as well."""
     # "*" excludes every host only as the whole value (CPython's urllib, curl's manual page): with
     # anything after it, the program would use the proxy for all hosts.
     if no_proxy.strip() == "*":
         return no_proxy
-    return f"{no_proxy},127.0.0.1".lstrip(",")
+    # CPython's urllib and botocore compare an IPv6 address with brackets; requests, curl, Go's and
+    # Rust's libraries without.
+    forms = f"{host},[{host}]" if ":" in host else host
+    return f"{no_proxy},{forms}".lstrip(",")
 
 
 def _run(command: list[str], environment: Mapping[str, str], name: str) -> int:

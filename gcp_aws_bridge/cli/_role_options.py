@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from gcp_aws_bridge.cli import _chain_options
+
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from typing import Any
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.default import TokenSource
     from gcp_aws_bridge.config import Role
 
-_SETTINGS = ("role_arn", "audience", "role_session_name", "duration_seconds", "chain")
+_SETTINGS = (
+    *("role_arn", "audience", "role_session_name", "duration_seconds", "chain"),
+    "sts_regions",
+)
 _SOURCES = ("impersonate", "id_token_file")
 _FROM = ("profile", "region")
 
@@ -44,15 +49,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="900 to 43200, at most 3600 with a chain (default: 3600)",
     )
-    parser.add_argument(
-        "--chain",
-        action="append",
-        metavar="ARN",
-        help="a chained role, assumed with the credentials of the role before it; may be repeated",
-    )
     parser.add_argument("--profile", metavar="NAME", help="read settings from this AWS profile")
     parser.add_argument("--region", help="region of the STS endpoint (default: as for the AWS CLI)")
+    parser.add_argument(
+        "--sts-region",
+        dest="sts_regions",
+        action="append",
+        metavar="REGION",
+        help="region of the STS endpoint instead of --region; may be repeated, in order of "
+        "preference",
+    )
     add_source(parser)
+    _chain_options.add(parser)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge.server.endpoint import Served
 
 _STATUS_PORT = 9912
+LOOPBACK = "127.0.0.1, or ::1 on a machine without IPv4"
 _FORM = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger("gcp_aws_bridge")
 
@@ -85,7 +86,9 @@ def add_listen(parser: argparse.ArgumentParser, port: int) -> argparse._Argument
         "(default: do not serve them)",
     )
     group.add_argument(
-        "--status-host", default="127.0.0.1", help="0.0.0.0 for the kubelet (default: %(default)s)"
+        "--status-host",
+        metavar="ADDRESS",
+        help=f"0.0.0.0 for the kubelet, :: on an IPv6-only cluster (default: {LOOPBACK})",
     )
     group.add_argument("--quiet", action="store_true", help="do not log each request")
     group.add_argument(

@@ -103,17 +103,18 @@ def run(options: argparse.Namespace) -> int:
 
 # Options of one direction only.
 _TO_AWS = (
-    *("role_arn", "role_session_name", "duration_seconds", "chain"),
+    *("role_arn", "role_session_name", "duration_seconds", "chain", "sts_regions"),
     *("impersonate", "id_token_file"),
 )
 _TO_GOOGLE = ("service_account", "source", "lifetime_s")
+_OPTIONS = {"lifetime_s": "lifetime-seconds", "sts_regions": "sts-region"}
 
 
 def _check_direction(options: argparse.Namespace) -> None:
     for name in _TO_AWS if options.google else _TO_GOOGLE:
         if getattr(options, name) is not None:
             without = "is not for" if options.google else "is for"
-            option = name.replace("_", "-").replace("lifetime-s", "lifetime-seconds")
+            option = _OPTIONS.get(name, name.replace("_", "-"))
             options.wrong_usage(f"--{option} {without} --google")
 
 

@@ -33,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sts-port", type=int, default=0, metavar="PORT", help="default: any free port"
     )
     parser.add_argument(
+        "--host",
+        choices=["127.0.0.1", "::1"],
+        help="default: 127.0.0.1, or ::1 on a machine without IPv4",
+    )
+    parser.add_argument(
         "--role",
         action="append",
         metavar="ARN",
@@ -95,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
         named = args.service_account
         account = None if named is None else ServiceAccount.named(named)
         cloud = Emulator(
-            service_account=account, metadata_port=args.metadata_port, sts_port=args.sts_port
+            service_account=account,
+            metadata_port=args.metadata_port,
+            sts_port=args.sts_port,
+            host=args.host,
         )
         policy = cloud.trust_policy_for_service("ec2.amazonaws.com") if args.on_aws else None
         for arn in roles:

@@ -60,7 +60,7 @@ def _server(options: argparse.Namespace) -> Iterator[Server]:
             for served in roles.values():
                 served.cache.warm_up()  # while the command starts
             return {
-                **_child.without(os.environ, _HIGHER_PRECEDENCE),
+                **_child.without(os.environ, _HIGHER_PRECEDENCE, url),
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + PATH,
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(authorization.path),
                 # For older SDKs, which do not read the file. The token is valid only on this

@@ -65,7 +65,7 @@ def _server(options: argparse.Namespace) -> Iterator[Server]:
             # gcloud remembers here for ten minutes that there was no server (its gce_cache.py).
             folder.discard("gce")
         return {
-            **_child.without(os.environ, _HIGHER_PRECEDENCE),
+            **_child.without(os.environ, _HIGHER_PRECEDENCE, url),
             **_google_options.server_variables(url),
             # Otherwise, gcloud would use the account of its last login.
             "CLOUDSDK_CORE_ACCOUNT": account.email,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gcp_aws_bridge.cli import _google_options
-from gcp_aws_bridge.cli._serving import add_listen, announce, hint, need_extra, served
+from gcp_aws_bridge.cli._serving import LOOPBACK, add_listen, announce, hint, need_extra, served
 from gcp_aws_bridge.cli._signals import wait_for
 
 _PORT = 9913
@@ -16,11 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Serve Google tokens for this machine's AWS identity to every Google Cloud SDK in this "
         "pod, with the protocol of Google's metadata server. Prints the variables that a client "
-        "needs. Listens on 127.0.0.1 only: every client that can connect gets the tokens."
+        f"needs. Listens on {LOOPBACK}, only: every client that can connect gets the tokens."
     )
     _google_options.add_server(parser)
     add_listen(parser, _PORT)
-    parser.set_defaults(host="127.0.0.1")
+    parser.set_defaults(host=None)
 
 
 def run(options: argparse.Namespace) -> int:

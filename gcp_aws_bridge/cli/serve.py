@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._serving import (
+    LOOPBACK,
     add_listen,
     announce,
     hint,
@@ -33,6 +34,10 @@ _CONTAINER_ADDRESSES = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::
 _ONLY = (
     "over plain HTTP, AWS SDKs accept only loopback, 169.254.170.2, 169.254.170.23 and "
     "[fd00:ec2::23]."
+)
+_OLD_SDKS = (
+    "\nSDKs and AWS CLIs without EKS Pod Identity (before November 2023) accept 127.0.0.1 only, "
+    'and answer "Unsupported host".'
 )
 _ROTATION_S, _RETRY_S = 3600.0, 60.0
 _log = logging.getLogger("gcp_aws_bridge")
@@ -55,8 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listen = add_listen(parser, _PORT)
     listen.add_argument(
         "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: %(default)s: only this machine or pod)",
+        metavar="ADDRESS",
+        help=f"address to listen on (default: {LOOPBACK}: only this machine or pod)",
     )
     listen.add_argument(
         "--allow-host",
@@ -108,9 +113,9 @@ def _for_clients(url: str) -> tuple[str, str]:
     """
     host = ipaddress.ip_address(urlsplit(url).hostname or "")
     if host.is_loopback or str(host) in _CONTAINER_ADDRESSES:
-        return url, ""
+        return url, _OLD_SDKS if str(host) == "::1" else ""
     if not host.is_unspecified:
-        return url, f"\nNo AWS SDK accepts {url}: {_ONLY} Use --host 127.0.0.1."
+        return url, f"\nNo AWS SDK accepts {url}: {_ONLY} Omit --host."
     here = "127.0.0.1" if host.version == 4 else "[::1]"
     return f"http://{here}:{urlsplit(url).port}", (
         f"\nThe URL above is for this machine: {_ONLY} Containers can use it if they share the "

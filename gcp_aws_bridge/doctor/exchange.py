@@ -40,7 +40,7 @@ def check_chain(context: AwsContext) -> Iterator[Finding]:
         ExchangeError: STS denied one of them; the message names it.
     """
     role, sts = required(context.role), required(context.sts)
-    for position, arn in enumerate(role.chain):
+    for position, arn in enumerate(role.arns[1:]):
         assume = partial(sts.assume_role, required(context.credentials), role, position)
         context.credentials = _call(context, assume)
         yield Finding("chain", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
@@ -55,7 +55,7 @@ def check_identity(context: AwsContext) -> Iterator[Finding]:
     role, sts = required(context.role), required(context.sts)
     credentials = required(context.credentials)
     arn = _call(context, lambda: sts.caller_identity(credentials))
-    last = (role.arn, *role.chain)[-1]
+    last = role.arns[-1]
     # IAM user guide, "IAM identifiers": a session's ARN has the role's name without its path.
     expected = f":{last.split(':')[4]}:assumed-role/{last.rpartition('/')[2]}/"
     if expected in arn:

@@ -25,7 +25,9 @@ class Probe(NamedTuple):
         host: Host or host:port.
         tries: Number of attempts.
         answer: None if there was no complete answer.
-        failure: Why there was none.
+        failure: Why there was none; for each address if the server has two.
+        reason: The part of it that is about the address with a route.
+        has_route: Whether this machine has a route to an address of the server.
         settings: Why the server could not be asked.
         accounts: Service accounts by name; None if the server did not list them.
     """
@@ -34,6 +36,8 @@ class Probe(NamedTuple):
     tries: int = 0
     answer: http.Answer | None = None
     failure: str = ""
+    reason: str = ""
+    has_route: bool = True
     settings: ConfigError | None = None
     project: str = ""
     hostname: str = ""
@@ -118,10 +122,16 @@ class _Client:
             answer = self._get("project/project-id")
         except http.Unreachable as error:
             # The last attempt has little time: its time-out says less than the failures before.
-            late = tries > 1 and str(error).startswith("no answer")
-            return (
-                before._replace(tries=tries) if late else Probe(self.host, tries, None, str(error))
+            if tries > 1 and error.reason.startswith("no answer"):
+                return before._replace(tries=tries)
+            return Probe(
+                self.host,
+                tries,
+                failure=str(error),
+                reason=error.reason,
+                has_route=error.has_route,
             )
+        self.host = answer.host  # one of two addresses
         found = Probe(self.host, tries, answer)
         return found._replace(project=printable(answer.body) if found.is_ready else "")
 

@@ -142,16 +142,24 @@ def _unreachable(found: Probe) -> Finding:
     seen = f"{found.host}, asked {_times(found.tries)}: {found.failure}."
     if not looks_like_google():
         return _not_google_cloud(seen)
-    if "no answer within" in found.failure:
+    if not found.has_route:
+        return _broken(
+            f"{seen} This machine has no route to it: the container has no network, or only one "
+            "without a default route.",
+            fix="ip route get 169.254.169.254; ip -6 route get fd20:ce::254\n"
+            "run the container in the pod's or the instance's network, with a default route",
+            id="doctor/metadata-no-route",
+        )
+    if "no answer within" in found.reason:
         return _broken(
             f"{seen} Packets to it are dropped: a network policy, or a firewall in the pod's "
             "network; rarely a server that hangs.",
             fix="kubectl get networkpolicy --all-namespaces\n"
             "allow egress to 169.254.169.254/32 port 80, and on GKE to 169.254.169.252/32 port "
-            "988 and 987",
+            "988 and 987; in a network with IPv6 only, to fd20:ce::254/128 port 80",
             id="doctor/metadata-blocked",
         )
-    if "refused" in found.failure:
+    if "refused" in found.reason:
         return _new_pod(seen) or _broken(
             f"{seen} Nothing listens: the node's gke-metadata-server is down or restarting, or "
             "the container is not in a network of Google Cloud.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._tokens.id_token import skew
-from gcp_aws_bridge.doctor import network
+from gcp_aws_bridge.doctor import dualstack, network
 from gcp_aws_bridge.doctor.context import AwsContext, ClockReading, Context, required
 from gcp_aws_bridge.doctor.network import Endpoint, Problem
 from gcp_aws_bridge.doctor.report import Finding, State
@@ -118,6 +118,11 @@ def reach_sts(context: Context, region: str, label: str) -> Finding:
         # botocore's own time-out never expires while single bytes keep arriving.
         date = context.within(sts.probe, late=slow)
     except ExchangeError as error:
+        unconnected = error.code in ("EndpointConnectionError", "ConnectTimeoutError")
+        if unconnected and not endpoint.proxy:
+            problem = dualstack.problem(context, sts.region_name, sts.url)
+            if problem is not None:
+                return endpoint.fails(problem)
         return _failure(endpoint, error)
     if date is not None:
         context.clocks["AWS"] = ClockReading(date, context.world.clock())

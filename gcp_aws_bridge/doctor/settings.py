@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import botocore.exceptions
 from botocore.session import Session
@@ -19,8 +20,12 @@ from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
+if TYPE_CHECKING:
+    from gcp_aws_bridge.config import ChainedRole
+
 # Session policies are left out: they are long, and change nothing before the exchange.
-_SHOWN = ("arn", "audience", "role_session_name", "duration_seconds", "chain")
+_SHOWN = ("arn", "audience", "role_session_name", "duration_seconds", "chain", "sts_regions")
+_POLICIES = ("policy", "policy_arns")
 _PREFIXES = ("GCP_AWS_BRIDGE_", "GCP_OAUTH_AUD", "AWS_ROLE_ARN")
 
 
@@ -112,6 +117,18 @@ def _summary(context: AwsContext, role: Role) -> str:
     for name in _SHOWN:
         value = getattr(role, name)
         if name in sources or (value and value != defaults[name]) or name == "audience":
-            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            text = ", ".join(map(_text, value)) if isinstance(value, tuple) else str(value)
             shown.append(f"{name} {quoted(text, 2048)} from {sources.get(name, 'the default')}")
     return "; ".join(shown) + "."
+
+
+def _text(item: str | ChainedRole) -> str:
+    """Return a region, or a chained role with its own settings."""
+    if isinstance(item, str):
+        return item
+    own = [
+        f"{one.name} {value}"
+        for one in fields(item)
+        if one.name not in ("arn", *_POLICIES) and (value := getattr(item, one.name))
+    ]
+    return f"{item.arn} ({', '.join(own)})" if own else item.arn

@@ -9,7 +9,7 @@ from typing import Any
 from .accounts import Key, Role
 from .containers import POD_AUDIENCE
 from .discovery import OidcProvider
-from .estate import DEFAULT_ACCOUNT, EKS_ISSUER, REGION, Estate, loopback_exceptions
+from .estate import DEFAULT_ACCOUNT, EKS_ISSUER, REGION, Estate
 from .identity import ServiceAccount
 from .issuer import DEFAULT_AUDIENCE, GOOGLE
 from .permissions import Permissions
@@ -190,7 +190,7 @@ class AwsSide(Estate):
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL_STS": self.sts.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **loopback_exceptions(),
+            **self._proxy_exceptions(),
         }
 
     def enable_outbound_federation(self, account: str = DEFAULT_ACCOUNT) -> str:

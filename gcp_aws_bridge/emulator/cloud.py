@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .estate import loopback_exceptions
 from .google_side import GoogleSide
 from .providers import WorkloadProvider
-from .server import LOOPBACK
 from .workloads import Workloads
 
 __all__ = ["Emulator"]
@@ -36,6 +34,7 @@ class Emulator(GoogleSide, Workloads):
             `unlink`.
         metadata_port: Port of the metadata server; 0: any free port.
         sts_port: Port of STS; 0: any free port.
+        host: 127.0.0.1 or ::1; `None`: 127.0.0.1, or ::1 on a machine without IPv4.
 
     Attributes:
         clock: Clock of both clouds; can be set at any time.
@@ -53,7 +52,7 @@ class Emulator(GoogleSide, Workloads):
 
         Excludes loopback from proxies if the current environment sets a proxy.
         """
-        metadata = f"{LOOPBACK}:{self.metadata.port}"
+        metadata = self.metadata.address
         return {
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
@@ -61,7 +60,7 @@ class Emulator(GoogleSide, Workloads):
             "GCE_METADATA_ROOT": metadata,
             "AWS_ENDPOINT_URL_STS": self.sts.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **loopback_exceptions(),
+            **self._proxy_exceptions(),
         }
 
     def external_account(

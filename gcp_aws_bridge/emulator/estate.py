@@ -20,12 +20,12 @@ from .discovery import Discovery
 from .googleiam import GoogleIam
 from .identity import ServiceAccount
 from .issuer import GOOGLE, Issuer
+from .loopback import IPV4, check, proxy_exceptions
 from .metadata import Metadata
-from .server import LOOPBACK
 from .service import Service
 from .sts import STS
 
-__all__ = ["DEFAULT_ACCOUNT", "EKS_ISSUER", "REGION", "Estate", "loopback_exceptions", "written"]
+__all__ = ["DEFAULT_ACCOUNT", "EKS_ISSUER", "REGION", "Estate", "written"]
 
 DEFAULT_ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -47,7 +47,9 @@ class Estate:
         linked: bool = True,
         metadata_port: int = 0,
         sts_port: int = 0,
+        host: str | None = None,
     ) -> None:
+        self._host = check(host)
         self.clock: Clock = clock
         self._first_clock = clock
         self._service_account = service_account or ServiceAccount()
@@ -67,6 +69,8 @@ class Estate:
         self._serving = False
         self._later: dict[type[Service], Service] = {}
         self._issuers = {issuer.url: issuer for issuer in (self._google, self._cluster)}
+        for service in self._services():
+            service.host = self._host
 
     def __enter__(self: _E) -> _E:
         self.start()
@@ -80,6 +84,9 @@ class Estate:
         """The identity of the pod."""
         return self._service_account
 
+    def _proxy_exceptions(self) -> dict[str, str]:
+        return proxy_exceptions(self.metadata.host or IPV4)
+
     def _now(self) -> datetime:
         return self.clock()
 
@@ -92,6 +99,7 @@ class Estate:
             found = self._later.get(kind)
             if found is None:
                 found = self._later[kind] = make()
+                found.host = self._host
                 if self._serving:
                     found.start()
             return cast("_S", found)
@@ -149,20 +157,6 @@ class Estate:
         self.issuer.forget_all_but_first()
         for service in self._services():
             service.reset()
-
-
-def loopback_exceptions() -> dict[str, str]:
-    """Return variables that exclude loopback from proxies, if the environment sets a proxy."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return {}
-    variables = {}
-    for name in ("NO_PROXY", "no_proxy"):
-        value = os.environ.get(name) or os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
-        # "*" excludes all hosts only as the whole value (CPython's urllib, curl's manual page).
-        excludes_all = (value or "").strip() == "*"
-        loopback = () if excludes_all else (LOOPBACK, "localhost")
-        variables[name] = ",".join(filter(None, (value, *loopback)))
-    return variables
 
 
 def written(path: Path, text: str) -> str:

@@ -21,9 +21,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, cast
 
-__all__ = ["LOOPBACK", "Arrival", "Listener", "Outcome", "Reply"]
+from .loopback import IPV4
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["Arrival", "Listener", "Outcome", "Reply"]
 
 # Far larger than any request to either cloud. Limits the memory that a faulty client can use.
 _MAX_BODY = 1 << 20
@@ -59,7 +59,7 @@ class Arrival:
     target: str = field(repr=False)
     headers: Message = field(repr=False)
     body: bytes = field(repr=False)
-    peer: str = LOOPBACK
+    peer: str = IPV4
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class Listener(ThreadingHTTPServer):
 
     Args:
         application: Called for each request, in the thread of the connection.
-        reserved: A bound socket from `reserve()`, which starts to listen.
+        reserved: A bound socket from `loopback.reserve()`, which starts to listen.
     """
 
     daemon_threads = True
@@ -179,15 +179,14 @@ class Listener(ThreadingHTTPServer):
     # The default of `socketserver` is 5. 200 threads that start at the same time would exceed it:
     # the kernel drops their SYNs, and they wait 1 s.
     request_queue_size = 512
-    # On Windows, SO_REUSEADDR is not needed and would let another process bind the port.
-    allow_reuse_address: bool = os.name != "nt"
 
     def __init__(self, application: Callable[[Arrival], Outcome], reserved: socket.socket) -> None:
-        super().__init__((LOOPBACK, 0), _Handler, bind_and_activate=False)
+        self.address_family = reserved.family
+        super().__init__((IPV4, 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = reserved
         self.server_address: Any = reserved.getsockname()
-        self.server_name: str = LOOPBACK
+        self.server_name: str = reserved.getsockname()[0]
         self.server_port: int = reserved.getsockname()[1]
         self.application = application
         self.error: BaseException | None = None
@@ -259,19 +258,6 @@ class Listener(ThreadingHTTPServer):
             descriptor = held.detach()
             if descriptor >= 0:
                 os.close(descriptor)
-
-
-def reserve(port: int = 0) -> socket.socket:
-    """Bind a port without listening. It refuses connections, and no other process can bind it."""
-    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if Listener.allow_reuse_address:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        reserved.bind((LOOPBACK, port))
-    except (OSError, OverflowError):  # in use; out of range
-        reserved.close()
-        raise
-    return reserved
 
 
 def _disconnect(connection: socket.socket) -> None:

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .clock import Clock
 from .faults import Fault
+from .loopback import IPV4, in_url, reserve
 from .requestlog import Recorded, RequestLog
-from .server import LOOPBACK, Arrival, Listener, Outcome, Reply, reserve
+from .server import Arrival, Listener, Outcome, Reply
 
 __all__ = ["Service"]
 
@@ -37,6 +38,7 @@ class Service:
     Attributes:
         requests: All requests that arrived, answered or not.
         latency_s: Delay of every answer, in real seconds.
+        host: Address to listen on. `None` before the first start: the one that the machine has.
         default_headers: Headers of every answer that does not set them.
     """
 
@@ -46,6 +48,7 @@ class Service:
         self.requests: RequestLog = RequestLog()
         self.latency_s: float = 0.0
         self._clock = clock
+        self.host: str | None = None
         self._port = port
         self._lock = threading.Lock()
         self._faults: list[_Injected] = []
@@ -63,9 +66,14 @@ class Service:
         return self._port
 
     @property
+    def address(self) -> str:
+        """The host and the port; an IPv6 address has brackets."""
+        return f"{in_url(self.host or IPV4)}:{self._port}"
+
+    @property
     def url(self) -> str:
         """The root URL of the service, without a trailing slash."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{self.address}"
 
     # Overridden by subclasses.
 
@@ -138,7 +146,7 @@ class Service:
     def start(self) -> None:
         """Listen, after a stop on the same port as before."""
         if self._listener is None:
-            self._serve(reserve(self._port))
+            self._serve(reserve(self._port, self.host))
 
     def stop(self) -> None:
         """Refuse new connections and close the open ones. Does nothing if already stopped.
@@ -155,7 +163,7 @@ class Service:
     def down(self) -> Iterator[None]:
         """Refuse connections inside the `with` block, then listen on the same port again."""
         self.stop()
-        reserved = reserve(self._port)
+        reserved = reserve(self._port, self.host)
         try:
             yield
         finally:
@@ -173,7 +181,7 @@ class Service:
 
     def _serve(self, reserved: socket.socket) -> None:
         self._listener = Listener(self._exchange, reserved)
-        self._port = self._listener.server_port
+        self.host, self._port = self._listener.server_name, self._listener.server_port
 
     @staticmethod
     def _raise_error(listener: Listener) -> None:

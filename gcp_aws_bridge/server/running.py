@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Awaitable, Iterator, Mapping
@@ -23,12 +24,19 @@ _KEEP_ALIVE_S = 75
 # The kubelet gives a pod 30 s to stop; sidecars get the rest of them after the containers.
 _GRACE_S = 5
 _CONNECTIONS = 4096
+# The machine has no such address, or does not support its family.
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class Address(NamedTuple):
-    """Address to listen on; port 0 is any free port."""
+    """Address to listen on.
 
-    host: str
+    Attributes:
+        host: None: 127.0.0.1, or ::1 on a machine without IPv4.
+        port: 0: any free port.
+    """
+
+    host: str | None
     port: int
 
     def bound(self) -> socket.socket:
@@ -37,14 +45,17 @@ class Address(NamedTuple):
         Raises:
             ConfigError: The port is taken, or the address is not one of this machine.
         """
+        host = self.host or "127.0.0.1"
         try:
             if self.port not in range(65_536):
                 raise OverflowError("there is no such port")
-            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((self.host, self.port), family=family, backlog=1024)
+            family = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, self.port), family=family, backlog=1024)
         except (OSError, OverflowError, UnicodeError) as error:
+            if self.host is None and getattr(error, "errno", None) in _ABSENT:
+                return Address("::1", self.port).bound()
             raise ConfigError(
-                f"Cannot listen on {quoted(f'{self.host}:{self.port}')}: "
+                f"Cannot listen on {quoted(f'{_in_url(host)}:{self.port}')}: "
                 f"{getattr(error, 'strerror', None) or error}.",
                 fix="use another --port (0 is any free port) or --host.",
                 error_id="config/listen",

@@ -13,7 +13,7 @@ import botocore
 from gcp_aws_bridge._botocore import install, request
 from gcp_aws_bridge._cache import events
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._sts import client as sts_client
+from gcp_aws_bridge._sts import shared
 from gcp_aws_bridge.testing._simulated import WORLD
 
 # Variables that would make a client bypass the emulator, or change its requests.
@@ -113,7 +113,7 @@ def _nothing_shared() -> Iterator[None]:
 def forget() -> None:
     """Drop everything that equal requests share: caches, STS clients, the shared session."""
     registry.clear()
-    sts_client._clients.clear()
+    shared._clients.clear()
     request._shared_session.cache_clear()
     if (aws_identity := sys.modules.get("gcp_aws_bridge.google._aws_identity")) is not None:
         aws_identity.forget_sessions()

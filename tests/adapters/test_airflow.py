@@ -28,6 +28,7 @@ GOOGLE = {
     "assume_role_method": "assume_role_with_web_identity",
     "assume_role_with_web_identity_federation": "google",
 }
+LAST = "arn:aws:iam::123456789012:role/last"
 Connect = Callable[..., None]
 
 
@@ -128,13 +129,17 @@ def test_request_has_the_settings_of_the_connection(pod: Pod, connect: Connect) 
 
 
 @pytest.mark.usefixtures("now")  # the request for the chained role is signed
-def test_chain_in_the_connection_is_used(pod: Pod, connect: Connect) -> None:
-    last = "arn:aws:iam::123456789012:role/last"
+@pytest.mark.parametrize(
+    "chained", [LAST, {"arn": LAST, "external_id": "acme"}], ids=["ARN", "JSON"]
+)
+def test_chain_in_the_connection_is_used(pod: Pod, connect: Connect, chained: Any) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
-    pod.cloud.add_role(last, {"Version": "2012-10-17", "Statement": [statement]})
-    connect({**GOOGLE, "assume_role_kwargs": {"chain": [last]}})
+    pod.cloud.add_role(LAST, {"Version": "2012-10-17", "Statement": [statement]})
+    connect({**GOOGLE, "assume_role_kwargs": {"chain": [chained]}})
     hook().get_credentials()
-    assert [ROLE, last] == [one.params["RoleArn"] for one in pod.cloud.sts.requests]
+    assert [ROLE, LAST] == [one.params["RoleArn"] for one in pod.cloud.sts.requests]
+    external_id = None if chained == LAST else "acme"
+    assert external_id == pod.cloud.sts.requests[-1].params.get("ExternalId")
 
 
 @pytest.mark.parametrize("name", ["ProviderId", "policyarns"])

@@ -16,7 +16,7 @@ from botocore.loaders import Loader
 from unit.servers import AUDIENCE, Server, answer, id_token
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import google
+from gcp_aws_bridge import google, policy
 from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge._settings import metadata_deadline_s
 from gcp_aws_bridge._sts.client import Sts
@@ -113,6 +113,26 @@ def chained(env: Environment) -> Any:
     return Request.of(ROLE, lambda: fresh(env), chain=[OTHER])
 
 
+def chained_with(**tags: str) -> Attempt:
+    """Chain from a session whose token has a transitive tag, with these tags."""
+
+    def run(env: Environment) -> None:
+        account = env.cloud.service_account.unique_id
+        trust = policy.build(audience=AUDIENCE, service_accounts=[account])
+        trust["Statement"][0]["Action"] = ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]
+        env.cloud.add_role(ROLE, trust)
+        admits = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:*"}
+        env.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [admits]})
+        for action in ("sts:AssumeRole", "sts:TagSession"):
+            env.cloud.allow(ROLE, action, on=OTHER)
+        claim = {"principal_tags": {"tenant": ["acme"]}, "transitive_tag_keys": ["tenant"]}
+        token = env.cloud.mint(AUDIENCE, **{"https://aws.amazon.com/tags": claim})
+        chain = [bridge.ChainedRole(OTHER, tags=tags)]
+        Request.of(ROLE, lambda: token, chain=chain).cache().get()
+
+    return run
+
+
 def another_sts(env: Environment) -> None:
     made = chained(env)
     first = Request.of(ROLE, lambda: fresh(env)).cache().get()
@@ -172,8 +192,8 @@ def after_the_revocation(env: Environment) -> None:
 def session_policy(*arns: str) -> Attempt:
     action = [f"s3:Get{index:04}" for index in range(150)]
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return lambda env: credentials(env, policy=policy, policy_arns=arns)
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return lambda env: credentials(env, policy=document, policy_arns=arns)
 
 
 def of_another_issuer(env: Environment) -> None:
@@ -259,6 +279,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "token/source-raised": (lambda env: credentials(env, token_source=raises), credentials),
     "exchange/clock": (clouds_are(hours=-2), clouds_are()),
     "exchange/expired-token": (revoked, after_the_revocation),
+    "exchange/inherited": (chained_with(Tenant="acme"), chained_with(stage="prod")),
     "exchange/policy": (session_policy(*MANAGED), session_policy()),
     "token/issuer": (of_another_issuer, of_the_metadata_server),
     "config/served-twice": (served(ROLE, ROLE), served(f"first={ROLE}", f"second={ROLE}")),

@@ -109,6 +109,29 @@ class Machine:
         """Return an address that answers every request with *reply*."""
         return self._stack.enter_context(sockets.answering(reply))
 
+    def resolves(self, host: str, *addresses: tuple[str, int]) -> None:
+        """Give *host* these addresses in DNS: IP addresses, each with the port of its server."""
+        real = socket.getaddrinfo
+
+        def getaddrinfo(name: Any, port: Any, *others: Any, **named: Any) -> Any:
+            if name != host:
+                return real(name, port, *others, **named)
+            found = [real(address, port, *others, **named) for address, port in addresses]
+            return [entry for entries in found for entry in entries]
+
+        self._patch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    def tls_relay(self, url: str, name: str, address: str) -> int:
+        """Return the port at *address* of a server with a certificate for *name*; relays to *url*.
+
+        Its authority is in AWS_CA_BUNDLE.
+        """
+        at = self._stack.enter_context(
+            sockets.tls_relay(self.folder, url, name=name, address=address)
+        )
+        self.set(AWS_CA_BUNDLE=str(self.folder / "authority.pem"))
+        return int(at.rpartition(":")[2])
+
     def tls(self, **certificate: Any) -> str:
         """Return an HTTPS address, with a certificate of an authority of its own."""
         return self._stack.enter_context(sockets.tls(self.folder, **certificate))

@@ -477,6 +477,7 @@ RULES: dict[str, tuple[str, Change]] = {
     "doctor/host-network": ("remove hostNetwork: true from the pod", _own_network),
     "doctor/metadata-blocked": (f"allow egress to {_METADATA}/32 port 80", _opens_metadata),
     "doctor/metadata-closed": (_SERVER, _restarts_metadata),
+    "doctor/metadata-no-route": ("network, with a default route", _opens_metadata),
     "token/metadata-not-ready": (
         f"{_SERVER}|look at the node's gke-metadata-server pods",
         _restarts_metadata,

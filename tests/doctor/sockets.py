@@ -21,6 +21,15 @@ from cryptography.x509.oid import NameOID
 from unit.servers import Server, answer
 
 
+def has_ipv6() -> bool:
+    """Return whether a server can listen on ::1."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def closed() -> Iterator[str]:
     """Yield an address that refuses connections, reserved until the block ends."""
@@ -92,9 +101,15 @@ def server_context(
 
 
 @contextlib.contextmanager
-def tls_relay(folder: Path, url: str) -> Iterator[str]:
-    """Yield an HTTPS address that forwards to *url*; its authority is in `authority.pem`."""
-    context = server_context(folder, ["127.0.0.1"], trusted=True)
+def tls_relay(
+    folder: Path, url: str, *, name: str = "127.0.0.1", address: str = "127.0.0.1"
+) -> Iterator[str]:
+    """Yield an HTTPS address that forwards to *url*; its authority is in `authority.pem`.
+
+    Its certificate is for *name*.
+    """
+    context = server_context(folder, [name], trusted=True)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     target = urlsplit(url)
 
     def relayed(request: bytes) -> bytes:
@@ -114,7 +129,7 @@ def tls_relay(folder: Path, url: str) -> Iterator[str]:
         return answered.encode() + text
 
     with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_server((address, 0), family=family) as listener,
         _served(listener, relayed, lambda one: context.wrap_socket(one, server_side=True)),
     ):
         yield f"https://{_address(listener)}"
@@ -186,7 +201,7 @@ def _served(
         yield
     finally:
         stopped.set()
-        with contextlib.suppress(OSError), socket.create_connection(listener.getsockname()):
+        with contextlib.suppress(OSError), socket.create_connection(listener.getsockname()[:2]):
             pass  # wakes accept()
         thread.join()
 
@@ -204,5 +219,5 @@ def _read_request(connection: socket.socket) -> bytes:
 
 
 def _address(bound: socket.socket) -> str:
-    host, port = bound.getsockname()
-    return f"{host}:{port}"
+    host, port, *_ = bound.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

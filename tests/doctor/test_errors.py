@@ -25,7 +25,7 @@ from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.cli import exec as exec_command
 from gcp_aws_bridge.cli import google_exec
-from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config import ChainedRole, Role
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.server.running import Address
@@ -125,6 +125,8 @@ CLAIMS = {
 }
 TRUST = json.dumps(policy.build(audience="aws:1:etl", service_accounts=["1" * 21]))
 
+CHAINED = "arn:aws:iam::210987654321:role/chained"
+
 # Id -> an attempt that raises the error, and the same with the change that the fix describes.
 FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "config/audience": (
@@ -139,6 +141,34 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "config/default-profile": (
         config_file("[default]\naws_access_key_id = x\n"),
         config_file("[profile named]\naws_access_key_id = x\n"),
+    ),
+    "config/chain": (
+        lambda env: Role(ROLE, chain=[{"arn": CHAINED, "id": "acme"}]),  # type: ignore[list-item]
+        lambda env: Role(ROLE, chain=[{"arn": CHAINED, "external_id": "acme"}]),  # type: ignore[list-item]
+    ),
+    "config/chain-policy": (
+        lambda env: Role(ROLE, chain=[ChainedRole(CHAINED, policy=POLICY)], policy_arns=[MANAGED]),
+        lambda env: Role(ROLE, chain=[ChainedRole(CHAINED, policy=POLICY, policy_arns=[MANAGED])]),
+    ),
+    "config/external-id": (
+        lambda env: ChainedRole(CHAINED, external_id="acme 42"),
+        lambda env: ChainedRole(CHAINED, external_id="acme-42"),
+    ),
+    "config/source-identity": (
+        lambda env: ChainedRole(CHAINED, source_identity="acme/etl"),
+        lambda env: ChainedRole(CHAINED, source_identity="acme-etl"),
+    ),
+    "config/sts-regions": (
+        lambda env: Role(ROLE, region_name="us-east-1", sts_regions=["eu-west-1"]),
+        lambda env: Role(ROLE, sts_regions=["us-east-1", "eu-west-1"]),
+    ),
+    "config/tags": (
+        lambda env: ChainedRole(CHAINED, tags={"tenant": "acme!"}),
+        lambda env: ChainedRole(CHAINED, tags={"tenant": "acme"}),
+    ),
+    "config/transitive-tags": (
+        lambda env: ChainedRole(CHAINED, transitive_tag_keys=["tenant"]),
+        lambda env: ChainedRole(CHAINED, tags={"tenant": ""}, transitive_tag_keys=["tenant"]),
     ),
     "config/list": (
         lambda env: Role(ROLE, chain="arn"),  # type: ignore[arg-type]

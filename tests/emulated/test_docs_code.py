@@ -56,6 +56,7 @@ OTHERS = {
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
     ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
+    ("docs/reference/settings.md", "yaml"),
 }
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
@@ -90,6 +91,9 @@ NOT_RUN = {
     ],
     "docs/how-to/sidecar.md": ["runs until it is stopped; tests/emulated/test_exec.py runs it"],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
+    "docs/reference/settings.md": [
+        "the role is an example; tests/emulated/test_chained_roles.py runs these options"
+    ],
 }
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="not in a source checkout")
@@ -124,10 +128,12 @@ def prepared(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """Set up what the pages presuppose: a configured pod, roles, a cluster that AWS trusts."""
     monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    trust, permissions = blocks_of("how-to/role-chaining.md", "json")
+    trust, permissions, tenants_trust, tenants = blocks_of("how-to/role-chaining.md", "json")
     for reader in READERS:
         pod.add_role(reader, trust.code)
     pod.attach_policy(ROLE, permissions.code)
+    pod.add_role("arn:aws:iam::210987654321:role/acme-reader", tenants_trust.code)
+    pod.attach_policy(ROLE, tenants.code)
     pod.add_role("arn:aws:iam::123456789012:role/tenants")
     return pod
 
@@ -278,14 +284,30 @@ def test_aws_cli_profile_of_the_page_gives_the_role(
 def test_the_profile_of_the_settings_is_read(
     prepared: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [block] = blocks_of("reference/settings.md", "ini")
-    (tmp_path / "config").write_text(block.code)
+    blocks = blocks_of("reference/settings.md", "ini")
+    (tmp_path / "config").write_text("\n".join(block.code for block in blocks))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     prepared.add_role(ROLE, audience="aws:123456789012:etl")
     session = botocore.session.Session(profile="etl")
     bridge.register(session)
     arn = session.create_client("sts").get_caller_identity()["Arn"]
     assert ":assumed-role/etl/" in arn
+    prepared.add_role(ROLE)
+    chained = botocore.session.Session(profile="acme")
+    bridge.register(chained)
+    arn = chained.create_client("sts").get_caller_identity()["Arn"]
+    assert ":210987654321:assumed-role/reader/" in arn
+
+
+def test_variable_with_a_chain_of_the_settings_is_read(
+    prepared: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yaml = pytest.importorskip("yaml")
+    [block] = blocks_of("reference/settings.md", "yaml")
+    for variable in yaml.safe_load(block.code)["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    reader = bridge.ChainedRole(READERS[0], external_id="acme-42", tags={"tenant": "acme"})
+    assert (reader,) == bridge.session()._request.role.chain  # type: ignore[attr-defined]
 
 
 def test_trust_policy_of_the_readme_has_no_faults() -> None:

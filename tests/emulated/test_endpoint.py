@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import logging
+import os
 import socket
 import stat
 import threading
@@ -514,6 +516,35 @@ def test_port_in_use_is_a_clear_error(client: Client) -> None:
 def test_address_of_another_machine_is_a_clear_error(host: str) -> None:
     with pytest.raises(ConfigError, match="config/listen"):
         Address(host, 0).bound()
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EADDRINUSE])
+@pytest.mark.parametrize("host", [None, "127.0.0.1"])
+def test_default_address_is_ipv6_loopback_on_a_machine_without_ipv4(
+    monkeypatch: pytest.MonkeyPatch, host: str | None, number: int
+) -> None:
+    real = socket.create_server
+
+    def create_server(address: tuple[str, int], **options: Any) -> socket.socket:
+        if address[0] == "127.0.0.1":
+            raise OSError(number, os.strerror(number))
+        try:
+            return real(address, **options)
+        except OSError:
+            pytest.skip("no IPv6 here")
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    if host or number == errno.EADDRINUSE:
+        with pytest.raises(ConfigError, match=r'Cannot listen on "127\.0\.0\.1:0"'):
+            Address(host, 0).bound()
+    else:
+        with Address(host, 0).bound() as bound:
+            assert "::1" == bound.getsockname()[0]
+
+
+def test_ipv6_address_in_an_error_has_brackets() -> None:
+    with pytest.raises(ConfigError, match=r'Cannot listen on "\[2001:db8::1\]:9911"'):
+        Address("2001:db8::1", 9911).bound()
 
 
 def test_two_listeners_need_two_ports(client: Client) -> None:

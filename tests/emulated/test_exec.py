@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import botocore.utils
 import pytest
+import requests.utils
 from fakes import eventually
 
 from gcp_aws_bridge._tokens import id_token
@@ -122,8 +124,22 @@ def test_endpoint_is_reached_without_a_proxy() -> None:
 )
 def test_no_proxy_for_all_hosts_is_kept(environ: dict[str, str], wanted: tuple[str, str]) -> None:
     """Only a value that is "*" covers all hosts: with a host after it, none would be excluded."""
-    kept = _child.without(environ, ())
+    kept = _child.without(environ, (), "http://127.0.0.1:9911")
     assert wanted == (kept["NO_PROXY"], kept["no_proxy"])
+
+
+@pytest.mark.parametrize("before", ["", "a.example"])
+def test_ipv6_loopback_is_excluded_in_the_form_of_each_library(before: str) -> None:
+    url = "http://[::1]:9911/credentials"
+    kept = _child.without({"NO_PROXY": before}, (), url)
+    assert f"{before},::1,[::1]".lstrip(",") == kept["NO_PROXY"] == kept["no_proxy"]
+    assert urllib.request.proxy_bypass_environment("[::1]:9911", {"no": kept["no_proxy"]})
+    assert botocore.utils.should_bypass_proxies(url) is False
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in kept.items():
+            patch.setenv(name, value)
+        assert botocore.utils.should_bypass_proxies(url)
+        assert requests.utils.should_bypass_proxies(url, None)
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])

@@ -16,7 +16,7 @@ import pytest
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.clock import World, utc_now
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts import shared
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -104,7 +104,7 @@ def test_fork_while_locks_are_held_does_not_block_the_child(pod: Emulator) -> No
     def exchange() -> str:
         return bridge.credentials(ROLE, role_session_name="child").access_key
 
-    with client._clients_lock.get():
+    with shared._clients_lock.get():
         assert in_child(exchange).startswith("ASIA")
 
 

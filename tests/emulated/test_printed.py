@@ -99,7 +99,7 @@ class Sending:
     [
         ("http://127.0.0.1:9911", "http://127.0.0.1:9911", ""),
         ("http://127.0.0.2:9911", "http://127.0.0.2:9911", ""),
-        ("http://[::1]:9911", "http://[::1]:9911", ""),
+        ("http://[::1]:9911", "http://[::1]:9911", "before November 2023"),
         ("http://169.254.170.2:80", "http://169.254.170.2:80", ""),
         ("http://169.254.170.23:80", "http://169.254.170.23:80", ""),
         ("http://[fd00:ec2::23]:80", "http://[fd00:ec2::23]:80", ""),
@@ -290,6 +290,7 @@ def test_examples_of_role_chaining_run_with_the_output_of_emulate(tmp_path: Path
     page = PAGE.read_text(encoding="utf-8")
     [command] = re.findall(r"```sh\n(gcp-aws-bridge emulate .*)\n```", page)
     examples = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert "ChainedRole" in examples.pop()  # its permissions are more than those of `emulate`
     (tmp_path / "example.py").write_text("\n".join(examples), encoding="utf-8")
     bridge = f"'{sys.executable}' -m gcp_aws_bridge"
     script = f"""

@@ -365,7 +365,7 @@ def test_plain_http_is_refused_for_each_client(
 def test_sts_is_regional_and_in_the_roles_partition(
     arn: str, region: str | None, host: str
 ) -> None:
-    from gcp_aws_bridge._sts.client import sts_for
+    from gcp_aws_bridge._sts.shared import sts_for
 
     session = botocore.session.get_session()
     if region:

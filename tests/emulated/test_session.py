@@ -72,7 +72,7 @@ def test_different_requests_do_not_share_credentials(pod: Emulator) -> None:
 
 
 def test_sessions_that_reach_sts_in_different_ways_do_not_share_its_client() -> None:
-    from gcp_aws_bridge._sts.client import sts_for
+    from gcp_aws_bridge._sts.shared import sts_for
 
     role = bridge.Role(ROLE)
     one, same, other, proxied, alike = (botocore.session.get_session() for _ in range(5))

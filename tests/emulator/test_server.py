@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import socket
@@ -11,7 +12,7 @@ import warnings
 
 import pytest
 
-from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.emulator import Emulator, Fault, loopback
 
 FLAVOR = {"Metadata-Flavor": "Google"}
 
@@ -238,6 +239,47 @@ def test_ports_can_be_chosen(raw):
     with Emulator(metadata_port=ports[0], sts_port=ports[1]) as second:
         assert (second.metadata.port, second.sts.port) == ports
         assert raw(second.metadata, "/", headers=FLAVOR).status == 200
+
+
+def test_clouds_listen_on_ipv6_loopback_if_asked(raw, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with Emulator(host="::1") as cloud:
+        assert cloud.environ["GCE_METADATA_HOST"] == f"[::1]:{cloud.metadata.port}"
+        assert cloud.environ["AWS_ENDPOINT_URL_STS"] == f"http://[::1]:{cloud.sts.port}"
+        assert cloud.environ["NO_PROXY"] == "127.0.0.1,localhost,::1,[::1]"
+        for service in (cloud.metadata, cloud.sts, cloud.imds, cloud.google_sts):
+            assert service.url.startswith("http://[::1]:")
+            with socket.create_connection(("::1", service.port)):
+                pass
+            with pytest.raises(ConnectionRefusedError), service.down():
+                socket.create_connection(("::1", service.port))
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EADDRINUSE])
+@pytest.mark.parametrize("host", [None, "127.0.0.1"])
+def test_default_address_is_ipv6_loopback_on_a_machine_without_ipv4(monkeypatch, host, number):
+    class NoIpv4(socket.socket):
+        def bind(self, address):
+            if address[0] == "127.0.0.1":
+                raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(loopback.socket, "socket", NoIpv4)
+    if host or number == errno.EADDRINUSE:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            loopback.reserve(0, host)
+    else:
+        with loopback.reserve(0, host) as reserved:
+            assert reserved.family == socket.AF_INET6
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "localhost", ""])
+def test_clouds_listen_on_no_other_address(host):
+    with pytest.raises(ValueError, match=r"host is 127\.0\.0\.1 or ::1"):
+        Emulator(host=host)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -23,6 +23,7 @@ from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 OTHERS_ROLE = "arn:aws:iam::123456789012:role/others"
+CHAINED_ROLE = "arn:aws:iam::123456789012:role/chained"
 AUDIENCE = "sts.amazonaws.com"
 _STARTS_WITHIN_S = 60.0
 _PORTS = ("master", "volume", "filer", "s3")
@@ -93,7 +94,11 @@ def _iam(cloud: Emulator) -> dict[str, object]:
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]},
-            {"Effect": "Allow", "Action": ["sts:ValidateSession"], "Resource": ["*"]},
+            {
+                "Effect": "Allow",
+                "Action": ["sts:ValidateSession", "sts:AssumeRole"],
+                "Resource": ["*"],
+            },
         ],
     }
     return {
@@ -109,25 +114,27 @@ def _iam(cloud: Emulator) -> dict[str, object]:
         "roles": [
             _role(ROLE, cloud.service_account.unique_id),
             _role(OTHERS_ROLE, "100000000000000000001"),
+            # Its sessions have no ARN that a trust policy could name.
+            _role(CHAINED_ROLE, {"Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}),
         ],
     }
 
 
-def _role(arn: str, subject: str) -> dict[str, object]:
+def _role(arn: str, admits: str | dict[str, object]) -> dict[str, object]:
+    """Return a role that admits a subject of Google, or what the statement *admits* says."""
+    if isinstance(admits, str):
+        admits = {
+            "Principal": {"Federated": "accounts.google.com"},
+            "Action": ["sts:AssumeRoleWithWebIdentity"],
+            "Condition": {"StringEquals": {"oidc:sub": admits, "oidc:aud": AUDIENCE}},
+        }
     return {
         "roleName": arn.rsplit("/", 1)[1],
         "roleArn": arn,
         "attachedPolicies": ["Everything"],
         "trustPolicy": {
             "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Federated": "accounts.google.com"},
-                    "Action": ["sts:AssumeRoleWithWebIdentity"],
-                    "Condition": {"StringEquals": {"oidc:sub": subject, "oidc:aud": AUDIENCE}},
-                }
-            ],
+            "Statement": [{"Effect": "Allow", **admits}],
         },
     }
 

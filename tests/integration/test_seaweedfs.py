@@ -11,9 +11,9 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import CredentialRetrievalError
+from botocore.exceptions import ClientError, CredentialRetrievalError
 from fakes import Journey
-from integration.seaweed import AUDIENCE, OTHERS_ROLE, ROLE
+from integration.seaweed import AUDIENCE, CHAINED_ROLE, OTHERS_ROLE, ROLE
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.clock import REAL, World, utc_now
@@ -103,6 +103,30 @@ def test_refresh_succeeds_after_a_rotation_of_signing_keys(pod: Emulator) -> Non
     # By SeaweedFS's clock, which stays, the new token is issued in the future; it is still valid.
     credentials.get_frozen_credentials()
     assert first != credentials.get_frozen_credentials().access_key
+
+
+def test_chained_role_has_its_own_session_name_duration_and_policy(bucket: str) -> None:
+    bridge.session(ROLE).client("s3").create_bucket(Bucket=bucket)
+    statement = {"Effect": "Allow", "Action": ["s3:List*", "sts:*"], "Resource": ["*"]}
+    chained = bridge.ChainedRole(
+        CHAINED_ROLE,
+        external_id="acme-42",  # which it ignores, like the tags and the source identity
+        tags={"tenant": "acme"},
+        transitive_tag_keys=["tenant"],
+        source_identity="etl",
+        role_session_name="chained-session",
+        duration_seconds=900,
+        policy={"Version": "2012-10-17", "Statement": [statement]},
+    )
+    session = bridge.session(ROLE, chain=[chained])
+    arn = session.client("sts").get_caller_identity()["Arn"]
+    assert arn.endswith(":assumed-role/chained/chained-session")
+    client = session.client("s3")
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_object(Bucket=bucket, Key="a", Body=b"")
+    expiration = session._request.cache().get().expiration  # type: ignore[attr-defined]
+    assert timedelta(minutes=14) < expiration - utc_now() <= timedelta(minutes=15)
 
 
 def test_role_for_another_subject_is_denied(pod: Emulator) -> None:

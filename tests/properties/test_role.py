@@ -13,8 +13,9 @@ from botocore.validate import validate_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcp_aws_bridge import Role, config
+from gcp_aws_bridge import Role
 from gcp_aws_bridge._settings import resolve
+from gcp_aws_bridge.config.checks import ROLE_ARN
 from gcp_aws_bridge.exceptions import ConfigError
 
 ARN = "arn:aws:iam::123456789012:role/etl"
@@ -23,7 +24,7 @@ _OPERATION = (
     .get_service_model("sts", api_version="2011-06-15")
     .operation_model("AssumeRoleWithWebIdentity")
 )
-_ARNS = st.from_regex(re.compile(config._ROLE_ARN, re.ASCII), fullmatch=True)
+_ARNS = st.from_regex(re.compile(ROLE_ARN, re.ASCII), fullmatch=True)
 _NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 _JSON = st.recursive(
     st.none() | st.booleans() | _NUMBERS | st.text(),

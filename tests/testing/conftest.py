@@ -23,7 +23,7 @@ from botocore import credentials, utils
 
 from gcp_aws_bridge._botocore import install
 from gcp_aws_bridge._botocore import request
-from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts import shared
 from gcp_aws_bridge._cache import events
 from gcp_aws_bridge._cache.sharing import registry
 
@@ -51,7 +51,7 @@ def state():
         "environment": {n: v for n, v in os.environ.items() if n != "PYTEST_CURRENT_TEST"},
         "world": registry.world,
         "caches": len(registry._caches.values()),
-        "clients": len(client._clients.values()),
+        "clients": len(shared._clients.values()),
         "session": request._shared_session.cache_info().currsize,
         "listeners": dict(events._listeners),
         "installed": list(install._installed),

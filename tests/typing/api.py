@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import boto3
@@ -39,6 +40,26 @@ bridge.register(botocore.session.get_session(), ROLE, token_source=source)
 bridge.install(bridge.Role(ROLE, chain=("arn:aws:iam::210987654321:role/target",)))
 bridge.uninstall()
 
+chained = bridge.ChainedRole(
+    "arn:aws:iam::210987654321:role/reader",
+    external_id="acme-42",
+    tags={"tenant": "acme"},
+    transitive_tag_keys=["tenant"],
+    source_identity="etl",
+    role_session_name="reader",
+    duration_seconds=900,
+    policy={"Version": "2012-10-17", "Statement": []},
+    policy_arns=("arn:aws:iam::aws:policy/ReadOnlyAccess",),
+)
+tags: Mapping[str, str] | None = chained.tags
+plain: list[str] = ["arn:aws:iam::210987654321:role/target"]
+bridge.session(ROLE, chain=plain, sts_regions=("eu-west-1", "eu-central-1"))
+bridge.session(ROLE, chain=[chained, "arn:aws:iam::333333333333:role/last"])
+bridge.credentials(ROLE, chain=(chained,), sts_regions=["eu-west-1"])
+role = bridge.Role(ROLE, chain=[chained], sts_regions=["eu-west-1"])
+roles: Sequence[str | bridge.ChainedRole] = role.chain
+arns: tuple[str, ...] = role.arns
+
 frozen = bridge.credentials(ROLE, policy='{"Statement": []}', duration_seconds=900)
 key: str | None = frozen.get_frozen_credentials().access_key
 
@@ -58,6 +79,7 @@ def value(credentials: bridge.AwsCredentials) -> datetime:
 async def asynchronous() -> str | None:
     held = aio.session(ROLE, region_name="eu-west-1", audience="aws:123456789012:etl")
     aio.register(held, ROLE, token_source=source)
+    aio.session(ROLE, chain=[chained], sts_regions=["eu-west-1"])
     whole = await aio.credentials(ROLE, duration_seconds=900).get_frozen_credentials()
     return whole.access_key
 

@@ -47,6 +47,7 @@ def test_an_arn_is_enough() -> None:
         "chain": (),
         "policy": None,
         "policy_arns": (),
+        "sts_regions": (),
     } == dataclasses.asdict(role)
 
 
@@ -58,7 +59,7 @@ FULL = {
     "chain": [OTHER_ARN],
     "policy": {"Version": "2012-10-17", "Statement": []},
     "policy_arns": [POLICY_ARN],
-}
+}  # without sts_regions, which excludes region_name
 
 
 @pytest.mark.parametrize(
@@ -378,6 +379,51 @@ def test_other_type_given_as_list_is_an_error(name: str, value: object) -> None:
 def test_chain_has_any_number_of_roles() -> None:
     chain = tuple(f"arn:aws:iam::{number:012d}:role/chained" for number in range(40))
     assert chain == Role(ROLE_ARN, chain=chain).chain
+
+
+# -- regions of STS ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arn", "regions"),
+    [
+        (ROLE_ARN, []),
+        (ROLE_ARN, ["eu-west-1"]),
+        (ROLE_ARN, ["eu-west-1", "eu-central-1", "us-east-1"]),
+        ("arn:aws-cn:iam::123456789012:role/etl", ["cn-north-1", "cn-northwest-1"]),
+        ("arn:aws-eusc:iam::123456789012:role/etl", ["eusc-de-east-1"]),
+    ],
+)
+def test_valid_sts_regions_are_kept_in_their_order(arn: str, regions: list[str]) -> None:
+    role = Role(arn, sts_regions=regions)
+    assert tuple(regions) == role.sts_regions
+    assert role == pickle.loads(pickle.dumps(role))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error_id", "seen"),
+    [
+        ({"sts_regions": "eu-west-1"}, "config/list", "regions"),
+        ({"sts_regions": None}, "config/list", "regions"),
+        ({"sts_regions": ["eu-west-1", "EU-WEST-2"]}, "config/region", "EU-WEST-2"),
+        ({"sts_regions": ["eu-west-1", ""]}, "config/region", '""'),
+        ({"sts_regions": ["eu-west-1", None]}, "config/region", "None"),
+        ({"sts_regions": ["eu-west-1", 5]}, "config/region", "5"),
+        ({"sts_regions": ["eu-west-1", "us-east-1", "eu-west-1"]}, "config/sts-regions", "twice"),
+        ({"sts_regions": ["eu-west-1", "cn-north-1"]}, "config/sts-regions", "aws-cn"),
+        ({"sts_regions": ["us-gov-west-1"]}, "config/sts-regions", "aws-us-gov"),
+        (
+            {"sts_regions": ["eu-west-1"], "region_name": "eu-west-1"},
+            "config/sts-regions",
+            "both select",
+        ),
+    ],
+    ids=str,
+)
+def test_invalid_sts_regions_are_an_error(
+    settings: dict[str, Any], error_id: str, seen: str
+) -> None:
+    error_of(error_id, seen, **settings)
 
 
 # -- session policy ----------------------------------------------------------------------------

@@ -228,7 +228,11 @@ def apart(example: list[Document]) -> Iterator[str]:
         for container in pod_of(example)["containers"]:
             seen = {one["name"]: one["value"] for one in container["env"]}
             url = urlsplit(seen["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
-            if (url.scheme, url.hostname, url.port) != ("http", options.host, options.port):
+            if (url.scheme, url.hostname, url.port) != (
+                "http",
+                options.host or "127.0.0.1",
+                options.port,
+            ):
                 yield "no container listens there"
             if url.path not in paths:
                 yield "no such role"

@@ -159,7 +159,7 @@ def test_network_fault_after_a_freeze_is_retried_at_once(
 ) -> None:
     seconds, now, requested = [0.0], [START], []
     world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
-    monkeypatch.setattr(client, "REAL", world)
+    monkeypatch.setattr(calls, "REAL", world)
 
     def ask() -> str:
         requested.append(1)
@@ -181,7 +181,7 @@ def test_network_fault_that_remains_after_a_freeze_is_retried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter(range(0, 1000, 60))
-    monkeypatch.setattr(client, "REAL", World(monotonic=lambda: float(next(seconds))))
+    monkeypatch.setattr(calls, "REAL", World(monotonic=lambda: float(next(seconds))))
     requested = []
 
     def ask() -> None:

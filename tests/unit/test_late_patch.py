@@ -11,7 +11,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.late_patch import of_late_patch
-from gcp_aws_bridge._sts.client import _clients
+from gcp_aws_bridge._sts.shared import _clients
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._aws_identity import AwsIdentity

@@ -20,6 +20,7 @@ from gcp_aws_bridge import exceptions, google
 PACKAGE = Path(bridge.__file__).parent
 PROMISED = [
     "AwsCredentials",
+    "ChainedRole",
     "DefaultSource",
     "Event",
     "GoogleCredentials",
@@ -84,7 +85,7 @@ def test_every_argument_of_a_function_is_documented(name: str) -> None:
             assert f"{parameter.name}:" in doc or f"*{parameter.name}*" in doc
 
 
-@pytest.mark.parametrize("name", ["GoogleCredentials", "MetadataServer", "Role"])
+@pytest.mark.parametrize("name", ["ChainedRole", "GoogleCredentials", "MetadataServer", "Role"])
 def test_every_setting_of_a_value_is_documented(name: str) -> None:
     kind = getattr(bridge, name)
     doc = inspect.getdoc(kind) or ""
@@ -107,6 +108,7 @@ def test_signature_of_session() -> None:
         "chain": (),
         "policy": None,
         "policy_arns": (),
+        "sts_regions": (),
         "token_source": None,
         "botocore_session": None,
     }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from unit.servers import ROLE_ARN, failure, id_token
 
 from gcp_aws_bridge import _settings
 from gcp_aws_bridge._settings import METADATA_DEADLINE, given, metadata_deadline_s, resolve
-from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config import ChainedRole, Role
 from gcp_aws_bridge.exceptions import ConfigError
 
 CHAINED_ARN = "arn:aws:iam::210987654321:role/chained"
@@ -49,6 +52,12 @@ TABLE: list[tuple[str, tuple[str, ...], str, list[tuple[str, Any]]]] = [
         ("GCP_AWS_BRIDGE_CHAIN",),
         "gcp_chain",
         [(f"{CHAINED_ARN}/{c}", (f"{CHAINED_ARN}/{c}",)) for c in "abc"],
+    ),
+    (
+        "sts_regions",
+        ("GCP_AWS_BRIDGE_STS_REGIONS",),
+        "gcp_sts_regions",
+        [(f"eu-west-{n}, us-east-1", (f"eu-west-{n}", "us-east-1")) for n in "123"],
     ),
 ]
 SETTINGS = [row[0] for row in TABLE]
@@ -290,6 +299,96 @@ def test_chain_is_a_list_of_arns_separated_by_commas(
     assert Role(ROLE_ARN, chain=chain) == found
 
 
+EXTERNAL = ChainedRole(CHAINED_ARN, external_id="acme", tags={"tenant": "acme"})
+CHAIN_PLACES = pytest.mark.parametrize(
+    ("where", "name"), [("environ", "GCP_AWS_BRIDGE_CHAIN"), ("profile", "gcp_chain")]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chain"),
+    [
+        (json.dumps([CHAINED_ARN]), (CHAINED_ARN,)),
+        (json.dumps({"arn": CHAINED_ARN, "external_id": "acme", "tags": {"tenant": "acme"}}), None),
+        (
+            json.dumps(
+                [CHAINED_ARN, {"arn": CHAINED_ARN, "external_id": "acme", "tags": EXTERNAL.tags}],
+                default=dict,
+                indent=2,
+            ),
+            (CHAINED_ARN, EXTERNAL),
+        ),
+        ("[]", ()),
+    ],
+)
+@CHAIN_PLACES
+def test_chain_with_settings_is_json(
+    where: str, name: str, text: str, chain: tuple[str | ChainedRole, ...] | None
+) -> None:
+    found = role({"arn": ROLE_ARN}, **{where: {name: f" {text}\n"}})  # type: ignore[arg-type]
+    assert Role(ROLE_ARN, chain=(EXTERNAL,) if chain is None else chain) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "error_id", "seen"),
+    [
+        ("[", "config/chain", "not JSON (Expecting value"),
+        ("{'arn': 1}", "config/chain", "not JSON (Expecting property name"),
+        (f"[{CHAINED_ARN}]", "config/chain", "not JSON"),
+        ("[" * 100_000, "config/chain", "not JSON"),
+        ('[{"arn": "a", "arn": "b"}]', "config/chain", '"arn" is there twice'),
+        ('[{"tags": {"k": "1", "k": "2"}}]', "config/chain", '"k" is there twice'),
+        (json.dumps([{"arn": CHAINED_ARN, "id": "acme"}]), "config/chain", '"id" is no setting'),
+        ('[{"external_id": "acme"}]', "config/chain", "the ARN of a role is missing"),
+        (json.dumps([{"arn": CHAINED_ARN, "external_id": "x"}]), "config/external-id", '"x"'),
+        (json.dumps([{"arn": CHAINED_ARN, "tags": {"k": 5}}]), "config/tags", '"5" (int)'),
+        (json.dumps([CHAINED_ARN, 5]), "config/role-arn", '"5"'),
+        ("[null]", "config/role-arn", '"None"'),
+    ],
+    ids=lambda value: value[:30],
+)
+@CHAIN_PLACES
+def test_error_for_a_malformed_chain_names_its_place(
+    where: str, name: str, text: str, error_id: str, seen: str
+) -> None:
+    failure(
+        ConfigError,
+        error_id,
+        lambda: role({"arn": ROLE_ARN}, **{where: {name: text}}),  # type: ignore[arg-type]
+        seen=[name, seen],
+    )
+
+
+@pytest.mark.parametrize("layout", ["{}", "[{},\n    {}]", "[\n    {},\n    {}\n  ]"], ids=repr)
+def test_chain_in_a_config_file_is_read_by_botocore(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chained = ChainedRole(CHAINED_ARN, external_id="acme=1:2", tags={"k 1": "a = b"})
+    fields = {"arn": CHAINED_ARN, "external_id": "acme=1:2", "tags": {"k 1": "a = b"}}
+    text = layout.replace("{}", json.dumps(fields))
+    (tmp_path / "config").write_text(
+        f"[profile etl]\ngcp_chain = {text}\ngcp_role_arn = {ROLE_ARN}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    profile = botocore.session.Session(profile="etl").get_scoped_config()
+    found = role(profile=profile, named=True)
+    assert Role(ROLE_ARN, chain=[chained] * layout.count("{}")) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "regions"),
+    [
+        ("eu-west-1", ("eu-west-1",)),
+        (" eu-west-1 ,eu-central-1,", ("eu-west-1", "eu-central-1")),
+        ("eu-west-1 eu-central-1", ("eu-west-1", "eu-central-1")),
+        (",", ()),
+    ],
+)
+def test_sts_regions_are_separated_by_commas(text: str, regions: tuple[str, ...]) -> None:
+    found = role({"arn": ROLE_ARN}, environ={"GCP_AWS_BRIDGE_STS_REGIONS": text})
+    assert Role(ROLE_ARN, sts_regions=regions) == found
+
+
 PLACES = [
     ("environ", "GCP_AWS_BRIDGE_DURATION_SECONDS"),
     ("profile", "gcp_duration_seconds"),
@@ -335,6 +434,9 @@ def test_error_for_a_duration_out_of_bounds_names_its_place(
         ("config/role-arn", "gcp_chain", "chained"),
         ("config/audience", "gcp_audience", "a\x00b"),
         ("config/session-name", "gcp_role_session_name", "a b"),
+        ("config/region", "GCP_AWS_BRIDGE_STS_REGIONS", "EU"),
+        ("config/sts-regions", "GCP_AWS_BRIDGE_STS_REGIONS", "cn-north-1"),
+        ("config/sts-regions", "gcp_sts_regions", "us-gov-west-1"),
     ],
 )
 def test_error_for_a_malformed_setting_names_its_place(error_id: str, name: str, text: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._sts import client as sts_client
+from gcp_aws_bridge._sts import shared
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 PARENT = os.getpid()
@@ -79,7 +79,7 @@ def locks_that_are_held() -> Any:
     held = threading.Event()
 
     def hold() -> None:
-        with sts_client._clients_lock.get():
+        with shared._clients_lock.get():
             held.set()
             os.read(never, 1)
 

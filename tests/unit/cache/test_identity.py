@@ -32,6 +32,7 @@ ROLE: dict[str, tuple[Any, Any]] = {
     "chain": ([ARN.format("a")], [ARN.format("b")]),
     "policy": ({"Version": "2012-10-17", "Statement": []}, None),
     "policy_arns": (["arn:aws:iam::aws:policy/A"], ["arn:aws:iam::aws:policy/B"]),
+    "sts_regions": (["eu-west-1", "eu-west-2"], ["eu-west-2", "eu-west-1"]),
 }
 SESSION = botocore.session.Session()
 HELD = object()

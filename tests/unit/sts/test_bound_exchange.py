@@ -31,7 +31,7 @@ import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore.request import Adapter, Request, shared_session
 from gcp_aws_bridge._sts import endpoint
 from gcp_aws_bridge._sts.bound_exchange import BoundExchange
-from gcp_aws_bridge._sts.client import sts_for
+from gcp_aws_bridge._sts.shared import sts_for
 from gcp_aws_bridge.cli import _cached
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 

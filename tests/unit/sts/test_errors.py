@@ -19,7 +19,7 @@ from gcp_aws_bridge._sts.errors import (
     refused_token,
 )
 from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
-from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config import ChainedRole, Role
 from gcp_aws_bridge.exceptions import ExchangeError
 
 CHAIN = ("arn:aws:iam::210987654321:role/a", "arn:aws:iam::333333333333:role/b")
@@ -257,6 +257,134 @@ def test_denied_chained_role_names_both_roles_and_their_permissions(
     )
     assert f"the trust policy of {CHAIN[position]}" in error.fix
     assert not error.retryable
+
+
+NO_EXTERNAL_ID = "no external ID is sent; if the trust policy has a condition on sts:ExternalId"
+TENANT: dict[str, Any] = {
+    "external_id": "acme",
+    "tags": {"tenant": "acme"},
+    "transitive_tag_keys": ["tenant"],
+    "source_identity": "etl",
+}
+
+
+def denied_chained_role(
+    *chain: str | ChainedRole, action: str = "", position: int | None = None
+) -> tuple[str, str]:
+    """Return fix and further checks for the denied *action* on the last role."""
+    message = f"User: u is not authorized to perform: {action} on resource: r" if action else "No."
+    error = error_of(
+        "exchange/chained-role",
+        "AccessDenied",
+        message,
+        position=len(chain) - 1 if position is None else position,
+        role=Role(ROLE_ARN, chain=chain),
+    )
+    return error.fix, error.details.partition("If that is so, check: ")[2]
+
+
+@pytest.mark.parametrize("action", ["", "sts:AssumeRole"])
+def test_denied_chained_role_names_what_to_check_next(action: str) -> None:
+    fix, further = denied_chained_role(CHAIN[0], action=action)
+    assert fix.startswith(f"allow sts:AssumeRole on {CHAIN[0]} in the permissions of {ROLE_ARN}")
+    assert further.startswith(f"1. {NO_EXTERNAL_ID}")
+    assert "2." not in further
+
+
+def test_denied_chained_role_with_settings_names_every_permission_in_order() -> None:
+    narrowed = ChainedRole(CHAIN[0], policy={"Version": "2012-10-17"})
+    _, further = denied_chained_role(narrowed, ChainedRole(CHAIN[1], **TENANT))
+    assert (
+        f"1. the session policy of {CHAIN[0]} must allow it; "
+        '2. the trust policy may require another sts:ExternalId than "acme"; '
+        "3. tags are sent, so both must allow sts:TagSession; "
+        "4. a source identity is sent, so both must allow sts:SetSourceIdentity."
+    ) == further
+
+
+def test_inherited_tags_and_source_identity_need_their_permissions_too() -> None:
+    first = ChainedRole(CHAIN[0], **TENANT)
+    _, further = denied_chained_role(first, CHAIN[1])
+    assert "2. tags are inherited, so both must allow sts:TagSession" in further
+    assert "3. a source identity is inherited, so both must allow sts:SetSourceId" in further
+    plain = ChainedRole(CHAIN[0], tags={"tenant": "acme"})
+    assert "TagSession" not in denied_chained_role(plain, CHAIN[1])[1]
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        ("sts:TagSession", "tags are sent"),
+        ("sts:SetSourceIdentity", "a source identity is sent"),
+    ],
+)
+def test_denied_action_that_aws_names_is_the_only_cause(action: str, why: str) -> None:
+    fix, further = denied_chained_role(ChainedRole(CHAIN[0], **TENANT), action=action)
+    assert (
+        f"allow {action} on {CHAIN[0]} in the permissions of {ROLE_ARN}, and in the trust policy "
+        f"of {CHAIN[0]}: {why}."
+    ) == fix
+    assert "" == further
+    fix, _ = denied_chained_role(CHAIN[0], action=action)  # tags of the token, by its issuer
+    assert fix.endswith(f"in the trust policy of {CHAIN[0]}.")
+
+
+def test_assume_role_that_aws_names_leaves_only_the_conditions_of_the_trust_policy() -> None:
+    chained = ChainedRole(CHAIN[0], **TENANT)
+    _, further = denied_chained_role(chained, action="sts:AssumeRole")
+    assert "2. tags are sent, which a condition (aws:RequestTag) must admit." in further
+    assert "sts:TagSession" not in further
+    assert "SetSourceIdentity" not in further
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "fix"),
+    [
+        (
+            "InvalidParameterValue",
+            (
+                "One of the specified transitive tag keys can't be set because it conflicts with a "
+                "transitive tag key from the calling session."
+            ),
+            f"omit the tag for {CHAIN[1]}: the session of {CHAIN[0]} has it already",
+        ),
+        (
+            "ValidationError",
+            "The source identity is already set for this assume role session",
+            f"omit source_identity for {CHAIN[1]}: the session of {CHAIN[0]} has one already",
+        ),
+    ],
+)
+def test_value_that_the_previous_session_has_already_is_named(
+    code: str, message: str, fix: str
+) -> None:
+    error = error_of("exchange/inherited", code, message, position=1, status=400)
+    assert fix in error.fix
+    assert not error.retryable
+
+
+def test_tags_that_are_too_large_with_the_policy_are_named() -> None:
+    role = Role(ROLE_ARN, chain=[ChainedRole(CHAIN[0], **TENANT), CHAIN[1]])
+    sizes = [
+        error_of("exchange/policy", "PackedPolicyTooLarge", "120%", position=at, role=role).fix
+        for at in (None, 0, 1)
+    ]
+    assert ["tags" in fix for fix in sizes] == [False, True, False]
+
+
+def test_duration_above_the_maximum_is_that_of_the_role_that_failed() -> None:
+    role = Role(ROLE_ARN, chain=[ChainedRole(CHAIN[0], duration_seconds=901), CHAIN[1]])
+    message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    for at, seconds in ((None, 3600), (0, 901), (1, 3600)):
+        error_of(
+            "exchange/duration",
+            "ValidationError",
+            message,
+            position=at,
+            status=400,
+            role=role,
+            seen=(f"duration_seconds is {seconds}",),
+        )
 
 
 def test_denied_chained_role_shows_no_claims() -> None:

@@ -12,7 +12,7 @@ from fakes import START, credentials
 
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.exchange import exchange
-from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config import ChainedRole, Role
 from gcp_aws_bridge.exceptions import ExchangeError, TokenError, TokenUnavailable
 
 ROLE = Role("arn:aws:iam::123456789012:role/etl")
@@ -64,6 +64,31 @@ def run(source: Any, role: Role, sts: ScriptedSts) -> AwsCredentials:
 def test_earliest_expiration_in_the_chain_counts(minutes: tuple[int, ...], earliest: int) -> None:
     got = run(id_token, CHAINED, ScriptedSts(*minutes))
     assert START + timedelta(minutes=earliest) == got.expiration
+
+
+@pytest.mark.parametrize(
+    ("own", "minutes", "end"),
+    [
+        ({"duration_seconds": 900}, (60, 15, 60), 60),  # the second: a shorter session
+        ({"duration_seconds": 900}, (60, 15, 50), 50),
+        ({"duration_seconds": 3600}, (15, 60, 15), 15),
+        ({"external_id": "acme"}, (60, 20, 60), 20),
+    ],
+)
+def test_previous_role_that_was_requested_for_a_shorter_time_does_not_count(
+    own: dict[str, Any], minutes: tuple[int, ...], end: int
+) -> None:
+    first_s = 900 if own.get("duration_seconds") == 3600 else 3600
+    chain = [ChainedRole(CHAINED.arns[1], **own), CHAINED.arns[2]]
+    role = Role(ROLE.arn, chain=chain, duration_seconds=first_s)
+    assert START + timedelta(minutes=end) == run(id_token, role, ScriptedSts(*minutes)).expiration
+
+
+@pytest.mark.parametrize(("own_s", "end"), [(900, 15), (3600, 60)])
+def test_life_is_at_most_the_duration_of_the_last_role(own_s: int, end: int) -> None:
+    last = ChainedRole(CHAINED.arns[1], duration_seconds=own_s)
+    role = Role(ROLE.arn, chain=[last], duration_seconds=1800)
+    assert START + timedelta(minutes=end) == run(id_token, role, ScriptedSts(30, 70)).expiration
 
 
 def test_a_clock_that_is_behind_gives_no_longer_life_than_was_asked_for() -> None:

@@ -15,9 +15,10 @@ from unit.servers import failure
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from gcp_aws_bridge._sts.region import _partition, sts_region
+from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._tokens.https import is_confidential, require_https
 from gcp_aws_bridge.config import Role
+from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
 
 
@@ -40,6 +41,8 @@ def region(partition: str, session_region: str | None = None, **settings: Any) -
 @pytest.mark.parametrize("session_region", [None, "", "us-west-2", "cn-north-1"])
 def test_the_roles_own_choice_comes_first(session_region: str | None) -> None:
     assert "eu-west-1" == region("aws", session_region, region_name="eu-west-1")
+    regions = ["eu-west-1", "eu-central-1"]
+    assert "eu-west-1" == region("aws", session_region, sts_regions=regions)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +110,12 @@ def test_partitions_are_botocores() -> None:
         if not name.endswith("-global")  # no region of an endpoint's, and of no role's
     }
     assert len(known) > 30
-    assert known == {name: _partition(name) for name in known}
+    assert known == {name: partition_of(name) for name in known}
     for partition in partitions:
         sample = re.sub(r"\(([a-z]+)[^)]*\)", r"\1", partition["regionRegex"].strip("^$"))
         sample = sample.replace("\\-", "-").replace("\\w+", "north").replace("\\d+", "9")
         assert re.fullmatch(partition["regionRegex"].strip("^$"), sample)
-        assert partition["id"] == _partition(sample)
+        assert partition["id"] == partition_of(sample)
 
 
 # -- require_https -----------------------------------------------------------------------------
