@@ -60,8 +60,9 @@ class DirectRequests:
             "Content-Type": query.CONTENT_TYPE,
         }
         body = query.encoded(operation, parameters)
+        connected = self._connected()
         try:
-            with contextlib.closing(self._connected()) as sock:
+            with contextlib.closing(connected) as sock:
                 http1.send(sock, "POST", "/", headers, body)
                 raw = BoundedReader(sock.makefile("rb", buffering=0), sock, _TooLong)
                 with io.BufferedReader(raw) as file:
@@ -103,9 +104,7 @@ class DirectRequests:
         raise self._failure(name or "EndpointConnectionError", failure) from None
 
     def _encrypted(self, sock: socket.socket, host: str) -> socket.socket:
-        import ssl  # not for an emulator on this machine
-
-        from gcp_aws_bridge._sts import direct_tls
+        from gcp_aws_bridge._sts import direct_tls  # not for an emulator on this machine
 
         try:
             context = direct_tls.context(self._trusted)
@@ -113,8 +112,8 @@ class DirectRequests:
             raise self._failure("SSLError", error) from None
         try:
             return context.wrap_socket(sock, server_hostname=host)
-        except ssl.SSLError as error:
-            raise self._failure("SSLError", error) from None
+        except OSError as error:
+            raise self._failure(_kind_of(error), error) from None
 
     def _failure(self, name: str, error: Exception | None) -> Exception:
         """Return botocore's error for *error*, so that all transports raise the same ones."""
@@ -125,7 +124,7 @@ class DirectRequests:
 
 
 def _kind_of(error: Exception) -> str:
-    """Return botocore's name for an error of an open connection."""
+    """Return the name of botocore's error for an error of an open connection."""
     if isinstance(error, TimeoutError):
         return "ReadTimeoutError"
     ssl = sys.modules.get("ssl")
