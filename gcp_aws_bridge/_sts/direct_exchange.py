@@ -21,6 +21,7 @@ from gcp_aws_bridge._sts.exchange import exchange
 from gcp_aws_bridge._sts.region import region_of
 from gcp_aws_bridge._sts.regions import StsRegions
 from gcp_aws_bridge._tokens.bound import bound_source
+from gcp_aws_bridge._tokens.environment import EnvironmentBound
 from gcp_aws_bridge._traceback import without_inner_frames
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def direct_cache(
         raise NeedsBotocore("requests for chained roles are signed")
     deadline_s = _settings.metadata_deadline_s(environ, settings.profile, **named)
     bound = bound_source(source, role.audience, world, deadline_s)
-    if bound.variables:
+    if isinstance(bound.source, EnvironmentBound) and bound.source._uses_google_auth():
         raise NeedsBotocore("the ID token needs Google's library")
     trusted = direct_settings.trusted(settings.profile, environ)
     first, *others = [
