@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,11 @@ from gcp_aws_bridge._sts.direct_settings import NeedsBotocore
 from gcp_aws_bridge._sts.exchange import exchange
 from gcp_aws_bridge._sts.region import region_of
 from gcp_aws_bridge._sts.regions import StsRegions
-from gcp_aws_bridge._tokens.bound import bound_source
-from gcp_aws_bridge._tokens.environment import EnvironmentBound
+from gcp_aws_bridge._tokens.environment import absolute
+from gcp_aws_bridge._tokens.first_available import first_token
+from gcp_aws_bridge._tokens.metadata import GoogleEnvironment, MetadataRequests
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge.config.first_role import FirstRole
 
 if TYPE_CHECKING:
     from gcp_aws_bridge._cache.clock import World
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @without_inner_frames  # the environment may hold keys
 def direct_cache(
     arguments: Mapping[str, Any],
-    source: TokenSource | None,
+    token_file: str | None,
     *,
     profile: str | None,
     region: str | None,
@@ -43,7 +44,7 @@ def direct_cache(
 
     Args:
         arguments: Fields of `Role`; None for those that were not given.
-        source: The token source. None: the default source.
+        token_file: Path of a file with an ID token. None: the default source.
         profile: Name of a profile, or None.
         region: Name of a region, or None.
         world: Clocks and other dependencies.
@@ -55,26 +56,51 @@ def direct_cache(
     environ = os.environ
     settings = direct_settings.read(profile, region, environ)
     named: dict[str, Any] = {"named_profile": settings.is_named}
-    role = _settings.resolve(arguments, environ=environ, profile=settings.profile, **named)
+    role = _settings.resolve(
+        arguments, environ=environ, profile=settings.profile, make=_role, **named
+    )
     if role is None:
         raise NeedsBotocore("no role is configured")
-    if role.chain:
-        raise NeedsBotocore("requests for chained roles are signed")
     deadline_s = _settings.metadata_deadline_s(environ, settings.profile, **named)
-    bound = bound_source(source, role.audience, world, deadline_s)
-    if isinstance(bound.source, EnvironmentBound) and bound.source._uses_google_auth():
-        raise NeedsBotocore("the ID token needs Google's library")
+    source: TokenSource
+    if token_file is None:
+        source = _MetadataOnly(role.audience, world, deadline_s)
+    else:
+        from gcp_aws_bridge._tokens.token_file import TokenFile  # a dataclass, slow to import
+
+        source = TokenFile(absolute(token_file))
     trusted = direct_settings.trusted(settings.profile, environ)
     first, *others = [
         StsCalls(name, DirectRequests(direct_settings.endpoint(name, environ), trusted))
         for name in role.sts_regions or (region_of(role, lambda: settings.region),)
     ]
     sts = StsRegions([first, *others], world) if others else first
-    # The default session name contains the host's name, which is read now.
-    role = replace(role, role_session_name=role.session_name)
     return CredentialCache(
-        partial(exchange, bound.call, role, sts, clock=world.clock),
+        partial(exchange, source, role, sts, clock=world.clock),
         label=role.arn,
         session_name=role.session_name,
         world=world,
     )
+
+
+def _role(**fields: Any) -> FirstRole:
+    if fields.get("chain"):
+        raise NeedsBotocore("requests for chained roles are signed")
+    fields.pop("chain", None)
+    return FirstRole(**fields)
+
+
+class _MetadataOnly:
+    """The default source of a machine without credentials files of Google."""
+
+    __name__ = "DefaultSource"  # for errors
+
+    def __init__(self, audience: str, world: World, deadline_s: float | None) -> None:
+        places = GoogleEnvironment.now()
+        if places.credentials_file is not None or os.path.isfile(places.gcloud_file):
+            raise NeedsBotocore("the ID token needs Google's library")
+        self._server = MetadataRequests(audience, world, places.metadata_host, deadline_s)
+
+    @without_inner_frames
+    def __call__(self) -> str:
+        return first_token([("metadata server", self._server)])

@@ -17,20 +17,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
-from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
-from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._cache.clock import World, backoff_s
 from gcp_aws_bridge._settings import metadata_deadline_s
 from gcp_aws_bridge._tokens import environment, http, id_token, metadata_errors
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 # Compute Engine, "About VM metadata": the address of metadata.google.internal. Using the address
 # avoids problems of a pod's DNS (search domains, network policies).
@@ -81,40 +76,28 @@ class _NotYet(Exception):
         self.host, self.answered = host, answered
 
 
-@dataclass(frozen=True)
-class MetadataServer(environment.EnvironmentBound):
-    """ID tokens of the service account of this pod, instance or service.
-
-    Each call sends a request; the server caches tokens. A session or credentials keep the server
-    that `GCE_METADATA_HOST` named when they were created.
+class MetadataRequests:
+    """Requests to the metadata server, with retries while it is not ready.
 
     Args:
-        audience: Audience of the ID token. None: the role's audience.
-        service_account: `default`, or the e-mail of an attached service account.
-        deadline_s: Seconds to retry while the server is not ready. None: the setting
-            `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`; without the setting 20 on machines that look
-            like Google Cloud, and otherwise one attempt of at most 0.8 s.
-
-    Raises:
-        TokenUnavailable: No metadata server of Google answered in time.
-        TokenError: The server answered, but this workload has no usable token.
-        ConfigError: `GCE_METADATA_HOST` is malformed.
+        audience: Audience of ID tokens. None: the default audience.
+        world: Clocks and other dependencies.
+        host: The server.
+        deadline_s: Seconds to retry, by the setting; see `MetadataServer`.
     """
 
-    audience: str | None = None
+    audience: str | None
     service_account: str = "default"
     deadline_s: float | None = None
-    world: World = field(default=REAL, repr=False, compare=False)
-    # None: the host in the environment of each call.
-    _host: str | None = field(default=None, init=False, repr=False)
-    _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
+    world: World
+    _host: str | None
+    _deadline_s: float | None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
-
-    def _bound(self, host: str | None = None) -> Self:
-        """Return a copy for *host*, or for the server in the current environment."""
-        return environment.bound(self, _host=host or metadata_host())
+    def __init__(
+        self, audience: str | None, world: World, host: str, deadline_s: float | None
+    ) -> None:
+        self.audience, self.world = audience, world
+        self._host, self._deadline_s = host, deadline_s
 
     @without_inner_frames
     def __call__(self) -> str:

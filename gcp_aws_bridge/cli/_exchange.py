@@ -68,9 +68,11 @@ def _cache_of(options: argparse.Namespace, world: World) -> CredentialCache[AwsC
     from gcp_aws_bridge._sts.direct_settings import NeedsBotocore
 
     try:
+        if options.impersonate is not None:
+            raise NeedsBotocore("impersonation needs Google's library")
         return direct_cache(
             {"arn": options.role_arn, **_role_options.role_settings(options)},
-            _role_options.source_of(options),
+            options.id_token_file,
             profile=options.profile,
             region=options.region,
             world=world,

@@ -25,7 +25,7 @@ from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens import bounded_reader, http
 from gcp_aws_bridge._tokens import id_token as _id_token
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.config import Role
 
 TOKEN = id_token()

@@ -17,7 +17,7 @@ from unit.servers import Server, answer, failure, id_token
 
 from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge._tokens.bound import bound_source
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable
 
 TOKEN = id_token()

@@ -22,7 +22,7 @@ from gcp_aws_bridge._tokens import http as _http
 from gcp_aws_bridge._tokens import metadata as _metadata
 from gcp_aws_bridge._tokens.bound import bound_source
 from gcp_aws_bridge._tokens.default import DefaultSource
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable
 
 TOKEN = id_token()
