@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from fakes import Journey, eventually
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _cached, credential_process, main
 from gcp_aws_bridge.emulator import Emulator, Fault
-from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 from gcp_aws_bridge.tokens import MetadataServer
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -167,6 +168,59 @@ def test_error_is_shown_by_boto3(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     with pytest.raises(CredentialRetrievalError, match=r"\[exchange/denied\]"):
         boto3.Session(profile_name="etl").client("sts", region_name="us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments", "error_id"),
+    [
+        ({}, ("--role-arn", OTHER), "exchange/denied"),
+        ({}, ("--role-arn", ROLE, "--audience", "other"), "exchange/denied"),
+        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, ("--role-arn", ROLE), "token/none"),
+        ({"GCE_METADATA_HOST": "a b"}, ("--role-arn", ROLE), "config/metadata-host"),
+        ({"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}, (), "exchange/unreachable"),
+        ({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"}, (), "exchange/unreachable"),
+        ({"AWS_ENDPOINT_URL_STS": "http://sts.example"}, (), "config/sts-plain-http"),
+        ({"AWS_CA_BUNDLE": "", "AWS_ENDPOINT_URL_STS": ""}, (), "config/sts-client"),
+        ({"AWS_DEFAULT_REGION": "x y"}, (), "config/sts-client"),
+        ({"AWS_PROFILE": "missing"}, (), "config/profile"),
+        ({"GCP_AWS_BRIDGE_DURATION_SECONDS": "1h"}, (), "config/duration"),
+        ({"GCP_AWS_BRIDGE_DURATION_SECONDS": "7"}, (), "config/duration"),
+        ({"GCP_AWS_BRIDGE_AUDIENCE": "\t"}, ("--audience", "\t"), "config/audience"),
+        ({"GCP_AWS_BRIDGE_ROLE_SESSION_NAME": "a/b"}, (), "config/session-name"),
+        ({"GCP_AWS_BRIDGE_STS_REGIONS": "cn-north-1"}, (), "config/sts-regions"),
+        ({"GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS": "x"}, (), "config/metadata-deadline"),
+        ({"GCP_AWS_BRIDGE_ROLE_ARN": ""}, (), "config/no-role"),
+        ({"GCP_AWS_BRIDGE_CHAIN": "x"}, (), "config/role-arn"),
+        ({}, ("--role-arn", ROLE, "--id-token-file", "nowhere"), "token/file-missing"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cache_folder", ["direct"], indirect=True)
+@pytest.mark.usefixtures("journey", "cache_folder")
+def test_both_kinds_of_exchange_have_the_same_errors(
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    arguments: tuple[str, ...],
+    error_id: str,
+) -> None:
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    parser = argparse.ArgumentParser()
+    credential_process.configure(parser)
+    options = parser.parse_args([*arguments, "--no-cache"])
+    world = registry.world._replace(jitter=lambda: 0.5)
+    errors: list[BridgeError] = []
+    for setting in (("UNUSED", ""), NEEDS_BOTOCORE):
+        monkeypatch.setenv(*setting)
+        with pytest.raises(BridgeError) as caught:
+            _cached.credentials(options, world=world)
+        errors.append(caught.value)
+    texts = [re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", str(error)) for error in errors]
+    assert texts[0] == texts[1]
+    assert type(errors[0]) is type(errors[1])
+    assert error_id == errors[0].error_id
+    assert errors[0].retryable == errors[1].retryable
 
 
 # -- sharing -----------------------------------------------------------------------------------
