@@ -165,7 +165,7 @@ def tracers(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def servers(session: nox.Session) -> None:
-    """Applications in gunicorn, uWSGI and Celery: threads, greenlets and forked processes."""
+    """Applications in gunicorn, uWSGI, Celery and Jupyter: threads, greenlets, processes."""
     # gunicorn 24 removed the eventlet worker.
     session.install(".[test]", "gunicorn<24", *GROUPS["servers"])
     # In parallel, since they wait most of the time.

@@ -51,6 +51,12 @@ METADATA_DEADLINE = ("GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS", "gcp_metadata_d
 # The maximum: a caller waits up to 90 s for credentials, and STS may need 30 s of them.
 _DEADLINE_S = (1.0, 60.0)
 
+# Of `install` and of `gcp-aws-bridge run`.
+KEYS_FIRST = (
+    "AWS_ACCESS_KEY_ID is set: botocore takes the keys in the environment before the configured "
+    "role. To use the role, unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+)
+
 
 def resolve(
     arguments: Mapping[str, Any],

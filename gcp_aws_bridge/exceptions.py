@@ -161,9 +161,11 @@ class ExchangeError(BridgeError):
 # A JWT starts with the base64url of '{"'; an AWS session token is hundreds of characters of base64
 # (in a signed request, percent-encoded); Google's access tokens start with "ya29."; a secret access
 # key is 40 characters of base64, and has a capital letter, unlike a SHA-1; a URL may contain a user
-# and a password. (No mixture of both base64 alphabets: it would match long paths.)
+# and a password; lines of a PEM are shorter. (No mixture of both base64 alphabets: it would match
+# long paths.)
 _SECRET = (
-    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|ya29\.[\w.-]{8,}"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-\"]*|eyJ[\w-]{8,}(?:\.[\w-]*){0,2}"
+    r"|[A-Za-z0-9+/=%]{100,}|[\w=-]{100,}|ya29\.[\w.-]{8,}"
     r"|(?<![\w+/-])(?=[a-z0-9+/]*[A-Z])(?=[A-Za-z+/]*[0-9]|[A-Za-z0-9]*[+/])(?!role/|user/)"
     r"[A-Za-z0-9+/]{40}(?![\w+/=-])|(?<=Signature=)[0-9a-f]{64}|(?<=://)[^/?#@\s]+(?=@)"
 )

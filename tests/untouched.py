@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.credentials import Credentials
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore import install
+from gcp_aws_bridge._cache import fork
 
 WAYS = ("plain", "install", "register")
 PORTAL = "https://portal.example/start"
@@ -96,7 +96,7 @@ class Scenario:
     def seen(self, way: str) -> dict[str, Any]:
         """Use the session for one call to a service, and return the observable behaviour."""
         # The message that no role is configured appears once in a process, and has appeared.
-        install._logged.get().setdefault("no role", None)
+        fork._called.get().setdefault("no role", None)
         urls: list[str] = []
         found: dict[str, Any] = {"urls": urls}
         with _every_session(way), _logged() as lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ from botocore.session import Session
 
 from gcp_aws_bridge._botocore.credentials import METHOD
 from gcp_aws_bridge._botocore.provider import GoogleWebIdentityProvider
-from gcp_aws_bridge._cache.fork import PerProcess
+from gcp_aws_bridge._cache.fork import once_per_process
+from gcp_aws_bridge._settings import KEYS_FIRST
 from gcp_aws_bridge._sts.botocore_internals import components
 from gcp_aws_bridge._sts.session_settings import (
     botocore_session_of,
@@ -70,11 +72,7 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
     role = checked(role)
 
     def initializer(session: Session) -> None:
-        try:
-            ChainHook(session, role, token_source).attach()
-        except ConfigError as error:
-            # The session may belong to third-party code that does not use this library.
-            _log.warning("install() leaves a session alone: %s", error)
+        attach(session, role, token_source)
 
     uninstall()
     _installed.append(initializer)
@@ -86,11 +84,22 @@ def install(role: Role | str | None = None, *, token_source: TokenSource | None 
 
 def uninstall() -> None:
     """Undo `install` for new sessions. Existing sessions keep their credentials."""
+    changed_by_program.set()
     while _installed:
         botocore.unregister_initializer(_installed.pop())
 
 
 _installed: list[Callable[[Session], None]] = []
+# Set if the program calls `install` or `uninstall`, which replace what `gcp-aws-bridge run` does.
+changed_by_program = threading.Event()
+
+
+def attach(session: Session, role: Role | str | None, token_source: TokenSource | None) -> None:
+    """Register on a new session, which may belong to code that does not use this library."""
+    try:
+        ChainHook(session, role, token_source).attach()
+    except ConfigError as error:
+        _log.warning("install() leaves a session alone: %s", error)
 
 
 def add_provider(
@@ -187,10 +196,12 @@ class ChainHook:
 
     def _change(self, resolver: CredentialResolver) -> None:
         if not self.has_role():
-            _log_once("no role", lambda: _log.warning(_NO_ROLE, _how_to_set_role(self._session)))
+            once_per_process(
+                "no role", lambda: _log.warning(_NO_ROLE, _how_to_set_role(self._session))
+            )
             return
         if os.environ.get("AWS_ACCESS_KEY_ID") and _has_env(resolver):
-            _log_once("keys first", lambda: _log.info(_KEYS_FIRST))
+            once_per_process("keys first", lambda: _log.info(KEYS_FIRST))
         kind = _kind_for(self._session)
         if kind is not None:
             _insert(resolver, kind(self._session, self._role, self._token_source))
@@ -210,23 +221,10 @@ def _kind_for(session: Session) -> type[GoogleWebIdentityProvider] | None:
     return AioGoogleWebIdentityProvider
 
 
-# Messages that this process has logged. A forked child logs them again.
-_logged: PerProcess[dict[str, object]] = PerProcess(dict)
 _NO_ROLE = (
     "no role is configured for a session, whose AWS credentials come from botocore's own "
     "providers: %s"
 )
-_KEYS_FIRST = (
-    "AWS_ACCESS_KEY_ID is set: botocore takes the keys in the environment before the configured "
-    "role. To use the role, unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
-)
-
-
-def _log_once(message: str, log: Callable[[], None]) -> None:
-    """Call *log* unless this process has logged *message*."""
-    mine = object()
-    if _logged.get().setdefault(message, mine) is mine:
-        log()
 
 
 def _how_to_set_role(session: Session) -> str:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import botocore.session
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.identity import name_of
-from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._settings import given
 from gcp_aws_bridge._sts.session_settings import role_for
 from gcp_aws_bridge._tokens.environment import PROFILE_VARIABLES, aws_files, file_identities
@@ -89,7 +87,7 @@ class Request:
         """
         at_least_s = _seconds(at_least)
         session = session or shared_session()
-        role = _required(session, role_arn, **settings)
+        role = required_role(session, role_arn, **settings)
         return cls(role, token_source, session, is_own=is_own, at_least_s=at_least_s)
 
     def cache(self) -> CredentialCache[AwsCredentials]:
@@ -99,6 +97,8 @@ class Request:
     def pickled(self, make: Callable[..., Any], **more: Any) -> tuple[Any, ...]:
         """Return the result of `__reduce__` for an object of `make(role, token_source=…)`."""
         if self.is_own:
+            from gcp_aws_bridge._value import not_pickled
+
             raise not_pickled(
                 "An object made with a botocore_session of your own",
                 "leave botocore_session out, or make the object in the process that uses it.",
@@ -109,6 +109,8 @@ class Request:
 
     def __repr__(self) -> str:
         """Return a text that only equal requests share: fsspec identifies file systems by it."""
+        from gcp_aws_bridge._cache.identity import name_of  # rarely needed
+
         source = self.token_source
         given = "" if source is None else f", token_source={name_of(source)}"
         given += f", at_least={self.at_least_s:g}" if self.at_least_s else ""
@@ -164,7 +166,12 @@ def _seconds(at_least: object) -> float:
     return float(at_least)
 
 
-def _required(session: Session, role: str | Role | None, **settings: Any) -> Role:
+def required_role(session: Session, role: str | Role | None, **settings: Any) -> Role:
+    """Return the role from arguments, environment and the session's profile.
+
+    Raises:
+        ConfigError: No role is configured, or a setting is malformed.
+    """
     if isinstance(role, Role) and (extra := given(settings)):
         raise ConfigError(
             f"A Role was passed together with {', '.join(sorted(extra))}.",

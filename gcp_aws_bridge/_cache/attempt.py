@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
-from gcp_aws_bridge._cache.policy import Perishable
 from gcp_aws_bridge._traceback import without_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, ExchangeError
 
-P = TypeVar("P", bound=Perishable)
+if TYPE_CHECKING:
+    from gcp_aws_bridge._cache.policy import Perishable
+
+P = TypeVar("P", bound="Perishable")
 
 
 class RefreshAttempt(Generic[P]):
@@ -211,6 +212,8 @@ def unexpected(label: str, error: BaseException) -> BridgeError:
 
     Its cause is *error* without frames: they may hold secrets, and the cache stores the result.
     """
+    from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
+
     if isinstance(error, of_late_patch()):
         return patched_late(label)
     made = ExchangeError(

@@ -55,3 +55,13 @@ def process_lock() -> PerProcess[threading.RLock]:
     `KeyboardInterrupt` between the method and the block.
     """
     return PerProcess(threading.RLock)
+
+
+_called: PerProcess[dict[str, object]] = PerProcess(dict)
+
+
+def once_per_process(name: str, call: Callable[[], None]) -> None:
+    """Make the call with this *name*, such as a log message, unless this process has made it."""
+    mine = object()
+    if _called.get().setdefault(name, mine) is mine:
+        call()

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gcp_aws_bridge._cache.clock import backoff_s
 from gcp_aws_bridge.exceptions import BridgeError
 
+if TYPE_CHECKING:
 
-class Perishable(Protocol):
-    """An immutable value that expires, such as credentials."""
+    class Perishable(Protocol):
+        """An immutable value that expires, such as credentials."""
 
-    @property
-    def expiration(self) -> datetime:
-        """Expiration, aware UTC."""
+        @property
+        def expiration(self) -> datetime:
+            """Expiration, aware UTC."""
 
-    @property
-    def public_id(self) -> str:
-        """Identifies this value; not secret."""
+        @property
+        def public_id(self) -> str:
+            """Identifies this value; not secret."""
 
 
 class Instant(NamedTuple):
@@ -157,7 +158,7 @@ class Rejections(NamedTuple):
 NO_REJECTION = Rejections(0, float("-inf"))
 
 
-class RefreshPolicy(NamedTuple):
+class RefreshPolicy:
     """Refresh policy. Times are in seconds, fractions and shares are of the credentials' lifetime.
 
     Attributes:
@@ -215,6 +216,9 @@ class RefreshPolicy(NamedTuple):
     rejected_wait_s: float = 3.0
     unfinished: int = 3
     unfinished_pause_s: float = 900.0
+
+    def __init__(self, **changes: float) -> None:
+        vars(self).update(changes)
 
     def keep(
         self, credentials: Perishable, obtained: datetime, obtained_s: float, jitter: float

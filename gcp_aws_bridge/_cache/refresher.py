@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gcp_aws_bridge._cache import state
 from gcp_aws_bridge._cache.atomic import Atomic
@@ -21,14 +21,17 @@ from gcp_aws_bridge._cache.attempt import (
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, Kind, emit
 from gcp_aws_bridge._cache.logger import log
-from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, Perishable, RefreshPolicy
+from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, RefreshPolicy
 from gcp_aws_bridge._cache.state import Snapshot
 from gcp_aws_bridge._cache.tracing import in_trace_of_caller
 from gcp_aws_bridge._cache.workers import workers_for
 from gcp_aws_bridge._traceback import without_frames, without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError
 
-P = TypeVar("P", bound=Perishable)
+if TYPE_CHECKING:
+    from gcp_aws_bridge._cache.policy import Perishable
+
+P = TypeVar("P", bound="Perishable")
 
 
 class Refresher(Generic[P]):

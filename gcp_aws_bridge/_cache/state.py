@@ -20,7 +20,7 @@ next snapshot: `started`, `succeeded`, `failed`, `timed_out`, `interrupted`, `re
 from __future__ import annotations
 
 import enum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gcp_aws_bridge._cache.atomic import Version
 from gcp_aws_bridge._cache.policy import (
@@ -86,16 +86,15 @@ _ROWS: dict[Refresh, tuple[Action, ...]] = {
 TABLE = {row: dict(zip(Credentials, actions, strict=True)) for row, actions in _ROWS.items()}
 
 
-class Attempt(Protocol):
-    """An attempt to get credentials, as far as the rules depend on it."""
+if TYPE_CHECKING:
 
-    @property
-    def started_s(self) -> float:
-        """Start by the monotonic clock."""
+    class Attempt(Protocol):
+        """An attempt to get credentials, as far as the rules depend on it."""
 
-    @property
-    def is_queued(self) -> bool:
-        """Whether no thread has begun the attempt."""
+        @property
+        def started_s(self) -> float: ...  # start by the monotonic clock
+        @property
+        def is_queued(self) -> bool: ...  # whether no thread has begun the attempt
 
 
 class Snapshot(Version):

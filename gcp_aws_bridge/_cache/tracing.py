@@ -9,21 +9,22 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Callable
-
-from gcp_aws_bridge._cache.xray_internals import apart_from_tasks, current_segment, xray_recorder
+from typing import Any
 
 Work = Callable[[], None]
 
 
 def untraced(work: Work) -> None:
     """Run *work* in an empty context; for the X-Ray SDK, in a segment that is not sampled."""
-    recorder = xray_recorder()
+    recorder = _xray_recorder()
     if recorder is None:
         contextvars.Context().run(work)
         return
     from aws_xray_sdk.core.models.dummy_entities import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
         DummySegment,
     )
+
+    from gcp_aws_bridge._cache.xray_internals import apart_from_tasks
 
     with apart_from_tasks(recorder):
         recorder.set_trace_entity(DummySegment("gcp-aws-bridge"))
@@ -35,8 +36,8 @@ def untraced(work: Work) -> None:
 
 def in_trace_of_caller(work: Work) -> Work:
     """Return *work* for another thread, as a part of the caller's trace."""
-    context, recorder = contextvars.copy_context(), xray_recorder()
-    segment = recorder and current_segment(recorder)
+    context, recorder = contextvars.copy_context(), _xray_recorder()
+    segment = recorder and _segment(recorder)
     if sniffio := sys.modules.get("sniffio"):
         # The other thread has no event loop, so a token source may call `anyio.run` there.
         context.run(sniffio.current_async_library_cvar.set, None)
@@ -47,3 +48,14 @@ def in_trace_of_caller(work: Work) -> Work:
         context.run(work)
 
     return traced
+
+
+def _xray_recorder() -> Any:
+    """Return the recorder of the X-Ray SDK; None if the program does not use it."""
+    return getattr(sys.modules.get("aws_xray_sdk.core"), "xray_recorder", None)
+
+
+def _segment(recorder: Any) -> Any:
+    from gcp_aws_bridge._cache.xray_internals import current_segment
+
+    return current_segment(recorder)

@@ -12,11 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def xray_recorder() -> Any:
-    """Return the recorder of the SDK; None if the program does not use it."""
-    return getattr(sys.modules.get("aws_xray_sdk.core"), "xray_recorder", None)
-
-
 def current_segment(recorder: Any) -> Any:
     """Return the segment or subsegment of the calling thread or task, or None.
 

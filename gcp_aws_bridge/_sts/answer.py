@@ -15,7 +15,6 @@ from typing import Any
 from xml.parsers import expat
 
 from gcp_aws_bridge._sts.credentials import AwsCredentials
-from gcp_aws_bridge._sts.unreadable_answer import known_form
 from gcp_aws_bridge._tokens.http import http_date
 
 _MOST_BYTES = 1 << 20  # an answer has a few kilobytes, most of which are the session token
@@ -94,6 +93,8 @@ def read(operation: str, status: int, headers: Mapping[str, str], body: bytes) -
         if root != f"{operation}Response" or not isinstance(result, dict):
             raise UnreadableAnswer(f"no {operation}Result")
     except UnreadableAnswer as error:
+        from gcp_aws_bridge._sts.unreadable_answer import known_form  # loaded only for an error
+
         form = known_form(headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
         raise Unusable(str(error), status, form, date) from None
     return Answer(result, date)

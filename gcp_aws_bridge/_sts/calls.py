@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._sts.answer import (
@@ -21,6 +21,8 @@ from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_para
 from gcp_aws_bridge.exceptions import ExchangeError
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from typing_extensions import Self
 
     from gcp_aws_bridge._cache.clock import World
@@ -28,23 +30,23 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.id_token import IdToken
     from gcp_aws_bridge.config import Role
 
+    class Transport(Protocol):
+        """Sends requests to STS.
+
+        `Requests`, `BotocoreClient` for sessions with hooks, or `DirectRequests` without botocore.
+        """
+
+        @property
+        def url(self) -> str: ...
+        @property
+        def proxy(self) -> str: ...
+        def send(
+            self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
+        ) -> Answer: ...
+
+
 # Longer than the time-outs of one request: 5 s for each of a few addresses, 20 s for the answer.
 _LONGEST_S = 45.0
-
-
-class Transport(Protocol):
-    """Sends requests to STS.
-
-    `Requests`, `BotocoreClient` for sessions with hooks, or `DirectRequests` without botocore.
-    """
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def proxy(self) -> str: ...
-    def send(
-        self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
-    ) -> Answer: ...
 
 
 class Outage(NamedTuple):

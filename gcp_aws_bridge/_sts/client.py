@@ -6,15 +6,14 @@ Invariant: tokens and keys reach no log, at any level.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
 from gcp_aws_bridge._sts.answer import Answer
-from gcp_aws_bridge._sts.calls import StsCalls, Transport
+from gcp_aws_bridge._sts.calls import StsCalls
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
 from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.endpoint import Unproven
@@ -23,6 +22,9 @@ from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._sts.calls import Transport
 
 # STS answers in tenths of a second; botocore's default of 60 s would block all waiting callers.
 # Only the credential cache makes several attempts, since it knows whether a caller waits.
@@ -70,7 +72,11 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
         from gcp_aws_bridge._sts.botocore_client import BotocoreClient
 
         return BotocoreClient(session, region_name, config)
-    except of_late_patch():
+    except RecursionError:
+        from gcp_aws_bridge._cache.late_patch import of_late_patch, patched_late
+
+        if not of_late_patch():
+            raise
         raise patched_late(f"STS in {region_name}") from None
     except ConfigError:  # a ValueError, too
         raise

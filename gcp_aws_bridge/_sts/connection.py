@@ -14,7 +14,6 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
 from gcp_aws_bridge._sts.botocore_internals import http_session_of, replace_pool_classes
-from gcp_aws_bridge._sts.unreadable_answer import hide_unreadable
 from gcp_aws_bridge._tokens.bounded_answer import bounded
 from gcp_aws_bridge._tokens.https import is_confidential, is_plain_http, require_https
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -32,7 +31,7 @@ def direct(session: Session) -> Session:
     """
     handler: Any = _send_directly  # `before-send` is the event whose handlers return an answer
     session.register(_EVENT, handler, unique_id=_UNIQUE_ID)
-    hide_unreadable(session.register)
+    _hide_unreadable(session.register)
     return session
 
 
@@ -51,8 +50,14 @@ def keep_confidential(client: Any) -> None:
     events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # the session's handler has other time-outs
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
-    hide_unreadable(events.register)
+    _hide_unreadable(events.register)
     _bound(http_session_of(client))
+
+
+def _hide_unreadable(register: Any) -> None:
+    from gcp_aws_bridge._sts.unreadable_answer import hide_unreadable
+
+    hide_unreadable(register)
 
 
 def require_confidential(url: str, config: Any) -> None:

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from gcp_aws_bridge._sts import denied, denied_chained
 from gcp_aws_bridge._sts.parameters import duration_seconds
-from gcp_aws_bridge._sts.tls import tls_failure
 from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
 from gcp_aws_bridge._tokens.id_token import GOOGLE_ISSUERS, IdToken, skew
+from gcp_aws_bridge._tokens.tls import tls_failure
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, quoted
 
@@ -200,7 +200,9 @@ def _failed(arn: str, how: str, code: str, message: str, cause: str) -> tuple[st
     fits = len(message) <= _SHORT
     short = f" {quoted(message)}" if fits else ""
     summary = f"Assuming {arn} {how} failed: {code}{short}. {cause}".strip()
-    return summary, "" if fits else f"AWS answered {quoted(message)}."
+    # The reason for a denial is at the end, after the ARNs of caller and role.
+    limit = 600 if code == "AccessDenied" else 200
+    return summary, "" if fits else f"AWS answered {quoted(message, limit)}."
 
 
 def _cause_for_token(

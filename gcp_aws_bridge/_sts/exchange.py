@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import Clock, utc_now
-from gcp_aws_bridge._cache.late_patch import of_late_patch
 from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._traceback import without_inner_frames
@@ -86,9 +85,11 @@ def _ask(source: TokenSource) -> str:
         return source()
     except BridgeError:
         raise
-    except of_late_patch():
-        raise
     except Exception as error:
+        from gcp_aws_bridge._cache.late_patch import of_late_patch  # loaded only for an error
+
+        if isinstance(error, of_late_patch()):
+            raise
         # Show only the type: the message of code that handles tokens may contain one. The traceback
         # has the redacted cause.
         raise TokenError(

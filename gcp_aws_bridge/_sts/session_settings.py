@@ -9,7 +9,6 @@ from typing import Any
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ProfileNotFound
-from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
 from gcp_aws_bridge import _settings
@@ -24,7 +23,6 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
-_PLAIN = Config()
 _IMPORTED_IN = os.getpid()
 _REFRESH_S = 5.0  # longer than a refresh by botocore
 
@@ -34,44 +32,14 @@ def is_asynchronous(session: Session) -> bool:
     return inspect.iscoroutinefunction(session.get_credentials)
 
 
-def synchronous(session: Session) -> Session:
-    """Return *session*; for aiobotocore, a botocore session with the same settings for STS."""
-    if not is_asynchronous(session):
-        return session
-    twin = _Twin(session)
-    for event, handler, *_ in BUILTIN_HANDLERS:  # all of them would take as long as the exchange
-        if "." not in event or event.split(".")[1] == "sts":
-            twin.register(event, handler)
-    for name, value in session.instance_variables().items():
-        twin.set_config_variable(name, value)
-    # The loader caches what it has read, for example 2 MB of endpoints.
-    twin.register_component("data_loader", session.get_component("data_loader"))
-    if options := client_options(session):
-        twin.set_default_client_config(Config(**options))
-    return twin
-
-
-class _Twin(Session):
-    """A botocore session with the profiles that *original* has read."""
-
-    def __init__(self, original: Session) -> None:
-        profile = original.instance_variables().get("profile")
-        super().__init__(include_builtin_handlers=False, profile=profile)
-        self._original = original
-
-    @property
-    def full_config(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._original.full_config
-        return found
-
-
 def client_options(session: Session) -> dict[str, Any]:
     """Return the options of the session's default client config, except aiobotocore's."""
     config = session.get_default_client_config()
     if config is None:
         return {}
+    plain = Config()
     options = {name: getattr(config, name) for name in Config.OPTION_DEFAULTS}
-    return {name: value for name, value in options.items() if value != getattr(_PLAIN, name)}
+    return {name: value for name, value in options.items() if value != getattr(plain, name)}
 
 
 def botocore_session_of(session: Any, *, asynchronous: bool = False) -> Session:

@@ -10,7 +10,7 @@ from gcp_aws_bridge._cache.recently_used import RecentlyUsed
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.client_key import sts_key
 from gcp_aws_bridge._sts.region import sts_region
-from gcp_aws_bridge._sts.session_settings import synchronous
+from gcp_aws_bridge._sts.session_settings import is_asynchronous
 from gcp_aws_bridge._traceback import without_inner_frames
 
 if TYPE_CHECKING:
@@ -40,4 +40,13 @@ def sts_for(session: Session, role: Role) -> Sts | StsRegions:
 def _shared(session: Session, region: str) -> Sts:
     key = sts_key(session, region)
     with _clients_lock.get():
-        return _clients.get_or_make(key, lambda: Sts(synchronous(session), region))
+        return _clients.get_or_make(key, lambda: Sts(_synchronous(session), region))
+
+
+def _synchronous(session: Session) -> Session:
+    """Return *session*; for aiobotocore, a botocore session with the same settings for STS."""
+    if not is_asynchronous(session):
+        return session
+    from gcp_aws_bridge._sts.synchronous_twin import twin_of
+
+    return twin_of(session)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, bound
 from gcp_aws_bridge._tokens.first_available import first_token
 from gcp_aws_bridge._tokens.metadata import GoogleEnvironment
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TokenSource = Callable[[], str]
 
 
-@dataclass(frozen=True)
-class DefaultSource(EnvironmentBound):
+@value(frozen=True)
+class DefaultSource(Value, EnvironmentBound):
     """The token source of this machine, the first one available in this order.
 
     1. `GOOGLE_APPLICATION_CREDENTIALS`, if it is set;
@@ -43,9 +43,6 @@ class DefaultSource(EnvironmentBound):
     # None: the environment of each call.
     _environment: GoogleEnvironment | None = field(default=None, init=False, repr=False)
     _deadline_s: float | None = field(default=None, init=False, repr=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     @without_inner_frames
     def __call__(self) -> str:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._cache.identity import name_of
 from gcp_aws_bridge._cache.late_patch import of_late_patch
-from gcp_aws_bridge._pickled import as_settings, not_pickled
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._tokens.google_auth_errors import UNKNOWN_MEMBER, member, refused
 from gcp_aws_bridge._tokens.google_auth_internals import token_uri
 from gcp_aws_bridge._tokens.google_files import (
     SCOPES,
+    addresses_of_source,
     from_adc_file,
     from_key_file,
     is_external_account,
@@ -26,9 +26,10 @@ from gcp_aws_bridge._tokens.google_files import (
 from gcp_aws_bridge._tokens.metadata import GoogleEnvironment
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._tokens.service_account import require_service_account
-from gcp_aws_bridge._tokens.token_file import path_text
+from gcp_aws_bridge._tokens.token_file import is_content, path_text
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import as_settings, not_pickled
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import (
     BridgeError,
@@ -108,9 +109,9 @@ class GoogleCredentials(EnvironmentBound):
         request.session.hooks["response"].append(
             lambda answer, *_, **__: statuses.append(answer.status_code)
         )
-        account, caller = "", ""
+        account, caller, sources = "", "", set[str]()
         try:
-            minting, account, caller = self._minting(self.audience or DEFAULT_AUDIENCE)
+            minting, account, caller, sources = self._minting(self.audience or DEFAULT_AUDIENCE)
             if isinstance(minting, MetadataServer):
                 return minting()
             with wire_logs_silenced():  # google-auth logs ID tokens and bearer tokens at DEBUG
@@ -125,7 +126,7 @@ class GoogleCredentials(EnvironmentBound):
         except of_late_patch():
             raise
         except Exception as error:  # noqa: BLE001 - transports may raise any error
-            raise refused(error, account, caller, statuses[-1]) from None
+            raise refused(error, account, caller, statuses[-1], sources) from None
         finally:
             request.session.close()
         return str(minting.token)
@@ -141,10 +142,12 @@ class GoogleCredentials(EnvironmentBound):
     def _uses_google_auth(self) -> bool:
         return True
 
-    def _minting(self, audience: str) -> tuple[Any, str, str]:
-        """Return credentials whose `refresh` gets an ID token, the service account, and the caller.
+    def _minting(self, audience: str) -> tuple[Any, str, str, set[str]]:
+        """Return how to get an ID token. Sends no request.
 
-        Sends no request.
+        Returns:
+            Credentials whose `refresh` gets it, the service account, the caller, and the addresses
+            from which a federated identity gets its subject token.
         """
         from google.auth import impersonated_credentials
 
@@ -152,7 +155,8 @@ class GoogleCredentials(EnvironmentBound):
         source, path = self._source(places)
         if self.impersonate is None:
             minting = _for_id_tokens(source, audience, places.metadata_host, path)
-            return minting, getattr(source, "service_account_email", None) or "", UNKNOWN_MEMBER
+            account = getattr(source, "service_account_email", None) or ""
+            return minting, account, UNKNOWN_MEMBER, addresses_of_source(source)
         require_service_account(self.impersonate)  # google-auth does not escape it in a URL
         if isinstance(source, MetadataServer):
             source = _from_metadata_server(source)
@@ -162,7 +166,7 @@ class GoogleCredentials(EnvironmentBound):
             source, target_principal=self.impersonate, target_scopes=SCOPES
         )
         minting = _for_id_tokens(target, audience, places.metadata_host, path)
-        return minting, self.impersonate, member(source)
+        return minting, self.impersonate, member(source), addresses_of_source(source)
 
     def _source(self, places: GoogleEnvironment) -> tuple[Any, str | None]:
         """Return google-auth credentials or the metadata server, and the credentials file."""
@@ -174,7 +178,7 @@ class GoogleCredentials(EnvironmentBound):
         if os.path.isfile(path):
             return from_adc_file(path), path
         if places.credentials_file is not None:
-            raise _none_found(f"the file {quoted(path)} was not found.")
+            raise _none_found(_no_file(path))
         return MetadataServer()._bound(places.metadata_host), None
 
 
@@ -197,11 +201,19 @@ def _from_metadata_server(server: MetadataServer) -> Any:
     return OfMetadataServer()
 
 
+def _no_file(path: str) -> str:
+    if is_content(path):
+        return "GOOGLE_APPLICATION_CREDENTIALS has the content of a file instead of its path."
+    if os.path.isdir(path):
+        return f"{quoted(path)} is a folder, not a file."
+    return f"the file {quoted(path)} was not found."
+
+
 def _none_found(seen: str) -> TokenUnavailable:
     return TokenUnavailable(
         f"There are no credentials for google-auth: {seen}",
-        fix="set GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default "
-        "login and impersonate a service account.",
+        fix="set GOOGLE_APPLICATION_CREDENTIALS to the path of a file, or run gcloud auth "
+        "application-default login and impersonate a service account.",
         error_id="token/google-none",
     )
 

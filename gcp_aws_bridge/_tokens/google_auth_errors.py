@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge.exceptions import TokenError, quoted
 
@@ -22,20 +24,22 @@ _IN_PROJECT = re.compile(r"in project ([\w.:-]+)")
 _PASSING = re.compile(r"['\"]code['\"]: (?:429|5\d\d)\b")
 _NO_ACCOUNT = re.compile(r"Gaia id not found|NOT_FOUND")
 UNKNOWN_MEMBER = "MEMBER"
-# Messages of google-auth's identity_pool, pluggable and aws modules before a request to Google.
+# Beginnings of messages of google-auth's identity_pool, pluggable and aws modules before a request
+# to Google. Google's own errors begin with "Error code".
 _OF_SOURCE = re.compile(
-    r"File '.*' was not found|Executable|AWS region|AWS role|AWS metadata|AWS security cred"
-    r"|subject.token",
-    re.IGNORECASE,
-)
-_NETWORK_FIX = (
-    "look at DNS, at egress to port 443 of iamcredentials.googleapis.com, sts.googleapis.com and "
-    "oauth2.googleapis.com, at HTTPS_PROXY, and at REQUESTS_CA_BUNDLE for TLS:\n"
-    "curl -sv --max-time 10 https://iamcredentials.googleapis.com"
+    r"File '.*' was not found|Executable|The (token returned by the )?executable"
+    r"|(Unable to|Failed to) \w+ .*?(AWS|[Ss]ubject.token|certificate)"
+    r"|Missing subject_token|(The )?(AWS|leaf certificate)",
 )
 
 
-def refused(error: Exception, account: str, caller: str, status: int | None) -> TokenError:
+def refused(
+    error: Exception,
+    account: str,
+    caller: str,
+    status: int | None,
+    sources: Collection[str] = (),
+) -> TokenError:
     """Return the error for an error of google-auth.
 
     Args:
@@ -43,9 +47,12 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
         account: E-mail of the impersonated service account, or "".
         caller: The caller as a member of an IAM policy; an unknown part is a name in capitals.
         status: HTTP status of the last answer; None: there was no answer.
+        sources: Servers from which a federated identity gets its subject token.
     """
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests import exceptions
+
+    from gcp_aws_bridge._tokens.google_network import is_missing_bundle
 
     of_requests = (exceptions.ConnectionError, exceptions.Timeout)
     network = (TransportError, ConnectionError, TimeoutError, *of_requests)
@@ -53,22 +60,12 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
     # quote an answer, so show only their type.
     shown = quoted(error, 400) if isinstance(error, (GoogleAuthError, OSError)) else ""
     shown = shown or type(error).__name__
-    if isinstance(error, network):
-        return TokenError(
-            "Google was not reached for an ID token.",
-            fix=_NETWORK_FIX,
-            error_id="token/google-unreachable",
-            retryable=True,
-            details=f"{shown}.",
-        )
-    if status is None and _OF_SOURCE.search(shown):
-        return TokenError(
-            f"The credentials file has no token for Google: {quoted(error, 100)}.",
-            fix="correct credential_source in the file (gcloud iam workload-identity-pools "
-            "create-cred-config writes it); an executable needs "
-            "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
-            error_id="token/google-file",
-        )
+    if isinstance(error, network) or is_missing_bundle(error):
+        if (server := _server_of(error)) in sources:
+            return _no_subject_token(f"{quoted(server)} was not reached", True, f"{shown}.")
+        return _not_reached(error)
+    if _OF_SOURCE.match(str(error.args[0]) if error.args else ""):
+        return _no_subject_token(quoted(error.args[0], 100), _passes(status))
     # google-auth sends some requests with another session, and quotes the answer in its message.
     is_passing = _passes(status) or _PASSING.search(str(error)) is not None
     return TokenError(
@@ -79,6 +76,45 @@ def refused(error: Exception, account: str, caller: str, status: int | None) -> 
         retryable=is_passing
         or bool(getattr(error, "retryable", False))
         or isinstance(error, OSError),
+    )
+
+
+def _not_reached(error: BaseException) -> TokenError:
+    from gcp_aws_bridge._tokens.google_network import network_failure
+
+    cause = _of_requests(error)
+    url = f"https://{_server_of(error) or 'iamcredentials.googleapis.com'}"
+    failure = network_failure(cause, url, "token_uri or token_url in the credentials file")
+    return TokenError(
+        f"Google was not reached for an ID token. {failure.seen}",
+        fix=failure.fix,
+        error_id="token/google-unreachable",
+        retryable=failure.passes,
+        details=f"{failure.shown}.",
+    )
+
+
+def _of_requests(error: BaseException) -> BaseException:
+    """Return the error of requests that google-auth has wrapped."""
+    inner = error.__cause__ or (error.args[0] if error.args else None)
+    return inner if isinstance(inner, OSError) else error
+
+
+def _server_of(error: BaseException) -> str:
+    """Return host and port of the request that failed; empty if they are not known."""
+    request = getattr(_of_requests(error), "request", None)
+    return urlsplit(getattr(request, "url", None) or "").netloc
+
+
+def _no_subject_token(problem: str, retryable: bool, details: str = "") -> TokenError:
+    return TokenError(
+        f"The credentials file has no token for Google: {problem}.",
+        fix="correct credential_source in the file (gcloud iam workload-identity-pools "
+        "create-cred-config writes it), or its server; an executable needs "
+        "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1, and AWS needs AWS_REGION.",
+        error_id="token/google-file",
+        retryable=retryable,
+        details=details,
     )
 
 
@@ -118,12 +154,8 @@ def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
             f"gcloud iam service-accounts add-iam-policy-binding {email} {where} --role={role} "
             f"--member={shlex.quote(caller)}"
         )
-    if _DISABLED.search(message):
-        project = _IN_PROJECT.search(message)
-        return (
-            "gcloud services enable iamcredentials.googleapis.com "
-            f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
-        )
+    if enable := enable_api(message):
+        return enable
     if account and _NO_ACCOUNT.search(message):
         return (
             "correct the e-mail of the service account; these exist: gcloud iam service-accounts "
@@ -136,6 +168,17 @@ def _fix(message: str, account: str, caller: str, is_passing: bool) -> str:
             "identity, look at the attribute condition of the provider."
         )
     return "look up this answer, which gcp-aws-bridge does not know; look at proxies on the way."
+
+
+def enable_api(message: str) -> str:
+    """Return the command for an API that is disabled according to Google's *message*, or ""."""
+    if not _DISABLED.search(message):
+        return ""
+    project = _IN_PROJECT.search(message)
+    return (
+        "gcloud services enable iamcredentials.googleapis.com "
+        f"--project={shlex.quote(project[1] if project else 'PROJECT')}"
+    )
 
 
 def member(credentials: Any) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from gcp_aws_bridge._extra import internal, renamed
 
+_FIRST_STEP = "_get_explicit_environ_credentials"
+
 
 def token_uri(credentials: Any) -> str:
     """Return the token endpoint of a service account's credentials.
@@ -35,7 +37,9 @@ def set_universe_domain(credentials: Any, universe_domain: str) -> None:
     _set(credentials, "_universe_domain", "universe_domain", universe_domain)
 
 
-def set_scopes(credentials: Any, scopes: Sequence[str]) -> None:
+def set_scopes(
+    credentials: Any, scopes: Sequence[str], default_scopes: Sequence[str] | None = None
+) -> None:
     """Set `scopes` and `default_scopes` of google-auth's base class.
 
     They have no setters, and google-auth's constructors do not call each other.
@@ -44,7 +48,28 @@ def set_scopes(credentials: Any, scopes: Sequence[str]) -> None:
         ConfigError: This release of google-auth has another name for one of the attributes.
     """
     _set(credentials, "_scopes", "scopes", scopes)
-    _set(credentials, "_default_scopes", "default_scopes", None)
+    _set(credentials, "_default_scopes", "default_scopes", default_scopes)
+
+
+def first_step() -> Any:
+    """Return the function that `default` calls first, which reads GOOGLE_APPLICATION_CREDENTIALS.
+
+    `default` looks it up by its name in each call, also if a program has imported `default` itself
+    by name. The later steps are gcloud's login and the metadata server.
+
+    Raises:
+        ConfigError: This release of google-auth has another name for the function.
+    """
+    from google.auth import _default
+
+    return internal("google-auth", _default, _FIRST_STEP)
+
+
+def set_first_step(step: Any) -> None:
+    """Replace the function that `first_step` returns."""
+    from google.auth import _default
+
+    setattr(_default, _FIRST_STEP, step)
 
 
 def _set(credentials: Any, name: str, public: str, value: object) -> None:

@@ -9,6 +9,7 @@ import json
 import threading
 import warnings
 from typing import Any
+from urllib.parse import urlsplit
 
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable, quoted
 
@@ -79,6 +80,16 @@ def is_external_account(credentials: Any) -> bool:
     from google.auth import external_account
 
     return isinstance(credentials, external_account.Credentials)
+
+
+def addresses_of_source(credentials: Any) -> set[str]:
+    """Return the servers from which a federated identity gets its subject token."""
+    if not is_external_account(credentials):
+        return set()
+    source = credentials.info.get("credential_source")
+    texts = source.values() if isinstance(source, dict) else ()
+    urls = [urlsplit(text) for text in texts if isinstance(text, str) and "://" in text]
+    return {url.netloc for url in urls}
 
 
 def from_adc_file(path: str) -> Any:

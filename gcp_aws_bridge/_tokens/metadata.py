@@ -17,12 +17,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge._cache.clock import World, backoff_s
 from gcp_aws_bridge._settings import metadata_deadline_s
-from gcp_aws_bridge._tokens import environment, http, id_token, metadata_errors
+from gcp_aws_bridge._tokens import environment, http, id_token
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
@@ -145,7 +145,7 @@ class MetadataRequests:
                 pause_s = backoff_s(failures, base_s=0.1, cap_s=2.0, jitter=self.world.jitter())
                 if not patient or monotonic() + pause_s >= stop:
                     tried = failures + 1, wanted_s
-                    raise metadata_errors.gave_up(
+                    raise _errors().gave_up(
                         seen.host, str(seen), *tried, answered=seen.answered
                     ) from None
             self.world.sleep(pause_s)
@@ -173,9 +173,9 @@ class MetadataRequests:
             seen = f"HTTP {answer.status} {quoted(answer.body, 120)}"
             raise _NotYet(answer.host, seen, answered=is_google)
         if not is_google:
-            raise metadata_errors.not_googles(answer)
+            raise _errors().not_googles(answer)
         if answer.status != 200:
-            raise metadata_errors.refused(answer)
+            raise _errors().refused(answer)
         return answer
 
     def _checked(self, answer: http.Answer, audience: str) -> str:
@@ -196,6 +196,12 @@ class MetadataRequests:
             raise _NotYet(answer.host, seen, answered=True)
         id_token.check(token, audience=audience, now=now, origin=origin, server_now=answer.date)
         return token.raw
+
+
+def _errors() -> Any:
+    from gcp_aws_bridge._tokens import metadata_errors  # loaded only for an error
+
+    return metadata_errors
 
 
 def metadata_host() -> str:
@@ -225,7 +231,7 @@ def look_up(
             other_host=_IPV6_ADDRESS if host == _ADDRESS else "",
         )
     except http.InvalidHost:
-        raise metadata_errors.malformed_host(host) from None
+        raise _errors().malformed_host(host) from None
 
 
 def is_googles(answer: http.Answer) -> bool:

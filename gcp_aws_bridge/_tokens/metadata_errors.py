@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from gcp_aws_bridge._settings import METADATA_DEADLINE
 from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, TokenUnavailable, quoted
+
+# The pool of an account that is linked to none ends with .svc.id.goog.
+_NO_ACCOUNT = r"Gaia id not found for email ([^\s\"]+\.gserviceaccount\.com)"
 
 
 def malformed_host(host: str) -> ConfigError:
@@ -60,9 +65,21 @@ def not_googles(answer: http.Answer) -> TokenUnavailable:
 
 def refused(answer: http.Answer) -> TokenError:
     """Return the error for a permanent status other than 200."""
+    from gcp_aws_bridge._tokens.google_auth_errors import enable_api
+
     summary = f"The metadata server answered HTTP {answer.status}"
     # Long enough for the message about an unlinked account, which has the workload pool.
     body = f"The answer: {quoted(answer.body, 240)}."
+    # The answer contains that of the IAM Credentials API.
+    missing = re.search(_NO_ACCOUNT, answer.body)
+    if answer.status == 404 and missing:
+        return TokenError(
+            f"{summary}: there is no Google service account {quoted(missing[1])}.",
+            fix="correct the annotation iam.gke.io/gcp-service-account of the Kubernetes service "
+            "account, or create the Google service account.",
+            error_id="token/no-service-account",
+            details=body,
+        )
     if answer.status == 404:
         # GKE: a Kubernetes service account without a linked Google one has no ID token.
         return TokenError(
@@ -77,7 +94,8 @@ def refused(answer: http.Answer) -> TokenError:
         summary += " (a redirect, which is not followed)"
     return TokenError(
         f"{summary} to a request for a token.",
-        fix="check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
+        fix=enable_api(answer.body)
+        or "check the service account's binding (roles/iam.workloadIdentityUser) and its name.",
         error_id="token/metadata-refused",
         details=body,
     )

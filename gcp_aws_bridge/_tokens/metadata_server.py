@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import field
+from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens import environment
 from gcp_aws_bridge._tokens.metadata import MetadataRequests, metadata_host
+from gcp_aws_bridge._value import Value, value
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-@dataclass(frozen=True)
-class MetadataServer(MetadataRequests, environment.EnvironmentBound):
+@value(frozen=True)
+class MetadataServer(Value, MetadataRequests, environment.EnvironmentBound):
     """ID tokens of the service account of this pod, instance or service.
 
     Each call sends a request; the server caches tokens. A session or credentials keep the server
@@ -41,9 +41,6 @@ class MetadataServer(MetadataRequests, environment.EnvironmentBound):
     # None: the host in the environment of each call.
     _host: str | None = field(default=None, init=False, repr=False)
     _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     def _bound(self, host: str | None = None) -> Self:
         """Return a copy for *host*, or for the server in the current environment."""

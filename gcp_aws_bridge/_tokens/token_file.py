@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, absolute, bound
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable, quoted
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _MAX_FILE = 64 * 1024  # bytes; an ID token has about one thousand
 
 
-@dataclass(frozen=True)
-class TokenFile(EnvironmentBound):
+@value(frozen=True)
+class TokenFile(Value, EnvironmentBound):
     """A token in a file that another program keeps fresh, such as a projected Kubernetes volume.
 
     The file is read in each call, since the kubelet replaces it. For clusters whose OIDC issuer AWS
@@ -36,9 +36,6 @@ class TokenFile(EnvironmentBound):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", path_text("TokenFile", self.path))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
     def _bound(self) -> Self:
         """Return a copy with an absolute path, which a later `os.chdir` does not change."""
@@ -73,12 +70,21 @@ def path_text(what: str, path: object) -> str:
     """Return *path* as a string.
 
     Raises:
-        ConfigError: *path* is not a string, bytes or a path object.
+        ConfigError: *path* is not a string, bytes or a path object, or is the content of a file.
     """
+    given = f"{quoted(path)} ({type(path).__name__})"
     if isinstance(path, (str, bytes, os.PathLike)):
-        return os.fsdecode(path)
+        text = os.fsdecode(path)
+        if not is_content(text):
+            return text
+        given = "the content of a file"
     raise ConfigError(
-        f"{what} was given {quoted(path)} ({type(path).__name__}) for a path.",
+        f"{what} was given {given} for a path.",
         fix="give the path of a file, as text or pathlib.Path.",
         error_id="config/path",
     )
+
+
+def is_content(path: str) -> bool:
+    """Return whether *path* is JSON, in which a message could quote a key."""
+    return re.search(r'\{\s*"', path) is not None

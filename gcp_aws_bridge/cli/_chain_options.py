@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--tag",
         dest="tags",
         **of_role,
-        type=_tag,
+        type=tag,
         metavar="KEY=VALUE",
         help="session tag; may be repeated",
     )
@@ -112,7 +112,8 @@ class _OfChainedRole(argparse.Action):
         raise argparse.ArgumentError(self, "is given twice for one chained role")
 
 
-def _tag(text: str) -> tuple[str, str]:
+def tag(text: str) -> tuple[str, str]:
+    """Parse `KEY=VALUE`."""
     key, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")

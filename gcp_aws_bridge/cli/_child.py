@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from gcp_aws_bridge.cli._command import command_of, not_run
 from gcp_aws_bridge.cli._serving import need_extra, on_stderr
 from gcp_aws_bridge.cli._signals import forwarded
-from gcp_aws_bridge.exceptions import quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.server.asgi import App
 
     # An application, and the environment of the command by the URL of the application.
     Server = tuple[App, Callable[[str], Mapping[str, str]]]
-
-
-def add_command(parser: argparse.ArgumentParser, name: str) -> None:
-    """Declare the command after `--`, for our subcommand *name*."""
-    parser.usage = f"gcp-aws-bridge {name} [options] -- COMMAND [ARGUMENT ...]"
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run_beside(
@@ -46,7 +37,7 @@ def run_beside(
         The exit status of the command; 128 plus the number of the signal that ended it; 126 or 127
         as in a shell if the command cannot be run.
     """
-    command = _command_of(options, name)
+    command = command_of(options, name)
     if isinstance(command, int):
         return command
     need_extra()
@@ -56,23 +47,7 @@ def run_beside(
         # No grace period: the only client is the command, which has ended by then.
         serving = running((Address(None, 0), app), grace_s=0)
         with serving as [url], on_stderr("gcp-aws-bridge: %(message)s", {}):
-            return _run(command, environment(url), name)
-
-
-def _command_of(options: argparse.Namespace, name: str) -> list[str] | int:
-    """Return the command with the path of its program, or the exit status of an error."""
-    command: list[str] = options.command
-    command = command[1:] if command[:1] == ["--"] else command
-    if not command:
-        print(f"gcp-aws-bridge {name}: no command: {name} -- COMMAND", file=sys.stderr)
-        return 2
-    found = shutil.which(command[0])
-    if found is None:
-        exists = Path(command[0]).exists()
-        what = "cannot be run" if exists else "not found"
-        print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {what}", file=sys.stderr)
-        return 126 if exists else 127
-    return [found, *command[1:]]
+            return run_until_end(command, environment(url), name)
 
 
 def without(environ: Mapping[str, str], names: Collection[str], url: str) -> dict[str, str]:
@@ -98,13 +73,13 @@ def _with_host(no_proxy: str, host: str) -> str:
     return f"{no_proxy},{forms}".lstrip(",")
 
 
-def _run(command: list[str], environment: Mapping[str, str], name: str) -> int:
+def run_until_end(command: list[str], environment: Mapping[str, str], name: str) -> int:
+    """Run *command*, forward signals to it, and return its exit status as `run_beside` does."""
     with forwarded() as forward_to:
         try:
             child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
         except OSError as error:
-            print(f"gcp-aws-bridge {name}: {quoted(command[0])}: {error.strerror}", file=sys.stderr)
-            return 126
+            return not_run(command, error, name)
         forward_to(child)
         status = _wait(child)
     return 128 - status if status < 0 else status

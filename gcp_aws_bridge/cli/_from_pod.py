@@ -15,8 +15,8 @@ from gcp_aws_bridge.provision.migrate import Migration, migrate
 
 _IN_THE_CODE = (
     "In the image: pip install gcp-aws-bridge; remove bash, curl, jq and the AWS CLI. In the code: "
-    "gcp_aws_bridge.install() before the first client; in another language, start the program with "
-    "gcp-aws-bridge exec -- COMMAND."
+    "gcp_aws_bridge.install() before the first client, or start the program with gcp-aws-bridge "
+    "run -- COMMAND; in another language, with gcp-aws-bridge exec -- COMMAND."
 )
 
 

@@ -163,7 +163,6 @@ def account_of(options: argparse.Namespace) -> Account:
     Raises:
         ConfigError: No provider is configured, or a setting is malformed.
     """
-    from gcp_aws_bridge.policy.names import project_of
     from gcp_aws_bridge.server.metadata import Account
 
     identity = identity_of(options)
@@ -176,7 +175,7 @@ def account_of(options: argparse.Namespace) -> Account:
         # here; this is Google's form for other pools ("Managed workload identities": trust domain).
         email=email or f"{pool}.global.{number}.workload.id.goog",
         scopes=scopes_of(options),
-        project_id=options.project_id or project_of(email or "") or number,
+        project_id=options.project_id or federation.project,
         project_number=number,
         universe_domain=federation.universe_domain,
         access=identity.access,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from gcp_aws_bridge.provision import check, manifests, plan, shell, terraform
+from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.queries import Ask, Finding
 from gcp_aws_bridge.provision.to_google import check as google_check
 from gcp_aws_bridge.provision.to_google import manifests as google_manifests
@@ -38,6 +39,11 @@ def comparison(wanted: AnyPlan) -> Callable[[Ask], Iterator[Finding]]:
     if isinstance(wanted, plan.Plan):
         return partial(check.compare, wanted)
     return partial(google_check.compare, wanted)
+
+
+def chain_of(wanted: AnyPlan) -> Chain:
+    """Return the chained roles, which only a plan for AWS has."""
+    return wanted.chain if isinstance(wanted, plan.Plan) else Chain()
 
 
 def has_manifests(wanted: AnyPlan) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gcp_aws_bridge.cli._setup_files import read, say
 from gcp_aws_bridge.cli._setup_formats import AnyPlan
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy.names import email_of
+from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
 from gcp_aws_bridge.provision.to_google import plan as to_google
@@ -112,7 +114,7 @@ def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace, p
     values = {name: given[name] for name in PLATFORMS[platform]}
     if "gsa" in values:
         values["gsa"] = _e_mail(values["gsa"], values["project"])
-    return Plan(
+    made = Plan(
         Workload(platform, **values),
         _role(
             given,
@@ -122,6 +124,21 @@ def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace, p
             path=path,
         ),
     )
+    return replace(made, chain=_chain(made.role, options.chain)) if options.chain else made
+
+
+def _chain(role: AwsRole, chain: list[Any]) -> Chain:
+    """Return the chained roles after *role*, by the rules of `Role`.
+
+    Raises:
+        ConfigError: STS would reject one of them.
+    """
+    from gcp_aws_bridge.config import Role
+    from gcp_aws_bridge.config.chained_role import chain_text
+    from gcp_aws_bridge.policy import requests_of
+
+    whole = Role(role.arn, chain=chain)
+    return Chain(whole.arns[1:], tuple(requests_of(whole)), chain_text(whole.chain))
 
 
 def _to_google(
@@ -175,7 +192,7 @@ def _check_effect(platform: str, options: argparse.Namespace) -> None:
     """
     ignored = [*_ON_AWS_ONLY]
     if platform in to_google.PLATFORMS:
-        ignored = ["location", "service", "audience"]
+        ignored = ["location", "service", "audience", "chain"]
         places = ("region", "cluster", "namespace", "ksa")
         ignored += [name for name in places if name not in to_google.PLATFORMS[platform]]
         if platform in ("eks-issuer", "aws-outbound"):

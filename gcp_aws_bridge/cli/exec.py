@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge.cli import _child, _role_options
+from gcp_aws_bridge.cli import _child, _command, _role_options
 from gcp_aws_bridge.cli._serving import roles_of, token_file
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _role_options.add_role(parser)
     _role_options.add_settings(parser)
-    _child.add_command(parser, "exec")
+    _command.add_command(parser, "exec")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache import private_file
-from gcp_aws_bridge.cli import _child, _google_options
+from gcp_aws_bridge.cli import _child, _command, _google_options
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "status is that of the command; signals are forwarded to it."
     )
     _google_options.add_server(parser)
-    _child.add_command(parser, "google-exec")
+    _command.add_command(parser, "google-exec")
 
 
 def run(options: argparse.Namespace) -> int:

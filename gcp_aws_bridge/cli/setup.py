@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gcp_aws_bridge.cli import _chain_options
 from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Start with: gcp-aws-bridge setup --output out; then bash out/setup.sh"
     _add_workload(parser.add_argument_group("the workload"))
     _add_role(parser.add_argument_group("the role, in AWS"))
+    _chain_options.add(parser)
     _add_federation(parser.add_argument_group("in Google Cloud, for a workload on AWS"))
     _add_action(parser.add_argument_group("what to do"))
     parser.set_defaults(wrong_usage=parser.error)
@@ -201,7 +203,20 @@ def _files(form: str, plan: AnyPlan, *, with_manifests: bool) -> dict[str, str]:
         )
     write = writers(plan)
     forms = {form, "kubernetes"} if with_manifests and has_manifests(plan) else {form}
-    return {name: write[one](plan) for one, name in _FILES.items() if one in forms}
+    found = {name: write[one](plan) for one, name in _FILES.items() if one in forms}
+    return {**found, **(_trust_policies(plan) if with_manifests else {})}
+
+
+def _trust_policies(plan: AnyPlan) -> dict[str, str]:
+    """Return the trust policies of the chained roles, for their owners, as files."""
+    from gcp_aws_bridge.cli._setup_formats import chain_of
+    from gcp_aws_bridge.policy import render
+
+    policies = chain_of(plan).trust_policies
+    return {
+        f"trust-policy-{number}-{arn.rpartition('/')[2]}.json": render(policy, "json")
+        for number, (arn, policy) in enumerate(policies.items(), 1)
+    }
 
 
 def _next_step(form: str, folder: str, plan: AnyPlan) -> str:

@@ -6,29 +6,43 @@ import argparse
 import json
 import sys
 
+from gcp_aws_bridge.cli._policy_inputs import account_of, claims_from_json, claims_in, read_text
+from gcp_aws_bridge.cli._request_options import add_request, option, request_of, without_chained
+
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from typing import Any
 
-# Far more than the size of any policy or token.
-_MOST_CHARACTERS = 1_000_000
+    from gcp_aws_bridge import policy
+
 _FORMS = ("json", "terraform", "cloudformation")
-_IN_TOKEN = ("service_account", "key_file", "issuer", "subject", "audience")
+_OF_TOKENS = ("service_account", "key_file", "issuer", "subject", "audience")
 _STATUS = "Exit status: 0 {0}; 2 bad input or wrong usage."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
     parser.description = (
-        "Write the trust policy of a role, explain whether a policy admits a token, or find "
-        "mistakes in a policy. Makes no requests."
+        "Write the trust policy of a role or of a chained role, explain whether a policy admits a "
+        "token or a request, or find mistakes in a policy. Makes no requests."
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
     for name, summary, status, declare in (
-        ("build", "write a policy that admits exactly these accounts", "written", _build),
+        (
+            "build",
+            "write a policy that admits exactly these accounts, or the role before in a chain",
+            "written",
+            _build,
+        ),
+        (
+            "permissions",
+            "write the policy that allows a role to assume chained roles",
+            "written",
+            _permissions,
+        ),
         (
             "check",
-            "explain whether a policy admits a token",
+            "explain whether a policy admits a token or a request",
             "admitted, 1 denied or unclear",
             _check,
         ),
@@ -69,14 +83,35 @@ def _build(parser: argparse.ArgumentParser) -> None:
         "such as aws:123456789012:etl, is better)",
     )
     _token(parser, "write the policy that admits only the bearer of this token")
+    _chained(parser, "write the policy of a chained role: the ARN of the role before it")
+    _format(parser, "the role")
+
+
+def _permissions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "role",
+        metavar="ARN",
+        nargs="+",
+        help="a chained role; * as its account means all accounts",
+    )
+    add_request(parser)
+    _format(parser, "the role that gets the policy")
+
+
+def _format(parser: argparse.ArgumentParser, whose: str) -> None:
     parser.add_argument(
         "--format", choices=_FORMS, default="json", help="default: %(default)s, only the policy"
     )
     parser.add_argument(
         "--name",
         default="etl",
-        help="name of the role, in the other formats (default: %(default)s)",
+        help=f"name of {whose}, in the other formats (default: %(default)s)",
     )
+
+
+def _chained(parser: argparse._ActionsContainer, summary: str) -> None:
+    parser.add_argument("--chained", metavar="ARN", help=summary)
+    add_request(parser)
 
 
 def _add_issuer(parser: argparse.ArgumentParser) -> None:
@@ -101,12 +136,20 @@ def _check(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group(required=True)
     _token(given, "the ID token")
     given.add_argument("--claims", metavar="FILE", help="claims of the token, as a JSON object")
+    given.add_argument(
+        "--chained",
+        metavar="ARN",
+        help="the policy is that of a chained role: the ARN of the role before it",
+    )
+    add_request(parser)
+    parser.add_argument("--role-session-name", metavar="NAME", help="with --chained")
     _account(parser, "AWS account of the role (default: any account in the policy)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _lint(parser: argparse.ArgumentParser) -> None:
     _file(parser)
+    _account(parser, "AWS account of the role: its own roles need no external ID")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -132,7 +175,12 @@ def run(options: argparse.Namespace) -> int:
     """Run the action."""
     from gcp_aws_bridge.exceptions import BridgeError
 
-    actions = {"build": _run_build, "check": _run_check, "lint": _run_lint}
+    actions = {
+        "build": _run_build,
+        "permissions": _run_permissions,
+        "check": _run_check,
+        "lint": _run_lint,
+    }
     try:
         return actions[options.action](options)
     except BridgeError as error:
@@ -143,44 +191,65 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_build(options: argparse.Namespace) -> int:
     from gcp_aws_bridge import policy
-    from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 
-    account = {"account_id": options.account_id, "partition": options.partition}
-    if options.token_file is None:
-        document = policy.build(
-            audience=DEFAULT_AUDIENCE if options.audience is None else options.audience,
-            service_accounts=options.service_account,
-            key_file_emails=dict(map(_account_of, options.key_file)),
-            issuer=options.issuer,
-            subjects=options.subject,
-            **account,
-        )
-    elif any(getattr(options, name) for name in _IN_TOKEN):
-        others = ", ".join(f"--{name.replace('_', '-')}" for name in _IN_TOKEN)
-        print(
-            "gcp-aws-bridge trust-policy build: the token of --token-file replaces these options: "
-            f"{others}",
-            file=sys.stderr,
-        )
+    if problem := _contradiction(options):
+        print(f"gcp-aws-bridge trust-policy build: {problem}", file=sys.stderr)
         return 2
+    if options.chained is not None:
+        document = policy.build_chained(request_of(options, options.chained))
     else:
-        statement = policy.statement_for(_claims_in(options.token_file), **account)
-        document = policy.policy_of(statement)
+        document = _for_tokens(options)
     print(policy.render(document, options.format, name=options.name), end="")
     return 0
 
 
-def _run_check(options: argparse.Namespace) -> int:
+def _for_tokens(options: argparse.Namespace) -> dict[str, Any]:
+    from gcp_aws_bridge import policy
+    from gcp_aws_bridge.config import DEFAULT_AUDIENCE
+
+    account = {"account_id": options.account_id, "partition": options.partition}
+    if options.token_file is not None:
+        statement = policy.statement_for(claims_in(options.token_file), **account)
+        return policy.policy_of(statement)
+    return policy.build(
+        audience=DEFAULT_AUDIENCE if options.audience is None else options.audience,
+        service_accounts=options.service_account,
+        key_file_emails=dict(map(account_of, options.key_file)),
+        issuer=options.issuer,
+        subjects=options.subject,
+        **account,
+    )
+
+
+def _contradiction(options: argparse.Namespace) -> str:
+    """Return which options exclude each other."""
+    of_tokens = any(getattr(options, name) for name in _OF_TOKENS)
+    if options.token_file is not None and of_tokens:
+        replaced = ", ".join(map(option, _OF_TOKENS))
+        return f"the token of --token-file replaces these options: {replaced}"
+    if options.chained is not None and (of_tokens or options.token_file is not None):
+        return "--chained is for a role that admits another role, and no token"
+    return without_chained(options)
+
+
+def _run_permissions(options: argparse.Namespace) -> int:
     from gcp_aws_bridge import policy
 
+    # The caller's ARN is not part of its own policy.
+    request = request_of(options, f"arn:aws:iam::{'0' * 12}:role/any")
+    document = policy.permissions_for(options.role, request)
+    print(policy.render_permissions(document, options.format, name=options.name), end="")
+    return 0
+
+
+def _run_check(options: argparse.Namespace) -> int:
+    problem = without_chained(options)
     if options.file == "-" == (options.token_file or options.claims):
-        print("gcp-aws-bridge trust-policy check: only one input can be -", file=sys.stderr)
+        problem = "only one input can be -"
+    if problem:
+        print(f"gcp-aws-bridge trust-policy check: {problem}", file=sys.stderr)
         return 2
-    if options.token_file is None:
-        claims = _json(_read(options.claims), options.claims)
-    else:
-        claims = _claims_in(options.token_file)
-    decision = policy.evaluate(_read(options.file), claims, account_id=options.account_id)
+    decision = _decision(options)
     if options.json:
         from dataclasses import asdict
 
@@ -190,10 +259,28 @@ def _run_check(options: argparse.Namespace) -> int:
     return 0 if decision.allowed else 1
 
 
+def _decision(options: argparse.Namespace) -> policy.Decision:
+    """Return the policy's decision about the request, the token or the claims.
+
+    Raises:
+        ConfigError: An input is not valid.
+    """
+    from gcp_aws_bridge import policy
+
+    if options.chained is not None:
+        request = request_of(options, options.chained)
+        return policy.evaluate_chained(read_text(options.file), request)
+    if options.token_file is None:
+        claims = claims_from_json(read_text(options.claims), options.claims)
+    else:
+        claims = claims_in(options.token_file)
+    return policy.evaluate(read_text(options.file), claims, account_id=options.account_id)
+
+
 def _run_lint(options: argparse.Namespace) -> int:
     from gcp_aws_bridge import policy
 
-    findings = policy.lint(_read(options.file))
+    findings = policy.lint(read_text(options.file), account_id=options.account_id)
     if options.json:
         from dataclasses import asdict
 
@@ -202,75 +289,3 @@ def _run_lint(options: argparse.Namespace) -> int:
         for finding in findings:
             print(finding)
     return 1 if findings else 0
-
-
-def _account_of(path: str) -> tuple[str, str]:
-    """Return number and e-mail address of the account of a key file."""
-    from gcp_aws_bridge.exceptions import ConfigError, quoted
-
-    try:
-        key = json.loads(_read(path))
-    except (ValueError, RecursionError):
-        key = None
-    number, email = (
-        key.get(name) if isinstance(key, dict) and key.get("type") == "service_account" else None
-        for name in ("client_id", "client_email")
-    )
-    if not isinstance(number, str) or not isinstance(email, str):
-        raise ConfigError(
-            f"{quoted(path)} is not the JSON key of a service account.",
-            fix="pass the file that gcloud iam service-accounts keys create wrote.",
-            error_id="config/input-file",
-        )
-    return number, email
-
-
-def _claims_in(path: str) -> dict[str, Any]:
-    """Return the claims of the token in a file, which may have expired."""
-    from gcp_aws_bridge._tokens import id_token
-    from gcp_aws_bridge.exceptions import ConfigError, quoted
-
-    if path.count(".") == 2 and path.startswith("eyJ"):
-        raise ConfigError(
-            "An ID token is on the command line, which every user of this machine can read.",
-            fix="write it to a file and pass its name, or pipe it: gcp-aws-bridge token | "
-            "gcp-aws-bridge trust-policy check POLICY --token-file -",
-            error_id="config/token-on-command-line",
-        )
-    token = id_token.parse(_read(path), origin=f"The file {quoted(path)}")
-    return id_token.claims_of(token)
-
-
-def _json(text: str, path: str) -> Any:
-    from gcp_aws_bridge.exceptions import ConfigError, quoted
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ConfigError(
-            f"{quoted(path)} is not JSON.",
-            fix="pass the claims of an ID token as a JSON object; for a token, use --token-file.",
-            error_id="config/claims",
-        ) from None
-
-
-def _read(path: str) -> str:
-    from gcp_aws_bridge.exceptions import ConfigError, quoted
-
-    try:
-        # The number of standard input, for the same decoding; utf-8-sig: some editors add a BOM.
-        with open(0 if path == "-" else path, encoding="utf-8-sig", closefd=path != "-") as file:
-            text = file.read(_MOST_CHARACTERS + 1)
-    except OSError as error:
-        problem = str(error.strerror)
-    except ValueError:
-        problem = "it is not UTF-8 text"
-    else:
-        if len(text) <= _MOST_CHARACTERS:
-            return text
-        problem = f"it has more than {_MOST_CHARACTERS:,} characters"
-    raise ConfigError(
-        f"{quoted(path)} cannot be read: {problem}.",
-        fix="pass a file, or - for standard input.",
-        error_id="config/input-file",
-    )

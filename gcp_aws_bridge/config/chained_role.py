@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
-from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
 from gcp_aws_bridge.config.checks import listed
 from gcp_aws_bridge.config.tags import checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 
-@dataclass(frozen=True)
-class ChainedRole:
+@value(frozen=True)
+class ChainedRole(Value):
     """Chained role with settings of its own, for `chain`. Checked on creation.
 
     Stands in `chain` where the ARN alone is not enough, for example because the role's owner
@@ -70,9 +71,6 @@ class ChainedRole:
         put(self, "policy_arns", listed("policy_arns", self.policy_arns))
         checks.check_policy_arns(self.policy_arns)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
-
 
 def checked_chain(chain: Sequence[Any], *, has_policies: bool) -> tuple[str | ChainedRole, ...]:
     """Return *chain* with a `ChainedRole` for each mapping, and an ARN for roles without settings.
@@ -99,6 +97,27 @@ def checked_chain(chain: Sequence[Any], *, has_policies: bool) -> tuple[str | Ch
             error_id="config/chain-policy",
         )
     return tuple(one.arn if one == ChainedRole(one.arn) else one for one in roles)
+
+
+def as_chained_role(item: str | ChainedRole) -> ChainedRole:
+    """Return an item of `Role.chain` as a `ChainedRole`."""
+    return ChainedRole(item) if isinstance(item, str) else item
+
+
+def chain_text(chain: Sequence[str | ChainedRole]) -> str:
+    """Return a chain as a setting: ARNs with commas, or JSON if a role has settings of its own."""
+    if all(isinstance(one, str) for one in chain):
+        return ",".join(map(str, chain))
+    return json.dumps([one if isinstance(one, str) else _plain(one) for one in chain])
+
+
+def _plain(role: ChainedRole) -> dict[str, Any]:
+    found = {one.name: getattr(role, one.name) for one in fields(role)}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in found.items()
+        if value
+    }
 
 
 def _chained_role(item: Any) -> ChainedRole:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge._pickled import as_settings
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
 from gcp_aws_bridge.config.checks import DEFAULT_AUDIENCE, listed
 from gcp_aws_bridge.config.first_role import DEFAULT_DURATION_S, RoleFields
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from gcp_aws_bridge.config.chained_role import ChainedRole
 
 
-@dataclass(frozen=True)
-class Role(RoleFields):
+@value(frozen=True)
+class Role(Value, RoleFields):
     """Role to assume, session duration and session policy. Checked on creation.
 
     Equal roles share one exchange within a process. Holds no secret, and pickles.
@@ -64,9 +63,6 @@ class Role(RoleFields):
         has_policies = bool(self.policy or self.policy_arns)
         put(self, "chain", _checked_chain(listed("chain", self.chain), has_policies))
         self._check()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return as_settings(self)
 
 
 def _checked_chain(chain: tuple[Any, ...], has_policies: bool) -> tuple[str | ChainedRole, ...]:

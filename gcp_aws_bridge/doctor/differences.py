@@ -14,7 +14,7 @@ from gcp_aws_bridge.policy.authorized_party import why_it_differs
 from gcp_aws_bridge.policy.claims import read
 from gcp_aws_bridge.policy.document import ACTION, Statement, load, statements
 
-_AUDIENCE, _SUBJECT = "accounts.google.com:oaud", ":sub"
+_AUDIENCE = "accounts.google.com:oaud"
 _COMPARED = re.compile(r"^(For\w+:)?String(Equals|EqualsIgnoreCase|Like)(IfExists)?$")
 
 
@@ -84,10 +84,11 @@ def compare(document: Any, token: IdToken, account_id: str) -> Comparison:
     against = [
         f"Statement[{one.index}] ({one.effect}) {reason}"
         for one in decision.statements
+        if one.effect == "Allow" or one.matched is not False
         for reason in one.reasons
         if (one.effect == "Deny") is reason.startswith("holds")
     ]
-    reasons = decision.malformed or "; ".join(against)
+    reasons = decision.malformed or "; ".join(against) or "no statement allows it"
     denied = any(one.effect == "Deny" and one.matched is not False for one in decision.statements)
     if decision.allowed or denied or decision.malformed:
         return Comparison(decision.allowed, reasons, is_denied=not decision.allowed)
@@ -111,24 +112,49 @@ def corrected(
     """Return *document* with the token's values where it differs, and everything else unchanged.
 
     Args:
-        wanted: The statement that admits the token, added if no statement is about its issuer.
+        document: The trust policy.
+        differences: Differences of one statement from the token.
+        token: The token.
+        wanted: The statement that admits the token. It is added if no statement is about its
+            issuer, or if the one that is has other principals, whose access must not change.
     """
     made: dict[str, Any] = load(copy.deepcopy(dict(document)))
     listed = made["Statement"] if isinstance(made["Statement"], list) else [made["Statement"]]
     made["Statement"] = listed
-    if not differences:
+    in_members = any(one.member in ("Principal", "Action") for one in differences)
+    raw = listed[differences[0].statement] if differences else None
+    if raw is None or (in_members and _has_others(raw["Principal"], token)):
         listed.append(wanted)
-    keys = read(id_token.claims_of(token)).keys
+        return made
+    before = copy.deepcopy(raw)
     for one in differences:
-        raw = listed[one.statement]
-        if one.member == "Principal":
-            raw["Principal"] = wanted["Principal"]
-        elif one.member == "Action":
-            raw["Action"] = ACTION
-        elif one.key.lower() in keys and _COMPARED.search(one.member):
-            _admit(raw["Condition"][one.member], one.key, keys[one.key.lower()].texts)
-            _pin(raw["Condition"], one, token, wanted["Condition"]["StringEquals"])
+        _correct(raw, one, token, wanted)
+    if raw != before:
+        _pin(raw, wanted["Condition"]["StringEquals"], all_keys=in_members)
     return made
+
+
+def _has_others(principal: Any, token: IdToken) -> bool:
+    """Return whether the element names others than the token's issuer."""
+    if not isinstance(principal, dict):
+        return True
+    federated = principal.get("Federated", [])
+    names = federated if isinstance(federated, list) else [federated]
+    issuer = token.issuer.removeprefix("https://")
+    return set(principal) != {"Federated"} or any(issuer not in name for name in names)
+
+
+def _correct(raw: dict[str, Any], one: Difference, token: IdToken, wanted: Any) -> None:
+    """Change the member or condition of a statement that differs, if it can be changed."""
+    keys = read(id_token.claims_of(token)).keys
+    if one.member == "Principal":
+        raw["Principal"] = wanted["Principal"]
+    elif one.member == "Action":
+        raw.pop("NotAction", None)
+        raw["Action"] = ACTION
+    elif one.key.lower() in keys and _COMPARED.search(one.member):
+        _admit(raw["Condition"][one.member], one.key, keys[one.key.lower()].texts)
+        _keep_audience(raw["Condition"], one, token, wanted["Condition"]["StringEquals"])
 
 
 def _admit(condition: dict[str, Any], key: str, texts: tuple[str, ...]) -> None:
@@ -138,20 +164,42 @@ def _admit(condition: dict[str, Any], key: str, texts: tuple[str, ...]) -> None:
     """
     found = condition[key]
     listed = found if isinstance(found, list) else [found]
-    is_other_source = key.lower().endswith(":aud") and why_it_differs(texts[0], str(listed[0]))
+    is_other_source = key.lower().endswith(":aud") and any(
+        why_it_differs(texts[0], str(one)) for one in listed
+    )
     if len(listed) > 1 or is_other_source:
         condition[key] = [*listed, *texts]
     else:
         condition[key] = texts[0] if len(texts) == 1 else [*texts]
 
 
-def _pin(conditions: Any, changed: Difference, token: IdToken, wanted: Mapping[str, str]) -> None:
-    """Keep the audience that was compared with `azp`, and pin the subject."""
+def _keep_audience(
+    conditions: Any, changed: Difference, token: IdToken, wanted: Mapping[str, str]
+) -> None:
+    """Keep the audience that was compared with `azp`."""
     named = {key.lower() for keys in conditions.values() for key in keys}
+    if _AUDIENCE in {*wanted} - named and {*changed.values} & {*token.audience}:
+        conditions.setdefault("StringEquals", {})[_AUDIENCE] = wanted[_AUDIENCE]
+
+
+def _pin(statement: dict[str, Any], wanted: Mapping[str, str], *, all_keys: bool) -> None:
+    """Pin the subject, so that a correction admits no other identity of the issuer.
+
+    Args:
+        statement: The corrected statement.
+        wanted: Value of each key that a statement for the token pins.
+        all_keys: Whether the statement has admitted no token of the issuer until now, so that no
+            other workload needs it without the other keys.
+    """
+    missing = {
+        one.rule.removeprefix("missing-")
+        for one in policy.lint(policy.policy_of(statement))
+        if one.severity == "error"
+    }
     for key, value in wanted.items():
-        is_moved = key == _AUDIENCE and {*changed.values} & {*token.audience}
-        if key not in named and (key.endswith(_SUBJECT) or is_moved):
-            conditions.setdefault("StringEquals", {})[key] = value
+        name = key.rpartition(":")[2]
+        if (all_keys or name == "sub") and missing & {name, "no-condition"}:
+            statement.setdefault("Condition", {}).setdefault("StringEquals", {})[key] = value
 
 
 def _of(statement: Statement, reasons: tuple[str, ...]) -> tuple[Difference, ...]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from gcp_aws_bridge._sts.errors import blame_clock
-from gcp_aws_bridge.doctor import trust
+from gcp_aws_bridge.doctor import chain, trust
 from gcp_aws_bridge.doctor.context import AwsContext, required, until
 from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
@@ -37,12 +37,18 @@ def check_chain(context: AwsContext) -> Iterator[Finding]:
     """Assume each chained role.
 
     Raises:
-        ExchangeError: STS denied one of them; the message names it.
+        ExchangeError: STS failed for another reason than the policies of the two roles.
     """
     role, sts = required(context.role), required(context.sts)
     for position, arn in enumerate(role.arns[1:]):
         assume = partial(sts.assume_role, required(context.credentials), role, position)
-        context.credentials = _call(context, assume)
+        try:
+            context.credentials = _call(context, assume)
+        except ExchangeError as error:
+            if finding := chain.explain(context, position, error):
+                yield finding
+                return
+            raise
         yield Finding("chain", "ok", f"{arn} assumed {until(context.credentials.expiration)}.")
 
 

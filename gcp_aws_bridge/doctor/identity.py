@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.default import TokenSource, for_audience
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
+from gcp_aws_bridge._tokens.google_auth_errors import enable_api
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import machine
@@ -193,7 +194,7 @@ def _not_bound(context: AwsContext, error: TokenError) -> Finding | None:
     pool = _POOL.search(message)  # instead of an account's e-mail
     if pool or (error.error_id == "token/no-service-account" and not found.email):
         return _not_linked(found, pool[0] if pool else "", "token")
-    if not _NOT_BOUND.search(message):
+    if not _NOT_BOUND.search(message) or enable_api(message):
         return None
     account = quoted(found.email) if found.email else "The pod's Google service account"
     return Finding(

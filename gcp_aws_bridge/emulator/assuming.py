@@ -117,7 +117,7 @@ def by_credentials(call: SignedCall) -> Tree:
         raise invalid("The source identity is already set for this assume role session")
     session = Session(
         request.narrowing.policies,
-        {**_transitive_tags(inherited), **request.narrowing.tags},
+        {**inherited.inherited_tags, **request.narrowing.tags},
         inherited.transitive | request.narrowing.transitive,
         source_identity,
         None,
@@ -126,10 +126,12 @@ def by_credentials(call: SignedCall) -> Tree:
     _check_inherited(inherited, request.narrowing.tags)
     passed = replace(session, tags=request.narrowing.tags)
     context = {**call.context, **_session_context(request, passed)}
+    # AWS documents sts:TagSession for tags that are passed. Users report that it is needed for
+    # tags that are only inherited too: aws/eks-pod-identity-agent#80, aws/aws-cdk-cli#762.
     role = _admitting(
         call,
         request,
-        _actions("sts:AssumeRole", session, bool(request.narrowing.tags)),
+        _actions("sts:AssumeRole", session, bool(session.tags)),
         lambda role, action: may_assume(call.accounts, caller, role, action, context),
         lambda action: refused(caller, action, request.role_arn),
     )
@@ -196,13 +198,10 @@ def _session_context(request: RoleRequest, session: Session) -> Context:
     return context
 
 
-def _transitive_tags(session: Session) -> Mapping[str, str]:
-    return {name: text for name, text in session.tags.items() if name.lower() in session.transitive}
-
-
 def _check_inherited(session: Session, tags: Mapping[str, str]) -> None:
     """ "You cannot pass session tags with the same key as ... an inherited [transitive] tag"."""
-    if any(name.lower() in session.transitive for name in tags):
+    inherited = {name.lower() for name in session.inherited_tags}
+    if any(name.lower() in inherited for name in tags):
         raise AwsError(
             "InvalidParameterValue",
             "One of the specified transitive tag keys can't be set because it conflicts with a "
@@ -223,8 +222,9 @@ def _tags_of(identity: WebIdentity) -> tuple[dict[str, str], frozenset[str]]:
         for name, value in (tags.items() if isinstance(tags, dict) else ())
         if len(values := strings(value)) == 1
     }
-    transitive = frozenset(name.lower() for name in strings(claim.get("transitive_tag_keys")))
-    return found, transitive & {name.lower() for name in found}
+    keys = {name.lower() for name in found}
+    transitive = strings(claim.get("transitive_tag_keys"))
+    return found, frozenset(key for key in transitive if key.lower() in keys)
 
 
 def _provider_name(identity: WebIdentity) -> str:

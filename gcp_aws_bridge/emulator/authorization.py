@@ -1,7 +1,8 @@
 """Authorization of signed requests by trust policies, identity-based policies and session policies.
 
-Written from the IAM user guide, "Policy evaluation logic" and "Cross-account policy evaluation
-logic", and from the AWS STS API reference, AssumeRole. Permissions boundaries and policies of AWS
+Written from the IAM user guide, "Policy evaluation logic", "Cross-account policy evaluation logic"
+and "Monitor and control actions taken with assumed roles", and from the AWS STS API reference,
+AssumeRole. Permissions boundaries and policies of AWS
 Organizations are not emulated.
 """
 
@@ -26,6 +27,11 @@ def may_assume(
     within_session = _within_session(caller, action, role.arn, context)
     # "The request is allowed only if both evaluations return a decision of Allow."
     if (caller.account, caller.partition) != (role.account, role.partition):
+        return has_permission and within_session
+    # "When you assume a role with another role ... permissions for sts:SetSourceIdentity are
+    # required in both the permissions policy of the principal who is assuming the role and in the
+    # role trust policy" ("Monitor and control actions taken with assumed roles").
+    if action == "sts:SetSourceIdentity" and caller.role_arn is not None:
         return has_permission and within_session
     # "Permissions granted directly to a session are not limited by an implicit deny in an
     # identity-based policy, a permissions boundary, or session policy". The same applies to a

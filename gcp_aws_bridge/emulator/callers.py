@@ -24,7 +24,7 @@ class Session:
     Attributes:
         policies: Session policies; `None`: no session policies.
         tags: Session tags.
-        transitive: Keys of the tags that chained sessions inherit.
+        transitive: Keys of the tags that chained sessions inherit, as spelled in the request.
         source_identity: Source identity, which is set once in a chain.
         provider: Identity provider, for sessions from a web identity token.
         token_size: Minimum size of the session token, in bytes.
@@ -36,6 +36,15 @@ class Session:
     source_identity: str | None = None
     provider: str | None = None
     token_size: int = 0
+
+    @property
+    def inherited_tags(self) -> dict[str, str]:
+        """Tags that sessions inherit that are requested with the credentials of this session.
+
+        "Tag key-value pairs are not case sensitive, but case is preserved" (AssumeRole).
+        """
+        keys = {key.lower() for key in self.transitive}
+        return {name: text for name, text in self.tags.items() if name.lower() in keys}
 
 
 @dataclass(frozen=True, slots=True)

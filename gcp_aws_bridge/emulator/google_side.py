@@ -37,7 +37,12 @@ class GoogleSide(Estate):
 
     @property
     def iam_credentials(self) -> IamCredentials:
-        """The IAM Service Account Credentials API; started on first use."""
+        """The IAM Service Account Credentials API; started on first use.
+
+        The pod's own service account exists; its policy has no members until it is added.
+        """
+        if self._iam.account(self.service_account.email) is None:
+            self.add_google_service_account(self.service_account.email)
         return self._lazily(
             IamCredentials, lambda: IamCredentials(self._iam, self._google, self._now)
         )

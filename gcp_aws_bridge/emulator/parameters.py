@@ -7,14 +7,14 @@ tokens and callers themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from .accounts import role_arn_parts
 from .answers import AwsError
 from .permissions import Permissions
 from .policies import PolicyError
-from .validation import Rule, invalid, members, validate, violation
+from .validation import Rule, invalid, members, numbered, validate, violation
 
 __all__ = ["RULES", "Narrowing", "RoleRequest", "narrowing", "read_role", "read_tags"]
 
@@ -70,10 +70,8 @@ _MOST_POLICY_ARNS = 10
 _MOST_TAGS = 50
 _POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\x21-\x7e]+", re.ASCII)
 _PLAIN_TEXT_LIMIT = 2048
-# Tag keys have up to 128 characters, values up to 256 (API reference, Tag).
-_TAG_CHARACTERS = r"[\w\s_.:/=+\-@]"
-_TAG_KEY = re.compile(rf"{_TAG_CHARACTERS}{{1,128}}")
-_TAG_VALUE = re.compile(rf"{_TAG_CHARACTERS}{{0,256}}")
+# API reference, Tag: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`. Tabs and line breaks are not in \p{Z}.
+_TAG_CHARACTERS = r"(?u:[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]*)"
 
 _ADMINISTRATOR = Permissions(
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
@@ -92,9 +90,9 @@ class Narrowing:
     Attributes:
         policies: Session policies; `None`: no session policies.
         tags: Session tags.
-        transitive: Keys of the tags that chained sessions inherit.
-        packed_size: Size of the session policies, in per cent of their limit; `None` without
-            policies and tags.
+        transitive: Keys of the tags that chained sessions inherit, as spelled in the request.
+        packed_size: Size of the session policies and tags, in per cent of their limit; `None`
+            without both.
         token_size: Minimum size of the session token, in bytes.
     """
 
@@ -138,59 +136,70 @@ def read_role(params: Mapping[str, str], action: str) -> RoleRequest:
         account=arn["account"],
         session_name=params["RoleSessionName"],
         duration_s=int(params.get("DurationSeconds", _DEFAULT_DURATION_S)),
-        narrowing=narrowing(params, tagging=action == "AssumeRole"),
+        narrowing=narrowing(params, arn["account"], tagging=action == "AssumeRole"),
         source_identity=params.get("SourceIdentity"),
-        external_id=params.get("ExternalId"),
+        # AssumeRoleWithWebIdentity has no parameter of this name.
+        external_id=params.get("ExternalId") if action == "AssumeRole" else None,
     )
 
 
-def narrowing(params: Mapping[str, str], *, tagging: bool = True) -> Narrowing:
+def narrowing(params: Mapping[str, str], account: str, *, tagging: bool = True) -> Narrowing:
     """Read session policies and session tags.
 
     Args:
         params: Parameters of the request.
+        account: Account of the role, or of the user.
         tagging: Whether the action accepts tags.
 
     Raises:
         AwsError: A policy or a tag is malformed, or there are too many.
     """
     arns = members(params, "PolicyArns", "arn")
-    policies = _policies(params.get("Policy"), arns)
+    policies = _policies(params.get("Policy"), arns, account)
     tags = read_tags(params) if tagging else {}
     transitive = _transitive(params, tags) if tagging else frozenset()
     if policies is None and not tags:
         packed_size = None
     else:
-        # AWS does not document the packed format. This is the size of the policies as plain text.
-        plain = len(params.get("Policy", "")) + sum(map(len, arns))
-        packed_size = max(1, plain * 100 // _PLAIN_TEXT_LIMIT)
+        # AWS does not document the packed format. This is the size as plain text.
+        plain = [params.get("Policy", ""), *arns, *tags, *tags.values()]
+        packed_size = max(1, sum(map(len, plain)) * 100 // _PLAIN_TEXT_LIMIT)
         if packed_size > 100:
-            raise AwsError(
-                "PackedPolicyTooLarge",
-                f"Packed policy consumes {packed_size}% of allotted space, please use smaller "
-                "policy.",
-            )
+            raise _too_large(packed_size, policies is not None)
     token_size = int(params.get("MinimumSessionTokenSize", 0))
     return Narrowing(policies, tags, transitive, packed_size, token_size)
 
 
-def _policies(inline: str | None, arns: list[str]) -> tuple[Permissions, ...] | None:
+def _too_large(packed_size: int, with_policies: bool) -> AwsError:
+    """Return the error for policies and tags that are too large, as users report it."""
+    consumes = f"consumes {packed_size}% of allotted space"
+    return AwsError(
+        "PackedPolicyTooLarge",
+        f"Packed policy {consumes}, please use smaller policy."
+        if with_policies
+        else f"Packed size of session tags {consumes}.",
+    )
+
+
+def _policies(inline: str | None, arns: list[str], account: str) -> tuple[Permissions, ...] | None:
     _check_count("policyArns", arns, _MOST_POLICY_ARNS)
     for arn in arns:
-        if not _POLICY_ARN.fullmatch(arn):
+        found_arn = _POLICY_ARN.fullmatch(arn)
+        # "The policies must exist in the same account as the role."
+        if found_arn is None or found_arn[1] not in ("aws", account):
             raise invalid(f"The specified value for PolicyArns is invalid: {arn}")
     if inline is None and not arns:
         return None
-    found = [
+    policies = [
         _ADMINISTRATOR if arn.endswith(":aws:policy/AdministratorAccess") else _NOTHING
         for arn in arns
     ]
     if inline is not None:
         try:
-            found.append(Permissions(inline))
+            policies.append(Permissions(inline))
         except PolicyError as error:
             raise AwsError(error.code, error.message) from None
-    return tuple(found)
+    return tuple(policies)
 
 
 def read_tags(params: Mapping[str, str]) -> dict[str, str]:
@@ -199,38 +208,45 @@ def read_tags(params: Mapping[str, str]) -> dict[str, str]:
     Raises:
         AwsError: A tag is malformed, or there are too many.
     """
-    names = members(params, "Tags", "Key")
-    values = members(params, "Tags", "Value")
-    _check_count("tags", names, _MOST_TAGS)
-    if len(values) != len(names):
-        raise invalid("Each session tag has a key and a value.")
-    for name, value in zip(names, values, strict=True):
-        # "You cannot ... use keys that start with aws:", in upper or lower case.
-        if not _TAG_KEY.fullmatch(name) or name.lower().startswith("aws:"):
-            raise invalid(f"Session tag key {name!r} is not valid.")
-        if not _TAG_VALUE.fullmatch(value):
-            raise invalid(f"The value of session tag {name!r} is not valid.")
-    # "Tag key-value pairs are not case sensitive, but case is preserved."
-    if len({name.lower() for name in names}) < len(names):
+    keys, values = (numbered(params, "Tags", field) for field in ("Key", "Value"))
+    numbers = sorted(keys.keys() | values.keys())
+    _check_count("tags", numbers, _MOST_TAGS)
+    members_of = {f"tags.{number}.member.key": keys.get(number) for number in numbers}
+    members_of |= {f"tags.{number}.member.value": values.get(number) for number in numbers}
+    given = {name: text for name, text in members_of.items() if text is not None}
+    validate(given, [_tag_rule(name) for name in members_of])
+    # "You cannot create a tag key or value that begins with the text aws:" (Rules for tagging).
+    for text in (*keys.values(), *values.values()):
+        if text.lower().startswith("aws:"):
+            raise invalid(f"{text!r} in a session tag begins with a reserved prefix.")
+    if len({name.lower() for name in keys.values()}) < len(keys):
         raise AwsError(
             "InvalidParameterValue",
             "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
         )
-    return dict(zip(names, values, strict=True))
+    return {keys[number]: values[number] for number in numbers}
+
+
+def _tag_rule(name: str) -> Rule:
+    """Return the constraints of the key or the value of a tag (API reference, Tag)."""
+    least, most = (0, 256) if name.endswith(".value") else (1, 128)
+    return Rule(name, required=True, least=least, most=most, pattern=_TAG_CHARACTERS)
 
 
 def _transitive(params: Mapping[str, str], tags: Mapping[str, str]) -> frozenset[str]:
     keys = members(params, "TransitiveTagKeys")
     _check_count("transitiveTagKeys", keys, _MOST_TAGS)
+    named = {f"transitiveTagKeys.{number}.member": key for number, key in enumerate(keys, 1)}
+    validate(named, [_tag_rule(name) for name in named])
     passed = {name.lower() for name in tags}
     if any(key.lower() not in passed for key in keys):
         raise AwsError(
             "InvalidParameterValue",
             "The specified transitive tag key must be included in the requested tags.",
         )
-    return frozenset(key.lower() for key in keys)
+    return frozenset(keys)
 
 
-def _check_count(member: str, items: list[str], most: int) -> None:
+def _check_count(member: str, items: Sized, most: int) -> None:
     if len(items) > most:
         raise violation(member, f"must have length less than or equal to {most}")

@@ -48,6 +48,7 @@ def assume_for_workload(
         **of_service(service, role.account if role else "", now),
         **of_tags(tags or {}),
         "sts:rolesessionname": (session_name,),
+        "sts:transitivetagkeys": tuple(tags or ()),
     }
     principal = Principal("Service", frozenset({service}))
     denied = [
@@ -62,5 +63,5 @@ def assume_for_workload(
             403,
         )
     # "All of the session tags that are added by EKS Pod Identity are transitive" (EKS user guide).
-    session = Session(tags=tags or {}, transitive=frozenset(map(str.lower, tags or {})))
+    session = Session(tags=tags or {}, transitive=frozenset(tags or {}))
     return accounts.issue(role, session_name, expiration.replace(microsecond=0), session)

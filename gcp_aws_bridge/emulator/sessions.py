@@ -58,7 +58,8 @@ def federation_token(call: SignedCall) -> Tree:
         AwsError: STS rejects the request.
     """
     validate(call.params, RULES["GetFederationToken"])
-    requested, caller, name = narrowing(call.params), call.caller, call.params["Name"]
+    caller, name = call.caller, call.params["Name"]
+    requested = narrowing(call.params, caller.account)
     context = {**call.context, **of_tags(requested.tags)}
     check(call.accounts, caller, "sts:GetFederationToken", context, f"federated-user/{name}")
     if requested.tags:

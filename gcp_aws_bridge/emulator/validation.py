@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .answers import AwsError
 
-__all__ = ["Rule", "invalid", "members", "validate", "violation"]
+__all__ = ["Rule", "invalid", "members", "numbered", "validate", "violation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,15 @@ def violation(name: str, constraint: str) -> AwsError:
 
 def members(params: Mapping[str, str], name: str, field: str = "") -> list[str]:
     """Return the items of a list, in order (`NAME.member.N`), or one field of each item."""
+    return list(numbered(params, name, field).values())
+
+
+def numbered(params: Mapping[str, str], name: str, field: str = "") -> dict[int, str]:
+    """Return the items of a list by their number, in order, or one field of each item."""
     suffix = rf"\.{field}" if field else ""
     pattern = re.compile(rf"{name}\.member\.(\d{{1,4}}){suffix}", re.ASCII)
     found = {int(m[1]): value for key, value in params.items() if (m := pattern.fullmatch(key))}
-    return [found[number] for number in sorted(found)]
+    return dict(sorted(found.items()))
 
 
 def invalid(message: str) -> AwsError:

@@ -16,34 +16,21 @@ Tokens are refreshed in the background, as in the other direction. Needs `gcp-aw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.google._credentials import Credentials, IDTokenCredentials, SigningCredentials
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
-from gcp_aws_bridge.google._federated_identity import Identity
-from gcp_aws_bridge.google._federation import Federation, configured
-from gcp_aws_bridge.google._sources import choose
+from gcp_aws_bridge.google._federation import Federation
+from gcp_aws_bridge.google._settings import identity_of
 from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from typing_extensions import Unpack
 
     from gcp_aws_bridge.google._outbound import OutboundToken
-
-    class Settings(TypedDict, total=False):
-        """Settings of `credentials` and `id_token_credentials` as keyword arguments."""
-
-        service_account: str | None
-        source: str | SignedRequest | OutboundToken | Callable[[], str] | None
-        session: Any
-        lifetime_s: int | None
-        quota_project_id: str | None
-        request: Callable[..., Any] | None
-
+    from gcp_aws_bridge.google._settings import Settings
 
 __all__ = [
     "Credentials",
@@ -53,6 +40,8 @@ __all__ = [
     "SignedRequest",
     "credentials",
     "id_token_credentials",
+    "install",
+    "uninstall",
 ]
 
 
@@ -99,7 +88,7 @@ def credentials(
         ConfigError: No audience is configured, a setting is malformed, or an argument has a wrong
             type.
     """
-    identity, quota_project_id = _identity(audience, **settings)
+    identity, quota_project_id = identity_of(audience, **settings)
     signs = identity.federation.service_account is not None
     return (SigningCredentials if signs else Credentials)(identity, scopes, quota_project_id)
 
@@ -118,7 +107,7 @@ def id_token_credentials(
     Raises:
         ConfigError: See `credentials`; or no service account is configured.
     """
-    identity, quota_project_id = _identity(audience, **settings)
+    identity, quota_project_id = identity_of(audience, **settings)
     if identity.federation.service_account is None:
         raise ConfigError(
             "ID tokens need a service account, and none is configured.",
@@ -128,30 +117,37 @@ def id_token_credentials(
     return IDTokenCredentials(identity, target_audience, quota_project_id)
 
 
-def _identity(
-    audience: str | Federation | None,
-    *,
-    service_account: str | None = None,
-    source: Any = None,
-    session: Any = None,
-    lifetime_s: int | None = None,
-    quota_project_id: str | None = None,
-    request: Callable[..., Any] | None = None,
-) -> tuple[Identity, str | None]:
-    document: dict[str, Any] = {}
-    if isinstance(audience, Federation):
-        if service_account is not None or lifetime_s is not None:
-            raise ConfigError(
-                "A Federation was passed together with settings that it contains itself.",
-                fix="put them into the Federation: dataclasses.replace(federation, …).",
-                error_id="config/google-setting",
-            )
-        federation = audience
-    else:
-        federation, document = configured(
-            audience=audience, service_account=service_account, lifetime_s=lifetime_s
-        )
-    chosen = choose(source, session, federation, document)
-    if quota_project_id is None or quota_project_id == "":
-        quota_project_id = document.get("quota_project_id")
-    return Identity(federation, chosen, request), quota_project_id
+def install(audience: str | Federation | None = None, **settings: Unpack[Settings]) -> None:
+    """Let `google.auth.default()` return credentials of this machine's AWS identity, and a project.
+
+    For libraries that create their own clients. Also affects code that has imported `default` by
+    name. The arguments of `default` apply: scopes, default scopes, quota project. Without scopes,
+    the token has cloud-platform, until a client adds its own. The project is the one in the
+    environment (`GOOGLE_CLOUD_PROJECT`), else the service account's, else the number of the pool's.
+
+    Credentials in a file that `GOOGLE_APPLICATION_CREDENTIALS` names come first, which the library
+    logs once at INFO, except a credential configuration for federation, which contains settings.
+    Without an AWS identity, or without a provider (logged once as a warning), `default` returns
+    what it would return otherwise. Another call replaces the settings.
+
+    Args:
+        audience: See `credentials`, also for the settings. None: determined in each call of
+            `default`.
+
+    Raises:
+        ConfigError: An argument is malformed, or the installed google-auth is not supported.
+    """
+    from gcp_aws_bridge.google import _install
+
+    if audience is not None:
+        identity_of(audience, **settings)
+    _install.changed_by_program.set()
+    _install.install(lambda: identity_of(audience, **settings))
+
+
+def uninstall() -> None:
+    """Undo `install` for later calls of `default`. Existing credentials stay as they are."""
+    from gcp_aws_bridge.google import _install
+
+    _install.changed_by_program.set()
+    _install.uninstall()

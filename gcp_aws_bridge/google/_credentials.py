@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from google.auth import credentials, crypt, exceptions
 
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._pickled import not_pickled
 from gcp_aws_bridge._tokens.google_auth_internals import (
     set_quota_project,
     set_scopes,
     set_universe_domain,
 )
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import not_pickled
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 from gcp_aws_bridge.google import _arguments
 from gcp_aws_bridge.google._exchange import GoogleToken
@@ -166,7 +167,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
                 "Google credentials with a session or a request of your own",
                 "leave them out, or make the credentials in the process that uses them.",
             )
-        return _made, (type(self), self._settings())
+        return partial(type(self), **self._settings()), ()
 
     def __repr__(self) -> str:
         """Return all settings that determine the token, without secrets; fsspec compares them."""
@@ -186,27 +187,28 @@ def _only_none(value: object) -> None:
         raise AttributeError("token and expiry are kept fresh, and not set")
 
 
-def _made(kind: type[Any], settings: dict[str, Any]) -> Any:
-    return kind(**settings)
-
-
 class Credentials(_Refreshed, credentials.Scoped):
     """Access tokens of the federated identity, or of the service account that it impersonates."""
 
     def __init__(
-        self, identity: Identity, scopes: Sequence[str] = (), quota_project_id: str | None = None
+        self,
+        identity: Identity,
+        scopes: Sequence[str] = (),
+        quota_project_id: str | None = None,
+        default_scopes: Sequence[str] | None = None,
     ) -> None:
         chosen = _arguments.scopes_of(scopes)
-        super().__init__(identity, identity.access(tuple(sorted({*chosen}))), quota_project_id)
-        set_scopes(self, list(chosen))
+        used = tuple(sorted({*(chosen or default_scopes or ())}))
+        super().__init__(identity, identity.access(used), quota_project_id)
+        set_scopes(self, list(chosen), default_scopes and list(default_scopes))
 
     @property
     def requires_scopes(self) -> bool:
-        """True if a client must add scopes, because there are none."""
+        """True if a client adds its own scopes, because none were given."""
         return not self.scopes
 
     def _valid(self) -> GoogleToken:
-        if not self.scopes:
+        if not self.scopes and not self.default_scopes:
             error = _arguments.no_scopes()
             raise _for_google_auth(error) from error
         return super()._valid()
@@ -218,11 +220,10 @@ class Credentials(_Refreshed, credentials.Scoped):
         return self._with(scopes=scopes or default_scopes or ())
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            "identity": self._identity,
-            "scopes": tuple(self.scopes),
-            "quota_project_id": self.quota_project_id,
-        }
+        settings: dict[str, Any] = {"identity": self._identity, "scopes": tuple(self.scopes)}
+        if self.default_scopes and not self.scopes:
+            settings["default_scopes"] = tuple(self.default_scopes)
+        return {**settings, "quota_project_id": self.quota_project_id}
 
 
 class SigningCredentials(Credentials, credentials.Signing):

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from gcp_aws_bridge._pickled import as_settings
 from gcp_aws_bridge._tokens.https import is_confidential
 from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._traceback import without_inner_frames
+from gcp_aws_bridge._value import as_settings
 from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.policy.names import project_of
 
 # Google Cloud, "REST Resource: projects.locations.workloadIdentityPools.providers": the resource
 # name. The token endpoint requires it with the prefix of the service.
@@ -117,6 +118,12 @@ class Federation:
     def label(self) -> str:
         """Name of the identity in logs and errors."""
         return self.service_account or self.audience.partition("projects/")[2]
+
+    @property
+    def project(self) -> str:
+        """Project of the service account; else the number of the pool's project."""
+        of_account = project_of(self.service_account or "")
+        return of_account or self.audience.partition("projects/")[2].partition("/")[0]
 
     @property
     def account_path(self) -> str:

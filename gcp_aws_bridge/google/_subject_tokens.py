@@ -32,6 +32,8 @@ _CALLER = "https://sts.{}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06
 # All regions of AWS have this format ("us-gov-west-1"; AWS General Reference, "Service endpoints").
 # A zone ("us-east-1a") or a misspelt region has no STS that Google could call.
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
+# Regions of other partitions, whose STS has another domain (botocore's partitions.json).
+_OTHER_DOMAIN = re.compile(r"(cn|eusc|us-iso[a-z]?|eu-iso[a-z]?)-.*")
 _FOR = "x-goog-cloud-target-resource"
 
 
@@ -127,9 +129,18 @@ def region_for(identity: AwsIdentity) -> str:
     """Return the region of the STS that verifies *identity*.
 
     Raises:
-        ConfigError: The configured region is not the name of a region.
+        ConfigError: The configured region is not the name of a region, or Google cannot call its
+            STS.
     """
     region = identity.region()
+    if _OTHER_DOMAIN.fullmatch(region):
+        raise ConfigError(
+            f"Google calls AWS STS at sts.REGION.amazonaws.com; {quoted(region)} is a region of "
+            "another partition, whose STS has another address.",
+            fix="use keys and a region of the partition aws; in other partitions, an OIDC provider "
+            'with source="token-file".',
+            error_id="config/google-aws-region",
+        )
     if _REGION.fullmatch(region) is None:
         raise ConfigError(
             f"{quoted(region)} is not the name of an AWS region, so there is no AWS STS to ask.",

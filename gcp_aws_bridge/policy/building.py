@@ -54,7 +54,7 @@ def build(
     Raises:
         ConfigError: An argument is not valid, or the policy exceeds the quota of 2,048 characters.
     """
-    _check_text("audience", audience, 255)
+    check_text("audience", audience, 255)
     accounts, names = _listed(service_accounts), _listed(subjects)
     if not isinstance(key_file_emails, Mapping):
         refuse(f"{quoted(key_file_emails)} is not a mapping.", "map numbers to e-mails.")
@@ -69,14 +69,14 @@ def build(
             "pass either service accounts, or an issuer and subjects.",
         )
     if parties:
-        return _checked([_google(each, audience, number) for number, each in parties.items()])
+        return checked([_google(each, audience, number) for number, each in parties.items()])
     for subject in names:
         if not is_name(SUBJECT, subject):
             refuse(
                 f"{quoted(subject)} is not the subject of a Kubernetes service account.",
                 f"pass {SUBJECT_WANTED}, in lower-case letters, digits and -.",
             )
-    return _checked([_oidc(issuer, audience, _one_or_many(names), account_id, partition)])
+    return checked([_oidc(issuer, audience, one_or_many(names), account_id, partition)])
 
 
 def statement_for(
@@ -101,7 +101,7 @@ def statement_for(
         )
     pins = {name: values[name].texts[0] for name in ("aud", "oaud", "sub") if name in values}
     for name, pin in pins.items():
-        _check_text(f"token's {name}", pin, SIZE_QUOTA)
+        check_text(f"token's {name}", pin, SIZE_QUOTA)
     if identity.provider == GOOGLE:
         return _google([pins["aud"]], pins["oaud"], pins["sub"])
     return _oidc(claims["iss"], pins["aud"], pins["sub"], account_id, partition)
@@ -113,7 +113,7 @@ def policy_of(*statements: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _google(parties: list[str], audience: str, subject: str) -> dict[str, Any]:
-    pins = {"aud": _one_or_many(parties), "oaud": audience, "sub": subject}
+    pins = {"aud": one_or_many(parties), "oaud": audience, "sub": subject}
     return _statement(GOOGLE, {f"{GOOGLE}:{name}": value for name, value in pins.items()})
 
 
@@ -154,7 +154,8 @@ def _statement(federated: str, pins: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
+def checked(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the policy with these statements, which does not exceed the quota."""
     policy = policy_of(*statements)
     if size(policy) > SIZE_QUOTA:
         refuse(
@@ -171,7 +172,8 @@ def _listed(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))  # without duplicates
 
 
-def _one_or_many(values: list[str]) -> str | list[str]:
+def one_or_many(values: list[str]) -> str | list[str]:
+    """Return a single value without its list."""
     return values[0] if len(values) == 1 else values
 
 
@@ -194,7 +196,8 @@ def _email(email: object) -> str:
     return email
 
 
-def _check_text(what: str, text: str, most: int) -> None:
+def check_text(what: str, text: str, most: int) -> None:
+    """Check that a policy can contain *text* literally."""
     printable = isinstance(text, str) and text.strip() and text.isprintable()
     # IAM user guide, "IAM and AWS STS quotas": the characters of a policy document.
     if not printable or max(text) > "\xff" or len(text) > most:

@@ -15,6 +15,7 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 from .authorized_party import aws_audience
 from .principals import GOOGLE
+from .vocabulary import NOT_IN_REQUEST, of_request, vocabulary
 
 _SCHEME = "https://"
 # IAM user guide, "Pass session tags in AWS STS" and "Monitor and control actions taken with assumed
@@ -26,11 +27,19 @@ _FURTHER_ACTIONS = {
 
 
 class Value(NamedTuple):
-    """Values of a key, and its claim. `unknown`: why they cannot be determined."""
+    """Values of a key.
+
+    Attributes:
+        texts: The values.
+        claim: Name of the claim or parameter that contains them.
+        unknown: Why they cannot be determined.
+        is_arn: Whether operators for ARNs apply to them.
+    """
 
     texts: tuple[str, ...]
     claim: str
     unknown: str = ""
+    is_arn: bool = False
 
 
 class Identity(NamedTuple):
@@ -45,6 +54,26 @@ class Identity(NamedTuple):
     provider: str
     keys: Mapping[str, Value]
     further_actions: tuple[str, ...]
+
+    @property
+    def noun(self) -> str:
+        """Noun for messages about the thing that has the keys."""
+        return "token"
+
+    def look_up(self, key: str) -> Value:
+        """Return the values of a key."""
+        name = key.lower()
+        found = self.keys.get(name)
+        if found is not None:
+            return found
+        # Global keys and keys of STS; all other keys of such a request belong to the provider.
+        if of_request(name) and name not in NOT_IN_REQUEST:
+            return Value((), "", "this key belongs to the request, not to the token")
+        prefix, _, own = name.rpartition(":")
+        tokens = vocabulary(self.provider)
+        if prefix == self.provider.lower() and tokens.open is None and own not in tokens.keys:
+            return Value((), "", "it is not known which further claims of this issuer AWS compares")
+        return Value((), "")
 
 
 def read(claims: Mapping[str, Any]) -> Identity:

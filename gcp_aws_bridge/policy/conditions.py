@@ -1,24 +1,26 @@
-"""Evaluation of one condition for the keys of a token: holds, fails, or is not evaluated.
+"""Evaluation of one condition for the keys of a token or of an AssumeRole request.
 
+A condition holds, fails, or is not evaluated.
 Sources: IAM user guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs.
-multivalued context keys". Not evaluated: operators on types that no key of an ID token has (Arn,
-Binary, Bool, Date, IpAddress), policy variables, keys of the request (`aws:`, `sts:`).
+multivalued context keys". Not evaluated, if the key is present: operators on types that no such key
+has (Binary, Bool, Date, IpAddress), policy variables, and keys that the token or the request does
+not determine.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gcp_aws_bridge.exceptions import quoted
 
 from .authorized_party import why_it_differs
-from .claims import Identity, Value
+from .claims import Value
 from .document import Condition, Statement
-from .vocabulary import vocabulary
+from .vocabulary import of_request
 
 # True: holds; False: fails; None: not evaluated; and the reason.
 Verdict = tuple["bool | None", str]
@@ -29,6 +31,21 @@ _OTHER_TYPES = re.compile(
     r"Arn(Not)?(Equals|Like)|BinaryEquals|Bool|(Not)?IpAddress"
     r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?"
 )
+
+
+class Keys(Protocol):
+    """Condition keys of a token (`claims.Identity`) or of a request (`request.Caller`)."""
+
+    @property
+    def noun(self) -> str:
+        """Noun for messages about the thing that has the keys."""
+
+    @property
+    def keys(self) -> Mapping[str, Value]:
+        """Values by full name in lower case."""
+
+    def look_up(self, key: str) -> Value:
+        """Return the values of a key."""
 
 
 class Operator(NamedTuple):
@@ -61,6 +78,12 @@ def matches(text: str, pattern: str) -> bool:
     return not pattern[there:].strip("*")
 
 
+def _arn_matches(text: str, pattern: str) -> bool:
+    """Compare the six parts of two ARNs: a wildcard does not match a colon."""
+    texts, patterns = text.split(":", 5), pattern.split(":", 5)
+    return len(texts) == len(patterns) == 6 and all(map(matches, texts, patterns))
+
+
 def covers(statement: Statement, action: str) -> bool:
     """Return whether the statement applies to *action*, whose case does not matter."""
     named = any(matches(action.lower(), wanted.lower()) for wanted in statement.actions)
@@ -72,6 +95,7 @@ _STRING: dict[str, Callable[[str, str], bool]] = {
     "EqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
     "Like": matches,
 }
+_ARN = dict.fromkeys(("Equals", "Like"), _arn_matches)
 _NUMERIC: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "Equals": operator.eq,
     "LessThan": operator.lt,
@@ -96,7 +120,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         operator: The operator.
-        kind: `String` or `Numeric`.
+        kind: `String`, `Numeric` or `Arn`.
         test: The comparison without its `Not`, such as `EqualsIgnoreCase`.
         values: Alternatives with which the claim is compared.
     """
@@ -114,11 +138,13 @@ class Comparison(NamedTuple):
         """
         if self.kind == "String":
             return _STRING[self.test](text, value)
+        if self.kind == "Arn":
+            return _ARN[self.test](text, value)
         return _NUMERIC[self.test](_number(text), _number(value))
 
 
-def judge(condition: Condition, identity: Identity) -> Verdict:
-    """Evaluate one condition for the bearer of a token."""
+def judge(condition: Condition, identity: Keys) -> Verdict:
+    """Evaluate one condition for the bearer of a token, or for a request."""
     (holds, why), compare = comparison(condition, identity)
     if compare is not None:
         holds, why = _compared(compare, condition, identity)
@@ -126,7 +152,7 @@ def judge(condition: Condition, identity: Identity) -> Verdict:
     return holds, f"{_WORDS[holds]}: {name}: {why}"
 
 
-def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Comparison | None]:
+def comparison(condition: Condition, identity: Keys) -> tuple[Verdict, Comparison | None]:
     """Return the verdict, or the comparison that it depends on.
 
     The verdict depends only on the presence of a claim, not on its value.
@@ -134,47 +160,46 @@ def comparison(condition: Condition, identity: Identity) -> tuple[Verdict, Compa
     parsed = parse(condition.operator)
     if not parsed.base:
         return (False, "IAM has no operator of this name, and rejects the policy"), None
-    if condition.has_variable:
-        return (None, "policy variables are not evaluated here"), None
-    if _OTHER_TYPES.fullmatch(parsed.base):
-        return (None, "no key of an ID token is of this operator's type"), None
-    value = _look_up(condition.key, identity)
+    value = identity.look_up(condition.key)
     if value.unknown:
         return (None, value.unknown), None
     if parsed.base == "Null":
-        return _null(condition, value), None
+        return _null(condition, value, identity.noun), None
     if not value.texts:
-        return _absent(parsed), None
+        verdict = _absent(parsed, condition.key, identity.noun)
+        # "If AWS cannot resolve a variable, this might cause the entire statement to be invalid".
+        if not (verdict[0] and condition.has_variable):
+            return verdict, None
+    if condition.has_variable:
+        return (None, "policy variables are not evaluated here"), None
+    if _OTHER_TYPES.fullmatch(parsed.base) and not (value.is_arn and _kind(parsed.base)[0]):
+        return (None, f"no such key of a {identity.noun} is of this operator's type"), None
     return (None, ""), Comparison(parsed, *_kind(parsed.base), condition.values)
 
 
-def _look_up(key: str, identity: Identity) -> Value:
-    name = key.lower()
-    found = identity.keys.get(name)
-    if found is not None:
-        return found
-    # Global keys and keys of STS; all other keys of such a request belong to the provider.
-    if name.startswith(("aws:", "sts:")):
-        return Value((), "", "this key belongs to the request, not to the token")
-    prefix, _, own = name.rpartition(":")
-    tokens = vocabulary(identity.provider)
-    if prefix == identity.provider.lower() and tokens.open is None and own not in tokens.keys:
-        return Value((), "", "it is not known which further claims of this issuer AWS compares")
-    return Value((), "")
-
-
-def _null(condition: Condition, value: Value) -> Verdict:
+def flag_of(condition: Condition) -> str:
+    """Return the value of a `Null` condition: `true` or `false`; empty if it is another."""
     flags = {wanted.lower() for wanted in condition.values}
-    if flags not in ({"true"}, {"false"}):
+    return flags.pop() if flags in ({"true"}, {"false"}) else ""
+
+
+def is_number(text: str) -> bool:
+    """Return whether *text* is a number for the numeric operators."""
+    return re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII) is not None
+
+
+def _null(condition: Condition, value: Value, noun: str) -> Verdict:
+    flag = flag_of(condition)
+    if not flag:
         return None, 'Null takes "true" or "false"'
     there = bool(value.texts)
-    return there is (flags == {"false"}), f"the token {'has' if there else 'does not have'} it"
+    return there is (flag == "false"), f"the {noun} {'has' if there else 'does not have'} it"
 
 
-def _absent(parsed: Operator) -> Verdict:
+def _absent(parsed: Operator, key: str, noun: str) -> Verdict:
     # "If the key … is not present …, the values do not match and the condition is false. If the
     # policy condition requires that the key is not matched … the condition is true."
-    why = "the token has no such key"
+    why = f"the {'request' if of_request(key) else noun} has no such key"
     if parsed.qualifier == "ForAllValues":
         return True, f"{why}; ForAllValues holds for no values"
     if parsed.qualifier == "ForAnyValue":
@@ -184,11 +209,12 @@ def _absent(parsed: Operator) -> Verdict:
     return parsed.if_exists or parsed.negated, why
 
 
-def _compared(compare: Comparison, condition: Condition, identity: Identity) -> Verdict:
-    value = _look_up(condition.key, identity)
+def _compared(compare: Comparison, condition: Condition, identity: Keys) -> Verdict:
+    value = identity.look_up(condition.key)
     qualifier, negated = compare.operator.qualifier, compare.operator.negated
     if len(value.texts) > 1 and not qualifier:
-        return None, f"the token has several {value.claim}, but the operator is for one"
+        several = f"the {identity.noun} has several {value.claim}"
+        return None, f"{several}, but the operator is for one"
     try:
         # Lists, not generators, so that every value that is not a number is found.
         singles = [
@@ -198,7 +224,7 @@ def _compared(compare: Comparison, condition: Condition, identity: Identity) -> 
     except ArithmeticError:
         return None, "one side is not a number"
     holds = any(singles) if qualifier == "ForAnyValue" else all(singles)
-    seen = f"the token's {value.claim} is {_shown(value.texts)}"
+    seen = f"the {identity.noun}'s {value.claim} is {_shown(value.texts)}"
     if holds:
         return True, seen
     wanted = f"the policy requires {'other than ' * negated}{_shown(compare.values)}"
@@ -206,11 +232,11 @@ def _compared(compare: Comparison, condition: Condition, identity: Identity) -> 
 
 
 def _kind(base: str) -> tuple[str, str]:
-    """Return `String` or `Numeric`, and the comparison without its `Not`; empty for others."""
-    for kind, tests in (("String", _STRING), ("Numeric", _NUMERIC)):
+    """Return the type, and the comparison without its `Not`; empty for types not evaluated."""
+    for kind, tests in (("String", _STRING), ("Numeric", _NUMERIC), ("Arn", _ARN)):
         rest = base.removeprefix(kind)
         plain = rest.removeprefix("Not")
-        negatable = kind == "String" or plain == "Equals"
+        negatable = kind != "Numeric" or plain == "Equals"
         if rest != base and plain in tests and (plain == rest or negatable):
             return kind, plain
     return "", ""
@@ -218,12 +244,12 @@ def _kind(base: str) -> tuple[str, str]:
 
 def _number(text: str) -> Decimal:
     # Exact: a float cannot distinguish neighbouring numbers of service accounts.
-    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+    if not is_number(text):
         raise ArithmeticError
     return Decimal(text)
 
 
-def _hint(condition: Condition, value: Value, identity: Identity) -> str:
+def _hint(condition: Condition, value: Value, identity: Keys) -> str:
     """Return the likely mistake in a value of the policy, or the key where it belongs."""
     if {wanted.strip() for wanted in condition.values} & {*value.texts}:
         return ", with a space or a line break around it"

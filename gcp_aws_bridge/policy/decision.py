@@ -1,7 +1,8 @@
-"""Evaluation of a trust policy for a token, statement by statement.
+"""Evaluation of a trust policy for a token or an AssumeRole request, statement by statement.
 
 Source: IAM user guide, "Policy evaluation logic" (an explicit Deny takes precedence; without
 an Allow, access is denied), "AWS JSON policy elements: Principal", "NotPrincipal", "Action".
+A request that passes tags or a source identity needs several actions, each from some statement.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from .conditions import Verdict, covers, judge
 from .document import ACTION, Statement, load, statements
 from .malformed import faults
 from .principals import GOOGLE, federated
+from .request import AssumeRoleRequest, Caller
 
 
 @dataclass(frozen=True, slots=True)
 class StatementVerdict:
-    """Result of one statement for a token.
+    """Result of one statement for a token or a request.
 
     Attributes:
         index: Position in the policy, from 0.
@@ -30,8 +32,9 @@ class StatementVerdict:
         effect: `Allow` or `Deny`.
         matched: Whether the statement applies; None if it depends on something that is not
             evaluated.
-        reasons: A line for the principal, the action and each condition: `holds: …`, `fails: …`,
-            `not evaluated: …`.
+        reasons: A line for the principal, each action and each condition: `holds: …`,
+            `fails: …`, `not evaluated: …`.
+        actions: Required actions that the statement covers.
     """
 
     index: int
@@ -39,29 +42,29 @@ class StatementVerdict:
     effect: str
     matched: bool | None
     reasons: tuple[str, ...]
+    actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Result of a policy for a token. `str` is the explanation, in lines.
+    """Result of a policy for a token or a request. `str` is the explanation, in lines.
 
     Attributes:
         allowed: Whether AWS admits it. False as well if it is not known: see `undetermined`.
         statements: Result of each statement, in the policy's order.
         malformed: Why IAM rejects a role with this policy; empty if it does not.
+        denied_actions: Required actions that the policy does not allow.
     """
 
     allowed: bool
     statements: tuple[StatementVerdict, ...]
     malformed: str = ""
+    denied_actions: tuple[str, ...] = ()
 
     @property
     def undetermined(self) -> bool:
         """True if the result depends on something that is not evaluated."""
-        matched = {(verdict.effect, verdict.matched) for verdict in self.statements}
-        if self.allowed or self.malformed or ("Deny", True) in matched:
-            return False
-        return bool({("Allow", True), ("Allow", None)} & matched)
+        return not (self.allowed or self.malformed or self.denied_actions)
 
     def __str__(self) -> str:
         lines = [self._summary()]
@@ -83,7 +86,8 @@ class Decision:
             return "Not determined: the result depends on something that is not evaluated here."
         if any(one.effect == "Deny" and one.matched for one in self.statements):
             return "Denied: a statement denies it."
-        return "Denied: no statement allows it."
+        what = " and ".join(self.denied_actions)
+        return f"Denied: no statement allows {'it' if what == ACTION else what}."
 
 
 def evaluate(
@@ -112,11 +116,27 @@ def evaluate(
     return decision
 
 
-def _decided(listed: Sequence[Statement], identity: Identity, account_id: str | None) -> Decision:
-    verdicts = tuple(_verdict(statement, identity, account_id) for statement in listed)
-    allows = [verdict.matched for verdict in verdicts if verdict.effect == "Allow"]
-    denies = [verdict.matched for verdict in verdicts if verdict.effect == "Deny"]
-    allowed = True in allows and all(one is False for one in denies)
+def evaluate_chained(document: Mapping[str, Any] | str, request: AssumeRoleRequest) -> Decision:
+    """Return whether a chained role with this trust policy admits a request, and why.
+
+    Evaluates only the trust policy. The caller's own permissions must allow the request too, if the
+    role is in another account, or if the policy names the caller's account instead of its role.
+
+    Args:
+        document: The policy, as an object or JSON text.
+        request: The request.
+
+    Raises:
+        ConfigError: The document is not a trust policy.
+    """
+    return _decided(statements(load(document)), Caller.of(request), None)
+
+
+def _decided(
+    listed: Sequence[Statement], sender: Identity | Caller, account_id: str | None
+) -> Decision:
+    verdicts = tuple(_verdict(statement, sender, account_id) for statement in listed)
+    outcomes = {action: _outcome(action, verdicts) for action in _required(sender)}
     malformed = next(
         (
             f"Statement[{one.index}].{fault.where}: {fault.problem}"
@@ -125,23 +145,54 @@ def _decided(listed: Sequence[Statement], identity: Identity, account_id: str | 
         ),
         "",
     )
-    return Decision(allowed and not malformed, verdicts, malformed)
+    return Decision(
+        all(outcomes.values()) and not malformed,
+        verdicts,
+        malformed,
+        tuple(action for action, allowed in outcomes.items() if allowed is False),
+    )
 
 
-def _verdict(statement: Statement, identity: Identity, account_id: str | None) -> StatementVerdict:
-    found = [_principal(statement, identity, account_id), _action(statement)]
-    found += [judge(condition, identity) for condition in statement.conditions]
-    if statement.allows and identity.further_actions:
-        wanted = " and ".join(identity.further_actions)
+def _required(sender: Identity | Caller) -> tuple[str, ...]:
+    """Return the actions that the policy must allow."""
+    return sender.actions if isinstance(sender, Caller) else (ACTION,)
+
+
+def _outcome(action: str, verdicts: Sequence[StatementVerdict]) -> bool | None:
+    """Return whether the policy allows one action."""
+    found = [one for one in verdicts if action in one.actions]
+    allows = {one.matched for one in found if one.effect == "Allow"}
+    denies = {one.matched for one in found if one.effect == "Deny"}
+    if True in denies or not allows & {True, None}:
+        return False
+    return True if True in allows and denies <= {False} else None
+
+
+def _verdict(
+    statement: Statement, sender: Identity | Caller, account_id: str | None
+) -> StatementVerdict:
+    required = _required(sender)
+    covered = tuple(action for action in required if covers(statement, action))
+    if isinstance(sender, Caller):
+        found = [_aws_principal(statement, sender)]
+    else:
+        found = [_principal(statement, sender, account_id)]
+    found += [judge(condition, sender) for condition in statement.conditions]
+    if statement.allows and isinstance(sender, Identity) and sender.further_actions:
+        wanted = " and ".join(sender.further_actions)
         found.append(
             (None, f"not evaluated: because of other claims, {wanted} must be allowed as well")
         )
+    # A statement that covers one of several required actions applies to that action.
+    matched = _all([bool(covered), *(holds for holds, _ in found)])
+    found[1:1] = [_action(statement, action) for action in required]
     return StatementVerdict(
         statement.index,
         statement.sid,
         "Allow" if statement.allows else "Deny",
-        _all(holds for holds, _ in found),
+        matched,
         tuple(why for _, why in found),
+        covered,
     )
 
 
@@ -170,6 +221,21 @@ def _principal(statement: Statement, identity: Identity, account_id: str | None)
     return False, reasons[-1] if reasons else f"fails: {_unnamed(identity)}"
 
 
+def _aws_principal(statement: Statement, caller: Caller) -> Verdict:
+    """Return whether the `AWS` principals match the caller, a session of a role."""
+    if statement.excepted:
+        return False, "fails: NotPrincipal, which IAM prohibits in a trust policy"
+    names = {"*", caller.arn, caller.account, caller.root}
+    principals = [name for kind, name in statement.principals if kind in ("AWS", "*")]
+    for name in principals:
+        if name in names:
+            return True, f"holds: Principal names {quoted(name, 2048)}"
+    for name in principals:
+        if name.startswith(caller.sessions):
+            return None, f"not evaluated: whether {quoted(name, 2048)} is the caller's session"
+    return False, f"fails: Principal does not name {quoted(caller.arn, 2048)}"
+
+
 def _unnamed(identity: Identity) -> str:
     return f"Principal does not name {quoted(identity.provider)}"
 
@@ -194,8 +260,8 @@ def _federated(name: str, identity: Identity, account_id: str | None) -> Verdict
     return True, f"holds: Principal names {quoted(name)}"
 
 
-def _action(statement: Statement) -> Verdict:
+def _action(statement: Statement, action: str) -> Verdict:
     member = "NotAction" if statement.all_but else "Action"
-    if covers(statement, ACTION):
-        return True, f"holds: {member} covers {ACTION}"
-    return False, f"fails: {member} is {quoted(', '.join(statement.actions))}, not {ACTION}"
+    if covers(statement, action):
+        return True, f"holds: {member} covers {action}"
+    return False, f"fails: {member} is {quoted(', '.join(statement.actions))}, not {action}"

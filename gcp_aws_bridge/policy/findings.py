@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from gcp_aws_bridge.exceptions import quoted
 
+from .conditions import parse
 from .document import Condition, Statement
 
-__all__ = ["BUILD", "BUILD_OIDC", "Finding", "plain", "where_of"]
+__all__ = ["BUILD", "BUILD_OIDC", "Finding", "must_hold", "plain", "where_of"]
 
 BUILD = "gcp-aws-bridge trust-policy build --service-account NUMBER --audience AUDIENCE"
 BUILD_OIDC = "gcp-aws-bridge trust-policy build --issuer URL --subject SUBJECT --account-id DIGITS"
@@ -45,3 +46,16 @@ def where_of(statement: Statement, condition: Condition) -> str:
 def plain(text: str) -> str:
     """Return text of the policy as printable text on one line."""
     return quoted(text)[1:-1]
+
+
+def must_hold(condition: Condition, *, is_required: bool) -> bool:
+    """Return whether a token without the key, or with another value, is denied.
+
+    Args:
+        condition: The condition.
+        is_required: Whether another condition of the statement requires the key.
+    """
+    parsed = parse(condition.operator)
+    holds_without = parsed.if_exists or parsed.qualifier == "ForAllValues"
+    weak = parsed.negated or (holds_without and not is_required)
+    return parsed.base.startswith("String") and not weak

@@ -1,4 +1,4 @@
-"""Writes a trust policy as JSON, Terraform or CloudFormation, in which all values stay literal.
+"""Writes a policy as JSON, Terraform or CloudFormation, in which all values stay literal.
 
 Sources: YAML 1.2.2, section 7.3.1 (double-quoted scalars); AWS CloudFormation user guide,
 "Intrinsic functions" and "Dynamic references".
@@ -26,7 +26,7 @@ _TEXT = re.compile(r"[\t\n\r\x20-\xff]*")
 # Keys without quotes: they have no other meaning in YAML.
 _WORDS = frozenset(
     {"Version", "Id", "Statement", "Sid", "Effect", "Principal", "Federated", "Action", "Condition"}
-    | {"StringEquals", "StringLike"}
+    | {"StringEquals", "StringLike", "AWS", "Resource"}
 )
 
 
@@ -42,15 +42,45 @@ def render(document: Mapping[str, Any] | str, form: str, *, name: str = "etl") -
         ConfigError: It is not a trust policy; the name is not valid; or the policy contains values
             that the format cannot express.
     """
+    loaded = load(document)
+    _check(loaded, form, name)
+    return _FORMS[form](loaded, name)
+
+
+def render_permissions(document: Mapping[str, Any], form: str, *, name: str = "etl") -> str:
+    """Write a permissions policy from `permissions_for` as text that ends with a line break.
+
+    Args:
+        document: The policy.
+        form: `json`; `terraform`: an `aws_iam_role_policy`; `cloudformation`: a template in YAML.
+        name: Name of the role that gets the policy, which exists.
+
+    Raises:
+        ConfigError: The name is not valid.
+    """
+    _check(document, form, name)
+    if form == "json":
+        return _json(document, name)
+    if form == "terraform":
+        policy = hcl.function("jsonencode", document)
+        items = [("name", "assume-chained-roles"), ("role", name), ("policy", policy)]
+        return hcl.block("resource", f"aws_iam_role_policy {_label(name)}", items)
+    return _template(
+        f"{_logical_id(name)}Policy",
+        "AWS::IAM::RolePolicy",
+        f"      PolicyName: assume-chained-roles\n      RoleName: {_double_quoted(name)}\n"
+        f"      PolicyDocument:{_yaml(document, ' ' * 8)}",
+    )
+
+
+def _check(document: Mapping[str, Any], form: str, name: str) -> None:
     if form not in _FORMS:
         refuse(f"There is no format {quoted(form)}.", f"use one of {', '.join(FORMS)}.")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         refuse(
             f"{quoted(name)} is not the name of a role.", "use 1 to 64 of A-Z a-z 0-9 and _+=,.@-"
         )
-    loaded = load(document)
-    _check_texts(loaded)
-    return _FORMS[form](loaded, name)
+    _check_texts(document)
 
 
 def _json(document: Mapping[str, Any], name: str) -> str:
@@ -58,25 +88,39 @@ def _json(document: Mapping[str, Any], name: str) -> str:
 
 
 def _terraform(document: Mapping[str, Any], name: str) -> str:
-    # An identifier must not begin with a digit.
-    label = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    label = label if label[0].isalpha() or label[0] == "_" else f"_{label}"
     items = [("name", name), ("assume_role_policy", hcl.function("jsonencode", document))]
-    return hcl.block("resource", f"aws_iam_role {label}", items)
+    return hcl.block("resource", f"aws_iam_role {_label(name)}", items)
+
+
+def _label(name: str) -> str:
+    """Return an identifier of Terraform, which does not begin with a digit."""
+    label = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return label if label[0].isalpha() or label[0] == "_" else f"_{label}"
 
 
 def _cloudformation(document: Mapping[str, Any], name: str) -> str:
-    # A logical id consists of letters and digits.
-    logical = re.sub(r"[^A-Za-z0-9]", "", name.title()) + "Role"
     _no_function(document)
+    return _template(
+        f"{_logical_id(name)}Role",
+        "AWS::IAM::Role",
+        f"      RoleName: {_double_quoted(name)}\n"
+        f"      AssumeRolePolicyDocument:{_yaml(document, ' ' * 8)}",
+    )
+
+
+def _logical_id(name: str) -> str:
+    """Return the beginning of a logical id, which consists of letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", name.title())
+
+
+def _template(logical_id: str, kind: str, properties: str) -> str:
     return (
         'AWSTemplateFormatVersion: "2010-09-09"\n'
         "Resources:\n"
-        f"  {logical}:\n"
-        "    Type: AWS::IAM::Role\n"
+        f"  {logical_id}:\n"
+        f"    Type: {kind}\n"
         "    Properties:\n"
-        f"      RoleName: {_double_quoted(name)}\n"
-        f"      AssumeRolePolicyDocument:{_yaml(document, ' ' * 8)}"
+        f"{properties}"
     )
 
 

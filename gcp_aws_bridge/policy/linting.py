@@ -1,11 +1,12 @@
 """`lint`: find common mistakes in trust policies.
 
 There are two kinds: statements that admit more identities than intended, and statements that can
-never match. The rules apply to Allow statements for ID tokens, and to everything that IAM rejects;
-statements for AWS principals are not checked.
+never match. The rules apply to Allow statements for ID tokens (`pins`) and for AWS principals
+(`aws_principals`), and to everything that IAM rejects.
 
 Sources: IAM user guide, "IAM and AWS STS condition context keys" (what is compared with what),
-"AWS JSON policy elements: Principal"; "IAM and AWS STS quotas".
+"AWS JSON policy elements: Principal"; "Access Analyzer policy check reference" (its type mismatches
+are errors); "IAM and AWS STS quotas".
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 
-from .conditions import covers, parse
+from .aws_principals import requests
+from .building import refuse
+from .conditions import covers, flag_of, is_number, parse
 from .document import (
     ACTION,
     SIZE_CEILING,
@@ -26,23 +29,34 @@ from .document import (
     size,
     statements,
 )
-from .findings import Finding, where_of
+from .findings import BUILD, Finding, where_of
 from .malformed import faults, principal_fix
+from .names import ACCOUNT_ID, is_name
 from .pins import pins
 from .principals import GOOGLE, federated
+from .request import ASSUME
 
 __all__ = ["lint"]
 
 
-def lint(document: Mapping[str, Any] | str) -> list[Finding]:
-    """Find mistakes in a trust policy. Policies written by `build` have none.
+def lint(document: Mapping[str, Any] | str, *, account_id: str | None = None) -> list[Finding]:
+    """Find mistakes in a trust policy.
+
+    Policies written by `build` have none, and by `build_chained` none if there is an external ID.
+
+    Args:
+        document: The policy, as an object or JSON text.
+        account_id: Account of the role, 12 digits: its own roles need no external ID. None: not
+            known.
 
     Raises:
-        ConfigError: It is not a trust policy.
+        ConfigError: It is not a trust policy, or *account_id* is not an account.
     """
+    if account_id is not None and not is_name(ACCOUNT_ID, account_id):
+        refuse(f"The AWS account is {quoted(account_id)}.", "pass its 12 digits.")
     loaded = load(document)
     listed = statements(loaded)
-    found = [*_size(loaded)]
+    found = [*_size(loaded), *_no_allow(listed)]
     for statement in listed:
         wrong = list(faults(statement, listed))
         place = f"Statement[{statement.index}]"
@@ -51,6 +65,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
             for one in wrong
         ]
         found += _numbers(statement)
+        found += _types(statement)
         if statement.allows:
             found += _principals(statement)
             if "action" not in {one.rule for one in wrong}:
@@ -60,6 +75,7 @@ def lint(document: Mapping[str, Any] | str) -> list[Finding]:
             for issuer in issuers:
                 found += pins(statement, issuer, _denials(listed, issuer))
             found += [] if issuers else _schemes(statement)
+            found += requests(statement, listed, account_id)
     return found
 
 
@@ -76,6 +92,12 @@ def _size(document: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _no_allow(listed: Sequence[Statement]) -> Iterator[Finding]:
+    if not any(statement.allows for statement in listed):
+        message = "no statement allows anything, so no caller is admitted"
+        yield Finding("no-allow", "error", "Statement", message, BUILD)
+
+
 def _numbers(statement: Statement) -> Iterator[Finding]:
     for condition in statement.conditions:
         if condition.unquoted and parse(condition.operator).base.startswith("String"):
@@ -88,6 +110,25 @@ def _numbers(statement: Statement) -> Iterator[Finding]:
             )
 
 
+def _types(statement: Statement) -> Iterator[Finding]:
+    """Yield values that are not of the type of their operator."""
+    for condition in statement.conditions:
+        base = parse(condition.operator).base
+        if base == "Null" and not flag_of(condition):
+            expected = '"true" or "false"'
+        elif base.startswith("Numeric") and not all(map(is_number, condition.values)):
+            expected = "numbers"
+        else:
+            continue
+        yield Finding(
+            "value-type",
+            "error",
+            where_of(statement, condition),
+            f"the operator takes {expected}, not {quoted(', '.join(condition.values))}",
+            f"use {expected}",
+        )
+
+
 def _principals(statement: Statement) -> Iterator[Finding]:
     where = f"Statement[{statement.index}].Principal"
     for kind, name in () if statement.excepted else statement.principals:
@@ -98,7 +139,7 @@ def _principals(statement: Statement) -> Iterator[Finding]:
                 "error",
                 where,
                 "it admits identities of every provider and every AWS account",
-                f'name the provider: {{"Federated": "{GOOGLE}"}}',
+                f'name the provider: {{"Federated": "{GOOGLE}"}}, or the role: {{"AWS": "ARN"}}',
             )
         elif named and named.problem and not named.malformed and not _with_saml(statement):
             yield Finding(
@@ -138,7 +179,9 @@ def _actions(statement: Statement) -> Iterator[Finding]:
             "no identity provider is named, so no ID token is admitted",
             principal_fix(""),
         )
-    if not any(kind in ("Federated", "*") for kind, _ in statement.principals):
+    kinds = {kind for kind, _ in statement.principals}
+    for_roles = covers(statement, ASSUME) and not covered
+    if "Federated" not in kinds and ("*" not in kinds or for_roles):
         return
     wild = any("*" in action or "?" in action for action in actions)
     if covered and (statement.all_but or wild):

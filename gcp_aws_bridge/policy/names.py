@@ -13,12 +13,15 @@ __all__ = [
     "ACCOUNT_ID",
     "ACCOUNT_NUMBER",
     "CLIENT_ID",
+    "EXTERNAL_ID",
     "IAM_PRINCIPAL",
     "LABEL",
     "PARTITION",
     "PROJECT",
     "PROJECT_ID",
     "PROJECT_IN_EMAIL",
+    "ROLE_ARN",
+    "SESSION_NAME",
     "SUBJECT",
     "SUBJECT_WANTED",
     "email_of",
@@ -66,6 +69,12 @@ IAM_PRINCIPAL = (
     rf"\*|{ACCOUNT_ID}|arn:aws[a-z-]*:(iam::{ACCOUNT_ID}:(root|(role|user)/[\w+=,.@/-]+)"
     rf"|sts::{ACCOUNT_ID}:(assumed-role/[\w+=,.@-]+|federated-user)/[\w+=,.@-]+)"
 )
+
+# IAM API reference, Role: RoleName 1 to 64 of [\w+=,.@-], Path of ! to ~.
+ROLE_ARN = rf"arn:aws[a-z-]*:iam::{ACCOUNT_ID}:role/([!-~]+/)?[\w+=,.@-]{{1,64}}"
+# AWS STS API reference, AssumeRole: ExternalId; RoleSessionName and SourceIdentity.
+EXTERNAL_ID = r"[\w+=,.@:/-]{2,1224}"
+SESSION_NAME = r"[\w+=,.@-]{2,64}"
 
 
 def is_name(rule: str, text: object) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from gcp_aws_bridge.exceptions import quoted
 
 from .authorized_party import GET_NUMBER, NUMBER, kind_of
-from .conditions import parse
+from .claims import Identity
+from .conditions import flag_of, judge, parse
 from .document import Condition, Statement
-from .findings import BUILD, BUILD_OIDC, Finding, plain, where_of
+from .findings import BUILD, BUILD_OIDC, Finding, must_hold, plain, where_of
 from .names import SUBJECT, SUBJECT_WANTED, is_name
 from .possible import Undecided, token_for
 from .principals import GOOGLE, is_cluster
-from .vocabulary import ONE_ACCOUNT, Vocabulary, vocabulary
+from .vocabulary import NOT_IN_REQUEST, ONE_ACCOUNT, Vocabulary, of_request, vocabulary
 
 __all__ = ["pins"]
 
@@ -46,7 +47,7 @@ def pins(
         prefix, _, name = condition.key.lower().rpartition(":")
         own = prefix == issuer.lower()
         found += _key(statement, condition, issuer, tokens)
-        if own and _must_hold(condition, is_required=condition.key.lower() in required):
+        if own and must_hold(condition, is_required=condition.key.lower() in required):
             found += _values(statement, condition, issuer, name)
             if not condition.has_variable:
                 pinned.add(name)
@@ -63,20 +64,28 @@ def _missing(
 ) -> Iterator[Finding]:
     where, shown = f"Statement[{statement.index}].Condition", plain(issuer)
     google = issuer == GOOGLE
-    build = BUILD if google else BUILD_OIDC
-    keys = [one.key.lower() for one in statement.conditions if not _of_request(one.key)]
+    keys = [one.key.lower() for one in statement.conditions if not of_request(one.key)]
     if not any(key.rpartition(":")[0] == issuer.lower() for key in keys):
         admitted = "every Google account" if google else f"every identity of {shown}"
-        but = "except for keys that its tokens never have, " if keys else ""
-        yield Finding("no-condition", "error", where, f"{but}it admits {admitted}", build)
+        but = "without the keys that its tokens never have, " if keys else ""
+        message = f"{but}it {'would admit' if keys else 'admits'} {admitted}"
+        yield Finding("no-condition", "error", where, message, _pinned_by(issuer))
         return
     for name in sorted({*tokens.pins} - pinned):
         severity, what = tokens.pins[name]
         missing = f"no mandatory condition on {shown}:{name}: {what}"
-        fix = (
-            build if {*tokens.pins} <= {"aud", "oaud", "sub"} else f"StringEquals on {shown}:{name}"
-        )
+        fix = _pinned_by(issuer)
         yield Finding(f"missing-{name.replace('_', '-')}", severity, where, missing, fix)
+
+
+def _pinned_by(issuer: str) -> str:
+    """Return what pins all keys; `build` writes policies for Google and for clusters only."""
+    if issuer == GOOGLE:
+        return BUILD
+    if is_cluster(issuer):
+        return BUILD_OIDC
+    pinned = vocabulary(issuer).pins
+    return f"StringEquals on {' and '.join(f'{plain(issuer)}:{name}' for name in pinned)}"
 
 
 def _key(
@@ -84,7 +93,8 @@ def _key(
 ) -> Iterator[Finding]:
     key = condition.key.lower()
     prefix, _, name = key.rpartition(":")
-    if _of_request(key) or not prefix:
+    if of_request(key) or not prefix:
+        yield from _request_key(statement, condition)
         return
     if prefix == issuer.lower() and not tokens.closed_to(name):
         return
@@ -98,27 +108,24 @@ def _key(
     )
 
 
-def _of_request(key: str) -> bool:
-    return key.lower().startswith(("aws:", "sts:"))
+def _request_key(statement: Statement, condition: Condition) -> Iterator[Finding]:
+    """Yield a finding if the condition never holds, since a request with a token lacks the key."""
+    if (
+        condition.key.lower() in NOT_IN_REQUEST
+        and judge(condition, Identity("", {}, ()))[0] is False
+    ):
+        yield Finding(
+            "absent-key",
+            "error",
+            where_of(statement, condition),
+            "a request with an ID token never has this key",
+            "remove it here; for AWS principals, use another statement",
+        )
 
 
 def _requires_key(condition: Condition) -> bool:
     """Return whether *condition* is `Null` with `false`: the key must be present."""
-    values = {str(value).lower() for value in condition.values}
-    return parse(condition.operator).base == "Null" and values == {"false"}
-
-
-def _must_hold(condition: Condition, *, is_required: bool) -> bool:
-    """Return whether a token without the key, or with another value, is denied.
-
-    Args:
-        condition: The condition.
-        is_required: Whether another condition of the statement requires the key.
-    """
-    parsed = parse(condition.operator)
-    holds_without = parsed.if_exists or parsed.qualifier == "ForAllValues"
-    weak = parsed.negated or (holds_without and not is_required)
-    return parsed.base.startswith("String") and not weak
+    return parse(condition.operator).base == "Null" and flag_of(condition) == "false"
 
 
 def _empty(statement: Statement, condition: Condition) -> Finding:
@@ -262,7 +269,7 @@ def _never(
         "error",
         f"Statement[{statement.index}].Condition",
         f"{whose} meets {'all of ' * (len(names) > 1)}{', '.join(names)}",
-        BUILD if issuer == GOOGLE else BUILD_OIDC,
+        _pinned_by(issuer),
     )
 
 

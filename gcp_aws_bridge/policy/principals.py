@@ -39,7 +39,8 @@ _GKE = re.compile(
     re.ASCII,
 )
 _EKS_HOST = re.compile(r"oidc[.-]eks\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)", re.ASCII)
-_EKS = re.compile(rf"({_EKS_HOST.pattern})/id/\w+", re.ASCII)
+# As in all examples of the EKS user guide: the id has no lower-case letters.
+_EKS = re.compile(rf"({_EKS_HOST.pattern})/id/[0-9A-Z]+", re.ASCII)
 
 
 class Federated(NamedTuple):
@@ -108,7 +109,7 @@ def _problem_of_issuer(issuer: str) -> str:
     if host.lower() == _GKE_HOST and not _GKE.fullmatch(issuer):
         return f"the issuer of a GKE cluster is {_GKE_FORM}, in lower case, with no final slash"
     if _EKS_HOST.fullmatch(host.lower()) and not _EKS.fullmatch(issuer):
-        return "the issuer of an EKS cluster is oidc.eks.REGION.amazonaws.com/id/ID"
+        return "the issuer of an EKS cluster is oidc.eks.REGION.amazonaws.com/id/ID, ID in capitals"
     if host.lower() == GOOGLE and issuer != GOOGLE:
         return f"Google's issuer is {GOOGLE}"
     return ""
@@ -118,7 +119,8 @@ def _meant(name: str) -> str:
     """Return *name* without scheme, final slash and upper case, if that is a known issuer."""
     plain = name.rpartition("://")[2].rstrip("/")
     host, slash, path = plain.partition("/")
-    for candidate in (f"{host.lower()}{slash}{path}", plain.lower()):
+    with_id = f"{host.lower()}/id/{path.rpartition('/')[2].upper()}"
+    for candidate in (f"{host.lower()}{slash}{path}", plain.lower(), with_id):
         if candidate in BUILT_IN or is_cluster(candidate):
             return candidate
     named = federated(plain.lower()) if plain.lower() != name else Federated("")

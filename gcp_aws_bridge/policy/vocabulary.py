@@ -17,7 +17,32 @@ from .languages import ANYTHING, Language, Step, one_of, sequence
 from .names import ACCOUNT_EMAIL, ACCOUNT_NUMBER, CLIENT_ID, SUBJECT, SUBJECT_WANTED
 from .principals import AMAZON, COGNITO, FACEBOOK, GOOGLE, is_cluster
 
-__all__ = ["ONE_ACCOUNT", "Form", "Pin", "Vocabulary", "vocabulary"]
+__all__ = [
+    "NOT_IN_REQUEST",
+    "ONE_ACCOUNT",
+    "Form",
+    "Pin",
+    "Vocabulary",
+    "of_request",
+    "vocabulary",
+]
+
+NOT_IN_REQUEST = frozenset(
+    {
+        "aws:multifactorauthage",
+        "aws:multifactorauthpresent",
+        "aws:tokenissuetime",
+        "aws:username",
+        "sts:externalid",
+    }
+)
+"""Keys of requests to AWS that a request with an ID token never has, in lower case.
+
+IAM user guide, "AWS global condition context keys": the first three are "included in the request
+context only when the principal uses temporary credentials to make the request", and this request is
+not signed; `aws:username` is for IAM users. STS API reference: AssumeRoleWithWebIdentity has no
+parameter `ExternalId`.
+"""
 
 _DIGITS = frozenset(string.digits)
 _LOWER = frozenset(string.ascii_lowercase + string.digits)
@@ -146,6 +171,11 @@ ONE_ACCOUNT = _KNOWN[GOOGLE]._replace(
     tokens=(*_BY_ONE_ACCOUNT, *({**token, **_IN_ORGANIZATION} for token in _BY_ONE_ACCOUNT))
 )
 """Google's tokens, without combinations of different accounts in `azp` and `sub`."""
+
+
+def of_request(key: str) -> bool:
+    """Return whether a key belongs to the request, not to the token."""
+    return key.lower().startswith(("aws:", "sts:"))
 
 
 def vocabulary(issuer: str) -> Vocabulary:

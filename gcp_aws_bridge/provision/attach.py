@@ -14,8 +14,9 @@ def attach(plan: Plan) -> str:
     if plan.workload.platform == "compute-engine":
         return _instance(plan)
     # gcloud splits at commas, which names of roles may contain ("gcloud topic escaping").
-    variables = ";".join(f"{name}={value}" for name, value in plan.variables.items())
-    env = quote(f"--update-env-vars=^;^{variables}")
+    pairs = [f"{name}={value}" for name, value in plan.variables.items()]
+    between = next(one for one in (";", "|", "~~") if not any(one in pair for pair in pairs))
+    env = quote(f"--update-env-vars=^{between}^{between.join(pairs)}")
     return _service(env) if plan.workload.platform == "cloud-run" else _function(env)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator, Iterator
 
 from gcp_aws_bridge.provision import queries
+from gcp_aws_bridge.provision.chain import CHAIN_POLICY
 from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
 from gcp_aws_bridge.provision.queries import Answer, Ask, Finding, at, judged, of_project, plain
 
@@ -42,6 +43,16 @@ def _aws(plan: Plan, ask: Ask, number: str | None) -> Iterator[Finding]:
     yield _trust(plan, answer, number)
     if answer.found:
         yield from queries.permissions(ask, aws, region)
+        if plan.chain.roles:
+            yield _chain(plan, ask, region)
+
+
+def _chain(plan: Plan, ask: Ask, region: str) -> Finding:
+    answer, found = queries.inline_policy(ask, plan.role.name, CHAIN_POLICY, region)
+    wanted = json.dumps(plan.chain.permissions)
+    same = plain(found) == plain(plan.chain.permissions)
+    seen = wanted if same else json.dumps(found)
+    return judged(f"inline policy {CHAIN_POLICY}", answer, seen=seen, wanted=wanted)
 
 
 def _cluster(plan: Plan, ask: Ask) -> Generator[Finding, None, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import build
 from gcp_aws_bridge.policy.names import project_of
+from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
 
 __all__ = [
@@ -192,10 +193,11 @@ class AwsRole:
 
 @dataclass(frozen=True)
 class Plan:
-    """Workload and role."""
+    """Workload, role and chained roles."""
 
     workload: Workload
     role: AwsRole
+    chain: Chain = field(default_factory=Chain)
 
     @property
     def provider_arn(self) -> str:
@@ -209,6 +211,7 @@ class Plan:
         return {
             "GCP_AWS_BRIDGE_ROLE_ARN": self.role.arn,
             "GCP_AWS_BRIDGE_AUDIENCE": self.role.audience,
+            **self.chain.variables,
         }
 
     def trust_policy(self, number: str = UNKNOWN_NUMBER) -> dict[str, Any]:

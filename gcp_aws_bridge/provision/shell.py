@@ -38,6 +38,7 @@ def _parts(plan: Plan) -> Iterator[str]:
         yield bash.PROVIDER
     yield _role(plan)
     yield bash.permissions(plan.role)
+    yield from plan.chain.steps()
     if at.in_cluster:
         yield bash.prove(proof(plan), "the role, as AWS sees it")
     else:

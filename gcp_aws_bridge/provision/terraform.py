@@ -33,6 +33,7 @@ def _blocks(plan: Plan) -> Iterator[str]:
         yield f"# AWS accepts tokens of the cluster for this audience.\n{provider}"
     yield _role(plan)
     yield from blocks.permissions(aws)
+    yield from plan.chain.blocks()
     yield block("output", "environment", [("value", plan.variables)])
 
 

@@ -90,9 +90,14 @@ def isolated() -> Iterator[None]:
         _set({name: value for name, value in motos.items() if os.environ.get(name) == ""})
 
 
+_GOOGLE_INSTALL = "gcp_aws_bridge.google._install"  # not imported by a test without it
+
+
 @contextmanager
 def _nothing_shared() -> Iterator[None]:
     world, listeners, installed = registry.world, events._listeners, [*install._installed]
+    google = sys.modules.get(_GOOGLE_INSTALL)
+    installed_for_google = [*google._installed] if google else []
     events._listeners = dict(listeners)
     boto3_session = _swap_default_session(None)
     forget()
@@ -106,6 +111,11 @@ def _nothing_shared() -> Iterator[None]:
             for initializer in installed:
                 botocore.register_initializer(initializer)
                 install._installed.append(initializer)
+        google = sys.modules.get(_GOOGLE_INSTALL)
+        if google and installed_for_google != google._installed:
+            google.uninstall()
+            for identify in installed_for_google:
+                google.install(identify)
         forget()
         _swap_default_session(boto3_session)
 
@@ -117,6 +127,8 @@ def forget() -> None:
     request._shared_session.cache_clear()
     if (aws_identity := sys.modules.get("gcp_aws_bridge.google._aws_identity")) is not None:
         aws_identity.forget_sessions()
+    if (google := sys.modules.get(_GOOGLE_INSTALL)) is not None:
+        google._require_keys.cache_clear()
 
 
 def _swap_default_session(session: object) -> object:

@@ -397,7 +397,7 @@ def test_sts_client_has_the_settings_of_the_session(
     from aiobotocore.config import AioConfig
     from aiobotocore.session import AioSession
 
-    from gcp_aws_bridge._sts.session_settings import synchronous
+    from gcp_aws_bridge._sts.synchronous_twin import twin_of
 
     (tmp_path / "config").write_text("[profile etl]\n", encoding="utf-8")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -407,7 +407,7 @@ def test_sts_client_has_the_settings_of_the_session(
     session.set_default_client_config(
         AioConfig(connector_args={"keepalive_timeout": 3}, proxies={"https": "http://proxy:1"})
     )
-    twin = synchronous(session)
+    twin = twin_of(session)
     names = ("profile", "region", "ca_bundle")
     assert ["etl", "eu-west-1", "/ca.pem"] == [twin.instance_variables()[name] for name in names]
     assert {"proxies": {"https": "http://proxy:1"}} == (

@@ -163,6 +163,28 @@ def test_check_reports_a_changed_trust_policy(clouds: Clouds) -> None:
     assert json.loads(clouds.setup("gke", "--check", "--json").stdout)["ok"]
 
 
+CHAINED = (
+    *("--chain=arn:aws:iam::210987654321:role/tenant", "--external-id=tenant-7"),
+    *("--tag=tenant=seven of 9", "--source-identity=nightly"),
+)
+
+
+@each_platform
+def test_script_allows_the_chained_role_and_prints_its_trust_policy(
+    clouds: Clouds, platform: str
+) -> None:
+    clouds.put(DEPLOYED.get(platform, {}))
+    done = clouds.execute(clouds.setup(platform, *CHAINED).stdout)
+    assert 0 == done.returncode, done.stderr
+    inline = clouds.iam.get_role_policy(RoleName="etl", PolicyName="gcp-aws-bridge-chain")
+    [statement] = inline["PolicyDocument"]["Statement"]
+    assert ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] == statement["Action"]
+    assert '"aws:RequestTag/tenant": "seven of 9"' in done.stderr
+    assert 0 == clouds.setup(platform, *CHAINED, "--check").returncode
+    other = clouds.setup(platform, *CHAINED[:2], "--check").stdout
+    assert "DIFFERS  inline policy gcp-aws-bridge-chain" in other
+
+
 def test_audience_is_added_to_an_existing_provider(
     clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ _ODD_OPERATORS = ("Bool", "ArnLike", "DateLessThan", "IpAddress", "StringContain
 _ODD_OPERATORS += ("ForSomeValues:StringEquals", "NullIfExists", "NumericLike", "BinaryEquals")
 _ODD_OPERATORS += ("DateEqualsIfExists", "NotIpAddress", "BoolIfExists", "DateNotLessThan")
 _REQUEST_KEYS = ("aws:SourceIp", "sts:RoleSessionName", "aws:FederatedProvider", "saml:aud")
+_REQUEST_KEYS += ("sts:ExternalId", "aws:MultiFactorAuthPresent", "aws:username")
+_FLAGS = ("true", "false", True, "False", ["true"], ["false", "FALSE"], ["true", "false"], "no")
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 _ACTIONS = ("sts:AssumeRole*", "STS:assumerolewithwebidentity", "*", "sts:AssumeRole", "s3:Get*")
 _ACTIONS += ("sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdenity", "sts:?ssume*", "sts*")
@@ -117,7 +119,7 @@ class Maker:
         for _ in range(self.random.randrange(4)):
             operator = self.operator()
             key = self.key(issuer)
-            value: Any = self.one("true", "false", True) if operator == "Null" else None
+            value: Any = self.rarely(*_FLAGS) if operator == "Null" else None
             made.setdefault(operator, {})[key] = self.values(claims) if value is None else value
         return made
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gcp_aws_bridge.emulator import conditions
+from gcp_aws_bridge.emulator import assuming, conditions
 
-from .compare import compared
+from .compare import compared, compared_requests
 from .pairs import Maker
+from .requests import RequestMaker
 
 
 def test_evaluators_agree_on_random_pairs() -> None:
@@ -17,7 +18,14 @@ def test_evaluators_agree_on_random_pairs() -> None:
     assert all(found.outcomes[each] > 200 for each in ("admitted", "refused", "malformed"))
 
 
+def test_evaluators_agree_on_random_requests() -> None:
+    found = compared_requests(1_500, seed=16)
+    assert [] == found.disagreements
+    assert all(found.outcomes[each] > 150 for each in ("admitted", "refused", "malformed"))
+
+
 def test_seed_determines_the_pairs() -> None:
+    assert RequestMaker(7).asked() == RequestMaker(7).asked()
     assert Maker(7).pair() == Maker(7).pair()
     assert Maker(7).pair() != Maker(8).pair()
 
@@ -31,3 +39,9 @@ def test_wrong_evaluator_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(conditions._Comparison, "holds", wrong)
     assert compared(1_000, seed=16).disagreements
+    assert compared_requests(1_000, seed=16).disagreements
+
+
+def test_missing_further_action_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assuming, "_actions", lambda main, session, tagged: [main])
+    assert compared_requests(500, seed=16).disagreements

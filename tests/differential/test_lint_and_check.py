@@ -17,7 +17,7 @@ from gcp_aws_bridge.policy.vocabulary import ONE_ACCOUNT, vocabulary
 from .pairs import GOOGLE, ISSUERS, Maker
 
 # Rules about statements that admit no token,
-HOPELESS = {"never-matches", "principal", "action", "denied", "two-accounts"}
+HOPELESS = {"never-matches", "principal", "action", "denied", "no-allow", "two-accounts"}
 MALFORMED = {"not-principal", "unknown-operator", "key-format", "duplicate-key", "duplicate-sid"}
 # and of a value that no token has it.
 VALUES = {"email", "not-a-number", "not-a-subject", "literal-wildcard"}

@@ -18,7 +18,7 @@ from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 
 from . import prose
-from .pod import OTHER, ROLE, Machine, Pod
+from .pod import NEAR, OTHER, ROLE, Machine, Pod
 from .prose import workload
 from .table import Case
 from .workload import EMAIL
@@ -31,6 +31,7 @@ _COMMAND = re.compile(
     r"(?P<command>(?:aws|gcloud|kubectl|gcp-aws-bridge (?:doctor|google-config)) .+"
     r"|(?:unset|export) [A-Z].+|remove \w+ .+)"
 )
+_TRUST_FOLLOWS = re.compile(r"add this statement to the trust policy of (arn:\S+):$")
 _LOOKING = re.compile(r"(get|list|describe|logs)(-[\w-]+)?|get-caller-identity")
 # Words after a command, in the same line.
 _PROSE = re.compile(r"[,;] (?:or|so|and|once|with|where) ")
@@ -97,6 +98,7 @@ class Commands:
         self._finding = finding
         self._annotated = self._bound = ""
         self._statement_follows = False
+        self._trust_follows = ""
 
     def run(self, line: str) -> None:
         """Run the command in a line; a line without a command is for the reader."""
@@ -104,6 +106,12 @@ class Commands:
             role = {"Version": "2012-10-17", "Statement": [json.loads(line)]}
             self._machine.cloud.add_role(ROLE, role)
             self.changed = True
+        if self._trust_follows:
+            document = {"Version": "2012-10-17", "Statement": [json.loads(line)]}
+            self._machine.cloud.add_role(self._trust_follows, document)
+            self.changed = True
+        chained = _TRUST_FOLLOWS.search(line)
+        self._trust_follows = chained[1] if chained else ""
         self._statement_follows = line.endswith("add this statement to the policy:")
         found = _COMMAND.fullmatch(line)
         if found is None or (found["instead"] and self.changed):
@@ -165,8 +173,8 @@ class Commands:
         document = json.loads(self._finding["wanted"] if text.startswith("file://") else text)
         if "Statement" not in document:
             document = {"Version": "2012-10-17", "Statement": [document]}
-        roles = {arn.rpartition("/")[2]: arn for arn in (OTHER, ROLE, ON_AWS)}
-        self._machine.cloud.add_role(roles.get(options["--role-name"], ON_AWS), document)
+        role = _ROLES.get(options["--role-name"], ON_AWS)
+        self._machine.cloud.add_role(role, document)
 
     def delete_provider(self, words: list[str]) -> None:
         arn = options_of(words)["--open-id-connect-provider-arn"]
@@ -190,8 +198,12 @@ class Commands:
         self._machine.cloud.imds.role_arn = ON_AWS
 
     def role_policy(self, words: list[str]) -> None:
-        policy = json.loads(options_of(words)["--policy-document"])
-        assert "sts:GetWebIdentityToken" in json.dumps(policy)
+        options = options_of(words)
+        policy = json.loads(options["--policy-document"])
+        if "sts:AssumeRole" in json.dumps(policy):
+            self._machine.cloud.attach_policy(_ROLES[options["--role-name"]], policy)
+        else:
+            assert "sts:GetWebIdentityToken" in json.dumps(policy)
         self._machine.cloud.sts.clear_faults()
 
     def outbound(self, words: list[str]) -> None:
@@ -322,6 +334,7 @@ class Commands:
     def enable(self, words: list[str]) -> None:
         assert "iamcredentials.googleapis.com" == words[0]
         self._machine.cloud.iam_credentials.clear_faults()
+        self._machine.cloud.metadata.clear_faults()
 
     def update_provider(self, words: list[str]) -> bool:
         at = workload(self._machine)
@@ -358,6 +371,7 @@ class Commands:
         """Do nothing: the command has no effect on the emulator by itself."""
 
 
+_ROLES = {arn.rpartition("/")[2]: arn for arn in (OTHER, NEAR, ROLE, ON_AWS)}
 _PROVIDERS = ("gcloud", "iam", "workload-identity-pools", "providers")
 _EFFECTS: dict[tuple[str, ...], Callable[[Commands, list[str]], bool | None]] = {
     ("unset",): Commands.unset,

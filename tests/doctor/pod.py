@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from . import sockets
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 OTHER = "arn:aws:iam::210987654321:role/target"
+NEAR = "arn:aws:iam::123456789012:role/near"
+ACCOUNT = "arn:aws:iam::123456789012:root"
 PROVIDER = "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 
 
@@ -224,6 +226,20 @@ class Pod(Machine):
         self.cloud.add_role(ROLE, document)
         if iam_too:
             self.iam().create_role(RoleName="etl", AssumeRolePolicyDocument=json.dumps(document))
+
+    def chain(
+        self, *arguments: str, principal: str = ROLE, actions: Sequence[str] = (), **equals: str
+    ) -> None:
+        """Chain a role whose trust policy, which can be read, has these conditions."""
+        admitted: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal}}
+        admitted["Action"] = ["sts:AssumeRole", *actions]
+        if equals:
+            keys = {f"sts:{name}": value for name, value in equals.items()}
+            admitted["Condition"] = {"StringEquals": keys}
+        document = {"Version": "2012-10-17", "Statement": [admitted]}
+        self.cloud.add_role(NEAR, document)
+        self.iam().create_role(RoleName="near", AssumeRolePolicyDocument=json.dumps(document))
+        self.arguments += arguments
 
     def iam(self) -> Any:
         """Return a client of an IAM (moto's) without roles, which keys in the profile can read."""

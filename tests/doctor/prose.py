@@ -179,11 +179,16 @@ def _without_denial(machine: Machine, advice: Advice) -> None:
     machine.cloud.add_role(ROLE, document)
 
 
-def _chained_role(machine: Machine, advice: Advice) -> None:
-    """Allow the call in one role, and admit that role in the other."""
-    machine.cloud.allow(advice["role"], "sts:AssumeRole", on=advice["target"])
-    admitted = {"Effect": "Allow", "Principal": {"AWS": advice["role"]}, "Action": "sts:AssumeRole"}
-    machine.cloud.add_role(advice["target"], {"Version": "2012-10-17", "Statement": [admitted]})
+def _external_id(machine: Machine, advice: Advice) -> None:
+    """Pass the external ID after the option for the chained role."""
+    assert advice["role"] in machine.arguments
+    option(machine, "--external-id", advice["id"])
+
+
+def _external_id_of_the_owner(machine: Machine, advice: Advice) -> None:
+    """Pass the external ID that the owner of the role knows, in the place of ID."""
+    assert "by a request with no external ID" in advice.seen
+    option(machine, "--external-id", "tenant-7")
 
 
 def _trusts_ec2(machine: Machine, advice: Advice) -> None:
@@ -449,12 +454,13 @@ RULES: dict[str, tuple[str, Change]] = {
     "place-ec2": ("--id-token-file", _new_token),
     # Roles.
     "exchange-explicit-deny": ("and change what is named above", _without_denial),
-    "exchange/chained-role": (
-        (
-            rf"allow sts:AssumeRole on (?P<target>{_ARN}) in the permissions of (?P<role>{_ARN}), "
-            r"and that role as AWS principal in the trust policy of (?P=target)\."
-        ),
-        _chained_role,
+    "chain-external-id-wrong": (
+        rf"--chain (?P<role>{_ARN}) --external-id (?P<id>\S+)",
+        _external_id,
+    ),
+    "chain-external-id-unknown": (
+        rf"owner of the role gave you an external ID:\n--chain {_ARN} --external-id ID",
+        _external_id_of_the_owner,
     ),
     "doctor/instance-role": (
         r"get-role --role-name (?P<role>\w+) --query Role.AssumeRolePolicyDocument",
@@ -483,6 +489,8 @@ RULES: dict[str, tuple[str, Change]] = {
         _restarts_metadata,
     ),
     "token/metadata-refused": (_SERVER, _restarts_metadata),
+    # The command is the whole fix.
+    "token-api-disabled": ("^gcloud services enable", lambda machine, advice: None),
     "doctor/metadata-cut": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "doctor/metadata-forwarded": (f"keep {_METADATA}/32 out of the mesh", _opens_metadata),
     "token/not-google": (f"keep the server that answers away from {_METADATA}", _opens_metadata),
@@ -511,13 +519,13 @@ RULES: dict[str, tuple[str, Change]] = {
     "sts-tls-expired": ("what answers there needs a new certificate", _new_certificate),
     "doctor/google-closed": ("check firewalls that read host names in TLS, and routes", _opens),
     "exchange/unreachable": (r"egress rules \(port 443\).* for the STS endpoint", _waits),
-    "exchange/google-unreachable": (r"check egress rules, .* for \S+, port 443", _opens),
+    "exchange/google-unreachable": (r"check egress rules, .* for \S+, port \d+", _opens),
     "exchange/garbage": ("look at AWS_ENDPOINT_URL_STS and at proxies on the way", _opens),
     "exchange/google-answer": ("look at proxies on the way, and at the", _waits),
     "google-exchange-format": ("a proxy changes requests", _waits),
     "doctor/token-timeout": (r"curl .* https://oauth2\.googleapis\.com", _token_endpoint),
     "token/google-unreachable": (
-        r"DNS, at egress to port 443 of iamcredentials\.googleapis\.com",
+        r"check DNS: getent hosts iamcredentials\.nowhere\.invalid",
         _impersonation_resolves,
     ),
     "doctor/pod-identity-agent": (r"allow egress to 169\.254\.170\.23/32 port 80", _agent),

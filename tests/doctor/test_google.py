@@ -309,7 +309,9 @@ def test_printed_account_is_accepted_by_the_provider(
     workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workload.aws_provider(account="210987654321")
-    (account,) = option(cause(capsys)["fix"], "account-id")
+    fix = cause(capsys)["fix"]
+    assert "if no other workload uses the provider: gcloud" in fix
+    (account,) = option(fix, "account-id")
     workload.aws_provider(account=account)
     assert 0 == main(["doctor", "--google"])
 
@@ -363,6 +365,18 @@ def test_printed_trust_policy_admits_a_pod_with_irsa(
     policy = json.loads(cause(capsys)["wanted"])
     workload.cloud.add_role(ROLE, policy)
     assert 0 == main(["doctor", "--google"])
+
+
+def test_no_policy_is_printed_for_a_token_with_several_audiences(
+    workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workload.runs_on("irsa")
+    workload.cloud.add_role(ROLE, workload.cloud.trust_policy_for_irsa(namespace="staging"))
+    path = Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"])
+    path.write_text(workload.cloud.eks_token(aud=["sts.amazonaws.com", "vault"]))
+    found = cause(capsys)
+    assert ("doctor/irsa-trust", True) == (found["id"], "several audiences" in found["wanted"])
+    assert "update-assume-role-policy" not in found["fix"]
 
 
 def test_printed_statement_admits_pod_identity(

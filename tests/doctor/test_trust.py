@@ -405,3 +405,55 @@ def test_policy_that_no_value_of_the_token_meets_gets_no_command(pod: Pod) -> No
     cause = found(pod)
     assert cause is not None
     assert ("update-" in cause.fix, "aws iam get-role" in cause.fix) == (False, True)
+
+
+def test_correction_of_action_or_principal_pins_every_key(pod: Pod) -> None:
+    """Without conditions, the corrected statement would admit every Google account."""
+    open_to_all = {"Effect": "Allow", "Principal": {"Federated": "accounts.google.com"}}
+    own = {"Federated": "arn:aws:iam::123456789012:oidc-provider/https://accounts.google.com"}
+    for wrong in (
+        {**open_to_all, "Action": "sts:AssumeRole"},
+        {**open_to_all, "NotAction": "sts:*"},
+        {**open_to_all, "Action": "sts:AssumeRoleWithWebIdentity", "Principal": own},
+        {
+            **open_to_all,
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEqualsIfExists": {"accounts.google.com:sub": NUMBER}},
+        },
+    ):
+        document = {"Version": "2012-10-17", "Statement": [wrong]}
+        made = admitted_by(pod, document, token_of(pod))
+        assert {"Effect", "Principal", "Action", "Condition"} == set(made["Statement"][0])
+        assert [] == [one for one in policy.lint(made) if one.severity == "error"]
+
+
+def test_other_principals_of_a_statement_keep_their_access(pod: Pod) -> None:
+    shared = {
+        "Effect": "Allow",
+        "Principal": {
+            "AWS": "arn:aws:iam::123456789012:root",
+            "Federated": "arn:aws:iam::123456789012:oidc-provider/https://accounts.google.com",
+        },
+        "Action": "sts:AssumeRole",
+    }
+    made = admitted_by(pod, {"Version": "2012-10-17", "Statement": shared}, token_of(pod))
+    assert [shared, statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER)] == made["Statement"]
+
+
+def test_empty_list_of_a_condition_gets_the_tokens_value(pod: Pod) -> None:
+    wrong = statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER)
+    wrong["Condition"]["StringEquals"]["accounts.google.com:aud"] = []
+    made = admitted_by(pod, {"Version": "2012-10-17", "Statement": [wrong]}, token_of(pod))
+    assert [statement(aud=NUMBER, oaud=DEFAULT, sub=NUMBER)] == made["Statement"]
+
+
+def test_denying_statement_that_does_not_apply_is_not_blamed(pod: Pod) -> None:
+    denying = {**statement(), "Effect": "Deny", "Principal": "*"}
+    denying["Condition"] = {"StringNotEquals": {"accounts.google.com:sub": NUMBER}}
+    pod.trusts(denying)
+    cause = found(pod)
+    assert cause is not None
+    assert "no statement allows it" in cause.seen
+    assert "(Deny)" not in cause.seen
+    pod.cloud.add_role(ROLE, document_in(cause.fix))
+    assert found(pod) is None

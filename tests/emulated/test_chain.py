@@ -17,8 +17,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, ProfileNotFound
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge._botocore import install
-from gcp_aws_bridge._cache.fork import PerProcess
+from gcp_aws_bridge._cache import fork
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -285,7 +284,7 @@ KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Logged:
     """Return a function that reads this library's log, as in a process that has just started."""
-    monkeypatch.setattr(install, "_logged", PerProcess(dict))
+    monkeypatch.setattr(fork, "_called", fork.PerProcess(dict))
     caplog.set_level(logging.INFO, "gcp_aws_bridge")
     return lambda: [
         (one.levelname, one.getMessage()) for one in caplog.records if one.module == "install"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fakes import ManualWorld
 from google.auth import aws, identity_pool
-from unit.servers import AUDIENCE, Server, failure, json_answer
+from unit.servers import AUDIENCE, Server, answer, failure, json_answer
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._tokens import id_token as _id_token
@@ -340,9 +341,15 @@ def test_function_that_supplies_subject_tokens_is_used(machine: Machine) -> None
 
 
 @pytest.mark.parametrize("name", ["token_url", "service_account_impersonation_url"])
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
+@pytest.mark.parametrize(
+    ("host", "fix"),
+    [
+        ("127.0.0.1:1", "egress rules, firewalls and proxy settings for 127.0.0.1, port 1"),
+        ("no-such-host.invalid", "check DNS: getent hosts no-such-host.invalid"),
+    ],
+)
 def test_network_fault_is_retryable_and_not_blamed_on_roles(
-    host: str, name: str, machine: Machine
+    host: str, fix: str, name: str, machine: Machine
 ) -> None:
     scheme = "http" if host.startswith("127.") else "https"
     info = machine.external()
@@ -351,7 +358,22 @@ def test_network_fault_is_retryable_and_not_blamed_on_roles(
     error = failure(TokenError, "token/google-unreachable", GoogleCredentials(), seen=[host[:9]])
     assert error.retryable
     assert "roles/" not in error.fix
-    assert "DNS" in error.fix
+    assert fix in error.fix
+
+
+def test_tls_failure_is_not_blamed_on_dns_or_egress(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server answers in plain HTTP; then the file of certificates is missing."""
+    of_plain_http = f"https{machine.cloud.sts.url.removeprefix('http')}/token"
+    machine.adc({**machine.key(EMAIL), "token_uri": of_plain_http})
+    for bundle, seen in (("", "does not speak TLS"), ("/none.pem", "no file of certificates")):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        error = failure(TokenError, "token/google-unreachable", GoogleCredentials(), seen=[seen])
+        assert not re.search("DNS|egress", error.fix)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # the fix
+    machine.adc(machine.key(EMAIL))
+    assert EMAIL == claims_of(GoogleCredentials(audience=AUDIENCE)())["email"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -385,6 +407,45 @@ def test_error_for_a_missing_subject_token_names_no_role(
     machine.adc(machine.external(credential_source=source))
     error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=[seen])
     assert (False, False) == (error.retryable, "roles/" in error.fix)
+
+
+@pytest.mark.parametrize("impersonate", [None, EMAIL])
+def test_unreachable_server_of_subject_tokens_is_not_blamed_on_google(
+    impersonate: str | None, machine: Machine
+) -> None:
+    machine.adc(machine.external(credential_source={"url": "http://127.0.0.1:1/token"}))
+    source = GoogleCredentials(impersonate=impersonate)
+    error = failure(TokenError, "token/google-file", source, seen=['"127.0.0.1:1" was not reached'])
+    assert error.retryable
+    assert "googleapis.com" not in error.fix
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(403, False), (404, False), (503, True)])
+@pytest.mark.parametrize("kind", ["url", "aws"])
+def test_error_of_the_server_of_subject_tokens_is_not_googles(
+    kind: str, status: int, retryable: bool, machine: Machine
+) -> None:
+    with Server(answer("not here", status, flavor=None)) as server:
+        aws_request = "urn:ietf:params:aws:token-type:aws4_request"
+        of_aws = {
+            "environment_id": "aws1",
+            "region_url": f"{server.url}/zone",
+            "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=x",
+        }
+        changes = {
+            "url": {"credential_source": {"url": f"{server.url}/token"}},
+            "aws": {"credential_source": of_aws, "subject_token_type": aws_request},
+        }[kind]
+        machine.adc(machine.external(**changes))
+        error = failure(TokenError, "token/google-file", GoogleCredentials(), seen=["Unable to"])
+    assert retryable is error.retryable
+    assert "status.cloud.google.com" not in error.fix
+
+
+def test_subject_token_that_google_rejects_is_not_blamed_on_the_file(machine: Machine) -> None:
+    machine.adc(machine.external())
+    Path(machine.token_file()).write_text(machine.cloud.eks_token("another"))
+    failure(TokenError, "token/google-refused", GoogleCredentials(), seen=["Error code"])
 
 
 def test_fix_of_the_error_admits_the_identity(machine: Machine) -> None:

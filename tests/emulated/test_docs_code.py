@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.exceptions
 import botocore.session
 import pytest
 from pages import DOCS, PAGES, ROOT, Block, blocks_in, blocks_of, programs, run_page
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _parser, main
-from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.emulator.permissions import Permissions
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 READERS = [f"arn:aws:iam::{account}:role/reader" for account in ("210987654321", "321098765432")]
@@ -50,9 +53,10 @@ SHELL = (
     "google-cloud",
     "google-cloud-sdks",
 )
-SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "testing")
+SHELL += ("migrate", "run", "set-up", "set-up-google", "sidecar", "tenants", "testing")
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
+    ("docs/how-to/tenants.md", "json"),
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
     ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
@@ -74,6 +78,10 @@ NOT_RUN = {
     "docs/how-to/role-chaining.md": [
         "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
+    "docs/how-to/run.md": [
+        "a part of an image's recipe; tests/emulated/test_run.py runs such a command",
+        "needs an AWS identity; tests/google_cloud/test_default.py runs it",
+    ],
     "docs/how-to/servers.md": [
         "patches the process that runs it; tests/servers runs it in gunicorn"
     ],
@@ -90,6 +98,9 @@ NOT_RUN = {
         "needs both clouds; tests/clients/test_setup.py runs it",
     ],
     "docs/how-to/sidecar.md": ["runs until it is stopped; tests/emulated/test_exec.py runs it"],
+    "docs/how-to/tenants.md": [
+        "needs AWS; tests/emulated/test_docs_code.py attaches the policy to the emulated role"
+    ],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/reference/settings.md": [
         "the role is an example; tests/emulated/test_chained_roles.py runs these options"
@@ -135,7 +146,30 @@ def prepared(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     pod.add_role("arn:aws:iam::210987654321:role/acme-reader", tenants_trust.code)
     pod.attach_policy(ROLE, tenants.code)
     pod.add_role("arn:aws:iam::123456789012:role/tenants")
+    _customers(pod)
     return pod
+
+
+VENDOR = "arn:aws:iam::123456789012:role/vendor"
+CUSTOMERS = {
+    "acme": ("arn:aws:iam::210987654321:role/vendor-access", "8c1d7a52-acme"),
+    "globex": ("arn:aws:iam::321098765432:role/vendor-access", "f40b9e61-globex"),
+}
+
+
+def _customers(pod: Emulator) -> None:
+    """Create the roles of the page on tenants, with the policies that its commands print."""
+    pod.add_role(VENDOR)
+    for arn, external_id in CUSTOMERS.values():
+        request = policy.AssumeRoleRequest(
+            caller=VENDOR,
+            external_id=external_id,
+            tags={"dataset": "*"},
+            source_identity="vendor-reports",
+        )
+        pod.add_role(arn, policy.build_chained(request))
+    every = "arn:aws:iam::*:role/vendor-access"
+    pod.attach_policy(VENDOR, policy.permissions_for([every], request))
 
 
 @pytest.mark.parametrize("page", PYTHON)
@@ -187,7 +221,7 @@ def test_tenants_have_separate_credentials_and_validated_names(
     prepared: Emulator,
 ) -> None:
     names: dict[str, Any] = {}
-    [block] = blocks_of("how-to/tenants.md", "python")
+    _, block = blocks_of("how-to/tenants.md", "python")
     exec(block.code, names)
     arns = {
         tenant: names[tenant].client("sts").get_caller_identity()["Arn"].rpartition("/")[2]
@@ -204,11 +238,49 @@ def test_tenants_have_separate_credentials_and_validated_names(
             names["session_for"](name)
 
 
+def test_vendor_acts_for_each_customer_and_finds_open_roles(prepared: Emulator) -> None:
+    names: dict[str, Any] = {}
+    block, _ = blocks_of("how-to/tenants.md", "python")
+    exec(block.code, names)
+    assert CUSTOMERS == names["CUSTOMERS"]
+    for customer, (arn, external_id) in CUSTOMERS.items():
+        session = names["session_for"](customer, "orders")
+        account = arn.split(":")[4]
+        assert account == session.client("sts").get_caller_identity()["Account"]
+        request = [one for one in prepared.sts.requests if one.action == "AssumeRole"][-1]
+        assert (external_id, "orders", "vendor-reports", f"reports-{customer}") == (
+            request.params["ExternalId"],
+            request.params["Tags.member.1.Value"],
+            request.params["SourceIdentity"],
+            request.params["RoleSessionName"],
+        )
+        assert not names["accepts_another_external_id"](arn)
+    open_role = policy.AssumeRoleRequest(
+        caller=VENDOR, tags={"dataset": "*"}, source_identity="vendor-reports"
+    )
+    prepared.add_role(arn, policy.build_chained(open_role))
+    registry.clear()
+    assert names["accepts_another_external_id"](arn)
+    prepared.sts.inject(Fault.status(503), times=None)
+    registry.clear()
+    with pytest.raises(botocore.exceptions.CredentialRetrievalError):
+        names["accepts_another_external_id"](arn)
+
+
+def test_tag_of_the_tenants_page_selects_the_dataset() -> None:
+    [block] = blocks_of("how-to/tenants.md", "json")
+    permissions = Permissions(block.code)
+    context = {"aws:principaltag/dataset": ("orders",)}
+    for key, allowed in (("orders/1", {True}), ("other/1", set()), ("orders", set())):
+        target = f"arn:aws:s3:::acme-exports/{key}"
+        assert allowed == permissions.effects("s3:GetObject", target, context)
+    assert set() == permissions.effects("s3:GetObject", "arn:aws:s3:::acme-exports//1", {})
+
+
 # -- shells ----------------------------------------------------------------------------------------
 
-ETL = """#!/bin/sh
-exec python3 -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
-"""
+APP = 'import boto3\nprint(boto3.client("sts").get_caller_identity()["Arn"])\n'
+ETL = f"#!/bin/sh\nexec python3 -c '{APP}'\n"
 DEPLOYMENT = """\
 apiVersion: v1
 kind: Pod
@@ -232,6 +304,7 @@ spec:
 SHOWN = {
     "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
+    "run": [":assumed-role/etl/", "_python_path"],
     "migrate": ["gets credentials itself"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
 }
@@ -246,6 +319,7 @@ def test_the_shell_of_a_page_runs(
     folder.mkdir()
     (folder / "etl").write_text(ETL)
     (folder / "etl").chmod(0o755)
+    (folder / "app.py").write_text(APP)
     (folder / "deployment.yaml").write_text(DEPLOYMENT)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     printed = "\n".join(run_page(f"how-to/{page}.md", folder, programs(tmp_path / "bin")))

@@ -16,6 +16,7 @@ from shlex import quote
 import commands
 import pytest
 
+from gcp_aws_bridge import policy
 from gcp_aws_bridge.cli import _setup_plan, main
 from gcp_aws_bridge.cli.setup import configure
 from gcp_aws_bridge.exceptions import ConfigError
@@ -64,6 +65,36 @@ def test_two_paths_of_a_role_are_refused(capsys: pytest.CaptureFixture[str]) -> 
     arguments = [*GKE[:-1], "--role=service-role/etl", "--role-path=/team/"]
     assert 1 == main(["setup", "--non-interactive", *arguments])
     assert "[config/setup-option]" in capsys.readouterr().err
+
+
+CHAIN = ["--chain=arn:aws:iam::210987654321:role/tenant", "--external-id=tenant-7"]
+
+
+@pytest.mark.parametrize("form", ["shell", "terraform", "kubernetes"])
+def test_trust_policies_of_a_chain_are_files_for_their_owners(form: str, tmp_path: Path) -> None:
+    arguments = [*GKE, *CHAIN, f"--format={form}", f"--output={tmp_path}"]
+    assert 0 == main(["setup", "--non-interactive", *arguments])
+    trust = (tmp_path / "trust-policy-1-tenant.json").read_text()
+    request = policy.AssumeRoleRequest(
+        caller="arn:aws:iam::123456789012:role/etl", external_id="tenant-7"
+    )
+    assert policy.build_chained(request) == json.loads(trust)
+    manifests = (tmp_path / "kubernetes.yaml").read_text()
+    assert "GCP_AWS_BRIDGE_CHAIN" in manifests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error_id"),
+    [
+        (["--chain=arn:aws:iam::210987654321:user/x"], "config/role-arn"),
+        ([CHAIN[0], "--external-id=x"], "config/external-id"),
+        (["--on=ec2", *CHAIN, "--region=eu-west-1"], "config/setup-option"),
+    ],
+)
+def test_chain_that_cannot_be_assumed_is_refused(arguments: list[str], error_id: str) -> None:
+    done = run(*GKE, *arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"[{error_id}]" in done.stderr
 
 
 @pytest.mark.parametrize("on", ["gke", "compute-engine", "cloud-run", "ec2"])

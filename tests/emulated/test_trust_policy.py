@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore.exceptions
 import commands
 import pytest
 
@@ -76,16 +78,18 @@ def test_commands_of_the_page_print_its_output(pod: Emulator, tmp_path: Path) ->
         )
         assert ("", wanted) == (done.stderr, done.stdout if wanted else "")
     assert POLICY == json.loads((tmp_path / "policy.json").read_text())
-    for name in ("cluster.json", "key-file.json"):
+    for name in ("cluster.json", "key-file.json", "chained.json"):
         assert [] == policy.lint((tmp_path / name).read_text())
     assert (tmp_path / "role.tf").read_text().startswith('resource "aws_iam_role" "etl"')
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
 def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    [block] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    exec(block, {})
+    first, chained = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    exec(first, {})
     assert "jsonencode" in capsys.readouterr().out
+    exec(chained, {})
+    assert "arn:aws:iam::210987654321:role/reader" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
@@ -95,6 +99,7 @@ def test_the_page_has_every_rule() -> None:
     rules = set(re.findall(r'(?:Finding|Fault)\(\s*"([a-z-]+)"', source))
     rules |= {"missing-aud", "missing-oaud", "missing-sub", "missing-app-id"}
     rules |= {"never-matches", "two-accounts"}
+    rules |= {"missing-tag-session", "missing-set-source-identity"}
     page = PAGE.read_text(encoding="utf-8")
     table = page[page.index("| rule |") : page.index("## In continuous")]
     rows = " ".join(re.findall(r"^\| (`.+?`) \|", table, re.M))
@@ -263,3 +268,108 @@ def test_command_imports_no_large_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+# -- chained roles -----------------------------------------------------------------------------
+
+TENANT = "arn:aws:iam::210987654321:role/tenant"
+PARAMETERS = ("--external-id=tenant-7", "--tag=tenant=seven", "--source-identity=nightly")
+
+
+def assumed(pod: Emulator, **parameters: Any) -> str:
+    """The ARN of the session of the chained role, by botocore's own client."""
+    credentials = bridge.credentials(ROLE).get_frozen_credentials()
+    sts = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=pod.sts.url,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.token,
+    )
+    answer = sts.assume_role(RoleArn=TENANT, RoleSessionName="pod-1", **parameters)
+    return str(answer["AssumedRoleUser"]["Arn"])
+
+
+def test_policies_written_for_a_chained_role_admit_the_role_before_it(pod: Emulator) -> None:
+    pod.add_role(ROLE)
+    trust = run("build", "--chained", ROLE, *PARAMETERS, "--transitive-tag-key=tenant")
+    permissions = run("permissions", TENANT, *PARAMETERS)
+    assert (0, "", 0, "") == (
+        trust.returncode,
+        trust.stderr,
+        permissions.returncode,
+        permissions.stderr,
+    )
+    pod.add_role(TENANT, trust.stdout)
+    sent = {
+        "ExternalId": "tenant-7",
+        "Tags": [{"Key": "tenant", "Value": "seven"}],
+        "TransitiveTagKeys": ["tenant"],
+        "SourceIdentity": "nightly",
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="sts:AssumeRole"):
+        assumed(pod, **sent)
+    pod.attach_policy(ROLE, permissions.stdout)
+    assert assumed(pod, **sent).startswith("arn:aws:sts::210987654321:assumed-role/tenant/")
+    for change in (
+        {"ExternalId": "tenant-8"},
+        {"Tags": [{"Key": "tenant", "Value": "eight"}]},
+        {"SourceIdentity": "other"},
+    ):
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            assumed(pod, **{**sent, **change})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "first"),
+    [
+        (PARAMETERS, 0, "Admitted."),
+        (PARAMETERS[1:], 1, "Denied: no statement allows sts:AssumeRole and sts:TagSession"),
+        (("--external-id=tenant-7",), 1, "Denied: no statement allows sts:AssumeRole."),
+        (
+            (*PARAMETERS[:2], "--source-identity=*"),
+            1,
+            "Not determined: the result depends on something that is not evaluated here.",
+        ),
+    ],
+)
+def test_check_of_a_chained_role(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, first: str
+) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(run("build", "--chained", ROLE, *PARAMETERS).stdout)
+    done = run("check", str(path), "--chained", ROLE, *arguments)
+    assert (status, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith(first)
+    as_json = run("check", str(path), "--chained", ROLE, *arguments, "--json")
+    found = json.loads(as_json.stdout)
+    assert (status == 0, bool(found["denied_actions"])) == (found["allowed"], "Denied" in first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    [
+        (("build", "--external-id=ab"), "--chained is needed with --external-id"),
+        (("build", "--chained", ROLE, "--audience=x"), "--chained is for a role that admits"),
+        (("build", "--chained", ROLE, "--tag=a"), "'a' is not KEY=VALUE"),
+        (("build", "--chained", ROLE, "--tag=a=1", "--tag=a=2"), "A tag is given twice"),
+        (("build", "--chained", "123456789012"), '"123456789012" is not the ARN of an IAM role'),
+        (("permissions", "tenant"), '"tenant" is not the ARN of a role'),
+        (("check", "x", "--claims=y", "--role-session-name=z"), "--chained is needed with --role"),
+    ],
+)
+def test_contradicting_options_are_rejected(arguments: tuple[str, ...], seen: str) -> None:
+    done = run(*arguments)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert seen in done.stderr
+
+
+def test_lint_knows_the_account_of_the_role(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(run("build", "--chained", ROLE).stdout)
+    done = run("lint", str(path))
+    assert (1, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("warning[missing-external-id] Statement[0].Condition: ")
+    assert 0 == run("lint", str(path), "--account-id=123456789012").returncode
+    assert run("lint", str(path), "--account-id=210987654321").stdout.startswith("error[")

@@ -403,6 +403,12 @@ class TestPodInGke:
         assert call(own(), "generateIdToken", audience="a")[0] == 200
         assert emulator.google_identity(own()).email == self.EMAIL
 
+    def test_its_own_account_exists_and_has_no_members(self, emulator, own, call):
+        denied(call(own(), email=self.EMAIL), "getAccessToken")
+        creators = [f"serviceAccount:{self.EMAIL}"]
+        emulator.add_google_service_account(self.EMAIL, token_creators=creators)
+        assert call(own(), email=self.EMAIL)[0] == 200
+
     def test_needs_a_scope_of_iams(self, emulator, own, call):
         emulator.add_google_service_account(APP, token_creators=[f"serviceAccount:{self.EMAIL}"])
         only = "?scopes=https://www.googleapis.com/auth/devstorage.read_only"

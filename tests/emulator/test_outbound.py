@@ -123,8 +123,8 @@ def test_a_token_does_not_outlive_the_session(emulator, ask, credentials):
         ({"DurationSeconds": 59}, "'durationSeconds'"),
         ({"DurationSeconds": 3601}, "'durationSeconds'"),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(51)]}, "'tags'"),
-        ({"Tags": [{"Key": "k" * 129, "Value": "v"}]}, "tag key"),
-        ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, "session tag 'k'"),
+        ({"Tags": [{"Key": "k" * 129, "Value": "v"}]}, "'tags.1.member.key'"),
+        ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, "'tags.1.member.value'"),
     ],
 )
 def test_bounds_are_those_of_the_reference(emulator, ask, changes, words):

@@ -224,9 +224,8 @@ class TestWebIdentity:
         arns = [{"arn": f"arn:aws:iam::123456789012:policy/p{n}"} for n in range(11)]
         assert assume(PolicyArns=arns[:10])["PackedPolicySize"] > 0
         assert error_of(assume, PolicyArns=arns)[1] == "ValidationError"
-        assert error_of(assume, PolicyArns=[{"arn": "arn:aws:s3:::bucket/long"}])[1] == (
-            "ValidationError"
-        )
+        for other in ("arn:aws:s3:::bucket/long", "arn:aws:iam::210987654321:policy/of-another"):
+            assert error_of(assume, PolicyArns=[{"arn": other}])[1] == "ValidationError"
 
     def test_policies_that_are_too_large_together(self, assume):
         arns = [{"arn": f"arn:aws:iam::123456789012:policy/{'p' * 100}{n}"} for n in range(5)]
@@ -399,6 +398,7 @@ class TestChain:
         last = "arn:aws:iam::222222222222:role/last"
         emulator.add_role(TARGET, trusting(ROLE, action="sts:*"))
         emulator.add_role(last, trusting(TARGET, action="sts:*"))
+        emulator.allow(TARGET, "sts:SetSourceIdentity", on=last)
         chained = caller.assume_role(
             RoleArn=TARGET, RoleSessionName="chained", SourceIdentity="alice"
         )

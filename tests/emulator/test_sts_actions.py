@@ -272,6 +272,7 @@ class TestTags:
             ([("a", "1"), ("A", "2")], {}, "InvalidParameterValue"),
             ([("aws:x", "1")], {}, "ValidationError"),
             ([("AWS:x", "1")], {}, "ValidationError"),
+            ([("x", "aws:1")], {}, "ValidationError"),
             ([("", "1")], {}, "ValidationError"),
             ([("a" * 129, "1")], {}, "ValidationError"),
             ([("a", "1" * 257)], {}, "ValidationError"),

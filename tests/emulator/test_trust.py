@@ -207,6 +207,23 @@ class TestEvaluation:
         assert admits(policy({"StringLike": {"sts:RoleSessionName": "pod-*"}}))
         assert not admits(policy({"StringLike": {"sts:RoleSessionName": "job-*"}}))
 
+    @pytest.mark.parametrize(
+        ("operator", "key", "value"),
+        [
+            ("StringEquals", "sts:ExternalId", "tenant:7"),
+            ("Bool", "aws:MultiFactorAuthPresent", "true"),
+            ("StringLike", "aws:username", "*"),
+            ("Null", "aws:TokenIssueTime", "false"),
+        ],
+    )
+    def test_some_keys_are_never_in_a_request_with_a_token(
+        self, emulator, exchange, operator, key, value
+    ):
+        emulator.add_role(ROLE, policy({operator: {key: value}}))
+        token = emulator.mint()
+        asked = {"ExternalId": "tenant:7", "SerialNumber": "123456789", "TokenCode": "123456"}
+        assert "AccessDenied" == exchange(token, **asked).code
+
     def test_the_provider_is_a_key(self, admits):
         assert admits(policy({"StringEquals": {"aws:FederatedProvider": GOOGLE}}))
 

@@ -15,7 +15,7 @@ from faults import matrix
 from faults.drive import ROLE, Drive
 from faults.outcomes import Life, Row, Server
 from gcp_aws_bridge._cache.cache import CredentialCache
-from gcp_aws_bridge._cache.policy import POLICY
+from gcp_aws_bridge._cache.policy import RefreshPolicy
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import BridgeError
 
@@ -91,9 +91,7 @@ def test_abandoned_exchange_does_not_replace_a_later_one() -> None:
         credentials(1, START + timedelta(hours=1)),
     ]
     world = manual.world._replace(monotonic=time.monotonic)
-    cache = CredentialCache(
-        lambda: answers.pop(0), policy=POLICY._replace(wait_s=0.01), world=world
-    )
+    cache = CredentialCache(lambda: answers.pop(0), policy=RefreshPolicy(wait_s=0.01), world=world)
     manual.hold = True
     with pytest.raises(BridgeError, match="exchange/timeout"):
         asyncio.run(cache.get_async())

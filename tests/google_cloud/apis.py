@@ -1,8 +1,8 @@
 """Google's APIs on loopback, which take only what is asked with a living token of the emulator.
 
-Cloud Storage is gcp-storage-emulator behind a check of the bearer. Pub/Sub speaks gRPC over TLS,
-since gRPC sends credentials over nothing else; behind it is Google's own emulator, where that is
-installed.
+BigQuery has one answer to each query. Cloud Storage is gcp-storage-emulator behind a check of the
+bearer. Pub/Sub speaks gRPC over TLS, since gRPC sends credentials over nothing else; behind it is
+Google's own emulator, where that is installed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import http.client
 import ipaddress
+import json
 import shutil
 import socket
 import subprocess
@@ -105,6 +106,59 @@ def storage(cloud: Emulator) -> Iterator[tuple[str, Bearers]]:
         front.shutdown()
         front.server_close()
         inner.stop()
+
+
+# REST reference of BigQuery, v2: jobs.insert, jobs.get, jobs.query, jobs.getQueryResults.
+_ROWS = {
+    "jobComplete": True,
+    "schema": {"fields": [{"name": "one", "type": "INTEGER", "mode": "NULLABLE"}]},
+    "rows": [{"f": [{"v": "1"}]}],
+    "totalRows": "1",
+}
+
+
+@contextmanager
+def bigquery(cloud: Emulator) -> Iterator[tuple[str, Bearers]]:
+    """The address of BigQuery, whose queries all have the result 1, and who asked it."""
+    bearers = Bearers(cloud)
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def answer(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+            project = self.path.split("/projects/")[1].split("/")[0]
+            found = asked.get("jobReference", {"jobId": "job"})
+            reference = {"projectId": project, "location": "EU", **found}
+            table = {"projectId": project, "datasetId": "d", "tableId": "t"}
+            query = {"query": "SELECT 1", "destinationTable": table}
+            job = {
+                "jobReference": reference,
+                "configuration": {"jobType": "QUERY", "query": query},
+                "status": {"state": "DONE"},
+                "statistics": {"query": {"statementType": "SELECT"}},
+            }
+            admitted = bearers.admit(self.headers.get("Authorization"))
+            rows = {**_ROWS, "jobReference": reference}
+            body = json.dumps(rows if "/queries" in self.path else job).encode()
+            self.send_response(200 if admitted else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", bearers
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

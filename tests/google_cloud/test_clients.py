@@ -178,13 +178,34 @@ def test_the_page_calls_cloud_run(workload: Workload, monkeypatch: pytest.Monkey
     monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", workload.provider.audience)
     monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT", ACCOUNT)
     try:
-        exec(blocks()[1].replace("https://orders-abc-ew.a.run.app", url), {})
+        [block] = [each for each in blocks() if "id_token_credentials" in each]
+        exec(block.replace("https://orders-abc-ew.a.run.app", url), {})
     finally:
         server.shutdown()
         server.server_close()
     [token] = seen
     claims = json.loads(_decoded(token.split(".")[1]))
     assert (url, ACCOUNT) == (claims["aud"], claims["email"])
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
+def test_the_page_lists_buckets_with_a_client_without_arguments(
+    workload: Workload,
+    buckets: tuple[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    workload.pod()
+    monkeypatch.setenv("API_ENDPOINT_OVERRIDE", buckets[0])
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", workload.provider.audience)
+    monkeypatch.setenv("GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT", ACCOUNT)
+    [block] = [each for each in blocks() if "google.install()" in each]
+    try:
+        exec(block, {})
+    finally:
+        google.uninstall()
+    assert "['bucket']\n" == capsys.readouterr().out
+    assert {ACCOUNT} == set(buckets[1].seen)
 
 
 def _decoded(part: str) -> bytes:

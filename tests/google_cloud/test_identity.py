@@ -36,6 +36,7 @@ from gcp_aws_bridge.google import _aws_identity, _environment, _federated_identi
 from gcp_aws_bridge.google._aws_identity import forget_sessions
 from gcp_aws_bridge.google._environment import AwsEnvironment
 from gcp_aws_bridge.google._principal import _without_session
+from gcp_aws_bridge.google._settings import identity_of
 
 from .conftest import ACCOUNT, ROLE, SHORT, Workload, needs_outbound
 
@@ -111,7 +112,7 @@ def require_distinct(one: Any, other: Any) -> None:
 
 def named_by(make: Any) -> set[str]:
     own = inspect.signature(make).parameters.keys() - {"settings"}
-    return {*own, *inspect.signature(google._identity).parameters}
+    return {*own, *inspect.signature(identity_of).parameters}
 
 
 def test_each_setting_has_two_values_here() -> None:

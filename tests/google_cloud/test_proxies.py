@@ -29,6 +29,7 @@ from gcp_aws_bridge import google
 from gcp_aws_bridge._tokens import google_connection
 from gcp_aws_bridge.doctor.google import diagnose
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.google._settings import identity_of
 
 from .conftest import ACCOUNT, ROLE, Workload, needs_outbound
 from .test_sources import (
@@ -281,7 +282,7 @@ def test_proxy_that_would_decrypt_https_gets_nothing(
 
         def exchange(flag: bool) -> str:
             request = transport(secured.url, https, flag)
-            made = google._identity(workload.provider.audience, request=request)[0]
+            made = identity_of(workload.provider.audience, request=request)[0]
             return str(made._federated(("https://www.googleapis.com/auth/cloud-platform",)).get())
 
         error = failure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from dataclasses import fields
 from typing import Any
 
 import botocore.session
@@ -13,7 +14,7 @@ from botocore.validate import validate_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcp_aws_bridge import Role
+from gcp_aws_bridge import ChainedRole, Role
 from gcp_aws_bridge._settings import resolve
 from gcp_aws_bridge.config.checks import ROLE_ARN
 from gcp_aws_bridge.exceptions import ConfigError
@@ -31,7 +32,10 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner),
     max_leaves=9,
 )
+_FIELD_NAMES = st.sampled_from([one.name for one in fields(ChainedRole)]) | st.text()
 _VARIABLES = ("ROLE_ARN", "AUDIENCE", "DURATION_SECONDS", "CHAIN", "ROLE_SESSION_NAME")
+_VARIABLES += ("STS_REGIONS",)
+_CHAINS = (st.lists(_JSON, max_size=3) | st.dictionaries(_FIELD_NAMES, _JSON)).map(json.dumps)
 
 
 def made(**settings: Any) -> Role | ConfigError:
@@ -90,9 +94,11 @@ def test_any_host_name_gives_a_valid_session_name(host: str) -> None:
 @given(
     environ=st.dictionaries(
         st.sampled_from([f"GCP_AWS_BRIDGE_{name}" for name in _VARIABLES]),
-        _ARNS | st.text() | st.integers().map(str),
+        _ARNS | st.text() | st.integers().map(str) | _CHAINS,
     ),
-    profile=st.dictionaries(st.sampled_from(["gcp_role_arn", "gcp_chain"]), _ARNS | st.text()),
+    profile=st.dictionaries(
+        st.sampled_from(["gcp_role_arn", "gcp_chain"]), _ARNS | st.text() | _CHAINS
+    ),
     arn_argument=st.none() | _ARNS,
 )
 def test_settings_from_any_place_give_a_role_or_an_error(

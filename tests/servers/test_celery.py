@@ -25,19 +25,24 @@ def sender(servers: Servers, patch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("broker").app
 
 
+def worker(pool: str, processes: int) -> list[str | Path]:
+    """Return the command of a worker: 8 greenlets in a process, or that number of processes."""
+    size = "8" if pool == "gevent" else str(processes)
+    command: list[str | Path] = [sys.executable, "-m", "celery", "-A", "tasks", "worker"]
+    options = ["--pool", pool, "--concurrency", size, "--prefetch-multiplier", "1"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-O", "fair"]
+    return [*command, *options, *quiet]
+
+
 @pytest.mark.parametrize(("pool", "processes"), [("gevent", 1), ("prefork", 2)])
 def test_process_makes_one_exchange_at_a_time_and_blocks_no_other_task(
     servers: Servers, monkeypatch: pytest.MonkeyPatch, pool: str, processes: int
 ) -> None:
     pytest.importorskip(pool if pool == "gevent" else "billiard")
     app = sender(servers, monkeypatch)
-    size = "8" if pool == "gevent" else str(processes)
-    command: list[str | Path] = [sys.executable, "-m", "celery", "-A", "tasks", "worker"]
-    options = ["--pool", pool, "--concurrency", size, "--prefetch-multiplier", "1"]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-O", "fair"]
 
     def work() -> Any:
         return app.send_task("sign").get(timeout=PATIENCE_S, interval=0.02)
 
-    with servers.running([*command, *options, *quiet]):
+    with servers.running(worker(pool, processes)):
         servers.use_each_process(work, processes, forks=pool == "prefork")

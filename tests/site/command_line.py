@@ -30,6 +30,7 @@ GUIDES = {
     "credential-process": "aws-cli",
     "doctor": "doctor",
     "env": "exec",
+    "run": "run",
     "exec": "exec",
     "google-config": "google-cloud-sdks",
     "google-exec": "google-cloud-sdks",
@@ -42,7 +43,7 @@ GUIDES = {
 }
 
 
-ROLE_OPTIONS = "credential-process", "env", "exec", "doctor"
+ROLE_OPTIONS = "credential-process", "env", "run", "exec", "doctor"
 
 
 def text() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import google.auth as google_auth
 import pytest
 from botocore.utils import ContainerMetadataFetcher
 from google.auth.exceptions import GoogleAuthError
@@ -16,6 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from gcp_aws_bridge import google
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._cache.sharing import registry
+from gcp_aws_bridge._tokens.google_auth_internals import first_step
 from gcp_aws_bridge.emulator import Fault, GoogleIdentity
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.testing import EksPod
@@ -294,3 +296,13 @@ def test_a_pod_without_the_fixture_is_gone_after_its_block(monkeypatch: pytest.M
         assert before == dict(os.environ)
         assert REAL is registry.world
     assert [False, False] == [os.path.exists(each) for each in folders]
+
+
+def test_google_auth_finds_what_it_found_before_after_the_block() -> None:
+    step = first_step()
+    with entered() as pod:
+        google.install()
+        credentials, _ = google_auth.default()
+        credentials.refresh()
+        assert 1 == pod.exchanges
+    assert step is first_step()

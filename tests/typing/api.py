@@ -99,6 +99,9 @@ publisher: google.Credentials = google.credentials(
 google.credentials()
 google.credentials(google.Federation("projects/1/…"), source=google.OutboundToken())
 google.credentials(source=my_token)
+google.install()
+google.install("//iam.googleapis.com/projects/1/…", service_account="me@x", lifetime_s=600)
+google.uninstall()
 google.credentials(source=bridge.TokenFile("/var/run/secrets/google/token"))
 ids: google.IDTokenCredentials = google.id_token_credentials(
     "https://orders.a.run.app", service_account="caller@my-project.iam.gserviceaccount.com"

@@ -200,6 +200,11 @@ SESSION_TOKEN = "IQoJb3JpZ2luX2VjEJ3//////////wEaCXVzLWVhc3QtMSJHMEUC" * 4
         (SESSION_TOKEN, '"[redacted]"'),
         (SIGNATURE, '"[redacted]"'),
         (f"token={TOKEN}&role=x", '"token=[redacted]&role=x"'),
+        ("-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END", '"[redacted]-----END"'),
+        (
+            '{"k": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE\\n", "b": 1}',
+            '"{"k": "[redacted]", "b": 1}"',
+        ),
     ],
     ids=lambda value: value[:20],
 )

@@ -17,6 +17,7 @@ import boto3
 import botocore.credentials
 import botocore.httpchecksum
 import botocore.session
+import google.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -304,6 +305,24 @@ def test_settings_of_google_auth_classes_equal_their_properties() -> None:
     google_auth_internals.set_scopes(made, ["scope"])
     assert ("project", "example.com") == (made.quota_project_id, made.universe_domain)
     assert (["scope"], None) == (made.scopes, made.default_scopes)
+    google_auth_internals.set_scopes(made, [], ["other"])
+    assert ([], ["other"]) == (made.scopes, made.default_scopes)
+
+
+def test_default_calls_the_step_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = google_auth_internals.first_step()
+    found = google_credentials.AnonymousCredentials()
+    try:
+        google_auth_internals.set_first_step(lambda quota_project_id: (found, quota_project_id))
+        assert (found, "billed") == google.auth.default(quota_project_id="billed")
+    finally:
+        google_auth_internals.set_first_step(step)
+    assert step is google_auth_internals.first_step()
+    monkeypatch.delattr("google.auth._default._get_explicit_environ_credentials")
+    with pytest.raises(
+        ConfigError, match=r"google-auth \d.* has no google\.auth\._default\._get_exp"
+    ):
+        google_auth_internals.first_step()
 
 
 def test_token_uri_of_a_service_account_is_found() -> None:

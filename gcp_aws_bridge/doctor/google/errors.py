@@ -42,6 +42,10 @@ def failure(found: Finding) -> str:
     return f"{found.seen} ".rpartition('". ')[0] + '".'
 
 
+# A provider has one account or issuer: a change takes access from all its other workloads.
+_ALONE = "if no other workload uses the provider"
+
+
 def _message(found: Finding) -> str:
     """Return Google's code and message in lower case."""
     return failure(found).partition(": ")[2].lower()
@@ -128,8 +132,8 @@ def _other_account(context: GoogleContext, found: Finding) -> Finding:
         + provider,
         wanted=f"A provider of the AWS account {account}.",
         fix=f"{commands.describe(context, 'aws.accountId')}\n"
-        f"{commands.update(context, 'account-id', account)}\n"
-        "or use keys of the other account: aws sts get-caller-identity",
+        f"{_ALONE}: {commands.update(context, 'account-id', account)}\n"
+        "or use keys of the other account, or a provider of this one",
         id="doctor/google-aws-account",
     )
 
@@ -169,7 +173,8 @@ def _issuer(context: GoogleContext, found: Finding) -> Finding:
         "account than the provider's.",
         wanted="A provider of that issuer.",
         fix=f"{commands.describe(context, 'oidc.issuerUri')}\n"
-        f"{commands.update(context, 'issuer-uri', issuer)}\nor name the provider of this cluster",
+        f"{_ALONE}: {commands.update(context, 'issuer-uri', issuer)}\n"
+        "or name the provider of this cluster",
         id="doctor/google-issuer",
     )
 

@@ -196,21 +196,26 @@ def _denied(token: id_token.IdToken, error: botocore.exceptions.ClientError) -> 
     match = _ARN.fullmatch(arn)
     if code != "AccessDenied" or match is None:
         return None
+    name = shlex.quote(printable(arn.rpartition("/")[2]))
+    fix = f"aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument\n"
     try:
         statement = policy.statement_for(
             id_token.claims_of(token), account_id=match[2], partition=match[1]
         )
-        wanted = json.dumps(policy.policy_of(statement))
     except ConfigError as problem:
         wanted = str(problem.args[0])
-    name = shlex.quote(printable(arn.rpartition("/")[2]))
+        fix += problem.fix
+    else:
+        wanted = json.dumps(policy.policy_of(statement))
+        fix += (
+            "if this pod should have the role (this replaces the whole policy: keep the rest of "
+            f"it):\naws iam update-assume-role-policy --role-name {name} "
+            f"--policy-document {shlex.quote(wanted)}"
+        )
     return _broken(
         f"The trust policy of {quoted(arn, 2048)} does not admit this pod's token, or there is no "
         f"such role: AWS's answer is the same for both. The token has {claims_text(token)}.",
         wanted,
-        f"aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument\n"
-        "if this pod should have the role (this replaces the whole policy: keep the rest of it):\n"
-        f"aws iam update-assume-role-policy --role-name {name} "
-        f"--policy-document {shlex.quote(wanted)}",
+        fix,
         "doctor/irsa-trust",
     )

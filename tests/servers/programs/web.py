@@ -1,5 +1,7 @@
 """A typical WSGI application: the client is made on import.
 
+Under `gcp-aws-bridge run`, its session is one of boto3 without a role.
+
 Every answer contains the process id, the key that signed the request, and how often another thread
 (a greenlet, if the server has patched threads) ran meanwhile. A file sets the clock of the cached
 credentials.
@@ -16,6 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._cache.clock import World, utc_now
 from gcp_aws_bridge._cache.sharing import registry
@@ -31,7 +35,11 @@ registry.world = World(
     clock=lambda: utc_now() + timedelta(seconds=ahead_s()),
     monotonic=lambda: time.monotonic() + ahead_s(),
 )
-session = bridge.session("arn:aws:iam::123456789012:role/etl", region_name="us-east-1")
+session = (
+    boto3.Session(region_name="us-east-1")
+    if "GCP_AWS_BRIDGE_INSTALL" in os.environ
+    else bridge.session("arn:aws:iam::123456789012:role/etl", region_name="us-east-1")
+)
 client = session.client("sts")
 ticks: dict[int, int] = {}  # by process
 

@@ -14,7 +14,7 @@ from fakes import credentials, turns
 
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import utc_now
-from gcp_aws_bridge._cache.policy import POLICY
+from gcp_aws_bridge._cache.policy import RefreshPolicy
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
@@ -45,7 +45,7 @@ def gate() -> Gate:
 @pytest.fixture
 def cache(gate: Gate) -> CredentialCache:
     # A thread that takes over on a busy machine would make a second exchange.
-    return CredentialCache(gate, policy=POLICY._replace(stalled_s=60.0))
+    return CredentialCache(gate, policy=RefreshPolicy(stalled_s=60.0))
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -143,7 +143,7 @@ def test_several_loops_wait_for_one_attempt(cache: CredentialCache, gate: Gate) 
 
 
 def test_a_task_does_not_wait_for_ever(gate: Gate) -> None:
-    cache = CredentialCache(gate, policy=POLICY._replace(wait_s=0.05))
+    cache = CredentialCache(gate, policy=RefreshPolicy(wait_s=0.05))
 
     async def main() -> None:
         with pytest.raises(ExchangeError, match="no answer within"):
@@ -179,6 +179,6 @@ def test_a_source_that_awaits_its_own_credentials_is_told_so_at_once() -> None:
     def circular() -> AwsCredentials:
         return asyncio.run(cache.get_async())
 
-    cache = CredentialCache(circular, policy=POLICY._replace(wait_s=30.0))
+    cache = CredentialCache(circular, policy=RefreshPolicy(wait_s=30.0))
     with pytest.raises(BridgeError, match=r"config/circular"):
         run(cache.get_async)

@@ -23,6 +23,7 @@ AUDIENCE = "aws:123456789012:etl"
 CLAIMS = {"iss": f"https://{GOOGLE}", "aud": AUDIENCE, "azp": NUMBER, "sub": NUMBER}
 PATH = "container.googleapis.com/v1/projects/p/locations/l/clusters/c"
 ISSUER, ARN = f"https://{PATH}", f"arn:aws:iam::123456789012:oidc-provider/{PATH}"
+EKS_ARN = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/5B9C0E3F4A"
 SUBJECT = "system:serviceaccount:default:etl"
 OF_CLUSTER = {"iss": ISSUER, "aud": [AUDIENCE], "sub": SUBJECT}
 PINS = {"aud": NUMBER, "oaud": AUDIENCE, "sub": NUMBER}
@@ -142,10 +143,29 @@ def test_operators_on_a_present_key(operator: str, wanted: Any, holds: bool | No
         ("ForAnyValue:StringEqualsIfExists", None),  # IAM's pages do not say
         ("NumericEquals", False),
         ("NumericNotEquals", True),
+        # Whatever the type of the operator: there is nothing to compare.
+        ("Bool", False),
+        ("BoolIfExists", True),
+        ("ArnLike", False),
+        ("NotIpAddress", True),
+        ("DateLessThan", False),
     ],
 )
 def test_operators_on_an_absent_key(operator: str, holds: bool | None) -> None:
     assert holds is verdict({operator: {"graph.facebook.com:id": "1"}})
+
+
+def test_policy_variable_does_not_matter_if_the_condition_fails_without_the_key() -> None:
+    absent = {"graph.facebook.com:id": "${aws:username}"}
+    assert verdict({"StringEquals": absent}) is False
+    assert verdict({"StringNotEquals": absent}) is None
+    assert verdict({"StringEqualsIfExists": absent}) is None
+
+
+@pytest.mark.parametrize("key", ["sts:ExternalId", "aws:MultiFactorAuthPresent", "AWS:UserName"])
+def test_request_with_an_id_token_never_has_some_keys(key: str) -> None:
+    assert verdict({"StringEquals": {key: "true"}}) is False
+    assert verdict({"BoolIfExists": {key: "false"}}) is True
 
 
 @pytest.mark.parametrize(("flag", "holds"), [("true", True), ("False", False), (False, False)])
@@ -571,6 +591,23 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
         ({"Condition": equals(**{**PINS, "sub": f"serviceAccount:{NUMBER}"})}, ["not-a-number"]),
         ({"Condition": equals(**PINS, email=EMAIL)}, ["absent-key"]),
         ({"Condition": equals("www.amazon.com", user_id="x")}, ["absent-key", "no-condition"]),
+        # Keys that a request with an ID token never has.
+        (
+            {"Condition": {**equals(**PINS), "Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+            "absent",
+        ),
+        ({"Condition": {**equals(**PINS), "Null": {"aws:TokenIssueTime": "false"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringLike": {"STS:ExternalId": "*"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringLike": {"aws:username": "*"}}}, "absent"),
+        ({"Condition": {**equals(**PINS), "StringNotLike": {"aws:username": "x"}}}, []),
+        ({"Condition": {**equals(**PINS), "BoolIfExists": {"aws:MultiFactorAuthAge": "x"}}}, []),
+        # Values that are not of the operator's type.
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": "no"}}}, "type"),
+        ({"Condition": {**equals(**PINS), "Null": {f"{GOOGLE}:sub": ["true", "false"]}}}, "type"),
+        (
+            {"Condition": {**equals(**PINS), "NumericNotEquals": {f"{GOOGLE}:sub": ["1", "x"]}}},
+            "type",
+        ),
         ({"Condition": {"StringEqualsIfExists": equals(**PINS)["StringEquals"]}}, "missing"),
         ({"Condition": {"ForAllValues:StringEquals": equals(**PINS)["StringEquals"]}}, "missing"),
         *(
@@ -780,7 +817,13 @@ def like(provider: str = GOOGLE, **keys: Any) -> dict[str, Any]:
 def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> None:
     if isinstance(rules, str):
         missing = ["missing-aud", "missing-oaud", "missing-sub"]
-        rules = {"missing": missing, "never": ["never-matches"], "empty": ["empty-list"]}[rules]
+        rules = {
+            "absent": ["absent-key"],
+            "empty": ["empty-list"],
+            "missing": missing,
+            "never": ["never-matches"],
+            "type": ["value-type"],
+        }[rules]
     found = policy.lint(document(statement(**members)))
     assert rules == sorted(finding.rule for finding in found)
     for finding in found:
@@ -789,6 +832,51 @@ def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> 
         assert finding.message
         assert finding.fix
         assert str(finding).startswith(f"{finding.severity}[{finding.rule}] {finding.where}: ")
+
+
+@pytest.mark.parametrize(
+    ("principal", "keys"),
+    [
+        ({"Federated": "graph.facebook.com"}, "graph.facebook.com:app_id"),
+        ({"Federated": "cognito-identity.amazonaws.com"}, "cognito-identity.amazonaws.com:aud"),
+        (
+            {"Federated": "arn:aws:iam::123456789012:oidc-provider/git.example.com"},
+            "git.example.com:aud and git.example.com:sub",
+        ),
+    ],
+)
+def test_fix_for_an_issuer_that_build_does_not_write_names_the_keys(
+    principal: dict[str, str], keys: str
+) -> None:
+    trust = document(statement(None, Principal=principal))
+    [found] = policy.lint(trust)
+    assert found.fix == f"StringEquals on {keys}"
+    pins = dict.fromkeys(keys.split(" and "), "x")
+    assert [] == policy.lint(document(statement({"StringEquals": pins}, Principal=principal)))
+
+
+@pytest.mark.parametrize(
+    ("principal", "command"),
+    [({"Federated": GOOGLE}, "--service-account NUMBER"), (CLUSTER, "--subject SUBJECT")],
+)
+def test_fix_for_an_issuer_that_build_writes_is_the_command(
+    principal: dict[str, str], command: str
+) -> None:
+    [found] = policy.lint(document(statement(None, Principal=principal)))
+    assert command in found.fix
+
+
+def test_policy_that_only_denies_admits_no_caller() -> None:
+    denying = statement(None, Effect="Deny")
+    assert ["no-allow"] == [found.rule for found in policy.lint(document(denying))]
+    allowing = statement(equals(**PINS))
+    assert "no-allow" not in [found.rule for found in policy.lint(document(denying, allowing))]
+
+
+def test_conditions_that_never_hold_are_not_said_to_admit_anybody() -> None:
+    [*_, found] = policy.lint(document(statement(equals(f"https://{GOOGLE}", **PINS))))
+    assert (found.rule, found.severity) == ("no-condition", "error")
+    assert "would admit every Google account" in found.message
 
 
 @pytest.mark.parametrize(
@@ -853,9 +941,12 @@ def test_mistakes_are_found(members: dict[str, Any], rules: list[str] | str) -> 
             "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
         },
         {"Principal": CLUSTER, "Condition": equals(PATH, aud="x", sub=[SUBJECT, f"{SUBJECT}-2"])},
-        {"Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
+        {
+            "Principal": {"AWS": "arn:aws:iam::123456789012:role/etl"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": "tenant-7"}},
+        },
         {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Deny", "Principal": "*", "Action": "*"},
     ],
 )
 def test_correct_policies_have_no_findings(members: dict[str, Any]) -> None:
@@ -903,6 +994,7 @@ def test_conflicting_conditions_are_named() -> None:
         ("Accounts.Google.com", GOOGLE),
         (f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}/", ARN),
         (ARN.upper(), ARN),
+        (EKS_ARN.lower(), EKS_ARN),
     ],
 )
 def test_the_principal_that_was_meant_is_named(name: str, instead: str) -> None:

@@ -7,6 +7,7 @@ import random
 import string
 import subprocess
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,18 @@ from tools import (
     run_terraform,
 )
 
+from gcp_aws_bridge._settings import parsed_chain
 from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge.cli import setup
+from gcp_aws_bridge.config import ChainedRole, Role
+from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.emulator import Emulator, ServiceAccount
 from gcp_aws_bridge.exceptions import ConfigError
+from gcp_aws_bridge.policy import lint, requests_of
 from gcp_aws_bridge.policy.hcl import text
 from gcp_aws_bridge.policy.names import email_of, project_of
 from gcp_aws_bridge.provision import names, plan
+from gcp_aws_bridge.provision.chain import CHAIN_POLICY, Chain
 from gcp_aws_bridge.provision.check import compare
 from gcp_aws_bridge.provision.manifests import manifests
 from gcp_aws_bridge.provision.names import RULES, checked
@@ -94,6 +100,30 @@ DOMAIN = {"project": "example.com:my-project"}
 DOMAIN_GSA = "etl-runner@my-project.example.com.iam.gserviceaccount.com"
 PLANS["domain-scoped"] = made("gke", **DOMAIN, gsa=DOMAIN_GSA)
 PLANS["domain-scoped, zonal"] = made("gke", "one", "europe-west1-b", **DOMAIN, gsa=DOMAIN_GSA)
+TENANT = "arn:aws:iam::210987654321:role/tenant"
+SECOND = "arn:aws:iam::321098765432:role/second"
+
+
+def chain_of(it: Plan) -> Chain:
+    """Two chained roles; the first has settings of its own."""
+    tags = {"tenant": "seven of 9"}
+    first = ChainedRole(
+        TENANT,
+        external_id="tenant=7",
+        tags=tags,
+        transitive_tag_keys=["tenant"],
+        source_identity="nightly",
+    )
+    whole = Role(it.role.arn, chain=[first, SECOND])
+    return Chain(whole.arns[1:], tuple(requests_of(whole)), chain_text(whole.chain))
+
+
+CHAINED = {
+    f"chained, {platform}": replace(it, chain=chain_of(it))
+    for platform in PLATFORMS
+    for it in [made(platform)]
+}
+PLANS |= CHAINED
 PLANS["path, partition"] = made("gke", path="/service-role/", partition="aws-eusc")
 every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
 in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
@@ -670,3 +700,72 @@ def test_email_of_a_projects_account_leads_back_to_the_project(name: str, projec
     assert project == project_of(found)
     require_service_account(found)
     assert project == ServiceAccount.named(found).project_id
+
+
+# -- chained roles -----------------------------------------------------------------------------
+
+
+def chained_answers(it: Plan) -> dict[str, Any]:
+    inline = answers(it).pop("get-role-policy")
+    said = {
+        **answers(it),
+        f"--policy-name {CHAIN_POLICY} ": {"PolicyDocument": it.chain.permissions},
+    }
+    del said["get-role-policy"]
+    return {**said, "--policy-name gcp-aws-bridge ": inline}
+
+
+def test_chain_is_in_the_variables_of_the_program() -> None:
+    it = CHAINED["chained, gke"]
+    setting = it.variables["GCP_AWS_BRIDGE_CHAIN"]
+    again = Role(it.role.arn, chain=parsed_chain(setting, "test"))
+    assert (TENANT, SECOND) == again.arns[1:]
+    assert [*it.chain.requests] == requests_of(again)
+    _, job = yaml.safe_load_all(manifests(it))
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    assert setting == env["GCP_AWS_BRIDGE_CHAIN"]
+
+
+def test_trust_policies_of_a_chain_admit_each_role_from_the_one_before() -> None:
+    it = CHAINED["chained, gke"]
+    first, second = it.chain.trust_policies.values()
+    assert {"AWS": it.role.arn} == first["Statement"][0]["Principal"]
+    assert {"AWS": TENANT} == second["Statement"][0]["Principal"]
+    assert [] == lint(first, account_id="210987654321")
+    assert ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] == (
+        it.chain.permissions["Statement"][0]["Action"]
+    )
+
+
+def test_plan_without_a_chain_writes_nothing_about_one() -> None:
+    it = made("gke")
+    assert "hained" not in script(it) + terraform(it)
+    assert "GCP_AWS_BRIDGE_CHAIN" not in it.variables
+
+
+def test_permission_of_the_chain_is_compared() -> None:
+    it = CHAINED["chained, gke"]
+    said = chained_answers(it)
+    assert [] == found_by(it, said)
+    for answer, state in ((None, "missing"), ({"PolicyDocument": {}}, "differs")):
+        said[f"--policy-name {CHAIN_POLICY} "] = answer
+        assert [(state, f"inline policy {CHAIN_POLICY}")] == found_by(it, said)
+
+
+@needs_bash
+@pytest.mark.parametrize("platform", ["cloud-run", "cloud-functions"])
+def test_gcloud_gets_the_chain_as_one_variable(platform: str) -> None:
+    it = CHAINED[f"chained, {platform}"]
+    [line] = [one for one in script(it).splitlines() if one.startswith("env=")]
+    done = subprocess.run(
+        [str(BASH), "-c", f'{line}\nprintf %s "$env"'], capture_output=True, text=True
+    )
+    between, _, pairs = done.stdout.removeprefix("--update-env-vars=^").partition("^")
+    assert [f"{name}={value}" for name, value in it.variables.items()] == pairs.split(between)
+
+
+def test_separator_of_gcloud_is_in_no_variable() -> None:
+    it = made("cloud-run", name="etl")
+    tricky = replace(it, chain=replace(chain_of(it), setting='[";", "|"]'))
+    assert "--update-env-vars=^~~^" in script(tricky)

@@ -21,8 +21,8 @@ from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import refused_token
 from gcp_aws_bridge._sts.request import Requests
-from gcp_aws_bridge._sts.tls import _FAILURES, tls_failure
 from gcp_aws_bridge._tokens import id_token as _id_token
+from gcp_aws_bridge._tokens.tls import _FAILURES, tls_failure
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor.sts import DoctorSts
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError

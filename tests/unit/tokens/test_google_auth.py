@@ -620,6 +620,27 @@ def test_no_credentials_at_all() -> None:
     assert "GOOGLE_APPLICATION_CREDENTIALS" in error.fix
 
 
+def test_content_of_a_key_file_in_the_place_of_its_path_is_not_shown(
+    key_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Path(key_file(key_text)).read_text()
+    for text in (written, json.dumps(json.loads(written), indent=2)):
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", text)
+        for source in (GoogleCredentials(), GoogleCredentials()._bound()):
+            seen = ["content of a file instead of its path"]
+            error = failure(TokenUnavailable, "token/google-none", source, seen=seen)
+            assert "BEGIN" not in str(error)
+        make = lambda text=text: GoogleCredentials(key_file=text)  # noqa: E731
+        assert "BEGIN" not in str(failure(ConfigError, "config/path", make, seen=["content of"]))
+
+
+def test_folder_in_the_variable_is_named_as_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    failure(TokenUnavailable, "token/google-none", GoogleCredentials(), seen=["is a folder"])
+
+
 def gcloud_login(**changes: Any) -> None:
     folder = Path.home() / ".config/gcloud"
     folder.mkdir(parents=True)

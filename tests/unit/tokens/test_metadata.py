@@ -226,6 +226,27 @@ def test_denial_is_not_retried(serve: Serve, source: MetadataServer, status: int
     assert 1 == len(server.requests)
 
 
+def test_disabled_api_is_not_a_missing_binding(serve: Serve, source: MetadataServer) -> None:
+    said = (
+        "Unable to generate identity token; IAM returned 403 Forbidden: IAM Service Account "
+        "Credentials API has not been used in project my-project before or it is disabled."
+    )
+    serve(answer(said, 403))
+    error = refused(source, "token/metadata-refused", "HTTP 403")
+    assert error.fix == (
+        "gcloud services enable iamcredentials.googleapis.com --project=my-project"
+    )
+
+
+def test_account_that_does_not_exist_is_not_a_missing_annotation(
+    serve: Serve, source: MetadataServer
+) -> None:
+    email = "etl@my-project.iam.gserviceaccount.com"
+    serve(answer(f"IAM returned 404 Not Found: Gaia id not found for email {email}", 404))
+    error = refused(source, "token/no-service-account", f'no Google service account "{email}"')
+    assert "correct the annotation" in error.fix
+
+
 def test_404_is_a_workload_without_a_service_account(serve: Serve, source: MetadataServer) -> None:
     server = serve(answer("Not Found", 404))
     error = refused(source, "token/no-service-account", "HTTP 404", '"Not Found"')

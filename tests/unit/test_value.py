@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import inspect
 import pickle
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ import botocore.session
 import pytest
 
 import gcp_aws_bridge as bridge
-from gcp_aws_bridge import _pickled
+from gcp_aws_bridge import _value
 from gcp_aws_bridge._botocore.request import Adapter, Request
+from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.exceptions import ConfigError
 
 ARN = "arn:aws:iam::123456789012:role/etl"
@@ -29,12 +33,12 @@ def test_pickle_contains_only_settings_that_are_no_defaults() -> None:
 
 def test_unknown_setting_of_another_version_is_named() -> None:
     with pytest.raises(ConfigError, match=r"Role was pickled by gcp-aws-bridge 9\.0 with zone"):
-        _pickled.made_of(bridge.Role, "9.0", {"arn": ARN, "zone": "a"})
+        _value.made_of(bridge.Role, "9.0", {"arn": ARN, "zone": "a"})
 
 
 def test_unpickled_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"config/role-arn"):
-        _pickled.made_of(bridge.Role, "9.0", {"arn": "etl"})
+        _value.made_of(bridge.Role, "9.0", {"arn": "etl"})
 
 
 @pytest.mark.parametrize(
@@ -114,3 +118,38 @@ def test_shared_session_reads_the_named_credentials_file(
         (tmp_path / name).write_text(f"[default]\ngcp_role_arn = {arn}\n", encoding="utf-8")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / name))
         assert arn == Request.of(None).role.arn
+
+
+@value(frozen=True)
+class Point(Value):
+    """A value with a field that does not count."""
+
+    x: int
+    y: int = 0
+    note: str = field(default="", repr=False, compare=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [((), {}), ((1, 2, "", 4), {}), ((1,), {"x": 1}), ((1,), {"z": 1})],
+)
+def test_wrong_arguments_raise_the_error_of_any_function(
+    arguments: tuple[int, ...], named: dict[str, int]
+) -> None:
+    with pytest.raises(TypeError):
+        Point(*arguments, **named)  # type: ignore[arg-type]
+
+
+def test_value_is_a_frozen_dataclass() -> None:
+    one = Point(1, y=2, note="n")
+    assert (1, 2, "n") == (one.x, one.y, one.note)
+    assert "Point(x=1, y=2)" == repr(one)
+    assert one == Point(1, 2)
+    assert hash(one) == hash(Point(1, 2))
+    assert one not in (Point(1), (1, 2), None)
+    assert Point(1, 5) == dataclasses.replace(one, y=5)
+    assert "(x: 'int', y: 'int' = 0, note: 'str' = '')" == str(inspect.signature(Point))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.x = 3  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del one.x
