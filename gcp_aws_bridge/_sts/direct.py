@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from gcp_aws_bridge._sts import answer, query
 from gcp_aws_bridge._sts.credentials import AwsCredentials
@@ -32,7 +31,8 @@ class DirectRequests:
     """Requests to STS, each over a connection of its own.
 
     Args:
-        url: HTTPS, or plain HTTP to loopback; without a path.
+        url: HTTPS, or plain HTTP to loopback: scheme, host and perhaps a port, of which the host
+            is a name or an IPv4 address.
         trusted: File of trusted certificates. None: botocore's default.
     """
 
@@ -40,6 +40,7 @@ class DirectRequests:
 
     def __init__(self, url: str, trusted: str | None) -> None:
         self.url = url
+        self._scheme, _, self._place = url.partition("://")
         self._trusted = trusted
 
     def send(
@@ -55,7 +56,7 @@ class DirectRequests:
         if keys is not None:
             raise ValueError("requests are not signed here")
         headers = {
-            "Host": urlsplit(self.url).netloc,
+            "Host": self._place,
             "User-Agent": _AGENT,
             "Content-Type": query.CONTENT_TYPE,
         }
@@ -76,9 +77,9 @@ class DirectRequests:
 
     def _connected(self) -> socket.socket:
         """Connect to an address of the host, each within 5 s."""
-        place = urlsplit(self.url)
-        is_encrypted = place.scheme == "https"
-        host, port = place.hostname or "", place.port or (443 if is_encrypted else 80)
+        is_encrypted = self._scheme == "https"
+        host, _, number = self._place.partition(":")
+        port = int(number or (443 if is_encrypted else 80))
         failure: OSError | None = None
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from gcp_aws_bridge._sts import config_files
 from gcp_aws_bridge._tokens.environment import aws_files
-from gcp_aws_bridge._tokens.https import is_plain_http, require_https
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ _ENDPOINTS = (
 )
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _CONFIGURED = rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[1-9]\d{{0,3}}|:[1-5]\d{{4}})?/?"
+_LOOPBACK = "http://127.0.0.1:"  # the usual address of an emulator
 # Variables that select another endpoint, another format or hooks, or that log the keys of TLS.
 _VARIABLES = (
     *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_DEFAULTS_MODE", "AWS_DATA_PATH"),
@@ -127,9 +127,12 @@ def endpoint(region: str, environ: Mapping[str, str]) -> str:
     url = configured or forms[0].format(region)
     if not re.fullmatch(_CONFIGURED, url, re.ASCII):
         raise NeedsBotocore("the endpoint of STS has another form than most")
-    require_https(url)
-    if not is_plain_http(url):
+    if url.startswith("https:"):
         _check_no_proxy(environ)
+    elif not url.startswith(_LOOPBACK):
+        from gcp_aws_bridge._tokens.https import require_https  # slow import, for a rare setting
+
+        require_https(url)
     return url.rstrip("/")
 
 

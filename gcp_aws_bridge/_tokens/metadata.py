@@ -18,11 +18,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlencode
 
 from gcp_aws_bridge._cache.clock import World, backoff_s
 from gcp_aws_bridge._settings import metadata_deadline_s
 from gcp_aws_bridge._tokens import environment, http, id_token
+from gcp_aws_bridge._tokens.form import encoded, urlencoded
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
@@ -105,8 +105,8 @@ class MetadataRequests:
 
     def _access_token(self, scopes: Sequence[str]) -> tuple[str, float]:
         """Return an access token and the seconds until it expires; raises like a call."""
-        query = urlencode({"scopes": ",".join(scopes)})
-        path = _PATH.format(quote(self.service_account, safe="@"), "token", query)
+        query = urlencoded([("scopes", ",".join(scopes))])
+        path = _PATH.format(encoded(self.service_account, safe="@"), "token", query)
 
         def ask(host: str, timeout_s: float) -> tuple[str, float]:
             answer = self._look_up(path, host, timeout_s)
@@ -159,8 +159,8 @@ class MetadataRequests:
 
     def _id_token(self, host: str, timeout_s: float) -> str:
         audience = self.audience or DEFAULT_AUDIENCE
-        query = urlencode({"audience": audience, "format": "full"})
-        path = _PATH.format(quote(self.service_account, safe="@"), "identity", query)
+        query = urlencoded([("audience", audience), ("format", "full")])
+        path = _PATH.format(encoded(self.service_account, safe="@"), "identity", query)
         return self._checked(self._look_up(path, host, timeout_s), audience)
 
     def _look_up(self, path: str, host: str, timeout_s: float) -> http.Answer:
