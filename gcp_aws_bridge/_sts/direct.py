@@ -82,7 +82,8 @@ class DirectRequests:
         port = int(number or (443 if is_encrypted else 80))
         failure: OSError | None = None
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            # As bytes: for a string, Python imports its encoding of international names.
+            found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
         except OSError as error:
             found, failure = [], error
         for family, kind, protocol, _, address in found:

@@ -20,12 +20,8 @@ TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The regions of three partitions, whose endpoints have one form each (botocore's endpoints.json).
-_ENDPOINTS = (
-    (r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+", "https://sts.{}.amazonaws.com"),
-    (r"us-gov-[a-z]+-\d+", "https://sts.{}.amazonaws.com"),
-    (r"cn-[a-z]+-\d+", "https://sts.{}.amazonaws.com.cn"),
-)
+# The regions of the partitions aws, aws-us-gov and aws-cn (botocore's endpoints.json).
+_REGION = r"(us|eu|ap|sa|ca|me|af|il|mx|us-gov|cn)-[a-z]+-\d+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _CONFIGURED = rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[1-9]\d{{0,3}}|:[1-5]\d{{4}})?/?"
 _LOOPBACK = "http://127.0.0.1:"  # the usual address of an emulator
@@ -120,12 +116,12 @@ def endpoint(region: str, environ: Mapping[str, str]) -> str:
         NeedsBotocore: It may be another one, or a proxy may be on the way.
         ConfigError: It is plain HTTP to another machine.
     """
-    forms = [form for pattern, form in _ENDPOINTS if re.fullmatch(pattern, region, re.ASCII)]
-    if not forms:
+    if not re.fullmatch(_REGION, region, re.ASCII):
         raise NeedsBotocore("the region has another form than most")
-    configured = environ.get("AWS_ENDPOINT_URL_STS") or environ.get("AWS_ENDPOINT_URL")
-    url = configured or forms[0].format(region)
-    if not re.fullmatch(_CONFIGURED, url, re.ASCII):
+    url = environ.get("AWS_ENDPOINT_URL_STS") or environ.get("AWS_ENDPOINT_URL") or ""
+    if not url:
+        url = f"https://sts.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+    elif not re.fullmatch(_CONFIGURED, url, re.ASCII):
         raise NeedsBotocore("the endpoint of STS has another form than most")
     if url.startswith("https:"):
         _check_no_proxy(environ)

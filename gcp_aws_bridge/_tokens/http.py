@@ -233,7 +233,9 @@ class _Connection:
     def _addresses(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         for host, place in self._hosts.items():
             try:
-                for found in socket.getaddrinfo(*place, type=socket.SOCK_STREAM):
+                # As bytes: for a string, Python imports its encoding of international names.
+                name, port = place[0].encode("ascii"), place[1]
+                for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
                     yield host, found
             except (OSError, ValueError) as error:  # noqa: PERF203 - at most two iterations
                 self._reasons[host] = _reason(error, self._timeout_s)

@@ -49,7 +49,8 @@ class Network:
         self._made: list[int | Server | tuple[float, Server]] = []
         self._ready_s: dict[socket.socket, float] = {}
 
-    def getaddrinfo(self, host: str, *others: Any, **named: Any) -> list[Any]:
+    def getaddrinfo(self, name: str | bytes, *others: Any, **named: Any) -> list[Any]:
+        host = os.fsdecode(name)
         if host == "127.0.0.1":  # of a test's server
             return REAL_GETADDRINFO(host, *others, **named)
         self.looked_up.append(host)
