@@ -61,22 +61,22 @@ class DirectRequests:
             "Content-Type": query.CONTENT_TYPE,
         }
         body = query.encoded(operation, parameters)
-        connected = self._connected()
-        try:
-            with contextlib.closing(connected) as sock:
+        with contextlib.ExitStack() as opened:
+            sock = self._connected(opened)
+            try:
                 http1.send(sock, "POST", "/", headers, body)
                 raw = BoundedReader(sock.makefile("rb", buffering=0), sock, _TooLong)
                 with io.BufferedReader(raw) as file:
                     found = http1.read(file, MOST_BYTES)
-        except _TooLong:
-            raise answer.Unusable("too long", 200) from None
-        except (OSError, http1.InvalidAnswer) as error:
-            raise self._failure(_kind_of(error), error) from None
+            except _TooLong:
+                raise answer.Unusable("too long", 200) from None
+            except (OSError, http1.InvalidAnswer) as error:
+                raise self._failure(_kind_of(error), error) from None
         fields = {name.title(): text for name, text in found.headers.items()}
         return answer.read(operation, found.status, fields, found.body)
 
-    def _connected(self) -> socket.socket:
-        """Connect to an address of the host, each within 5 s."""
+    def _connected(self, opened: contextlib.ExitStack) -> socket.socket:
+        """Connect to an address of the host, each within 5 s. *opened* closes the connection."""
         is_encrypted = self._scheme == "https"
         host, _, number = self._place.partition(":")
         port = int(number or (443 if is_encrypted else 80))
@@ -87,20 +87,18 @@ class DirectRequests:
         except OSError as error:
             found, failure = [], error
         for family, kind, protocol, _, address in found:
-            made: socket.socket | None = None
             try:
-                made = socket.socket(family, kind, protocol)
+                made = opened.enter_context(socket.socket(family, kind, protocol))
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 made.settimeout(_CONNECT_S)
                 made.connect(address)
-            except OSError as error:
+            except OSError as error:  # noqa: PERF203 - a name has few addresses
                 failure = error
-                if made is not None:
-                    made.close()
+                opened.close()
             else:
-                with _closed_on_error(made):
-                    made = self._encrypted(made, host) if is_encrypted else made
-                    made.settimeout(_READ_S)
+                if is_encrypted:
+                    made = opened.enter_context(self._encrypted(made, host))
+                made.settimeout(_READ_S)
                 return made
         name = "ConnectTimeoutError" if isinstance(failure, TimeoutError) else ""
         raise self._failure(name or "EndpointConnectionError", failure) from None
@@ -131,12 +129,3 @@ def _kind_of(error: Exception) -> str:
         return "ReadTimeoutError"
     ssl = sys.modules.get("ssl")
     return "SSLError" if ssl and isinstance(error, ssl.SSLError) else "ConnectionClosedError"
-
-
-@contextlib.contextmanager
-def _closed_on_error(sock: socket.socket) -> Any:
-    try:
-        yield
-    except BaseException:
-        sock.close()
-        raise

@@ -114,7 +114,7 @@ def get(
     hosts = {each: _parsed(each) for each in (host, other_host) if each}
     connection = _Connection(hosts, timeout_s, monotonic)
     try:
-        with contextlib.closing(connection):
+        with connection.opened:
             sock = connection.connect()
             http1.send(sock, method, path, {"Host": connection.connected_to, **headers})
             with sock.makefile("rb") as file:
@@ -173,6 +173,7 @@ class _Connection:
 
     Attributes:
         connected_to: The host that accepted, as configured; empty before.
+        opened: Closes the connection at its end.
     """
 
     def __init__(
@@ -182,17 +183,13 @@ class _Connection:
         monotonic: Callable[[], float],
     ) -> None:
         self.connected_to = ""
-        self._sock: _BoundedSocket | None = None
+        self.opened = contextlib.ExitStack()
         stop = monotonic() + timeout_s
         self._hosts, self._timeout_s = hosts, timeout_s
         self._left_s: Callable[[], float] = lambda: stop - monotonic()
         self._pending: dict[_BoundedSocket, str] = {}
         self._reasons: dict[str, str] = {}  # why there is no connection, by host
         self._without_route: set[str] = set()
-
-    def close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
 
     def connect(self) -> "_BoundedSocket":
         """Connect to one of the addresses, and return the socket.
@@ -211,7 +208,11 @@ class _Connection:
                 if count == len(self._pending):
                     break  # no answer until the deadline
         finally:
-            late = "no answer so far" if self._sock else _reason(TimeoutError(), self._timeout_s)
+            late = (
+                "no answer so far"
+                if self.connected_to
+                else _reason(TimeoutError(), self._timeout_s)
+            )
             for pending, host in self._pending.items():
                 pending.close()
                 self._reasons[host] = late
@@ -270,7 +271,7 @@ class _Connection:
                 continue
             made.settimeout(max(self._left_s(), _LATE_S))
             self.connected_to = self._pending.pop(made)
-            self._sock = made
+            self.opened.enter_context(made)
             return made
         return None
 
