@@ -56,7 +56,7 @@ _HOME = {
     "DefaultSource": "_tokens.default",
     "Event": "_cache.events",
     "GoogleCredentials": "_tokens.google_auth",
-    "MetadataServer": "_tokens.metadata",
+    "MetadataServer": "_tokens.metadata_server",
     "Role": "config",
     "TokenFile": "_tokens.token_file",
     "TokenSource": "_tokens.default",

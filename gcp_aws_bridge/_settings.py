@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge.config import Role
 
 # For each field of `Role`: the variables, in order of precedence, and the profile key.
 _SETTINGS = {
@@ -62,6 +64,7 @@ def resolve(
     environ: Mapping[str, str],
     profile: Mapping[str, Any],
     named_profile: bool = False,
+    make: Callable[..., Any] | None = None,
 ) -> Role | None:
     """Return the role that arguments, environment and profile configure together.
 
@@ -71,6 +74,7 @@ def resolve(
         profile: The keys of the AWS config profile in use.
         named_profile: Whether the caller chose the profile by name, so that the environment is
             ignored.
+        make: Returns the role from its fields. None: `Role`.
 
     Returns:
         The role, or None if no role is configured.
@@ -84,8 +88,12 @@ def resolve(
         return None  # other settings do not matter without a role
     for name, (text, where) in found.items():
         fields[name] = _parsed(name, text, where)
+    if make is None:
+        from gcp_aws_bridge.config import Role  # not needed by short commands
+
+        make = Role
     try:
-        return Role(**fields)
+        made: Role = make(**fields)
     except ConfigError as error:
         # All places share the checks of `Role`; the message adds the place to correct.
         places = ", ".join(f"{name} from {where}" for name, (_, where) in sorted(found.items()))
@@ -94,6 +102,7 @@ def resolve(
         raise ConfigError(
             f"{error.args[0]} (Settings in use: {places}.)", fix=error.fix, error_id=error.error_id
         ) from None
+    return made
 
 
 def metadata_deadline_s(

@@ -8,7 +8,7 @@ their `repr` contains no secret.
 
 from gcp_aws_bridge._tokens.default import DefaultSource, TokenSource
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._tokens.token_file import TokenFile
 
 __all__ = ["DefaultSource", "GoogleCredentials", "MetadataServer", "TokenFile", "TokenSource"]

@@ -22,7 +22,7 @@ import gcp_aws_bridge
 from gcp_aws_bridge import exceptions
 from gcp_aws_bridge._botocore import credentials as _botocore_credentials
 from gcp_aws_bridge._cache.sharing import registry
-from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts import calls
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge.google import _exchange, _subject_tokens
@@ -110,7 +110,7 @@ def _record_secrets() -> None:
         (id_token, "parse", parsed),
         (_exchange, "_lasting", google),
         (_subject_tokens, "SubjectToken", subject),
-        (client, "credentials_in", read),
+        (calls, "credentials_in", read),
         (_botocore_credentials, "FrozenCredentials", lambda frozen: None),
     ):
         setattr(module, name, _seen(getattr(module, name), record))

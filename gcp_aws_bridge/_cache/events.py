@@ -6,16 +6,14 @@ The logger `gcp_aws_bridge` logs each event: INFO for fresh credentials, WARNING
 for the first failure of an outage, DEBUG for further failures.
 """
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from gcp_aws_bridge._cache.logger import log
 from gcp_aws_bridge.exceptions import BridgeError
 
 __all__ = ["Event", "on_event"]
-
-_log = logging.getLogger("gcp_aws_bridge")
 
 
 Kind = Literal["exchanged", "failed", "rejected"]
@@ -80,7 +78,7 @@ def on_event(listener: Listener) -> Callable[[], None]:
 def emit(event: Event) -> None:
     """Log *event* and tell every listener."""
     if event.kind == "exchanged":
-        _log.info(
+        log.info(
             "%s: fresh until %s (%sattempt %d, %.0f ms)",
             event.label,
             event.expiration and event.expiration.isoformat(timespec="seconds"),
@@ -90,8 +88,8 @@ def emit(event: Event) -> None:
         )
     elif event.kind == "failed" and event.remaining_s > 0:
         # WARNING once for each outage, of which callers do not notice while credentials are valid.
-        _log.log(
-            logging.WARNING if event.failures == 1 else logging.DEBUG,
+        write = log.warning if event.failures == 1 else log.debug
+        write(
             "%s: refresh failed; current credentials valid for %.0f s, next attempt in %.0f s: %s",
             event.label,
             event.remaining_s,
@@ -99,7 +97,7 @@ def emit(event: Event) -> None:
             event.error,
         )
     elif event.kind == "rejected":
-        _log.warning(
+        log.warning(
             "%s: a service rejected these credentials as expired or invalid; getting new ones",
             event.label,
         )
@@ -107,4 +105,4 @@ def emit(event: Event) -> None:
         try:
             listener(event)
         except Exception:  # noqa: BLE001, PERF203 - one listener must not affect another
-            _log.exception("A listener of gcp_aws_bridge.on_event raised")
+            log.exception("A listener of gcp_aws_bridge.on_event raised")

@@ -6,7 +6,6 @@ listeners are called: a log handler or a listener may wait for a thread that wai
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -21,6 +20,7 @@ from gcp_aws_bridge._cache.attempt import (
 )
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, Kind, emit
+from gcp_aws_bridge._cache.logger import log
 from gcp_aws_bridge._cache.policy import POLICY, Instant, Memory, RefreshPolicy
 from gcp_aws_bridge._cache.state import Snapshot
 from gcp_aws_bridge._cache.tracing import in_trace_of_caller
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._cache.policy import Perishable
 
 P = TypeVar("P", bound="Perishable")
-_log = logging.getLogger("gcp_aws_bridge")
 
 
 class Refresher(Generic[P]):
@@ -221,7 +220,7 @@ class Refresher(Generic[P]):
         self, kind: Kind, attempt: RefreshAttempt[P] | None = None, error: BridgeError | None = None
     ) -> None:
         for number, error_id in enumerate(attempt.failed if attempt else (), 1):
-            _log.debug("%s: attempt %d failed: %s", self.label, number, error_id)
+            log.debug("%s: attempt %d failed: %s", self.label, number, error_id)
         snapshot, now = self.snapshot, self._now()
         kept, failure, now_s = snapshot.kept, snapshot.failure, now.monotonic_s
         emit(

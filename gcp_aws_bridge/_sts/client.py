@@ -1,38 +1,30 @@
-"""STS in one region: the only module that calls it.
+"""STS in one region, with the settings of a botocore session.
 
-Invariants: all errors become an `ExchangeError`; tokens and keys reach no log, at any level.
+Invariant: tokens and keys reach no log, at any level.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge._sts.answer import (
-    Answer,
-    Refused,
-    UnreadableAnswer,
-    Unusable,
-    credentials_in,
-)
+from gcp_aws_bridge._sts.answer import Answer
+from gcp_aws_bridge._sts.calls import StsCalls
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.endpoint import Unproven
-from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_parameters
-from gcp_aws_bridge._sts.request import NETWORK_ERRORS, Requests
-from gcp_aws_bridge._tokens.id_token import IdToken
+from gcp_aws_bridge._sts.request import Requests
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._version import __version__
-from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.exceptions import ConfigError, ExchangeError
+from gcp_aws_bridge.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from gcp_aws_bridge._sts.calls import Transport
 
 # STS answers in tenths of a second; botocore's default of 60 s would block all waiting callers.
 # Only the credential cache makes several attempts, since it knows whether a caller waits.
@@ -43,135 +35,23 @@ CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"},
     user_agent_extra=f"gcp-aws-bridge/{__version__}",
 )
-# Longer than the time-outs of one request: 5 s for each of a few addresses, 20 s for the answer.
-_LONGEST_S = 45.0
-
 _log = logging.getLogger("gcp_aws_bridge")
 
 
-if TYPE_CHECKING:
-
-    class Transport(Protocol):
-        """Sends requests to STS: `Requests`, or `BotocoreClient` for sessions with hooks."""
-
-        @property
-        def url(self) -> str: ...
-        @property
-        def proxy(self) -> str: ...
-        def send(
-            self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None
-        ) -> Answer: ...
-
-
-class Outage(NamedTuple):
-    """Outage of a region, as far as this process knows.
-
-    Attributes:
-        number: Failed requests in a row.
-        retry_at_s: Until then, `StsRegions` tries the region last; monotonic clock.
-    """
-
-    number: int
-    retry_at_s: float
-
-
-class Sts:
+class Sts(StsCalls):
     """STS in one region, with the settings of a botocore session. Thread-safe; see `sts_for`."""
 
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
-        self.region_name = region_name
         # Equal if the same server is reached in the same way.
         self.key: StsKey = sts_key(session, region_name)
-        self.transport = _transport(session, region_name, config)
-        self.outage: Outage | None = None
+        super().__init__(region_name, _transport(session, region_name, config))
         now = sts_key(session, region_name)
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
 
-    def with_world(self, world: World) -> Sts:
-        """Return this object: one region has no pauses; see `StsRegions`."""
-        return self
-
-    def assume_role_with_web_identity(self, token: IdToken, role: Role) -> AwsCredentials:
-        """Assume the first role. Sends one request, unsigned, without retries.
-
-        Raises:
-            ExchangeError: STS denied it, was not reached, or sent an unusable answer.
-        """
-
-        def denied(**seen: Any) -> ExchangeError:
-            from gcp_aws_bridge._sts.errors import refused_token  # loaded only for an error
-
-            return refused_token(token, role, **seen)
-
-        parameters = web_identity_parameters(token, role)
-        return self._assume("AssumeRoleWithWebIdentity", parameters, None, denied)
-
-    def assume_role(self, credentials: AwsCredentials, role: Role, position: int) -> AwsCredentials:
-        """Assume the chained role `role.chain[position]` with credentials of the previous role.
-
-        Raises:
-            ExchangeError: STS denied it, was not reached, or sent an unusable answer.
-        """
-
-        def denied(**seen: Any) -> ExchangeError:
-            from gcp_aws_bridge._sts.errors import refused_chained_role
-
-            return refused_chained_role(role, position, **seen)
-
-        parameters = chained_parameters(role, position)
-        return self._assume("AssumeRole", parameters, credentials, denied)
-
-    def _assume(
-        self,
-        operation: str,
-        parameters: Mapping[str, Any],
-        keys: AwsCredentials | None,
-        denied: Callable[..., ExchangeError],
-    ) -> AwsCredentials:
-        arn = parameters["RoleArn"]
-        answer = self._send(operation, parameters, keys, arn, denied)
-        try:
-            return credentials_in(answer.result, arn.split(":")[4])
-        except UnreadableAnswer as error:
-            from gcp_aws_bridge._sts.errors import not_from_sts
-
-            raise not_from_sts(self.region_name, arn, str(error), 200) from None
-
-    def _send(
-        self,
-        operation: str,
-        parameters: Mapping[str, Any],
-        keys: AwsCredentials | None,
-        arn: str,
-        denied: Callable[..., ExchangeError],
-    ) -> Answer:
-        """Send one request.
-
-        Args:
-            arn: The role, for errors.
-            denied: Returns the error for an error of STS.
-        """
-        try:
-            with wire_logs_silenced():
-                return _awake(lambda: self.transport.send(operation, parameters, keys))
-        except Refused as error:
-            made = denied(
-                code=error.code,
-                message=error.message,
-                status=error.status,
-                request_id=error.request_id,
-            )
-            made.date = error.date
-            raise made from None  # frames below hold the request, token included
-        except Unusable as error:
-            from gcp_aws_bridge._sts.errors import not_from_sts
-
-            raise not_from_sts(self.region_name, arn, error.why, error.status, error.form) from None
-        except NETWORK_ERRORS as error:
-            from gcp_aws_bridge._sts.errors import not_reached
-
-            raise not_reached(self.region_name, arn, error) from None
+    def _sent(self, *request: Any) -> Answer:
+        with wire_logs_silenced():
+            return super()._sent(*request)
 
 
 @without_inner_frames
@@ -204,19 +84,3 @@ def _transport(session: Session, region_name: str, config: Config) -> Transport:
         from gcp_aws_bridge._sts.errors import no_client
 
         raise no_client(error) from None
-
-
-def _awake(send: Callable[[], Answer]) -> Answer:
-    """Call *send*, and again if the network failed while this process was frozen or asleep.
-
-    STS closes a connection that is silent for some seconds, so such a failure is no outage. Uses
-    the real clocks, as sockets do: on most systems only the wall clock runs while a machine sleeps.
-    """
-    begun_s, begun = REAL.monotonic(), REAL.clock()
-    try:
-        return send()
-    except NETWORK_ERRORS:
-        waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
-        if waited_s < _LONGEST_S:
-            raise
-    return send()

@@ -10,8 +10,6 @@ import re
 import shlex
 from datetime import datetime
 
-import botocore.exceptions
-
 from gcp_aws_bridge._sts import denied, denied_chained
 from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS
@@ -101,8 +99,10 @@ def refused_chained_role(
 
 def no_client(error: Exception) -> ConfigError:
     """Return the error for an STS client that botocore cannot create."""
+    from botocore.exceptions import DataNotFoundError  # other errors do without botocore
+
     # Includes UnknownServiceError: the folder of STS is missing.
-    if isinstance(error, botocore.exceptions.DataNotFoundError):
+    if isinstance(error, DataNotFoundError):
         return ConfigError(
             f"botocore does not find its own data files: {quoted(str(error), 60)}. They are "
             "missing in a zip archive, and in an image or a frozen application without them.",

@@ -6,17 +6,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import Clock, utc_now
-from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.parameters import duration_seconds
 from gcp_aws_bridge._tokens import id_token
-from gcp_aws_bridge._tokens.default import TokenSource
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenError
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge._sts.client import Sts
+    from gcp_aws_bridge._sts.calls import StsCalls
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge._sts.regions import StsRegions
+    from gcp_aws_bridge._tokens.default import TokenSource
+    from gcp_aws_bridge.config import Role
 
 # Sessions of STS last at least 15 minutes (DurationSeconds, AWS STS API reference). If one seems to
 # end within a minute, this machine's clock is wrong.
@@ -25,7 +25,7 @@ _MIN_LIFE = timedelta(minutes=1)
 
 @without_inner_frames
 def exchange(
-    source: TokenSource, role: Role, sts: Sts | StsRegions, *, clock: Clock = utc_now
+    source: TokenSource, role: Role, sts: StsCalls | StsRegions, *, clock: Clock = utc_now
 ) -> AwsCredentials:
     """Exchange one ID token for AWS credentials, through all roles of the chain.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+
+from gcp_aws_bridge._tokens.form import urlencoded
 
 _VERSION = "2011-06-15"  # the only API version (AWS STS API reference)
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
@@ -22,7 +23,7 @@ def encoded(operation: str, parameters: Mapping[str, Any]) -> bytes:
         parameters: Texts, numbers, and lists of mappings or texts, as botocore's clients take them.
     """
     fields = {"Action": operation, "Version": _VERSION, **dict(_flat("", parameters))}
-    return urlencode(fields).encode("ascii")
+    return urlencoded(fields.items()).encode("ascii")
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
@@ -18,7 +19,12 @@ _PARTITION_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "
 
 
 def sts_region(session: Session, role: Role) -> str:
-    """Return the role's (first) region, or the session's if it is in the role's partition.
+    """Return the role's (first) region, or the session's; see `region_of`."""
+    return region_of(role, lambda: session.get_config_variable("region"))
+
+
+def region_of(role: Role, configured: Callable[[], Any]) -> str:
+    """Return the role's (first) region, or the configured one if it is in the role's partition.
 
     Raises:
         ConfigError: Neither is set, and the partition has no default region here.
@@ -27,7 +33,7 @@ def sts_region(session: Session, role: Role) -> str:
         return role.sts_regions[0]
     if role.region_name is not None:
         return role.region_name
-    region = session.get_config_variable("region")
+    region = configured()
     if region and partition_of(region) == role.partition:
         return str(region)
     try:

@@ -6,21 +6,19 @@ guide, "Manage AWS STS in an AWS Region").
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
-from gcp_aws_bridge._sts.client import Outage
+from gcp_aws_bridge._cache.logger import log
+from gcp_aws_bridge._sts.calls import Outage
 from gcp_aws_bridge.exceptions import ExchangeError
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge._sts.client import Sts
+    from gcp_aws_bridge._sts.calls import StsCalls
     from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge._tokens.id_token import IdToken
     from gcp_aws_bridge.config import Role
-
-_log = logging.getLogger("gcp_aws_bridge")
 
 # Pause before the next request to a region after an outage. Each trial may cost its time-out, 10 s,
 # in the background; after an outage of hours, pods return to the first region within 30 minutes.
@@ -45,7 +43,7 @@ class StsRegions:
         world: Its monotonic clock and randomness determine the pauses.
     """
 
-    def __init__(self, regions: Sequence[Sts], world: World = REAL) -> None:
+    def __init__(self, regions: Sequence[StsCalls], world: World = REAL) -> None:
         self._regions = tuple(regions)
         self._world = world
 
@@ -66,7 +64,7 @@ class StsRegions:
         """Assume a chained role; see `Sts`. Raises the error of the last region."""
         return self._first(lambda sts: sts.assume_role(credentials, role, position))
 
-    def _first(self, request: Callable[[Sts], AwsCredentials]) -> AwsCredentials:
+    def _first(self, request: Callable[[StsCalls], AwsCredentials]) -> AwsCredentials:
         """Return the answer of the first region without an outage."""
         *others, last = self._in_order()
         failed = ""
@@ -83,7 +81,9 @@ class StsRegions:
             error.details = (error.details + failed).strip()
             raise
 
-    def _answered(self, sts: Sts, request: Callable[[Sts], AwsCredentials]) -> AwsCredentials:
+    def _answered(
+        self, sts: StsCalls, request: Callable[[StsCalls], AwsCredentials]
+    ) -> AwsCredentials:
         """Return the answer of one region, and record whether it has an outage."""
         try:
             credentials = request(sts)
@@ -94,24 +94,22 @@ class StsRegions:
                 sts.outage = None  # it has answered
             raise
         if sts.outage is not None:
-            _log.info("STS in %s answers again", sts.region_name)
+            log.info("STS in %s answers again", sts.region_name)
         sts.outage = None
         return credentials
 
-    def _failed(self, sts: Sts, error: ExchangeError) -> None:
+    def _failed(self, sts: StsCalls, error: ExchangeError) -> None:
         number = 1 if sts.outage is None else sts.outage.number + 1
         pause_s = backoff_s(number, base_s=_BASE_S, cap_s=_CAP_S, jitter=self._world.jitter())
         sts.outage = Outage(number, self._world.monotonic() + pause_s)
-        level = logging.WARNING if number == 1 else logging.DEBUG
-        _log.log(
-            level, "STS in %s: %s; the next region is used", sts.region_name, error.code or error
-        )
+        write = log.warning if number == 1 else log.debug
+        write("STS in %s: %s; the next region is used", sts.region_name, error.code or error)
 
-    def _in_order(self) -> list[Sts]:
+    def _in_order(self) -> list[StsCalls]:
         """Return the regions in the order in which they are tried."""
         now_s = self._world.monotonic()
 
-        def retry_at_s(sts: Sts) -> float:
+        def retry_at_s(sts: StsCalls) -> float:
             over = sts.outage is None or now_s >= sts.outage.retry_at_s
             return 0.0 if over or sts.outage is None else sts.outage.retry_at_s
 

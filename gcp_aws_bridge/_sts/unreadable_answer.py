@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from xml.etree.ElementTree import ParseError, XMLParser
 
 # Values that errors may show. IANA, "Media Types"; RFC 9110, 8.4.1.
 _MEDIA_TYPES = frozenset(
@@ -39,6 +38,8 @@ def hide_unreadable(register: Callable[..., object]) -> None:
 
 
 def _hide(response_dict: dict[str, Any], **_: Any) -> None:
+    from xml.etree.ElementTree import ParseError, XMLParser  # botocore has imported it
+
     parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore parses the answer with it too
     try:
         parser.feed(response_dict["body"])

@@ -20,7 +20,7 @@ from gcp_aws_bridge._tokens.environment import (
     changed,
     google_variables,
 )
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import TokenError
 

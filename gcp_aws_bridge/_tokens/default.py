@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import field, fields, is_dataclass, replace
@@ -10,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._tokens.environment import EnvironmentBound, bound
-from gcp_aws_bridge._tokens.metadata import GoogleEnvironment, MetadataServer, looks_like_google
+from gcp_aws_bridge._tokens.first_available import first_token
+from gcp_aws_bridge._tokens.metadata import GoogleEnvironment
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge._value import Value, value
-from gcp_aws_bridge.exceptions import ConfigError, TokenUnavailable
+from gcp_aws_bridge.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 TokenSource = Callable[[], str]
-
-_log = logging.getLogger("gcp_aws_bridge")
 
 
 @value(frozen=True)
@@ -47,30 +46,7 @@ class DefaultSource(Value, EnvironmentBound):
 
     @without_inner_frames
     def __call__(self) -> str:
-        tried, file_fix = [], ""
-        fix = (
-            "run on Google Cloud with a service account, or pass token_source=: "
-            'GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com") on a laptop.'
-        )
-        for name, source in self._candidates():
-            try:
-                token = source()
-            except TokenUnavailable as error:  # noqa: PERF203 - at most three iterations
-                tried.append(f"{name}: {error.args[0]} {error.details}".strip())
-                # An existing file of a type that gives no ID token is probably the intended source.
-                file_fix = file_fix or error.fix * (error.error_id == "token/google-kind")
-                if isinstance(source, MetadataServer) and looks_like_google(source._host):
-                    fix = error.fix
-                _log.debug("no ID token from %s: %s", name, error.args[0])
-            else:
-                _log.debug("ID token from %s", name)
-                return token
-        raise TokenUnavailable(
-            "No Google identity on this machine.",
-            fix=file_fix or fix,
-            error_id="token/none",
-            details=f"Tried {' Tried '.join(tried)}",
-        )
+        return first_token(self._candidates())
 
     def _bound(self) -> Self:
         """Return a copy that keeps the files and the server of the current environment."""

@@ -23,7 +23,8 @@ from gcp_aws_bridge._tokens.google_files import (
     is_external_account,
     no_id_token,
 )
-from gcp_aws_bridge._tokens.metadata import GoogleEnvironment, MetadataServer
+from gcp_aws_bridge._tokens.metadata import GoogleEnvironment
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._tokens.token_file import is_content, path_text
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced

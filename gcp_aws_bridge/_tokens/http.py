@@ -1,29 +1,31 @@
 """A plain-HTTP request for metadata servers: no proxy, no redirects, limited time and size.
 
-Uses `http.client` instead of a client library: a token request that follows `http_proxy` or a
-redirect would send the pod's identity to another server. A server with two addresses gets one
+Uses sockets instead of a client library: a token request that follows `http_proxy` or a redirect
+would send the pod's identity to another server. A server with two addresses gets one
 request, at the address that accepts a connection first.
 """
 
 import contextlib
 import errno
-import http.client
 import os
 import re
 import selectors
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from gcp_aws_bridge._cache.values import SecretValue
+from gcp_aws_bridge._tokens import http1
 
 # A token has about 1 kB; a much larger answer is from another server.
 _MAX_BODY = 64 * 1024
 # Reads after the deadline, for data that arrived while this process was frozen.
 _LATE_READS = 8
 _LATE_S = 0.001
+# RFC 9110, section 5.6.7: the format of dates that all servers send.
+_DATE = r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT"
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 # RFC 8305 (Happy Eyeballs), section 8: the recommended Connection Attempt Delay.
 _NEXT_AFTER_S = 0.25
 # This machine cannot send packets to an address.
@@ -75,7 +77,14 @@ class Answer(SecretValue):
 
 def http_date(text: str | None) -> datetime | None:
     """Parse a `Date` header, aware UTC; return None if it is missing or malformed."""
+    found = re.fullmatch(_DATE, text or "", re.ASCII)
     try:
+        if found is not None:
+            day, month, year, *time = found.groups()
+            numbers = map(int, (year, _MONTHS.index(month) + 1, day, *time))
+            return datetime(*numbers, tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+        from email.utils import parsedate_to_datetime  # slow import, for other formats
+
         value = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
@@ -105,30 +114,27 @@ def get(
     hosts = {each: _parsed(each) for each in (host, other_host) if each}
     connection = _Connection(hosts, timeout_s, monotonic)
     try:
-        with contextlib.closing(connection):
-            connection.connect()
-            connection.request(method, path, headers=dict(headers))
-            with connection.getresponse() as response:  # it holds the socket too
-                body = response.read(_MAX_BODY + 1)
-                # With an amount, http.client returns a truncated body without an error.
-                if response.length and len(body) <= _MAX_BODY:
-                    raise http.client.IncompleteRead(b"")
-    except http.client.InvalidURL:
-        raise InvalidHost from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        with connection.opened:
+            sock = connection.connect()
+            http1.send(sock, method, path, {"Host": connection.connected_to, **headers})
+            with sock.makefile("rb") as file:
+                found = http1.read(file, _MAX_BODY)
+        if not found.is_whole:
+            raise http1.CutShort
+    except (OSError, http1.InvalidAnswer, ValueError) as error:
         raise connection.unreachable(_reason(error, timeout_s)) from None
-    if len(body) > _MAX_BODY:
+    if len(found.body) > _MAX_BODY:
         raise connection.unreachable(f"the answer is larger than {_MAX_BODY} bytes")
     return Answer(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.getheaders()},
-        body=body.decode("utf-8", "replace"),
+        status=found.status,
+        headers=found.headers,
+        body=found.body.decode("utf-8", "replace"),
         host=connection.connected_to,
     )
 
 
 def _parsed(host: str) -> tuple[str, int]:
-    """Return the name and the port of *host*. http.client would parse `::1` as `:`, port 1."""
+    """Return the name and the port of *host*."""
     found = re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::(\d{1,5}))?", host, re.ASCII)
     if found is None or (found[3] and not 0 < int(found[3]) < 65_536):
         raise InvalidHost
@@ -158,7 +164,7 @@ class _BoundedSocket(socket.socket):
         self.settimeout(max(left_s, _LATE_S))
 
 
-class _Connection(http.client.HTTPConnection):
+class _Connection:
     """A connection to the first address that accepts, with one time limit for everything.
 
     The attempts overlap as in RFC 8305: the next one starts when an attempt fails, or after 250 ms,
@@ -166,7 +172,8 @@ class _Connection(http.client.HTTPConnection):
     250 ms at most, once for each token, and may be wrong after a fork or in another network.
 
     Attributes:
-        connected_to: The host that accepted; empty before.
+        connected_to: The host that accepted, as configured; empty before.
+        opened: Closes the connection at its end.
     """
 
     def __init__(
@@ -175,8 +182,8 @@ class _Connection(http.client.HTTPConnection):
         timeout_s: float,
         monotonic: Callable[[], float],
     ) -> None:
-        super().__init__("")  # `connect` sets host and port
         self.connected_to = ""
+        self.opened = contextlib.ExitStack()
         stop = monotonic() + timeout_s
         self._hosts, self._timeout_s = hosts, timeout_s
         self._left_s: Callable[[], float] = lambda: stop - monotonic()
@@ -184,8 +191,8 @@ class _Connection(http.client.HTTPConnection):
         self._reasons: dict[str, str] = {}  # why there is no connection, by host
         self._without_route: set[str] = set()
 
-    def connect(self) -> None:
-        """Connect to one of the addresses.
+    def connect(self) -> "_BoundedSocket":
+        """Connect to one of the addresses, and return the socket.
 
         Raises:
             Unreachable: None of them accepted in time.
@@ -193,15 +200,19 @@ class _Connection(http.client.HTTPConnection):
         try:
             for host, address in self._addresses():
                 self._start(host, *address)
-                if self._accepted(min(_NEXT_AFTER_S, self._left_s() / 2)):
-                    return
+                if sock := self._accepted(min(_NEXT_AFTER_S, self._left_s() / 2)):
+                    return sock
             while count := len(self._pending):
-                if self._accepted(self._left_s()):
-                    return
+                if sock := self._accepted(self._left_s()):
+                    return sock
                 if count == len(self._pending):
                     break  # no answer until the deadline
         finally:
-            late = "no answer so far" if self.sock else _reason(TimeoutError(), self._timeout_s)
+            late = (
+                "no answer so far"
+                if self.connected_to
+                else _reason(TimeoutError(), self._timeout_s)
+            )
             for pending, host in self._pending.items():
                 pending.close()
                 self._reasons[host] = late
@@ -223,7 +234,9 @@ class _Connection(http.client.HTTPConnection):
     def _addresses(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         for host, place in self._hosts.items():
             try:
-                for found in socket.getaddrinfo(*place, type=socket.SOCK_STREAM):
+                # As bytes: for a string, Python imports its encoding of international names.
+                name, port = place[0].encode("ascii"), place[1]
+                for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
                     yield host, found
             except (OSError, ValueError) as error:  # noqa: PERF203 - at most two iterations
                 self._reasons[host] = _reason(error, self._timeout_s)
@@ -243,25 +256,24 @@ class _Connection(http.client.HTTPConnection):
         except OSError as error:
             self._failed(host, error, made)
 
-    def _accepted(self, within_s: float) -> bool:
-        """Wait until an attempt succeeds or fails. Return whether there is a connection."""
+    def _accepted(self, within_s: float) -> "_BoundedSocket | None":
+        """Wait until an attempt succeeds or fails. Return the connection, if there is one."""
         if not self._pending:
-            return False
+            return None
         with selectors.DefaultSelector() as selector:
             for pending in self._pending:
                 selector.register(pending, selectors.EVENT_WRITE, pending)
             ready = selector.select(max(within_s, 0))
-        for made in [key.data for key, _ in ready]:
+        accepted: list[_BoundedSocket] = [key.data for key, _ in ready]
+        for made in accepted:
             if code := made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 self._failed(self._pending[made], OSError(code, os.strerror(code)), made)
                 continue
             made.settimeout(max(self._left_s(), _LATE_S))
             self.connected_to = self._pending.pop(made)
-            self.sock = made
-            # The header Host names the address that gets the request.
-            self.host, self.port = self._hosts[self.connected_to]
-            return True
-        return False
+            self.opened.enter_context(made)
+            return made
+        return None
 
     def _failed(self, host: str, error: OSError, made: _BoundedSocket | None) -> None:
         if made is not None:
@@ -281,10 +293,10 @@ def _reason(error: Exception, timeout_s: float) -> str:
         return "its name does not resolve"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(error, (ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError)):
+    if isinstance(error, (ConnectionResetError, http1.NoAnswer, BrokenPipeError)):
         return "connection closed without an answer"
-    if isinstance(error, http.client.IncompleteRead):
+    if isinstance(error, http1.CutShort):
         return "the answer was cut short"
-    if isinstance(error, http.client.HTTPException):
+    if isinstance(error, http1.InvalidAnswer):
         return "the answer is not HTTP"
     return (getattr(error, "strerror", None) or type(error).__name__).lower()

@@ -15,22 +15,17 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import platform
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Any, NamedTuple, TypeVar
 
-from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
+from gcp_aws_bridge._cache.clock import World, backoff_s
 from gcp_aws_bridge._settings import metadata_deadline_s
 from gcp_aws_bridge._tokens import environment, http, id_token
+from gcp_aws_bridge._tokens.form import encoded, urlencoded
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE
 from gcp_aws_bridge.exceptions import TokenError, quoted
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 # Compute Engine, "About VM metadata": the address of metadata.google.internal. Using the address
 # avoids problems of a pod's DNS (search domains, network policies).
@@ -81,37 +76,28 @@ class _NotYet(Exception):
         self.host, self.answered = host, answered
 
 
-@value(frozen=True)
-class MetadataServer(Value, environment.EnvironmentBound):
-    """ID tokens of the service account of this pod, instance or service.
-
-    Each call sends a request; the server caches tokens. A session or credentials keep the server
-    that `GCE_METADATA_HOST` named when they were created.
+class MetadataRequests:
+    """Requests to the metadata server, with retries while it is not ready.
 
     Args:
-        audience: Audience of the ID token. None: the role's audience.
-        service_account: `default`, or the e-mail of an attached service account.
-        deadline_s: Seconds to retry while the server is not ready. None: the setting
-            `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`; without the setting 20 on machines that look
-            like Google Cloud, and otherwise one attempt of at most 0.8 s.
-
-    Raises:
-        TokenUnavailable: No metadata server of Google answered in time.
-        TokenError: The server answered, but this workload has no usable token.
-        ConfigError: `GCE_METADATA_HOST` is malformed.
+        audience: Audience of ID tokens. None: the default audience.
+        world: Clocks and other dependencies.
+        host: The server.
+        deadline_s: Seconds to retry, by the setting; see `MetadataServer`.
     """
 
-    audience: str | None = None
+    audience: str | None
     service_account: str = "default"
     deadline_s: float | None = None
-    world: World = field(default=REAL, repr=False, compare=False)
-    # None: the host in the environment of each call.
-    _host: str | None = field(default=None, init=False, repr=False)
-    _deadline_s: float | None = field(default=None, init=False, repr=False)  # of a bound source
+    world: World
+    _host: str | None
+    _deadline_s: float | None
 
-    def _bound(self, host: str | None = None) -> Self:
-        """Return a copy for *host*, or for the server in the current environment."""
-        return environment.bound(self, _host=host or metadata_host())
+    def __init__(
+        self, audience: str | None, world: World, host: str, deadline_s: float | None
+    ) -> None:
+        self.audience, self.world = audience, world
+        self._host, self._deadline_s = host, deadline_s
 
     @without_inner_frames
     def __call__(self) -> str:
@@ -119,8 +105,8 @@ class MetadataServer(Value, environment.EnvironmentBound):
 
     def _access_token(self, scopes: Sequence[str]) -> tuple[str, float]:
         """Return an access token and the seconds until it expires; raises like a call."""
-        query = urlencode({"scopes": ",".join(scopes)})
-        path = _PATH.format(quote(self.service_account, safe="@"), "token", query)
+        query = urlencoded([("scopes", ",".join(scopes))])
+        path = _PATH.format(encoded(self.service_account, safe="@"), "token", query)
 
         def ask(host: str, timeout_s: float) -> tuple[str, float]:
             answer = self._look_up(path, host, timeout_s)
@@ -173,8 +159,8 @@ class MetadataServer(Value, environment.EnvironmentBound):
 
     def _id_token(self, host: str, timeout_s: float) -> str:
         audience = self.audience or DEFAULT_AUDIENCE
-        query = urlencode({"audience": audience, "format": "full"})
-        path = _PATH.format(quote(self.service_account, safe="@"), "identity", query)
+        query = urlencoded([("audience", audience), ("format", "full")])
+        path = _PATH.format(encoded(self.service_account, safe="@"), "identity", query)
         return self._checked(self._look_up(path, host, timeout_s), audience)
 
     def _look_up(self, path: str, host: str, timeout_s: float) -> http.Answer:
@@ -265,8 +251,8 @@ def looks_like_google(host: str | None = None) -> bool:
     named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
     if named or os.environ.get("K_SERVICE"):
         return True  # configured, or Cloud Run (its container contract sets K_SERVICE)
-    if platform.system() != "Linux":
-        return platform.system() == "Windows" and "KUBERNETES_SERVICE_HOST" in os.environ
+    if sys.platform != "linux":
+        return sys.platform == "win32" and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
         with open(_DMI_PRODUCT, encoding="ascii", errors="replace") as file:
             return "Google" in file.read(200)  # "Google Compute Engine"; EC2 has "Amazon EC2"

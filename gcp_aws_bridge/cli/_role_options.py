@@ -96,7 +96,7 @@ def source_of(options: argparse.Namespace) -> TokenSource | None:
 
         return GoogleCredentials(impersonate=options.impersonate)
     if options.id_token_file is not None:
-        from gcp_aws_bridge.tokens import TokenFile
+        from gcp_aws_bridge._tokens.token_file import TokenFile
 
         return TokenFile(options.id_token_file)
     return None

@@ -8,12 +8,12 @@ expire.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache import private_file
+from gcp_aws_bridge._cache.logger import log
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._signals import stop_requested
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._cache.clock import World
     from gcp_aws_bridge._tokens.id_token import IdToken
 
-_log = logging.getLogger("gcp_aws_bridge")
 # Minimum pause before the next token, which is requested after half of the remaining lifetime: the
 # metadata server caches tokens until about five minutes before they expire (Compute Engine, "Verify
 # VM identity").
@@ -117,7 +116,7 @@ class _Keeper:
                 fix=f"use --file {private_file.WANTED}.",
                 error_id="config/token-file",
             ) from None
-        _log.info("token for %s until %s", self._audience, token.expiration.isoformat())
+        log.info("token for %s until %s", self._audience, token.expiration.isoformat())
 
     def watch(self, token: IdToken, wait: Callable[[float], bool]) -> None:
         """Replace the file before its token expires, until *wait* returns True."""
@@ -136,7 +135,7 @@ class _Keeper:
                 failure = POLICY.fail(
                     error, failure, world.monotonic(), world.jitter(), remaining_s=left_s
                 )
-                _log.warning("%s Next try in %.0f s.", error, failure.pause_s)
+                log.warning("%s Next try in %.0f s.", error, failure.pause_s)
 
     def _left_s(self, token: IdToken) -> float:
         return (token.expiration - self._world.clock()).total_seconds()

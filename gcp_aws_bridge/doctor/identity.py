@@ -11,7 +11,7 @@ from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._tokens.default import TokenSource, for_audience
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge._tokens.google_auth_errors import enable_api
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.context import AwsContext, required, summary_of

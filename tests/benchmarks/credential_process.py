@@ -16,8 +16,8 @@ _BARE, _SHELL = "python -c pass", "shell recipe (curl, aws, jq)"
 _WARM, _COLD = "gcp-aws-bridge, from its file", "gcp-aws-bridge, with an exchange"
 _MODULE = "python -m gcp_aws_bridge, from its file"
 _EXCHANGES = {_BARE: 0, _WARM: 0, _MODULE: 0, _COLD: 1, _SHELL: 1}
-_MOST_TO_BARE = {_WARM: 4}
-_LEAST_OF_SHELL = {_WARM: 15, _COLD: 2}
+_MOST_TO_BARE = {_WARM: 4, _COLD: 6}
+_LEAST_OF_SHELL = {_WARM: 15, _COLD: 6}
 
 
 def measure(bench: Bench) -> list[Line]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,16 +24,25 @@ from fakes import Journey, eventually
 from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge.cli import _cached, credential_process, main
 from gcp_aws_bridge.emulator import Emulator, Fault
-from gcp_aws_bridge.exceptions import ExchangeError
+from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
+from gcp_aws_bridge.tokens import MetadataServer
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 OTHER = "arn:aws:iam::123456789012:role/other"
 
+# The default value, but read only by botocore.
+NEEDS_BOTOCORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false"
+
 pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.fixture(autouse=True)
-def cache_folder(pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True, params=["direct", "botocore"])
+def cache_folder(
+    request: pytest.FixtureRequest, pod: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """The folder of a command that makes its exchange itself, and of one that needs botocore."""
+    if request.param == "botocore":
+        monkeypatch.setenv(*NEEDS_BOTOCORE)
     monkeypatch.setenv("GCP_AWS_BRIDGE_CACHE_DIR", str(tmp_path))
     return tmp_path / "gcp-aws-bridge"
 
@@ -159,23 +170,117 @@ def test_error_is_shown_by_boto3(
         boto3.Session(profile_name="etl").client("sts", region_name="us-east-1")
 
 
+@pytest.mark.parametrize(
+    ("environ", "arguments", "error_id"),
+    [
+        ({}, ("--role-arn", OTHER), "exchange/denied"),
+        ({}, ("--role-arn", ROLE, "--audience", "other"), "exchange/denied"),
+        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, ("--role-arn", ROLE), "token/none"),
+        ({"GCE_METADATA_HOST": "a b"}, ("--role-arn", ROLE), "config/metadata-host"),
+        ({"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}, (), "exchange/unreachable"),
+        ({"AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"}, (), "exchange/unreachable"),
+        ({"AWS_ENDPOINT_URL_STS": "http://sts.example"}, (), "config/sts-plain-http"),
+        ({"AWS_CA_BUNDLE": "", "AWS_ENDPOINT_URL_STS": ""}, (), "config/sts-client"),
+        ({"AWS_DEFAULT_REGION": "x y"}, (), "config/sts-client"),
+        ({"AWS_PROFILE": "missing"}, (), "config/profile"),
+        ({"GCP_AWS_BRIDGE_DURATION_SECONDS": "1h"}, (), "config/duration"),
+        ({"GCP_AWS_BRIDGE_DURATION_SECONDS": "7"}, (), "config/duration"),
+        ({"GCP_AWS_BRIDGE_AUDIENCE": "\t"}, ("--audience", "\t"), "config/audience"),
+        ({"GCP_AWS_BRIDGE_ROLE_SESSION_NAME": "a/b"}, (), "config/session-name"),
+        ({"GCP_AWS_BRIDGE_STS_REGIONS": "cn-north-1"}, (), "config/sts-regions"),
+        ({"GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS": "x"}, (), "config/metadata-deadline"),
+        ({"GCP_AWS_BRIDGE_ROLE_ARN": ""}, (), "config/no-role"),
+        ({"GCP_AWS_BRIDGE_CHAIN": "x"}, (), "config/role-arn"),
+        ({}, ("--role-arn", ROLE, "--id-token-file", "nowhere"), "token/file-missing"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cache_folder", ["direct"], indirect=True)
+@pytest.mark.usefixtures("journey", "cache_folder")
+def test_both_kinds_of_exchange_have_the_same_errors(
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    arguments: tuple[str, ...],
+    error_id: str,
+) -> None:
+    monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    parser = argparse.ArgumentParser()
+    credential_process.configure(parser)
+    options = parser.parse_args([*arguments, "--no-cache"])
+    world = registry.world._replace(jitter=lambda: 0.5)
+    errors: list[BridgeError] = []
+    for setting in (("UNUSED", ""), NEEDS_BOTOCORE):
+        monkeypatch.setenv(*setting)
+        with pytest.raises(BridgeError) as caught:
+            _cached.credentials(options, world=world)
+        errors.append(caught.value)
+    texts = [re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", str(error)) for error in errors]
+    assert texts[0] == texts[1]
+    assert type(errors[0]) is type(errors[1])
+    assert error_id == errors[0].error_id
+    assert errors[0].retryable == errors[1].retryable
+
+
 # -- sharing -----------------------------------------------------------------------------------
 
 
 def test_cached_answer_makes_no_request_and_imports_no_botocore(pod: Emulator) -> None:
     first = answer("--role-arn", ROLE)
+    found, imported = answer_and_imports("--role-arn", ROLE)
+    assert first == found
+    assert set() == imported & {"botocore", "urllib3", "google", "ssl", "socket"}
+    assert (1, 1) == (len(pod.metadata.requests), len(pod.sts.requests))
+
+
+def answer_and_imports(*arguments: str) -> tuple[dict[str, Any], set[str]]:
+    """Return the answer of a process, and the packages that it imported."""
     program = (
-        "import sys; from gcp_aws_bridge.cli import main\n"
-        f"main(['credential-process', '--role-arn', '{ROLE}'])\n"
-        "print(sorted({m.split('.')[0] for m in sys.modules}), file=sys.stderr)"
+        "import json, sys; from gcp_aws_bridge.cli import main\n"
+        f"main({['credential-process', *arguments]!r})\n"
+        "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})), file=sys.stderr)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert first == json.loads(ran.stdout)
-    imported = set(ran.stderr.replace("'", "").strip("[]\n").split(", "))
-    assert set() == imported & {"botocore", "urllib3", "google", "ssl", "socket"}
-    assert (1, 1) == (len(pod.metadata.requests), len(pod.sts.requests))
+    return json.loads(ran.stdout), set(json.loads(ran.stderr))
+
+
+@pytest.mark.parametrize("where", ["option", "environment", "profile", "token file"])
+def test_exchange_imports_botocore_only_where_a_setting_needs_it(
+    pod: Emulator,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    where: str,
+) -> None:
+    arguments = ["--role-arn", ROLE]
+    if where == "environment":
+        arguments = []
+        monkeypatch.setenv("GCP_AWS_BRIDGE_ROLE_ARN", ROLE)
+    elif where == "profile":
+        arguments = ["--profile", "etl"]
+        config = tmp_path / "config"
+        config.write_text(f"[profile etl]\ngcp_role_arn = {ROLE}\n", encoding="utf-8")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    elif where == "token file":
+        arguments += ["--id-token-file", str(tmp_path / "token")]
+        (tmp_path / "token").write_text(MetadataServer()(), encoding="utf-8")
+    found, imported = answer_and_imports(*arguments)
+    assert found["AccessKeyId"].startswith("ASIA")
+    is_direct = "direct" in request.node.callspec.params.values()
+    heavy = {"botocore", "urllib3", "google", "certifi", "http", "email", "logging", "random"}
+    assert set() == imported & heavy if is_direct else "botocore" in imported
+
+
+@pytest.mark.parametrize("arguments", [["--impersonate", "a@b.example"], ["--chain", OTHER]])
+def test_other_exchanges_are_left_to_botocore(
+    pod: Emulator, caplog: pytest.LogCaptureFixture, arguments: list[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "gcp_aws_bridge")
+    main(["credential-process", "--role-arn", ROLE, *arguments])
+    assert any("botocore makes the exchange, since " in text for text in caplog.messages)
 
 
 MANY = pytest.mark.parametrize("number", [12, 50])

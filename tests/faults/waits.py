@@ -15,7 +15,7 @@ import urllib3
 from fakes import ManualWorld
 
 from gcp_aws_bridge._sts import client
-from gcp_aws_bridge._tokens import bounded_answer, http
+from gcp_aws_bridge._tokens import bounded_answer, bounded_reader, http
 
 from .outcomes import DRIP_S_PER_BYTE, Server
 
@@ -90,10 +90,10 @@ def _sts_client(drive: Watched, patch: pytest.MonkeyPatch) -> None:
 def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
     """Let each byte of an answer that drips take its time by the clock of *drive*."""
 
-    class Reader(bounded_answer._BoundedReader):
+    class Reader(bounded_reader.BoundedReader):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
-            self._stop_s = drive.time.world.monotonic() + bounded_answer.ANSWER_S
+            self._stop_s = drive.time.world.monotonic() + bounded_reader.ANSWER_S
 
         def left_s(self) -> float:
             return self._stop_s - drive.time.world.monotonic()
@@ -105,4 +105,4 @@ def _sts_answers(drive: Watched, patch: pytest.MonkeyPatch) -> None:
                 drive.time.advance(min(read * DRIP_S_PER_BYTE, self.left_s()))
             return read
 
-    patch.setattr(bounded_answer, "_BoundedReader", Reader)
+    patch.setattr(bounded_answer, "BoundedReader", Reader)

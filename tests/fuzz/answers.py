@@ -22,7 +22,7 @@ from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._sts import answer
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._tokens.id_token import IdToken, parse
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import BridgeError
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2FjY291bnRzLmdvb2dsZS5jb20iLCJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSIsInN1YiI6IjEiLCJleHAiOjQxMDI0NDQ4MDB9.c2VjcmV0LXNpZ25hdHVyZQ"  # noqa: E501

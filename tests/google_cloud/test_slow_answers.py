@@ -10,7 +10,7 @@ from google.auth.exceptions import TransportError
 from unit.servers import Reply, Server, drip
 
 from gcp_aws_bridge import google
-from gcp_aws_bridge._tokens import bounded_answer
+from gcp_aws_bridge._tokens import bounded_reader
 from gcp_aws_bridge._tokens.google_connection import ConfidentialRequest
 from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ExchangeError
@@ -31,7 +31,7 @@ ANSWERS = {
 
 @pytest.fixture(autouse=True)
 def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_answer, "ANSWER_S", 0.1)
+    monkeypatch.setattr(bounded_reader, "ANSWER_S", 0.1)
 
 
 @pytest.mark.parametrize("make", [Transport, ConfidentialRequest])

@@ -6,6 +6,7 @@ only the snapshots, at the instants when they are replaced.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ import pytest
 from fakes import START, credentials, is_whole
 from properties.scheduler import Scheduler, Task
 
-from gcp_aws_bridge._cache import events, fork, refresher
+from gcp_aws_bridge._cache import fork, refresher
 from gcp_aws_bridge._cache.atomic import Atomic
 from gcp_aws_bridge._cache.attempt import RefreshAttempt
 from gcp_aws_bridge._cache.cache import CredentialCache
@@ -300,7 +301,7 @@ class Simulation:
         process = SimpleNamespace(getpid=lambda: self.pid)
         for module in (refresher, fork):
             self._patch.setattr(module, "os", process)
-        self._patch.setattr(events._log, "disabled", True)
+        self._patch.setattr(logging.getLogger("gcp_aws_bridge"), "disabled", True)
         self._patch.setattr(refresher, "Atomic", self._atomic_class())
         self._patch.setattr(RefreshAttempt, "wait", lambda *given: self._wait(*given))
         self.judge = Judge(self)

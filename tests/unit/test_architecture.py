@@ -250,7 +250,7 @@ GOOGLE_AUTH = {
         ),
         ("boto3", {"_botocore.boto3", "_botocore.session"}),
         ("aiobotocore", {"_botocore.aiobotocore", "aio"}),
-        ("http", {"_tokens.bounded_answer", "_tokens.http"}),
+        ("http", {"_tokens.bounded_answer"}),
         (
             "requests",
             {
@@ -412,7 +412,7 @@ LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *TESTING, NA
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_core_reads_clock_and_chance_in_one_place(name: str) -> None:
     allowed = {
-        f"{NAME}._cache.clock": ["datetime.now", "random.random", "time.monotonic", "time.sleep"],
+        f"{NAME}._cache.clock": ["datetime.now", "time.monotonic", "time.sleep"],
         # In default arguments: a command with a cached answer does not load datetime.
         f"{NAME}._cache.file_cache": ["time.monotonic", "time.sleep", "time.time"],
     }

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from unit.servers import ROLE_ARN, failure, id_token
 
 from gcp_aws_bridge import config
-from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role, default_session_name
+from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
+from gcp_aws_bridge.config.first_role import FirstRole, default_session_name
 from gcp_aws_bridge.exceptions import ConfigError
 
 OTHER_ARN = "arn:aws:iam::210987654321:role/other"
@@ -562,3 +563,43 @@ def test_invalid_managed_policy_is_named_even_if_there_are_too_many() -> None:
 def test_all_is_sorted_and_there() -> None:
     assert sorted(config.__all__) == config.__all__
     assert all(hasattr(config, name) for name in config.__all__)
+
+
+# -- short commands ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"arn": "etl"},
+        {"arn": "arn:aws:iam::1:role/x"},
+        {"audience": " "},
+        {"audience": "a"},
+        {"role_session_name": "x"},
+        {"role_session_name": "a/b"},
+        {"duration_seconds": 899},
+        {"duration_seconds": 43_200},
+        {"duration_seconds": True},
+        {"sts_regions": "eu-west-1"},
+        {"sts_regions": ["eu-west-1", "eu-central-1"]},
+        {"sts_regions": ["eu-west-1", "eu-west-1"]},
+        {"sts_regions": ["cn-north-1"]},
+        {"sts_regions": ["x"]},
+    ],
+    ids=str,
+)
+def test_role_of_a_short_command_is_checked_like_any_other(fields: dict[str, Any]) -> None:
+    fields = {"arn": ROLE_ARN, **fields}
+    roles, errors = [], []
+    for kind in (Role, FirstRole):
+        try:
+            roles.append(kind(**fields))
+        except ConfigError as error:  # noqa: PERF203 - two iterations
+            errors.append((str(error), error.error_id))
+    if errors:
+        assert errors[0] == errors[1]
+        return
+    names = [field.name for field in dataclasses.fields(Role)]
+    for name in (*names, "session_name", "partition", "arns", "account_id"):
+        assert getattr(roles[0], name) == getattr(roles[1], name), name

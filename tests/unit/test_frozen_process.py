@@ -20,12 +20,12 @@ from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._cache.workers import Workers
-from gcp_aws_bridge._sts import client
+from gcp_aws_bridge._sts import calls
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._sts.credentials import AwsCredentials
-from gcp_aws_bridge._tokens import bounded_answer, http
+from gcp_aws_bridge._tokens import bounded_reader, http
 from gcp_aws_bridge._tokens import id_token as _id_token
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.config import Role
 
 TOKEN = id_token()
@@ -159,7 +159,7 @@ def test_network_fault_after_a_freeze_is_retried_at_once(
 ) -> None:
     seconds, now, requested = [0.0], [START], []
     world = World(clock=lambda: now[0], monotonic=lambda: seconds[0])
-    monkeypatch.setattr(client, "REAL", world)
+    monkeypatch.setattr(calls, "REAL", world)
 
     def ask() -> str:
         requested.append(1)
@@ -171,9 +171,9 @@ def test_network_fault_after_a_freeze_is_retried_at_once(
 
     if requests == 1:
         with pytest.raises(botocore.exceptions.ConnectionClosedError):
-            client._awake(ask)
+            calls._awake(ask)
     else:
-        assert "answered" == client._awake(ask)
+        assert "answered" == calls._awake(ask)
     assert requests == len(requested)
 
 
@@ -181,7 +181,7 @@ def test_network_fault_that_remains_after_a_freeze_is_retried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = iter(range(0, 1000, 60))
-    monkeypatch.setattr(client, "REAL", World(monotonic=lambda: float(next(seconds))))
+    monkeypatch.setattr(calls, "REAL", World(monotonic=lambda: float(next(seconds))))
     requested = []
 
     def ask() -> None:
@@ -189,7 +189,7 @@ def test_network_fault_that_remains_after_a_freeze_is_retried_once(
         raise botocore.exceptions.ConnectTimeoutError(endpoint_url="https://sts")
 
     with pytest.raises(botocore.exceptions.ConnectTimeoutError):
-        client._awake(ask)
+        calls._awake(ask)
     assert 2 == len(requested)
 
 
@@ -208,7 +208,7 @@ def test_answer_that_came_while_the_process_was_frozen_is_read(
     with Server(answer(RESULT, flavor=None)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         sts = Sts(botocore.session.Session(), "us-east-1")
-        monkeypatch.setattr(bounded_answer, "REAL", world)
+        monkeypatch.setattr(bounded_reader, "REAL", world)
         token = _id_token.parse(TOKEN, origin="test")
         assert "ASIAX" == sts.assume_role_with_web_identity(token, ROLE).access_key_id
 

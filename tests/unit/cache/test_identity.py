@@ -15,7 +15,7 @@ from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._cache.identity import name_of
 from gcp_aws_bridge._tokens.default import DefaultSource
 from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge._tokens.service_account import require_service_account
 from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.config import Role

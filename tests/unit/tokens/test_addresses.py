@@ -17,7 +17,7 @@ from unit.servers import Server, answer, failure, id_token
 
 from gcp_aws_bridge._tokens import http
 from gcp_aws_bridge._tokens.bound import bound_source
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import TokenError, TokenUnavailable
 
 TOKEN = id_token()
@@ -49,7 +49,8 @@ class Network:
         self._made: list[int | Server | tuple[float, Server]] = []
         self._ready_s: dict[socket.socket, float] = {}
 
-    def getaddrinfo(self, host: str, *others: Any, **named: Any) -> list[Any]:
+    def getaddrinfo(self, name: str | bytes, *others: Any, **named: Any) -> list[Any]:
+        host = os.fsdecode(name)
         if host == "127.0.0.1":  # of a test's server
             return REAL_GETADDRINFO(host, *others, **named)
         self.looked_up.append(host)

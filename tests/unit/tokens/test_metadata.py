@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from gcp_aws_bridge._tokens import http as _http
 from gcp_aws_bridge._tokens import metadata as _metadata
 from gcp_aws_bridge._tokens.bound import bound_source
 from gcp_aws_bridge._tokens.default import DefaultSource
-from gcp_aws_bridge._tokens.metadata import MetadataServer
+from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import ConfigError, TokenError, TokenUnavailable
 
 TOKEN = id_token()
@@ -627,31 +627,31 @@ def no_hints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A Linux machine that shows no hardware; the returned path may be given some."""
     product = tmp_path / "product_name"
     monkeypatch.setattr(_metadata, "_DMI_PRODUCT", str(product))
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     return product
 
 
 @pytest.mark.parametrize(
     ("environ", "product", "system", "patient"),
     [
-        ({}, None, "Linux", False),
-        ({}, "Google Compute Engine\n", "Linux", True),
-        ({}, "Google", "Linux", True),
-        ({}, "Amazon EC2\n", "Linux", False),
-        ({}, "Virtual Machine\n", "Linux", False),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "Linux", True),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Amazon EC2\n", "Linux", False),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Google\n", "Linux", True),
-        ({"K_SERVICE": "etl"}, None, "Linux", True),
-        ({"K_SERVICE": "etl"}, "Amazon EC2\n", "Linux", True),
-        ({"K_SERVICE": ""}, None, "Linux", False),
-        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "Linux", True),
-        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "Darwin", True),
-        ({}, None, "Darwin", False),
-        ({}, "Google\n", "Darwin", False),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "Darwin", False),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "Windows", True),
-        ({}, None, "Windows", False),
+        ({}, None, "linux", False),
+        ({}, "Google Compute Engine\n", "linux", True),
+        ({}, "Google", "linux", True),
+        ({}, "Amazon EC2\n", "linux", False),
+        ({}, "Virtual Machine\n", "linux", False),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "linux", True),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Amazon EC2\n", "linux", False),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Google\n", "linux", True),
+        ({"K_SERVICE": "etl"}, None, "linux", True),
+        ({"K_SERVICE": "etl"}, "Amazon EC2\n", "linux", True),
+        ({"K_SERVICE": ""}, None, "linux", False),
+        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "linux", True),
+        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "darwin", True),
+        ({}, None, "darwin", False),
+        ({}, "Google\n", "darwin", False),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "darwin", False),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, "win32", True),
+        ({}, None, "win32", False),
     ],
 )
 def test_waiting_is_worth_while_where_something_suggests_google(
@@ -665,7 +665,7 @@ def test_waiting_is_worth_while_where_something_suggests_google(
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(_metadata, "_ADDRESS", "127.0.0.1:1")
     if product is not None:
         no_hints.write_text(product)
