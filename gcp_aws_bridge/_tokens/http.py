@@ -1,8 +1,8 @@
 """A plain-HTTP request for metadata servers: no proxy, no redirects, limited time and size.
 
 Uses sockets instead of a client library: a token request that follows `http_proxy` or a redirect
-would send the pod's identity to another server. A server with two addresses gets one
-request, at the address that accepts a connection first.
+would send the pod's identity to another server. A server with two addresses gets one request, at
+the address that accepts a connection first.
 """
 
 import contextlib
@@ -29,9 +29,7 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # RFC 8305 (Happy Eyeballs), section 8: the recommended Connection Attempt Delay.
 _NEXT_AFTER_S = 0.25
 # This machine cannot send packets to an address.
-_NO_ROUTE = frozenset(
-    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-)
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 # Statuses after which the same request may succeed: time-outs, quotas, servers that are not ready.
 TRANSIENT_STATUS = frozenset({408, 429, *range(500, 600)})
 

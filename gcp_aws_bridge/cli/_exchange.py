@@ -6,7 +6,6 @@ import argparse
 
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._cache.file_cache import FileCache
-from gcp_aws_bridge._cache.logger import log
 from gcp_aws_bridge._cache.policy import POLICY, Instant, Kept
 from gcp_aws_bridge._cache.state import Credentials, credentials_of
 from gcp_aws_bridge._sts import persistence
@@ -14,8 +13,7 @@ from gcp_aws_bridge.cli import _role_options
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from gcp_aws_bridge._cache.cache import CredentialCache
-    from gcp_aws_bridge._sts.credentials import AwsCredentials
+    pass
 
 # With valid credentials, a command does not wait longer for STS.
 _WAIT_WHILE_VALID_S = 3.0
@@ -42,7 +40,7 @@ def exchange(
             return persistence.aws_json(valid.credentials)
         if not valid and failure and now_s < failure.remembered_until_s:
             raise failure.error
-        credentials = _cache_of(options, world)
+        credentials = _role_options.cache_of(options, options.role_arn, world)
         credentials.recall(memory)
         try:
             credentials.refresh(within_s=_WAIT_WHILE_VALID_S)
@@ -55,31 +53,3 @@ def _valid(cache: FileCache, key: str, world: World, at_least_s: float) -> Kept 
     kept = persistence.load(cache.read(key) or {}, world).kept
     now = Instant(world.clock(), world.monotonic())
     return None if credentials_of(kept, now, POLICY, at_least_s) is Credentials.NONE else kept
-
-
-def _cache_of(options: argparse.Namespace, world: World) -> CredentialCache[AwsCredentials]:
-    """Return a cache that makes the exchange, without botocore where that makes no difference.
-
-    Raises:
-        ConfigError: No role is configured, or a setting is malformed.
-    """
-    # Only the process that makes the exchange needs these.
-    from gcp_aws_bridge._sts.direct_exchange import direct_cache
-    from gcp_aws_bridge._sts.direct_settings import NeedsBotocore
-
-    try:
-        if options.impersonate is not None:
-            raise NeedsBotocore("impersonation needs Google's library")
-        return direct_cache(
-            {"arn": options.role_arn, **_role_options.role_settings(options)},
-            options.id_token_file,
-            profile=options.profile,
-            region=options.region,
-            world=world,
-        )
-    except NeedsBotocore as reason:
-        log.debug("botocore makes the exchange, since %s", reason)
-    from gcp_aws_bridge._cache.sharing import registry
-
-    registry.world = world
-    return _role_options.cache_of(options, options.role_arn)[0]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_aws_bridge._cache import private_file
 from gcp_aws_bridge._cache.events import Event, on_event
 from gcp_aws_bridge._cache.file_cache import NAME
+from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._extra import need
 from gcp_aws_bridge.cli import _role_options
 from gcp_aws_bridge.cli._shells import SHELLS, default_shell
@@ -23,8 +24,8 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge._cache.cache import CredentialCache
+    from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge.server.asgi import Answer, Request
-    from gcp_aws_bridge.server.endpoint import Served
 
 _STATUS_PORT = 9912
 LOOPBACK = "127.0.0.1, or ::1 on a machine without IPv4"
@@ -175,8 +176,10 @@ def need_extra() -> None:
     need("The endpoint", ("uvicorn", "h11", "prometheus_client"), "config/extra-server")
 
 
-def roles_of(options: argparse.Namespace, roles: Sequence[str | None]) -> dict[str, Served]:
-    """Return the roles to serve, by name.
+def caches_of(
+    options: argparse.Namespace, roles: Sequence[str | None]
+) -> dict[str, CredentialCache[AwsCredentials]]:
+    """Return the caches of the roles to serve, by name.
 
     Args:
         options: Settings for all roles.
@@ -185,20 +188,18 @@ def roles_of(options: argparse.Namespace, roles: Sequence[str | None]) -> dict[s
     Raises:
         ConfigError: A role is invalid, or two roles have the same name.
     """
-    from gcp_aws_bridge.server.endpoint import Served
-
-    served: dict[str, Served] = {}
+    served: dict[str, CredentialCache[AwsCredentials]] = {}
     for text in roles:
         name, arn = _split(text)
-        cache, role = _role_options.cache_of(options, arn)
-        name = name or role.arn.rpartition("/")[2]
+        cache = _role_options.cache_of(options, arn, registry.world)
+        name = name or cache.label.rpartition("/")[2]
         if name in served:
             raise ConfigError(
                 f"Two roles would be served as {quoted(name)}.",
                 fix="name them: --role-arn first=arn:… --role-arn second=arn:…",
                 error_id="config/served-twice",
             )
-        served[name] = Served(role, cache)
+        served[name] = cache
     return served
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge.cli import _child, _command, _role_options
-from gcp_aws_bridge.cli._serving import roles_of, token_file
+from gcp_aws_bridge.cli._serving import caches_of, token_file
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def _server(options: argparse.Namespace) -> Iterator[Server]:
     from gcp_aws_bridge.server.endpoint import PATH, endpoint
 
     _check_files()
-    roles = roles_of(options, [options.role_arn])
+    caches = caches_of(options, [options.role_arn])
     with token_file() as path:
         authorization = Authorization(path)
 
         def environment(url: str) -> dict[str, str]:
-            for served in roles.values():
-                served.cache.warm_up()  # while the command starts
+            for cache in caches.values():
+                cache.warm_up()  # while the command starts
             return {
                 **_child.without(os.environ, _HIGHER_PRECEDENCE, url),
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + PATH,
@@ -73,7 +73,7 @@ def _server(options: argparse.Namespace) -> Iterator[Server]:
                 "AWS_EC2_METADATA_DISABLED": "true",
             }
 
-        yield application(endpoint(roles, authorization)), environment
+        yield application(endpoint(caches, authorization)), environment
 
 
 def _check_files() -> None:

@@ -17,9 +17,9 @@ from gcp_aws_bridge.cli._serving import (
     LOOPBACK,
     add_listen,
     announce,
+    caches_of,
     hint,
     need_extra,
-    roles_of,
     served,
     token_file,
 )
@@ -84,21 +84,20 @@ def run(options: argparse.Namespace) -> int:
     from gcp_aws_bridge.server.authorization import Authorization
     from gcp_aws_bridge.server.endpoint import PATH, endpoint
 
-    roles = roles_of(options, options.role_arn or [None])
+    caches = caches_of(options, options.role_arn or [None])
     hosts = frozenset(name.lower() for name in options.allow_host)
-    caches = {name: role.cache for name, role in roles.items()}
     with contextlib.ExitStack() as stack:
         file = options.token_file
         path = stack.enter_context(token_file()) if file is None else os.path.abspath(file)
         authorization = Authorization(path)
-        handle = endpoint(roles, authorization)
+        handle = endpoint(caches, authorization)
         stop, urls = stack.enter_context(served(options, handle, caches, hosts))
         url, warning = _for_clients(urls[0])
         variables = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}{PATH}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(authorization.path),
         }
-        serving = f"Serving {', '.join(roles)}; set the variables above for a client."
+        serving = f"Serving {', '.join(caches)}; set the variables above for a client."
         announce(options, variables)
         hint(f"{serving} Ctrl-C stops.{warning}", urls)
         wait_for(stop, _rotation(authorization, REAL))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
 
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.persistence import aws_json
-from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, TokenUnavailable
 from gcp_aws_bridge.server.asgi import Answer, Request, error_answer
 from gcp_aws_bridge.server.authorization import Authorization
@@ -17,19 +15,17 @@ from gcp_aws_bridge.server.authorization import Authorization
 PATH = "/credentials"
 
 
-class Served(NamedTuple):
-    """A role, and the cache of its credentials."""
-
-    role: Role
-    cache: CredentialCache[AwsCredentials]
-
-
 def endpoint(
-    roles: Mapping[str, Served], authorization: Authorization
+    caches: Mapping[str, CredentialCache[AwsCredentials]], authorization: Authorization
 ) -> Callable[[Request], Awaitable[Answer]]:
-    """Return the handler that serves *roles* below `PATH`, and the first one at `PATH` as well."""
-    by_path = {f"{PATH}/{name}": served for name, served in roles.items()}
-    by_path[PATH] = next(iter(roles.values()))
+    """Return the handler that serves *caches* below `PATH`, and the first one at `PATH` as well.
+
+    Args:
+        caches: By name. Their labels are the ARNs of the roles.
+        authorization: Checks the token of each request.
+    """
+    by_path = {f"{PATH}/{name}": cache for name, cache in caches.items()}
+    by_path[PATH] = next(iter(caches.values()))
 
     async def handle(request: Request) -> Answer:
         # Check this first, so that the names of roles stay unknown without the token. Forwarded
@@ -43,15 +39,15 @@ def endpoint(
                 "the Authorization header is not the token of this endpoint: "
                 "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to its file",
             )
-        served = by_path.get(request.path)
-        if served is None:
+        cache = by_path.get(request.path)
+        if cache is None:
             return error_answer(404, "NotFound", f"there is no such role; {PATH} is the first one")
         try:
-            credentials = aws_json(await served.cache.get_async())
+            credentials = aws_json(await cache.get_async())
         except BridgeError as error:
             return _failure(error)
         credentials["Token"] = credentials.pop("SessionToken")  # its name in this protocol
-        return Answer(200, json.dumps({**credentials, "RoleArn": served.role.arn}).encode())
+        return Answer(200, json.dumps({**credentials, "RoleArn": cache.label}).encode())
 
     return handle
 

@@ -15,7 +15,7 @@ from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
-from gcp_aws_bridge.server.endpoint import PATH, Served, endpoint
+from gcp_aws_bridge.server.endpoint import PATH, endpoint
 from gcp_aws_bridge.server.running import Address, running
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -50,7 +50,7 @@ class Raw:
 def raw(pod: Emulator) -> Iterator[Raw]:
     wanted = Request.of(ROLE)
     authorization = Authorization()
-    roles = {"etl": Served(wanted.role, wanted.cache())}
+    roles = {"etl": wanted.cache()}
     app = application(endpoint(roles, authorization), hosts=frozenset())
     with running((Address("127.0.0.1", 0), app), grace_s=0) as [url]:
         yield Raw(url, authorization.token)

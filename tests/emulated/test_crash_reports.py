@@ -31,7 +31,7 @@ from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import ConfigError, ExchangeError, TokenError
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
-from gcp_aws_bridge.server.endpoint import PATH, Served, endpoint
+from gcp_aws_bridge.server.endpoint import PATH, endpoint
 from gcp_aws_bridge.server.running import Address, running
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -498,7 +498,7 @@ def test_a_server_that_fails_answers_500_and_logs_no_secret(
     request = Request.of(ROLE)
     authorization = Authorization()
     secrets.texts.append(authorization.token)
-    handle = endpoint({"etl": Served(request.role, request.cache())}, authorization)
+    handle = endpoint({"etl": request.cache()}, authorization)
     with served(handle) as [url]:
         status, body = get(url, authorization)
     assert 500 == status
@@ -519,7 +519,7 @@ def test_an_answer_that_cannot_be_sent_shows_no_secret(
     request = Request.of(ROLE)
     authorization = Authorization()
     secrets.texts.append(authorization.token)
-    app = application(endpoint({"etl": Served(request.role, request.cache())}, authorization))
+    app = application(endpoint({"etl": request.cache()}, authorization))
     headers = [(b"authorization", authorization.token.encode()), (b"host", b"localhost")]
     scope = {"type": "http", "method": "GET", "path": PATH, "headers": headers}
 

@@ -26,7 +26,7 @@ from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.server import running as running_module
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
-from gcp_aws_bridge.server.endpoint import PATH, Served, endpoint
+from gcp_aws_bridge.server.endpoint import PATH, endpoint
 from gcp_aws_bridge.server.running import Address, running
 from gcp_aws_bridge.server.status import Metrics, status
 
@@ -70,17 +70,17 @@ class Client:
 
 
 @pytest.fixture
-def roles(pod: Emulator) -> dict[str, Served]:
+def roles(pod: Emulator) -> dict[str, Any]:
     pod.add_role(OTHER)
     made = {}
     for name, arn in (("etl", ROLE), ("second", OTHER)):
         wanted = Request.of(arn)
-        made[name] = Served(wanted.role, wanted.cache())
+        made[name] = wanted.cache()
     return made
 
 
 @pytest.fixture
-def client(roles: dict[str, Served]) -> Iterator[Client]:
+def client(roles: dict[str, Any]) -> Iterator[Client]:
     authorization = Authorization()
     app = application(endpoint(roles, authorization), hosts=frozenset({"bridge.internal"}))
     with running((ANY, app), grace_s=0) as [url]:
@@ -424,8 +424,8 @@ def test_each_answer_is_logged_as_one_line_of_json(
 
 
 @pytest.fixture
-def kubelet(roles: dict[str, Served]) -> Iterator[tuple[Client, Metrics]]:
-    caches = {name: served.cache for name, served in roles.items()}
+def kubelet(roles: dict[str, Any]) -> Iterator[tuple[Client, Metrics]]:
+    caches = dict(roles)
     metrics = Metrics(caches)
     with running((ANY, application(status(caches, metrics)))) as [url]:
         yield Client(url, Authorization()), metrics
@@ -454,10 +454,10 @@ def test_denied_role_is_not_ready_and_the_server_is_healthy(
 
 
 def test_successful_probe_is_not_logged(
-    roles: dict[str, Served], caplog: pytest.LogCaptureFixture
+    roles: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gcp_aws_bridge.access")
-    caches = {name: served.cache for name, served in roles.items()}
+    caches = dict(roles)
     app = application(status(caches, Metrics(caches)), log_all=False)
     with running((ANY, app)) as [url]:
         client = Client(url, Authorization())
@@ -472,7 +472,7 @@ def test_the_status_listener_has_no_credentials(kubelet: tuple[Client, Metrics])
 
 
 def test_metrics_have_the_prometheus_format(
-    pod: Emulator, roles: dict[str, Served], kubelet: tuple[Client, Metrics]
+    pod: Emulator, roles: dict[str, Any], kubelet: tuple[Client, Metrics]
 ) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -480,9 +480,9 @@ def test_metrics_have_the_prometheus_format(
 
     client, metrics = kubelet
     stop = bridge.on_event(metrics)
-    roles["etl"].cache.get()
+    roles["etl"].get()
     pod.remove_role(OTHER)
-    roles["second"].cache.warm_up()
+    roles["second"].warm_up()
 
     def found(name: str) -> dict[tuple[str, ...], float]:
         """Return values by role, outcome and error."""
@@ -548,7 +548,7 @@ def test_ipv6_address_in_an_error_has_brackets() -> None:
 
 
 def test_two_listeners_need_two_ports(client: Client) -> None:
-    app = application(endpoint({"etl": Served(None, None)}, client.authorization))
+    app = application(endpoint({"etl": None}, client.authorization))
     free = Address("127.0.0.1", 0).bound()
     port = free.getsockname()[1]
     free.close()
@@ -558,7 +558,7 @@ def test_two_listeners_need_two_ports(client: Client) -> None:
 
 
 def test_shutdown_answers_waiting_clients_and_logs_nothing(
-    pod: Emulator, roles: dict[str, Served], caplog: pytest.LogCaptureFixture
+    pod: Emulator, roles: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     pod.sts.inject(Fault.hang(20), times=None)
     authorization, answers = Authorization(), []
@@ -573,7 +573,7 @@ def test_shutdown_answers_waiting_clients_and_logs_nothing(
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_port_is_free_after_shutdown(roles: dict[str, Served]) -> None:
+def test_port_is_free_after_shutdown(roles: dict[str, Any]) -> None:
     app = application(endpoint(roles, Authorization()))
     with running((ANY, app)) as [url]:
         port = int(url.rpartition(":")[2])
