@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import botocore.exceptions
 from botocore.config import Config
@@ -62,18 +62,6 @@ class Transport(Protocol):
     ) -> Answer: ...
 
 
-class Outage(NamedTuple):
-    """Outage of a region, as far as this process knows.
-
-    Attributes:
-        number: Failed requests in a row.
-        retry_at_s: Until then, `StsRegions` tries the region last; monotonic clock.
-    """
-
-    number: int
-    retry_at_s: float
-
-
 class Sts:
     """STS in one region, with the settings of a botocore session. Thread-safe; see `sts_for`."""
 
@@ -82,7 +70,7 @@ class Sts:
         # Equal if the same server is reached in the same way.
         self.key: StsKey = sts_key(session, region_name)
         self.transport = _transport(session, region_name, config)
-        self.outage: Outage | None = None
+        self.health: Any = None  # of `StsRegions`
         now = sts_key(session, region_name)
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
