@@ -38,6 +38,8 @@ class Event(NamedTuple):
         expiration: Expiration of the current credentials, aware UTC.
         error: The reason of a failure; `error.error_id` and `getattr(error, "code", "")` make good
             labels.
+        region: Region of the STS that issued the fresh credentials; empty for other events, and for
+            Google's tokens. With several regions, it shows which of them is in use.
     """
 
     kind: Kind
@@ -50,6 +52,7 @@ class Event(NamedTuple):
     error: BridgeError | None = None
     failures: int = 0
     retry_in_s: float = 0.0
+    region: str = ""
 
 
 Listener = Callable[[Event], object]

@@ -233,6 +233,7 @@ class Refresher(Generic[P]):
                 error=error,
                 failures=failure.number if failure else 0,
                 retry_in_s=max(0.0, failure.retry_at_s - now_s) if failure else 0.0,
+                region=getattr(attempt.credentials, "region", "") if attempt else "",
             )
         )
 

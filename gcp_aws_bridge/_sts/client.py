@@ -119,7 +119,7 @@ class Sts:
         arn = parameters["RoleArn"]
         answer = self._send(operation, parameters, keys, arn, denied)
         try:
-            return credentials_in(answer.result, arn.split(":")[4])
+            return credentials_in(answer.result, arn.split(":")[4], self.region_name)
         except UnreadableAnswer as error:
             from gcp_aws_bridge._sts.errors import not_from_sts
 

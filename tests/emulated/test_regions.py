@@ -135,6 +135,8 @@ def test_preferred_region_is_used_again_after_its_outage(
     two: TwoRegions, journey: Journey, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="gcp_aws_bridge")
+    regions: list[str] = []
+    stop = bridge.on_event(lambda event: regions.append(event.region))
     session = bridge.session(ROLE, sts_regions=REGIONS)
     keys = {key_of(session)}
     with two.west.down():
@@ -148,6 +150,9 @@ def test_preferred_region_is_used_again_after_its_outage(
     before = key_of(session)
     eventually(lambda: key_of(session) != before)
     assert (2, 4) == two.asked
+    eventually(lambda: len(regions) == 6)
+    stop()
+    assert [WEST, *[CENTRAL] * 4, WEST] == regions
     seen = [record.getMessage() for record in caplog.records if "STS in" in record.getMessage()]
     assert [
         f"STS in {WEST} has an outage: EndpointConnectionError",
