@@ -1,4 +1,4 @@
-"""What a process knows about STS in one region: an outage, its end, and slow requests.
+"""State of STS in one region, as far as a process knows: an outage, its end, slow requests.
 
 Threads share it without a lock, see `_cache/atomic`: each change is one assignment or one call of a
 method of `dict`. A forked child inherits it.

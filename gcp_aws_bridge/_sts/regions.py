@@ -1,7 +1,7 @@
 """STS in several regions: an exchange continues in the next region if one of them has an outage.
 
-Credentials of any region's STS are valid in all regions that are enabled by default (IAM user
-guide, "Manage AWS STS in an AWS Region").
+Credentials of a regional endpoint are valid in all regions (IAM user guide, "Manage AWS STS in an
+AWS Region").
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from gcp_aws_bridge.doctor.sts import DoctorSts, endpoint_variables
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError, quoted
 
 _GLOBAL = "https://sts.amazonaws.com"
-_WANTED = "Every region of sts_regions gives credentials: the others are for an outage."
+_WANTED = "Every region of sts_regions answers and gives credentials."
 _OMIT = "or omit {region} from sts_regions (--sts-region, GCP_AWS_BRIDGE_STS_REGIONS)"
 
 Result = AwsCredentials | ExchangeError

@@ -40,7 +40,7 @@ ELSEWHERE = {
     ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
 }
 PYTHON = ("airflow", "cluster-issuer", "migrate", "presigned-urls", "role-chaining", "set-up")
-PYTHON += ("tenants",)
+PYTHON += ("second-region", "tenants")
 SHELL = (
     "airflow",
     "async",
@@ -50,7 +50,7 @@ SHELL = (
     "google-cloud",
     "google-cloud-sdks",
 )
-SHELL += ("migrate", "set-up", "set-up-google", "sidecar", "testing")
+SHELL += ("migrate", "second-region", "set-up", "set-up-google", "sidecar", "testing")
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),

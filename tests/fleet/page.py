@@ -67,7 +67,7 @@ its outage, without a peak" src="../figures/fleet-regions-light.svg">
 - **The return** takes as long as the pauses and the refreshes, about an hour, and has no peak
   either.
 - **Quotas** apply to each account and region. A second region needs room for the whole fleet,
-  since it gets all requests in an outage; if other programs of the account use it, add theirs.
+  since it gets all requests in an outage, and for the other programs of the account.
 
 ## STS quotas
 
