@@ -30,7 +30,8 @@ class Event(NamedTuple):
             as expired or invalid, and they are replaced.
         label: Name of the credentials: the role's ARN.
         session_name: Role session name.
-        attempts: Number of requests that the exchange took; 0 for a rejection.
+        attempts: Number of requests that the exchange took, each of them to several regions of STS
+            if the first has an outage; 0 for a rejection.
         failures: Number of failed exchanges in a row, including this one.
         retry_in_s: Seconds until the next exchange may start, after a failure.
         seconds: Duration of the exchange, including pauses between requests.

@@ -48,7 +48,7 @@ class Role:
             session policies of its own excludes those of the `Role`.
         policy_arns: Up to 10 managed policies, with the same effect.
         sts_regions: Regions of the role's partition whose STS is used instead of *region_name*, in
-            order of preference.
+            order of preference: the next one in an outage of the one before it.
 
     Raises:
         ConfigError: STS would reject a value, or two values contradict each other.
