@@ -2,7 +2,7 @@
 
 FAULT is `refuses` (503) or `silent` (no answer, so that each request to the region takes its
 time-out in real time). Time is simulated in steps of thirty seconds. Requests go over real HTTP. At
-each step four threads sign once.
+each step four threads sign twice, the second time while a refresh is pending that the first began.
 """
 
 import json
@@ -26,7 +26,8 @@ with ThreadPoolExecutor(THREADS) as pool:
         if down != (DOWN_FROM_S <= clock.monotonic() < BACK_S):
             down = not down
             clouds("region_fails", fault=fault if down else "")
-        signings += pool.map(lambda _: sign(signer, clock), range(THREADS))
+        for _ in range(2):
+            signings += pool.map(lambda _: sign(signer, clock), range(THREADS))
         clock.settle()
         clock.advance(STEP_S)
 
