@@ -14,7 +14,7 @@ class AwsCredentials(SecretValue):
         access_key_id: Starts with `ASIA`. Not secret, and useful in a log.
         expiration: Expiration, aware UTC: the earliest of all roles in the chain.
         account_id: Account id of the role, twelve digits.
-        region: Region of the STS that issued them.
+        region: Region of the STS that issued them; empty if it is not known.
     """
 
     __slots__ = (
