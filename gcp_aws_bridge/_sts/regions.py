@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gcp_aws_bridge")
 
-# Errors of the region or of the way to it. Other errors are decisions, which all regions share.
+# Errors of the region or of the way to it, also those that would be the same in the next attempt: a
+# certificate that has expired, a firewall's page. Other errors are decisions of STS, which all
+# regions share.
 _OUTAGES = frozenset(
     {"exchange/garbage", "exchange/tls", "exchange/unavailable", "exchange/unreachable"}
 )
@@ -69,7 +71,7 @@ class StsRegions:
     def _first(self, request: Callable[[Sts], AwsCredentials]) -> AwsCredentials:
         """Return the answer of the first region without an outage."""
         regions = self._in_order()
-        failed = ""
+        failed, may_pass = "", False
         for left, sts in enumerate(regions, 1 - len(regions)):
             try:
                 return self._answered(sts, request)
@@ -77,8 +79,9 @@ class StsRegions:
                 seen = f"{failed} STS in {sts.region_name}: {error.code or error.error_id}."
                 if left == 0 or not is_outage(error):
                     error.details = (error.details + seen).strip()
+                    error.retryable |= may_pass and is_outage(error)
                     raise
-                failed = seen
+                failed, may_pass = seen, may_pass or error.retryable
         raise AssertionError("no region")  # pragma: no cover
 
     def _answered(self, sts: Sts, request: Callable[[Sts], AwsCredentials]) -> AwsCredentials:
@@ -117,5 +120,4 @@ def _answers(sts: Sts) -> None:
 
 def is_outage(error: ExchangeError) -> bool:
     """Return whether *error* is of the region or of the way to it."""
-    is_ours = error.error_id in _OUTAGES and error.code != _ISSUER_CODE
-    return error.retryable and is_ours
+    return error.error_id in _OUTAGES and error.code != _ISSUER_CODE

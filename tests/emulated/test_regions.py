@@ -17,6 +17,7 @@ import commands
 import pytest
 from botocore.config import Config
 from botocore.exceptions import CredentialRetrievalError
+from doctor import sockets
 from fakes import Journey, eventually
 from two_regions import BOTH, CENTRAL, REGIONS, WEST, data_path, second_sts
 
@@ -39,6 +40,8 @@ OUTAGES = {
     "503 of a load balancer": Fault.html(503),
     "throttles": Fault.aws_error("Throttling", "Rate exceeded", 400),
     "429": Fault.status(429),
+    "another server: a page": Fault.html(403),
+    "another server: a redirect": Fault.redirect("https://login.example.com/"),
 }
 DENIALS = {
     "denied": ("AccessDenied", 403),
@@ -110,6 +113,16 @@ def test_first_credentials_come_from_the_other_region_if_one_refuses_connections
     two: TwoRegions,
 ) -> None:
     with two.west.down():
+        assert key_of(bridge.session(ROLE, sts_regions=REGIONS)).startswith("ASIA")
+    assert (0, 1) == two.asked
+
+
+def test_first_credentials_come_from_the_other_region_if_a_certificate_is_not_trusted(
+    two: TwoRegions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sockets.tls(tmp_path) as url:
+        path = data_path(tmp_path / "tls", {WEST: url, CENTRAL: two.central.url})
+        monkeypatch.setenv("AWS_DATA_PATH", path)
         assert key_of(bridge.session(ROLE, sts_regions=REGIONS)).startswith("ASIA")
     assert (0, 1) == two.asked
 

@@ -17,21 +17,22 @@ from gcp_aws_bridge.exceptions import ExchangeError
 
 ROLE = Role("arn:aws:iam::123456789012:role/etl", sts_regions=["eu-west-1", "eu-central-1"])
 TOKEN: Any = object()
-OUTAGES = {
+Outage = tuple[str, str] | tuple[str, str, bool]
+OUTAGES: dict[str, Outage] = {
     "unreachable": ("exchange/unreachable", "EndpointConnectionError"),
     "time-out": ("exchange/unreachable", "ReadTimeoutError"),
     "TLS": ("exchange/tls", "SSLError"),
     "overload": ("exchange/unavailable", "Throttling"),
     "failure": ("exchange/unavailable", "InternalFailure"),
     "cut short": ("exchange/garbage", "UnreadableAnswer"),
+    "certificate": ("exchange/tls", "SSLError", False),
+    "another server": ("exchange/garbage", "UnreadableAnswer", False),
 }
 DECISIONS = {
     "denied": ("exchange/denied", "AccessDenied", False),
     "expired token": ("exchange/expired-token", "ExpiredTokenException", True),
     "issuer not reached": ("exchange/unavailable", "IDPCommunicationError", True),
     "region disabled": ("exchange/region", "RegionDisabledException", False),
-    "certificate": ("exchange/tls", "SSLError", False),
-    "another server": ("exchange/garbage", "UnreadableAnswer", False),
 }
 
 
@@ -90,18 +91,18 @@ def test_first_region_gets_every_request_while_it_answers(two: Regions) -> None:
     assert [["west"]] * 3 == [two.ask() for _ in range(3)]
 
 
-@pytest.mark.parametrize(("error_id", "code"), OUTAGES.values(), ids=list(OUTAGES))
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=list(OUTAGES))
 @pytest.mark.parametrize("chained", [False, True])
 def test_outage_sends_the_request_to_the_next_region(
-    two: Regions, error_id: str, code: str, chained: bool, caplog: pytest.LogCaptureFixture
+    two: Regions, outage: Outage, chained: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    two.all["west"].error = error(error_id, code)
+    two.all["west"].error = error(*outage)
     if chained:
         two.sts.assume_role(credentials(1, START), ROLE, 0)
     else:
         two.sts.assume_role_with_web_identity(TOKEN, ROLE)
     assert ["west", "central"] == two.asked
-    assert [("WARNING", f"STS in west has an outage: {code}")] == [
+    assert [("WARNING", f"STS in west has an outage: {outage[1]}")] == [
         (record.levelname, record.getMessage()) for record in caplog.records
     ]
     assert ["central"] == two.ask()  # without another time-out
@@ -157,6 +158,25 @@ def test_error_of_the_last_region_names_the_others(two: Regions) -> None:
     assert caught.value.retryable
     two.all["west"].error = two.all["central"].error = None
     assert 1 == len(two.ask())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_retryable"),
+    [
+        (OUTAGES["failure"], OUTAGES["certificate"], True),
+        (OUTAGES["certificate"], OUTAGES["failure"], True),
+        (OUTAGES["certificate"], OUTAGES["certificate"], False),
+        (OUTAGES["failure"], DECISIONS["denied"], False),
+        (OUTAGES["certificate"], DECISIONS["issuer not reached"], True),
+    ],
+)
+def test_error_is_retryable_if_a_region_may_recover(
+    two: Regions, first: Outage, last: Outage, is_retryable: bool
+) -> None:
+    two.all["west"].error, two.all["central"].error = error(*first), error(*last)
+    with pytest.raises(ExchangeError) as caught:
+        two.ask()
+    assert is_retryable == caught.value.retryable
 
 
 def test_region_whose_pause_ends_first_is_tried_first_if_all_failed() -> None:
