@@ -66,8 +66,9 @@ its outage, without a peak" src="../figures/fleet-regions-light.svg">
   minutes, a pod tries it again. That costs a time-out in the background, for which no caller waits.
 - **The return** takes as long as the pauses and the refreshes, about an hour, and has no peak
   either.
-- **Quotas** apply to each account and region. A second region needs room for the whole fleet,
-  since it gets all requests in an outage, and for the other programs of the account.
+- **Quotas** apply to each account and region: 100,000 pods use about 60 of 600 requests per second
+  (see below) in the second region during the outage. Other programs of the account that use the
+  same second region need their share, too.
 
 ## STS quotas
 
