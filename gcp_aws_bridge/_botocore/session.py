@@ -59,7 +59,8 @@ def session(
         policy: Session policy, JSON text or a mapping, which limits the permissions of the last
             role.
         policy_arns: Up to 10 managed policies, which limit them too.
-        sts_regions: Regions whose STS is used instead of the session's, in order of preference.
+        sts_regions: Regions whose STS is used instead of the session's, in order of preference: the
+            next one in an outage of the one before it.
         token_source: Any `() -> str` that returns an ID token. Default: the source that this
             machine has.
         botocore_session: A session to use. Default: a new session.

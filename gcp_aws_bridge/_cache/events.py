@@ -28,7 +28,8 @@ class Event(NamedTuple):
             as expired or invalid, and they are replaced.
         label: Name of the credentials: the role's ARN.
         session_name: Role session name.
-        attempts: Number of requests that the exchange took; 0 for a rejection.
+        attempts: Number of requests that the exchange took, each of them to several regions of STS
+            if the first has an outage; 0 for a rejection.
         failures: Number of failed exchanges in a row, including this one.
         retry_in_s: Seconds until the next exchange may start, after a failure.
         seconds: Duration of the exchange, including pauses between requests.
@@ -36,6 +37,8 @@ class Event(NamedTuple):
         expiration: Expiration of the current credentials, aware UTC.
         error: The reason of a failure; `error.error_id` and `getattr(error, "code", "")` make good
             labels.
+        region: Region of the STS that issued the fresh credentials; empty for other events, and for
+            Google's tokens. With several regions, it shows which of them is in use.
     """
 
     kind: Kind
@@ -48,6 +51,7 @@ class Event(NamedTuple):
     error: BridgeError | None = None
     failures: int = 0
     retry_in_s: float = 0.0
+    region: str = ""
 
 
 Listener = Callable[[Event], object]

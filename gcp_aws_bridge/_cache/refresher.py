@@ -235,6 +235,7 @@ class Refresher(Generic[P]):
                 error=error,
                 failures=failure.number if failure else 0,
                 retry_in_s=max(0.0, failure.retry_at_s - now_s) if failure else 0.0,
+                region=getattr(attempt.credentials, "region", "") if attempt else "",
             )
         )
 
@@ -256,5 +257,9 @@ class Refresher(Generic[P]):
         return 1 if again or rejected else self._policy.attempts
 
     def _waited_for(self, attempt: RefreshAttempt[P]) -> bool:
-        snapshot = self.snapshot
-        return snapshot.attempt is attempt and snapshot.remaining_s(self._now()) <= 0
+        """Return whether callers wait for *attempt*, and will wait for one more exchange."""
+        snapshot, now = self.snapshot, self._now()
+        # An exchange with several regions that do not answer takes the time-outs of all of them.
+        spent_s = now.monotonic_s - attempt.started_s
+        is_last = spent_s < self._policy.wait_s <= spent_s + spent_s / attempt.requests
+        return snapshot.attempt is attempt and snapshot.remaining_s(now) <= 0 and not is_last

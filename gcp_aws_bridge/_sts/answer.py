@@ -100,8 +100,8 @@ def read(operation: str, status: int, headers: Mapping[str, str], body: bytes) -
     return Answer(result, date)
 
 
-def credentials_in(result: Mapping[str, Any], account_id: str) -> AwsCredentials:
-    """Return the credentials in a result.
+def credentials_in(result: Mapping[str, Any], account_id: str, region: str = "") -> AwsCredentials:
+    """Return the credentials in a result of STS in *region*.
 
     Raises:
         UnreadableAnswer: They are incomplete.
@@ -118,6 +118,7 @@ def credentials_in(result: Mapping[str, Any], account_id: str) -> AwsCredentials
         session_token=found["SessionToken"],
         expiration=_time(found.get("Expiration")),
         account_id=account_id,
+        region=region,
     )
 
 

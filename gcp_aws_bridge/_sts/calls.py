@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._sts.answer import (
@@ -49,18 +49,6 @@ if TYPE_CHECKING:
 _LONGEST_S = 45.0
 
 
-class Outage(NamedTuple):
-    """Outage of a region, as far as this process knows.
-
-    Attributes:
-        number: Failed requests in a row.
-        retry_at_s: Until then, `StsRegions` tries the region last; monotonic clock.
-    """
-
-    number: int
-    retry_at_s: float
-
-
 class StsCalls:
     """The requests of an exchange.
 
@@ -70,7 +58,7 @@ class StsCalls:
 
     Attributes:
         key: Equal if the same server is reached in the same way; None if that is not shared.
-        outage: The current outage, for `StsRegions`.
+        health: Outages of the region, for `StsRegions`.
     """
 
     key: Hashable = None
@@ -78,7 +66,7 @@ class StsCalls:
     def __init__(self, region_name: str, transport: Transport) -> None:
         self.region_name = region_name
         self.transport = transport
-        self.outage: Outage | None = None
+        self.health: Any = None
 
     def with_world(self, world: World) -> Self:
         """Return this object: one region has no pauses; see `StsRegions`."""
@@ -124,7 +112,7 @@ class StsCalls:
         arn = parameters["RoleArn"]
         answer = self._send(operation, parameters, keys, arn, denied)
         try:
-            return credentials_in(answer.result, arn.split(":")[4])
+            return credentials_in(answer.result, arn.split(":")[4], self.region_name)
         except UnreadableAnswer as error:
             from gcp_aws_bridge._sts.errors import not_from_sts
 

@@ -14,12 +14,14 @@ class AwsCredentials(SecretValue):
         access_key_id: Starts with `ASIA`. Not secret, and useful in a log.
         expiration: Expiration, aware UTC: the earliest of all roles in the chain.
         account_id: Account id of the role, twelve digits.
+        region: Region of the STS that issued them; empty if it is not known.
     """
 
     __slots__ = (
         "access_key_id",
         "account_id",
         "expiration",
+        "region",
         "secret_access_key",
         "session_token",
     )
@@ -29,6 +31,7 @@ class AwsCredentials(SecretValue):
     session_token: str
     expiration: datetime
     account_id: str
+    region: str
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class AwsCredentials(SecretValue):
         session_token: str,
         expiration: datetime,
         account_id: str = "",
+        region: str = "",
     ) -> None:
         self._set(
             access_key_id=access_key_id,
@@ -44,6 +48,7 @@ class AwsCredentials(SecretValue):
             session_token=session_token,
             expiration=expiration,
             account_id=account_id,
+            region=region,
         )
 
     @property

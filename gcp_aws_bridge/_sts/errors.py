@@ -271,10 +271,14 @@ def _cause_in_request(
             fix = "pass fewer or shorter tags, or shorten the session policy: both share one limit."
         return "", fix, "exchange/policy"
     if code == "RegionDisabledException":
-        fix = (
-            "enable STS in this region in the IAM console (Account settings), or set a region "
-            "that is enabled: export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
-        )
+        fix = "enable STS in this region in the IAM console (Account settings), or "
+        if role.sts_regions:
+            fix += "omit the region from sts_regions."
+        else:
+            fix += (
+                "set a region that is enabled: "
+                "export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
+            )
         return "", fix, "exchange/region"
     if is_retryable(code, status):
         return "", "wait; it is retried. Look at the AWS health dashboard.", "exchange/unavailable"

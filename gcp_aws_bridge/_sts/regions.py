@@ -1,7 +1,7 @@
 """STS in several regions: an exchange continues in the next region if one of them has an outage.
 
-Credentials of any region's STS are valid in all regions that are enabled by default (IAM user
-guide, "Manage AWS STS in an AWS Region").
+Credentials of a regional endpoint are valid in all regions (IAM user guide, "Manage AWS STS in an
+AWS Region").
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
+from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._cache.logger import log
-from gcp_aws_bridge._sts.calls import Outage
+from gcp_aws_bridge._sts.region_health import RegionHealth
 from gcp_aws_bridge.exceptions import ExchangeError
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._tokens.id_token import IdToken
     from gcp_aws_bridge.config import Role
 
-# Pause before the next request to a region after an outage. Each trial may cost its time-out, 10 s,
-# in the background; after an outage of hours, pods return to the first region within 30 minutes.
-_BASE_S, _CAP_S = 60.0, 1800.0
-# Errors of the region or of the way to it. Other errors are decisions, which all regions share.
+# Errors of the region or of the way to it, also those that would be the same in the next attempt: a
+# certificate that has expired, a firewall's page. Other errors are decisions of STS, which all
+# regions share, except that one may be disabled.
 _OUTAGES = frozenset(
     {"exchange/garbage", "exchange/tls", "exchange/unavailable", "exchange/unreachable"}
 )
@@ -35,8 +34,8 @@ class StsRegions:
     """STS in several regions of a partition. Has the interface of `Sts`.
 
     Each request goes to the first region that has no outage as far as this process knows, then to
-    the others, each with its own time-outs. Until the pause after its outage ends, a region comes
-    last.
+    the others, each with its own time-outs. After the pause that follows an outage, one request
+    tries the region again. All roles of the process share what is known (`RegionHealth`).
 
     Args:
         regions: In the order of preference.
@@ -46,6 +45,9 @@ class StsRegions:
     def __init__(self, regions: Sequence[StsCalls], world: World = REAL) -> None:
         self._regions = tuple(regions)
         self._world = world
+        for sts in self._regions:
+            if sts.health is None:
+                sts.health = RegionHealth()
 
     @property
     def key(self) -> Hashable:
@@ -66,56 +68,56 @@ class StsRegions:
 
     def _first(self, request: Callable[[StsCalls], AwsCredentials]) -> AwsCredentials:
         """Return the answer of the first region without an outage."""
-        *others, last = self._in_order()
-        failed = ""
-        for sts in others:
+        regions = self._in_order()
+        failed, may_pass = "", False
+        for left, sts in enumerate(regions, 1 - len(regions)):
             try:
                 return self._answered(sts, request)
             except ExchangeError as error:  # noqa: PERF203 - one iteration for each region
-                if not _is_outage(error):
+                seen = f"{failed} STS in {sts.region_name}: {error.code or error.error_id}."
+                if left == 0 or not is_outage(error):
+                    error.details = (error.details + seen).strip()
+                    error.retryable |= may_pass and is_outage(error)
                     raise
-                failed += f" STS in {sts.region_name}: {error.code}."
-        try:
-            return self._answered(last, request)
-        except ExchangeError as error:
-            error.details = (error.details + failed).strip()
-            raise
+                failed, may_pass = seen, may_pass or error.retryable
+        raise AssertionError("no region")  # pragma: no cover
 
     def _answered(
         self, sts: StsCalls, request: Callable[[StsCalls], AwsCredentials]
     ) -> AwsCredentials:
         """Return the answer of one region, and record whether it has an outage."""
+        health: RegionHealth = sts.health
+        pending = health.begin(self._world.monotonic())
         try:
             credentials = request(sts)
         except ExchangeError as error:
-            if _is_outage(error):
-                self._failed(sts, error)
+            if not is_outage(error):
+                _answers(sts)
+            elif health.failed(pending, self._world.monotonic(), self._world.jitter()):
+                log.warning("STS in %s has an outage: %s", sts.region_name, error.code or error)
             else:
-                sts.outage = None  # it has answered
+                log.debug("STS in %s: %s", sts.region_name, error.code or error)
             raise
-        if sts.outage is not None:
-            log.info("STS in %s answers again", sts.region_name)
-        sts.outage = None
+        finally:
+            health.end(pending)
+        _answers(sts)
         return credentials
-
-    def _failed(self, sts: StsCalls, error: ExchangeError) -> None:
-        number = 1 if sts.outage is None else sts.outage.number + 1
-        pause_s = backoff_s(number, base_s=_BASE_S, cap_s=_CAP_S, jitter=self._world.jitter())
-        sts.outage = Outage(number, self._world.monotonic() + pause_s)
-        write = log.warning if number == 1 else log.debug
-        write("STS in %s: %s; the next region is used", sts.region_name, error.code or error)
 
     def _in_order(self) -> list[StsCalls]:
         """Return the regions in the order in which they are tried."""
         now_s = self._world.monotonic()
+        ranked = sorted(self._regions, key=lambda sts: sts.health.rank(now_s))  # stable
+        first = ranked[0].health
+        if first.rank(now_s)[0] < 2 and not first.claim_trial(now_s):
+            ranked.append(ranked.pop(0))  # another thread tries it
+        return ranked
 
-        def retry_at_s(sts: StsCalls) -> float:
-            over = sts.outage is None or now_s >= sts.outage.retry_at_s
-            return 0.0 if over or sts.outage is None else sts.outage.retry_at_s
 
-        return sorted(self._regions, key=retry_at_s)  # stable: the preferred ones first
+def _answers(sts: StsCalls) -> None:
+    if sts.health.answered():
+        log.info("STS in %s answers again", sts.region_name)
 
 
-def _is_outage(error: ExchangeError) -> bool:
-    is_ours = error.error_id in _OUTAGES and error.code != _ISSUER_CODE
-    return error.retryable and is_ours
+def is_outage(error: ExchangeError) -> bool:
+    """Return whether *error* is of the region or of the way to it."""
+    return error.error_id in _OUTAGES and error.code != _ISSUER_CODE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from typing import TYPE_CHECKING
 
 from gcp_aws_bridge._cache.fork import process_lock
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gcp_aws_bridge._sts.regions import StsRegions
     from gcp_aws_bridge.config import Role
 
+_log = logging.getLogger("gcp_aws_bridge")
+
 _clients: RecentlyUsed[Sts] = RecentlyUsed(64)
 atexit.register(_clients.clear)  # like the caches that hold them, see `sharing`
 _clients_lock = process_lock()  # client creation is not thread-safe, and sessions are shared
@@ -26,9 +29,15 @@ _clients_lock = process_lock()  # client creation is not thread-safe, and sessio
 
 def sts_for(session: Session, role: Role) -> Sts | StsRegions:
     """Return STS for *role* with the settings of *session*; equal settings share one `Sts`."""
-    first, *others = [
-        _shared(session, region) for region in role.sts_regions or (sts_region(session, role),)
-    ]
+    if len(role.sts_regions) < 2:
+        return _shared(session, sts_region(session, role))
+    # A configured endpoint, or the global one, is the same server for each region.
+    servers: dict[str, Sts] = {}
+    for region in role.sts_regions:
+        sts = _shared(session, region)
+        if servers.setdefault(sts.transport.url, sts) is not sts:
+            _log.debug("STS in %s is %s too; it is no second server", region, sts.transport.url)
+    first, *others = servers.values()
     if not others:
         return first
     from gcp_aws_bridge._sts.regions import StsRegions  # few roles have several regions

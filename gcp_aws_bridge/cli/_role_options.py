@@ -56,8 +56,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         dest="sts_regions",
         action="append",
         metavar="REGION",
-        help="region of the STS endpoint instead of --region; may be repeated, in order of "
-        "preference",
+        help="region of the STS endpoint instead of --region; repeat it for regions that are used "
+        "if the first has an outage",
     )
     add_source(parser)
     _chain_options.add(parser)

@@ -29,10 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
         "Check each step from the settings to AWS and name the one that fails: what was found, "
-        "what was expected, how to fix it. Makes one exchange and keeps nothing. If AWS denies the "
-        "role and there are AWS keys in the environment or profile, the role's trust policy is "
-        "read with them and explained. --google checks the other direction, from an AWS identity "
-        "to Google's tokens."
+        "what was expected, how to fix it. Makes one exchange, in each region of several, and "
+        "keeps nothing. If AWS denies the role and there are AWS keys in the environment or "
+        "profile, the role's trust policy is read with them and explained. --google checks the "
+        "other direction, from an AWS identity to Google's tokens."
     )
     parser.epilog = "exit status: 0 all well, 1 a step fails, 2 wrong usage"
     _role_options.add_role(parser)

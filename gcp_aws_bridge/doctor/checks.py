@@ -9,7 +9,7 @@ from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._tokens.default import TokenSource
-from gcp_aws_bridge.doctor import exchange, identity, platform, reach, settings
+from gcp_aws_bridge.doctor import exchange, identity, platform, reach, regions, settings
 from gcp_aws_bridge.doctor.context import AwsContext
 from gcp_aws_bridge.doctor.report import Report
 from gcp_aws_bridge.doctor.runner import DEFAULT_TIMEOUT_S, Check, Progress, run
@@ -24,7 +24,7 @@ CHECKS = (
         "Google's metadata server, at 169.254.169.254 and nowhere else.",
     ),
     Check(
-        "sts", reach.check_sts, ("settings",), "The STS of the region, over HTTPS.", parallel=True
+        "sts", regions.check_sts, ("settings",), "The STS of the region, over HTTPS.", parallel=True
     ),
     Check("clock", reach.check_clock, (), "All three clocks within five minutes."),
     Check("account", identity.check_account, ("metadata",), "A Google service account."),
@@ -51,7 +51,8 @@ def diagnose(
 ) -> Report:
     """Check each step from the settings to AWS, and return what was found.
 
-    Makes one exchange and keeps nothing. A faulty set-up is a finding, not an exception.
+    Makes one exchange, in each region of several, and keeps nothing. A faulty set-up is a finding,
+    not an exception.
 
     Args:
         arguments: Fields of `Role`; the others come from environment and profile.

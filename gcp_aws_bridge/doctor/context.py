@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,9 +76,11 @@ class AwsContext(Context):
 
     Args:
         token_source: None for the default source of this machine.
+        regions: STS in the regions that answer, in the role's order.
     """
 
     token_source: TokenSource | None
+    regions: Sequence[DoctorSts] = ()
     role: Role | None = None
     probe: Probe | None = None
     credentials: AwsCredentials | None = field(default=None, repr=False)

@@ -6,31 +6,38 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.errors import blame_clock
-from gcp_aws_bridge.doctor import chain, trust
+from gcp_aws_bridge.doctor import chain, regions, trust
 from gcp_aws_bridge.doctor.context import AwsContext, required, until
 from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
+from gcp_aws_bridge.doctor.sts import DoctorSts
 from gcp_aws_bridge.exceptions import ExchangeError
 
 _T = TypeVar("_T")
 
 
 def check_exchange(context: AwsContext) -> Iterator[Finding]:
-    """Exchange the token for credentials of the first role.
+    """Exchange the token for credentials of the first role, in each region that the role lists.
 
     Raises:
         ExchangeError: STS failed for another reason than the role's trust policy.
     """
-    role, sts, token = required(context.role), required(context.sts), required(context.token)
-    try:
-        context.credentials = _call(context, lambda: sts.assume_role_with_web_identity(token, role))
-    except ExchangeError as error:
-        if finding := trust.explain(context, error):
-            yield finding
-            return
-        raise
-    yield Finding("exchange", "ok", f"{role.arn} assumed {until(context.credentials.expiration)}.")
+    role, token = required(context.role), required(context.token)
+
+    def exchanged(sts: DoctorSts) -> AwsCredentials:
+        return _call(context, lambda: sts.assume_role_with_web_identity(token, role), sts)
+
+    context.sts, result, others = regions.first_result(context, exchanged)
+    if not isinstance(result, ExchangeError):
+        context.credentials = result
+        yield Finding("exchange", "ok", f"{role.arn} assumed {until(result.expiration)}.")
+        yield from others
+    elif finding := trust.explain(context, result):
+        yield finding
+    else:
+        raise result
 
 
 def check_chain(context: AwsContext) -> Iterator[Finding]:
@@ -77,8 +84,9 @@ def check_identity(context: AwsContext) -> Iterator[Finding]:
     )
 
 
-def _call(context: AwsContext, call: Callable[[], _T]) -> _T:
-    late = late_error("STS", required(context.sts).url, context, "exchange/timeout")
+def _call(context: AwsContext, call: Callable[[], _T], sts: DoctorSts | None = None) -> _T:
+    url = required(sts or context.sts).url
+    late = late_error("STS", url, context, "exchange/timeout")
     try:
         return context.within(call, late)
     except ExchangeError as error:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gcp_aws_bridge._sts.region import sts_region
 from gcp_aws_bridge._tokens.id_token import skew
 from gcp_aws_bridge.doctor import dualstack, network
-from gcp_aws_bridge.doctor.context import AwsContext, ClockReading, Context, required
+from gcp_aws_bridge.doctor.context import ClockReading, Context
 from gcp_aws_bridge.doctor.network import Endpoint, Problem
 from gcp_aws_bridge.doctor.report import Finding, State
 from gcp_aws_bridge.doctor.sts import DoctorSts, endpoint_variables
@@ -42,8 +41,8 @@ _DNS = Problem(
     "doctor/sts-dns",
     "the name does not resolve ({reason}): DNS, or the region does not exist",
     "getent hosts {host}\n"
-    "check --region, AWS_DEFAULT_REGION and {variables}; in a pod, check egress to kube-dns, "
-    "port 53",
+    "check --region, AWS_DEFAULT_REGION, GCP_AWS_BRIDGE_STS_REGIONS and {variables}; in a pod, "
+    "check egress to kube-dns, port 53",
 )
 _BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")  # in botocore's order
 
@@ -83,19 +82,13 @@ GOOGLE_CLOCK = _wrong_clock(
     _CACHE_FIX,
     "doctor/google-clock",
 )
-_STS_CLOCK = _wrong_clock(
+STS_CLOCK = _wrong_clock(
     "warning",
     "This machine's clock is {skew} that of the server that answers as STS, and agrees with "
     "Google's: does a proxy answer from a cache, or an emulator?",
     _CACHE_FIX,
     "doctor/sts-clock",
 )
-
-
-def check_sts(context: AwsContext) -> Iterator[Finding]:
-    """Reach STS without a token; raises as `reach_sts` does."""
-    role = required(context.role)
-    yield reach_sts(context, sts_region(context.session, role), role.arn)
 
 
 def reach_sts(context: Context, region: str, label: str) -> Finding:
@@ -108,6 +101,14 @@ def reach_sts(context: Context, region: str, label: str) -> Finding:
         BridgeError: The endpoint is not allowed, or another server answers there.
     """
     context.sts = sts = DoctorSts(context.session, region, label, context.request_timeout_s)
+    found = reached(context, sts)
+    if sts.clock is not None:
+        context.clocks["AWS"] = ClockReading(*sts.clock)
+    return found
+
+
+def reached(context: Context, sts: DoctorSts) -> Finding:
+    """Return whether *sts* is reached without a token, and keep its clock."""
     endpoint = Endpoint("sts", sts.url, sts.proxy())
     if found := endpoint.unresolved(context, _with_variables(_DNS), "doctor/sts-proxy"):
         return found
@@ -125,7 +126,7 @@ def reach_sts(context: Context, region: str, label: str) -> Finding:
                 return endpoint.fails(problem)
         return _failure(endpoint, error)
     if date is not None:
-        context.clocks["AWS"] = ClockReading(date, context.world.clock())
+        sts.clock = date, context.world.clock()
     variables = ", ".join(endpoint_variables())
     return endpoint.works(f"{variables and f' (by {variables})'}, region {sts.region_name}")
 
@@ -169,5 +170,5 @@ def check_clock(context: Context, only_google: Finding = _METADATA_CLOCK) -> Ite
         yield _wrong_clock("broken", seen, fix, "doctor/clock")
     else:
         (text,) = wrong.values()
-        found = only_google if "Google" in wrong else _STS_CLOCK
+        found = only_google if "Google" in wrong else STS_CLOCK
         yield replace(found, seen=found.seen.format(skew=text))

@@ -17,7 +17,13 @@ from gcp_aws_bridge.exceptions import ExchangeError, quoted
 
 
 class DoctorSts(Sts):
-    """STS with the time-out of a diagnosis, and the one action that needs no permission."""
+    """STS with the time-out of a diagnosis, and the one action that needs no permission.
+
+    Attributes:
+        clock: The time by its clock, and by this machine's at the same time. Both aware UTC.
+    """
+
+    clock: tuple[datetime, datetime] | None = None
 
     def __init__(self, session: Session, region_name: str, arn: str, timeout_s: float) -> None:
         self._arn = arn

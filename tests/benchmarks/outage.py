@@ -1,4 +1,4 @@
-"""Rows: an hour with an outage of STS from minute 31, and one in which STS recovers."""
+"""Rows: an outage of STS from minute 31 of an hour, its end, and an outage of one region."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ _CONTENDERS = {
     # botocore's default for retries is short today, was longer before, and is a setting.
     "recipe, legacy": "recipe, AWS_RETRY_MODE=legacy",
 }
+_TWO = {"GCP_AWS_BRIDGE_STS_REGIONS": "us-east-1,us-west-2"}
+# Name of the figure, fault of the first region, variables.
+_REGIONAL: list[tuple[str, str, dict[str, str]]] = [
+    ("bridge.credentials, two regions", "refuses", _TWO),
+    ("the same, and the first is silent", "silent", _TWO),
+    ("bridge.credentials, one region", "refuses", {}),
+]
 # Several, since the next attempt depends on where in a pause the outage ends.
 _BACK_MINUTES = (50.0, 50.2, 50.4, 50.6, 50.8)
 # The longest pause between background attempts (RefreshPolicy.backoff_cap_s), and one step of the
@@ -27,6 +34,7 @@ def measure(bench: Bench) -> list[Line]:
     return [
         *(_outage_line(name, seen) for name, seen in whole.items()),
         *(_return_line(name, seen) for name, seen in back.items()),
+        *(_region_line(bench, *case) for case in _REGIONAL),
     ]
 
 
@@ -36,6 +44,25 @@ def _hour(bench: Bench, contender: str, back_minute: float) -> dict[str, Any]:
     retries = {"AWS_RETRY_MODE": mode} if mode else {}
     seen: dict[str, Any] = bench.ask("refusing_sts.py", name, str(back_minute), **retries)
     return seen
+
+
+def _region_line(bench: Bench, name: str, fault: str, variables: dict[str, str]) -> Line:
+    """Run three hours, in two of which the first region of STS is down."""
+    bench.clouds("reset")
+    regions = bench.clouds("two_regions", folder=str(bench.folder / "botocore"))
+    seen = bench.ask("region_outage.py", fault, **regions, **variables)
+    ours = variables == _TWO
+    minute = seen["first_failure_minute"]
+    when = "none" if minute is None else f"at minute {minute:.1f}"
+    return Line(
+        "One STS region down for two hours, from minute 31 on",
+        name,
+        f"{seen['failed']:,} of {seen['signings']:,} failed (first: {when}); "
+        f"{seen['over_50_ms']:,} waited over 50 ms, longest {_duration(seen['longest_wait_s'])}",
+        goal="0 fail, 0 wait" if ours else "",
+        verdict=Verdict.of(seen["failed"] == seen["over_50_ms"] == 0) if ours else None,
+        raw=seen,
+    )
 
 
 def _outage_line(contender: str, seen: dict[str, Any]) -> Line:

@@ -18,12 +18,14 @@ import google.oauth2.credentials
 import pytest
 from environments import private_key
 from moto.server import ThreadedMotoServer
+from two_regions import BOTH, REGIONS, data_path, second_sts
 from unit.servers import Server, json_answer
 
 from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
 from gcp_aws_bridge.emulator.googleiam import GoogleIdentity
+from gcp_aws_bridge.emulator.sts import STS
 from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
 
 from . import sockets
@@ -146,6 +148,8 @@ class Pod(Machine):
         self, cloud: Emulator, patch: pytest.MonkeyPatch, folder: Path, stack: contextlib.ExitStack
     ) -> None:
         super().__init__(cloud, patch, folder, stack)
+        self.regions: dict[str, str] = {}
+        self.central: STS | None = None
         cloud.add_role(ROLE)
         self.metadata_at(f"127.0.0.1:{cloud.metadata.port}")
         patch.setattr(machine, "_MOUNTED", str(folder / "mounted"))
@@ -219,6 +223,22 @@ class Pod(Machine):
         self.set(GOOGLE_APPLICATION_CREDENTIALS=self.file("key.json", json.dumps(key)))
 
     # AWS's side.
+
+    def two_regions(self, **urls: str) -> STS:
+        """Use STS in two regions; return the second.
+
+        Args:
+            urls: Other addresses, as `west` or `central`.
+        """
+        if self.central is None:
+            self.central = self._stack.enter_context(second_sts(self.cloud))
+            self.arguments += BOTH
+        working = {"west": self.cloud.sts.url, "central": self.central.url}
+        self.regions = dict(zip(REGIONS, {**working, **urls}.values(), strict=True))
+        folder = self.folder / f"botocore {len([*self.folder.iterdir()])}"  # read once each
+        self.set(AWS_DATA_PATH=data_path(folder, self.regions))
+        self._patch.delenv("AWS_ENDPOINT_URL_STS", raising=False)
+        return self.central
 
     def trusts(self, *statements: Mapping[str, Any], iam_too: bool = True) -> None:
         """Give the role this trust policy, and let it be read."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from two_regions import CENTRAL
+
 from gcp_aws_bridge.google import _federation
 
 from . import sockets
@@ -220,9 +222,18 @@ def restore(machine: Machine, check: str) -> None:
         machine.cloud.iam_credentials.clear_faults()
 
 
-def _restore_sts(machine: Machine) -> None:
-    machine.set(AWS_ENDPOINT_URL_STS=machine.cloud.sts.url)
+def _clear_sts_faults(machine: Machine) -> None:
     machine.cloud.sts.clear_faults()
+    if isinstance(machine, Pod) and machine.central is not None:
+        machine.central.clear_faults()
+
+
+def _restore_sts(machine: Machine) -> None:
+    _clear_sts_faults(machine)
+    if isinstance(machine, Pod) and machine.central is not None:
+        machine.two_regions()
+        return
+    machine.set(AWS_ENDPOINT_URL_STS=machine.cloud.sts.url)
 
 
 _VARIABLES = {
@@ -235,7 +246,11 @@ _VARIABLES = {
 
 def _address(machine: Machine, check: str) -> str:
     """Return the host that the requests of a check go to now."""
-    if isinstance(machine, Workload) and check not in ("sts", "token", "aws"):
+    if isinstance(machine, Pod) and machine.central is not None:
+        working = (machine.cloud.sts.url, machine.central.url)
+        other = [one for one in machine.regions.values() if one not in working]
+        url = next(iter(other), working[0])
+    elif isinstance(machine, Workload) and check not in ("sts", "token", "aws"):
         url = _federation._STS if check in ("google", "exchange") else _federation._IAM
     else:
         url = os.environ.get("AWS_ENDPOINT_URL_STS", "https://sts.us-east-1.amazonaws.com")
@@ -326,7 +341,7 @@ def _nodes_clock(machine: Machine, advice: Advice) -> None:
 
 
 def _no_cache(machine: Machine, advice: Advice) -> None:
-    machine.cloud.sts.clear_faults()
+    _clear_sts_faults(machine)
     if isinstance(machine, Workload):
         machine.cloud.google_sts.clear_faults()
         machine.cloud.iam_credentials.clear_faults()
@@ -339,7 +354,23 @@ def _own_network(machine: Machine, advice: Advice) -> None:
 
 def _region_enabled(machine: Machine, advice: Advice) -> None:
     """Activate STS in the account's settings, which a fault of the emulator represents."""
-    machine.cloud.sts.clear_faults()
+    _clear_sts_faults(machine)
+
+
+def _region_allowed(machine: Machine, advice: Advice) -> None:
+    """Allow the region in the organization's policies, for which a fault stands."""
+    assert isinstance(machine, Pod)
+    assert machine.central is not None
+    assert CENTRAL == advice["region"]
+    machine.central.clear_faults()
+
+
+def _region_omitted(machine: Machine, advice: Advice) -> None:
+    """Omit the region that the finding names; the other one stays."""
+    found = re.search(r"STS in (\S+) decided this", advice.seen)
+    assert found
+    at = machine.arguments.index(found[1])
+    del machine.arguments[at - 1 : at + 1]
 
 
 def _role_updated(machine: Machine, advice: Advice) -> None:
@@ -467,6 +498,11 @@ RULES: dict[str, tuple[str, Change]] = {
         _trusts_ec2,
     ),
     "doctor/not-the-role": ("try again in a minute", _role_updated),
+    "exchange-first-region-disabled": ("or omit the region from sts_regions", _region_omitted),
+    "exchange-second-region-denied": (
+        r"aws:RequestedRegion, which must allow (?P<region>\S+),",
+        _region_allowed,
+    ),
     "exchange/region": ("enable STS in this region in the IAM console", _region_enabled),
     # Clocks.
     "doctor/clock": ("set the clock by NTP: sudo chronyc makestep", _clock),

@@ -43,7 +43,7 @@ ELSEWHERE = {
     ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
 }
 PYTHON = ("airflow", "cluster-issuer", "migrate", "presigned-urls", "role-chaining", "set-up")
-PYTHON += ("tenants",)
+PYTHON += ("second-region", "tenants")
 SHELL = (
     "airflow",
     "async",
@@ -53,7 +53,16 @@ SHELL = (
     "google-cloud",
     "google-cloud-sdks",
 )
-SHELL += ("migrate", "run", "set-up", "set-up-google", "sidecar", "tenants", "testing")
+SHELL += (
+    "migrate",
+    "run",
+    "second-region",
+    "set-up",
+    "set-up-google",
+    "sidecar",
+    "tenants",
+    "testing",
+)
 OTHERS = {
     *(("README.md", "json"), ("docs/how-to/role-chaining.md", "json")),
     ("docs/how-to/tenants.md", "json"),

@@ -138,10 +138,18 @@ def fleet(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
     """Draw requests per second to STS, in sixtieths of the credentials' lifetime."""
     hours = data["life_s"] / 3600
     title = f"{data['pods']:,} pods, credentials of {'an hour' if hours == 1 else f'{hours:g} h'}"
+    second = data.get("second")  # the other region of STS
+    title += ", two regions of STS" if second else ""
     rates, step_h = data["per_second"], data["life_s"] / 60 / 3600
     ends = [number * step_h for number in range(len(rates) + 1)]
     with _chart(theme, 264, title) as (figure, axes):
         axes.stairs(rates, ends, fill=True, color=theme.blue, linewidth=0)
+        if second:
+            axes.stairs(second, ends, color=theme.orange, linewidth=2)
+            axes.text(
+                ends[-1], data["steady"] * 1.7, "second region", ha="right", color=theme.orange,
+                weight="bold",
+            )  # fmt: skip
         start_h, end_h = (at_s / 3600 for at_s in data["outage_s"])
         axes.axvspan(start_h, end_h, color=theme.red, alpha=0.22, linewidth=0)
         axes.axhline(data["steady"], color=theme.ink, linewidth=1, linestyle="--")
@@ -150,7 +158,8 @@ def fleet(data: Mapping[str, Any], theme: Theme, made_by: str) -> str:
         axes.set_ylim(0, max(rates) * 2)
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.text(start_h, max(rates) * 1.25, "STS away ", ha="right", va="center", color=theme.red)
+        away = "first region away " if second else "STS away "
+        axes.text(start_h, max(rates) * 1.25, away, ha="right", va="center", color=theme.red)
         axes.set_xlabel("hours since the start  (dashed: steady mean)")
         axes.set_ylabel("requests a second")
         return _drawn(figure, theme, title, made_by)

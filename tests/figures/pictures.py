@@ -10,7 +10,7 @@ from . import architecture, data, exchange, recorded
 from .look import THEMES, Theme
 
 RECORDED = ("demo", "doctor")
-CHARTS = ("outage", "first-call", "sessions", "fleet-1h", "fleet-12h")
+CHARTS = ("outage", "first-call", "sessions", "fleet-1h", "fleet-12h", "fleet-regions")
 DIAGRAMS: Mapping[str, Callable[[Theme], str]] = {
     "architecture": architecture.drawn,
     "exchange": exchange.drawn,
@@ -39,5 +39,6 @@ def _chart(name: str) -> Callable[[Theme], str]:
         "sessions": charts.sessions,
         "fleet-1h": charts.fleet,
         "fleet-12h": charts.fleet,
+        "fleet-regions": charts.fleet,
     }[name]
     return lambda theme: draw(document, theme, data.made_by(name, document))

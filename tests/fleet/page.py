@@ -47,6 +47,29 @@ src="../figures/fleet-12h-light.svg">
   last pods would be without credentials for ten more minutes. To avoid any gap, request longer
   credentials (`duration_seconds`: up to twelve hours, if the role allows it).
 
+## Two regions of STS
+
+With [`sts_regions`](../how-to/second-region.md), pods go on with the second region while the first
+one is down. The simulation uses the library's own order of regions. The first region is down for
+two hours; the requests to each region are in multiples of the steady mean, as above.
+
+{regions}
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="../figures/fleet-regions-dark.svg">
+  <img alt="Requests at two regions of STS: the second one gets the load of the first one during \
+its outage, without a peak" src="../figures/fleet-regions-light.svg">
+</picture>
+
+- **The second region gets the load of the first one, and no more**: each pod goes there with its
+  next refresh. There is no burst, since no refresh is lost.
+- **The first region** continues to get a request with nearly each refresh: after a pause of 1 to 30
+  minutes, a pod tries it again. That costs a time-out in the background, for which no caller waits.
+- **The return** takes as long as the pauses and the refreshes, about an hour, and has no peak
+  either.
+- **Quotas** apply to each account and region: 100,000 pods use about 60 of 600 requests per second
+  (see below) in the second region during the outage. Other programs of the account that use the
+  same second region need their share, too.
+
 ## STS quotas
 
 AWS allows 600 requests per second for each account and region, by default, for `AssumeRole` and the
@@ -74,10 +97,50 @@ errors in CloudTrail.
 """
 
 
-def page(days: list[tuple[Any, Day]], sizes: str) -> str:
-    """Return the whole page; *days* has the role and the outage of each day."""
+_REGIONS = """\
+| pods | steady mean | before, first region | in the outage, first | second | after it, first \
+| second | without credentials |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(days: list[tuple[Any, Day]], regions: list[list[Day]], outage: Outage, sizes: str) -> str:
+    """Return the whole page.
+
+    Args:
+        days: The role and the outage of each day.
+        regions: The days of two regions, of which the first has *outage*.
+    """
     rows = "".join(_row(story, day) for story, day in days)
-    return f"{_HEAD}{rows}\n`python -m tests.fleet --pods {sizes}`, seed 1.\n{_TAIL}"
+    table = _REGIONS + "".join(_region_row(first, second, outage) for first, second in regions)
+    tail = _TAIL.replace("{regions}", table)
+    return f"{_HEAD}{rows}\n`python -m tests.fleet --pods {sizes}`, seed 1.\n{tail}"
+
+
+def _region_row(first: Day, second: Day, outage: Outage) -> str:
+    steady = first.pods / (HOUR_S / 2)
+    end_s = len(first.per_second)
+
+    def peak(day: Day, first_s: float, last_s: float) -> str:
+        return f"{day.peak(first_s, last_s) / steady:.1f}x"
+
+    columns = [
+        f"{first.pods:,}",
+        f"{steady:.1f}/s",
+        peak(first, 1.5 * HOUR_S, outage.start_s),
+        peak(first, outage.start_s, outage.end_s),
+        peak(second, outage.start_s, outage.end_s),
+        peak(first, outage.end_s, end_s),
+        peak(second, outage.end_s, end_s),
+        f"{first.without_s / first.pods / 60:.1f} min",
+    ]
+    return f"| {' | '.join(columns)} |\n"
+
+
+def region_curve(days: list[Day], outage: Outage) -> dict[str, Any]:
+    """Return the data of a picture: requests per second to each of two regions, by minute."""
+    first, second = (curve(day, HOUR_S, outage) for day in days)
+    return {**first, "second": second["per_second"]}
 
 
 def _row(story: Any, day: Day) -> str:

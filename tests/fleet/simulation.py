@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from gcp_aws_bridge._cache.clock import REAL
 from gcp_aws_bridge._cache.policy import POLICY, Failure, Kept, RefreshPolicy
 from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.regions import StsRegions
+from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.exceptions import ExchangeError
 
 HOUR_S = 3600.0
 _EPOCH = datetime(2026, 1, 1, tzinfo=timezone.utc)
 AWAY = ExchangeError("away", code="EndpointConnectionError", retryable=True)
+_ROLE = Role("arn:aws:iam::123456789012:role/etl", sts_regions=["eu-west-1", "eu-central-1"])
 
 
 class Outage(NamedTuple):
@@ -92,6 +96,56 @@ class Pod:
         return self._kept.advisory_s
 
 
+class Region:
+    """STS in one region, as `StsRegions` uses it for one pod.
+
+    Args:
+        asked: Called with the region's name for each request.
+    """
+
+    def __init__(
+        self, name: str, outage: Outage, now_s: Callable[[], float], asked: Callable[[str], object]
+    ) -> None:
+        self.region_name = self.key = name
+        self.health: Any = None
+        self._outage, self._now_s, self._asked = outage, now_s, asked
+
+    def assume_role_with_web_identity(self, token: object, role: object) -> None:
+        self._asked(self.region_name)
+        if self._outage.covers(self._now_s()):
+            raise ExchangeError("", error_id="exchange/unreachable", retryable=True)
+
+
+class PodWithRegions(Pod):
+    """A pod that uses STS in several regions, with the library's own rules for their order.
+
+    Args:
+        outages: For each region.
+        asked: Called with the region's name for each request.
+    """
+
+    def __init__(
+        self, outages: Sequence[Outage], asked: Callable[[str], object], **settings: Any
+    ) -> None:
+        super().__init__(**settings)
+        self._now_s = 0.0
+        world = REAL._replace(monotonic=lambda: self._now_s, jitter=self._jitter)
+        regions: Any = [
+            Region(name, outage, lambda: self._now_s, asked)
+            for name, outage in zip(_ROLE.sts_regions, outages, strict=True)
+        ]
+        self._sts = StsRegions(regions, world)
+
+    def exchange(self, now_s: float) -> float:
+        """Make one exchange and return the instant of the next one."""
+        self._now_s = now_s
+        try:
+            self._sts.assume_role_with_web_identity("", _ROLE)  # type: ignore[arg-type]
+        except ExchangeError:
+            return self.ask(now_s, answered=False)
+        return self.ask(now_s, answered=True)
+
+
 class Day(NamedTuple):
     """The result of a fleet's day.
 
@@ -145,3 +199,33 @@ def simulate(
             progress(hour / hours)
             hour += 1
     return Day(pods, per_second, sum(pod.without_s for pod in fleet))
+
+
+def simulate_regions(
+    pods: int,
+    *,
+    outages: Sequence[Outage],
+    hours: float,
+    seed: int = 1,
+    progress: Callable[[float], None] = lambda done: None,
+) -> list[Day]:
+    """Start *pods* together, which use several regions; count the requests to each of them."""
+    chance = random.Random(seed)
+    end_s, now_s = hours * HOUR_S, 0.0
+    counts = {name: [0] * int(end_s) for name in _ROLE.sts_regions}
+
+    def asked(name: str) -> None:
+        counts[name][int(now_s)] += 1
+
+    fleet = [PodWithRegions(outages, asked, jitter=chance.random) for _ in range(pods)]
+    due = [(chance.random() * 10, number) for number in range(pods)]
+    heapq.heapify(due)
+    hour = 0
+    while due[0][0] < end_s:
+        now_s, number = due[0]
+        heapq.heapreplace(due, (fleet[number].exchange(now_s), number))
+        if now_s >= hour * HOUR_S:
+            progress(hour / hours)
+            hour += 1
+    without_s = sum(pod.without_s for pod in fleet)
+    return [Day(pods, per_second, without_s) for per_second in counts.values()]

@@ -5,13 +5,24 @@ from __future__ import annotations
 import contextlib
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fakes import ManualWorld, credentials
 
-from fleet.simulation import HOUR_S, Outage, Pod, simulate
+from fleet.simulation import (
+    HOUR_S,
+    NO_OUTAGE,
+    Outage,
+    Pod,
+    PodWithRegions,
+    Region,
+    simulate,
+    simulate_regions,
+)
 from gcp_aws_bridge._cache.cache import CredentialCache
 from gcp_aws_bridge._sts.credentials import AwsCredentials
+from gcp_aws_bridge._sts.regions import StsRegions
 from gcp_aws_bridge.exceptions import BridgeError, ExchangeError
 
 PODS = 4000  # with fewer, chance alone makes waves
@@ -42,6 +53,49 @@ def test_simulated_pod_makes_the_requests_of_a_real_cache(outage: Outage) -> Non
             cache.get()
         manual.advance(_until_next_event_s(cache, manual))
     assert pytest.approx(expected, abs=1e-3) == requests_s[: len(expected)]
+
+
+def test_simulated_pod_with_regions_makes_the_requests_of_a_real_cache() -> None:
+    outage = Outage(2000, 2000 + 2 * HOUR_S)
+    asked: list[tuple[float, str]] = []
+    manual, draws, chance = ManualWorld(), random.Random(7), random.Random(7)
+    expected: list[tuple[float, str]] = []
+    due_s = 0.0
+    pod = PodWithRegions(
+        [outage, NO_OUTAGE], lambda name: expected.append((due_s, name)), jitter=chance.random
+    )
+    while due_s < 5 * HOUR_S:
+        due_s = pod.exchange(due_s)
+    world = manual.world._replace(jitter=draws.random)
+    regions: Any = [
+        Region(name, covered, world.monotonic, lambda name: asked.append((world.monotonic(), name)))
+        for name, covered in (("eu-west-1", outage), ("eu-central-1", NO_OUTAGE))
+    ]
+    sts: Any = StsRegions(regions, world)
+
+    def exchange() -> AwsCredentials:
+        sts.assume_role_with_web_identity(None, None)
+        return credentials(len(asked), manual.now + timedelta(seconds=HOUR_S))
+
+    cache = CredentialCache(exchange, world=world)
+    while len(asked) < len(expected):
+        cache.get()
+        manual.advance(_until_next_event_s(cache, manual))
+    times, names = zip(*expected, strict=True)
+    assert names == tuple(name for _, name in asked[: len(expected)])
+    assert pytest.approx(times, abs=1e-3) == [at_s for at_s, _ in asked[: len(expected)]]
+    assert {"eu-west-1", "eu-central-1"} == {*names}
+
+
+def test_outage_of_one_region_moves_the_load_to_the_other_without_a_burst() -> None:
+    outage = Outage(6 * HOUR_S, 8 * HOUR_S)
+    first, second = simulate_regions(PODS, outages=[outage, NO_OUTAGE], hours=11)
+    steady = PODS / HALF_S
+    assert 0 == first.without_s
+    assert 0 == sum(second.per_second[: int(outage.start_s)])
+    assert second.peak(outage.start_s, outage.end_s, over_s=300) <= 1.5 * steady
+    assert first.peak(outage.end_s, 11 * HOUR_S, over_s=300) <= 1.5 * steady
+    assert second.mean(outage.end_s + HOUR_S, 11 * HOUR_S) <= 0.01 * steady  # all have returned
 
 
 def test_waves_of_pods_that_start_together_flatten() -> None:

@@ -15,13 +15,20 @@ import threading
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tls_front import tls_front
 
 from gcp_aws_bridge.emulator import Emulator, Fault
+from gcp_aws_bridge.emulator.sts import STS
 
+sys.path.append(str(Path(__file__).parents[2]))  # as under pytest
+from two_regions import data_path, second_sts
+
+_OUTAGE = Fault.aws_error("ServiceUnavailable", "Service is unavailable.", 503)
+_REGIONS = ("us-east-1", "us-west-2")
 ROLE = "arn:aws:iam::123456789012:role/etl"
 _BUCKETS = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -63,14 +70,16 @@ class _S3Handler(BaseHTTPRequestHandler):
 class _Commands:
     """The commands of `control.Control`, by method name."""
 
-    def __init__(self, cloud: Emulator, s3: _S3) -> None:
+    def __init__(self, cloud: Emulator, s3: _S3, second: STS) -> None:
         self._cloud = cloud
         self._s3 = s3
         self._front: dict[str, str] = {}
+        self._second = second
 
     def reset(self) -> None:
         """Set the real clock, no latency, no faults, empty counters, one role."""
         self._cloud.reset()
+        self._second.reset()
         self._cloud.add_role(ROLE)
         self._s3.signed_by.clear()
 
@@ -78,6 +87,7 @@ class _Commands:
         return {
             "metadata": len(self._cloud.metadata.requests),
             "sts": len(self._cloud.sts.requests),
+            "sts_second": len(self._second.requests),
             "s3": dict(self._s3.signed_by),
             "google": len(self._cloud.google_sts.requests),
             "iam": len(self._cloud.iam_credentials.requests),
@@ -106,15 +116,27 @@ class _Commands:
         self._front = self._front or tls_front(urlsplit(self._cloud.sts.url).port or 0, folder)
         return dict(self._front)
 
+    def two_regions(self, folder: str) -> dict[str, str]:
+        """Return the environment of a program for which STS in two regions has two addresses."""
+        urls = dict(zip(_REGIONS, (self._cloud.sts.url, self._second.url), strict=True))
+        return {
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+            "AWS_DATA_PATH": data_path(Path(folder), urls),
+        }
+
+    def region_fails(self, fault: str) -> None:
+        """Set how STS fails in the first region: it `refuses`, or is `silent`; "": it does not."""
+        self._cloud.sts.clear_faults()
+        if fault:
+            kinds = {"refuses": _OUTAGE, "silent": Fault.hang(60)}
+            self._cloud.sts.inject(kinds[fault], times=None)
+
     def sts_latency(self, seconds: float) -> None:
         self._cloud.sts.latency_s = seconds
 
     def sts_refuses(self, refuses: bool) -> None:
         """Set whether every request to STS is answered as in an outage of AWS."""
-        self._cloud.sts.clear_faults()
-        if refuses:
-            outage = Fault.aws_error("ServiceUnavailable", "Service is unavailable.", 503)
-            self._cloud.sts.inject(outage, times=None)
+        self.region_fails("refuses" if refuses else "")
 
     def clock_at(self, timestamp: float) -> None:
         """Stop the clouds' clock at this instant."""
@@ -156,8 +178,8 @@ class _ControlHandler(socketserver.StreamRequestHandler):
 
 
 def main() -> None:
-    with Emulator() as cloud, _S3() as s3:
-        commands = _Commands(cloud, s3)
+    with Emulator() as cloud, _S3() as s3, second_sts(cloud) as second:
+        commands = _Commands(cloud, s3, second)
         commands.reset()
         with _ControlServer(commands) as control:
             for server in (s3, control):

@@ -10,35 +10,16 @@ Steps of ten seconds limit the cost: each failure of the recipe makes a client a
 
 import json
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
 from contenders import Signer
-from simulated import SteppedClock, connect, refreshing_credentials
+from simulated import Signing, SteppedClock, connect, refreshing_credentials, sign
 
 THREADS, HOUR_S, REFUSES_FROM_S = 4, 3600, 31 * 60
 # Goals exclude these signatures: with so little time left, a request may be too late at AWS.
 LAST_SECONDS = 10
 STEP_S, STEP_WHEN_BACK_S = 10.0, 1.0
 contender, back_s = sys.argv[1], float(sys.argv[2]) * 60
-
-
-class Signing(NamedTuple):
-    at_s: float
-    wait_s: float
-    key: str | None
-
-
-def sign(_: int) -> Signing:
-    at_s, started = clock.monotonic(), time.perf_counter()
-    try:
-        key = signer.sign()
-    except (BotoCoreError, ClientError):
-        key = None
-    wait_s = time.perf_counter() - started + clock.monotonic() - at_s
-    return Signing(at_s, wait_s, key)
 
 
 clouds = connect()
@@ -52,7 +33,7 @@ with ThreadPoolExecutor(THREADS) as pool:
         if refuses != (REFUSES_FROM_S <= clock.monotonic() < back_s):
             refuses = not refuses
             clouds("sts_refuses", refuses=refuses)
-        signings += pool.map(sign, range(THREADS))
+        signings += pool.map(lambda _: sign(signer, clock), range(THREADS))
         clock.settle()
         latest = signings[-THREADS:]
         steps.append(

@@ -8,9 +8,10 @@ import time
 import types
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from contenders import make_credentials
+from botocore.exceptions import BotoCoreError, ClientError
+from contenders import Signer, make_credentials
 from control import Control
 
 
@@ -69,6 +70,25 @@ class SteppedClock:
         """Wait for background work, for which a second of real time is enough."""
         while self._background:
             self._background.pop().join()
+
+
+class Signing(NamedTuple):
+    """One signature, or a failure (no *key*). The wait is simulated and real time together."""
+
+    at_s: float
+    wait_s: float
+    key: str | None
+
+
+def sign(signer: Signer, clock: SteppedClock) -> Signing:
+    """Sign one request."""
+    at_s, started = clock.monotonic(), time.perf_counter()
+    try:
+        key = signer.sign()
+    except (BotoCoreError, ClientError):
+        key = None
+    wait_s = time.perf_counter() - started + clock.monotonic() - at_s
+    return Signing(at_s, wait_s, key)
 
 
 def refreshing_credentials(contender: str, clock: RunningClock | SteppedClock) -> Any:

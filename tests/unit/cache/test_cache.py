@@ -194,6 +194,27 @@ def test_retryable_failure_is_retried_while_a_caller_waits(
     assert all(0.2 <= pause <= 5 for pause in world.sleeps)
 
 
+@pytest.mark.parametrize(
+    ("exchange_s", "exchanges"),
+    [(20, 4), (30, 2), (45, 1), (3600, 4)],
+    ids=["two regions", "three", "many", "frozen process"],
+)
+def test_no_exchange_begins_that_callers_would_not_wait_for(
+    world: ManualWorld, exchange_s: int, exchanges: int
+) -> None:
+    """Each region of STS that does not answer takes its time-outs in each exchange."""
+    fetches = Fetches(world)
+    fetches.failing = unreachable()
+
+    def slow() -> AwsCredentials:
+        world.advance(exchange_s)
+        return fetches()
+
+    with pytest.raises(ExchangeError, match="STS is away"):
+        CredentialCache(slow, world=world.world).get()
+    assert exchanges == fetches.count
+
+
 def test_retry_that_succeeds_serves_the_caller(world: ManualWorld) -> None:
     fetches = Fetches(world)
     answers = iter([unreachable(), unreachable(), None])

@@ -203,6 +203,5 @@ def test_frozen_credentials_are_a_tuple_as_botocore_needs_them() -> None:
 
 
 def test_constructors_name_what_they_take() -> None:
-    assert ["access_key_id", "secret_access_key", "session_token", "expiration", "account_id"] == [
-        *inspect.signature(bridge.AwsCredentials).parameters
-    ]
+    names = ["access_key_id", "secret_access_key", "session_token", "expiration", "account_id"]
+    assert [*names, "region"] == [*inspect.signature(bridge.AwsCredentials).parameters]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,21 +17,22 @@ from gcp_aws_bridge.exceptions import ExchangeError
 
 ROLE = Role("arn:aws:iam::123456789012:role/etl", sts_regions=["eu-west-1", "eu-central-1"])
 TOKEN: Any = object()
-OUTAGES = {
+Outage = tuple[str, str] | tuple[str, str, bool]
+OUTAGES: dict[str, Outage] = {
     "unreachable": ("exchange/unreachable", "EndpointConnectionError"),
     "time-out": ("exchange/unreachable", "ReadTimeoutError"),
     "TLS": ("exchange/tls", "SSLError"),
     "overload": ("exchange/unavailable", "Throttling"),
     "failure": ("exchange/unavailable", "InternalFailure"),
     "cut short": ("exchange/garbage", "UnreadableAnswer"),
+    "certificate": ("exchange/tls", "SSLError", False),
+    "another server": ("exchange/garbage", "UnreadableAnswer", False),
 }
 DECISIONS = {
     "denied": ("exchange/denied", "AccessDenied", False),
     "expired token": ("exchange/expired-token", "ExpiredTokenException", True),
     "issuer not reached": ("exchange/unavailable", "IDPCommunicationError", True),
     "region disabled": ("exchange/region", "RegionDisabledException", False),
-    "certificate": ("exchange/tls", "SSLError", False),
-    "another server": ("exchange/garbage", "UnreadableAnswer", False),
 }
 
 
@@ -42,12 +45,15 @@ class Region:
 
     def __init__(self, name: str, asked: list[str]) -> None:
         self.region_name = self.key = name
-        self.outage = None
+        self.health: Any = None
         self.error: ExchangeError | None = None
+        self.meanwhile: Callable[[], object] = lambda: None  # happens while it answers
         self._asked = asked
 
     def assume_role_with_web_identity(self, token: Any, role: Role) -> Any:
         self._asked.append(self.region_name)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
         if self.error is not None:
             raise error(self.error.error_id, self.error.code, self.error.retryable)
         return credentials(len(self._asked), START)
@@ -67,8 +73,13 @@ class Regions:
     def ask(self) -> list[str]:
         """Return the regions that one request went to."""
         self.asked.clear()
+        return self.ask_again()
+
+    def ask_again(self) -> list[str]:
+        """Return the same for a request while another is pending."""
+        before = len(self.asked)
         self.sts.assume_role_with_web_identity(TOKEN, ROLE)
-        return list(self.asked)
+        return self.asked[before:]
 
 
 @pytest.fixture
@@ -80,20 +91,19 @@ def test_first_region_gets_every_request_while_it_answers(two: Regions) -> None:
     assert [["west"]] * 3 == [two.ask() for _ in range(3)]
 
 
-@pytest.mark.parametrize(("error_id", "code"), OUTAGES.values(), ids=list(OUTAGES))
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=list(OUTAGES))
 @pytest.mark.parametrize("chained", [False, True])
 def test_outage_sends_the_request_to_the_next_region(
-    two: Regions, error_id: str, code: str, chained: bool, caplog: pytest.LogCaptureFixture
+    two: Regions, outage: Outage, chained: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    two.all["west"].error = error(error_id, code)
+    two.all["west"].error = error(*outage)
     if chained:
         two.sts.assume_role(credentials(1, START), ROLE, 0)
     else:
         two.sts.assume_role_with_web_identity(TOKEN, ROLE)
     assert ["west", "central"] == two.asked
-    assert [("WARNING", True)] == [
-        (record.levelname, f"STS in west: {code}" in record.getMessage())
-        for record in caplog.records
+    assert [("WARNING", f"STS in west has an outage: {outage[1]}")] == [
+        (record.levelname, record.getMessage()) for record in caplog.records
     ]
     assert ["central"] == two.ask()  # without another time-out
 
@@ -103,9 +113,10 @@ def test_decision_of_sts_is_not_appealed_in_another_region(
     two: Regions, error_id: str, code: str, retryable: bool
 ) -> None:
     two.all["west"].error = error(error_id, code, retryable)
-    with pytest.raises(ExchangeError, match=error_id):
+    with pytest.raises(ExchangeError, match=error_id) as caught:
         two.ask()
     assert ["west"] == two.asked
+    assert f"STS in west: {code}." == caught.value.details
     two.all["west"].error = None
     assert ["west"] == two.ask()
 
@@ -143,10 +154,29 @@ def test_error_of_the_last_region_names_the_others(two: Regions) -> None:
     with pytest.raises(ExchangeError) as caught:
         two.ask()
     assert "Throttling" == caught.value.code
-    assert "STS in west: ReadTimeoutError." in caught.value.details
+    assert "STS in west: ReadTimeoutError. STS in central: Throttling." == caught.value.details
     assert caught.value.retryable
     two.all["west"].error = two.all["central"].error = None
     assert 1 == len(two.ask())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_retryable"),
+    [
+        (OUTAGES["failure"], OUTAGES["certificate"], True),
+        (OUTAGES["certificate"], OUTAGES["failure"], True),
+        (OUTAGES["certificate"], OUTAGES["certificate"], False),
+        (OUTAGES["failure"], DECISIONS["denied"], False),
+        (OUTAGES["certificate"], DECISIONS["issuer not reached"], True),
+    ],
+)
+def test_error_is_retryable_if_a_region_may_recover(
+    two: Regions, first: Outage, last: Outage, is_retryable: bool
+) -> None:
+    two.all["west"].error, two.all["central"].error = error(*first), error(*last)
+    with pytest.raises(ExchangeError) as caught:
+        two.ask()
+    assert is_retryable == caught.value.retryable
 
 
 def test_region_whose_pause_ends_first_is_tried_first_if_all_failed() -> None:
@@ -160,6 +190,123 @@ def test_region_whose_pause_ends_first_is_tried_first_if_all_failed() -> None:
     with pytest.raises(ExchangeError):
         three.ask()
     assert sorted(three.asked) == ["a", "b", "c"]  # none is given up
+
+
+def test_requests_that_fail_at_the_same_time_are_one_failure(two: Regions) -> None:
+    """Otherwise one time-out of sixteen threads would end in a pause of half an hour."""
+    west = two.all["west"]
+    west.error = error(*OUTAGES["time-out"])
+
+    def another() -> None:
+        if len(two.asked) < 16:
+            west.meanwhile = another
+            two.ask_again()
+
+    west.meanwhile = another
+    two.ask_again()
+    assert ["west"] * 16 == [name for name in two.asked if name == "west"]
+    assert 1 == west.health.outage.number
+    two.time.advance(120)  # the longest first pause
+    assert ["west", "central"] == two.ask()
+    assert 2 == west.health.outage.number
+
+
+def test_only_one_request_tries_a_region_after_its_outage(two: Regions) -> None:
+    west = two.all["west"]
+    west.error = error(*OUTAGES["time-out"])
+    two.ask()
+    two.time.advance(120)
+    asked: list[list[str]] = []
+    west.meanwhile = lambda: asked.extend([two.ask_again(), two.ask_again()])
+    two.ask()
+    assert [["central"], ["central"]] == asked
+    west.error = None
+    two.time.advance(240)
+    west.meanwhile = lambda: asked.append(two.ask_again())
+    assert ["west", "central"] == two.ask()  # the second is of the other request
+    assert ["west"] == two.ask()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError])
+def test_interrupted_trial_is_repeated(two: Regions, interruption: type[BaseException]) -> None:
+    west = two.all["west"]
+    west.error = error(*OUTAGES["time-out"])
+    two.ask()
+    two.time.advance(120)
+
+    def interrupt() -> None:
+        raise interruption
+
+    west.meanwhile, west.error = interrupt, None
+    with pytest.raises(interruption):
+        two.ask()
+    assert ["central"] == two.ask()
+    two.time.advance(61)
+    assert ["west"] == two.ask()
+    two.time.advance(61)
+    assert ["west"] == two.ask()  # no request is pending any more
+
+
+def test_no_other_request_waits_for_a_region_that_is_slow(two: Regions) -> None:
+    west = two.all["west"]
+    asked: list[list[str]] = []
+
+    def meanwhile() -> None:
+        asked.append(two.ask_again())
+        two.time.advance(1)
+        asked.append(two.ask_again())
+
+    west.meanwhile = meanwhile
+    assert ["west", "west", "central"] == two.ask()
+    assert [["west"], ["central"]] == asked
+    assert ["west"] == two.ask()
+
+
+def test_forked_child_keeps_outages_and_does_not_wait_for_requests_of_its_parent(
+    two: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    west, child = two.all["west"], os.getpid() + 1
+    asked: list[list[str]] = []
+
+    def fork() -> None:
+        two.time.advance(5)
+        monkeypatch.setattr(os, "getpid", lambda: child)
+        asked.append(two.ask_again())
+
+    west.meanwhile = fork
+    two.ask()
+    assert [["west"]] == asked
+    west.error = error(*OUTAGES["failure"])
+    two.ask()
+    monkeypatch.undo()
+    assert ["central"] == two.ask()
+
+
+def test_roles_with_the_same_regions_in_another_order_share_what_is_known(two: Regions) -> None:
+    west, central = two.all.values()
+    reverse: Any = StsRegions([central, west]).with_world(two.time.world)  # type: ignore[list-item]
+    west.error = error(*OUTAGES["failure"])
+    two.ask()
+    assert ["central"] == two.ask()
+    west.error, central.error = None, error(*OUTAGES["failure"])
+    two.asked.clear()
+    reverse.assume_role_with_web_identity(TOKEN, ROLE)
+    assert ["central", "west"] == two.asked
+
+
+def test_region_that_is_used_second_does_not_lose_its_trial(two: Regions) -> None:
+    """A trial that is claimed and not made would keep the region last for ever."""
+    west, central = two.all.values()
+    central.error = west.error = error(*OUTAGES["failure"])
+    with pytest.raises(ExchangeError):
+        two.ask()
+    west.error = None
+    two.time.advance(7200)
+    for _ in range(5):
+        assert ["west"] == two.ask()
+    west.error, central.error = error(*OUTAGES["failure"]), None
+    assert ["west", "central"] == two.ask()
+    assert ["central"] == two.ask()
 
 
 def test_no_caller_waits_or_fails_while_one_region_is_down_for_hours(two: Regions) -> None:

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from doctor.pod import Pod
+
+from gcp_aws_bridge.emulator import Fault
+
+CAUSE = "doctor/sts-clock"
+SEEN = "STS in eu-central-1: "
+
+
+def set_up(pod: Pod) -> None:
+    pod.two_regions().inject(Fault.date(900), times=None)
