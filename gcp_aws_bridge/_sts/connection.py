@@ -45,7 +45,8 @@ def keep_confidential(client: Any) -> None:
         ConfigError: The network or a proxy could read its requests.
     """
     config = client.meta.config
-    require_confidential(client.meta.endpoint_url, config)
+    url = client.meta.endpoint_url
+    require_confidential(url, proxy_for(url, config.proxies), config)
     events = client.meta.events
     events.unregister(_EVENT, unique_id=_UNIQUE_ID)  # the session's handler has other time-outs
     timeout = (config.connect_timeout, config.read_timeout)
@@ -60,14 +61,16 @@ def _hide_unreadable(register: Any) -> None:
     hide_unreadable(register)
 
 
-def require_confidential(url: str, config: Any) -> None:
+def require_confidential(url: str, proxy: str, config: Any) -> None:
     """Check that no network and no proxy can read requests to *url* with the settings in *config*.
+
+    Args:
+        proxy: URL of the proxy of such requests; empty for none.
 
     Raises:
         ConfigError: One of them could.
     """
     require_https(url)
-    proxy = proxy_for(url, config.proxies)
     forwards = bool((config.proxies_config or {}).get("proxy_use_forwarding_for_https"))
     if is_confidential(url, proxy, forwards=forwards):
         return

@@ -72,9 +72,9 @@ class Endpoint:
         if not (is_valid_endpoint_url(self.url) or is_valid_ipv6_endpoint_url(self.url)):
             raise ValueError(f"Invalid endpoint: {self.url}")
         proxies = get_environ_proxies(self.url) if config.proxies is None else config.proxies
-        require_confidential(self.url, config)
         # Plain HTTP is for this machine only, and its proxy could read the token.
         self.proxies: dict[str, str] = {} if is_plain_http(self.url) else proxies
+        require_confidential(self.url, str(self.proxies.get("https") or ""), config)
         self.user_agent = _user_agent(session, config)
         self._settings: dict[str, Any] = {
             "timeout": (config.connect_timeout, config.read_timeout),

@@ -18,6 +18,7 @@ from . import (
     first_call,
     frozen,
     imports,
+    instructions,
     memory,
     outage,
     serve,
@@ -33,6 +34,7 @@ from .report import Line, Verdict, table
 
 _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "first-call": first_call.measure,
+    "first-call-slow": first_call.measure_slow,
     "first-call-aio": first_call.measure_aio,
     "first-token-google": first_call.measure_google,
     "sessions": sessions.measure,
@@ -42,6 +44,8 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "event-loop": event_loop.measure,
     "outage": outage.measure,
     "imports": imports.measure,
+    "instructions": instructions.measure,
+    "instructions-run": instructions.measure_run,
     "memory": memory.measure,
     "tenants": tenants.measure,
     "credential-process": credential_process.measure,

@@ -25,6 +25,11 @@ def _on_aws(bench: Bench) -> Mapping[str, str]:
     return found
 
 
+def _slow(bench: Bench) -> Mapping[str, str]:
+    found: Mapping[str, str] = bench.clouds("slow", folder=str(bench.folder))
+    return found
+
+
 def _shell_profile(bench: Bench) -> Mapping[str, str]:
     file = bench.folder / "shell-recipe.ini"
     script = PEERS / "credential_process.sh"
@@ -66,7 +71,7 @@ _TOKEN = {"google": 1, "iam": 1}
 
 _BOTO3 = _Race(
     "start to first signed call",
-    1.06,
+    1.03,
     {
         _STATIC: _Program("static_keys.py", _KEYS),
         _AGAIN: _Program("static_keys.py", _KEYS),
@@ -74,6 +79,18 @@ _BOTO3 = _Race(
         "bridge.install": _Program("bridge_install.py", _EXCHANGE),
         "recipe (google-auth, boto3)": _Program("recipe.py", _EXCHANGE),
         _SHELL: _Program("shell_recipe.py", _EXCHANGE, _shell_profile),
+    },
+    (_STATIC, _AGAIN, "bridge.session", "bridge.install"),
+)
+_SLOW = _Race(
+    "start to first signed call; metadata server 15 ms, STS 80 ms over TLS",
+    1.15,
+    {
+        _STATIC: _Program("static_keys.py", _KEYS, _slow),
+        _AGAIN: _Program("static_keys.py", _KEYS, _slow),
+        "bridge.session": _Program("bridge_session.py", _EXCHANGE, _slow),
+        "bridge.install": _Program("bridge_install.py", _EXCHANGE, _slow),
+        "recipe (google-auth, boto3)": _Program("recipe.py", _EXCHANGE, _slow),
     },
     (_STATIC, _AGAIN, "bridge.session", "bridge.install"),
 )
@@ -102,6 +119,14 @@ _GOOGLE = _Race(
 def measure(bench: Bench) -> list[Line]:
     """Measure boto3."""
     return _measure(bench, _BOTO3)
+
+
+def measure_slow(bench: Bench) -> list[Line]:
+    """Measure boto3 with the latencies of a pod, which the creation of the S3 client hides."""
+    try:
+        return _measure(bench, _SLOW)
+    finally:
+        bench.clouds("reset")
 
 
 def measure_aio(bench: Bench) -> list[Line]:

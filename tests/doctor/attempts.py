@@ -13,7 +13,7 @@ from typing import Any
 
 import botocore.session
 from botocore.loaders import Loader
-from unit.servers import AUDIENCE, Server, answer, id_token
+from unit.servers import AUDIENCE, Server, answer, hook, id_token
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import google, policy
@@ -106,11 +106,11 @@ def without_a_loop(env: Environment) -> None:
         is_over.set()
 
 
-def chained(env: Environment) -> Any:
+def chained(env: Environment, session: Any = None) -> Any:
     admits = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     env.cloud.add_role(OTHER, {"Version": "2012-10-17", "Statement": [admits]})
     env.cloud.allow(ROLE, "sts:AssumeRole", on=OTHER)
-    return Request.of(ROLE, lambda: fresh(env), chain=[OTHER])
+    return Request.of(ROLE, lambda: fresh(env), session=session, chain=[OTHER])
 
 
 def chained_with(**tags: str) -> Attempt:
@@ -134,7 +134,8 @@ def chained_with(**tags: str) -> Attempt:
 
 
 def another_sts(env: Environment) -> None:
-    made = chained(env)
+    # Only botocore's client, which a session with hooks uses, reads the environment again.
+    made = chained(env, session=hook(botocore.session.Session()))
     first = Request.of(ROLE, lambda: fresh(env)).cache().get()
     env.set(AWS_ENDPOINT_URL_STS="http://127.0.0.1:1")
     made._exchange._sts.assume_role(first, made.role, 0)

@@ -10,17 +10,18 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["gcp_aws_bridge"]):
-    from .answers import METADATA_SEEDS, STS_SEEDS, targets
+    from .answers import METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
+
+SEEDS = {"metadata": METADATA_SEEDS, "parser": PARSER_SEEDS, "sts": STS_SEEDS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=["metadata", "sts"])
+    parser.add_argument("target", choices=[*SEEDS])
     parser.add_argument("--seconds", type=int, default=60)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as corpus, targets() as by_name:
-        seeds = METADATA_SEEDS if asked.target == "metadata" else STS_SEEDS
-        for number, seed in enumerate(seeds):
+        for number, seed in enumerate(SEEDS[asked.target]):
             (Path(corpus) / f"{number}").write_bytes(seed)
         options = [f"-max_total_time={asked.seconds}", "-max_len=4096", "-timeout=30"]
         atheris.Setup([sys.argv[0], *options, corpus], by_name[asked.target])

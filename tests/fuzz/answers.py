@@ -11,12 +11,15 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import botocore.session
+from botocore.model import ServiceModel
+from botocore.parsers import create_parser
 
 from gcp_aws_bridge import Role
 from gcp_aws_bridge._cache.clock import World
+from gcp_aws_bridge._sts import answer
 from gcp_aws_bridge._sts.client import Sts
 from gcp_aws_bridge._tokens.id_token import IdToken, parse
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
@@ -52,6 +55,17 @@ STS_SEEDS = [
     b"HTTP/1.1 200 OK\r\nno header\r\n" + _KEYS,  # urllib3 quotes this in a warning
     b"HTTP/1.1 200 OK\r\nContent-Type: " + _KEYS,
     b"HTTP/1.1 200 OK\r\n\r\n" + _KEYS.replace(b"2099", b"2" * 80 + b"0:00R"),
+]
+
+
+OPERATION = "AssumeRoleWithWebIdentity"
+PARSER_SEEDS = [
+    _KEYS,
+    _ACCESS_DENIED,
+    b'<?xml version="1.0" encoding="UTF-8"?>\n' + _KEYS.replace(b"00Z", b"00.123456789+01:00"),
+    _KEYS.replace(b"Response>", b'Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">', 1),
+    b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + _KEYS.replace(b"ASIA", b"&b;"),
+    b"<Error><Code>AccessDenied</Code><RequestId>1</RequestId></Error>",
 ]
 
 
@@ -97,13 +111,13 @@ def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
     sts = Sts(botocore.session.Session(), "us-east-1")
     token = parse(TOKEN, origin="fuzz")
 
-    def fuzz_metadata(answer: bytes) -> None:
-        server.answer = answer
+    def fuzz_metadata(data: bytes) -> None:
+        server.answer = data
         with only_our_errors():
             assert isinstance(parse(metadata(), origin="fuzz"), IdToken)
 
-    def fuzz_sts(answer: bytes) -> None:
-        server.answer = answer
+    def fuzz_sts(data: bytes) -> None:
+        server.answer = data
         with only_our_errors():
             credentials = sts.assume_role_with_web_identity(token, ROLE)
             parts = (
@@ -116,9 +130,37 @@ def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
             assert credentials.expiration.astimezone(timezone.utc) is not None
 
     try:
-        yield {"metadata": fuzz_metadata, "sts": fuzz_sts}
+        yield {"metadata": fuzz_metadata, "sts": fuzz_sts, "parser": parser_target()}
     finally:
         server.close()
+
+
+def parser_target() -> Callable[[bytes], None]:
+    """Return a function that parses an answer, and compares credentials with botocore's parser."""
+    loader = botocore.session.Session().get_component("data_loader")
+    model = ServiceModel(loader.load_service_model("sts", "service-2"), "sts")
+    shape = model.operation_model(OPERATION).output_shape
+    reference = create_parser("query")
+
+    def fuzz_parser(body: bytes) -> None:
+        try:
+            result = answer.read(OPERATION, 200, {}, body).result
+            found = answer.credentials_in(result, "123456789012")
+        except (answer.UnreadableAnswer, answer.Unusable, answer.Refused) as error:
+            if any(secret in f"{error}{error!r}" for secret in SECRETS):
+                raise AssertionError("a secret is in the error") from None
+            return
+        parsed = reference.parse({"body": body, "status_code": 200, "headers": {}}, shape)
+        expected = parsed["Credentials"]
+        for name, part in (
+            ("AccessKeyId", found.access_key_id),
+            ("SecretAccessKey", found.secret_access_key),
+            ("SessionToken", found.session_token),
+        ):
+            assert expected[name] == part, "botocore reads other credentials"
+        assert abs(expected["Expiration"] - found.expiration) < timedelta(seconds=1)
+
+    return fuzz_parser
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.answers import METADATA_SEEDS, STS_SEEDS, targets
+from fuzz.answers import METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
 
 Target = Callable[[bytes], None]
 _SETTINGS = settings(
@@ -52,6 +52,21 @@ def test_any_answer_of_sts_gives_credentials_or_an_error(
     fuzz: dict[str, Target], answer: bytes
 ) -> None:
     fuzz["sts"](answer)
+
+
+@_SETTINGS
+@given(body=damaged(PARSER_SEEDS))
+def test_any_body_has_the_credentials_that_botocore_reads_or_an_error(
+    fuzz: dict[str, Target], body: bytes
+) -> None:
+    fuzz["parser"](body)
+
+
+@pytest.mark.parametrize("body", PARSER_SEEDS, ids=range(len(PARSER_SEEDS)))
+def test_each_seed_of_the_parser_is_read_as_botocore_reads_it_or_is_an_error(
+    fuzz: dict[str, Target], body: bytes
+) -> None:
+    fuzz["parser"](body)
 
 
 @pytest.mark.parametrize("answer", [*METADATA_SEEDS, *STS_SEEDS], ids=range(9))

@@ -16,6 +16,9 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
+
+from tls_front import tls_front
 
 from gcp_aws_bridge.emulator import Emulator, Fault
 
@@ -63,6 +66,7 @@ class _Commands:
     def __init__(self, cloud: Emulator, s3: _S3) -> None:
         self._cloud = cloud
         self._s3 = s3
+        self._front: dict[str, str] = {}
 
     def reset(self) -> None:
         """Set the real clock, no latency, no faults, empty counters, one role."""
@@ -90,6 +94,17 @@ class _Commands:
             json.dump(cloud.external_account(provider, account), document)
         cloud.add_role(ROLE, cloud.trust_policy_for_service("lambda.amazonaws.com"))
         return {**cloud.lambda_environ(ROLE), "GOOGLE_APPLICATION_CREDENTIALS": file}
+
+    def slow(self, folder: str) -> dict[str, str]:
+        """Answer as in a pod: the metadata server after 15 ms, STS after 80 ms, over TLS.
+
+        Returns:
+            The environment of a program that reaches STS over TLS.
+        """
+        self._cloud.metadata.latency_s = 0.015
+        self._cloud.sts.latency_s = 0.08
+        self._front = self._front or tls_front(urlsplit(self._cloud.sts.url).port or 0, folder)
+        return dict(self._front)
 
     def sts_latency(self, seconds: float) -> None:
         self._cloud.sts.latency_s = seconds
