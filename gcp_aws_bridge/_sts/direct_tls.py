@@ -22,7 +22,7 @@ def context(trusted: str | None) -> ssl.SSLContext:
         OSError: The file cannot be read, or has no certificates.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificates and names
-    made.options |= ssl.OP_NO_SSLv2 | ssl.OP_NO_SSLv3 | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # Python has set OP_NO_SSLv3
     made.post_handshake_auth = True
     made.set_alpn_protocols(["http/1.1"])
     made.load_verify_locations(trusted or default_bundle())

@@ -79,8 +79,8 @@ def http_date(text: str | None) -> datetime | None:
     try:
         if found is not None:
             day, month, year, *time = found.groups()
-            numbers = map(int, (year, _MONTHS.index(month) + 1, day, *time))
-            return datetime(*numbers, tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+            date = map(int, (year, _MONTHS.index(month) + 1, day, *time))
+            return datetime(*date, tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
         from email.utils import parsedate_to_datetime  # slow import, for other formats
 
         value = parsedate_to_datetime(text or "")
@@ -206,11 +206,8 @@ class _Connection:
                 if count == len(self._pending):
                     break  # no answer until the deadline
         finally:
-            late = (
-                "no answer so far"
-                if self.connected_to
-                else _reason(TimeoutError(), self._timeout_s)
-            )
+            late = "no answer so far"
+            late = late if self.connected_to else _reason(TimeoutError(), self._timeout_s)
             for pending, host in self._pending.items():
                 pending.close()
                 self._reasons[host] = late
@@ -230,11 +227,11 @@ class _Connection:
         return Unreachable("; ".join(text), reasons[decisive], has_route=bool(routed))
 
     def _addresses(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        for host, place in self._hosts.items():
+        for host, (name, port) in self._hosts.items():
             try:
                 # As bytes: for a string, Python imports its encoding of international names.
-                name, port = place[0].encode("ascii"), place[1]
-                for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+                place = name.encode("ascii"), port
+                for found in socket.getaddrinfo(*place, type=socket.SOCK_STREAM):
                     yield host, found
             except (OSError, ValueError) as error:  # noqa: PERF203 - at most two iterations
                 self._reasons[host] = _reason(error, self._timeout_s)

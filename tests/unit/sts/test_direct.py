@@ -34,8 +34,8 @@ from gcp_aws_bridge.exceptions import ExchangeError
 ROLE = Role(ROLE_ARN, role_session_name="a+b=c", policy={"Version": "2012-10-17"})
 TOKEN = _id_token.parse(id_token(), origin="test")
 RESULT = """<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
-<AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>
-<SessionToken>session</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration></Credentials>
+<AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>wJalrXUtnFEMIK7MDENGbPxRfiCYDIRECTKEY</SecretAccessKey>
+<SessionToken>IQoJb3JpZ2luX2VjDirectToken</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration></Credentials>
 </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
 
 
