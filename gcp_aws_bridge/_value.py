@@ -9,7 +9,7 @@ secret, and are checked when they are read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._version import __version__
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 else:
 
     def value(*, frozen: bool) -> Any:
-        """Decorate a subclass of `Value`. *frozen* is for type checkers, and always True."""
-        return dataclass(init=False, repr=False, eq=False)
+        """Decorate a subclass of `Value`. *frozen* is always True, as type checkers expect."""
+
+        def decorate(kind: Any) -> Any:
+            made = dataclass(init=False, repr=False, eq=False)(kind)
+            # Only frozen dataclasses may inherit from it.
+            made.__dataclass_params__.frozen = frozen
+            return made
+
+        return decorate
 
 
 class _Signature:
     """Signature of a class, for `help` and documentation, made when it is read."""
 
     def __get__(self, _: object, owner: type[Any]) -> Signature:
+        if not is_dataclass(owner) or owner.__init__ is not Value.__init__:
+            raise AttributeError("__signature__")  # `inspect` then looks at the constructor
         from inspect import Parameter, Signature
 
         return Signature(

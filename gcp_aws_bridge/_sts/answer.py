@@ -19,7 +19,8 @@ from gcp_aws_bridge._tokens.http import http_date
 
 _MOST_BYTES = 1 << 20  # an answer has a few kilobytes, most of which are the session token
 _MOST_DEPTH = 16
-_FIRST_ERROR = 300  # botocore reads any lower status as a result
+_FIRST_ERROR = 300  # STS answers no redirects
+_CODE = r"[A-Za-z][\w.:-]{0,127}"
 # RFC 3339; AWS writes whole seconds and "Z", other servers fractions or an offset.
 _TIME = r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.\d{1,9})?(?:[Zz]|([+-])(\d\d):?(\d\d))"
 
@@ -151,9 +152,11 @@ def _error(root: str, fields: Any) -> tuple[str, str, str]:
         inner = inner.get(name) if isinstance(inner, dict) else None
     if not isinstance(inner, dict):
         raise UnreadableAnswer("no Error")
-    found = inner.get("Code"), inner.get("Message"), outer.get("RequestId")
+    metadata = outer.get("ResponseMetadata")
+    request = outer if not isinstance(metadata, dict) else {**metadata, **outer}
+    found = inner.get("Code"), inner.get("Message"), request.get("RequestId")
     code, message, request_id = (text.strip() if isinstance(text, str) else "" for text in found)
-    if not code[:1].isalpha():  # a status, or nothing: the page of another server
+    if not re.fullmatch(_CODE, code, re.ASCII):  # a status, or nothing: the page of another server
         raise UnreadableAnswer("no Code")
     return code, message, request_id
 

@@ -15,8 +15,10 @@ import botocore.credentials
 from botocore.client import BaseClient, ClientCreator
 from botocore.credentials import AssumeRoleCredentialFetcher, RefreshableCredentials
 from botocore.endpoint import Endpoint
+from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.httpchecksum import AwsChunkedWrapper
 from botocore.httpsession import URLLib3Session
+from botocore.parsers import ResponseParserFactory
 from botocore.session import Session
 
 from gcp_aws_bridge._extra import internal
@@ -111,6 +113,16 @@ def add_configured_endpoint(session: Session, store: Any) -> None:
     add(client_name="sts", config_store=store)
 
 
+def has_botocores_components(session: Session) -> bool:
+    """Return whether hooks and parsers of *session* are those of botocore, not of a program."""
+    emitter = session.get_component("event_emitter")
+    return (
+        type(emitter) is EventAliaser
+        and type(internal("botocore", emitter, "_emitter")) is HierarchicalEmitter
+        and type(session.get_component("response_parser_factory")) is ResponseParserFactory
+    )
+
+
 def event_handlers(session: Session, event: str) -> tuple[Any, ...]:
     """Return the handlers of *event* in *session*.
 
@@ -118,21 +130,21 @@ def event_handlers(session: Session, event: str) -> tuple[Any, ...]:
         ConfigError: This release of botocore has another name for one of the attributes.
     """
     emitter = internal("botocore", session.get_component("event_emitter"), "_emitter")
+    return handlers_in(emitter, event)
+
+
+def handlers_in(emitter: Any, event: str) -> tuple[Any, ...]:
+    """Return the handlers of *event* in a `HierarchicalEmitter`.
+
+    Raises:
+        ConfigError: This release of botocore has another name for the attribute.
+    """
     return tuple(internal("botocore", emitter, "_handlers").prefix_search(event))
 
 
-def client_methods() -> tuple[object, ...]:
-    """Return the functions of botocore that make a client and send its requests.
-
-    Raises:
-        ConfigError: This release of botocore has another name for one of them.
-    """
-    return (
-        ClientCreator.create_client,
-        BaseClient.__init__,
-        internal("botocore", BaseClient, "_make_api_call"),
-        Endpoint.make_request,
-    )
+def client_classes() -> tuple[type[Any], ...]:
+    """Return the classes of botocore that make a client and send its requests."""
+    return ClientCreator, BaseClient, Endpoint, HierarchicalEmitter
 
 
 def http_session_of(client: Any) -> URLLib3Session:

@@ -12,10 +12,11 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
+from gcp_aws_bridge._cache.fork import process_lock
 from gcp_aws_bridge._sts.answer import Answer
 from gcp_aws_bridge._sts.calls import StsCalls
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
-from gcp_aws_bridge._sts.customized import customization
+from gcp_aws_bridge._sts.customized import customization, is_patched
 from gcp_aws_bridge._sts.endpoint import Unproven
 from gcp_aws_bridge._sts.request import Requests
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
@@ -44,14 +45,25 @@ class Sts(StsCalls):
     def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
         # Equal if the same server is reached in the same way.
         self.key: StsKey = sts_key(session, region_name)
+        self._session, self._config = session, config
+        self._lock = process_lock()  # client creation is not thread-safe
         super().__init__(region_name, _transport(session, region_name, config))
         now = sts_key(session, region_name)
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
 
     def _sent(self, *request: Any) -> Answer:
+        if isinstance(self.transport, Requests) and is_patched(self._session):
+            self._use_botocores_client()
         with wire_logs_silenced():
             return super()._sent(*request)
+
+    @without_inner_frames
+    def _use_botocores_client(self) -> None:
+        """Let a tracer or a mock that came after this object see its requests, too."""
+        with self._lock.get():
+            if isinstance(self.transport, Requests):
+                self.transport = _transport(self._session, self.region_name, self._config)
 
 
 @without_inner_frames

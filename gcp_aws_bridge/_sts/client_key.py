@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
-from gcp_aws_bridge._sts.session_settings import client_options
+from gcp_aws_bridge._sts.customized import customization
+from gcp_aws_bridge._sts.session_settings import client_options, is_asynchronous
 from gcp_aws_bridge._tokens.environment import changed, connection_variables, digest, sts_variables
 from gcp_aws_bridge._tokens.https import is_plain_http
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -43,9 +44,20 @@ def sts_key(session: Session, region_name: str) -> StsKey:
     """Return the key of *session* with its settings and the current environment."""
     return StsKey(
         region_name,
-        digest(_settings(session), _profile(session)),
+        digest(_settings(session), _profile(session), _client_of(session, region_name)),
         _digests(sts_variables(os.environ)),
     )
+
+
+def _client_of(session: Session, region_name: str) -> tuple[Any, ...]:
+    """Return what selects the client, and its user agent."""
+    try:
+        # Hooks of an aiobotocore session have never seen these requests.
+        reason = "" if is_asynchronous(session) else customization(session, region_name)
+    except (BotoCoreError, AttributeError, TypeError):  # malformed: client creation will raise
+        return ()
+    names = session.user_agent_name, session.user_agent_version, session.user_agent_extra
+    return (reason, *names, session.get_config_variable("user_agent_appid"))
 
 
 def way_of(client: Any, session: Session) -> StsKey:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any
 
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.hooks import HierarchicalEmitter
 from botocore.session import Session
 
-from gcp_aws_bridge._sts.botocore_internals import client_methods, event_handlers
+from gcp_aws_bridge._sts.botocore_internals import (
+    client_classes,
+    event_handlers,
+    handlers_in,
+    has_botocores_components,
+)
 from gcp_aws_bridge._sts.session_settings import client_options
 
 # Options of a default client config (botocore's `Config`) that `endpoint` applies, that the library
@@ -47,7 +55,10 @@ _EVENTS = (
         )
     ),
 )
-_KNOWN = ("botocore.", "boto3.", "gcp_aws_bridge.")
+_FIRST_PARTS = frozenset(event.partition(".")[0] for event in _EVENTS)
+# Data of STS and of partitions, in folders that botocore's loader searches (AWS_DATA_PATH, and
+# ~/.aws/models). Endpoints are read by the session's own resolver.
+_DATA = ("sts", "partitions.json", "partitions.json.gz")
 
 
 def customization(session: Session, region_name: str) -> str:
@@ -55,18 +66,34 @@ def customization(session: Session, region_name: str) -> str:
     return next(_customizations(session, region_name), "")
 
 
+def is_patched(session: Session) -> bool:
+    """Return whether a tracer or a mock has replaced a method of botocore's clients."""
+    create = getattr(session.create_client, "__func__", None)
+    return not _is_original(create) or any(
+        callable(member) and not _is_original(member)
+        for owner in client_classes()
+        for member in vars(owner).values()
+        if not isinstance(member, (type, staticmethod, classmethod))
+    )
+
+
 def _customizations(session: Session, region_name: str) -> Iterator[str]:
-    if not all(map(_is_original, (_function_of(session.create_client), *client_methods()))):
-        yield "a method of botocore's clients is patched"  # by a tracer
+    if is_patched(session):
+        yield "a method of botocore's clients is patched"
     if os.environ.get("BOTOCORE_EXPERIMENTAL__PLUGINS"):
         yield "botocore has plugins"
     if "fips" in region_name:  # a former name, which botocore translates
         yield f"{region_name} is no region"
+    if not has_botocores_components(session):
+        yield "the session has components that are not botocore's"
+        return
     yield from _settings(session)
+    yield from _data(session)
+    known = _botocores_handlers()
     for event in _EVENTS:
         for handler in event_handlers(session, event):
-            if not _module(handler).startswith(_KNOWN):
-                yield f"{_module(handler)} handles {event}"
+            if not (id(handler) in known.get(event, ()) or _is_ours(handler)):
+                yield f"a hook handles {event}"
 
 
 def _settings(session: Session) -> Iterator[str]:
@@ -75,14 +102,38 @@ def _settings(session: Session) -> Iterator[str]:
             yield f"{name} is set"
     if session.get_config_variable("defaults_mode") != "legacy":
         yield "defaults_mode is set"
+    if session.get_config_variable("sts_regional_endpoints") not in (
+        "legacy",
+        "regional",
+        None,
+        "",
+    ):
+        yield "sts_regional_endpoints has an unknown value"
     if "sts" in session.get_scoped_config():  # nested settings, such as signature_version
         yield "the profile has settings for sts"
     if unknown := client_options(session).keys() - _APPLIED:
         yield f"the default client config has {min(unknown)}"
 
 
-def _function_of(method: object) -> object:
-    return getattr(method, "__func__", None)
+def _data(session: Session) -> Iterator[str]:
+    """Yield a reason if a folder of the user has other descriptions of STS or of partitions."""
+    loader = session.get_component("data_loader")
+    for folder in loader.search_paths:
+        if folder != loader.BUILTIN_DATA_PATH:
+            for name in _DATA:
+                if os.path.exists(os.path.join(folder, name)):
+                    yield f"{folder} has data that replace botocore's"
+
+
+@lru_cache(maxsize=1)
+def _botocores_handlers() -> dict[str, set[int]]:
+    """Return the ids of botocore's own handlers for each event; no other handler is expected."""
+    emitter = HierarchicalEmitter()
+    for event, handler, *_ in BUILTIN_HANDLERS:
+        in_botocore = str(getattr(handler, "__module__", "")).startswith("botocore.")
+        if in_botocore and event.partition(".")[0] in _FIRST_PARTS:
+            emitter.register(event, handler)
+    return {event: set(map(id, handlers_in(emitter, event))) for event in _EVENTS}
 
 
 def _is_original(function: Any) -> bool:
@@ -91,7 +142,7 @@ def _is_original(function: Any) -> bool:
     return is_function and function.__globals__["__name__"].startswith("botocore.")
 
 
-def _module(handler: Any) -> str:
-    while hasattr(handler, "func"):  # functools.partial
+def _is_ours(handler: Any) -> bool:
+    while type(handler) is partial:
         handler = handler.func
-    return str(getattr(handler, "__module__", ""))
+    return type(handler) is FunctionType and handler.__module__.startswith("gcp_aws_bridge.")

@@ -69,7 +69,7 @@ class DirectRequests:
                 with io.BufferedReader(raw) as file:
                     found = http1.read(file, MOST_BYTES)
             except _TooLong:
-                raise answer.Unusable("too long", 200) from None
+                raise answer.Unusable("too long", 0) from None
             except (OSError, http1.InvalidAnswer) as error:
                 raise self._failure(_kind_of(error), error) from None
         fields = {name.title(): text for name, text in found.headers.items()}

@@ -1,8 +1,8 @@
 """Address and connection settings of STS, from the parts that botocore's clients are made of.
 
 Endpoint data, settings, proxies, trusted certificates and user agent are botocore's own, but its
-description of STS is not loaded and no client is made. `tests/matrix` compares the result with
-botocore's client for each region and setting.
+description of STS is not loaded and no client is made. `tests/unit/sts/test_endpoint.py` compares
+the result with botocore's client for each region and setting.
 """
 
 from __future__ import annotations

@@ -159,8 +159,8 @@ def not_from_sts(
     overloaded = _is_overloaded(status)
     known = f", {form}" if form else ""
     return ExchangeError(
-        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: HTTP {status}"
-        f"{known} ({why}).",
+        f"Assuming {arn} failed. STS in {region_name} answered what STS does not: "
+        f"{f'HTTP {status}' if status else 'its status is not known'}{known} ({why}).",
         fix="look at AWS_ENDPOINT_URL_STS and at proxies on the way.",
         error_id="exchange/unavailable" if overloaded else "exchange/garbage",
         code="UnreadableAnswer",

@@ -81,6 +81,6 @@ class Requests:
             response = self._connections.get().send(request.prepare())
         except botocore.exceptions.ConnectionClosedError as error:
             if any(isinstance(cause, AnswerTooLong) for cause in error.kwargs["error"].args):
-                raise answer.Unusable("too long", 200) from None
+                raise answer.Unusable("too long", 0) from None
             raise
         return answer.read(operation, response.status_code, response.headers, response.content)

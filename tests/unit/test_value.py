@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import pydoc
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,22 @@ def test_value_is_a_frozen_dataclass() -> None:
         one.x = 3  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
         del one.x
+
+
+def test_users_can_subclass_a_role_and_read_its_help() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Tagged(bridge.Role):
+        team: str = ""
+
+    class Etl(bridge.Role):
+        def __init__(self, name: str) -> None:
+            super().__init__(f"arn:aws:iam::123456789012:role/{name}")
+
+    one = Tagged(ARN, team="data")
+    assert (ARN, "data", "123456789012") == (one.arn, one.team, one.account_id)
+    assert Etl("etl").arn.endswith("role/etl")
+    assert "(name: 'str') -> 'None'" == str(inspect.signature(Etl))
+    assert "audience" in pydoc.render_doc(bridge.Role)
+    assert ARN == dataclasses.asdict(bridge.Role(ARN))["arn"]
+    with pytest.raises(ConfigError):
+        Tagged("etl")

@@ -199,16 +199,14 @@ def test_data_files_that_are_missing_are_not_the_regions_fault(
     assert "us-east-1" == Sts(botocore.session.Session(), "us-east-1").region_name
 
 
-def test_only_botocores_client_needs_its_model_of_sts(
+def test_model_of_sts_that_is_missing_is_not_the_regions_fault(
     monkeypatch: pytest.MonkeyPatch, no_data: str, tmp_path: Path
 ) -> None:
     for name in ("endpoints.json", "partitions.json", "sdk-default-configuration.json"):
         for file in Path(no_data).glob(f"{name}*"):
             shutil.copy(file, tmp_path)
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
-    assert "us-east-1" == Sts(botocore.session.Session(), "us-east-1").region_name
-    hooked = hook(botocore.session.Session())
-    make = lambda: Sts(hooked, "us-east-1")  # noqa: E731
+    make = lambda: Sts(hook(botocore.session.Session()), "us-east-1")  # noqa: E731
     failure(ConfigError, "config/botocore-data", make, seen=["sts"])
 
 

@@ -11,14 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 from urllib.parse import parse_qs
 
 import botocore.session
 import pytest
+from boto3.utils import lazy_call
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.handlers import disable_signing
+from botocore.parsers import ResponseParserFactory
 from botocore.session import Session
 from fakes import START
+from unit.servers import id_token
 
 from gcp_aws_bridge._cache.fork import PerProcess
 from gcp_aws_bridge._sts.botocore_client import BotocoreClient
@@ -28,6 +33,9 @@ from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.customized import customization
 from gcp_aws_bridge._sts.endpoint import Unproven
 from gcp_aws_bridge._sts.request import Requests
+from gcp_aws_bridge._sts.shared import sts_for
+from gcp_aws_bridge._tokens.id_token import parse
+from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.config.regions import partition_of
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -332,6 +340,25 @@ def own_method(session: Session) -> None:
     setattr(session, "create_client", lambda *a, **k: Session.create_client(session, *a, **k))  # noqa: B010
 
 
+def mocked(session: Session) -> None:
+    session.register("before-send", Mock(return_value=None))
+
+
+def signing_disabled(session: Session) -> None:
+    session.register("choose-signer.sts", disable_signing)
+
+
+def called_later(session: Session) -> None:
+    session.register("before-send.sts", lazy_call("corp.hooks.send"))
+
+
+def own_factory(session: Session) -> None:
+    class Factory(ResponseParserFactory):
+        pass
+
+    session.register_component("response_parser_factory", Factory())
+
+
 CUSTOM = {
     "event": hooked,
     "any event": hooked_everywhere,
@@ -341,6 +368,11 @@ CUSTOM = {
     "context parameters": option("client_context_params", {"a": "b"}),
     "defaults mode": variable("defaults_mode", "standard"),
     "API version": variable("api_versions", {"sts": "2011-06-15"}),
+    "endpoints": variable("sts_regional_endpoints", "legacy "),
+    "mock": mocked,
+    "botocore's own function": signing_disabled,
+    "boto3's lazy call": called_later,
+    "parser factory": own_factory,
 }
 
 
@@ -350,9 +382,54 @@ def test_session_with_hooks_or_rare_settings_uses_botocores_client(
 ) -> None:
     session = botocore.session.Session()
     customize(session)
+    assert customization(session, "us-east-1")
+    if session.get_config_variable("sts_regional_endpoints") == "legacy ":
+        with pytest.raises(ConfigError, match="STS regional endpoints option"):  # as botocore does
+            Sts(session, "us-east-1")
+        return
     with caplog.at_level("DEBUG", logger="gcp_aws_bridge"):
         assert isinstance(Sts(session, "us-east-1").transport, BotocoreClient)
     assert "botocore's client sends the requests to STS, since " in caplog.text
+
+
+def test_session_without_hooks_does_not_decide_for_sessions_with_hooks() -> None:
+    role = Role("arn:aws:iam::123456789012:role/etl", region_name="us-east-1")
+    plain, hooked_session = botocore.session.Session(), botocore.session.Session()
+    hooked(hooked_session)
+    first, second = sts_for(plain, role), sts_for(hooked_session, role)
+    assert isinstance(first.transport, Requests)  # type: ignore[union-attr]
+    assert isinstance(second.transport, BotocoreClient)  # type: ignore[union-attr]
+    assert first.key != second.key
+    assert first is sts_for(botocore.session.Session(), role)
+
+
+def test_mock_that_starts_later_sees_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    sts = Sts(botocore.session.Session(), "us-east-1")
+    assert isinstance(sts.transport, Requests)
+    keys = {
+        "AccessKeyId": "ASIAMOCK",
+        "SecretAccessKey": "mocked-secret",
+        "SessionToken": "mocked-token",
+    }
+    answer = {"Credentials": {**keys, "Expiration": START}}
+    call = Mock(return_value=answer)
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
+    token = parse(id_token(), origin="test")
+    role = Role("arn:aws:iam::123456789012:role/etl")
+    assert "ASIAMOCK" == sts.assume_role_with_web_identity(token, role).access_key_id
+    assert "AssumeRoleWithWebIdentity" == call.call_args.args[0]
+
+
+@pytest.mark.parametrize("name", ["sts/2011-06-15/endpoint-rule-set-1.json", "partitions.json"])
+def test_data_of_the_user_need_botocores_client(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert "" == customization(botocore.session.Session(), "us-east-1") or name.startswith("sts")
+    file.write_text("{}")
+    assert "has data that replace" in customization(botocore.session.Session(), "us-east-1")
 
 
 def test_client_side_monitoring_needs_botocores_client() -> None:
@@ -376,6 +453,9 @@ def test_hooks_of_other_services_do_not_matter() -> None:
         ("botocore.client.ClientCreator", "create_client"),
         ("botocore.endpoint.Endpoint", "make_request"),
         ("botocore.session.Session", "create_client"),
+        ("botocore.endpoint.Endpoint", "_send_request"),
+        ("botocore.client.BaseClient", "_make_request"),
+        ("botocore.hooks.HierarchicalEmitter", "emit"),
     ],
 )
 def test_client_that_a_tracer_has_patched_is_used(
