@@ -100,7 +100,9 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(PIECES, max_size=9), st.lists(PIECES, max_size=5))
 def test_any_file_is_read_like_botocore_does(
     tmp_path: Path, config: list[str], credentials: list[str]
