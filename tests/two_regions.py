@@ -1,8 +1,8 @@
 """Two regions of STS on loopback, each with its own address in botocore's data files.
 
 `AWS_ENDPOINT_URL_STS` is one address for all regions. botocore looks for its data in the folders of
-`AWS_DATA_PATH` first, so an `endpoints.json` there names one for each region, and a rule set does
-the same for botocore's own clients (botocore reference, "Loaders").
+`AWS_DATA_PATH` first, so an `endpoints.json` there names one for each region. For botocore's own
+clients, a rule set does the same (botocore reference, "Loaders").
 """
 
 from __future__ import annotations
@@ -39,17 +39,22 @@ def second_sts(cloud: Emulator) -> Iterator[STS]:
         sts.stop()
 
 
-def data_path(folder: Path, urls: Mapping[str, str]) -> str:
-    """Write botocore's data files with these addresses of STS, and return their folder."""
+def data_path(folder: Path, urls: Mapping[str, str], *, rules: bool = False) -> str:
+    """Write botocore's data files with these addresses of STS, and return their folder.
+
+    Args:
+        rules: Also write a rule set, with which sessions use botocore's client.
+    """
     document = json.loads(_endpoints())
     endpoints = document["partitions"][0]["services"]["sts"]["endpoints"]
     for region, url in urls.items():
         parts = urlsplit(url)
         endpoints[region] = {"hostname": parts.netloc, "protocols": [parts.scheme]}
     version = folder / "sts" / "2011-06-15"
-    version.mkdir(parents=True, exist_ok=True)
+    (version if rules else folder).mkdir(parents=True, exist_ok=True)
     (folder / "endpoints.json").write_text(json.dumps(document))
-    (version / "endpoint-rule-set-1.json").write_text(json.dumps(_rules(urls)))
+    if rules:
+        (version / "endpoint-rule-set-1.json").write_text(json.dumps(_rules(urls)))
     return str(folder)
 
 

@@ -130,15 +130,6 @@ def event_handlers(session: Session, event: str) -> tuple[Any, ...]:
         ConfigError: This release of botocore has another name for one of the attributes.
     """
     emitter = internal("botocore", session.get_component("event_emitter"), "_emitter")
-    return handlers_in(emitter, event)
-
-
-def handlers_in(emitter: Any, event: str) -> tuple[Any, ...]:
-    """Return the handlers of *event* in a `HierarchicalEmitter`.
-
-    Raises:
-        ConfigError: This release of botocore has another name for the attribute.
-    """
     return tuple(internal("botocore", emitter, "_handlers").prefix_search(event))
 
 

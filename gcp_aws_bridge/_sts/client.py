@@ -15,8 +15,8 @@ from botocore.session import Session
 from gcp_aws_bridge._cache.fork import process_lock
 from gcp_aws_bridge._sts.answer import Answer
 from gcp_aws_bridge._sts.calls import StsCalls
-from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key
-from gcp_aws_bridge._sts.customized import customization, is_patched
+from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key, variables_now
+from gcp_aws_bridge._sts.customized import is_patched
 from gcp_aws_bridge._sts.endpoint import Unproven
 from gcp_aws_bridge._sts.request import Requests
 from gcp_aws_bridge._tokens.wire_logs import wire_logs_silenced
@@ -42,13 +42,21 @@ _log = logging.getLogger("gcp_aws_bridge")
 class Sts(StsCalls):
     """STS in one region, with the settings of a botocore session. Thread-safe; see `sts_for`."""
 
-    def __init__(self, session: Session, region_name: str, config: Config = CONFIG) -> None:
+    def __init__(
+        self,
+        session: Session,
+        region_name: str,
+        config: Config = CONFIG,
+        key: StsKey | None = None,
+    ) -> None:
         # Equal if the same server is reached in the same way.
-        self.key: StsKey = sts_key(session, region_name)
+        self.key: StsKey = key or sts_key(session, region_name)
         self._session, self._config = session, config
         self._lock = process_lock()  # client creation is not thread-safe
-        super().__init__(region_name, _transport(session, region_name, config))
-        now = sts_key(session, region_name)
+        super().__init__(
+            region_name, _transport(session, region_name, config, self.key.customization)
+        )
+        now = self.key._replace(variables=variables_now())
         if now != self.key:  # another thread has changed the environment
             raise environment_changed(self.key, now)
 
@@ -63,18 +71,22 @@ class Sts(StsCalls):
         """Let a tracer or a mock that came after this object see its requests, too."""
         with self._lock.get():
             if isinstance(self.transport, Requests):
-                self.transport = _transport(self._session, self.region_name, self._config)
+                self.transport = _transport(
+                    self._session, self.region_name, self._config, "its methods are patched"
+                )
 
 
 @without_inner_frames
-def _transport(session: Session, region_name: str, config: Config) -> Transport:
+def _transport(session: Session, region_name: str, config: Config, reason: str) -> Transport:
     """Return what sends requests with the settings of *session*.
+
+    Args:
+        reason: Why botocore's client is needed; empty if it is not.
 
     Raises:
         ConfigError: A setting is malformed, or the endpoint is plain HTTP on another machine.
     """
     try:
-        reason = customization(session, region_name)
         if not reason:
             try:
                 return Requests(session, region_name, config)

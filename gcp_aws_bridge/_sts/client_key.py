@@ -33,31 +33,37 @@ class StsKey(NamedTuple):
         server: A region or an address.
         session: Digest of the settings of the session and of its profile.
         variables: Name and digest of each environment variable.
+        customization: Why the session needs botocore's client, or "".
     """
 
     server: str
     session: str
     variables: Variables
+    customization: str = ""
 
 
 def sts_key(session: Session, region_name: str) -> StsKey:
     """Return the key of *session* with its settings and the current environment."""
     return StsKey(
         region_name,
-        digest(_settings(session), _profile(session), _client_of(session, region_name)),
-        _digests(sts_variables(os.environ)),
+        digest(_settings(session), _profile(session)),
+        variables_now(),
+        _customization(session, region_name),
     )
 
 
-def _client_of(session: Session, region_name: str) -> tuple[Any, ...]:
-    """Return what selects the client, and its user agent."""
+def variables_now() -> Variables:
+    """Return name and digest of each variable that selects the server or its connections."""
+    return _digests(sts_variables(os.environ))
+
+
+def _customization(session: Session, region_name: str) -> str:
+    if is_asynchronous(session):
+        return ""  # its hooks have never seen these requests
     try:
-        # Hooks of an aiobotocore session have never seen these requests.
-        reason = "" if is_asynchronous(session) else customization(session, region_name)
+        return customization(session, region_name)
     except (BotoCoreError, AttributeError, TypeError):  # malformed: client creation will raise
-        return ()
-    names = session.user_agent_name, session.user_agent_version, session.user_agent_extra
-    return (reason, *names, session.get_config_variable("user_agent_appid"))
+        return ""
 
 
 def way_of(client: Any, session: Session) -> StsKey:

@@ -13,13 +13,11 @@ from types import FunctionType
 from typing import Any
 
 from botocore.handlers import BUILTIN_HANDLERS
-from botocore.hooks import HierarchicalEmitter
 from botocore.session import Session
 
 from gcp_aws_bridge._sts.botocore_internals import (
     client_classes,
     event_handlers,
-    handlers_in,
     has_botocores_components,
 )
 from gcp_aws_bridge._sts.session_settings import client_options
@@ -55,7 +53,6 @@ _EVENTS = (
         )
     ),
 )
-_FIRST_PARTS = frozenset(event.partition(".")[0] for event in _EVENTS)
 # Data of STS and of partitions, in folders that botocore's loader searches (AWS_DATA_PATH, and
 # ~/.aws/models). Endpoints are read by the session's own resolver.
 _DATA = ("sts", "partitions.json", "partitions.json.gz")
@@ -128,12 +125,23 @@ def _data(session: Session) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _botocores_handlers() -> dict[str, set[int]]:
     """Return the ids of botocore's own handlers for each event; no other handler is expected."""
-    emitter = HierarchicalEmitter()
-    for event, handler, *_ in BUILTIN_HANDLERS:
-        in_botocore = str(getattr(handler, "__module__", "")).startswith("botocore.")
-        if in_botocore and event.partition(".")[0] in _FIRST_PARTS:
-            emitter.register(event, handler)
-    return {event: set(map(id, handlers_in(emitter, event))) for event in _EVENTS}
+    own: dict[str, list[tuple[list[str], Any]]] = {}
+    for pattern, handler, *_ in BUILTIN_HANDLERS:
+        if str(getattr(handler, "__module__", "")).startswith("botocore."):
+            first, *rest = pattern.split(".")
+            own.setdefault(first, []).append((rest, handler))
+    found = {}
+    for event in _EVENTS:
+        first, *rest = event.split(".")
+        candidates = own.get(first, ())
+        found[event] = {id(handler) for parts, handler in candidates if _matches(parts, rest)}
+    return found
+
+
+def _matches(pattern: list[str], event: list[str]) -> bool:
+    """Return whether botocore calls a handler of *pattern* for *event*."""
+    same = all(wanted in (part, "*") for wanted, part in zip(pattern, event))  # noqa: B905 - prefix
+    return same and len(pattern) <= len(event)
 
 
 def _is_original(function: Any) -> bool:

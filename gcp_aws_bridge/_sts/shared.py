@@ -49,7 +49,7 @@ def sts_for(session: Session, role: Role) -> Sts | StsRegions:
 def _shared(session: Session, region: str) -> Sts:
     key = sts_key(session, region)
     with _clients_lock.get():
-        return _clients.get_or_make(key, lambda: Sts(_synchronous(session), region))
+        return _clients.get_or_make(key, lambda: Sts(_synchronous(session), region, key=key))
 
 
 def _synchronous(session: Session) -> Session:

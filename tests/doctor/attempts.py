@@ -214,7 +214,7 @@ def of_the_metadata_server(env: Environment) -> None:
 def served(*roles: str) -> Attempt:
     def run(env: Environment) -> None:
         options = _parser(["serve"]).parse_args(["serve"])
-        _serving.roles_of(options, roles)
+        _serving.caches_of(options, roles)
 
     return run
 

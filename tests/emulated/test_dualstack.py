@@ -29,8 +29,9 @@ def names(pod: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         places = {IPV4_ONLY: ("192.0.2.1", 443), DUAL_STACK: ("::1", int(url.rpartition(":")[2]))}
 
         def getaddrinfo(host: Any, port: Any, *others: Any, **named: Any) -> Any:
-            asked.append(host)
-            return real(*places.get(host, (host, port)), *others, **named)
+            name = host.decode() if isinstance(host, bytes) else host
+            asked.append(name)
+            return real(*places.get(name, (host, port)), *others, **named)
 
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
         patch.delenv("AWS_ENDPOINT_URL_STS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def two(
 
 def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     short = CONFIG.merge(Config(connect_timeout=1, read_timeout=1))
-    monkeypatch.setattr(Sts.__init__, "__defaults__", (short,))
+    monkeypatch.setattr(Sts.__init__, "__defaults__", (short, None))
 
 
 def key_of(session: Any) -> str:
@@ -206,6 +207,9 @@ def test_chained_role_is_assumed_in_the_other_region(
     policy = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "sts:AssumeRole"}
     policy["Condition"] = {"StringEquals": {"aws:RequestedRegion": CENTRAL}}  # type: ignore[assignment]
     two.cloud.add_role(TARGET, {"Version": "2012-10-17", "Statement": [policy]})
+    if is_hooked:
+        urls = {WEST: two.west.url, CENTRAL: two.central.url}
+        data_path(Path(os.environ["AWS_DATA_PATH"]), urls, rules=True)
     session = botocore.session.Session()
     if is_hooked:
         session.register("before-call.sts.AssumeRole", lambda **_: None)
@@ -297,8 +301,8 @@ def by_exec(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def by_serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     parser = argparse.ArgumentParser()
     serve.configure(parser)
-    served = _serving.roles_of(parser.parse_args(BOTH), [f"etl={ROLE}"])
-    return str(served["etl"].cache.get().access_key_id)
+    served = _serving.caches_of(parser.parse_args(BOTH), [f"etl={ROLE}"])
+    return str(served["etl"].get().access_key_id)
 
 
 ENTRY_POINTS: dict[str, Callable[[Path, pytest.MonkeyPatch], str]] = {
