@@ -26,7 +26,7 @@ NO_JAVA = not (os.environ.get("JAVA_HOME") or shutil.which("java"))
 pytestmark = [
     needs("pyspark", "pandas", "pyarrow"),
     pytest.mark.skipif(NO_JAVA, reason="Spark needs Java 17 or later, and there is no java"),
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning:pyspark"),
 ]
 StartSpark = Callable[[int], Any]
