@@ -18,6 +18,7 @@ import pytest
 from fakes import eventually
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge import google
 from gcp_aws_bridge.testing import EksPod
 
 from .conftest import MINUTE_S, OBJECTS, PARTS, ROLE, WORKERS, Clock, Job, needs, run_block
@@ -104,6 +105,52 @@ def test_each_spark_worker_exchanges_once_refreshes_and_survives_an_outage(
     job.refreshes(run, pids)
 
 
+def in_each_function(spark: Any, carried: Any, use: Callable[[Any], object]) -> set[int]:
+    """Use *carried* in each kind of function that Spark runs; return the ids of the processes."""
+    import pandas
+    from pyspark.sql.functions import pandas_udf
+
+    rows = spark.sparkContext.parallelize(range(8), 8)
+    shared = spark.sparkContext.broadcast(carried)
+
+    def each(found: Iterable[int]) -> Iterator[int]:
+        for _ in found:
+            assert use(carried)
+            assert use(shared.value)
+            yield os.getpid()
+
+    def column(found: Any) -> Any:
+        assert use(carried)
+        assert use(shared.value)
+        return found * 0 + os.getpid()
+
+    column.__annotations__ = dict.fromkeys(("found", "return"), pandas.Series)  # Spark reads them
+    pids = {*rows.mapPartitions(each).collect()}
+    rows.foreachPartition(lambda found: list(each(found)))
+    frame = spark.range(8).repartition(8).select(pandas_udf(column, "long")("id").alias("pid"))
+    return pids | {row["pid"] for row in frame.collect()}
+
+
+def test_session_and_credentials_work_in_each_function_of_spark(
+    job: Job, start_spark: StartSpark
+) -> None:
+    spark = start_spark(2)
+
+    def get(session: Any) -> object:
+        s3 = session.client("s3")
+        return b"hello" == s3.get_object(Bucket="bucket", Key="word")["Body"].read()
+
+    def sign(credentials: Any) -> object:
+        import boto3
+
+        key = credentials.get_frozen_credentials()
+        return get(boto3.Session(key.access_key, key.secret_key, key.token))
+
+    pids = in_each_function(spark, bridge.session(ROLE), get)
+    pids |= in_each_function(spark, bridge.credentials(ROLE), sign)
+    assert len(pids) == job.exchanges == len(set(job.s3.keys))
+
+
 def test_code_of_the_page_runs_in_spark(job: Job, start_spark: StartSpark) -> None:
     spark = start_spark(2)
     found = run_block("spark", spark=spark)
@@ -158,3 +205,13 @@ def test_each_spark_worker_exchanges_for_google_once_and_refreshes(
     clock.travel(to_s=40 * MINUTE_S)
     run()
     eventually(lambda: (4, 4) == (eks_pod.exchanges, eks_pod.impersonations))
+
+    def get(credentials: Any) -> object:
+        from google.auth.transport.requests import AuthorizedSession
+
+        return 200 == AuthorizedSession(credentials).get(google_api).status_code
+
+    credentials = google.credentials(service_account=ACCOUNT)
+    pids = in_each_function(spark, credentials, get)
+    # Two workers have exchanged twice; those of UDFs are others.
+    assert 4 + len(pids) - 2 == eks_pod.exchanges == eks_pod.impersonations
