@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -27,7 +28,15 @@ pytestmark = [
 
 
 @pytest.fixture
-def ray(job: Job, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def folder() -> Iterator[Path]:
+    """A short path: Ray's sockets are in it, and a socket's path has at most 107 characters."""
+    path = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    yield Path(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def ray(job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Start Ray's processes on loopback, with the environment of the test."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # otherwise 15, behind all else on the machine
@@ -37,16 +46,13 @@ def ray(job: Job, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     stack.enter_context(patch.dict(os.environ))  # ray adds variables
     import ray
 
-    # A short path: Ray's sockets are in it, and a socket's path has at most 107 characters.
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
     stack.callback(ray.shutdown)
     with stack:
         ray.init(
             num_cpus=WORKERS,
             include_dashboard=False,
             _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
+            _temp_dir=str(folder),
             object_store_memory=100_000_000,
             logging_level="warning",
         )
@@ -99,21 +105,18 @@ def test_each_ray_worker_exchanges_once_refreshes_and_survives_an_outage(
     job.refreshes(run, pids)
 
 
-def test_code_of_the_page_runs_in_ray(job: Job, ray: Any) -> None:
-    found = run_block("ray")
-    assert [len(str(number)) for number in range(PARTS)] == found["sizes"]
-    assert b"hello" == found["word"]
-    assert job.exchanges == len(set(job.s3.keys)) <= WORKERS + 1  # the actor has its own process
-
-
-def test_ray_data_reads_and_writes_s3(job: Job, ray: Any) -> None:
+def test_code_of_the_page_runs_in_ray(job: Job, ray: Any, folder: Path) -> None:
     import pandas
 
     for number in range(8):
         body = pandas.DataFrame({"number": [number, number]}).to_parquet()
         job.s3.owner.put_object(Bucket="bucket", Key=f"table/{number}.parquet", Body=body)
+    found = run_block("ray")
+    assert [len(str(number)) for number in range(PARTS)] == found["sizes"]
+    assert b"hello" == found["word"]
     assert 2 * sum(range(8)) == run_block("ray-data")["total"]
     written = job.s3.owner.list_objects_v2(Bucket="bucket", Prefix="copy-of-table/")
     assert written["KeyCount"]
-    # Those of Ray's workers, and of this process, which lists the files.
-    assert job.exchanges == len(set(job.s3.keys)) <= WORKERS + 1
+    # Each worker has a log with its process id. This process lists the files of the data set.
+    workers = {file.stem.rpartition("-")[2] for file in folder.glob("session_2*/logs/worker-*.out")}
+    assert job.exchanges == len(set(job.s3.keys)) <= len(workers) + 1
