@@ -145,6 +145,14 @@ def adapters(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
 
 
+@nox.session(python=["3.12", "3.13"])
+def engines(session: nox.Session) -> None:
+    """Spark, Ray and Beam with several worker processes on this machine. Spark needs Java."""
+    session.install(".[test,beam,s3fs]", *GROUPS["engines"])
+    # One after the other: each starts four processes or more.
+    session.run("pytest", "tests/engines", *session.posargs)
+
+
 @nox.session(python="3.13")
 def google(session: nox.Session) -> None:
     """AWS to Google with Google's real clients, and its Pub/Sub emulator if installed."""

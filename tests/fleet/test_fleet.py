@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +134,35 @@ def _until_next_event_s(cache: CredentialCache, manual: ManualWorld) -> float:
     if (failure := cache.snapshot.failure) is not None:
         instants += [failure.retry_at_s, failure.remembered_until_s]
     return min((at - now_s for at in instants if at > now_s), default=0.0)
+
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/distributed.md"
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not PAGE.exists(), reason="not in a source checkout")
+def test_page_of_engines_has_the_simulated_costs() -> None:
+    noon_s, end_s = 12 * HOUR_S, 15 * HOUR_S
+    outage = Outage(noon_s, noon_s + 1800)
+    day = simulate(1000, hours=15, outage=outage)
+    settled_s = 1.5 * HOUR_S
+    mean = sum(day.per_second[int(settled_s) : int(noon_s)]) / (noon_s - settled_s)
+    first = day.peak(0.3 * HOUR_S, noon_s)
+    during, after = day.peak(noon_s, outage.end_s), day.peak(outage.end_s, end_s)
+    later = day.peak(outage.end_s + 60, end_s)
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"| {mean:.2f} per second on average; {first:.1f} in the busiest minute |" in text
+    assert f"| {during:.1f} per second in the busiest minute |" in text
+    assert f"| {after:.1f} per second in the busiest minute; {later:.1f} a minute later |" in text
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("life_h", "minutes", "survives"), [(1, 20, True), (1, 30, False), (2, 30, True)]
+)
+def test_outage_after_which_the_page_of_engines_promises_credentials(
+    life_h: int, minutes: int, survives: bool
+) -> None:
+    outage = Outage(12 * HOUR_S, 12 * HOUR_S + minutes * 60)
+    day = simulate(1000, hours=15, life_s=life_h * HOUR_S, outage=outage)
+    assert (day.without_s == 0.0) == survives

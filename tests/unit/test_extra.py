@@ -16,6 +16,7 @@ from gcp_aws_bridge.exceptions import ConfigError, MissingExtra
 ADAPTERS = [
     ("gcp_aws_bridge.aio", "aiobotocore", "aio"),
     ("gcp_aws_bridge.adapters.airflow", "airflow", "airflow"),
+    ("gcp_aws_bridge.adapters.beam", "apache_beam", "beam"),
     ("gcp_aws_bridge.adapters.obstore", "obstore", "obstore"),
     ("gcp_aws_bridge.adapters.polars", "polars", "polars"),
     ("gcp_aws_bridge.adapters.s3fs", "s3fs", "s3fs"),

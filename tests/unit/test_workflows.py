@@ -27,7 +27,8 @@ def jobs(name: str) -> dict[str, Any]:
 
 # .ci/run has one machine of two cores and twenty minutes; here, each session has a machine.
 NO_TIME_HERE = {
-    *("aioboto3", "airflow", "figures", "frozen", "sbom", "servers", "tests", "tracers", "upstream")
+    *("aioboto3", "airflow", "engines", "figures", "frozen", "sbom", "servers", "tests", "tracers"),
+    "upstream",
 }
 
 
