@@ -45,8 +45,7 @@ def blocks() -> list[object]:
 @pytest.fixture
 def filled(pod: Pod) -> Pod:
     """Upload the objects that the pages read."""
-    import pandas
-
+    pandas = pytest.importorskip("pandas")
     for name in ("part.parquet", "numbers/0.parquet", "numbers/1.parquet", "table/0.parquet"):
         body = pandas.DataFrame({"number": [1, 2]}).to_parquet()
         pod.s3.owner.put_object(Bucket="bucket", Key=name, Body=body)

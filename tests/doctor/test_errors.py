@@ -298,6 +298,7 @@ ELSEWHERE = {
         _ADVICE,
         "test_keys_that_end_within_two_minutes_are_replaced_by_fresh_ones",
     ),
+    "config/beam": ("engines/test_beam.py", "test_corrected_option_names_a_role"),
     "config/sts-proxy-forwarding": (
         "emulated/test_proxies.py",
         "test_proxy_that_would_decrypt_https_gets_nothing",

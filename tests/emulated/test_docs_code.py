@@ -36,6 +36,8 @@ ELSEWHERE = {
     ("docs/how-to/async.md", "python"): "tests/adapters/test_pages.py",
     ("docs/how-to/data.md", "python"): "tests/adapters/test_pages.py",
     ("docs/how-to/signers.md", "python"): "tests/adapters/test_pages.py",
+    ("docs/how-to/distributed.md", "python"): "tests/engines/test_spark.py",
+    ("docs/how-to/distributed.md", "sh"): "tests/engines/test_beam.py",
     ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
     ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
     ("docs/how-to/observe.md", "python"): "tests/emulated/test_observe.py",

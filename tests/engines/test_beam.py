@@ -244,6 +244,15 @@ def test_malformed_option_is_an_error(text: str) -> None:
         beam._role(text)
 
 
+def test_corrected_option_names_a_role() -> None:
+    from gcp_aws_bridge.adapters import beam
+
+    with pytest.raises(ConfigError, match="config/beam"):
+        beam._role("{")
+    arn = "arn:aws:iam::123456789012:role/etl"
+    assert arn == beam._role(arn).arn == beam._role(f'{{"arn": "{arn}"}}').arn
+
+
 def test_missing_role_is_an_error_before_the_job_starts() -> None:
     from gcp_aws_bridge.adapters import beam
 
