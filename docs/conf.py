@@ -28,7 +28,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(datetime|email|os|smithy\w+)\..*"),
     (r"py:.*", r"(AioSession|CredentialRetrievalError|S3Credential|SmithyIdentityError|datetime)"),
     # Private names that signatures of the public API contain.
-    (r"py:.*", r"(RoleSettings|Settings|gcp_aws_bridge\._cache\.clock\.World)"),
+    (r"py:.*", r"(RoleSettings|Settings|World|gcp_aws_bridge\._cache\.clock\.World)"),
     (r"py:.*", r"gcp_aws_bridge\.google\._federated_identity\.Identity"),
     (r"py:.*", r"gcp_aws_bridge\.emulator\.(accounts|callers|issuer|mapping|server|trust)\..*"),
 ]
