@@ -11,7 +11,10 @@ client = AsyncBedrockRuntimeClient(config)
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
+from weakref import WeakKeyDictionary
 
 from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._cache.cache import CredentialCache
@@ -33,6 +36,18 @@ with extra("smithy", "smithy_aws_core", "0.11.0"):
 __all__ = ["CredentialsResolver"]
 
 
+# From the choice of the identity to the signature. A request that fails in between is forgotten.
+_SIGNED_WITHIN_S = 5.0
+
+
+def _task() -> object:
+    """Return the current task, or the current thread if there is none."""
+    try:
+        return asyncio.current_task() or threading.current_thread()
+    except RuntimeError:
+        return threading.current_thread()
+
+
 class _Identity(AWSCredentialsIdentity):
     """Credentials for one request, which caches treat as expired once there are new ones."""
 
@@ -45,18 +60,29 @@ class _Identity(AWSCredentialsIdentity):
             account_id=credentials.account_id or None,
         )
         self._credentials, self._cache = credentials, cache
-        self._is_signed_with = False
+        # For each task that has got the identity, when it did: it signs with it next.
+        self._signing: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+        self._use()
 
     @property
     def is_expired(self) -> bool:
         """True once there are newer credentials.
 
-        The first access is False, because it comes from the signer, which would fail the request
-        (aws-sdk-signers 0.4.0, signers.py, `_validate_identity`). Later accesses come from a cache
-        (smithy-core 0.9.0, aio/identity.py, `CachingIdentityResolver`).
+        A request reads it twice in one task: a cache of identities decides whether to use this one
+        (smithy-core 0.9.0, aio/identity.py, `CachingIdentityResolver`), then the signer, which
+        would fail the request (aws-sdk-signers 0.4.0, signers.py, `_validate_identity`). A refresh
+        may complete in between, so the signer gets the answer that the cache got.
         """
-        is_first, self._is_signed_with = not self._is_signed_with, True
-        return not is_first and self._cache.peek() is not self._credentials
+        used_s = self._signing.pop(_task(), None)
+        if used_s is not None and self._cache.monotonic() - used_s < _SIGNED_WITHIN_S:
+            return False
+        if self._cache.peek() is not self._credentials:
+            return True
+        self._use()
+        return False
+
+    def _use(self) -> None:
+        self._signing[_task()] = self._cache.monotonic()
 
     def __repr__(self) -> str:
         return f"<AWSCredentialsIdentity of {self._credentials!r}>"

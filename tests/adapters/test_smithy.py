@@ -177,9 +177,12 @@ def test_identity_has_the_real_expiration_and_shows_no_secret(pod: Pod, run: Run
 
 
 def test_identity_is_not_expired_when_it_signs(pod: Pod, run: Run, resolver) -> None:
-    identity = run(resolver.get_identity(properties={}))
-    run(resolver.invalidate())
-    assert [False, True] == [identity.is_expired, identity.is_expired]
+    async def sign() -> list[bool]:
+        identity = await resolver.get_identity(properties={})
+        await resolver.invalidate()
+        return [identity.is_expired, identity.is_expired]
+
+    assert [False, True] == run(sign())
 
 
 def test_error_on_an_older_python_names_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,3 +203,20 @@ def test_resolver_pickles_as_settings(pod: Pod, run: Run, client_of, resolver) -
     again = pickle.loads(pickled)
     assert repr(resolver) == repr(again)
     assert first == pod.signers(lambda: run(ask(client_of(again))))
+
+
+def test_refresh_between_the_choice_of_an_identity_and_the_signature_fails_no_request(
+    pod: Pod, run: Run, resolver
+) -> None:
+    async def race() -> list[bool]:
+        identity = await resolver.get_identity(properties={})
+        seen = [identity.is_expired]  # the signer of the first request
+        seen.append(identity.is_expired)  # the cache, for the second request
+        pod.cloud.sts.clear_faults()
+        resolver._cache.reject(identity.access_key_id)
+        await resolver.get_identity(properties={})  # a refresh completes
+        seen.append(identity.is_expired)  # the signer of the second request
+        seen.append(identity.is_expired)  # the cache, for the third request
+        return seen
+
+    assert [False, False, False, True] == run(race())
