@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gcp_aws_bridge._version import __version__
 from gcp_aws_bridge.exceptions import ConfigError
@@ -59,7 +59,7 @@ class _Signature:
 class Value:
     """Base class of frozen dataclasses, decorated with `value`."""
 
-    __signature__ = _Signature()
+    __signature__: ClassVar[Any] = _Signature()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         own = [one for one in fields(self) if one.init]  # type: ignore[arg-type]

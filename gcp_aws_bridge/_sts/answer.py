@@ -73,6 +73,8 @@ class Answer:
     """
 
     __slots__ = ("date", "result")
+    result: Mapping[str, Any]
+    date: datetime | None
 
     def __init__(self, result: Mapping[str, Any], date: datetime | None) -> None:
         self.result, self.date = result, date

@@ -64,8 +64,8 @@ class StsCalls:
     key: Hashable = None
 
     def __init__(self, region_name: str, transport: Transport) -> None:
-        self.region_name = region_name
-        self.transport = transport
+        self.region_name: str = region_name
+        self.transport: Transport = transport
         self.health: Any = None
 
     def with_world(self, world: World) -> Self:

@@ -6,13 +6,14 @@ Invariant: tokens and keys reach no log, at any level.
 from __future__ import annotations
 
 import logging
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 from botocore.config import Config
 from botocore.session import Session
 
-from gcp_aws_bridge._cache.fork import process_lock
+from gcp_aws_bridge._cache.fork import PerProcess, process_lock
 from gcp_aws_bridge._sts.answer import Answer
 from gcp_aws_bridge._sts.calls import StsCalls
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, sts_key, variables_now
@@ -51,8 +52,9 @@ class Sts(StsCalls):
     ) -> None:
         # Equal if the same server is reached in the same way.
         self.key: StsKey = key or sts_key(session, region_name)
-        self._session, self._config = session, config
-        self._lock = process_lock()  # client creation is not thread-safe
+        self._session: Session = session
+        self._config: Config = config
+        self._lock: PerProcess[RLock] = process_lock()  # client creation is not thread-safe
         super().__init__(
             region_name, _transport(session, region_name, config, self.key.customization)
         )
@@ -71,7 +73,7 @@ class Sts(StsCalls):
         """Let a tracer or a mock that came after this object see its requests, too."""
         with self._lock.get():
             if isinstance(self.transport, Requests):
-                self.transport = _transport(
+                self.transport: Transport = _transport(
                     self._session, self.region_name, self._config, "its methods are patched"
                 )
 

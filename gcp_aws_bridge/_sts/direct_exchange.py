@@ -23,7 +23,7 @@ from gcp_aws_bridge._tokens.environment import absolute
 from gcp_aws_bridge._tokens.first_available import first_token
 from gcp_aws_bridge._tokens.metadata import GoogleEnvironment, MetadataRequests
 from gcp_aws_bridge._traceback import without_inner_frames
-from gcp_aws_bridge.config.first_role import FirstRole
+from gcp_aws_bridge.config._first_role import FirstRole
 
 if TYPE_CHECKING:
     from gcp_aws_bridge._cache.clock import World

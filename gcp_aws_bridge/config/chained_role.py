@@ -9,8 +9,8 @@ from typing import Any
 
 from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
+from gcp_aws_bridge.config._tags import checked_tags, checked_transitive_keys
 from gcp_aws_bridge.config.checks import listed
-from gcp_aws_bridge.config.tags import checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 

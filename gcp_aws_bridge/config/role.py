@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._value import Value, value
 from gcp_aws_bridge.config import checks
+from gcp_aws_bridge.config._first_role import DEFAULT_DURATION_S, RoleFields
 from gcp_aws_bridge.config.checks import DEFAULT_AUDIENCE, listed
-from gcp_aws_bridge.config.first_role import DEFAULT_DURATION_S, RoleFields
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.config.chained_role import ChainedRole

@@ -181,7 +181,7 @@ class Listener(ThreadingHTTPServer):
     request_queue_size = 512
 
     def __init__(self, application: Callable[[Arrival], Outcome], reserved: socket.socket) -> None:
-        self.address_family = reserved.family
+        self.address_family: socket.AddressFamily = reserved.family
         super().__init__((IPV4, 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = reserved

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gcp_aws_bridge.config import Role, checks
+from gcp_aws_bridge.config._tags import SessionTags, checked_tags, checked_transitive_keys
 from gcp_aws_bridge.config.chained_role import as_chained_role
-from gcp_aws_bridge.config.tags import SessionTags, checked_tags, checked_transitive_keys
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 from .claims import Value

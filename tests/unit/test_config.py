@@ -18,7 +18,7 @@ from unit.servers import ROLE_ARN, failure, id_token
 
 from gcp_aws_bridge import config
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
-from gcp_aws_bridge.config.first_role import FirstRole, default_session_name
+from gcp_aws_bridge.config._first_role import FirstRole, default_session_name
 from gcp_aws_bridge.exceptions import ConfigError
 
 OTHER_ARN = "arn:aws:iam::210987654321:role/other"

@@ -103,6 +103,9 @@ ANSWERS: dict[str, Reply] = {
 def test_every_answer_has_the_same_result(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with Server(ANSWERS[name]) as server:
         expected, found = both(server.url, monkeypatch)
+    code = getattr(expected, "code", "")
+    if name in ("shorter than announced", "cut short") and code == "ConnectionClosedError":
+        pytest.skip("this botocore compares the length of an answer itself")
     if isinstance(expected, ExchangeError):
         assert fields(expected) == fields(found)
     else:

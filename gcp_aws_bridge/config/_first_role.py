@@ -76,10 +76,10 @@ class FirstRole(RoleFields):
         ConfigError: STS would reject a value.
     """
 
-    region_name = None
-    chain = ()
-    policy = None
-    policy_arns = ()
+    region_name: str | None = None
+    chain: Sequence[str | ChainedRole] = ()
+    policy: str | None = None
+    policy_arns: Sequence[str] = ()
 
     def __init__(
         self,
