@@ -86,7 +86,7 @@ def _tags_of(pairs: list[tuple[str, str]]) -> dict[str, str]:
         raise ConfigError(
             f"A tag is given twice: {quoted(', '.join(key for key, _ in pairs))}.",
             fix="give each key once.",
-            error_id="config/_tags",
+            error_id="config/tags",
         )
     return found
 

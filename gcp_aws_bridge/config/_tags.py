@@ -127,4 +127,4 @@ def _is_character(character: str) -> bool:
 
 
 def _malformed(seen: str, fix: str) -> ConfigError:
-    return ConfigError(seen, fix=fix, error_id="config/_tags")
+    return ConfigError(seen, fix=fix, error_id="config/tags")

@@ -162,7 +162,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         lambda env: Role(ROLE, region_name="us-east-1", sts_regions=["eu-west-1"]),
         lambda env: Role(ROLE, sts_regions=["us-east-1", "eu-west-1"]),
     ),
-    "config/_tags": (
+    "config/tags": (
         lambda env: ChainedRole(CHAINED, tags={"tenant": "acme!"}),
         lambda env: ChainedRole(CHAINED, tags={"tenant": "acme"}),
     ),

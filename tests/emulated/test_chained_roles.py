@@ -286,7 +286,7 @@ def key(*arguments: str) -> str:
         (("--chain", json.dumps({"arn": TARGET, "name": "x"})), 1, "[config/chain]"),
         (("--chain", TARGET, "--external-id", "x"), 1, "[config/external-id]"),
         (("--chain", TARGET, "--transitive-tag-key", "x"), 1, "[config/transitive-tags]"),
-        (("--chain", TARGET, "--tag", "a=1", "--tag", "A=2"), 1, "[config/_tags]"),
+        (("--chain", TARGET, "--tag", "a=1", "--tag", "A=2"), 1, "[config/tags]"),
         (("--sts-region", "cn-north-1"), 1, "[config/sts-regions]"),
     ],
     ids=str,

@@ -321,7 +321,7 @@ def test_valid_tags_are_kept(tags: dict[str, str]) -> None:
     ids=lambda value: str(value)[:20],
 )
 def test_invalid_tags_are_an_error(tags: object, seen: str) -> None:
-    error_of("config/_tags", seen, tags=tags)
+    error_of("config/tags", seen, tags=tags)
 
 
 @pytest.mark.parametrize("keys", [["other"], ["tenant", "other"], [5], [None]])

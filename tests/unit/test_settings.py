@@ -341,7 +341,7 @@ def test_chain_with_settings_is_json(
         (json.dumps([{"arn": CHAINED_ARN, "id": "acme"}]), "config/chain", '"id" is no setting'),
         ('[{"external_id": "acme"}]', "config/chain", "the ARN of a role is missing"),
         (json.dumps([{"arn": CHAINED_ARN, "external_id": "x"}]), "config/external-id", '"x"'),
-        (json.dumps([{"arn": CHAINED_ARN, "tags": {"k": 5}}]), "config/_tags", '"5" (int)'),
+        (json.dumps([{"arn": CHAINED_ARN, "tags": {"k": 5}}]), "config/tags", '"5" (int)'),
         (json.dumps([CHAINED_ARN, 5]), "config/role-arn", '"5"'),
         ("[null]", "config/role-arn", '"None"'),
     ],
