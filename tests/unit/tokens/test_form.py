@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._tokens.form import encoded, urlencoded
@@ -13,6 +13,7 @@ from gcp_aws_bridge._tokens.form import encoded, urlencoded
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=3), TEXTS)
 def test_encoding_is_that_of_the_standard_library(fields: list[tuple[str, str]], text: str) -> None:
     assert urlencode(fields) == urlencoded(fields)

@@ -6,7 +6,7 @@ import io
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcp_aws_bridge._tokens import http1
@@ -114,6 +114,7 @@ LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(LINES, st.binary(max_size=9)), max_size=12))
 def test_any_bytes_are_an_answer_or_an_invalid_answer(lines: list[bytes]) -> None:
     try:

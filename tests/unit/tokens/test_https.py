@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.servers import failure
 from urllib3.exceptions import LocationParseError
@@ -295,6 +295,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=9).map("".join))
 def test_what_is_let_through_leads_to_loopback_by_the_clients_parser_too(rest: str) -> None:
     """urllib3's parser, which botocore and requests use, finds no other host than ours does."""
