@@ -62,14 +62,14 @@ class Value:
     __signature__: ClassVar[Any] = _Signature()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        own = [one for one in fields(self) if one.init]  # type: ignore[arg-type]
-        names = [one.name for one in own]
+        all_fields = fields(self)  # type: ignore[arg-type]
+        names = [one.name for one in all_fields if one.init]
         given = dict(zip(names, args))  # noqa: B905 - too many are an error below
         if len(args) > len(names) or given.keys() & kwargs or kwargs.keys() - {*names}:
             type(self).__signature__.bind(*args, **kwargs)  # raises the usual TypeError
         given.update(kwargs)
         state = vars(self)
-        for one in fields(self):  # type: ignore[arg-type]
+        for one in all_fields:
             found = given.get(one.name, one.default)
             if found is MISSING:
                 type(self).__signature__.bind(*args, **kwargs)

@@ -20,12 +20,14 @@ PROGRAM = Path(__file__).parent / "emulated" / "programs" / "ipv6_only.py"
 
 
 def prefix() -> list[str]:
-    """Return the arguments before a command that runs without IPv4; empty where not possible."""
+    """Return the arguments before a command without IPv4; skip the test where there is none."""
+    import pytest  # not for the command below
+
     command = ["unshare", "--map-root-user", "--net", sys.executable, __file__]
     try:
         subprocess.run([*command, "true"], check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
-        return []
+        pytest.skip("no network without IPv4 here: unshare is missing, or user namespaces are not")
     return command
 
 

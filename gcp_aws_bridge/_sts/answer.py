@@ -9,6 +9,7 @@ See: AWS STS API reference, "Response Elements" of AssumeRoleWithWebIdentity and
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -211,3 +212,12 @@ class _Reader:
             return
         siblings = self._open[-1][1]
         siblings[name] = None if name in siblings else value
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """Return botocore's network errors for an `except` clause; they have two base classes.
+
+    All transports raise them. Empty if botocore has not been imported, and so none was raised.
+    """
+    loaded = sys.modules.get("botocore.exceptions")
+    return (loaded.HTTPClientError, loaded.ConnectionError) if loaded else ()

@@ -19,11 +19,10 @@ from botocore.config import Config
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.fork import PerProcess, process_lock
-from gcp_aws_bridge._sts.answer import Answer, Refused, Unusable
+from gcp_aws_bridge._sts.answer import Answer, Refused, Unusable, network_errors
 from gcp_aws_bridge._sts.client_key import StsKey, environment_changed, way_of
 from gcp_aws_bridge._sts.connection import keep_confidential, proxy_for
 from gcp_aws_bridge._sts.credentials import AwsCredentials
-from gcp_aws_bridge._sts.request import NETWORK_ERRORS
 from gcp_aws_bridge._sts.unreadable_answer import known_form
 from gcp_aws_bridge._tokens.http import http_date
 
@@ -142,7 +141,7 @@ class BotocoreClient:
                 raise self._unusable(error) from None
             # From None: its __cause__ would hold the request, token included.
             raise Refused(code, message, request_id, last.status, last.date) from None
-        except NETWORK_ERRORS:
+        except network_errors():
             raise
         except (*_UNREADABLE, RuntimeError) as error:
             # Hooks of botocore raise RuntimeError, too.

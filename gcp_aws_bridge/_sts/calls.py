@@ -5,7 +5,6 @@ Invariant: all errors of a request become an `ExchangeError`.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from gcp_aws_bridge._sts.answer import (
     UnreadableAnswer,
     Unusable,
     credentials_in,
+    network_errors,
 )
 from gcp_aws_bridge._sts.parameters import chained_parameters, web_identity_parameters
 from gcp_aws_bridge.exceptions import ExchangeError
@@ -147,7 +147,7 @@ class StsCalls:
             from gcp_aws_bridge._sts.errors import not_from_sts
 
             raise not_from_sts(self.region_name, arn, error.why, error.status, error.form) from None
-        except _network_errors() as error:
+        except network_errors() as error:
             from gcp_aws_bridge._sts.errors import not_reached
 
             raise not_reached(self.region_name, arn, error) from None
@@ -165,17 +165,8 @@ def _awake(send: Callable[[], Answer]) -> Answer:
     begun_s, begun = REAL.monotonic(), REAL.clock()
     try:
         return send()
-    except _network_errors():
+    except network_errors():
         waited_s = max(REAL.monotonic() - begun_s, (REAL.clock() - begun).total_seconds())
         if waited_s < _LONGEST_S:
             raise
     return send()
-
-
-def _network_errors() -> tuple[type[Exception], ...]:
-    """Return botocore's network errors for an `except` clause; they have two base classes.
-
-    All transports raise them. Empty if botocore has not been imported, and so none was raised.
-    """
-    loaded = sys.modules.get("botocore.exceptions")
-    return (loaded.HTTPClientError, loaded.ConnectionError) if loaded else ()

@@ -52,7 +52,7 @@ def keep_confidential(client: Any) -> None:
     timeout = (config.connect_timeout, config.read_timeout)
     events.register(_EVENT, partial(_send_directly, timeout=timeout), unique_id=_UNIQUE_ID)
     _hide_unreadable(events.register)
-    _bound(http_session_of(client))
+    bound_answers(http_session_of(client))
 
 
 def _hide_unreadable(register: Any) -> None:
@@ -84,8 +84,8 @@ def require_confidential(url: str, proxy: str, config: Any) -> None:
     )
 
 
-def _bound(session: URLLib3Session) -> None:
-    """Limit the time of each whole answer. *session* must not have connections yet."""
+def bound_answers(session: URLLib3Session) -> None:
+    """Limit the time and the size of each whole answer. *session* must not have connections yet."""
     replace_pool_classes(session, bounded)
 
 
@@ -106,7 +106,7 @@ def _send_directly(request: Any, *, timeout: Any = _TIMEOUT_S, **_: Any) -> Any:
         return None
     require_https(request.url)
     session = URLLib3Session(timeout=timeout)
-    _bound(session)
+    bound_answers(session)
     try:
         return session.send(request)
     finally:

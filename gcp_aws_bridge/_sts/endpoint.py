@@ -27,10 +27,8 @@ from botocore.utils import (
 from gcp_aws_bridge._sts.botocore_internals import (
     add_configured_endpoint,
     endpoint_resolver,
-    replace_pool_classes,
 )
-from gcp_aws_bridge._sts.connection import require_confidential
-from gcp_aws_bridge._tokens.bounded_answer import bounded
+from gcp_aws_bridge._sts.connection import bound_answers, require_confidential
 from gcp_aws_bridge._tokens.https import is_plain_http
 from gcp_aws_bridge.config.regions import partition_of
 
@@ -54,7 +52,7 @@ class Endpoint:
         url: The address.
         signing_region: Region of signatures.
         user_agent: Value of the header.
-        proxies: Proxy for each scheme.
+        proxy: URL of the proxy that requests go through; empty for none.
     """
 
     def __init__(self, session: Session, region_name: str, config: Any) -> None:
@@ -73,12 +71,13 @@ class Endpoint:
             raise ValueError(f"Invalid endpoint: {self.url}")
         proxies = get_environ_proxies(self.url) if config.proxies is None else config.proxies
         # Plain HTTP is for this machine only, and its proxy could read the token.
-        self.proxies: dict[str, str] = {} if is_plain_http(self.url) else proxies
-        require_confidential(self.url, str(self.proxies.get("https") or ""), config)
+        proxies = {} if is_plain_http(self.url) else proxies
+        self.proxy = str(proxies.get("https") or "")
+        require_confidential(self.url, self.proxy, config)
         self.user_agent = _user_agent(session, config)
         self._settings: dict[str, Any] = {
             "timeout": (config.connect_timeout, config.read_timeout),
-            "proxies": self.proxies,
+            "proxies": proxies,
             "verify": _trusted(session),
             "max_pool_connections": config.max_pool_connections,
             "socket_options": _socket_options(session, config),
@@ -89,7 +88,7 @@ class Endpoint:
     def connect(self) -> URLLib3Session:
         """Return a pool of connections, each of whose answers is limited in time and size."""
         session = URLLib3Session(**self._settings)
-        replace_pool_classes(session, bounded)
+        bound_answers(session)
         return session
 
 

@@ -22,9 +22,6 @@ from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge._sts.endpoint import Endpoint
 from gcp_aws_bridge._tokens.bounded_answer import AnswerTooLong
 
-# botocore's network errors have two base classes.
-NETWORK_ERRORS = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
-
 
 class Requests:
     """Requests to STS in one region, with the settings of a botocore session. Thread-safe.
@@ -48,7 +45,7 @@ class Requests:
     @property
     def proxy(self) -> str:
         """URL of the proxy that requests go through; empty for none."""
-        return str(self._endpoint.proxies.get("https") or "")
+        return self._endpoint.proxy
 
     def send(
         self, operation: str, parameters: Mapping[str, Any], keys: AwsCredentials | None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore.loaders import Loader, create_loader
 
-from . import pod
+from gcp_aws_bridge.testing import GkePod
+
+from .pod import Pod, stop_iam_server
 
 
 @functools.cache
@@ -31,4 +35,14 @@ def data_files_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def iam_server_is_stopped() -> Iterator[None]:
     """Stop the IAM server that the first test with an IAM has started."""
     yield
-    pod.stop_iam_server()
+    stop_iam_server()
+
+
+@pytest.fixture
+def pod(
+    gke_pod: GkePod, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Pod]:
+    """Return a pod whose metadata server is found by its usual address."""
+    monkeypatch.delenv("GCE_METADATA_HOST")
+    with contextlib.ExitStack() as stack:
+        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)

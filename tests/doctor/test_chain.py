@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +14,11 @@ from gcp_aws_bridge import ChainedRole, policy
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.doctor import Finding, diagnose
 from gcp_aws_bridge.emulator import Fault
-from gcp_aws_bridge.testing import GkePod
 
 from . import fixing
 from .pod import NEAR, OTHER, ROLE, Pod
 
 LAST = "arn:aws:iam::123456789012:role/last"
-
-
-@pytest.fixture
-def pod(
-    gke_pod: GkePod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
-) -> Iterator[Pod]:
-    monkeypatch.delenv("GCE_METADATA_HOST")
-    with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)
 
 
 def found(*chain: Any, **arguments: Any) -> Finding | None:

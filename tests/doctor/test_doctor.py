@@ -39,15 +39,6 @@ KEYS = Finding("settings", "warning", "Keys are set.", "None.", "unset KEYS", "d
 DENIED = Finding("exchange", "broken", "Refused.", "{}", "aws iam …", "x")
 
 
-@pytest.fixture
-def pod(
-    gke_pod: GkePod, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> contextlib.AbstractContextManager[Pod]:
-    monkeypatch.delenv("GCE_METADATA_HOST")
-    with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)  # type: ignore[misc]
-
-
 # -- the cause ----------------------------------------------------------------------------------
 
 

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-from gcp_aws_bridge.testing import GkePod
 
 from . import fixing
 from .pod import OTHER, ROLE, Pod
 
 BIND = "gcloud iam service-accounts add-iam-policy-binding etl@p.iam.gserviceaccount.com "
-
-
-@pytest.fixture
-def pod(
-    gke_pod: GkePod, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Pod]:
-    monkeypatch.delenv("GCE_METADATA_HOST")
-    with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)
 
 
 @pytest.mark.parametrize(

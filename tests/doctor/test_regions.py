@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +14,11 @@ from gcp_aws_bridge.cli import main
 from gcp_aws_bridge.doctor import regions
 from gcp_aws_bridge.doctor.sts import DoctorSts
 from gcp_aws_bridge.emulator import Fault
-from gcp_aws_bridge.testing import GkePod
 
 from .pod import OTHER, ROLE, Pod
 
 WEB_IDENTITY = "AssumeRoleWithWebIdentity"
 UNAVAILABLE = Fault.aws_error("ServiceUnavailable", "", 503)
-
-
-@pytest.fixture
-def pod(
-    gke_pod: GkePod, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Pod]:
-    monkeypatch.delenv("GCE_METADATA_HOST")
-    with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)
 
 
 def report(pod: Pod, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], list[str]]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -18,22 +15,12 @@ from gcp_aws_bridge._cache.sharing import registry
 from gcp_aws_bridge._tokens.id_token import IdToken, claims_of, parse
 from gcp_aws_bridge.doctor import Finding, diagnose, iam_role
 from gcp_aws_bridge.doctor.differences import compare, corrected
-from gcp_aws_bridge.testing import GkePod
 
 from .pod import PROVIDER, ROLE, Pod, statement
 
 NUMBER = "104203741234567890123"
 OWN = "aws:123456789012:etl"
 DEFAULT = "sts.amazonaws.com"
-
-
-@pytest.fixture
-def pod(
-    gke_pod: GkePod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
-) -> Iterator[Pod]:
-    monkeypatch.delenv("GCE_METADATA_HOST")
-    with contextlib.ExitStack() as stack:
-        yield Pod(gke_pod.cloud, monkeypatch, tmp_path, stack)
 
 
 def found(pod: Pod, **arguments: Any) -> Finding | None:

@@ -15,10 +15,7 @@ Found = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def without_ipv4() -> list[str]:
-    found = prefix()
-    if not found:
-        pytest.skip("no network without IPv4 here: unshare is missing, or user namespaces are not")
-    return found
+    return prefix()
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_other_proxies_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "")
     assert "https://sts.us-east-1.amazonaws.com" == read()[0]
-    assert not Endpoint(botocore.session.Session(), "us-east-1", CONFIG).proxies.get("https")
+    assert not Endpoint(botocore.session.Session(), "us-east-1", CONFIG).proxy
 
 
 def test_user_s_endpoint_data_needs_botocore(home: Path) -> None:
