@@ -1,0 +1,112 @@
+"""`Draft`: a pod with additions, and the JSON patch (RFC 6902) that makes them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["MEMBERS", "Draft", "Path", "escaped"]
+
+Path = tuple[Any, ...]  # names of members and indexes of items
+MEMBERS = ("initContainers", "containers")
+
+
+class Draft:
+    """Copy of a pod that records each addition. Nothing that the author set is changed.
+
+    Attributes:
+        pod: The pod with all additions.
+        patch: The patch, with `add` operations only.
+        warnings: What was not done, and why.
+    """
+
+    def __init__(self, pod: Mapping[str, Any], skipped: frozenset[str]) -> None:
+        self.pod: Any = copy.deepcopy({"metadata": {}, "spec": {}, **pod})
+        self.patch: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self._skipped = skipped
+
+    @property
+    def spec(self) -> Any:
+        """The PodSpec."""
+        return self.pod["spec"]
+
+    def add(self, path: Path, value: Any) -> None:
+        """Add *value* at *path*, whose last step may be `-`, the end of a list."""
+        pointer = "".join("/" + str(one).replace("~", "~0").replace("/", "~1") for one in path)
+        self.patch.append({"op": "add", "path": pointer, "value": copy.deepcopy(value)})
+        owner = self.at(path[:-1])
+        if isinstance(owner, list):
+            owner.insert(len(owner) if path[-1] == "-" else path[-1], value)
+        else:
+            owner[path[-1]] = value
+
+    def at(self, path: Path) -> Any:
+        """Return what is at *path*; None if nothing is."""
+        found = self.pod
+        for step in path:
+            found = found[step] if isinstance(found, list) else (found or {}).get(step)
+        return found
+
+    def add_item(
+        self, path: Path, item: dict[str, Any], *, key: str = "name", first: bool = False
+    ) -> None:
+        """Add *item* to the list at *path* if no item of the list has its name, or other *key*."""
+        items = self.at(path)
+        if not items:
+            self.add(path, [item])
+        elif item[key] not in (one.get(key) for one in items):
+            self.add((*path, 0 if first else "-"), item)
+
+    def containers(self, members: tuple[str, ...], *but: str) -> Iterator[tuple[Path, Any]]:
+        """Yield path and content of each container, except those to skip and *but*."""
+        for member in members:
+            for index, one in enumerate(self.spec.get(member) or []):
+                if one.get("name") not in self._skipped.union(but):
+                    yield ("spec", member, index), one
+
+    def set_variables(
+        self,
+        path: Path,
+        variables: Mapping[str, str],
+        mount: dict[str, Any] | None,
+        rivals: frozenset[str],
+    ) -> bool:
+        """Add variables and a mount to a container, unless it has another identity.
+
+        Args:
+            path: Path of the container.
+            variables: Values by name.
+            mount: The mount, if one is needed.
+            rivals: Variables that determine its identity.
+
+        Returns:
+            Whether the container has the variables; if not, there is a warning.
+        """
+        container = self.at(path)
+        own = {one.get("name"): one.get("value") for one in container.get("env") or []}
+        mine = {name: escaped(value) for name, value in variables.items()}
+        if found := sorted(name for name in rivals & own.keys() if own[name] != mine.get(name)):
+            text = f"container {container.get('name')} is not changed: it sets {found[0]} itself"
+            self.warnings.append(text)
+            return False
+        if mount:
+            self.add_item((*path, "volumeMounts"), mount, key="mountPath")
+        for name, value in mine.items():
+            self.add_item((*path, "env"), {"name": name, "value": value})
+        return True
+
+    def set_defaults(self, path: Path, variables: Mapping[str, str]) -> None:
+        """Add *variables* to the container at *path* if it has none of them."""
+        if not variables.keys() & {one.get("name") for one in self.at((*path, "env")) or []}:
+            for name, value in variables.items():
+                self.add_item((*path, "env"), {"name": name, "value": escaped(value)})
+
+
+def escaped(value: str) -> str:
+    """Return *value* for a variable or an argument, in which Kubernetes expands `$(NAME)`.
+
+    Kubernetes API reference, EnvVar: "Double $$ are reduced to a single $".
+    """
+    return value.replace("$", "$$")

@@ -1,0 +1,89 @@
+"""AWS credentials for a pod: by the cluster's token, or by a sidecar with the Google identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gcp_aws_bridge.config.chained_role import chain_text
+from gcp_aws_bridge.inject.annotations import AwsRequest
+from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
+from gcp_aws_bridge.inject.settings import Settings
+from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
+
+__all__ = ["add_endpoint", "add_token"]
+
+_TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
+_TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
+_ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
+_PORT, _STATUS_PORT = 9911, 9912
+_SERVED = {
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{_PORT}/credentials",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{_ENDPOINT_FOLDER}/token",
+}
+# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings").
+_RIVALS = frozenset(
+    {
+        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+        *_SERVED,
+    }
+)
+
+
+def add_token(draft: Draft, request: AwsRequest) -> None:
+    """Add a token of the cluster, which every AWS SDK exchanges itself (`cluster-token`)."""
+    role = request.role
+    token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
+    volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
+    draft.add_item(("spec", "volumes"), volume)
+    variables = {"AWS_ROLE_ARN": role.arn, "AWS_WEB_IDENTITY_TOKEN_FILE": f"{_TOKEN_FOLDER}/token"}
+    mount = {"name": _TOKEN, "mountPath": _TOKEN_FOLDER, "readOnly": True}
+    for path, _ in draft.containers(MEMBERS, SERVE):
+        if draft.set_variables(path, variables, mount, _RIVALS):
+            _set_region(draft, path, role.region_name)
+
+
+def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
+    """Add a sidecar with `serve`, and the variables of its endpoint (`google`).
+
+    Raises:
+        ConfigError: No image is configured.
+    """
+    role = request.role
+    arguments = [
+        *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
+        *([f"--region={role.region_name}"] if role.region_name else []),
+        *(f"--port={_PORT}", f"--token-file={_ENDPOINT_FOLDER}/token"),
+    ]
+    mount = {"name": _ENDPOINT, "mountPath": _ENDPOINT_FOLDER}
+    more: dict[str, Any] = {"volumeMounts": [mount]}
+    if role.chain:
+        more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
+    if not add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more):
+        return
+    volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    draft.add_item(("spec", "volumes"), volume)
+    for path, container in clients(draft, settings, SERVE):
+        if _may_read(draft, container) and draft.set_variables(
+            path, _SERVED, mount | {"readOnly": True}, _RIVALS
+        ):
+            _set_region(draft, path, role.region_name)
+
+
+def _may_read(draft: Draft, container: Any) -> bool:
+    """Return whether *container* may be able to read the authorization token."""
+    user, owner = user_of(draft, container), owner_of_files(draft)
+    if user in (0, owner):
+        return True
+    only = f"only user {owner} and root can read the authorization token"
+    if user is None:
+        draft.warnings.append(f"container {container.get('name')} has no runAsUser: {only}")
+        return True
+    text = f"container {container.get('name')} is not changed: it runs as user {user}, and {only}"
+    draft.warnings.append(text)
+    return False
+
+
+def _set_region(draft: Draft, path: Path, region: str | None) -> None:
+    if region:
+        draft.set_defaults(path, {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
