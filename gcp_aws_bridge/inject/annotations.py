@@ -1,4 +1,4 @@
-"""What the annotations of a pod and of its service account request, as checked values."""
+"""`Requests`: the annotations of a pod and of its service account, as checked values."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Requests:
 
     def _get(self, name: str, default: str = "") -> str:
         keys = [f"{prefix}/{name}" for prefix in self._prefixes]
-        return next((one[key] for one in self._found for key in keys if key in one), default)
+        return next((str(one[key]) for one in self._found for key in keys if key in one), default)
 
     def _prefix_of(self, name: str) -> str:
         found = [one for one in self._prefixes for each in self._found if f"{one}/{name}" in each]

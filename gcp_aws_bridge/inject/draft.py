@@ -85,9 +85,13 @@ class Draft:
             Whether the container has the variables; if not, there is a warning.
         """
         container = self.at(path)
-        own = {one.get("name"): one.get("value") for one in container.get("env") or []}
+        own = {
+            one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
+            for one in container.get("env") or []
+        }
         mine = {name: escaped(value) for name, value in variables.items()}
-        if found := sorted(name for name in rivals & own.keys() if own[name] != mine.get(name)):
+        # An empty variable is no identity, unless it would have to be replaced.
+        if found := sorted(name for name in rivals & own.keys() if own[name] != mine.get(name, "")):
             text = f"container {container.get('name')} is not changed: it sets {found[0]} itself"
             self.warnings.append(text)
             return False

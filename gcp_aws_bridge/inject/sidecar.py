@@ -8,8 +8,6 @@ from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
 from gcp_aws_bridge.inject.settings import Settings
 
-__all__ = ["GOOGLE_SERVE", "SERVE", "add_sidecar", "clients", "owner_of_files", "user_of"]
-
 SERVE, GOOGLE_SERVE = "gcp-aws-bridge-serve", "gcp-aws-bridge-google-serve"
 _USER_OF_IMAGE = 65532
 # Kubernetes, "Pod Security Standards": what the profile Restricted requires of each container.

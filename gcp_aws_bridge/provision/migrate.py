@@ -8,20 +8,19 @@ that supports comments keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from gcp_aws_bridge.provision.pods import (
-    OBJECT,
     NotUnderstood,
     Pod,
     config_maps_of,
-    fits,
     identity,
     is_under,
     mounts_of,
+    objects_of,
     pods_of,
     remove,
     set_variable,
@@ -103,7 +102,7 @@ class _Volume:
 def migrate(documents: list[Any]) -> Migration:
     """Rewrite all pods that are understood."""
     result = Migration(documents)
-    objects = [*_flat(documents)]
+    objects = [*objects_of(documents)]
     maps = {identity(one): found for one in objects if (found := _config_map(one))}
     without_webhook(objects, result.done)
     for pod in pods_of(objects):
@@ -123,17 +122,6 @@ def _attempt(pod: Pod, rewrite: Callable[[], str], result: Migration) -> bool:
         result.left.append(f"{pod.name}: {problem}.")
         return False
     return True
-
-
-def _flat(documents: list[Any]) -> Iterator[Any]:
-    """Yield every object, including the items of a List."""
-    for document in documents:
-        if not isinstance(document, dict) or not fits(document, OBJECT):
-            continue
-        if document.get("kind") == "List" and fits(document, {"items": [{}]}):
-            yield from _flat(document.get("items") or [])
-        else:
-            yield document
 
 
 _Maps = dict[tuple[str, str], _ConfigMap]

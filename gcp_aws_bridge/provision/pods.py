@@ -13,14 +13,13 @@ from typing import Any
 from gcp_aws_bridge.provision.recipe import Setting
 
 __all__ = [
-    "OBJECT",
     "NotUnderstood",
     "Pod",
     "config_maps_of",
-    "fits",
     "identity",
     "is_under",
     "mounts_of",
+    "objects_of",
     "pods_of",
     "remove",
     "set_variable",
@@ -38,9 +37,13 @@ _CONTAINER = {
     "env": [{**_NAMED, "value": str, "valueFrom": {"configMapKeyRef": _NAMED}}],
     "envFrom": [{"configMapRef": _NAMED}],
     "volumeMounts": [{**_NAMED, "mountPath": str, "subPath": str}],
+    "securityContext": {"runAsUser": str},
 }
 _SPEC = {
     "serviceAccountName": str,
+    "os": _NAMED,
+    "nodeSelector": {},
+    "securityContext": {"runAsUser": str},
     "containers": [_CONTAINER],
     "initContainers": [_CONTAINER],
     "volumes": [
@@ -51,21 +54,22 @@ _SPEC = {
         }
     ],
 }
-OBJECT: dict[str, Any] = {
+_OBJECT: dict[str, Any] = {
     "kind": str,
     "metadata": {**_NAMED, "namespace": str, "annotations": {}},
 }
+_TEMPLATE = {"metadata": {"annotations": {}}, "spec": _SPEC}
 
 
-def fits(value: Any, shape: Any) -> bool:
+def _fits(value: Any, shape: Any) -> bool:
     """Return whether *value* has this shape; missing members and null are allowed."""
     if value is None:
         return True
     if isinstance(shape, dict):
-        return isinstance(value, dict) and all(fits(value.get(key), shape[key]) for key in shape)
+        return isinstance(value, dict) and all(_fits(value.get(key), shape[key]) for key in shape)
     if isinstance(shape, list):
         return isinstance(value, list) and all(
-            item is not None and fits(item, shape[0]) for item in value
+            item is not None and _fits(item, shape[0]) for item in value
         )
     return not isinstance(value, (dict, list))
 
@@ -81,12 +85,17 @@ class Pod:
     Attributes:
         name: Kind and name of the object that contains it, for messages.
         namespace: Empty if the manifest does not set it.
-        spec: The PodSpec.
+        template: The object with metadata and PodSpec: the pod itself, or a template.
     """
 
     name: str
     namespace: str
-    spec: Any
+    template: Any
+
+    @property
+    def spec(self) -> Any:
+        """The PodSpec."""
+        return self.template["spec"]
 
     @property
     def containers(self) -> list[Any]:
@@ -100,16 +109,28 @@ def identity(document: Any) -> tuple[str, str]:
     return str(about.get("namespace") or ""), str(about.get("name") or "")
 
 
+def objects_of(documents: Iterable[Any]) -> Iterator[Any]:
+    """Yield every object, including the items of a List, or of a ResourceList of kustomize."""
+    for document in documents:
+        if not isinstance(document, dict) or not _fits(document, _OBJECT):
+            continue
+        is_list = document.get("kind") in ("List", "ResourceList")
+        if is_list and _fits(document, {"items": [{}]}):
+            yield from objects_of(document.get("items") or [])
+        else:
+            yield document
+
+
 def pods_of(documents: Iterable[Any]) -> Iterator[Pod]:
     """Yield every object with a PodSpec, in a pod template or a Job template."""
     for document in documents:
-        spec = document.get("spec")
-        for step in ("jobTemplate", "spec", "template", "spec"):
+        owner = spec = document
+        for step in ("spec", "jobTemplate", "spec", "template", "spec"):
             if isinstance(spec, dict) and step in spec and "containers" not in spec:
-                spec = spec[step]
-        if isinstance(spec, dict) and spec.get("containers") and fits(spec, _SPEC):
+                owner, spec = spec, spec[step]
+        if isinstance(spec, dict) and spec.get("containers") and _fits(owner, _TEMPLATE):
             namespace, name = identity(document)
-            yield Pod(f"{document.get('kind')} {name}", namespace, spec)
+            yield Pod(f"{document.get('kind')} {name}", namespace, owner)
 
 
 def value_of(container: Any, name: str) -> Setting | None:

@@ -49,6 +49,7 @@ PYTHON += ("second-region", "tenants")
 SHELL = (
     "airflow",
     "async",
+    "cluster",
     "cluster-issuer",
     "doctor",
     "exec",
@@ -71,10 +72,16 @@ OTHERS = {
     *(("docs/how-to/aws-cli.md", "ini"), ("docs/reference/settings.md", "ini")),
     ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
+    ("docs/how-to/cluster.md", "yaml"),
     ("docs/reference/settings.md", "yaml"),
 }
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
+    "docs/how-to/cluster.md": [
+        "needs a cluster; tests/chart renders the chart, tests/cluster runs the webhook with a "
+        "real API server",
+        "needs kubectl and helm; tests/chart runs a post-renderer",
+    ],
     "docs/how-to/doctor.md": [
         "needs AWS keys and a Google login",
         "needs an AWS identity; tests/doctor/test_google.py runs it",
@@ -317,6 +324,7 @@ SHOWN = {
     "exec": [":assumed-role/etl/"],
     "run": [":assumed-role/etl/", "_python_path"],
     "migrate": ["gets credentials itself"],
+    "cluster": ["gcp-aws-bridge-serve", "accounts.google.com:sub"],
     "cluster-issuer": ["system:serviceaccount:data:etl"],
 }
 
@@ -332,6 +340,7 @@ def test_the_shell_of_a_page_runs(
     (folder / "etl").chmod(0o755)
     (folder / "app.py").write_text(APP)
     (folder / "deployment.yaml").write_text(DEPLOYMENT)
+    (folder / "pod.yaml").write_text(blocks_of("how-to/cluster.md", "yaml")[0].code)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     printed = "\n".join(run_page(f"how-to/{page}.md", folder, programs(tmp_path / "bin")))
     assert [] == [text for text in SHOWN.get(page, []) if text not in printed]

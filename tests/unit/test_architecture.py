@@ -43,6 +43,7 @@ def part(*names: str) -> list[str]:
 CORE = part(*BASE, *PIPELINE, *PUBLIC)
 POLICY, ADAPTERS, SERVER = part("policy"), part("adapters"), part("server")
 DOCTOR, PROVISION, CLI = part("doctor"), part("provision"), part("cli")
+INJECT = part("inject")
 GOOGLE, EMULATOR, TESTING = part("google"), part("emulator"), part("testing")
 
 
@@ -50,7 +51,8 @@ parsed = cache(ast.parse)
 
 
 def test_every_module_belongs_to_a_part() -> None:
-    parts = (CORE, POLICY, ADAPTERS, SERVER, DOCTOR, PROVISION, CLI, GOOGLE, EMULATOR, TESTING)
+    parts = (CORE, POLICY, ADAPTERS, SERVER, DOCTOR, PROVISION, INJECT, CLI)
+    parts += (GOOGLE, EMULATOR, TESTING)
     assert all(len(modules) > 1 for modules in parts)
     assert sorted(SOURCES) == sorted([NAME, f"{NAME}.__main__", *chain(*parts)])
 
@@ -180,9 +182,11 @@ def test_the_doctor_imports_the_core_the_policies_and_itself(name: str) -> None:
     assert imports_of(name) <= {*CORE, *POLICY, *DOCTOR, *other_direction}
 
 
-@pytest.mark.parametrize("name", PROVISION)
-def test_provision_is_pure(name: str) -> None:
-    assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY, *PROVISION}
+@pytest.mark.parametrize("name", [*PROVISION, *INJECT])
+def test_provision_and_injection_are_pure(name: str) -> None:
+    own = {*PROVISION} if name in PROVISION else {*INJECT, *part("config"), f"{NAME}._settings"}
+    values = {f"{NAME}.google.{one}" for one in ("_federation", "_configuration")}
+    assert imports_of(name) <= {f"{NAME}.exceptions", *POLICY, *own, *values}
     found = {
         whence.split(".")[0]
         for node in ast.walk(parsed(SOURCES[name]))
@@ -193,7 +197,7 @@ def test_provision_is_pure(name: str) -> None:
             else [alias.name for alias in node.names]
         )
     }
-    text = {"configparser", "json", "re", "shlex", "pathlib"}  # only pure paths of pathlib
+    text = {"configparser", "copy", "json", "re", "shlex", "pathlib"}  # pathlib: only pure paths
     kinds = {"__future__", "collections", "dataclasses", "functools", "typing"}
     assert found <= {NAME, *text, *kinds}
 
@@ -261,7 +265,8 @@ GOOGLE_AUTH = {
         ("urllib3", set()),
         ("uvicorn", {"server.running"}),
         ("prometheus_client", {"server.status"}),
-        ("ruamel", {"cli._from_pod"}),
+        ("ruamel", {"cli._manifests"}),
+        ("jsonpatch", {"cli.inject"}),
         ("subprocess", {"cli._child", "cli._setup_check", "cli._signals"}),
     ],
 )

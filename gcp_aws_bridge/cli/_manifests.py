@@ -1,0 +1,112 @@
+"""YAML manifests that are read and written with their comments."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import Any
+
+from gcp_aws_bridge._extra import extra
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+
+class Manifests:
+    """The documents of one manifest, which can be changed in place.
+
+    Attributes:
+        documents: What the YAML reader makes of each document: dicts and lists that keep comments.
+    """
+
+    def __init__(self, text: str, name: str, needed_by: str) -> None:
+        """Read *text*.
+
+        Args:
+            text: The manifest.
+            name: Its name, for messages.
+            needed_by: Extra that installs the YAML reader.
+
+        Raises:
+            ConfigError: The text is not YAML.
+            MissingExtra: The YAML reader is not installed.
+        """
+        with extra(needed_by, "ruamel.yaml", "0.18.0"):
+            from ruamel.yaml import YAML
+            from ruamel.yaml.error import YAMLError
+
+            self._yaml = YAML()  # round trip: keeps comments and unchanged parts
+        self._yaml.preserve_quotes = True
+        self._yaml.width = 1_000_000
+        self._yaml.brace_single_entry_mapping_in_flow_sequence = True
+        # Keep the indentation of lists: below their key, or two spaces further.
+        under = re.search(r"^( *)[^\s#-][^\n]*:[^\n\S]*\n\1- ", text, re.M)
+        self._yaml.indent(mapping=2, sequence=2 if under else 4, offset=0 if under else 2)
+        try:
+            self.documents = list(self._yaml.load_all(text))
+        except (YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f", line {mark.line + 1}" if mark else ""
+            raise ConfigError(
+                f"The manifest {quoted(name)} is not YAML{where}: "
+                f"{quoted(getattr(error, 'problem', None) or error)}.",
+                fix="pass a manifest that kubectl accepts; for a template (Helm), the rendered "
+                "output.",
+                error_id="config/setup-manifest",
+            ) from None
+
+    def text(self) -> str:
+        """Return the documents as YAML, with the style of their neighbors for items of lists."""
+        for document in self.documents:
+            _like_neighbors(document)
+        text = self._written(self.documents)
+        if list(self._yaml.load_all(text)) != self.documents:
+            # ruamel.yaml writes some comments in the wrong line, where they change the content.
+            text = self._written([_plain(one) for one in self.documents])
+        return text
+
+    def _written(self, documents: list[Any]) -> str:
+        out = StringIO()
+        self._yaml.dump_all(documents, out)
+        return out.getvalue()
+
+    def comments(self, text: str) -> set[str]:
+        """Return the lines of a manifest that contain only a YAML comment.
+
+        A line with "#" inside a block of text, such as the first line of a script, is not a
+        comment.
+        """
+        from ruamel.yaml.tokens import ScalarToken
+
+        lines = text.splitlines()
+        inside: set[int] = set()
+        for token in self._yaml.scan(text):
+            if isinstance(token, ScalarToken):
+                ends = token.end_mark.line + (token.style in ("'", '"'))
+                inside.update(range(token.start_mark.line + 1, ends))
+        found = {line.strip() for at, line in enumerate(lines) if at not in inside}
+        return {line for line in found if line.startswith("#")}
+
+
+def _like_neighbors(value: Any) -> None:
+    """Write each dict that was added to a list of flow mappings (`{name: A}`) as one, too.
+
+    Below an item with a comment, ruamel.yaml 0.18 and 0.19 write a block mapping into one line.
+    """
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, dict):
+        for one in value.values():
+            _like_neighbors(one)
+    if not isinstance(value, CommentedSeq):
+        return
+    flow = any(isinstance(one, CommentedMap) and one.fa.flow_style() for one in value)
+    for index, one in enumerate(value):
+        if flow and type(one) is dict:
+            value[index] = CommentedMap(one)
+            value[index].fa.set_flow_style()
+        _like_neighbors(one)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value

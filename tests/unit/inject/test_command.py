@@ -1,0 +1,191 @@
+"""`gcp-aws-bridge inject`: manifests in, manifests out."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import commands
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_objects import check
+
+from gcp_aws_bridge.cli._manifests import Manifests
+from gcp_aws_bridge.cli.inject import _inject
+from gcp_aws_bridge.inject import Settings
+
+EXAMPLES = Path(__file__).parents[3] / "docs/examples"
+ARN = "arn:aws:iam::123456789012:role/etl"
+ACCOUNT = f"""\
+# The account.
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: etl  # its name
+  annotations:
+    gcp-aws-bridge/role-arn: {ARN}
+"""
+CRON_JOB = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          serviceAccountName: etl
+          restartPolicy: Never
+          containers:
+            # The only one.
+            - name: app  # its name
+              image: app:1
+              env:
+                # A list of flow mappings, whose last one has a comment.
+                - {name: LEVEL, value: "1"}  # the level
+"""
+MANIFEST = f"{ACCOUNT}---\n{CRON_JOB}"
+
+
+def pod_of(document: dict[str, Any]) -> dict[str, Any]:
+    spec = document["spec"]
+    while "containers" not in spec:
+        spec = spec.get("jobTemplate", spec.get("template", spec))
+        spec = spec["spec"]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+
+
+def test_a_manifest_gets_variables_and_keeps_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "nightly.yaml"
+    path.write_text(MANIFEST, encoding="utf-8")
+    run = commands.run("inject", "-f", str(path))
+    assert (run.returncode, run.stderr) == (0, "changed: CronJob nightly\n")
+    account, job = yaml.safe_load_all(run.stdout)
+    assert run.stdout.startswith(ACCOUNT)
+    [container] = pod_of(job)["spec"]["containers"]
+    assert [one["name"] for one in container["env"]] == [
+        "LEVEL",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ]
+    kubernetes_validate.validate(job, "1.33", strict=True)
+    check(pod_of(job), "1.33")
+    comments = [line.partition("#")[2] for line in MANIFEST.splitlines() if "#" in line]
+    assert [line.partition("#")[2] for line in run.stdout.splitlines() if "#" in line] == comments
+    again = commands.run("inject", stdin=run.stdout)
+    assert again.stdout == run.stdout
+    assert "unchanged" in again.stderr
+
+
+def test_a_manifest_without_annotations_is_printed_as_it_is() -> None:
+    text = "a:   [ 1,2 ]   # odd\n"
+    run = commands.run("inject", stdin=text)
+    assert (run.returncode, run.stdout) == (0, text)
+    assert "unchanged" in run.stderr
+
+
+def test_items_of_lists_are_changed() -> None:
+    for kind in ("List", "ResourceList"):
+        items = list(yaml.safe_load_all(MANIFEST))
+        run = commands.run("inject", stdin=json.dumps({"kind": kind, "items": items}))
+        _, job = yaml.safe_load(run.stdout)["items"]
+        assert "volumes" in pod_of(job)["spec"]
+
+
+def test_accounts_and_pods_may_be_in_different_files(tmp_path: Path) -> None:
+    for name, text in (("account.yaml", ACCOUNT), ("job.yaml", CRON_JOB)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    paths = [str(tmp_path / name) for name in ("job.yaml", "account.yaml")]
+    run = commands.run("inject", "-f", paths[0], "-f", paths[1])
+    job, account = yaml.safe_load_all(run.stdout)
+    assert "volumes" in pod_of(job)["spec"]
+    assert account["kind"] == "ServiceAccount"
+
+
+def test_accounts_of_other_namespaces_do_not_count() -> None:
+    other = MANIFEST.replace("  name: etl  # its name", "  name: etl\n  namespace: other")
+    assert "unchanged" in commands.run("inject", stdin=other).stderr
+
+
+def test_annotations_of_the_pod_template_are_enough() -> None:
+    spec = f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  template:
+    metadata:
+      annotations: {{gcp-aws-bridge/role-arn: "{ARN}", gcp-aws-bridge/method: google}}
+    spec:
+      containers: [{{name: app, image: app}}]
+"""
+    run = commands.run("inject", "--image", "registry.example.com/bridge:1", stdin=spec)
+    [sidecar] = pod_of(yaml.safe_load(run.stdout))["spec"]["initContainers"]
+    assert sidecar["image"] == "registry.example.com/bridge:1"
+    assert "warning: Deployment web: container app has no runAsUser" in run.stderr
+    old = commands.run("inject", "--image=i", "--native-sidecars=no", stdin=spec)
+    assert len(pod_of(yaml.safe_load(old.stdout))["spec"]["containers"]) == 2
+
+
+def test_options_of_the_cluster_reach_the_pods() -> None:
+    text = MANIFEST.replace("gcp-aws-bridge/", "eks.amazonaws.com/")
+    assert "unchanged" in commands.run("inject", stdin=text).stderr
+    prefix = ("--annotation-prefix", "eks.amazonaws.com")
+    run = commands.run("inject", *prefix, "--region=eu-west-1", stdin=text)
+    assert "eu-west-1" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "problem"),
+    [
+        ("a: [", (), "is not YAML"),
+        (MANIFEST.replace(ARN, "etl"), (), "CronJob nightly: The annotations of the pod"),
+        (MANIFEST, ("--region", "Ireland"), "config/region"),
+        (MANIFEST, ("-f", "absent.yaml"), "cannot be read"),
+        (f"{MANIFEST}      # x", ("--annotation-prefix",), "expected one argument"),
+    ],
+)
+def test_errors_print_nothing_to_standard_output(
+    text: str, arguments: tuple[str, ...], problem: str
+) -> None:
+    run = commands.run("inject", *arguments, stdin=text)
+    assert run.returncode in (1, 2)
+    assert run.stdout == ""
+    assert problem in run.stderr
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_comments_anywhere_never_change_the_content(seed: int) -> None:
+    source = random.Random(seed)
+    for text in (MANIFEST, *(path.read_text("utf-8") for path in EXAMPLES.glob("*.yaml"))):
+        lines = []
+        for line in text.splitlines():
+            may_have = line.strip() not in ("", "---") and "#" not in line
+            if may_have and source.random() < 0.2:
+                lines.append(" " * source.choice([0, 4, 8, len(line) - len(line.lstrip())]) + "# c")
+            lines.append(line + "  # e" * (may_have and source.random() < 0.2))
+        annotated = "\n".join(lines).replace(
+            "    iam.gke.io/gcp", f"    gcp-aws-bridge/role-arn: {ARN}\n    iam.gke.io/gcp"
+        )
+        manifests = Manifests(annotated, "manifest", "inject")
+        with redirect_stderr(io.StringIO()):
+            assert list(_inject(manifests.documents, Settings(image="bridge")))
+        expected = json.loads(json.dumps(manifests.documents))
+        assert list(yaml.safe_load_all(manifests.text())) == expected
+
+
+def test_a_comment_that_would_change_the_content_is_dropped() -> None:
+    manifests = Manifests("a: 1  # c\n", "manifest", "inject")
+    written = manifests._written
+    broken = ["a: 2\n"]  # what the YAML writer would write
+    with mock.patch.object(
+        manifests, "_written", lambda them: broken.pop() if broken else written(them)
+    ):
+        assert manifests.text() == "a: 1\n"
