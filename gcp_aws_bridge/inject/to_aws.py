@@ -9,25 +9,18 @@ from gcp_aws_bridge.inject.annotations import AwsRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
 from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
+from gcp_aws_bridge.inject.variables import (
+    ENDPOINT_FOLDER,
+    ENDPOINT_PORT,
+    RIVALS,
+    TOKEN_FOLDER,
+    VARIABLES,
+)
 
 __all__ = ["add_endpoint", "add_token"]
 
 _TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
-_TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
-_ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
-_PORT, _STATUS_PORT = 9911, 9912
-_SERVED = {
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{_PORT}/credentials",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{_ENDPOINT_FOLDER}/token",
-}
-# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings").
-_RIVALS = frozenset(
-    {
-        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
-        *_SERVED,
-    }
-)
+_STATUS_PORT = 9912
 
 
 def add_token(draft: Draft, request: AwsRequest) -> None:
@@ -36,10 +29,10 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
     draft.add_item(("spec", "volumes"), volume)
-    variables = {"AWS_ROLE_ARN": role.arn, "AWS_WEB_IDENTITY_TOKEN_FILE": f"{_TOKEN_FOLDER}/token"}
-    mount = {"name": _TOKEN, "mountPath": _TOKEN_FOLDER, "readOnly": True}
+    variables = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
+    mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
     for path, _ in draft.containers(MEMBERS, SERVE):
-        if draft.set_variables(path, variables, mount, _RIVALS):
+        if draft.set_variables(path, variables, mount, RIVALS):
             _set_region(draft, path, role.region_name)
 
 
@@ -53,9 +46,9 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     arguments = [
         *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
         *([f"--region={role.region_name}"] if role.region_name else []),
-        *(f"--port={_PORT}", f"--token-file={_ENDPOINT_FOLDER}/token"),
+        *(f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"),
     ]
-    mount = {"name": _ENDPOINT, "mountPath": _ENDPOINT_FOLDER}
+    mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
     more: dict[str, Any] = {"volumeMounts": [mount]}
     if role.chain:
         more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
@@ -65,7 +58,7 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     draft.add_item(("spec", "volumes"), volume)
     for path, container in clients(draft, settings, SERVE):
         if _may_read(draft, container) and draft.set_variables(
-            path, _SERVED, mount | {"readOnly": True}, _RIVALS
+            path, VARIABLES["google"], mount | {"readOnly": True}, RIVALS
         ):
             _set_region(draft, path, role.region_name)
 

@@ -78,8 +78,7 @@ OTHERS = {
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/cluster.md": [
-        "needs a cluster; tests/chart renders the chart, tests/cluster runs the webhook with a "
-        "real API server",
+        "needs a cluster; tests/chart renders the chart, tests/cluster runs the webhook",
         "needs kubectl and helm; tests/chart runs a post-renderer",
     ],
     "docs/how-to/doctor.md": [

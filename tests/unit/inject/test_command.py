@@ -67,7 +67,7 @@ def test_a_manifest_gets_variables_and_keeps_its_comments(tmp_path: Path) -> Non
     path.write_text(MANIFEST, encoding="utf-8")
     run = commands.run("inject", "-f", str(path))
     assert (run.returncode, run.stderr) == (0, "changed: CronJob nightly\n")
-    account, job = yaml.safe_load_all(run.stdout)
+    _, job = yaml.safe_load_all(run.stdout)
     assert run.stdout.startswith(ACCOUNT)
     [container] = pod_of(job)["spec"]["containers"]
     assert [one["name"] for one in container["env"]] == [

@@ -1,0 +1,47 @@
+"""The variables that each method gives to a container, and the files that they name.
+
+`doctor` recognizes by them what a container was given.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ENDPOINT_FOLDER",
+    "ENDPOINT_PORT",
+    "GOOGLE_FOLDER",
+    "GOOGLE_PORT",
+    "GOOGLE_RIVALS",
+    "RIVALS",
+    "TOKEN_FOLDER",
+    "VARIABLES",
+]
+
+TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
+ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
+GOOGLE_FOLDER = "/var/run/secrets/gcp-aws-bridge/google"
+ENDPOINT_PORT, GOOGLE_PORT = 9911, 9913
+
+# Google's libraries read the first, gcloud reads the second.
+_FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
+# Google's SDKs differ in which they read: docs/how-to/google-cloud-sdks.md.
+_SERVERS = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT")
+# By method. With cluster-token, AWS_ROLE_ARN has the role.
+VARIABLES: dict[str, dict[str, str]] = {
+    "cluster-token": {"AWS_WEB_IDENTITY_TOKEN_FILE": f"{TOKEN_FOLDER}/token"},
+    "google": {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{ENDPOINT_PORT}/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{ENDPOINT_FOLDER}/token",
+    },
+    "google-cloud": dict.fromkeys(_FILES, f"{GOOGLE_FOLDER}/credentials.json"),
+    "google-serve": dict.fromkeys(_SERVERS, f"127.0.0.1:{GOOGLE_PORT}"),
+}
+# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings").
+RIVALS = frozenset(
+    {
+        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
+        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+        *VARIABLES["cluster-token"],
+        *VARIABLES["google"],
+    }
+)
+GOOGLE_RIVALS = frozenset({*_FILES, *_SERVERS})
