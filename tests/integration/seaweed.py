@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -18,11 +19,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from gcp_aws_bridge.emulator import Emulator
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
 OTHERS_ROLE = "arn:aws:iam::123456789012:role/others"
+CLUSTER_ROLE = "arn:aws:iam::123456789012:role/cluster"
 CHAINED_ROLE = "arn:aws:iam::123456789012:role/chained"
 AUDIENCE = "sts.amazonaws.com"
 _STARTS_WITHIN_S = 60.0
@@ -35,15 +38,31 @@ def binary() -> str | None:
     return beside or shutil.which("weed")
 
 
+class Cluster(NamedTuple):
+    """An issuer beside Google, whose tokens with `AUDIENCE` a role admits.
+
+    Attributes:
+        issuer: Its URL.
+        keys: URL of its key set.
+        subject: Subject that `CLUSTER_ROLE` admits.
+        ca: PEM file with the authority of its certificate.
+    """
+
+    issuer: str
+    keys: str
+    subject: str
+    ca: Path
+
+
 @contextlib.contextmanager
-def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
+def seaweedfs(cloud: Emulator, directory: Path, cluster: Cluster | None = None) -> Iterator[str]:
     """Serve S3 and STS on one loopback port; yield the URL."""
     command = binary()
     assert command is not None
     (directory / "data").mkdir()
     iam = directory / "iam.json"
-    iam.write_text(json.dumps(_iam(cloud)), encoding="utf-8")
-    ports = dict(zip([*_PORTS, *(f"{name}.grpc" for name in _PORTS)], _free_ports(8), strict=True))
+    iam.write_text(json.dumps(_iam(cloud, cluster)), encoding="utf-8")
+    ports = dict(zip([*_PORTS, *(f"{name}.grpc" for name in _PORTS)], free_ports(8), strict=True))
     log = directory / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -68,6 +87,7 @@ def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
             ],
             stdout=out,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **({"SSL_CERT_FILE": str(cluster.ca)} if cluster else {})},
         )
     try:
         url = f"http://127.0.0.1:{ports['s3']}"
@@ -78,18 +98,18 @@ def seaweedfs(cloud: Emulator, directory: Path) -> Iterator[str]:
         process.wait()
 
 
-def _iam(cloud: Emulator) -> dict[str, object]:
-    """Return the roles and the provider in SeaweedFS's format: its condition keys are `oidc:…`."""
-    google = {
-        "name": "accounts.google.com",
-        "type": "oidc",
-        "enabled": True,
-        "config": {
-            "issuer": "https://accounts.google.com",
-            "clientId": AUDIENCE,
-            "jwksUri": cloud.jwks_uri,
-        },
-    }
+def _iam(cloud: Emulator, cluster: Cluster | None) -> dict[str, Any]:
+    """Return the roles and providers in SeaweedFS's format: its condition keys are `oidc:…`."""
+    providers = [_provider("accounts.google.com", "https://accounts.google.com", cloud.jwks_uri)]
+    roles = [
+        _role(ROLE, cloud.service_account.unique_id),
+        _role(OTHERS_ROLE, "100000000000000000001"),
+        # Its sessions have no ARN that a trust policy could name.
+        _role(CHAINED_ROLE, {"Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}),
+    ]
+    if cluster:
+        providers.append(_provider("cluster", cluster.issuer, cluster.keys))
+        roles.append(_role(CLUSTER_ROLE, cluster.subject, "cluster"))
     everything = {
         "Version": "2012-10-17",
         "Statement": [
@@ -108,25 +128,31 @@ def _iam(cloud: Emulator) -> dict[str, object]:
             "issuer": "seaweedfs-sts",
             "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
         },
-        "providers": [google],
+        "providers": providers,
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
         "policies": [{"name": "Everything", "document": everything}],
-        "roles": [
-            _role(ROLE, cloud.service_account.unique_id),
-            _role(OTHERS_ROLE, "100000000000000000001"),
-            # Its sessions have no ARN that a trust policy could name.
-            _role(CHAINED_ROLE, {"Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}),
-        ],
+        "roles": roles,
     }
 
 
-def _role(arn: str, admits: str | dict[str, object]) -> dict[str, object]:
-    """Return a role that admits a subject of Google, or what the statement *admits* says."""
+def _provider(name: str, issuer: str, keys: str) -> dict[str, Any]:
+    config = {"issuer": issuer, "clientId": AUDIENCE, "jwksUri": keys}
+    return {"name": name, "type": "oidc", "enabled": True, "config": config}
+
+
+def _role(
+    arn: str, admits: str | dict[str, object], provider: str = "accounts.google.com"
+) -> dict[str, object]:
+    """Return a role that admits a subject of *provider*, or what the statement *admits* says."""
     if isinstance(admits, str):
+        # The audiences of a cluster's token are a list, which never equals `oidc:aud` here; the
+        # provider's clientId must be one of them.
+        is_google = provider == "accounts.google.com"
+        keys = {"oidc:sub": admits, **({"oidc:aud": AUDIENCE} if is_google else {})}
         admits = {
-            "Principal": {"Federated": "accounts.google.com"},
+            "Principal": {"Federated": provider},
             "Action": ["sts:AssumeRoleWithWebIdentity"],
-            "Condition": {"StringEquals": {"oidc:sub": admits, "oidc:aud": AUDIENCE}},
+            "Condition": {"StringEquals": keys},
         }
     return {
         "roleName": arn.rsplit("/", 1)[1],
@@ -139,7 +165,7 @@ def _role(arn: str, admits: str | dict[str, object]) -> dict[str, object]:
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports that were bound together, so that they differ, and are released now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
