@@ -26,7 +26,7 @@ from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
 from gcp_aws_bridge.emulator.googleiam import GoogleIdentity
 from gcp_aws_bridge.emulator.sts import STS
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM
 
 from . import sockets
 
