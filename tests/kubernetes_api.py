@@ -6,9 +6,12 @@ with its texts (seen with kube-apiserver 1.20; apimachinery, pkg/api/errors/erro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -41,7 +44,7 @@ class KubernetesApi:
         self.accounts: dict[tuple[str, str], dict[str, str]] = {}
         self.reads: list[tuple[str, str]] = []
         self.forbidden = False
-        self.hook: Callable[[], None] = lambda: None
+        self.hook: Callable[[], object] = lambda: None
         self.token = TOKEN
         self.version = version
         api = self
@@ -49,8 +52,9 @@ class KubernetesApi:
         class Handler(_Handler):
             server_api = api
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._connections: list[socket.socket] = []
         if tls is not None:
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -91,6 +95,13 @@ class KubernetesApi:
         path.write_text(json.dumps(document))  # which is YAML
         return path
 
+    def close_connections(self) -> None:
+        """Close all connections, as an API server that restarts."""
+        for one in self._connections:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
+
     def answer(self, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Return status and body of the answer to a GET request."""
         if headers.get("Authorization") != f"Bearer {self.token}":
@@ -122,11 +133,22 @@ class KubernetesApi:
         }
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a client that has closed the connection, or does not trust this server."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server_api: KubernetesApi
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 30
+
+    def setup(self) -> None:
+        super().setup()
+        self.server_api._connections.append(self.connection)
 
     def do_GET(self) -> None:
         status, body = self.server_api.answer(self.path, self.headers)

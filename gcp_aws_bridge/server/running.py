@@ -8,8 +8,8 @@ import errno
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import uvicorn
 
@@ -79,14 +79,14 @@ class Listener(NamedTuple):
 def running(
     *apps: tuple[Address, App] | Listener,
     grace_s: int = _GRACE_S,
-    at_end: Callable[[], Awaitable[None]] | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> Iterator[list[str]]:
     """Serve each application at its address, in a thread, until the block ends.
 
     Args:
         *apps: Applications with their addresses.
         grace_s: Time limit for pending requests after the block; they are then answered with 503.
-        at_end: Called after the last answer, on the event loop of the applications.
+        beside: Runs on the same event loop, and is cancelled after the last answer.
 
     Yields:
         The URLs, in the same order; all listen.
@@ -110,7 +110,7 @@ def running(
         servers = [_Server(*one, grace_s) for one in zip(listeners, sockets, strict=True)]
         thread = threading.Thread(
             target=servers[0].run_with,
-            args=(servers[1:], at_end),
+            args=(servers[1:], beside),
             name="gcp-aws-bridge-server",
             daemon=True,
         )
@@ -156,20 +156,24 @@ class _Server(uvicorn.Server):
         self._bound = bound
         self._grace_s = grace_s
         self._others: Sequence[_Server] = ()
-        self._at_end: Callable[[], Awaitable[None]] | None = None
+        self._beside: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def run_with(
-        self, others: Sequence[_Server], at_end: Callable[[], Awaitable[None]] | None
+        self,
+        others: Sequence[_Server],
+        beside: Callable[[], Coroutine[Any, Any, None]] | None,
     ) -> None:
-        """Run this server and *others* on one event loop until all exit."""
-        self._others, self._at_end = others, at_end
+        """Run this server, *others* and *beside* on one event loop until all servers exit."""
+        self._others, self._beside = others, beside
         self.run([self._bound])
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         others = [one.serve([one._bound]) for one in self._others]
+        task = None if self._beside is None else asyncio.create_task(self._beside())
         await asyncio.gather(super().serve(sockets), *others)
-        if self._at_end is not None:
-            await self._at_end()
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(self._grace_s, self._cancel)

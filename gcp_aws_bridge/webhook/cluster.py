@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from lightkube import ApiError, AsyncClient, KubeConfig, SingleConfig
 from lightkube import ConfigError as ConfigurationError
-from lightkube.config.client_adapter import Client, ConnectionParams
+from lightkube.config import client_adapter as adapter
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.resources.core_v1 import ServiceAccount
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -30,7 +31,7 @@ def configuration() -> SingleConfig:
     """
     try:
         found = cast(SingleConfig, KubeConfig.from_env().get())
-        Client(found, ConnectionParams()).close()  # reads the files that it names
+        adapter.Client(found, ConnectionParams()).close()  # reads the files that it names
     except Exception as error:  # noqa: BLE001 - of the file system, YAML, TLS; may quote tokens
         known = isinstance(error, (ConfigurationError, OSError))
         why = quoted(error) if known else f"it is malformed ({type(error).__name__})"
@@ -43,24 +44,6 @@ def configuration() -> SingleConfig:
     return found
 
 
-def has_native_sidecars(config: SingleConfig) -> tuple[bool, str]:
-    """Return whether the cluster has native sidecars, and its version.
-
-    Raises:
-        ConfigError: The API server does not answer.
-    """
-    try:
-        with Client(config, ConnectionParams()) as client:
-            answer = client.get("/version", timeout=_TIMEOUT_S)
-            answer.raise_for_status()
-            version = answer.json()["gitVersion"]
-            # Such as v1.33.1-gke.1386000. The members major and minor are sometimes empty.
-            major, minor = version.removeprefix("v").split(".")[:2]
-            return (int(major), int(minor)) >= _NATIVE_SIDECARS, version
-    except Exception as error:  # noqa: BLE001 - of the network, TLS, another server
-        raise _unread("the API server's version", error) from None
-
-
 class Cluster:
     """The API server, for an event loop.
 
@@ -70,8 +53,25 @@ class Cluster:
     """
 
     def __init__(self, config: SingleConfig, count: Any = lambda outcome: None) -> None:
+        self._config = config
         self._client = AsyncClient(config)
         self._count = count
+
+    async def has_native_sidecars(self) -> tuple[bool, str]:
+        """Return whether the cluster has native sidecars, and its version.
+
+        Raises:
+            ConfigError: The API server does not answer.
+        """
+        try:
+            async with adapter.AsyncClient(self._config, ConnectionParams()) as client:
+                answer = await client.get("/version", timeout=_TIMEOUT_S)
+            version = answer.raise_for_status().json()["gitVersion"]
+            # Such as v1.33.1-gke.1386000. The members major and minor are sometimes empty.
+            major, minor = version.removeprefix("v").split(".")[:2]
+            return (int(major), int(minor)) >= _NATIVE_SIDECARS, version
+        except Exception as error:  # noqa: BLE001 - of the network, TLS, another server
+            raise _unread("the API server's version", error) from None
 
     async def annotations(self, namespace: str, name: str) -> Mapping[str, str]:
         """Return the annotations of a service account.

@@ -79,8 +79,9 @@ def read(body: bytes) -> Review:
     request = document.get("request")
     if not isinstance(request, dict) or not isinstance(request.get("uid"), str):
         raise Malformed("the review has no request with a uid")
-    pod = request.get("object") if _creates_pod(request) else None
-    if pod is not None and not isinstance(pod, dict):
+    creates_pod = _creates_pod(request)
+    pod = request.get("object") if creates_pod else None
+    if creates_pod and not isinstance(pod, dict):
         raise Malformed("the object of the request is not a pod")
     return Review(
         request["uid"], str(request.get("namespace") or ""), pod, request.get("dryRun") is True
