@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -31,6 +32,7 @@ from webhooks import POD, SECRET, ApiServer, TlsFiles, der, review
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject import Settings
+from gcp_aws_bridge.server import protocols
 from gcp_aws_bridge.server.running import Address
 from gcp_aws_bridge.webhook import application, cluster, serving
 from gcp_aws_bridge.webhook.accounts import Accounts
@@ -434,6 +436,30 @@ def test_body_that_is_too_large_is_not_read_to_its_end(idle: Webhook) -> None:
 
 def test_client_that_closes_the_connection_gets_no_answer(idle: Webhook) -> None:
     assert [] == called(idle, part(10), {"type": "http.disconnect"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST /mutate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        b"POST /mutate HTTP/1.1\r\nContent-",
+        b"POST /mutate HTTP/1.1\r\n" + b"A: b\r\n" * 20_000,
+    ],
+    ids=["body", "head", "large head"],
+)
+def test_incomplete_request_is_closed(
+    served: Served, files: TlsFiles, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    if len(data) < 1000:
+        monkeypatch.setattr(protocols, "_WHOLE_REQUEST_S", 0.1)
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    plain = socket.create_connection((host, int(port)), timeout=5)
+    with files.client().wrap_socket(plain, server_hostname=host) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(data)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            assert b"" == connection.recv(1)
+    assert served.server.ask().patch
 
 
 def test_plain_http_and_garbage_do_not_stop_the_webhook(

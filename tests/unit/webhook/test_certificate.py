@@ -34,7 +34,7 @@ def served(certificate: Certificate, authority: trustme.CA, **options: object) -
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
     server = certificate.tls.wrap_bio(to_server, to_client, server_side=True)
-    for side in (client, server, client, server):
+    for side in (client, server) * 3:
         with contextlib.suppress(ssl.SSLWantReadError):
             side.do_handshake()
     found = client.getpeercert(binary_form=True)
