@@ -81,6 +81,11 @@ class KubernetesApi:
 
     def kubeconfig(self, folder: Path, authority: Path | None = None) -> Path:
         """Write a file for KUBECONFIG, and return its path."""
+        return self.kubeconfig_of(self.url, folder, authority)
+
+    @staticmethod
+    def kubeconfig_of(url: str, folder: Path, authority: Path | None = None) -> Path:
+        """Write a file for KUBECONFIG that leads to *url*, and return its path."""
         trusted = {} if authority is None else {"certificate-authority": str(authority)}
         named = {"name": "test"}
         document = {
@@ -88,7 +93,7 @@ class KubernetesApi:
             "kind": "Config",
             "current-context": "test",
             "contexts": [{**named, "context": {"cluster": "test", "user": "test"}}],
-            "clusters": [{**named, "cluster": {"server": self.url, **trusted}}],
+            "clusters": [{**named, "cluster": {"server": url, **trusted}}],
             "users": [{**named, "user": {"token": TOKEN}}],
         }
         path = folder / "kubeconfig"

@@ -25,7 +25,7 @@ _errors = logging.getLogger("gcp_aws_bridge")
 
 
 class Outcome(NamedTuple):
-    """What a request gets.
+    """Result of a request.
 
     Attributes:
         answer: The HTTP answer.

@@ -49,7 +49,8 @@ NOT_APPLIED = {
     **dict.fromkeys(
         (
             *("config/extra", "config/extra-boto3", "config/extra-demo", "config/extra-google"),
-            *("config/extra-server", "config/internals", "config/outbound"),
+            *("config/extra-server", "config/extra-webhook", "config/internals"),
+            "config/outbound",
         ),
         _PACKAGE,
     ),
