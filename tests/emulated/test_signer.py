@@ -238,20 +238,6 @@ def test_event_loop_runs_while_credentials_are_exchanged(
     assert 200 == asyncio.run(both())
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_async_client_of_any_backend(backend: str, service: Verifier) -> None:
-    anyio = pytest.importorskip("anyio")
-    if backend == "trio":
-        pytest.importorskip("trio")
-    signer = signer_for(service)
-
-    async def status() -> int:
-        async with httpx.AsyncClient(auth=signer) as client:
-            return (await client.get(service.url)).status_code
-
-    assert 200 == anyio.run(status, backend=backend)
-
-
 def test_signer_pickles_as_settings(send: Send, service: Verifier) -> None:
     pickled = pickle.dumps(signer_for(service))
     assert len(pickled) < 1000

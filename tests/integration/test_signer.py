@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ import httpx
 import pytest
 import requests
 from integration.seaweed import ROLE
+from recording_proxy import context_for, https_in_front_of
 
 import gcp_aws_bridge as bridge
 
@@ -147,6 +150,39 @@ def test_redundant_slashes_are_signed(send: Callable[..., Any], signer: Any, fol
     answer = send(signer, "PUT", f"{folder}/a//b", content=b"hello")
     assert 200 == answer.status_code, answer.text
     assert b"hello" == send(signer, "GET", f"{folder}/a//b").content
+
+
+def test_stream_is_sent_unhashed_over_https(signer: Any, folder: str, tmp_path: Path) -> None:
+    context = context_for(tmp_path, "127.0.0.1")
+    with https_in_front_of(folder.rpartition(f"/{BUCKET}")[0], context) as url:
+        hosts = [urlsplit(url).netloc]
+        of_https = bridge.signer(ROLE, service="s3", region="us-east-1", hosts=hosts)
+        certificate = str(tmp_path / "authority.pem")
+        object_url = f"{url}/{BUCKET}{folder.rpartition(BUCKET)[2]}/a b"
+        sent = requests.put(
+            object_url, data=Parts(b"he", b"llo"), auth=of_https, verify=certificate, timeout=30
+        )
+        assert 200 == sent.status_code, sent.text
+        assert "UNSIGNED-PAYLOAD" == sent.request.headers["X-Amz-Content-SHA256"]
+        verify = ssl.create_default_context(cafile=certificate)
+        with httpx.Client(auth=of_https, verify=verify) as client:
+            headers = {"Content-Length": "5"}
+            sent = client.put(f"{object_url}c", content=Parts(b"he", b"llo"), headers=headers)
+            assert 200 == sent.status_code, sent.text
+    assert {"a b": b"hello", "a bc": b"hello"} == stored(folder)
+
+
+class Parts:
+    """A body that can be read once, and whose length is known: S3 needs Content-Length."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = iter(parts)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+    def __len__(self) -> int:
+        return 5
 
 
 def test_request_that_is_changed_after_it_was_signed_is_refused(signer: Any, folder: str) -> None:
