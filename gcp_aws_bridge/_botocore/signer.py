@@ -216,8 +216,9 @@ def _requests_body(request: Any) -> Any:
     body = request.body
     if body is None or isinstance(body, (bytes, bytearray)):
         return bytes(body or b"")
-    is_file = all(hasattr(body, name) for name in ("read", "seek", "tell"))
-    return body if is_file and not hasattr(body, "encoding") else None
+    seekable = getattr(body, "seekable", None)
+    is_binary = not hasattr(body, "encoding")
+    return body if callable(seekable) and seekable() and is_binary else None
 
 
 def _text(value: str | bytes) -> str:

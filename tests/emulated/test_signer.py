@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import logging
+import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -325,6 +328,18 @@ EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 async def nothing() -> Any:
     for _ in ():
         yield b""
+
+
+@pytest.mark.filterwarnings("ignore::requests.exceptions.FileModeWarning")
+def test_pipe_and_text_file_are_streams(service: Verifier, tmp_path: Path) -> None:
+    signer, text = signer_for(service), tmp_path / "text"
+    text.write_text("body", encoding="utf-8")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb"), text.open() as file:
+        for body in (pipe, file):
+            send = functools.partial(send_by_requests, signer, "PUT", service.url, content=body)
+            failure("config/signed-body", send)
+    assert [] == service.seen
 
 
 def test_stream_that_was_read_before_is_signed(service: Verifier) -> None:

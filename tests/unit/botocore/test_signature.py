@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime, timezone
 from typing import Any
 
@@ -110,8 +111,8 @@ def test_values_of_one_header_are_signed_in_order(canonical: list[str]) -> None:
 
 
 @pytest.mark.parametrize("scope", [SERVICE, S3])
-def test_body_is_hashed(scope: Scope) -> None:
-    body = b"body"
+@pytest.mark.parametrize("body", [b"body", io.BytesIO(b"body")])
+def test_body_is_hashed(scope: Scope, body: Any) -> None:
     digest = "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5"
     assert digest == signed(scope, method="PUT", body=body)["X-Amz-Content-SHA256"]
 
