@@ -145,6 +145,13 @@ def adapters(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
 
 
+@nox.session(python="3.13")
+def models(session: nox.Session) -> None:
+    """Clients of Bedrock and Vertex AI through a refresh. litellm takes long to import."""
+    session.install(".[test]", *GROUPS["models"])
+    session.run("pytest", "-n", "0", "tests/models", *session.posargs)
+
+
 @nox.session(python=["3.12", "3.13"])
 def engines(session: nox.Session) -> None:
     """Spark, Ray and Beam with several worker processes on this machine. Spark needs Java."""
