@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gcp_aws_bridge._settings import parsed_chain
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
@@ -99,7 +98,7 @@ class Requests:
             arn,
             self._get("audience", PREFIXES.get(self._prefix_of("role-arn"), DEFAULT_AUDIENCE)),
             region_name=self._get("region") or region,
-            chain=_chain(self._get("chain")),
+            chain=parsed_chain(self._get("chain").strip(), "the annotation"),
         )
         method = self._method(_TO_AWS, "google" if _LINKED in self._found[1] else "cluster-token")
         if role.chain and method != "google":
@@ -136,9 +135,3 @@ class Requests:
     def _prefix_of(self, name: str) -> str:
         found = [one for one in self._prefixes for each in self._found if f"{one}/{name}" in each]
         return found[0]
-
-
-def _chain(text: str) -> tuple[Any, ...]:
-    if text.lstrip().startswith(("[", "{")):
-        return parsed_chain(text, "the annotation")
-    return tuple(arn.strip() for arn in text.split(",") if arn.strip())

@@ -6,13 +6,20 @@ from typing import Any
 
 from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
-from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
+from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
+from gcp_aws_bridge.inject.sidecar import (
+    add_sidecar,
+    clients,
+    owner_of_files,
+    user_of,
+    variables,
+)
 from gcp_aws_bridge.inject.variables import (
     ENDPOINT_FOLDER,
     ENDPOINT_PORT,
     RIVALS,
+    SERVE,
     TOKEN_FOLDER,
     VARIABLES,
 )
@@ -21,6 +28,7 @@ __all__ = ["add_endpoint", "add_token"]
 
 _TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
 _STATUS_PORT = 9912
+_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # SDKs differ in which they read
 
 
 def add_token(draft: Draft, request: AwsRequest) -> None:
@@ -29,10 +37,10 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
     draft.add_item(("spec", "volumes"), volume)
-    variables = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
+    given = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
     for path, _ in draft.containers(MEMBERS, SERVE):
-        if draft.set_variables(path, variables, mount, RIVALS):
+        if draft.set_variables(path, given, mount, RIVALS):
             _set_region(draft, path, role.region_name)
 
 
@@ -43,15 +51,15 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
         ConfigError: No image is configured.
     """
     role = request.role
-    arguments = [
-        *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
-        *([f"--region={role.region_name}"] if role.region_name else []),
-        *(f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"),
-    ]
+    arguments = ["serve", f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"]
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
-    more: dict[str, Any] = {"volumeMounts": [mount]}
-    if role.chain:
-        more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
+    env = {
+        "GCP_AWS_BRIDGE_ROLE_ARN": role.arn,
+        "GCP_AWS_BRIDGE_AUDIENCE": role.audience,
+        "GCP_AWS_BRIDGE_CHAIN": chain_text(role.chain),
+        **dict.fromkeys(_REGION, role.region_name),
+    }
+    more: dict[str, Any] = {"volumeMounts": [mount], "env": variables(env)}
     if not add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more):
         return
     volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
@@ -79,4 +87,4 @@ def _may_read(draft: Draft, container: Any) -> bool:
 
 def _set_region(draft: Draft, path: Path, region: str | None) -> None:
     if region:
-        draft.set_defaults(path, {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
+        draft.set_defaults(path, dict.fromkeys(_REGION, region))

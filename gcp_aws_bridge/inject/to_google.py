@@ -8,8 +8,15 @@ from gcp_aws_bridge.google._configuration import configuration, of_file
 from gcp_aws_bridge.inject.annotations import CREDENTIALS, GoogleRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import GOOGLE_SERVE, SERVE, add_sidecar, clients
-from gcp_aws_bridge.inject.variables import GOOGLE_FOLDER, GOOGLE_PORT, GOOGLE_RIVALS, VARIABLES
+from gcp_aws_bridge.inject.sidecar import add_sidecar, clients, variables
+from gcp_aws_bridge.inject.variables import (
+    GOOGLE_FOLDER,
+    GOOGLE_PORT,
+    GOOGLE_RIVALS,
+    GOOGLE_SERVE,
+    SERVE,
+    VARIABLES,
+)
 from gcp_aws_bridge.policy.names import project_of
 
 __all__ = ["add_file", "add_server"]
@@ -37,11 +44,10 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
         {"downwardAPI": {"items": [{"path": "credentials.json", "fieldRef": reference}]}},
     ]
     draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
-    variables = VARIABLES["google-cloud"]
     mount = {"name": _VOLUME, "mountPath": GOOGLE_FOLDER, "readOnly": True}
     project = project_of(federation.service_account or "")
     for path, _ in draft.containers(MEMBERS, SERVE, GOOGLE_SERVE):
-        if draft.set_variables(path, variables, mount, GOOGLE_RIVALS) and project:
+        if draft.set_variables(path, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS) and project:
             # Otherwise libraries ask the Resource Manager, which this identity may not call.
             draft.set_defaults(path, {"GOOGLE_CLOUD_PROJECT": project})
 
@@ -53,9 +59,11 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
         ConfigError: No image is configured.
     """
     federation = request.federation
-    arguments = ["google-serve", f"--audience={federation.audience}", f"--port={GOOGLE_PORT}"]
-    if federation.service_account:
-        arguments.append(f"--service-account={federation.service_account}")
-    if add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT):
+    arguments = ["google-serve", f"--port={GOOGLE_PORT}"]
+    env = {
+        "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": federation.audience,
+        "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT": federation.service_account,
+    }
+    if add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=variables(env)):
         for path, _ in clients(draft, settings, SERVE, GOOGLE_SERVE):
             draft.set_variables(path, VARIABLES["google-serve"], None, GOOGLE_RIVALS)

@@ -5,20 +5,11 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "ENDPOINT_FOLDER",
-    "ENDPOINT_PORT",
-    "GOOGLE_FOLDER",
-    "GOOGLE_PORT",
-    "GOOGLE_RIVALS",
-    "RIVALS",
-    "TOKEN_FOLDER",
-    "VARIABLES",
-]
-
 TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
 ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
 GOOGLE_FOLDER = "/var/run/secrets/gcp-aws-bridge/google"
+# Names of the sidecars.
+SERVE, GOOGLE_SERVE = "gcp-aws-bridge-serve", "gcp-aws-bridge-google-serve"
 ENDPOINT_PORT, GOOGLE_PORT = 9911, 9913
 
 # Google's libraries read the first, gcloud reads the second.
