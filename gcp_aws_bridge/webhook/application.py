@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge._traceback import without_frames
-from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject import Injection, Settings, inject
 from gcp_aws_bridge.server.asgi import Answer, Message, Receive, Send, send_answer
 from gcp_aws_bridge.server.bodies import TooLarge, body_of
@@ -20,6 +20,7 @@ from gcp_aws_bridge.webhook.review import Malformed, Review
 PATH = "/mutate"
 # As controller-runtime, pkg/webhook/admission/http.go: the API server accepts objects of 3 MiB.
 _LARGEST_BODY = 7 * 1024 * 1024
+_LONGEST_NAME = 253  # Kubernetes, "Object Names and IDs"
 _log = logging.getLogger("gcp_aws_bridge.access")
 _errors = logging.getLogger("gcp_aws_bridge")
 
@@ -160,4 +161,4 @@ def _line(scope: Message, outcome: Outcome, seconds: float) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    return quoted(text)[1:-1]
+    return text[:_LONGEST_NAME]  # JSON escapes what is not printable
