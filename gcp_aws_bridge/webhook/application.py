@@ -79,7 +79,7 @@ class Webhook:
         except ConnectionError:  # no client waits for an answer
             return
         except asyncio.CancelledError:  # by the server, which is stopping
-            outcome = _error(503, "this webhook is stopping")
+            outcome = _error(500, "this webhook is stopping")
         except Exception as error:  # noqa: BLE001 - a text of an error may quote the pod
             failure = without_frames(error)
             notes = "".join(f"\n{note}" for note in getattr(failure, "__notes__", ()))
@@ -107,7 +107,7 @@ class Webhook:
         except TooLarge:
             return _error(413, f"the body has more than {_LARGEST_BODY} bytes")
         if self.settings is None:
-            return _error(503, "the API server has not told this webhook its version yet")
+            return _error(500, "this webhook has not reached the API server yet; see its log")
         try:
             review = reviews.read(body)
         except Malformed as error:
@@ -139,7 +139,7 @@ class Webhook:
 
 
 def _error(status: int, text: str, *headers: tuple[bytes, bytes]) -> Outcome:
-    """Return an error, whose text the API server shows after `failed calling webhook`."""
+    """Return an error; `failed calling webhook` shows the text of status 500 to the user."""
     headers = (*headers, (b"connection", b"close"))  # the rest of the body is not read
     return Outcome(Answer(status, text.encode(), "text/plain; charset=utf-8", headers), "error")
 

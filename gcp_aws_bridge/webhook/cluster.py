@@ -128,7 +128,7 @@ def _missing(namespace: str, name: str) -> ConfigError:
 
 
 def _unread(what: str, error: Exception) -> ConfigError:
-    fix = "see whether the API server is reachable; then create the pod again."
+    fix = "see whether the webhook can reach the API server, and retry."
     why = f"{type(error).__name__} {quoted(error)}"
     if isinstance(error, asyncio.TimeoutError):
         why = f"no answer within {_TIMEOUT_S:.0f} s"

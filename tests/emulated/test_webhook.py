@@ -603,7 +603,7 @@ def test_webhook_is_not_ready_until_the_api_server_answers(
     assert (503, "waiting") == (served.status("/readyz")[0], waiting(served))
     assert 200 == served.status("/healthz")[0]
     answer = served.server.post(BODY)
-    assert (503, "text/plain; charset=utf-8") == (answer.status, answer.headers["content-type"])
+    assert (500, "text/plain; charset=utf-8") == (answer.status, answer.headers["content-type"])
     api.token = TOKEN
     eventually(lambda: served.status("/readyz")[0] == 200)
     assert served.server.ask().patch
