@@ -3,7 +3,8 @@
 A pod gets annotations that are at most a second older than its creation. They are read again after
 half of it, in the background: only the first pods of a burst wait. What a user may be changing at
 the moment is read again for each pod: an account that does not exist, that has no annotation for
-this webhook, or whose annotations are malformed. After `kubectl annotate`, the next pod gets what it requests.
+this webhook, or whose annotations are malformed. After `kubectl annotate`, the next pod gets what
+the annotation requests.
 """
 
 from __future__ import annotations
