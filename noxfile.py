@@ -81,6 +81,7 @@ def lowest(session: nox.Session) -> None:
         + PROJECT["project"]["optional-dependencies"]["boto3"]
         + PROJECT["project"]["optional-dependencies"]["server"]
         + PROJECT["project"]["optional-dependencies"]["setup"]
+        + PROJECT["project"]["optional-dependencies"]["webhook"][1:]
     ]
     session.install(*oldest)
     session.run("pytest", "-n", "2", *session.posargs)
@@ -89,7 +90,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure the figures of docs/benchmarks.md, and print them as one table."""
-    session.install(".[aio,demo,google,server]", *GROUPS["bench"])
+    session.install(".[aio,demo,google,webhook]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
