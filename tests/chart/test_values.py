@@ -117,6 +117,7 @@ WRONG = [
     {"webhook": {"port": 443}},
     {"webhook": {"port": 70000}},
     {"webhook": {"port": 9912}},
+    {"webhook": {"host": "127.0.0.1"}},
     {"webhook": {"failurePolicy": "fail"}},
     {"webhook": {"timeoutSeconds": 31}},
     {"webhook": {"timeoutSeconds": 0}},
