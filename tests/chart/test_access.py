@@ -33,7 +33,7 @@ def test_role_reads_service_accounts_and_nothing_else(case: dict[str, Any]) -> N
 
 
 @every_case
-def test_webhook_sees_labelled_pods_of_other_namespaces_alone(case: dict[str, Any]) -> None:
+def test_webhook_sees_labeled_pods_of_other_namespaces_alone(case: dict[str, Any]) -> None:
     documents = objects(case)
     [webhook] = one(documents, "MutatingWebhookConfiguration")["webhooks"]
     [rule] = webhook["rules"]
