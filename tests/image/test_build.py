@@ -56,7 +56,9 @@ def build(folder: Path, processor: str, seed: int) -> Path:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # PYTHONPYCACHEPREFIX, which .ci/run sets, is not in the image.
     inherited = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")}
-    own = {"PATH": programs, "TARGETARCH": processor, "PYTHONHASHSEED": str(seed)}
+    # pip asks programs on PATH for their versions, of which some write to the home directory.
+    own = {"PATH": programs, "HOME": str(folder)}
+    own |= {"TARGETARCH": processor, "PYTHONHASHSEED": str(seed)}
     for command in instructions("RUN"):
         subprocess.run(["sh", "-c", command], cwd=folder, env=inherited | own, check=True)
     return folder
