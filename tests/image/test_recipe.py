@@ -102,7 +102,8 @@ def test_lock_fits_the_package() -> None:
     for line in wanted:
         requirement = Specified(line)
         if requirement.name != project["name"]:
-            assert versions[canonicalize_name(requirement.name)] in requirement.specifier, line
+            version = versions.get(canonicalize_name(requirement.name), "0")
+            assert version in requirement.specifier, line
 
 
 def test_dependabot_updates_digests_and_lock() -> None:
