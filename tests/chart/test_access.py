@@ -28,8 +28,12 @@ def test_role_reads_service_accounts_and_nothing_else(case: dict[str, Any]) -> N
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     [subject] = binding["subjects"]
     pod = pod_of(documents)["spec"]
-    assert (subject["name"], subject["namespace"]) == (pod["serviceAccountName"], "aws-bridge")
+    account = {"kind": "ServiceAccount", "name": pod["serviceAccountName"]}
+    assert subject == {**account, "namespace": "aws-bridge"}
     assert pod["automountServiceAccountToken"] is True
+    for document in documents:
+        if document["kind"] == "ServiceAccount":  # no other pod gets its token unasked
+            assert document["automountServiceAccountToken"] is False
 
 
 @every_case
@@ -102,9 +106,10 @@ def test_pods_are_spread_over_nodes_and_zones() -> None:
     assert {one_of["whenUnsatisfiable"] for one_of in constraints} == {"ScheduleAnyway"}
 
 
-def test_update_keeps_all_replicas() -> None:
-    strategy = one(render(), "Deployment")["spec"]["strategy"]
-    assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+def test_update_keeps_both_replicas() -> None:
+    deployment = one(render(), "Deployment")["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 # -- network policy --------------------------------------------------------------------------------
