@@ -41,6 +41,8 @@ ELSEWHERE = {
     ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
     ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
     ("docs/how-to/observe.md", "python"): "tests/emulated/test_observe.py",
+    ("docs/kubernetes/README.md", "sh"): "tests/chart/test_page.py",
+    ("docs/kubernetes/README.md", "yaml"): "tests/chart/test_page.py",
     ("docs/how-to/trust-policy.md", "python"): "tests/emulated/test_trust_policy.py",
     ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
 }
@@ -119,6 +121,12 @@ NOT_RUN = {
         "needs AWS; tests/emulated/test_docs_code.py attaches the policy to the emulated role"
     ],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
+    "docs/kubernetes/README.md": [
+        "needs a cluster and a release",
+        "needs a cluster",
+        "needs a container engine",
+        "needs a release",
+    ],
     "docs/reference/settings.md": [
         "the role is an example; tests/emulated/test_chained_roles.py runs these options"
     ],
