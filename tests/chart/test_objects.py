@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 
 from gcp_aws_bridge._version import __version__
-from gcp_aws_bridge.cli import _COMMANDS, _parser
+from gcp_aws_bridge.cli import _parser
 
 from .files import CHART, DIGEST, IMAGE
 from .helm import Document, Rejected, container_of, one, pod_of, render, run_helm
@@ -155,7 +155,6 @@ def test_probes_use_the_ports_of_the_arguments(case: dict[str, Any]) -> None:
     assert {port["targetPort"] for port in service["ports"]} == ports.keys()
 
 
-@pytest.mark.skipif("webhook" not in dict(_COMMANDS), reason="there is no command webhook")
 @every_case
 def test_arguments_are_options_of_the_command(case: dict[str, Any]) -> None:
     arguments = container_of(objects(case))["args"]

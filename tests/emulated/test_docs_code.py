@@ -81,7 +81,7 @@ NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/cluster.md": [
         "needs a cluster; tests/chart renders the chart, tests/cluster runs the webhook",
-        "needs kubectl and helm; tests/chart runs a post-renderer",
+        "needs kubectl and a cluster; tests/chart runs the post-renderer",
     ],
     "docs/how-to/doctor.md": [
         "needs AWS keys and a Google login",
