@@ -40,6 +40,7 @@ ELSEWHERE = {
     ("docs/how-to/distributed.md", "sh"): "tests/engines/conftest.py",
     ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
     ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
+    ("docs/how-to/models.md", "python"): "tests/models/test_models.py",
     ("docs/how-to/observe.md", "python"): "tests/emulated/test_observe.py",
     ("docs/kubernetes/README.md", "sh"): "tests/chart/test_page.py",
     ("docs/kubernetes/README.md", "yaml"): "tests/chart/test_page.py",
