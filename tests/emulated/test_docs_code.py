@@ -95,6 +95,7 @@ NOT_RUN = {
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
+    "docs/how-to/models.md": ["needs litellm's proxy server"],
     "docs/how-to/role-chaining.md": [
         "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
