@@ -101,7 +101,8 @@ def test_chain_that_cannot_be_assumed_is_refused(arguments: list[str], error_id:
 def test_account_of_a_domain_scoped_project_has_its_parts_reversed(
     on: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    google = ["--location=europe-west1", "--service=reports"]
+    location = "europe-west1-b" if on == "compute-engine" else "europe-west1"
+    google = [f"--location={location}", "--service=reports"]
     where = {"gke": GKE[1:], "ec2": EC2[2:]}.get(on, [*google, *GKE[5:]])
     where = [one for one in where if not one.startswith("--gsa")]
     out = printed(
