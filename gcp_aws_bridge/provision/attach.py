@@ -93,13 +93,13 @@ printf 'The program on the instance needs these variables:\\n%s\\n' {quote(expor
 
 
 def _workbench(plan: Plan) -> str:
-    cell = f"import os; os.environ.update({json.dumps(plan.variables)})"
+    line = f"import os; os.environ.update({json.dumps(plan.variables)})"
     create = _if_other("""\
 It cannot be changed there; create an instance with:
   gcloud workbench instances create $service ${where[*]} --service-account-email=$gsa
 """)
     return f"""{_seen(plan)}{create}\
-printf 'A notebook needs this line before its first AWS client:\\n  %s\\n' {quote(cell)} >&2
+printf 'A notebook needs this line before its first AWS client:\\n  %s\\n' {quote(line)} >&2
 """
 
 

@@ -86,7 +86,7 @@ class Workload:
 
     @property
     def of_platform(self) -> Platform:
-        """What the platform needs."""
+        """The entry of the platform in `PLATFORMS`."""
         return PLATFORMS[self.platform]
 
     @property
