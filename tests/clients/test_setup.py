@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto.server")
 yaml = pytest.importorskip("yaml")
 
-GCLOUD = shutil.which("gcloud")
 pytestmark = [
     pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
     pytest.mark.skipif(BASH is None, reason="no bash here"),
@@ -329,25 +327,23 @@ def test_replaced_policy_is_shown(clouds: Clouds) -> None:
 # -- the real gcloud -------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(GCLOUD is None, reason="no gcloud here")
 @pytest.mark.parametrize("location", ["europe-west1", "europe-west1-b"])
-def test_real_gcloud_accepts_each_command(clouds: Clouds, location: str, tmp_path: Path) -> None:
-    (clouds.bin / "gcloud").unlink()
-    clouds.environ["PATH"] += f"{os.pathsep}{Path(str(GCLOUD)).parent}"
+def test_real_gcloud_accepts_each_command(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, location: str
+) -> None:
+    apis = real_gcloud
     clouds.options += (f"--location={location}",)
-    with google_apis.serving(tmp_path) as (apis, environ):
-        clouds.environ |= environ
-        assert "UNKNOWN" not in clouds.setup("gke", "--check").stdout
-        first = clouds.run("gke")
-        assert 0 == first.returncode, first.stderr
-        made = (apis.accounts.copy(), apis.policies.copy(), clouds.trust_policy())
-        again = clouds.run("gke")
-        assert 0 == again.returncode, again.stderr
-        assert made == (apis.accounts, apis.policies, clouds.trust_policy())
-        after = clouds.setup("gke", "--check")
-        assert 0 == after.returncode, after.stdout
-        made_once = f"POST /v1/projects/my-project/locations/{location}/clusters"
-        assert 1 == apis.requests.count(made_once)
+    assert "UNKNOWN" not in clouds.setup("gke", "--check").stdout
+    first = clouds.run("gke")
+    assert 0 == first.returncode, first.stderr
+    made = (apis.accounts.copy(), apis.policies.copy(), clouds.trust_policy())
+    again = clouds.run("gke")
+    assert 0 == again.returncode, again.stderr
+    assert made == (apis.accounts, apis.policies, clouds.trust_policy())
+    after = clouds.setup("gke", "--check")
+    assert 0 == after.returncode, after.stdout
+    made_once = f"POST /v1/projects/my-project/locations/{location}/clusters"
+    assert 1 == apis.requests.count(made_once)
     assert not (clouds.folder / ".kube").exists()  # the reader's own kubeconfig
 
 
@@ -385,18 +381,6 @@ RESOURCES: dict[str, tuple[str, dict[str, Any]]] = {
 UPDATED = {"cloud-run", "cloud-run-job", "cloud-build"}
 
 
-@pytest.fixture
-def real(clouds: Clouds, tmp_path: Path) -> Iterator[google_apis.GoogleApis]:
-    """The APIs on which the real gcloud runs the script, instead of a stand-in."""
-    if GCLOUD is None:
-        pytest.skip("no gcloud here")
-    (clouds.bin / "gcloud").unlink()
-    clouds.environ["PATH"] += f"{os.pathsep}{Path(GCLOUD).parent}"
-    with google_apis.serving(tmp_path) as (apis, environ):
-        clouds.environ |= environ
-        yield apis
-
-
 def runs_as(platform: str, found: dict[str, Any]) -> None:
     """Set the account of a deployed resource."""
     if platform in UPDATED or platform not in RESOURCES:
@@ -411,14 +395,14 @@ def runs_as(platform: str, found: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("platform", [one for one in PLATFORMS if one not in ("gke", "gke-issuer")])
 def test_real_gcloud_runs_the_script_for_each_platform(
-    clouds: Clouds, real: google_apis.GoogleApis, platform: str
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
 ) -> None:
     before = clouds.setup(platform, "--check").stdout
     assert "UNKNOWN" not in before
     if platform in RESOURCES:
         assert "MISSING  account of " in before
     path, found = RESOURCES.get(platform, ("", {}))
-    real.resources[path] = found = json.loads(json.dumps(found))
+    real_gcloud.resources[path] = found = json.loads(json.dumps(found))
     runs_as(platform, found)
     done = clouds.run(platform)
     assert 0 == done.returncode, done.stderr
@@ -426,29 +410,29 @@ def test_real_gcloud_runs_the_script_for_each_platform(
     assert "create" not in done.stderr or platform not in RESOURCES
     after = clouds.setup(platform, "--check")
     assert 0 == after.returncode, after.stdout
-    assert len(real.bodies) == (platform in UPDATED)
+    assert len(real_gcloud.bodies) == (platform in UPDATED)
 
 
 def test_real_gcloud_changes_only_the_account_of_a_trigger(
-    clouds: Clouds, real: google_apis.GoogleApis
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis
 ) -> None:
     path, found = RESOURCES["cloud-build"]
-    real.resources[path] = dict(found)
+    real_gcloud.resources[path] = dict(found)
     assert 0 == clouds.run("cloud-build").returncode
-    [(body, query)] = real.bodies
+    [(body, query)] = real_gcloud.bodies
     assert {"serviceAccount": f"projects/my-project/serviceAccounts/{GSA}"} == body
     assert ["service_account"] == query["updateMask"]
 
 
 def test_real_gcloud_keeps_the_variables_of_a_job(
-    clouds: Clouds, real: google_apis.GoogleApis
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis
 ) -> None:
     path, found = RESOURCES["cloud-run-job"]
-    real.resources[path] = found = json.loads(json.dumps(found))
+    real_gcloud.resources[path] = found = json.loads(json.dumps(found))
     [container] = found["spec"]["template"]["spec"]["template"]["spec"]["containers"]
     container["env"] = [{"name": "MINE", "value": "kept"}]
     assert 0 == clouds.run("cloud-run-job").returncode
-    [(body, _)] = real.bodies
+    [(body, _)] = real_gcloud.bodies
     [container] = body["spec"]["template"]["spec"]["template"]["spec"]["containers"]
     variables = {one["name"]: one["value"] for one in container["env"]}
     assert {"MINE": "kept", "GCP_AWS_BRIDGE_ROLE_ARN": ROLE} == {
@@ -467,7 +451,7 @@ PRINTED = {
 
 @pytest.mark.parametrize("platform", PRINTED)
 def test_real_gcloud_accepts_the_printed_commands(
-    clouds: Clouds, real: google_apis.GoogleApis, platform: str
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
 ) -> None:
     said = clouds.run(platform).stderr.replace("\\\n", " ")
     printed = re.findall(r"^  (gcloud .*)$", said, re.M)
@@ -492,7 +476,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_real_gcloud_accepts_the_commands_of_the_page(
-    clouds: Clouds, real: google_apis.GoogleApis, command: str
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, command: str
 ) -> None:
     text = (DOCS / PAGE).read_text(encoding="utf-8")
     files = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", text, re.M | re.S))
@@ -504,7 +488,7 @@ def test_real_gcloud_accepts_the_commands_of_the_page(
     assert "crashed" not in done.stderr
     [name] = [one for one in files if re.search(rf"[= ]{one}", command)] or [""]
     if name:  # what gcloud has read from the file is what it sends
-        sent = json.dumps(real.posted[-1][1])
+        sent = json.dumps(real_gcloud.posted[-1][1])
         for image in re.findall(
             r"(?:image|imageUri|name): (europe-west1-docker\S+|python:\S+)", files[name]
         ):
