@@ -31,7 +31,9 @@ from gcp_aws_bridge.testing._isolation import forget
 ROLE = "arn:aws:iam::123456789012:role/etl"
 # Variables that affect neither identity nor address, each with the reason.
 IRRELEVANT = {
-    **dict.fromkeys(("K_SERVICE", "KUBERNETES_SERVICE_HOST"), "the time limit for a server"),
+    **dict.fromkeys(
+        ("CLOUD_RUN_JOB", "K_SERVICE", "KUBERNETES_SERVICE_HOST"), "the time limit for a server"
+    ),
     **dict.fromkeys(("SSLKEYLOGFILE", "_X_AMZN_TRACE_ID"), "logs and traces"),
     **dict.fromkeys(("AWS_SDK_UA_APP_ID", "AWS_EXECUTION_ENV"), "the User-Agent header"),
     **dict.fromkeys(("AWS_LAMBDA_FUNCTION_NAME",), "whether a trace header is sent"),

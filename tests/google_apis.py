@@ -1,4 +1,5 @@
-"""The parts of Google's APIs that the real gcloud uses in `setup`: IAM, GKE, services, projects.
+"""The parts of Google's APIs that the real gcloud uses in `setup`: IAM, GKE, services, projects,
+and one resource of each other platform.
 
 Paths and answers follow those APIs' references (REST, v1); on loopback, with a token that is not
 checked.
@@ -18,6 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 
 NUMBER = "104203741234567890123"
 PROJECT_NUMBER = "345678901234"
+# A resource of Compute Engine, Cloud Run (in the form of Knative), Cloud Run functions, Dataproc,
+# Workbench, Cloud Build, Composer.
+_RESOURCE = re.compile(
+    r"/(?:zones|regions|locations|namespaces)/[^/]+/"
+    r"(?:instances|clusters|services|jobs|functions|triggers|environments)/[^/]+$"
+)
 _DONE = {"name": "operations/x", "status": "DONE", "done": True, "response": {}}
 
 
@@ -25,7 +32,11 @@ class GoogleApis:
     """The created resources, by kind.
 
     Attributes:
+        resources: Resources of other platforms, by the end of their path; a PATCH changes the
+            fields in its mask.
         requests: Method and path of each request.
+        bodies: Body and query of each request that changed a resource.
+        posted: Path and body of each POST.
     """
 
     def __init__(self) -> None:
@@ -33,10 +44,17 @@ class GoogleApis:
         self.policies: dict[str, Any] = {}
         self.clusters: dict[str, Any] = {}
         self.pools: dict[str, Any] = {}  # pools and their providers, by path
+        self.resources: dict[str, Any] = {}
         self.requests: list[str] = []
+        self.bodies: list[tuple[Any, dict[str, list[str]]]] = []
+        self.posted: list[tuple[str, Any]] = []
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
         """Return the answer; None for a missing resource."""
+        if method == "POST":
+            self.posted.append((path, body))
+        if (found := _RESOURCE.search(path)) and not re.search("/locations/.*/clusters/", path):
+            return self._resource(method, found[0], query, body)
         found = re.search(r"/(workloadIdentityPools(?:/.+)?)$", path)
         if found and "/operations/" not in path:
             return self._pool(method, found[1], query, body)
@@ -46,9 +64,16 @@ class GoogleApis:
             return {**_DONE, "state": "ENABLED"}
         if found := re.search(r"/serviceAccounts(?:/([^:]+)(?::(\w+))?)?$", path):
             return self._account(method, found[1], found[2], body)
-        if found := re.search(r"/clusters(?:/([^/]+))?(/nodePools)?$", path):
+        if found := re.search(r"/locations/[^/]+/clusters(?:/([^/]+))?(/nodePools)?$", path):
             return self._cluster(method, found[1], bool(found[2]), body)
         return None
+
+    def _resource(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
+        found = self.resources.get(path)
+        if found is not None and method in ("PUT", "PATCH"):
+            self.bodies.append((body, query))
+            found.update(body)
+        return found
 
     def _pool(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
         if method == "POST":
@@ -109,6 +134,12 @@ class GoogleApis:
         return {"nodePools": found["nodePools"]} if found and pools else found
 
 
+_APIS = (
+    *("IAM", "CONTAINER", "SERVICEUSAGE", "CLOUDRESOURCEMANAGER", "COMPUTE", "CLOUDFUNCTIONS"),
+    *("DATAPROC", "NOTEBOOKS", "CLOUDBUILD", "COMPOSER", "AIPLATFORM", "STORAGE"),
+)
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
     """Serve the APIs; yield the environment in which gcloud uses only them."""
@@ -120,7 +151,9 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
             path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
             apis.requests.append(f"{self.command} {path}")
             found = apis.answer(self.command, path, query, json.loads(text or "{}"))
-            error = {"error": {"code": 404, "status": "NOT_FOUND", "message": "Not found"}}
+            # Compute Engine has the resource in its message, which is all that gcloud shows.
+            message = "The resource was not found" if "/compute/" in path else "Not found"
+            error = {"error": {"code": 404, "status": "NOT_FOUND", "message": message}}
             data = json.dumps(error if found is None else found).encode()
             self.send_response(404 if found is None else 200)
             self.send_header("Content-Type", "application/json")
@@ -147,8 +180,12 @@ def serving(folder: Path) -> Iterator[tuple[GoogleApis, dict[str, str]]]:
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
     }
-    for api in ("IAM", "CONTAINER", "SERVICEUSAGE", "CLOUDRESOURCEMANAGER"):
+    for api in _APIS:
         environ[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = url
+    # gcloud puts the region before the host: it is reached through a proxy, which is the server.
+    environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN"] = "http://run.example/"
+    environ |= {"CLOUDSDK_PROXY_TYPE": "http", "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1"}
+    environ["CLOUDSDK_PROXY_PORT"] = str(server.server_port)
     try:
         yield apis, environ
     finally:

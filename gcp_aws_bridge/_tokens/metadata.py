@@ -5,8 +5,8 @@ the server is not ready. Requests use plain HTTP to a link-local (IPv4) or uniqu
 address, never a proxy, and do not follow redirects.
 
 Environment: `GCE_METADATA_HOST` (host or host:port, as in google-auth), read when a session or
-credentials are created, and in each call of an unbound source; `KUBERNETES_SERVICE_HOST` and
-`K_SERVICE` (hints that waiting makes sense), read in each call;
+credentials are created, and in each call of an unbound source; `KUBERNETES_SERVICE_HOST`,
+`K_SERVICE` and `CLOUD_RUN_JOB` (hints that waiting makes sense), read in each call;
 `GCP_AWS_BRIDGE_METADATA_DEADLINE_SECONDS`, read like the host.
 """
 
@@ -242,6 +242,15 @@ def is_googles(answer: http.Answer) -> bool:
     return answer.headers.get("metadata-flavor") == "Google"
 
 
+def on_cloud_run() -> bool:
+    """Return whether this is Cloud Run.
+
+    See: Cloud Run, "Container runtime contract", which has a variable for services and one for
+    jobs.
+    """
+    return bool(os.environ.get("K_SERVICE") or os.environ.get("CLOUD_RUN_JOB"))
+
+
 def looks_like_google(host: str | None = None) -> bool:
     """Return whether this machine looks like Google Cloud. Sends no request.
 
@@ -249,8 +258,8 @@ def looks_like_google(host: str | None = None) -> bool:
         host: The server of a bound source. None: `GCE_METADATA_HOST`.
     """
     named = host != _ADDRESS if host else bool(os.environ.get("GCE_METADATA_HOST"))
-    if named or os.environ.get("K_SERVICE"):
-        return True  # configured, or Cloud Run (its container contract sets K_SERVICE)
+    if named or on_cloud_run():
+        return True
     if sys.platform != "linux":
         return sys.platform == "win32" and "KUBERNETES_SERVICE_HOST" in os.environ
     try:

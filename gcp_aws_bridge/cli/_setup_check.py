@@ -17,7 +17,7 @@ from gcp_aws_bridge.provision.queries import Answer, Ask, Finding
 _TIMEOUT_S = 60
 # Messages for objects that do not exist: of gcloud (different for each API), aws, kubectl.
 _ABSENT = re.compile(
-    r"\bNOT_FOUND\b|\bcode=404\b|status=\[404\]|Cannot find service|was not found"
+    r"\bNOT_FOUND\b|\bcode=404\b|status=\[404\]|Cannot find (?:service|job) |was not found"
     r"|\(NoSuchEntity(?:Exception)?\)|\(NotFound\)|\(ResourceNotFoundException\)"
     r"|\(FeatureDisabled(?:Exception)?\)"
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy.names import email_of
 from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
-from gcp_aws_bridge.provision.plan import PLATFORMS, AwsRole, Plan, Workload, own_audience
+from gcp_aws_bridge.provision.plan import AwsRole, Plan, Workload, own_audience
+from gcp_aws_bridge.provision.platforms import PLATFORMS
 from gcp_aws_bridge.provision.to_google import plan as to_google
 
 # By the name of the option.
@@ -26,7 +27,7 @@ _QUESTIONS = {
     "cluster": "Cluster",
     "namespace": "Kubernetes namespace",
     "ksa": "Kubernetes service account",
-    "service": "Instance, service or function",
+    "service": "Instance, service, job, function, cluster, trigger or environment",
     "gsa": "Google service account (name or e-mail)",
     "aws-account": "AWS account (12 digits)",
     "role": "Role in AWS (name, with its path if it has one)",
@@ -72,7 +73,7 @@ def plan(options: argparse.Namespace, ask: Ask | None) -> AnyPlan:
         for name in _missing(platform, given, options):
             path = _split_role(given, path)
             default = {"namespace": "default", "gsa": given["ksa"] or given["role"]}.get(name) or ""
-            rule = to_google.RULES_OF.get(name, "") if platform in to_google.PLATFORMS else ""
+            rule = _rules_of(platform).get(name, "")
             given[name] = _answer(name, default, ask, given["project"] or "", rule)
     _check_effect(platform, options)
     path = _split_role(given, path)
@@ -111,7 +112,7 @@ def _split_role(given: dict[str, Any], path: str | None) -> str:
 
 
 def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace, path: str) -> Plan:
-    values = {name: given[name] for name in PLATFORMS[platform]}
+    values = {name: given[name] for name in PLATFORMS[platform].fields}
     if "gsa" in values:
         values["gsa"] = _e_mail(values["gsa"], values["project"])
     made = Plan(
@@ -177,9 +178,13 @@ def _role(given: dict[str, Any], options: argparse.Namespace, **more: str) -> Aw
     )
 
 
+def _rules_of(platform: str) -> Mapping[str, str]:
+    return PLATFORMS[platform].rules if platform in PLATFORMS else to_google.RULES_OF
+
+
 def _missing(platform: str, given: dict[str, Any], options: argparse.Namespace) -> list[str]:
     if platform in PLATFORMS:
-        needed = [*PLATFORMS[platform], "aws-account", "role"]
+        needed = [*PLATFORMS[platform].fields, "aws-account", "role"]
     else:
         needed = ["project", "aws-account", *to_google.PLATFORMS[platform]]
         needed += [] if platform == "eks-issuer" else ["role"]
@@ -187,6 +192,7 @@ def _missing(platform: str, given: dict[str, Any], options: argparse.Namespace) 
     return [name for name in needed if given[name] is None]
 
 
+_ON_SOME = ("cluster", "namespace", "ksa", "service", "gsa")
 _ON_AWS_ONLY = ("region", "direct", "grant", "pool", "provider", "project-number")
 
 
@@ -197,8 +203,11 @@ def _check_effect(platform: str, options: argparse.Namespace) -> None:
         ConfigError: An option has no effect on this platform.
     """
     ignored = [*_ON_AWS_ONLY]
-    if options.annotate and "ksa" in PLATFORMS.get(platform, ()):
-        ignored.remove("region")
+    if platform in PLATFORMS:
+        needed = PLATFORMS[platform].fields
+        ignored += [name for name in _ON_SOME if name not in needed]
+        if options.annotate and "ksa" in needed:
+            ignored.remove("region")
     if platform in to_google.PLATFORMS:
         ignored = ["location", "service", "audience", "chain"]
         places = ("region", "cluster", "namespace", "ksa")

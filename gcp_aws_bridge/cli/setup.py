@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from gcp_aws_bridge.cli._setup_formats import AnyPlan
 
 # The same as in `provision.plan` and `provision.to_google.plan`, which are imported only if needed.
-_PLATFORMS = ("gke", "gke-issuer", "compute-engine", "cloud-run", "cloud-functions")
+_PLATFORMS = (
+    *("gke", "gke-issuer", "compute-engine", "cloud-run", "cloud-run-job", "cloud-functions"),
+    *("dataflow", "dataproc", "vertex-ai", "workbench", "cloud-build", "composer"),
+)
 _ON_AWS = ("eks", "eks-irsa", "eks-issuer", "ec2", "ecs", "lambda", "aws-outbound")
 _PARTITIONS = (
     *("aws", "aws-cn", "aws-us-gov", "aws-eusc"),
@@ -46,9 +49,10 @@ def _add_workload(group: argparse._ArgumentGroup) -> None:
         "--on",
         choices=[*_PLATFORMS, *_ON_AWS],
         help="gke: Workload Identity with a Google service account (default); gke-issuer: tokens "
-        "signed by the cluster, without a service account. On AWS, to Google Cloud: eks: Pod "
-        "Identity; eks-irsa; eks-issuer: tokens signed by the cluster, without a role; ec2, ecs, "
-        "lambda; aws-outbound: tokens signed by AWS, for an existing role",
+        "signed by the cluster, without a service account; vertex-ai: custom jobs. On AWS, to "
+        "Google Cloud: eks: Pod Identity; eks-irsa; eks-issuer: tokens signed by the cluster, "
+        "without a role; ec2, ecs, lambda; aws-outbound: tokens signed by AWS, for an existing "
+        "role",
     )
     group.add_argument("--project", metavar="ID", help="Google Cloud project")
     group.add_argument("--location", metavar="L", help="region or zone, such as europe-west1")
@@ -65,7 +69,8 @@ def _add_workload(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--service",
         metavar="NAME",
-        help="name of the instance, service or function, on other platforms",
+        help="on other platforms: name of the instance, service, job, function, Dataproc cluster, "
+        "Cloud Build trigger or Composer environment",
     )
     group.add_argument(
         "--gsa",

@@ -27,11 +27,6 @@ def in_kubernetes() -> bool:
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
-def on_cloud_run() -> bool:
-    """Return whether this is Cloud Run (its container contract sets K_SERVICE)."""
-    return bool(os.environ.get("K_SERVICE"))
-
-
 def kubernetes_account() -> KubernetesAccount | None:
     """Return the pod's account, from the token that is mounted for the API server."""
     try:

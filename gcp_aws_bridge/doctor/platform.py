@@ -9,7 +9,7 @@ from functools import partial
 from gcp_aws_bridge._tokens.environment import gcloud_file
 from gcp_aws_bridge._tokens.google_files import type_of
 from gcp_aws_bridge._tokens.http import TRANSIENT_STATUS, Answer
-from gcp_aws_bridge._tokens.metadata import looks_like_google
+from gcp_aws_bridge._tokens.metadata import looks_like_google, on_cloud_run
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.doctor.context import AwsContext, ClockReading, required
 from gcp_aws_bridge.doctor.metadata import Probe, probe
@@ -64,7 +64,7 @@ def check_place(context: AwsContext) -> Iterator[Finding]:
 
 def _platform(found: Probe) -> str:
     project = f", project {quoted(found.project)}" if found.project else ""
-    if machine.on_cloud_run():
+    if on_cloud_run():
         return f"Cloud Run{project}"
     if machine.in_kubernetes():
         if found.cluster:

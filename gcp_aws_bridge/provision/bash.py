@@ -21,6 +21,7 @@ __all__ = [
     "PROVIDER",
     "apply",
     "google_account",
+    "grants",
     "head",
     "joined",
     "permissions",
@@ -114,6 +115,15 @@ if ! gcloud iam service-accounts describe "$gsa" --project="$gsa_project" >/dev/
     --display-name="$gsa_name, {purpose}"
 fi
 """
+
+
+def grants(roles: Iterable[str]) -> str:
+    """Return the commands that grant *roles* in the project to the member `holder`."""
+    return "\n".join(
+        'again gcloud projects add-iam-policy-binding "$project" --member="$holder" \\\n'
+        f"  --role={quote(role)} --condition=None >/dev/null"
+        for role in roles
+    )
 
 
 NAMESPACE = """\

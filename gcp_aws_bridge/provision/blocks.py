@@ -12,6 +12,7 @@ from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 __all__ = [
     "applied",
     "google_account",
+    "grants",
     "head",
     "impersonation",
     "oidc_provider",
@@ -87,6 +88,21 @@ def google_account(email: str, purpose: str) -> str:
             ("project", domain.partition(".")[0]),
             ("display_name", f"{name}, {purpose}"),
             ("depends_on", [Expression("google_project_service.needed")]),
+        ],
+    )
+
+
+def grants(project: str, roles: Sequence[str], member: object, *more: tuple[str, Any]) -> str:
+    """Return the binding that grants *roles* in the project to *member*."""
+    return block(
+        "resource",
+        "google_project_iam_member granted",
+        [
+            ("for_each", function("toset", [*roles])),
+            ("project", project),
+            ("role", Expression("each.value")),
+            ("member", member),
+            *more,
         ],
     )
 

@@ -26,9 +26,10 @@ def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
         yield finding
     if workload.platform == "gke":
         yield queries.impersonation(ask, workload.gsa, workload.member(pool))
+    yield from _roles(plan, ask)
     if workload.in_cluster:
         yield from _kubernetes_account(plan, ask)
-    else:
+    elif workload.of_platform.describe:
         yield _runs_as(plan, ask)
     yield from _aws(plan, ask, number)
 
@@ -98,24 +99,32 @@ def _kubernetes_account(plan: Plan, ask: Ask) -> Iterator[Finding]:
 
 
 def _runs_as(plan: Plan, ask: Ask) -> Finding:
-    workload = plan.workload
-    region = (f"--region={workload.location}", *of_project(workload.project))
-    zone = (f"--zone={workload.location}", *of_project(workload.project))
-    command, path = {
-        "compute-engine": (("compute", "instances", "describe"), ("serviceAccounts", 0, "email")),
-        "cloud-run": (
-            ("run", "services", "describe"),
-            ("spec", "template", "spec", "serviceAccountName"),
-        ),
-        "cloud-functions": (
-            ("functions", "describe", "--gen2"),
-            ("serviceConfig", "serviceAccountEmail"),
-        ),
-    }[workload.platform]
-    where = zone if workload.platform == "compute-engine" else region
-    answer = ask(["gcloud", *command, workload.service, *where])
-    seen = str(at(answer.found, *path) or "the project's default account")
+    workload, platform = plan.workload, plan.workload.of_platform
+    where = (f"{platform.where}={workload.location}", *of_project(workload.project))
+    answer = ask(["gcloud", *platform.describe, workload.service, *where])
+    # A trigger has `projects/PROJECT/serviceAccounts/EMAIL`.
+    seen = str(at(answer.found, *platform.account) or "").rpartition("/")[2]
+    seen = seen or "the project's default account"
     return judged(f"account of {workload.service}", answer, seen=seen, wanted=workload.gsa)
+
+
+def _roles(plan: Plan, ask: Ask) -> Iterator[Finding]:
+    """Check the roles that the Google service account needs for the platform."""
+    workload, platform = plan.workload, plan.workload.of_platform
+    policy_of = (
+        (platform.roles, ["projects", "get-iam-policy"], workload.project, ()),
+        (
+            platform.own_roles,
+            ["iam", "service-accounts", "get-iam-policy"],
+            workload.gsa,
+            (f"--project={workload.gsa_project}",),
+        ),
+    )
+    for roles, command, name, where in policy_of:
+        if roles:
+            answer = ask(["gcloud", *command, name, *where, "--format=json"])
+            for role in roles:
+                yield queries.member_has_role(answer, workload.gsa_member, role, name)
 
 
 def _provider(plan: Plan, ask: Ask, number: str | None) -> Finding:

@@ -14,6 +14,7 @@ from gcp_aws_bridge.policy.names import ACCOUNT_ID, LABEL, PROJECT, PROJECT_IN_E
 
 __all__ = ["RULES", "Rule", "checked"]
 
+_REGION = r"[a-z]+-[a-z]+\d{1,2}"  # Compute Engine, "Regions and zones"
 _POOL = r"(?!gcp-)[a-z0-9-]{4,32}"
 _POOL_WANTED = "4 to 32 of a-z, 0-9 and -; gcp- is reserved"
 
@@ -34,6 +35,11 @@ class Rule(NamedTuple):
     example: str
 
 
+def _rfc1035(longest: int, example: str) -> Rule:
+    wanted = f"up to {longest} of a-z, 0-9 and -, a letter first, no - last"
+    return Rule(r"[a-z]([a-z0-9-]*[a-z0-9])?", longest, wanted, example)
+
+
 RULES = {
     "project": Rule(
         PROJECT,
@@ -44,12 +50,12 @@ RULES = {
     ),
     # GKE API, projects.locations.clusters: "lowercase letters, numbers, and hyphens. Maximum 40
     # characters. Starts with a letter. Ends with a number or a letter."
-    "cluster": Rule(
-        r"[a-z]([a-z0-9-]*[a-z0-9])?", 40, "up to 40 of a-z, 0-9 and -, a letter first", "prod"
-    ),
-    # Compute Engine, "Regions and zones".
-    "location": Rule(
-        r"[a-z]+-[a-z]+\d{1,2}(-[a-z])?", 40, "a Google Cloud region or zone", "europe-west1"
+    "cluster": _rfc1035(40, "prod"),
+    "location": Rule(rf"{_REGION}(-[a-z])?", 40, "a Google Cloud region or zone", "europe-west1"),
+    "google-region": Rule(_REGION, 40, "a Google Cloud region", "europe-west1"),
+    "zone": Rule(rf"{_REGION}-[a-z]", 40, "a Google Cloud zone", "europe-west1-b"),
+    "build-location": Rule(
+        rf"{_REGION}|global", 40, "the region of the trigger, or global", "europe-west1"
     ),
     "namespace": Rule(LABEL, 63, "an RFC 1123 label: up to 63 of a-z, 0-9 and -", "data"),
     "ksa": Rule(
@@ -63,9 +69,20 @@ RULES = {
         "NAME@PROJECT.iam.gserviceaccount.com, NAME 6 to 30 of a-z, 0-9 and -, a letter first",
         "etl-runner@my-project.iam.gserviceaccount.com",
     ),
-    # Compute Engine (RFC 1035), Cloud Run and Cloud Run functions: the shortest limit is 49.
-    "service": Rule(
-        r"[a-z]([a-z0-9-]*[a-z0-9])?", 49, "up to 49 of a-z, 0-9 and -, a letter first", "reports"
+    # Cloud Run and Cloud Run functions: the shortest limit is 49.
+    "service": _rfc1035(49, "reports"),
+    # Compute Engine API, instances.insert, and Notebooks API, projects.locations.instances.create.
+    "instance": _rfc1035(63, "batch"),
+    # Dataproc API, projects.regions.clusters: clusterName, a letter and up to 51 characters.
+    "dataproc-cluster": _rfc1035(52, "spark"),
+    # Composer API, projects.locations.environments: name.
+    "environment": _rfc1035(64, "airflow"),
+    # Cloud Build API, projects.locations.triggers: name.
+    "trigger": Rule(
+        r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?",
+        64,
+        "up to 64 of letters, digits and -, no - first or last",
+        "nightly",
     ),
     "aws-account": Rule(ACCOUNT_ID, 12, "12 digits", "123456789012"),
     # IAM API reference, CreateRole: RoleName 1 to 64 of [\w+=,.@-]; the option may contain the

@@ -13,10 +13,10 @@ from gcp_aws_bridge.policy.names import project_of
 from gcp_aws_bridge.provision import annotated
 from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
+from gcp_aws_bridge.provision.platforms import PLATFORMS, Platform
 
 __all__ = [
     "INLINE_POLICY",
-    "PLATFORMS",
     "REGIONS",
     "UNKNOWN_NUMBER",
     "AwsRole",
@@ -31,23 +31,6 @@ INLINE_POLICY = "gcp-aws-bridge"  # the name of the role's inline policy
 # Placeholder for the number of a Google service account (21 digits), which Google assigns.
 UNKNOWN_NUMBER = "0" * 21
 
-_IN_CLUSTER = ("project", "cluster", "location", "namespace", "ksa")
-_ELSEWHERE = ("project", "location", "service", "gsa")
-# Platforms of the workload, and the fields that each one needs.
-PLATFORMS: dict[str, tuple[str, ...]] = {
-    "gke": (*_IN_CLUSTER, "gsa"),
-    "gke-issuer": _IN_CLUSTER,
-    "compute-engine": _ELSEWHERE,
-    "cloud-run": _ELSEWHERE,
-    "cloud-functions": _ELSEWHERE,
-}
-_SERVICES = {
-    "gke": ["container.googleapis.com"],
-    "gke-issuer": ["container.googleapis.com"],
-    "compute-engine": ["compute.googleapis.com"],
-    "cloud-run": ["run.googleapis.com"],
-    "cloud-functions": ["cloudfunctions.googleapis.com", "run.googleapis.com"],
-}
 # IAM is global; its endpoint in each partition is in this region (botocore's endpoints.json, or the
 # first region of the partition if IAM has no endpoint there).
 REGIONS = {
@@ -70,13 +53,13 @@ class Workload:
 
     Args:
         platform: A key of `PLATFORMS`.
-        project: Project of the cluster, instance, service or function.
+        project: Project of the workload.
         location: Region or zone.
         cluster: GKE cluster.
         namespace: Kubernetes namespace.
         ksa: Kubernetes service account.
         gsa: E-mail address of the Google service account; empty for `gke-issuer`.
-        service: Name of the instance, service or function, outside of GKE.
+        service: Name of the instance, service, function and so on, outside of GKE.
 
     Raises:
         ConfigError: A name is missing, or Google or Kubernetes would reject it.
@@ -92,8 +75,8 @@ class Workload:
     service: str = ""
 
     def __post_init__(self) -> None:
-        for name in PLATFORMS[self.platform]:
-            checked(name, getattr(self, name))
+        for name in self.of_platform.fields:
+            checked(name, getattr(self, name), self.of_platform.rules.get(name, ""))
         if self.platform == "gke-issuer" and ":" in self.project:
             raise ConfigError(
                 f"The issuer of a cluster in the domain-scoped project {quoted(self.project)} "
@@ -103,14 +86,21 @@ class Workload:
             )
 
     @property
+    def of_platform(self) -> Platform:
+        """The entry of the platform in `PLATFORMS`."""
+        return PLATFORMS[self.platform]
+
+    @property
     def in_cluster(self) -> bool:
         """True if the workload is a pod."""
-        return "cluster" in PLATFORMS[self.platform]
+        return "cluster" in self.of_platform.fields
 
     @property
     def services(self) -> list[str]:
         """Google APIs for the set-up, and for ID tokens."""
-        return ["iam.googleapis.com", "iamcredentials.googleapis.com", *_SERVICES[self.platform]]
+        return [
+            f"{api}.googleapis.com" for api in ("iam", "iamcredentials", *self.of_platform.apis)
+        ]
 
     @property
     def gsa_name(self) -> str:
@@ -121,6 +111,11 @@ class Workload:
     def gsa_project(self) -> str:
         """Project of the Google service account, which may differ from the workload's."""
         return project_of(self.gsa)
+
+    @property
+    def gsa_member(self) -> str:
+        """The Google service account as an IAM member."""
+        return f"serviceAccount:{self.gsa}"
 
     @property
     def pool(self) -> str:
@@ -252,6 +247,19 @@ class Plan:
             "GCP_AWS_BRIDGE_AUDIENCE": self.role.audience,
             **self.chain.variables,
         }
+
+    @property
+    def pipeline_options(self) -> list[str]:
+        """Options of a Beam pipeline, as `adapters.beam.options` writes them."""
+        setting = self.chain.setting
+        role: dict[str, Any] = {"arn": self.role.arn, "audience": self.role.audience}
+        if setting:
+            listed = setting.startswith("[")
+            role["chain"] = json.loads(setting) if listed else setting.split(",")
+        return [
+            "--beam_plugins=gcp_aws_bridge.adapters.beam.BridgePlugin",
+            f"--gcp_aws_bridge_role={json.dumps(role)}",
+        ]
 
     def trust_policy(self, number: str = UNKNOWN_NUMBER) -> dict[str, Any]:
         """Return the role's trust policy for the Google service account with this *number*."""

@@ -30,6 +30,7 @@ def _parts(plan: Plan) -> Iterator[str]:
         yield _cluster(plan)
     if at.gsa:
         yield bash.google_account("for AWS") + _NUMBER
+        yield from _platform_roles(plan)
     if at.in_cluster:
         if at.gsa:
             yield _IMPERSONATION
@@ -57,7 +58,7 @@ def _values(plan: Plan) -> str:
         values |= {"audience": aws.audience}
     if at.platform == "gke":
         values |= {"pool": at.pool, "member": at.member(at.pool)} if at.pool else {"ksa": at.ksa}
-    if not at.in_cluster:
+    if at.service:
         values |= {"service": at.service}
     values |= {"account": aws.account, "role": aws.name, "role_arn": aws.arn}
     return bash.values(values, REGIONS[aws.partition])
@@ -131,6 +132,23 @@ number=$(again gcloud iam service-accounts describe "$gsa" --project="$gsa_proje
   --format='value(uniqueId)')
 [[ "$number" =~ ^[0-9]+$ ]] || fail "the number of $gsa is \\"$number\\"."
 """
+
+
+def _platform_roles(plan: Plan) -> Iterator[str]:
+    platform = plan.workload.of_platform
+    if platform.roles or platform.own_roles:
+        yield f"""
+step "Roles that the Google service account needs for {plan.workload.platform}"
+holder="serviceAccount:$gsa"
+{bash.grants(platform.roles)}
+"""
+    for role in platform.own_roles:
+        yield f"""\
+# On itself, for ID tokens.
+again gcloud iam service-accounts add-iam-policy-binding "$gsa" --project="$gsa_project" \\
+  --role={role} --member="$holder" --condition=None >/dev/null
+"""
+
 
 _IMPERSONATION = f"""
 step "Permission of the pods to impersonate the Google service account"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gcp_aws_bridge.policy.hcl import Expression, block
+from gcp_aws_bridge.policy.hcl import Expression, block, function
 from gcp_aws_bridge.provision import blocks
 from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
 
@@ -26,6 +26,7 @@ def _blocks(plan: Plan) -> Iterator[str]:
     yield blocks.services(at.services)
     if at.gsa:
         yield blocks.google_account(at.gsa, "for AWS")
+        yield from _platform_roles(plan)
         if at.in_cluster:
             yield _impersonation(plan)
     else:
@@ -36,6 +37,8 @@ def _blocks(plan: Plan) -> Iterator[str]:
     yield from plan.chain.blocks()
     if plan.annotate:
         yield block("output", "annotations", [("value", plan.annotations)])
+    elif at.platform == "dataflow":
+        yield block("output", "pipeline_options", [("value", plan.pipeline_options)])
     else:
         yield block("output", "environment", [("value", plan.variables)])
 
@@ -50,8 +53,26 @@ def _head(plan: Plan) -> str:
         f"Use `terraform import` for existing resources.{before}",
         f"Then: {blocks.applied(at.namespace)}"
         if at.in_cluster
-        else "Then run the workload as the service account, with the variables of the output.",
+        else "Then run the workload as the service account, with the values of the output.",
     )
+
+
+def _platform_roles(plan: Plan) -> Iterator[str]:
+    platform = plan.workload.of_platform
+    member = Expression("google_service_account.workload.member")
+    if platform.roles:
+        yield blocks.grants(plan.workload.project, platform.roles, member)
+    if platform.own_roles:
+        yield block(
+            "resource",
+            "google_service_account_iam_member itself",
+            [
+                ("for_each", function("toset", [*platform.own_roles])),
+                ("service_account_id", Expression("google_service_account.workload.name")),
+                ("role", Expression("each.value")),
+                ("member", member),
+            ],
+        )
 
 
 _CLUSTER = "data.google_container_cluster.workload"

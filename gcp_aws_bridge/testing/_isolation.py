@@ -19,7 +19,7 @@ from gcp_aws_bridge.testing._simulated import WORLD
 # Variables that would make a client bypass the emulator, or change its requests.
 _CLOUD = re.compile(
     r"(AWS|BOTO|GOOGLE|GCE|GCP|GCLOUD|CLOUDSDK)_\w+|NO_GCE_CHECK|GCLOUD_PROJECT|K_SERVICE"
-    r"|KUBERNETES_SERVICE_HOST"
+    r"|CLOUD_RUN_JOB|KUBERNETES_SERVICE_HOST"
 )
 # Values that moto's mock_aws sets for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. It may end
 # before the pod, and fails if it does not find the variables. Set them to "", which botocore

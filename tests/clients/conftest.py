@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.testing import GkePod
 
 if TYPE_CHECKING:
+    from google_apis import GoogleApis
+    from setup_runs import SetupMachine
     from storage import S3
 
 ROLE = "arn:aws:iam::123456789012:role/etl"
@@ -145,3 +148,18 @@ def served(pod: Pod) -> Iterator[dict[str, str]]:
     """The variables of a `serve` that runs beside the program."""
     with pod.serving(BRIDGE) as variables:
         yield variables
+
+
+@pytest.fixture
+def real_gcloud(clouds: SetupMachine, tmp_path: Path) -> Iterator[GoogleApis]:
+    """Google's APIs on loopback for the real gcloud, which replaces the stand-in."""
+    import google_apis
+
+    found = shutil.which("gcloud")
+    if found is None:
+        pytest.skip("no gcloud here")
+    (clouds.bin / "gcloud").unlink()
+    clouds.environ["PATH"] += f"{os.pathsep}{Path(found).parent}"
+    with google_apis.serving(tmp_path) as (apis, environ):
+        clouds.environ |= environ
+        yield apis

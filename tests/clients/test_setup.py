@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,15 +18,16 @@ from urllib.request import Request, urlopen
 
 import google_apis
 import pytest
+from pages import DOCS, blocks_of
 from setup_runs import AWS, BASH, KEYS, SetupMachine
 
 from gcp_aws_bridge.emulator import Emulator
+from gcp_aws_bridge.provision.platforms import PLATFORMS as PLATFORM_TABLE
 
 boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto.server")
 yaml = pytest.importorskip("yaml")
 
-GCLOUD = shutil.which("gcloud")
 pytestmark = [
     pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
     pytest.mark.skipif(BASH is None, reason="no bash here"),
@@ -41,27 +42,39 @@ GKE = (
     *("--project=my-project", "--location=europe-west1", "--cluster=prod"),
     *("--namespace=data", "--ksa=etl"),
 )
+
+
+def elsewhere(*more: str, location: str = "europe-west1") -> tuple[str, ...]:
+    return ("--project=my-project", f"--location={location}", f"--gsa={GSA}", *more)
+
+
+REPORTS = "--service=reports"
 PLATFORMS = {
     "gke": (*GKE, f"--gsa={GSA}"),
     "gke-issuer": GKE,
-    "compute-engine": (
-        *("--project=my-project", "--location=europe-west1-b", "--service=batch"),
-        f"--gsa={GSA}",
-    ),
-    "cloud-run": (
-        *("--project=my-project", "--location=europe-west1", "--service=reports"),
-        f"--gsa={GSA}",
-    ),
-    "cloud-functions": (
-        *("--project=my-project", "--location=europe-west1", "--service=reports"),
-        f"--gsa={GSA}",
-    ),
+    "compute-engine": elsewhere("--service=batch", location="europe-west1-b"),
+    "cloud-run": elsewhere(REPORTS),
+    "cloud-run-job": elsewhere(REPORTS),
+    "cloud-functions": elsewhere(REPORTS),
+    "dataflow": elsewhere(),
+    "dataproc": elsewhere(REPORTS),
+    "vertex-ai": elsewhere(),
+    "workbench": elsewhere(REPORTS, location="europe-west1-b"),
+    "cloud-build": elsewhere(REPORTS, location="global"),
+    "composer": elsewhere(REPORTS),
 }
 # What `setup` leaves to others: programs that run as the Google service account.
 DEPLOYED: dict[str, dict[str, Any]] = {
     "compute-engine": {"vm": {"batch": {"serviceAccounts": [{"email": GSA}]}}},
-    "cloud-run": {"run": {"reports": {}}},
+    "cloud-run": {"run services": {"reports": {}}},
+    "cloud-run-job": {"run jobs": {"reports": {}}},
     "cloud-functions": {"function": {"reports": {"serviceConfig": {"serviceAccountEmail": GSA}}}},
+    "dataproc": {
+        "dataproc": {"reports": {"config": {"gceClusterConfig": {"serviceAccount": GSA}}}}
+    },
+    "workbench": {"workbench": {"reports": {"gceSetup": {"serviceAccounts": [{"email": GSA}]}}}},
+    "cloud-build": {"trigger": {"reports": {}}},
+    "composer": {"composer": {"reports": {"config": {"nodeConfig": {"serviceAccount": GSA}}}}},
 }
 each_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
@@ -314,23 +327,180 @@ def test_replaced_policy_is_shown(clouds: Clouds) -> None:
 # -- the real gcloud -------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(GCLOUD is None, reason="no gcloud here")
 @pytest.mark.parametrize("location", ["europe-west1", "europe-west1-b"])
-def test_real_gcloud_accepts_each_command(clouds: Clouds, location: str, tmp_path: Path) -> None:
-    (clouds.bin / "gcloud").unlink()
-    clouds.environ["PATH"] += f"{os.pathsep}{Path(str(GCLOUD)).parent}"
+def test_real_gcloud_accepts_each_command(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, location: str
+) -> None:
+    apis = real_gcloud
     clouds.options += (f"--location={location}",)
-    with google_apis.serving(tmp_path) as (apis, environ):
-        clouds.environ |= environ
-        assert "UNKNOWN" not in clouds.setup("gke", "--check").stdout
-        first = clouds.run("gke")
-        assert 0 == first.returncode, first.stderr
-        made = (apis.accounts.copy(), apis.policies.copy(), clouds.trust_policy())
-        again = clouds.run("gke")
-        assert 0 == again.returncode, again.stderr
-        assert made == (apis.accounts, apis.policies, clouds.trust_policy())
-        after = clouds.setup("gke", "--check")
-        assert 0 == after.returncode, after.stdout
-        made_once = f"POST /v1/projects/my-project/locations/{location}/clusters"
-        assert 1 == apis.requests.count(made_once)
+    assert "UNKNOWN" not in clouds.setup("gke", "--check").stdout
+    first = clouds.run("gke")
+    assert 0 == first.returncode, first.stderr
+    made = (apis.accounts.copy(), apis.policies.copy(), clouds.trust_policy())
+    again = clouds.run("gke")
+    assert 0 == again.returncode, again.stderr
+    assert made == (apis.accounts, apis.policies, clouds.trust_policy())
+    after = clouds.setup("gke", "--check")
+    assert 0 == after.returncode, after.stdout
+    made_once = f"POST /v1/projects/my-project/locations/{location}/clusters"
+    assert 1 == apis.requests.count(made_once)
     assert not (clouds.folder / ".kube").exists()  # the reader's own kubeconfig
+
+
+READY = {"conditions": [{"type": "Ready", "status": "True"}], "observedGeneration": 1}
+IMAGE = {"containers": [{"image": "europe-west1-docker.pkg.dev/my-project/etl/etl"}]}
+
+
+def knative(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "serving.knative.dev/v1" if kind == "Service" else "run.googleapis.com/v1",
+        "kind": kind,
+        "metadata": {"name": "reports", "namespace": "my-project", "generation": 1},
+        "spec": {"template": {"metadata": {"annotations": {}}, "spec": spec}},
+        "status": READY,
+    }
+
+
+# As the APIs have them, by the end of the path; with other accounts.
+RESOURCES: dict[str, tuple[str, dict[str, Any]]] = {
+    "compute-engine": ("/zones/europe-west1-b/instances/batch", {"serviceAccounts": [{}]}),
+    "cloud-run": ("/namespaces/my-project/services/reports", knative("Service", IMAGE)),
+    "cloud-run-job": (
+        "/namespaces/my-project/jobs/reports",
+        knative("Job", {"template": {"spec": IMAGE}}),
+    ),
+    "cloud-functions": ("/locations/europe-west1/functions/reports", {"serviceConfig": {}}),
+    "dataproc": ("/regions/europe-west1/clusters/reports", {"config": {"gceClusterConfig": {}}}),
+    "workbench": ("/locations/europe-west1-b/instances/reports", {"gceSetup": {}}),
+    "cloud-build": (
+        "/locations/global/triggers/reports",
+        {"name": "reports", "github": {"owner": "o", "name": "r", "push": {"branch": "^main$"}}},
+    ),
+    "composer": ("/locations/europe-west1/environments/reports", {"config": {"nodeConfig": {}}}),
+}
+UPDATED = {"cloud-run", "cloud-run-job", "cloud-build"}
+
+
+def runs_as(platform: str, found: dict[str, Any]) -> None:
+    """Set the account of a deployed resource."""
+    if platform in UPDATED or platform not in RESOURCES:
+        return
+    *path, last = PLATFORM_TABLE[platform].account
+    for step in path:
+        if step == "serviceAccounts":
+            found[step] = [{}]
+        found = found[step]
+    found[last] = GSA
+
+
+@pytest.mark.parametrize("platform", [one for one in PLATFORMS if one not in ("gke", "gke-issuer")])
+def test_real_gcloud_runs_the_script_for_each_platform(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
+) -> None:
+    before = clouds.setup(platform, "--check").stdout
+    assert "UNKNOWN" not in before
+    if platform in RESOURCES:
+        assert "MISSING  account of " in before
+    path, found = RESOURCES.get(platform, ("", {}))
+    real_gcloud.resources[path] = found = json.loads(json.dumps(found))
+    runs_as(platform, found)
+    done = clouds.run(platform)
+    assert 0 == done.returncode, done.stderr
+    assert "does not exist yet" not in done.stderr
+    assert "create" not in done.stderr or platform not in RESOURCES
+    after = clouds.setup(platform, "--check")
+    assert 0 == after.returncode, after.stdout
+    assert len(real_gcloud.bodies) == (platform in UPDATED)
+
+
+def test_real_gcloud_changes_only_the_account_of_a_trigger(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis
+) -> None:
+    path, found = RESOURCES["cloud-build"]
+    real_gcloud.resources[path] = dict(found)
+    assert 0 == clouds.run("cloud-build").returncode
+    [(body, query)] = real_gcloud.bodies
+    assert {"serviceAccount": f"projects/my-project/serviceAccounts/{GSA}"} == body
+    assert ["service_account"] == query["updateMask"]
+
+
+def test_real_gcloud_keeps_the_variables_of_a_job(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis
+) -> None:
+    path, found = RESOURCES["cloud-run-job"]
+    real_gcloud.resources[path] = found = json.loads(json.dumps(found))
+    [container] = found["spec"]["template"]["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "MINE", "value": "kept"}]
+    assert 0 == clouds.run("cloud-run-job").returncode
+    [(body, _)] = real_gcloud.bodies
+    [container] = body["spec"]["template"]["spec"]["template"]["spec"]["containers"]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    assert {"MINE": "kept", "GCP_AWS_BRIDGE_ROLE_ARN": ROLE} == {
+        name: variables[name] for name in ("MINE", "GCP_AWS_BRIDGE_ROLE_ARN")
+    }
+
+
+PRINTED = {
+    "dataproc": ["clusters create", "jobs submit"],
+    "vertex-ai": ["custom-jobs create"],
+    "workbench": ["instances create"],
+    "cloud-build": ["builds submit"],
+    "composer": ["environments create", *["environments update"] * 3],
+}
+
+
+@pytest.mark.parametrize("platform", PRINTED)
+def test_real_gcloud_accepts_the_printed_commands(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
+) -> None:
+    said = clouds.run(platform).stderr.replace("\\\n", " ")
+    printed = re.findall(r"^  (gcloud .*)$", said, re.M)
+    assert all(part in one for part, one in zip(PRINTED[platform], printed, strict=True))
+    (clouds.folder / "job.yaml").write_text(JOB + "".join(re.findall("^    .*\n", said, re.M)))
+    (clouds.folder / "JOB.py").write_text("print()")
+    for command in printed:
+        done = clouds.execute(command)
+        # Status 2 is for options that gcloud does not accept; none of the resources exists here.
+        assert 1 == done.returncode, f"{command}\n{done.stderr}"
+        assert "crashed" not in done.stderr
+
+
+PAGE = "how-to/managed-runtimes.md"
+COMMANDS = [
+    command
+    for block in blocks_of(PAGE, "sh")
+    if "tests/clients/test_setup.py" in block.not_run
+    for command in re.findall(r"^gcloud (?:.*\\\n)*.*", block.code, re.M)
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_real_gcloud_accepts_the_commands_of_the_page(
+    clouds: Clouds, real_gcloud: google_apis.GoogleApis, command: str
+) -> None:
+    text = (DOCS / PAGE).read_text(encoding="utf-8")
+    files = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", text, re.M | re.S))
+    for name, content in {**files, "job.py": "print()"}.items():
+        (clouds.folder / name).write_text(content)
+    done = clouds.execute(command)
+    # Status 2 is for options that gcloud does not accept; none of the resources exists here.
+    assert 1 == done.returncode, done.stderr
+    assert "crashed" not in done.stderr
+    [name] = [one for one in files if re.search(rf"[= ]{one}", command)] or [""]
+    if name:  # what gcloud has read from the file is what it sends
+        sent = json.dumps(real_gcloud.posted[-1][1])
+        for image in re.findall(
+            r"(?:image|imageUri|name): (europe-west1-docker\S+|python:\S+)", files[name]
+        ):
+            assert image in sent
+        assert GSA in sent
+        assert ROLE in sent
+
+
+JOB = """\
+workerPoolSpecs:
+- machineSpec: {machineType: n1-standard-4}
+  replicaCount: 1
+  containerSpec:
+    imageUri: europe-west1-docker.pkg.dev/my-project/etl/etl
+"""

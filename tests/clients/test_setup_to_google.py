@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 import time
@@ -27,7 +26,6 @@ boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto.server")
 pytest.importorskip("yaml")
 
-GCLOUD = shutil.which("gcloud")
 pytestmark = [
     pytest.mark.skipif(AWS is None, reason="no awscli here: nox -s clients"),
     pytest.mark.skipif(BASH is None, reason="no bash here"),
@@ -156,17 +154,6 @@ def outbound_federation(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "outbound_web_identity_federation"
     monkeypatch.setattr(IamResponse, f"enable_{name}", enable, raising=False)
     monkeypatch.setattr(IamResponse, f"get_{name}_info", get, raising=False)
-
-
-@pytest.fixture
-def real_gcloud(clouds: Clouds, tmp_path: Path) -> Iterator[google_apis.GoogleApis]:
-    if GCLOUD is None:
-        pytest.skip("no gcloud here")
-    (clouds.bin / "gcloud").unlink()
-    clouds.environ["PATH"] += f"{os.pathsep}{Path(GCLOUD).parent}"
-    with google_apis.serving(tmp_path) as (apis, environ):
-        clouds.environ |= environ
-        yield apis
 
 
 def states(check: subprocess.CompletedProcess[str]) -> set[str]:

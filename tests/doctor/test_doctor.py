@@ -412,9 +412,11 @@ def test_cloud_run_and_compute_engine_are_distinguished(
     pod.cloud.metadata.inject(Fault.body(""), times=None, path="attributes/")
     assert 0 == main(["doctor"])
     assert 'place     Compute Engine, project "demo-project"' in capsys.readouterr().out
-    pod.set(K_SERVICE="etl")
-    assert 0 == main(["doctor"])
-    assert 'place     Cloud Run, project "demo-project"' in capsys.readouterr().out
+    for variable in ("K_SERVICE", "CLOUD_RUN_JOB"):
+        pod.set(**{variable: "etl"})
+        assert 0 == main(["doctor"])
+        assert 'place     Cloud Run, project "demo-project"' in capsys.readouterr().out
+        pod.unset(variable)
 
 
 # -- time-outs ----------------------------------------------------------------------------------

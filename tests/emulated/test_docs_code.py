@@ -38,6 +38,9 @@ ELSEWHERE = {
     ("docs/how-to/signers.md", "python"): "tests/adapters/test_pages.py",
     ("docs/how-to/distributed.md", "python"): "tests/engines/conftest.py",
     ("docs/how-to/distributed.md", "sh"): "tests/engines/conftest.py",
+    ("docs/how-to/managed-runtimes.md", "python"): "tests/emulated/test_managed_runtimes.py",
+    ("docs/how-to/managed-runtimes.md", "sh"): "tests/emulated/test_managed_runtimes.py",
+    ("docs/how-to/managed-runtimes.md", "yaml"): "tests/emulated/test_managed_runtimes.py",
     ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
     ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
     ("docs/how-to/models.md", "python"): "tests/models/test_models.py",
@@ -78,6 +81,7 @@ OTHERS = {
     ("docs/how-to/cluster.md", "yaml"),
     *(("docs/how-to/set-up.md", "yaml"), ("docs/reference/settings.md", "yaml")),
 }
+_WITH_GCLOUD = "needs Google Cloud; tests/clients/test_setup.py runs it with gcloud"
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/cluster.md": [
@@ -93,6 +97,12 @@ NOT_RUN = {
         "needs gcloud; tests/google_cloud runs it",
         "runs until it is stopped; tests/google_cloud runs it",
         "needs both clouds; tests/google_cloud runs google-token",
+    ],
+    "docs/how-to/managed-runtimes.md": [
+        _WITH_GCLOUD,
+        _WITH_GCLOUD,
+        "needs Google Cloud; tests/engines/test_beam.py reads the options",
+        *[_WITH_GCLOUD] * 6,
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
     "docs/how-to/models.md": ["needs litellm's proxy server"],

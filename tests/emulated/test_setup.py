@@ -101,7 +101,8 @@ def test_chain_that_cannot_be_assumed_is_refused(arguments: list[str], error_id:
 def test_account_of_a_domain_scoped_project_has_its_parts_reversed(
     on: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    google = ["--location=europe-west1", "--service=reports"]
+    location = "europe-west1-b" if on == "compute-engine" else "europe-west1"
+    google = [f"--location={location}", "--service=reports"]
     where = {"gke": GKE[1:], "ec2": EC2[2:]}.get(on, [*google, *GKE[5:]])
     where = [one for one in where if not one.startswith("--gsa")]
     out = printed(
@@ -151,6 +152,7 @@ def test_platform_without_a_cluster_has_no_manifests() -> None:
     assert "[config/setup-format]" in done.stderr
 
 
+DATAFLOW = ["--on=dataflow", *GKE[:2], *GKE[5:]]
 EC2 = ["--on=ec2", "--project=my-project", "--aws-account=123456789012", "--role=etl"]
 IN_EKS = ["--region=eu-west-1", "--cluster=prod", "--namespace=data", "--ksa=etl"]
 EKS = ["--on=eks", *EC2[1:], *IN_EKS]
@@ -179,6 +181,10 @@ def test_missing_option_for_aws_is_named(arguments: list[str], missing: str) -> 
     [
         ([*GKE, "--grant=roles/viewer", "--pool=mine"], "--grant, --pool"),
         ([*GKE, "--direct"], "--direct"),
+        ([*GKE, "--service=reports"], "--service"),
+        ([*GKE, "--on=gke-issuer"], "--gsa"),
+        ([*GKE, "--on=composer", "--service=x"], "--cluster, --namespace, --ksa"),
+        ([*DATAFLOW, "--service=x"], "--service"),
         ([*EC2, "--gsa=etl-runner", "--location=europe-west1"], "--location"),
         ([*EC2, "--gsa=etl-runner", "--audience=x"], "--audience"),
         ([*EC2, "--gsa=etl-runner", "--cluster=prod"], "--cluster"),
@@ -416,6 +422,23 @@ def test_prompts_for_aws_ask_only_for_missing_values() -> None:
     assert "etl-runner@my-project.iam.gserviceaccount.com" == plan.google.gsa
     assert ("aws-etl", ("roles/pubsub.publisher",)) == (plan.google.provider, plan.google.grants)
     assert 11 == len(questions)
+
+
+def test_prompts_follow_the_rules_of_the_platform(capsys: pytest.CaptureFixture[str]) -> None:
+    ask, questions = answering(
+        *("workbench", "my-project", "europe-west1", "europe-west1-b", "notes", "etl-runner"),
+        *("123456789012", "etl", "", ""),
+    )
+    plan = _setup_plan.plan(options(), ask)
+    assert isinstance(plan, Plan)
+    assert ("europe-west1-b", "notes") == (plan.workload.location, plan.workload.service)
+    assert 10 == len(questions)
+    assert "must be a Google Cloud zone" in capsys.readouterr().err
+    ask, questions = answering("", "")
+    assert (
+        "dataflow" == _setup_plan.plan(options(*DATAFLOW[:-1], "--role=etl"), ask).workload.platform
+    )
+    assert [] == questions
 
 
 def test_no_prompt_if_nothing_is_missing() -> None:

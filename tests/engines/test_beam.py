@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import queue
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import blocks_of
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge._botocore import install
@@ -232,6 +234,29 @@ def test_worker_has_the_role_of_the_options(role: bridge.Role) -> None:
     assert "--beam_plugins=gcp_aws_bridge.adapters.beam.BridgePlugin" == plugin
     flags = beam.PipelineOptions([plugin, option]).view_as(beam.BridgeOptions)
     assert role == beam._role(flags.gcp_aws_bridge_role)
+
+
+def test_options_of_dataflow_on_the_page_and_of_setup_name_the_role() -> None:
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, SetupOptions
+
+    from gcp_aws_bridge.adapters import beam
+    from gcp_aws_bridge.provision.plan import AwsRole, Plan, Workload
+
+    wanted = bridge.Role(ROLE, audience="aws:123456789012:etl")
+    gsa = "etl-runner@my-project.iam.gserviceaccount.com"
+    [block] = [
+        one.code for one in blocks_of("how-to/managed-runtimes.md", "sh") if "beam" in one.code
+    ]
+    _, _, *flags = shlex.split(block.replace("\\\n", " "))
+    options = beam.PipelineOptions(flags)
+    assert wanted == beam._role(options.view_as(beam.BridgeOptions).gcp_aws_bridge_role)
+    assert gsa == options.view_as(GoogleCloudOptions).service_account_email
+    assert "requirements.txt" == options.view_as(SetupOptions).requirements_file
+    known = {"beam_plugins", "gcp_aws_bridge_role", *options.get_all_options()}
+    assert {flag[2:].partition("=")[0] for flag in flags} <= known
+    workload = Workload("dataflow", project="my-project", location="europe-west1", gsa=gsa)
+    written = Plan(workload, AwsRole("123456789012", "etl")).pipeline_options
+    assert flags[-2:] == written == beam.options(wanted)
 
 
 @pytest.mark.parametrize(

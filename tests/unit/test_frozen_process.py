@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 import threading
@@ -122,6 +123,32 @@ def test_refresh_that_hangs_after_a_freeze_is_reported_three_seconds_later(
     manual.advance(0.2)
     ask(refreshing)
     assert ["failed"] == [event.kind for event in events]
+
+
+def test_caller_whose_credentials_expired_during_a_freeze_makes_an_exchange(
+    manual: ManualWorld, answer_now: threading.Event, events: list[Event]
+) -> None:
+    """Cloud Run with request-based billing: no CPU between two requests, in a refresh."""
+    fetches, begun, calls = Fetches(manual), threading.Event(), itertools.count()
+
+    def fetch() -> AwsCredentials:
+        if next(calls) == 1:
+            begun.set()
+            assert answer_now.wait(30)
+        return fetches()
+
+    cache = CredentialCache(fetch, label=ROLE_ARN, world=manual.world._replace(spawn=REAL.spawn))
+    old = cache.get()
+    manual.advance(40 * 60)
+    assert old is cache.get()
+    assert begun.wait(30)
+    manual.advance(2 * 3600)
+    new = cache.get()
+    assert new.expiration > manual.now > old.expiration
+    assert ["exchanged"] * 2 == [event.kind for event in events]
+    answer_now.set()
+    eventually(lambda: not cache.snapshot.unfinished)
+    assert "failed" not in [event.kind for event in events]
 
 
 def test_refresh_that_hangs_while_callers_come_is_reported_after_90_s(

@@ -142,12 +142,7 @@ def _grants(plan: Plan) -> str:
         lines.append('holder="serviceAccount:$gsa"')
     else:
         lines.append('holder="$member"')
-    lines += [
-        'again gcloud projects add-iam-policy-binding "$project" --member="$holder" \\\n'
-        f"  --role={quote(grant)} --condition=None >/dev/null"
-        for grant in google.grants
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, bash.grants(google.grants)])
 
 
 def _ksa(plan: Plan, filled: str) -> str:

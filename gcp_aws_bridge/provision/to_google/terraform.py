@@ -178,18 +178,11 @@ def _provider(plan: Plan) -> str:
 
 
 def _grants(plan: Plan) -> str:
-    member = Expression("google_service_account.workload.member")
-    return block(
-        "resource",
-        "google_project_iam_member granted",
-        [
-            ("for_each", function("toset", [*plan.google.grants])),
-            ("project", plan.google.project),
-            ("role", Expression("each.value")),
-            ("member", member if plan.google.gsa else plan.member(_NUMBER)),
-            *([] if plan.google.gsa else [_AFTER_POOL]),
-        ],
-    )
+    google = plan.google
+    if google.gsa:
+        member = Expression("google_service_account.workload.member")
+        return blocks.grants(google.project, google.grants, member)
+    return blocks.grants(google.project, google.grants, plan.member(_NUMBER), _AFTER_POOL)
 
 
 _AFTER_POOL = ("depends_on", [Expression("google_iam_workload_identity_pool.this")])

@@ -36,10 +36,11 @@ def show(found: Any) -> None:
         print(json.dumps(found))
     elif wanted.startswith("value("):
         values = []
-        for path in wanted[6:-1].removesuffix("[].email").split(","):
+        for path in wanted[6:-1].split(","):
             value = found
-            for step in path.split("."):
-                value = (value or {}).get(step)
+            for step in path.replace("[", ".").replace("]", "").split("."):
+                if value is not None:
+                    value = value[int(step)] if step.isdigit() else value.get(step)
             values.append("" if value is None else str(value))
         print("\t".join(values))
 
@@ -114,6 +115,24 @@ def project() -> None:
         show({"bindings": bindings})
 
 
+def run() -> None:
+    kind, verb, name = words[1:4]
+    if verb == "describe":
+        describe(f"run {kind}", name, f"Cannot find {kind.removesuffix('s')} [{name}].")
+        return
+    found: dict[str, Any] = {"spec": {"serviceAccountName": flags["service-account"]}}
+    for _ in range(1 if kind == "services" else 2):
+        found = {"spec": {"template": found}}
+    things(f"run {kind}")[name] = found
+
+
+def trigger() -> None:
+    # `gcloud builds triggers describe NAME`, `gcloud builds triggers update TYPE NAME`
+    describe("trigger", words[-1], "NOT_FOUND: Requested entity was not found.")
+    if words[2] == "update":
+        things("trigger")[words[-1]]["serviceAccount"] = flags["service-account"]
+
+
 def gcloud() -> None:
     if words[:2] == ["iam", "workload-identity-pools"]:
         pool_or_provider()
@@ -123,12 +142,12 @@ def gcloud() -> None:
         google_account()
     elif words[0] == "container":
         cluster()
-    elif words[:2] == ["run", "services"]:
-        if words[2] == "update":
-            account = {"serviceAccountName": flags["service-account"]}
-            things("run")[words[3]] = {"spec": {"template": {"spec": account}}}
-        else:
-            describe("run", words[3], f"Cannot find service [{words[3]}].")
+    elif words[0] == "run":
+        run()
+    elif words[:2] == ["builds", "triggers"]:
+        trigger()
+    elif words[0] in ("dataproc", "workbench", "composer"):
+        describe(words[0], words[3], f"NOT_FOUND: Resource '{words[3]}' was not found")
     elif words[0] == "compute":
         describe("vm", words[3], "Could not fetch resource:\n - The resource was not found")
     elif words[0] == "functions":

@@ -41,7 +41,8 @@ from gcp_aws_bridge.provision.chain import CHAIN_POLICY, Chain
 from gcp_aws_bridge.provision.check import compare
 from gcp_aws_bridge.provision.manifests import manifests
 from gcp_aws_bridge.provision.names import RULES, checked
-from gcp_aws_bridge.provision.plan import PLATFORMS, REGIONS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.plan import REGIONS, AwsRole, Plan, Workload
+from gcp_aws_bridge.provision.platforms import PLATFORMS
 from gcp_aws_bridge.provision.queries import Answer
 from gcp_aws_bridge.provision.shell import script
 from gcp_aws_bridge.provision.terraform import terraform
@@ -72,18 +73,30 @@ MAY: dict[str, dict[str, Any]] = {
 GSA = "etl-runner@my-project.iam.gserviceaccount.com"
 
 
-def made(platform: str, may: str = "all", location: str = "europe-west1", **more: Any) -> Plan:
+LOCATIONS = {
+    "": ("europe-west1", "europe-west1-b"),
+    "google-region": ("europe-west1",),
+    "zone": ("europe-west1-b",),
+    "build-location": ("europe-west1", "global"),
+}
+
+
+def locations_of(platform: str) -> tuple[str, ...]:
+    return LOCATIONS[PLATFORMS[platform].rules.get("location", "")]
+
+
+def made(platform: str, may: str = "all", location: str = "", **more: Any) -> Plan:
     """A plan with everything that this platform wants."""
     values = {
         "project": "my-project",
-        "location": location,
+        "location": location or locations_of(platform)[0],
         "cluster": "prod",
         "namespace": "data",
         "ksa": "etl",
         "service": "reports",
         "gsa": GSA,
     }
-    wanted = {name: values[name] for name in PLATFORMS[platform]}
+    wanted = {name: values[name] for name in PLATFORMS[platform].fields}
     role = {"account": "123456789012", "name": "e,tl", **MAY[may]}
     for name, value in more.items():
         (wanted if name in wanted else role)[name] = value
@@ -94,7 +107,7 @@ PLANS = {
     f"{platform}, {may}, {location}": made(platform, may, location)
     for platform in PLATFORMS
     for may in MAY
-    for location in ("europe-west1", "europe-west1-b")
+    for location in locations_of(platform)
 }
 DOMAIN = {"project": "example.com:my-project"}
 DOMAIN_GSA = "etl-runner@my-project.example.com.iam.gserviceaccount.com"
@@ -349,7 +362,7 @@ def test_value_that_passes_the_checks_is_not_executed(
     it = Plan(
         Workload(
             platform,
-            **{name: values.get(name, "europe-west1") for name in PLATFORMS[platform]},
+            **{name: values.get(name, "europe-west1") for name in PLATFORMS[platform].fields},
         ),
         AwsRole("1234", value, value, (value,), json.dumps({"Statement": [value]})),
     )

@@ -645,6 +645,7 @@ def no_hints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ({"K_SERVICE": "etl"}, None, "linux", True),
         ({"K_SERVICE": "etl"}, "Amazon EC2\n", "linux", True),
         ({"K_SERVICE": ""}, None, "linux", False),
+        ({"CLOUD_RUN_JOB": "etl"}, None, "linux", True),
         ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "linux", True),
         ({"GCE_METADATA_HOST": "127.0.0.1:1"}, None, "darwin", True),
         ({}, None, "darwin", False),
