@@ -204,21 +204,21 @@ def _check_effect(platform: str, options: argparse.Namespace) -> None:
     """
     ignored = [*_ON_AWS_ONLY]
     if platform in PLATFORMS:
-        needed = PLATFORMS[platform].fields
-        ignored += [name for name in _ON_SOME if name not in needed]
-        if options.annotate and "ksa" in needed:
+        fields = PLATFORMS[platform].fields
+        ignored += [name for name in _ON_SOME if name not in fields]
+        if options.annotate and "ksa" in fields:
             ignored.remove("region")
-    if platform in to_google.PLATFORMS:
+    else:
+        fields = to_google.PLATFORMS[platform]
         ignored = ["location", "service", "audience", "chain"]
         places = ("region", "cluster", "namespace", "ksa")
-        ignored += [name for name in places if name not in to_google.PLATFORMS[platform]]
+        ignored += [name for name in places if name not in fields]
         if platform in ("eks-issuer", "aws-outbound"):
             ignored += ["policy", "policy-arn"]  # there is no role, or setup does not own it
         ignored += ["role", "role-path"] if platform == "eks-issuer" else []
         ignored += ["gsa"] if options.direct else []
         ignored += [] if options.partition == "aws" else ["partition"]
-    if "ksa" not in {**PLATFORMS, **to_google.PLATFORMS}[platform]:
-        ignored.append("annotate")
+    ignored += [] if "ksa" in fields else ["annotate"]
     given = [name for name in ignored if getattr(options, name.replace("-", "_"))]
     if given:
         raise ConfigError(
