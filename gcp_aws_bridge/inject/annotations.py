@@ -74,21 +74,28 @@ class Requests:
         prefixes: tuple[str, ...],
         region: str | None,
     ) -> None:
-        self._found = (pod, account)
+        self._found = {"pod": pod, "service account": account}
         self._prefixes = prefixes
+        self._used: dict[str, tuple[str, str]] = {}  # by name: prefix, and whose annotation
         known = {f"{PREFIX}/{name}" for name in _NAMES}
-        self.unknown = sorted(
-            {key for key in (*pod, *account) if key.startswith(f"{PREFIX}/")} - {*known, LABEL}
-        )
-        names = self._get("skip-containers").split(",")
-        self.skipped = frozenset(name.strip() for name in names if name.strip())
+        own = {key for key in map(str, (*pod, *account)) if key.startswith(f"{PREFIX}/")}
+        self.unknown = sorted(own - {*known, LABEL})
         try:
+            names = self._get("skip-containers").split(",")
+            self.skipped = frozenset(name.strip() for name in names if name.strip())
             self.aws = self._aws(region)
             self.google = self._google()
         except ConfigError as error:
+            # The checks of `Role` and `Federation` do not know annotations.
+            used = ", ".join(
+                f"{prefix}/{name} of the {owner}" for name, (prefix, owner) in self._used.items()
+            )
+            is_google = error.error_id.startswith("config/google")
             raise ConfigError(
-                f"The annotations of the pod or its service account are malformed: {error.args[0]}",
-                fix="correct the annotation, and create the pod again.",
+                "The annotations of the pod or its service account are malformed: "
+                f"{error.args[0]} (Annotations: {used}.)",
+                fix=f"{error.fix if is_google else 'correct the annotation.'} Then create the pod "
+                "again.",
                 error_id="config/annotation",
             ) from None
 
@@ -97,11 +104,12 @@ class Requests:
             return None
         role = Role(
             arn,
-            self._get("audience", PREFIXES.get(self._prefix_of("role-arn"), DEFAULT_AUDIENCE)),
+            self._get("audience", PREFIXES.get(self._used["role-arn"][0], DEFAULT_AUDIENCE)),
             region_name=self._get("region") or region,
             chain=_chain(self._get("chain")),
         )
-        method = self._method(_TO_AWS, "google" if _LINKED in self._found[1] else "cluster-token")
+        linked = self._found["service account"].get(_LINKED)
+        method = self._method(_TO_AWS, "google" if linked else "cluster-token")
         if role.chain and method != "google":
             raise ConfigError("Chained roles need the method google, whose sidecar assumes them.")
         return AwsRequest(role, method, self._expiration_s())
@@ -130,12 +138,21 @@ class Requests:
         return int(text)
 
     def _get(self, name: str, default: str = "") -> str:
-        keys = [f"{prefix}/{name}" for prefix in self._prefixes]
-        return next((str(one[key]) for one in self._found for key in keys if key in one), default)
+        """Return the value of an annotation, or *default* if it is missing or empty."""
+        for owner, annotations in self._found.items():
+            for prefix in self._prefixes:
+                if (key := f"{prefix}/{name}") in annotations:
+                    self._used[name] = (prefix, owner)
+                    return self._text(key, annotations[key]) or default
+        return default
 
-    def _prefix_of(self, name: str) -> str:
-        found = [one for one in self._prefixes for each in self._found if f"{one}/{name}" in each]
-        return found[0]
+    def _text(self, key: str, value: Any) -> str:
+        # In a manifest, `3600` and `true` are no text, and the API server rejects them.
+        if isinstance(value, str):
+            return value
+        if value is None:
+            return ""
+        raise ConfigError(f"{key} is {quoted(value)}, which YAML reads as another type than text.")
 
 
 def _chain(text: str) -> tuple[Any, ...]:

@@ -22,8 +22,9 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
     """Add a token of the cluster, and the file by which SDKs exchange it (`google-cloud`)."""
     federation = request.federation
     document = configuration(federation, of_file(f"{GOOGLE_FOLDER}/token"))
-    if not draft.at(("metadata", "annotations")):
-        draft.add(("metadata", "annotations"), {})
+    for path in (("metadata",), ("metadata", "annotations")):
+        if not draft.at(path):
+            draft.add(path, {})
     if CREDENTIALS not in draft.at(("metadata", "annotations")):
         draft.add(("metadata", "annotations", CREDENTIALS), json.dumps(document, sort_keys=True))
     reference = {"fieldPath": f"metadata.annotations['{CREDENTIALS}']"}

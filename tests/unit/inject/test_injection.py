@@ -294,6 +294,59 @@ def test_malformed_annotations_are_errors(name: str, value: str, problem: str) -
     with pytest.raises(ConfigError, match=problem) as caught:
         inject(pod(), account, SETTINGS)
     assert caught.value.error_id == "config/annotation"
+    assert f"gcp-aws-bridge/{name} of the service account" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [3600, True, 1.5, ["a"], {}])
+def test_a_value_that_is_not_text_is_an_error_as_in_the_api_server(value: Any) -> None:
+    account = ROLE | {"gcp-aws-bridge/token-expiration": value, 1: "a key of YAML"}
+    with pytest.raises(ConfigError, match="gcp-aws-bridge/token-expiration is .* than text"):
+        inject(pod(), account, SETTINGS)
+
+
+@pytest.mark.parametrize("value", ["", None], ids=["empty", "null"])
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_annotation_stands_for_the_default(method: str, value: str | None) -> None:
+    names = ("audience", "region", "token-expiration", "skip-containers", "chain")
+    more = {f"gcp-aws-bridge/{name}": value for name in names}
+    account = METHODS[method]
+    if "gcp-aws-bridge/method" not in account:
+        more["gcp-aws-bridge/method"] = value
+    expected = inject(pod(), account, SETTINGS)
+    assert inject(pod(), account | more, SETTINGS) == expected
+    before = pod(annotations=more)
+    after = patched(before, inject(before, account, SETTINGS).patch)
+    assert after["spec"] == patched(pod(), expected.patch)["spec"]
+
+
+def test_an_empty_role_of_the_pod_means_no_role() -> None:
+    assert inject(pod(annotations={"gcp-aws-bridge/role-arn": ""}), ROLE, SETTINGS) == Injection()
+
+
+def test_an_empty_link_is_no_google_identity() -> None:
+    spec, _ = result(ROLE | {"iam.gke.io/gcp-service-account": ""})
+    assert "initContainers" not in spec
+
+
+def test_only_the_service_account_can_be_linked_to_google() -> None:
+    spec, _ = result(ROLE, pod(annotations=LINKED))
+    assert "initContainers" not in spec
+
+
+def test_the_audience_is_the_default_of_the_prefix_whose_role_is_used() -> None:
+    settings = replace(SETTINGS, prefixes=("gcp-aws-bridge", "amazonaws.com"))
+    spec, _ = result(ROLE, pod(annotations={"amazonaws.com/role-arn": ARN}), settings)
+    [source] = spec["volumes"][0]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"].startswith("gtoken/")
+
+
+@pytest.mark.parametrize("account", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("more", [{}, {"metadata": None}, {"metadata": {}}])
+def test_pod_templates_need_no_metadata(more: dict[str, Any], account: dict[str, str]) -> None:
+    template = {"spec": pod()["spec"]} | more
+    done = inject(template, account, SETTINGS)
+    after = patched(template, done.patch)
+    assert inject(after, account, SETTINGS).patch == ()
 
 
 def test_unknown_annotations_are_warnings() -> None:
