@@ -139,11 +139,11 @@ class Requests:
 
     def _get(self, name: str, default: str = "") -> str:
         """Return the value of an annotation, or *default* if it is missing or empty."""
-        for owner, annotations in self._found.items():
+        for owner, found in self._found.items():
             for prefix in self._prefixes:
-                if (key := f"{prefix}/{name}") in annotations:
+                if (key := f"{prefix}/{name}") in found:
                     self._used[name] = (prefix, owner)
-                    return self._text(key, annotations[key]) or default
+                    return self._text(key, found[key]) or default
         return default
 
     def _text(self, key: str, value: Any) -> str:

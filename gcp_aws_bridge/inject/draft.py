@@ -49,15 +49,19 @@ class Draft:
             found = found[step] if isinstance(found, list) else (found or {}).get(step)
         return found
 
+    def names(self, *members: str) -> list[str]:
+        """Return the names of all containers in *members*, including those to skip."""
+        return [one.get("name") for member in members for one in self.spec.get(member) or []]
+
     def add_item(
-        self, path: Path, item: dict[str, Any], *, key: str = "name", first: bool = False
+        self, path: Path, item: dict[str, Any], *, key: str = "name", index: int | str = "-"
     ) -> None:
         """Add *item* to the list at *path* if no item of the list has its name, or other *key*."""
         items = self.at(path)
         if not items:
             self.add(path, [item])
         elif item[key] not in (one.get(key) for one in items):
-            self.add((*path, 0 if first else "-"), item)
+            self.add((*path, index), item)
 
     def containers(self, members: tuple[str, ...], *but: str) -> Iterator[tuple[Path, Any]]:
         """Yield path and content of each container, except those to skip and *but*."""
@@ -91,7 +95,15 @@ class Draft:
         }
         mine = {name: escaped(value) for name, value in variables.items()}
         # An empty variable is no identity, unless it would have to be replaced.
-        if found := sorted(name for name in rivals & own.keys() if own[name] != mine.get(name, "")):
+        found = sorted(name for name in rivals & own.keys() if own[name] != mine.get(name, ""))
+        if mount:
+            found += [
+                f"a mount at {mount['mountPath']}"
+                for one in container.get("volumeMounts") or []
+                if str(one.get("mountPath")).rstrip("/") == mount["mountPath"]
+                and one.get("name") != mount["name"]
+            ]
+        if found:
             text = f"container {container.get('name')} is not changed: it sets {found[0]} itself"
             self.warnings.append(text)
             return False
@@ -101,9 +113,10 @@ class Draft:
             self.add_item((*path, "env"), {"name": name, "value": value})
         return True
 
-    def set_defaults(self, path: Path, variables: Mapping[str, str]) -> None:
-        """Add *variables* to the container at *path* if it has none of them."""
-        if not variables.keys() & {one.get("name") for one in self.at((*path, "env")) or []}:
+    def set_defaults(self, path: Path, variables: Mapping[str, str], *others: str) -> None:
+        """Add *variables* to the container at *path* if it has none of them or of *others*."""
+        own = {one.get("name") for one in self.at((*path, "env")) or []}
+        if not own & {*variables, *others}:
             for name, value in variables.items():
                 self.add_item((*path, "env"), {"name": name, "value": escaped(value)})
 

@@ -8,7 +8,15 @@ from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
+from gcp_aws_bridge.inject.sidecar import (
+    SERVE,
+    add_sidecar,
+    clients,
+    may_add,
+    owner_of_files,
+    user_of,
+    warn_of_proxy,
+)
 from gcp_aws_bridge.inject.variables import (
     ENDPOINT_FOLDER,
     ENDPOINT_PORT,
@@ -28,12 +36,12 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     role = request.role
     token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
-    draft.add_item(("spec", "volumes"), volume)
     variables = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
     for path, _ in draft.containers(MEMBERS, SERVE):
         if draft.set_variables(path, variables, mount, RIVALS):
             _set_region(draft, path, role.region_name)
+            draft.add_item(("spec", "volumes"), volume)
 
 
 def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
@@ -42,25 +50,31 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     Raises:
         ConfigError: No image is configured.
     """
-    role = request.role
-    arguments = [
-        *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
-        *([f"--region={role.region_name}"] if role.region_name else []),
-        *(f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"),
-    ]
-    mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
-    more: dict[str, Any] = {"volumeMounts": [mount]}
-    if role.chain:
-        more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
-    if not add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more):
+    if not may_add(draft):
         return
-    volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
-    draft.add_item(("spec", "volumes"), volume)
+    role = request.role
+    mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
+    changed = False
     for path, container in clients(draft, settings, SERVE):
         if _may_read(draft, container) and draft.set_variables(
             path, VARIABLES["google"], mount | {"readOnly": True}, RIVALS
         ):
             _set_region(draft, path, role.region_name)
+            warn_of_proxy(draft, container)
+            changed = True
+    if not changed:
+        return
+    arguments = [
+        *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
+        *([f"--region={role.region_name}"] if role.region_name else []),
+        *(f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"),
+    ]
+    more: dict[str, Any] = {"volumeMounts": [mount]}
+    if role.chain:
+        more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
+    add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more)
+    volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    draft.add_item(("spec", "volumes"), volume)
 
 
 def _may_read(draft: Draft, container: Any) -> bool:

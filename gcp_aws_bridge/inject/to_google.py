@@ -8,7 +8,14 @@ from gcp_aws_bridge.google._configuration import configuration, of_file
 from gcp_aws_bridge.inject.annotations import CREDENTIALS, GoogleRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import GOOGLE_SERVE, SERVE, add_sidecar, clients
+from gcp_aws_bridge.inject.sidecar import (
+    GOOGLE_SERVE,
+    SERVE,
+    add_sidecar,
+    clients,
+    may_add,
+    warn_of_proxy,
+)
 from gcp_aws_bridge.inject.variables import GOOGLE_FOLDER, GOOGLE_PORT, GOOGLE_RIVALS, VARIABLES
 from gcp_aws_bridge.policy.names import project_of
 
@@ -16,17 +23,14 @@ __all__ = ["add_file", "add_server"]
 
 _VOLUME = "gcp-aws-bridge-google"
 _STATUS_PORT = 9914
+# Other variables for the project: of older libraries (google.auth.environment_vars), of gcloud.
+_PROJECTS = ("GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 
 
 def add_file(draft: Draft, request: GoogleRequest) -> None:
     """Add a token of the cluster, and the file by which SDKs exchange it (`google-cloud`)."""
     federation = request.federation
     document = configuration(federation, of_file(f"{GOOGLE_FOLDER}/token"))
-    for path in (("metadata",), ("metadata", "annotations")):
-        if not draft.at(path):
-            draft.add(path, {})
-    if CREDENTIALS not in draft.at(("metadata", "annotations")):
-        draft.add(("metadata", "annotations", CREDENTIALS), json.dumps(document, sort_keys=True))
     reference = {"fieldPath": f"metadata.annotations['{CREDENTIALS}']"}
     token = {
         "audience": federation.audience,
@@ -37,14 +41,23 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
         {"serviceAccountToken": token},
         {"downwardAPI": {"items": [{"path": "credentials.json", "fieldRef": reference}]}},
     ]
-    draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
-    variables = VARIABLES["google-cloud"]
     mount = {"name": _VOLUME, "mountPath": GOOGLE_FOLDER, "readOnly": True}
     project = project_of(federation.service_account or "")
+    changed = False
     for path, _ in draft.containers(MEMBERS, SERVE, GOOGLE_SERVE):
-        if draft.set_variables(path, variables, mount, GOOGLE_RIVALS) and project:
-            # Otherwise libraries ask the Resource Manager, which this identity may not call.
-            draft.set_defaults(path, {"GOOGLE_CLOUD_PROJECT": project})
+        if draft.set_variables(path, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS):
+            changed = True
+            if project:
+                # Otherwise libraries ask the Resource Manager, which this identity may not call.
+                draft.set_defaults(path, {"GOOGLE_CLOUD_PROJECT": project}, *_PROJECTS)
+    if not changed:
+        return
+    draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
+    for above in (("metadata",), ("metadata", "annotations")):
+        if not draft.at(above):
+            draft.add(above, {})
+    if CREDENTIALS not in draft.at(("metadata", "annotations")):
+        draft.add(("metadata", "annotations", CREDENTIALS), json.dumps(document, sort_keys=True))
 
 
 def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None:
@@ -53,10 +66,17 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     Raises:
         ConfigError: No image is configured.
     """
+    if not may_add(draft):
+        return
+    changed = False
+    for path, container in clients(draft, settings, GOOGLE_SERVE, SERVE):
+        if draft.set_variables(path, VARIABLES["google-serve"], None, GOOGLE_RIVALS):
+            warn_of_proxy(draft, container)
+            changed = True
+    if not changed:
+        return
     federation = request.federation
     arguments = ["google-serve", f"--audience={federation.audience}", f"--port={GOOGLE_PORT}"]
     if federation.service_account:
         arguments.append(f"--service-account={federation.service_account}")
-    if add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT):
-        for path, _ in clients(draft, settings, SERVE, GOOGLE_SERVE):
-            draft.set_variables(path, VARIABLES["google-serve"], None, GOOGLE_RIVALS)
+    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT)

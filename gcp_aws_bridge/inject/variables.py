@@ -35,13 +35,15 @@ VARIABLES: dict[str, dict[str, str]] = {
     "google-cloud": dict.fromkeys(_FILES, f"{GOOGLE_FOLDER}/credentials.json"),
     "google-serve": dict.fromkeys(_SERVERS, f"127.0.0.1:{GOOGLE_PORT}"),
 }
-# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings").
+# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings"), or
+# this library one. AWS_CONFIG_FILE is not one of them: most such files only have settings.
 RIVALS = frozenset(
     {
-        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
+        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"),
+        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "GCP_AWS_BRIDGE_ROLE_ARN"),
         *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         *VARIABLES["cluster-token"],
         *VARIABLES["google"],
     }
 )
-GOOGLE_RIVALS = frozenset({*_FILES, *_SERVERS})
+GOOGLE_RIVALS = frozenset({*_FILES, *_SERVERS, "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"})
