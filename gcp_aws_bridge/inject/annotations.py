@@ -90,12 +90,11 @@ class Requests:
             used = ", ".join(
                 f"{prefix}/{name} of the {owner}" for name, (prefix, owner) in self._used.items()
             )
-            is_google = error.error_id.startswith("config/google")
+            form = f"{error.fix} " if error.error_id.startswith("config/google") else ""
             raise ConfigError(
                 "The annotations of the pod or its service account are malformed: "
                 f"{error.args[0]} (Annotations: {used}.)",
-                fix=f"{error.fix if is_google else 'correct the annotation.'} Then create the pod "
-                "again.",
+                fix=f"{form}Correct the annotation, and create the pod again.",
                 error_id="config/annotation",
             ) from None
 
@@ -147,12 +146,12 @@ class Requests:
         return default
 
     def _text(self, key: str, value: Any) -> str:
-        # In a manifest, `3600` and `true` are no text, and the API server rejects them.
         if isinstance(value, str):
             return value
         if value is None:
             return ""
-        raise ConfigError(f"{key} is {quoted(value)}, which YAML reads as another type than text.")
+        # The API server rejects the numbers and truth values of a manifest, too.
+        raise ConfigError(f"{key} is not text: write {quoted(value)} with quotes.")
 
 
 def _chain(text: str) -> tuple[Any, ...]:
