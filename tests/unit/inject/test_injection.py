@@ -513,6 +513,10 @@ def test_skipped_containers_are_untouched(account: dict[str, str]) -> None:
         ("GOOGLE_APPLICATION_CREDENTIALS", GOOGLE),
         ("GCE_METADATA_HOST", GOOGLE | SERVED),
         ("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", GOOGLE),
+        ("AWS_ACCESS_KEY", ROLE),
+        ("GOOGLE_CREDENTIALS", GOOGLE | SERVED),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", GOOGLE),
+        ("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", GOOGLE | SERVED),
     ],
 )
 def test_a_container_with_an_identity_of_its_own_is_not_changed(
