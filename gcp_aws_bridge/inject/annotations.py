@@ -76,7 +76,7 @@ class Requests:
     ) -> None:
         self._found = {"pod": pod, "service account": account}
         self._prefixes = prefixes
-        self._used: dict[str, tuple[str, str]] = {}  # by name: prefix, and whose annotation
+        self._used: dict[str, str] = {}  # by name: the annotation with its prefix, and whose it is
         known = {f"{PREFIX}/{name}" for name in _NAMES}
         own = {key for key in map(str, (*pod, *account)) if key.startswith(f"{PREFIX}/")}
         self.unknown = sorted(own - {*known, LABEL})
@@ -87,13 +87,10 @@ class Requests:
             self.google = self._google()
         except ConfigError as error:
             # The checks of `Role` and `Federation` do not know annotations.
-            used = ", ".join(
-                f"{prefix}/{name} of the {owner}" for name, (prefix, owner) in self._used.items()
-            )
             form = f"{error.fix} " if error.error_id.startswith("config/google") else ""
             raise ConfigError(
                 "The annotations of the pod or its service account are malformed: "
-                f"{error.args[0]} (Annotations: {used}.)",
+                f"{error.args[0]} (Annotations: {', '.join(self._used.values())}.)",
                 fix=f"{form}Correct the annotation, and create the pod again.",
                 error_id="config/annotation",
             ) from None
@@ -103,7 +100,9 @@ class Requests:
             return None
         role = Role(
             arn,
-            self._get("audience", PREFIXES.get(self._used["role-arn"][0], DEFAULT_AUDIENCE)),
+            self._get(
+                "audience", PREFIXES.get(self._used["role-arn"].partition("/")[0], DEFAULT_AUDIENCE)
+            ),
             region_name=self._get("region") or region,
             chain=_chain(self._get("chain")),
         )
@@ -141,17 +140,14 @@ class Requests:
         for owner, found in self._found.items():
             for prefix in self._prefixes:
                 if (key := f"{prefix}/{name}") in found:
-                    self._used[name] = (prefix, owner)
-                    return self._text(key, found[key]) or default
+                    self._used[name] = f"{key} of the {owner}"
+                    value: Any = found[key]
+                    # The API server rejects the numbers and truth values of a manifest, too.
+                    if not isinstance(value, str) and value is not None:
+                        text = f"{key} is not text: write {quoted(value)} with quotes."
+                        raise ConfigError(text)
+                    return value or default
         return default
-
-    def _text(self, key: str, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        if value is None:
-            return ""
-        # The API server rejects the numbers and truth values of a manifest, too.
-        raise ConfigError(f"{key} is not text: write {quoted(value)} with quotes.")
 
 
 def _chain(text: str) -> tuple[Any, ...]:

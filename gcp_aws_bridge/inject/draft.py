@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["MEMBERS", "Draft", "Path", "escaped"]
@@ -70,55 +70,59 @@ class Draft:
                 if one.get("name") not in self._skipped.union(but):
                     yield ("spec", member, index), one
 
-    def set_variables(
+    def give(
         self,
-        path: Path,
+        containers: Iterable[tuple[Path, Any]],
         variables: Mapping[str, str],
         mount: dict[str, Any] | None,
         rivals: frozenset[str],
+        defaults: Mapping[str, str],
     ) -> bool:
-        """Add variables and a mount to a container, unless it has another identity.
+        """Add variables and a mount to containers, except to those with another identity.
 
         Args:
-            path: Path of the container.
+            containers: Path and content of each.
             variables: Values by name.
             mount: The mount, if one is needed.
-            rivals: Variables that determine its identity.
+            rivals: Variables that determine the identity of a container.
+            defaults: Variables for containers that have none of them; an empty one is not added.
 
         Returns:
-            Whether the container has the variables; if not, there is a warning.
+            Whether a container has the variables. For each that has not, there is a warning.
         """
-        container = self.at(path)
-        own = {
-            one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
-            for one in container.get("env") or []
-        }
-        mine = {name: escaped(value) for name, value in variables.items()}
-        # An empty variable is no identity, unless it would have to be replaced.
-        found = sorted(name for name in rivals & own.keys() if own[name] != mine.get(name, ""))
-        if mount:
-            found += [
-                f"a mount at {mount['mountPath']}"
-                for one in container.get("volumeMounts") or []
-                if str(one.get("mountPath")).rstrip("/") == mount["mountPath"]
-                and one.get("name") != mount["name"]
-            ]
-        if found:
-            text = f"container {container.get('name')} is not changed: it sets {found[0]} itself"
-            self.warnings.append(text)
-            return False
-        if mount:
-            self.add_item((*path, "volumeMounts"), mount, key="mountPath")
-        for name, value in mine.items():
-            self.add_item((*path, "env"), {"name": name, "value": value})
-        return True
+        given = False
+        for path, container in containers:
+            added = {name: escaped(value) for name, value in variables.items()}
+            if rival := _rival(container, added, mount, rivals):
+                text = f"container {container.get('name')} is not changed: it sets {rival} itself"
+                self.warnings.append(text)
+                continue
+            given = True
+            if mount:
+                self.add_item((*path, "volumeMounts"), mount, key="mountPath")
+            if not defaults.keys() & {one.get("name") for one in container.get("env") or []}:
+                added |= {name: escaped(value) for name, value in defaults.items() if value}
+            for name, value in added.items():
+                self.add_item((*path, "env"), {"name": name, "value": value})
+        return given
 
-    def set_defaults(self, path: Path, variables: Mapping[str, str], *others: str) -> None:
-        """Add *variables* to the container at *path* if it has none of them or of *others*."""
-        own = {one.get("name") for one in self.at((*path, "env")) or []}
-        if not own & {*variables, *others}:
-            for name, value in variables.items():
-                self.add_item((*path, "env"), {"name": name, "value": escaped(value)})
+
+def _rival(
+    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, rivals: frozenset[str]
+) -> str:
+    """Return what gives *container* another identity; empty if nothing does."""
+    own = {
+        one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
+        for one in container.get("env") or []
+    }
+    # An empty variable is no identity, unless it would have to be replaced.
+    if found := sorted(name for name in rivals & own.keys() if own[name] != added.get(name, "")):
+        return found[0]
+    mounts = container.get("volumeMounts") or []
+    names = {str(one.get("mountPath")).rstrip("/"): one.get("name") for one in mounts}
+    if mount and names.get(mount["mountPath"], mount["name"]) != mount["name"]:
+        return f"a mount at {mount['mountPath']}"
+    return ""
 
 
 def escaped(value: str) -> str:

@@ -52,7 +52,10 @@ def inject(pod: Mapping[str, Any], account: Mapping[str, str], settings: Setting
     draft.warnings += [f"{key} has no meaning to gcp-aws-bridge" for key in requests.unknown]
     if not (requests.aws or requests.google) or _MIRROR in own:
         return Injection((), tuple(draft.warnings))
-    if _is_on_windows(draft.spec):
+    system = (draft.spec.get("os") or {}).get("name")
+    of_node = (draft.spec.get("nodeSelector") or {}).get("kubernetes.io/os")
+    options = (draft.spec.get("securityContext") or {}).get("windowsOptions")
+    if options or "windows" in (system, of_node):
         return Injection((), ("no credentials: pods on Windows are not supported",))
     for name in sorted(requests.skipped.difference(draft.names(*MEMBERS))):
         draft.warnings.append(f"skip-containers names {quoted(name)}, which the pod does not have")
@@ -68,12 +71,3 @@ def inject(pod: Mapping[str, Any], account: Mapping[str, str], settings: Setting
         else:
             to_aws.add_token(draft, aws)
     return Injection(tuple(draft.patch), tuple(draft.warnings))
-
-
-def _is_on_windows(spec: Any) -> bool:
-    systems = (
-        (spec.get("os") or {}).get("name"),
-        (spec.get("nodeSelector") or {}).get("kubernetes.io/os"),
-        "windows" if (spec.get("securityContext") or {}).get("windowsOptions") else None,
-    )
-    return "windows" in systems

@@ -87,11 +87,17 @@ def add_sidecar(
 
 
 def clients(draft: Draft, settings: Settings, name: str, *but: str) -> list[tuple[Path, Any]]:
-    """Return the containers that run while the sidecar *name* does, except it and *but*."""
+    """Return the containers that run while the sidecar *name* does, except it and *but*.
+
+    A proxy between them and the sidecar is a warning.
+    """
     is_native = settings.native_sidecars or name in draft.names("initContainers")
     is_ordinary = name in draft.names("containers")
     members = MEMBERS if is_native and not is_ordinary else MEMBERS[1:]
-    return [*draft.containers(members, name, *but)]
+    found = [*draft.containers(members, name, *but)]
+    for _, container in found:
+        _check_proxy(draft, container)
+    return found
 
 
 def user_of(draft: Draft, container: Any) -> int | None:
@@ -110,8 +116,7 @@ def owner_of_files(draft: Draft) -> int:
     return next(filter(None, (user_of(draft, one) for one in sidecars + others)), _USER_OF_IMAGE)
 
 
-def warn_of_proxy(draft: Draft, container: Any) -> None:
-    """Warn if *container* has a proxy for requests to the sidecar."""
+def _check_proxy(draft: Draft, container: Any) -> None:
     own = {
         str(one.get("name")).upper(): "*" if one.get("valueFrom") else one.get("value") or ""
         for one in container.get("env") or []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
-from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
+from gcp_aws_bridge.inject.draft import MEMBERS, Draft, escaped
 from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import (
     SERVE,
@@ -15,7 +16,6 @@ from gcp_aws_bridge.inject.sidecar import (
     may_add,
     owner_of_files,
     user_of,
-    warn_of_proxy,
 )
 from gcp_aws_bridge.inject.variables import (
     ENDPOINT_FOLDER,
@@ -38,10 +38,9 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
     variables = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
-    for path, _ in draft.containers(MEMBERS, SERVE):
-        if draft.set_variables(path, variables, mount, RIVALS):
-            _set_region(draft, path, role.region_name)
-            draft.add_item(("spec", "volumes"), volume)
+    containers = draft.containers(MEMBERS, SERVE)
+    if draft.give(containers, variables, mount, RIVALS, _defaults(role)):
+        draft.add_item(("spec", "volumes"), volume)
 
 
 def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
@@ -54,15 +53,9 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
         return
     role = request.role
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
-    changed = False
-    for path, container in clients(draft, settings, SERVE):
-        if _may_read(draft, container) and draft.set_variables(
-            path, VARIABLES["google"], mount | {"readOnly": True}, RIVALS
-        ):
-            _set_region(draft, path, role.region_name)
-            warn_of_proxy(draft, container)
-            changed = True
-    if not changed:
+    readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]
+    read_only = mount | {"readOnly": True}
+    if not draft.give(readers, VARIABLES["google"], read_only, RIVALS, _defaults(role)):
         return
     arguments = [
         *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
@@ -91,6 +84,5 @@ def _may_read(draft: Draft, container: Any) -> bool:
     return False
 
 
-def _set_region(draft: Draft, path: Path, region: str | None) -> None:
-    if region:
-        draft.set_defaults(path, {"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
+def _defaults(role: Role) -> dict[str, str]:
+    return dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), role.region_name or "")

@@ -14,7 +14,6 @@ from gcp_aws_bridge.inject.sidecar import (
     add_sidecar,
     clients,
     may_add,
-    warn_of_proxy,
 )
 from gcp_aws_bridge.inject.variables import GOOGLE_FOLDER, GOOGLE_PORT, GOOGLE_RIVALS, VARIABLES
 from gcp_aws_bridge.policy.names import project_of
@@ -23,8 +22,8 @@ __all__ = ["add_file", "add_server"]
 
 _VOLUME = "gcp-aws-bridge-google"
 _STATUS_PORT = 9914
-# Other variables for the project: of older libraries (google.auth.environment_vars), of gcloud.
-_PROJECTS = ("GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+# Variables for the project: of older libraries (google.auth.environment_vars), and of gcloud.
+_OTHER_PROJECTS = {"GCLOUD_PROJECT": "", "CLOUDSDK_CORE_PROJECT": ""}
 
 
 def add_file(draft: Draft, request: GoogleRequest) -> None:
@@ -42,15 +41,11 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
         {"downwardAPI": {"items": [{"path": "credentials.json", "fieldRef": reference}]}},
     ]
     mount = {"name": _VOLUME, "mountPath": GOOGLE_FOLDER, "readOnly": True}
+    # Without a project, libraries ask the Resource Manager, which this identity may not call.
     project = project_of(federation.service_account or "")
-    changed = False
-    for path, _ in draft.containers(MEMBERS, SERVE, GOOGLE_SERVE):
-        if draft.set_variables(path, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS):
-            changed = True
-            if project:
-                # Otherwise libraries ask the Resource Manager, which this identity may not call.
-                draft.set_defaults(path, {"GOOGLE_CLOUD_PROJECT": project}, *_PROJECTS)
-    if not changed:
+    defaults = {"GOOGLE_CLOUD_PROJECT": project, **_OTHER_PROJECTS}
+    containers = draft.containers(MEMBERS, SERVE, GOOGLE_SERVE)
+    if not draft.give(containers, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS, defaults):
         return
     draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
     for above in (("metadata",), ("metadata", "annotations")):
@@ -68,12 +63,8 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     """
     if not may_add(draft):
         return
-    changed = False
-    for path, container in clients(draft, settings, GOOGLE_SERVE, SERVE):
-        if draft.set_variables(path, VARIABLES["google-serve"], None, GOOGLE_RIVALS):
-            warn_of_proxy(draft, container)
-            changed = True
-    if not changed:
+    containers = clients(draft, settings, GOOGLE_SERVE, SERVE)
+    if not draft.give(containers, VARIABLES["google-serve"], None, GOOGLE_RIVALS, {}):
         return
     federation = request.federation
     arguments = ["google-serve", f"--audience={federation.audience}", f"--port={GOOGLE_PORT}"]

@@ -5,17 +5,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "ENDPOINT_FOLDER",
-    "ENDPOINT_PORT",
-    "GOOGLE_FOLDER",
-    "GOOGLE_PORT",
-    "GOOGLE_RIVALS",
-    "RIVALS",
-    "TOKEN_FOLDER",
-    "VARIABLES",
-]
-
 TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
 ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
 GOOGLE_FOLDER = "/var/run/secrets/gcp-aws-bridge/google"
