@@ -87,11 +87,12 @@ class Requests:
             self.google = self._google()
         except ConfigError as error:
             # The checks of `Role` and `Federation` do not know annotations.
-            form = f"{error.fix} " if error.error_id.startswith("config/google") else ""
+            is_google = error.error_id.startswith("config/google")
+            form = error.fix if is_google else "correct the annotation."
             raise ConfigError(
                 "The annotations of the pod or its service account are malformed: "
                 f"{error.args[0]} (Annotations: {', '.join(self._used.values())}.)",
-                fix=f"{form}Correct the annotation, and create the pod again.",
+                fix=f"{form} Then create the pod again.",
                 error_id="config/annotation",
             ) from None
 
