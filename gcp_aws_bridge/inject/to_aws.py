@@ -9,14 +9,7 @@ from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft, escaped
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import (
-    SERVE,
-    add_sidecar,
-    clients,
-    may_add,
-    owner_of_files,
-    user_of,
-)
+from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
 from gcp_aws_bridge.inject.variables import (
     ENDPOINT_FOLDER,
     ENDPOINT_PORT,
@@ -49,8 +42,6 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     Raises:
         ConfigError: No image is configured.
     """
-    if not may_add(draft):
-        return
     role = request.role
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
     readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]
