@@ -87,7 +87,7 @@ class Requests:
             self.google = self._google()
         except ConfigError as error:
             # The checks of `Role` and `Federation` do not know annotations.
-            is_google = error.error_id.startswith("config/google")
+            is_google = "google" in error.error_id
             form = error.fix if is_google else "correct the annotation."
             raise ConfigError(
                 "The annotations of the pod or its service account are malformed: "
