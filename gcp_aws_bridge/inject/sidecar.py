@@ -30,17 +30,6 @@ _PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
 MESH = _PROXIES | {"istio-init", "istio-validation", "linkerd-init", "linkerd-network-validator"}
 
 
-def may_add(draft: Draft) -> bool:
-    """Return whether the pod may have a sidecar; if not, there is a warning."""
-    if not draft.spec.get("hostNetwork"):
-        return True
-    draft.warnings.append(
-        "no credentials: the pod uses hostNetwork, where a sidecar would have the node's "
-        "identity and serve credentials to the whole node"
-    )
-    return False
-
-
 def add_sidecar(
     draft: Draft, settings: Settings, name: str, arguments: list[str], port: int, **more: Any
 ) -> None:
@@ -95,10 +84,16 @@ def variables(values: Mapping[str, str | None]) -> list[dict[str, str]]:
 
 
 def clients(draft: Draft, settings: Settings, name: str, *but: str) -> list[tuple[Path, Any]]:
-    """Return the containers that run while the sidecar *name* does, except it and *but*.
+    """Return the containers that may use the sidecar *name*: not itself, and none of *but*.
 
-    A proxy between them and the sidecar is a warning.
+    They run while it does. A pod that may have no sidecar is a warning, as is a proxy before it.
     """
+    if draft.spec.get("hostNetwork"):
+        draft.warnings.append(
+            "no credentials: the pod uses hostNetwork, where a sidecar would have the node's "
+            "identity and serve credentials to the whole node"
+        )
+        return []
     is_native = settings.native_sidecars or name in draft.names("initContainers")
     is_ordinary = name in draft.names("containers")
     members = MEMBERS if is_native and not is_ordinary else MEMBERS[1:]

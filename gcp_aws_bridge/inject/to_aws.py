@@ -12,7 +12,6 @@ from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import (
     add_sidecar,
     clients,
-    may_add,
     owner_of_files,
     user_of,
     variables,
@@ -51,8 +50,6 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     Raises:
         ConfigError: No image is configured.
     """
-    if not may_add(draft):
-        return
     role = request.role
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
     readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]

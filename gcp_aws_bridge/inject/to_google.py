@@ -8,7 +8,7 @@ from gcp_aws_bridge.google._configuration import configuration, of_file
 from gcp_aws_bridge.inject.annotations import CREDENTIALS, GoogleRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import add_sidecar, clients, may_add, variables
+from gcp_aws_bridge.inject.sidecar import add_sidecar, clients, variables
 from gcp_aws_bridge.inject.variables import (
     GOOGLE_FOLDER,
     GOOGLE_PORT,
@@ -62,8 +62,6 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     Raises:
         ConfigError: No image is configured.
     """
-    if not may_add(draft):
-        return
     containers = clients(draft, settings, GOOGLE_SERVE, SERVE)
     if not draft.give(containers, VARIABLES["google-serve"], None, GOOGLE_RIVALS, {}):
         return
