@@ -145,7 +145,6 @@ class Requests:
                     value: Any = found[key]
                     # The API server rejects the numbers and truth values of a manifest, too.
                     if not isinstance(value, str) and value is not None:
-                        text = f"{key} is not text: write {quoted(value)} with quotes."
-                        raise ConfigError(text)
+                        raise ConfigError(f"{key} is not text: write it with quotes.")
                     return value or default
         return default
