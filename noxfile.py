@@ -124,7 +124,7 @@ def differential(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("target", ["metadata", "parser", "sts"])
+@nox.parametrize("target", ["http", "metadata", "parser", "sts"])
 def fuzz(session: nox.Session, target: str) -> None:
     """Fuzz answers for a minute each, guided by coverage. CPython on Linux."""
     session.install("-e", ".", "atheris")

@@ -172,11 +172,7 @@ def _look_up(name: str, environ: Mapping[str, str], profile: Mapping[str, Any]) 
 
 def _parsed(argument: str, text: str, where: str) -> str | int | tuple[Any, ...]:
     if argument == "chain":
-        if text.startswith(("[", "{")):
-            return parsed_chain(text, where)
-        # Only at commas before an ARN: the name of a role may contain commas.
-        chain = text.strip(" ,")
-        return tuple(re.split(r"[\s,]*,\s*(?=arn:)", chain)) if chain else ()
+        return parsed_chain(text, where)
     if argument == "sts_regions":
         return tuple(region for region in re.split(r"[\s,]+", text) if region)
     if argument != "duration_seconds":
@@ -192,7 +188,7 @@ def _parsed(argument: str, text: str, where: str) -> str | int | tuple[Any, ...]
 
 
 def parsed_chain(text: str, where: str) -> tuple[Any, ...]:
-    """Return the roles in *text*, a JSON list of ARNs and objects, or one such object.
+    """Return the roles in *text*: ARNs with commas, or JSON: a list of ARNs and objects, or one.
 
     Args:
         where: The place of the setting.
@@ -200,6 +196,10 @@ def parsed_chain(text: str, where: str) -> tuple[Any, ...]:
     Raises:
         ConfigError: It is not JSON, or an object has a name twice. `Role` checks the rest.
     """
+    if not text.startswith(("[", "{")):
+        # Only at commas before an ARN: the name of a role may contain commas.
+        chain = text.strip(" ,")
+        return tuple(re.split(r"[\s,]*,\s*(?=arn:)", chain)) if chain else ()
     try:
         roles = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         setup,
         token,
         trust_policy,
+        webhook,
     )
 
 # Name and help line of each command, so that `--help` imports no command.
@@ -54,6 +55,7 @@ _COMMANDS = (
     ("google-serve", "run a metadata server on this machine, as a sidecar for every Google SDK"),
     ("setup", "write scripts or Terraform for both clouds, compare them, or rewrite a manifest"),
     ("inject", "give the pods in a manifest credentials, as their annotations request"),
+    ("webhook", "give pods of a cluster credentials that annotations request"),
     ("trust-policy", "write, explain and check the trust policy of a role"),
     ("doctor", "find the step between Google and AWS that fails, and print the fix"),
     ("explain", "explain an error id, offline"),

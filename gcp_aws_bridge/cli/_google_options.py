@@ -152,7 +152,7 @@ def identity_of(options: argparse.Namespace) -> Identity:
 
 def scopes_of(options: argparse.Namespace) -> tuple[str, ...]:
     """Return the scopes of access tokens."""
-    from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
+    from gcp_aws_bridge.google._federation import CLOUD_PLATFORM
 
     return tuple(sorted({*options.scope})) if options.scope else (CLOUD_PLATFORM,)
 

@@ -124,7 +124,12 @@ def _to_aws(platform: str, given: dict[str, Any], options: argparse.Namespace, p
             path=path,
         ),
     )
-    return replace(made, chain=_chain(made.role, options.chain)) if options.chain else made
+    return replace(
+        made,
+        chain=_chain(made.role, options.chain) if options.chain else made.chain,
+        annotate=options.annotate,
+        region=options.region or "",
+    )
 
 
 def _chain(role: AwsRole, chain: list[Any]) -> Chain:
@@ -158,6 +163,7 @@ def _to_google(
             number=options.project_number or "",
         ),
         role,
+        options.annotate,
     )
 
 
@@ -191,6 +197,8 @@ def _check_effect(platform: str, options: argparse.Namespace) -> None:
         ConfigError: An option has no effect on this platform.
     """
     ignored = [*_ON_AWS_ONLY]
+    if options.annotate and "ksa" in PLATFORMS.get(platform, ()):
+        ignored.remove("region")
     if platform in to_google.PLATFORMS:
         ignored = ["location", "service", "audience", "chain"]
         places = ("region", "cluster", "namespace", "ksa")
@@ -200,6 +208,8 @@ def _check_effect(platform: str, options: argparse.Namespace) -> None:
         ignored += ["role", "role-path"] if platform == "eks-issuer" else []
         ignored += ["gsa"] if options.direct else []
         ignored += [] if options.partition == "aws" else ["partition"]
+    if "ksa" not in {**PLATFORMS, **to_google.PLATFORMS}[platform]:
+        ignored.append("annotate")
     given = [name for name in ignored if getattr(options, name.replace("-", "_"))]
     if given:
         raise ConfigError(

@@ -119,14 +119,16 @@ def _check_direction(options: argparse.Namespace) -> None:
 
 
 def _to_aws(options: argparse.Namespace, show: Callable[[str], None]) -> Report:
-    from gcp_aws_bridge.doctor import CHECKS, diagnose
+    from gcp_aws_bridge.doctor import checks_for, diagnose
 
+    arguments = {"arn": options.role_arn, **_role_options.role_settings(options)}
+    session = _role_options.session_of(options)
     return diagnose(
-        {"arn": options.role_arn, **_role_options.role_settings(options)},
-        _role_options.session_of(options),
+        arguments,
+        session,
         token_source=_role_options.source_of(options),
         timeout_s=options.timeout,
-        progress=_numbered(CHECKS, show),
+        progress=_numbered(checks_for(arguments, session), show),
     )
 
 
@@ -134,14 +136,15 @@ def _to_google(options: argparse.Namespace, show: Callable[[str], None]) -> Repo
     from gcp_aws_bridge._extra import extra
 
     with extra("google", "google.auth", "2.38"):
-        from gcp_aws_bridge.doctor.google import CHECKS, diagnose
+        from gcp_aws_bridge.doctor.google import checks_for, diagnose
 
+    arguments = {name: getattr(options, name) for name in ("audience", *_TO_GOOGLE)}
     return diagnose(
-        {name: getattr(options, name) for name in ("audience", *_TO_GOOGLE)},
+        arguments,
         _role_options.session_of(options),
         is_own=options.profile is not None or options.region is not None,
         timeout_s=options.timeout,
-        progress=_numbered(CHECKS, show),
+        progress=_numbered(checks_for(arguments), show),
     )
 
 

@@ -6,17 +6,14 @@ import argparse
 import json
 import sys
 
-from gcp_aws_bridge.cli._policy_inputs import account_of, claims_from_json, claims_in, read_text
-from gcp_aws_bridge.cli._request_options import add_request, option, request_of, without_chained
+from gcp_aws_bridge.cli._policy_inputs import claims_from_json, claims_in, read_text
+from gcp_aws_bridge.cli._request_options import add_request, request_of, without_chained
 
 TYPE_CHECKING = False  # as in the package's own module
 if TYPE_CHECKING:
-    from typing import Any
-
     from gcp_aws_bridge import policy
 
 _FORMS = ("json", "terraform", "cloudformation")
-_OF_TOKENS = ("service_account", "key_file", "issuer", "subject", "audience")
 _STATUS = "Exit status: 0 {0}; 2 bad input or wrong usage."
 
 
@@ -77,6 +74,21 @@ def _build(parser: argparse.ArgumentParser) -> None:
         "client_id and client_email are read; may be repeated",
     )
     _add_issuer(parser)
+    parser.add_argument(
+        "--from-annotations",
+        metavar="FILE",
+        help="write the policy for pods that the webhook gives credentials: the manifest of their "
+        "annotated Kubernetes service account, as JSON or YAML; - for standard input. The method "
+        "google needs --service-account as well, cluster-token needs --issuer",
+    )
+    parser.add_argument(
+        "--annotation-prefix",
+        metavar="PREFIX",
+        action="append",
+        default=[],
+        help="with --from-annotations: another prefix that the webhook reads, such as "
+        "eks.amazonaws.com; may be repeated",
+    )
     parser.add_argument(
         "--audience",
         help="audience of the ID tokens (default: sts.amazonaws.com; a separate one for the role, "
@@ -191,45 +203,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_build(options: argparse.Namespace) -> int:
     from gcp_aws_bridge import policy
+    from gcp_aws_bridge.cli import _policy_build
 
-    if problem := _contradiction(options):
+    if problem := _policy_build.contradiction(options):
         print(f"gcp-aws-bridge trust-policy build: {problem}", file=sys.stderr)
         return 2
-    if options.chained is not None:
-        document = policy.build_chained(request_of(options, options.chained))
-    else:
-        document = _for_tokens(options)
+    document = _policy_build.document_for(options)
     print(policy.render(document, options.format, name=options.name), end="")
     return 0
-
-
-def _for_tokens(options: argparse.Namespace) -> dict[str, Any]:
-    from gcp_aws_bridge import policy
-    from gcp_aws_bridge.config import DEFAULT_AUDIENCE
-
-    account = {"account_id": options.account_id, "partition": options.partition}
-    if options.token_file is not None:
-        statement = policy.statement_for(claims_in(options.token_file), **account)
-        return policy.policy_of(statement)
-    return policy.build(
-        audience=DEFAULT_AUDIENCE if options.audience is None else options.audience,
-        service_accounts=options.service_account,
-        key_file_emails=dict(map(account_of, options.key_file)),
-        issuer=options.issuer,
-        subjects=options.subject,
-        **account,
-    )
-
-
-def _contradiction(options: argparse.Namespace) -> str:
-    """Return which options exclude each other."""
-    of_tokens = any(getattr(options, name) for name in _OF_TOKENS)
-    if options.token_file is not None and of_tokens:
-        replaced = ", ".join(map(option, _OF_TOKENS))
-        return f"the token of --token-file replaces these options: {replaced}"
-    if options.chained is not None and (of_tokens or options.token_file is not None):
-        return "--chained is for a role that admits another role, and no token"
-    return without_chained(options)
 
 
 def _run_permissions(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ table of checks; each of the other modules has one or two of them.
 
 from __future__ import annotations
 
-from gcp_aws_bridge.doctor.checks import CHECKS, diagnose
+from gcp_aws_bridge.doctor.checks import CHECKS, checks_for, diagnose
 from gcp_aws_bridge.doctor.report import Finding, Report
 
-__all__ = ["CHECKS", "Finding", "Report", "diagnose"]
+__all__ = ["CHECKS", "Finding", "Report", "checks_for", "diagnose"]

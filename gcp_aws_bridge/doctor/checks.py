@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL, World
 from gcp_aws_bridge._tokens.default import TokenSource
-from gcp_aws_bridge.doctor import exchange, identity, platform, reach, regions, settings
+from gcp_aws_bridge.doctor import (
+    exchange,
+    identity,
+    injected,
+    platform,
+    reach,
+    regions,
+    served,
+    settings,
+)
 from gcp_aws_bridge.doctor.context import AwsContext
 from gcp_aws_bridge.doctor.report import Report
 from gcp_aws_bridge.doctor.runner import DEFAULT_TIMEOUT_S, Check, Progress, run
 
+_INJECTED = Check(
+    "injected", injected.check, (), "What the webhook gives to a container, and the sidecar."
+)
 CHECKS = (
+    _INJECTED,
     Check("settings", settings.check, (), "One role, with settings that AWS accepts."),
     Check("place", platform.check_place, (), "", parallel=True),
     Check(
@@ -38,6 +51,20 @@ CHECKS = (
     Check("chain", exchange.check_chain, ("exchange",), "Credentials of each chained role."),
     Check("identity", exchange.check_identity, ("exchange", "chain"), "A session of the role."),
 )
+# For a container whose AWS SDKs get the credentials from the sidecar of the pod.
+_SERVED = (
+    _INJECTED,
+    Check("settings", served.check_settings),
+    Check("exchange", served.check_exchange, ("injected",), "Credentials from the sidecar."),
+    Check("sts", regions.check_sts, ("exchange",), "The STS of the region, over HTTPS."),
+    Check("clock", reach.check_clock, (), "Both clocks within five minutes."),
+    Check("identity", exchange.check_identity, ("exchange", "sts"), "A session of the role."),
+)
+
+
+def checks_for(arguments: Mapping[str, Any], session: Session) -> Sequence[Check]:
+    """Return the checks of this machine, in their order."""
+    return _SERVED if served.is_served(arguments, session) else CHECKS
 
 
 def diagnose(
@@ -68,4 +95,4 @@ def diagnose(
         timeout_s=timeout_s,
         world=world,
     )
-    return run(CHECKS, context, progress)
+    return run(checks_for(arguments, session), context, progress)

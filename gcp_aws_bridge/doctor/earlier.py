@@ -41,15 +41,25 @@ class Earlier(NamedTuple):
     fix: str
 
 
-def check(session: Session) -> Iterator[Finding]:
-    """Warn about each identity that comes before the library's."""
+_OF_LIBRARY = (
+    "SDKs use those keys before this role, in sessions with register() or install(), in AWS "
+    "profiles with credential_process and in clients of serve. session() and exec use the role."
+)
+_OF_SDK = "every SDK uses those keys, and not this role."
+
+
+def check(session: Session, *, of_sdk: bool = False) -> Iterator[Finding]:
+    """Warn about each identity that comes before the library's.
+
+    Args:
+        session: botocore session with the profiles.
+        of_sdk: Whether SDKs get the role by variables, without the library.
+    """
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         yield Finding(
             "settings",
             "warning",
-            "AWS_ACCESS_KEY_ID is set: SDKs use those keys before this role, in sessions with "
-            "register() or install(), in AWS profiles with credential_process and in clients of "
-            "serve. session() and exec use the role.",
+            f"AWS_ACCESS_KEY_ID is set: {_OF_SDK if of_sdk else _OF_LIBRARY}",
             wanted="No keys where the role should be used.",
             fix=f"unset {_ENVIRONMENT_KEYS}",
             id="doctor/keys-first",
@@ -61,10 +71,13 @@ def check(session: Session) -> Iterator[Finding]:
         if isinstance(command, str) and any(program in command for program in _PROGRAMS):
             what = f"The credential_process of the AWS profile {quoted(name)}"
             yield from _shadowed(session, name, profile, order, "custom-process", what)
-    if container := next((one for one in _CONTAINER if os.environ.get(one)), None):
-        name = session.get_config_variable("profile") or "default"
+    name = session.get_config_variable("profile") or "default"
+    profile = profiles.get(name, {})
+    if of_sdk and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        what = "The token of AWS_WEB_IDENTITY_TOKEN_FILE"
+        yield from _shadowed(session, name, profile, order, "assume-role-with-web-identity", what)
+    elif container := next((one for one in _CONTAINER if os.environ.get(one)), None):
         what = f"The endpoint of {container}"
-        profile = profiles.get(name, {})
         yield from _shadowed(session, name, profile, order, "container-role", what)
 
 

@@ -13,7 +13,7 @@ from gcp_aws_bridge._tokens.google_auth import GoogleCredentials
 from gcp_aws_bridge._tokens.google_auth_errors import enable_api
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.doctor import machine
+from gcp_aws_bridge.doctor import injected, machine
 from gcp_aws_bridge.doctor.context import AwsContext, required, summary_of
 from gcp_aws_bridge.doctor.metadata import Probe
 from gcp_aws_bridge.doctor.platform import token_origin
@@ -148,7 +148,8 @@ def check_token(context: AwsContext) -> Iterator[Finding]:
     try:
         context.token = _first_token(context, required(context.role))
     except TokenError as error:
-        yield _not_bound(context, error) or Finding.of("token", error)
+        found = _not_bound(context, error) or Finding.of("token", error)
+        yield injected.with_recreation(found)
     else:
         yield Finding("token", "ok", summary_of(context.token, context.world.clock()))
 

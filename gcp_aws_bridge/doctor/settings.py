@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 from botocore.session import Session
 
 from gcp_aws_bridge._settings import given, look_up
 from gcp_aws_bridge._sts.session_settings import no_profile, role_for
+from gcp_aws_bridge._tokens import id_token
+from gcp_aws_bridge._tokens.token_file import TokenFile
 from gcp_aws_bridge.config import Role
-from gcp_aws_bridge.doctor import earlier
+from gcp_aws_bridge.doctor import earlier, injected, machine
 from gcp_aws_bridge.doctor.context import AwsContext
 from gcp_aws_bridge.doctor.metadata import printable
 from gcp_aws_bridge.doctor.report import Finding
-from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
 
 if TYPE_CHECKING:
     from gcp_aws_bridge.config import ChainedRole
@@ -38,10 +40,65 @@ def check(context: AwsContext) -> Iterator[Finding]:
     require_readable(context.session)
     context.role = role_for(context.session, None, **context.arguments)
     if context.role is None:
-        raise _no_role(context.session)
-    yield Finding("settings", "ok", _summary(context, context.role))
+        yield from _without_role(context)
+        return
+    yield Finding("settings", "ok", _summary(context, context.role, {}))
     yield from _ignored(context.session)
+    yield from _another_role(context, context.role)
     yield from earlier.check(context.session)
+
+
+def _without_role(context: AwsContext) -> Iterator[Finding]:
+    """Use the role and the token that AWS SDKs use themselves, if there are such variables.
+
+    Raises:
+        ConfigError: There are none, or the role is malformed.
+    """
+    arn, path = os.environ.get("AWS_ROLE_ARN"), os.environ.get(injected.TOKEN_FILE)
+    if not (arn and path) or has_profile(context.session):
+        found = injected.not_injected("google", context.timeout_s)
+        if found is None:
+            raise _no_role(context.session)
+        yield replace(found, link="settings")
+        return
+    audience = _audience_in(path)
+    sources = {"arn": "AWS_ROLE_ARN", **({"audience": "the token"} if audience else {})}
+    fields: dict[str, Any] = {"arn": arn, "audience": audience}
+    fields["role_session_name"] = os.environ.get("AWS_ROLE_SESSION_NAME")
+    context.role = role_for(context.session, None, **{**fields, **given(context.arguments)})
+    context.token_source = context.token_source or TokenFile(path)
+    assert context.role  # noqa: S101 - it has an ARN
+    yield Finding("settings", "ok", _summary(context, context.role, sources))
+    yield Finding(
+        "settings",
+        "note",
+        "No setting of this library names a role: every AWS SDK exchanges the token of "
+        f"{injected.TOKEN_FILE} itself, which the other checks try.",
+    )
+    yield from earlier.check(context.session, of_sdk=True)
+
+
+def _audience_in(path: str) -> str | None:
+    """Return the audience of the token in a file; None if it cannot be read."""
+    try:
+        return id_token.parse(TokenFile(path)(), origin=path).audience[0]
+    except BridgeError:
+        return None
+
+
+def _another_role(context: AwsContext, role: Role) -> Iterator[Finding]:
+    source, arn = source_of_settings(context).get("arn", ""), os.environ.get("AWS_ROLE_ARN")
+    if "cluster-token" not in injected.methods() or arn == role.arn or not source.isupper():
+        return
+    yield Finding(
+        "settings",
+        "warning",
+        f"This library uses {quoted(role.arn, 2048)} of {source}, and AWS SDKs without it "
+        f"{quoted(arn, 2048)}, by the annotations of this pod.",
+        wanted="One role, from the annotations.",
+        fix=f"unset {source}",
+        id="doctor/injected-other-role",
+    )
 
 
 def require_readable(session: Session) -> None:
@@ -77,13 +134,6 @@ def has_profile(session: Session) -> bool:
 
 
 def _no_role(session: Session) -> ConfigError:
-    if os.environ.get("AWS_ROLE_ARN") and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-        return ConfigError(
-            "AWS_ROLE_ARN is set, and so is AWS_WEB_IDENTITY_TOKEN_FILE: botocore uses the pair "
-            "itself, and no other setting names a role.",
-            fix="set GCP_AWS_BRIDGE_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE.",
-            error_id="doctor/web-identity-variables",
-        )
     arn = "arn:aws:iam::123456789012:role/etl"
     if has_profile(session):
         profile = shlex.quote(printable(str(session.instance_variables()["profile"])))
@@ -92,6 +142,8 @@ def _no_role(session: Session) -> ConfigError:
     else:
         note = ""
         fix = f"export GCP_AWS_BRIDGE_ROLE_ARN={arn}"
+    if machine.in_kubernetes():
+        fix += f"\nif annotations give the pod a role, as a copy of a container: {injected.COPY}"
     return ConfigError(
         "No role is configured: no --role-arn, no GCP_AWS_BRIDGE_ROLE_ARN or AWS_ROLE_ARN"
         f"{note}, no gcp_role_arn in the AWS profile.",
@@ -110,8 +162,8 @@ def _ignored(session: Session) -> Iterator[Finding]:
         )
 
 
-def _summary(context: AwsContext, role: Role) -> str:
-    sources = source_of_settings(context)
+def _summary(context: AwsContext, role: Role, sources: Mapping[str, str]) -> str:
+    sources = {**sources, **source_of_settings(context)}
     defaults = {one.name: one.default for one in fields(role)}
     shown = []
     for name in _SHOWN:

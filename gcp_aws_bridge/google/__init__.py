@@ -17,20 +17,19 @@ Tokens are refreshed in the background, as in the other direction. Needs `gcp-aw
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.google._credentials import Credentials, IDTokenCredentials, SigningCredentials
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
-from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._settings import identity_of
-from gcp_aws_bridge.google._subject_tokens import SignedRequest
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM, Federation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from gcp_aws_bridge.google._credentials import Credentials, IDTokenCredentials
     from gcp_aws_bridge.google._outbound import OutboundToken
     from gcp_aws_bridge.google._settings import Settings
+    from gcp_aws_bridge.google._subject_tokens import SignedRequest
 
 __all__ = [
     "Credentials",
@@ -45,12 +44,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "OutboundToken":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gcp_aws_bridge.google._outbound import OutboundToken  # imports botocore
+# Imported when first used: they import google-auth, or botocore, which settings do without.
+_LAZY = {
+    "Credentials": "_credentials",
+    "IDTokenCredentials": "_credentials",
+    "OutboundToken": "_outbound",
+    "SignedRequest": "_subject_tokens",
+}
 
-    return OutboundToken
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 def __dir__() -> list[str]:
@@ -88,6 +94,9 @@ def credentials(
         ConfigError: No audience is configured, a setting is malformed, or an argument has a wrong
             type.
     """
+    from gcp_aws_bridge.google._credentials import Credentials, SigningCredentials
+    from gcp_aws_bridge.google._settings import identity_of
+
     identity, quota_project_id = identity_of(audience, **settings)
     signs = identity.federation.service_account is not None
     return (SigningCredentials if signs else Credentials)(identity, scopes, quota_project_id)
@@ -107,6 +116,9 @@ def id_token_credentials(
     Raises:
         ConfigError: See `credentials`; or no service account is configured.
     """
+    from gcp_aws_bridge.google._credentials import IDTokenCredentials
+    from gcp_aws_bridge.google._settings import identity_of
+
     identity, quota_project_id = identity_of(audience, **settings)
     if identity.federation.service_account is None:
         raise ConfigError(
@@ -138,6 +150,7 @@ def install(audience: str | Federation | None = None, **settings: Unpack[Setting
         ConfigError: An argument is malformed, or the installed google-auth is not supported.
     """
     from gcp_aws_bridge.google import _install
+    from gcp_aws_bridge.google._settings import identity_of
 
     if audience is not None:
         identity_of(audience, **settings)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
-from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._sources import OUTBOUND_COMMAND
-from gcp_aws_bridge.google._subject_tokens import JWT, SIGNED_REQUEST
+from gcp_aws_bridge.google._federation import JWT, SIGNED_REQUEST, Federation
 
 # EC2's metadata service, version 2, and the request that is signed (as gcloud writes them).
 _IMDS = "http://169.254.169.254/latest"
@@ -23,6 +21,8 @@ _OF_AWS = {
     "?Action=GetCallerIdentity&Version=2011-06-15",
     "imdsv2_session_token_url": f"{_IMDS}/api/token",
 }
+# End of the command for an executable, after the path of this package's command.
+OUTBOUND_COMMAND = " google-token --executable --source outbound"
 # gcloud's default; the libraries allow 5 s to 120 s.
 _TIMEOUT_MS = 30_000
 

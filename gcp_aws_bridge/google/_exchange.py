@@ -26,7 +26,6 @@ from gcp_aws_bridge.google._transport import Transport
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 # The default scope. The IAM roles of a service account limit its permissions.
-CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 # If a token seems to end within a minute, this machine's clock is wrong.
 _MIN_LIFE = timedelta(minutes=1)
 

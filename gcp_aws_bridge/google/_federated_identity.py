@@ -15,8 +15,8 @@ from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _arguments, _exchange
 from gcp_aws_bridge.google._aws_identity import forget_sessions
 from gcp_aws_bridge.google._environment import AwsEnvironment, changed, digest
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
-from gcp_aws_bridge.google._federation import Federation
+from gcp_aws_bridge.google._exchange import GoogleToken
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM, Federation
 from gcp_aws_bridge.google._subject_tokens import OfAws, SubjectToken, SubjectTokenSource
 from gcp_aws_bridge.google._transport import Transport
 

@@ -38,6 +38,10 @@ _IAM = "https://iamcredentials.{}"
 # organization allows it. google-auth's configuration also requires at least ten minutes.
 _LIFETIME_S = range(600, 43_201)
 _KIND = "external_account"
+# Subject token types: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
+SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _VARIABLES = {
     "audience": "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE",
     "service_account": "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT",

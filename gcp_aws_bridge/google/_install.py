@@ -22,8 +22,8 @@ from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenUnavailable
 from gcp_aws_bridge.google import _federation
 from gcp_aws_bridge.google._credentials import Credentials, SigningCredentials
 from gcp_aws_bridge.google._environment import AwsEnvironment
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
 from gcp_aws_bridge.google._federated_identity import Identity
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM
 from gcp_aws_bridge.google._settings import identity_of
 from gcp_aws_bridge.google._subject_tokens import OfAws
 

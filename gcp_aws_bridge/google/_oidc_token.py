@@ -9,7 +9,8 @@ from gcp_aws_bridge._cache.identity import name_of
 from gcp_aws_bridge._tokens import id_token
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, TokenError
-from gcp_aws_bridge.google._subject_tokens import JWT, SubjectToken
+from gcp_aws_bridge.google._federation import JWT
+from gcp_aws_bridge.google._subject_tokens import SubjectToken
 
 
 @dataclass(frozen=True, repr=False)

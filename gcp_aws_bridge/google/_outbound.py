@@ -15,7 +15,8 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, TokenError, quoted
 from gcp_aws_bridge.google._arguments import text_of
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
-from gcp_aws_bridge.google._subject_tokens import JWT, OfAws, SubjectToken, region_for
+from gcp_aws_bridge.google._federation import JWT
+from gcp_aws_bridge.google._subject_tokens import OfAws, SubjectToken, region_for
 
 # AWS STS API reference, GetWebIdentityToken: 60 to 3600 s, 300 by default. Google's access token
 # ends with this token, so the longest lifetime is requested first. AWS rejects a token that would

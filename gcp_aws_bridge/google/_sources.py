@@ -14,19 +14,12 @@ from typing import Any
 
 from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import BridgeError, ConfigError, quoted
-from gcp_aws_bridge.google._federation import Federation
-from gcp_aws_bridge.google._subject_tokens import (
-    SIGNED_REQUEST,
-    OfAws,
-    SignedRequest,
-    SubjectTokenSource,
-)
+from gcp_aws_bridge.google._configuration import OUTBOUND_COMMAND
+from gcp_aws_bridge.google._federation import SIGNED_REQUEST, Federation
+from gcp_aws_bridge.google._subject_tokens import OfAws, SignedRequest, SubjectTokenSource
 
 _log = logging.getLogger("gcp_aws_bridge")
 _NAMES = ("signed-request", "token-file", "outbound")
-# End of the command that google-config writes for an executable, after the path of this package's
-# command.
-OUTBOUND_COMMAND = " google-token --executable --source outbound"
 
 
 def choose(

@@ -21,10 +21,8 @@ from gcp_aws_bridge._traceback import without_inner_frames
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity, refused
 from gcp_aws_bridge.google._environment import AwsEnvironment
+from gcp_aws_bridge.google._federation import SIGNED_REQUEST
 
-# Token type identifiers: RFC 8693, section 3, and Google Cloud, "Method: token": subjectTokenType.
-SIGNED_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
-JWT = "urn:ietf:params:oauth:token-type:jwt"
 # AIP-4117, "Determining the subject token in AWS". The signature covers the header with the
 # provider. google-auth's credentials add the header after signing, so that a recipient could
 # replace the provider.

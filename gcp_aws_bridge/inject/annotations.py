@@ -105,7 +105,7 @@ class Requests:
                 "audience", PREFIXES.get(self._used["role-arn"].partition("/")[0], DEFAULT_AUDIENCE)
             ),
             region_name=self._get("region") or region,
-            chain=_chain(self._get("chain")),
+            chain=parsed_chain(self._get("chain").strip(), "the annotation"),
         )
         linked = self._found["service account"].get(_LINKED)
         method = self._method(_TO_AWS, "google" if linked else "cluster-token")
@@ -148,9 +148,3 @@ class Requests:
                         raise ConfigError(f"{key} is not text: write it with quotes.")
                     return value or default
         return default
-
-
-def _chain(text: str) -> tuple[Any, ...]:
-    if text.lstrip().startswith(("[", "{")):
-        return parsed_chain(text, "the annotation")
-    return tuple(arn.strip() for arn in text.split(",") if arn.strip())

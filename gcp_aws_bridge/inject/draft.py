@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ class Draft:
     """
 
     def __init__(self, pod: Mapping[str, Any], skipped: frozenset[str]) -> None:
-        self.pod: Any = copy.deepcopy({"metadata": {}, "spec": {}, **pod})
+        self.pod: Any = {"metadata": {}, "spec": {}, **pod}
         self.patch: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self._skipped = skipped
@@ -35,8 +34,13 @@ class Draft:
     def add(self, path: Path, value: Any) -> None:
         """Add *value* at *path*, whose last step may be `-`, the end of a list."""
         pointer = "".join("/" + str(one).replace("~", "~0").replace("/", "~1") for one in path)
-        self.patch.append({"op": "add", "path": pointer, "value": copy.deepcopy(value)})
-        owner = self.at(path[:-1])
+        self.patch.append({"op": "add", "path": pointer, "value": value})
+        # Only what changes is copied: a copy of the whole pod would take longer than all the rest.
+        owner = self.pod
+        for step in path[:-1]:
+            found = owner[step]
+            owner[step] = list(found) if isinstance(found, list) else dict(found)
+            owner = owner[step]
         if isinstance(owner, list):
             owner.insert(len(owner) if path[-1] == "-" else path[-1], value)
         else:

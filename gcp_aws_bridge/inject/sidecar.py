@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path, escaped
 from gcp_aws_bridge.inject.settings import Settings
+from gcp_aws_bridge.inject.variables import GOOGLE_SERVE, SERVE
 
-SERVE, GOOGLE_SERVE = "gcp-aws-bridge-serve", "gcp-aws-bridge-google-serve"
 _USER_OF_IMAGE = 65532
 # Kubernetes, "Pod Security Standards": what the profile Restricted requires of each container.
 _RESTRICTED = {
@@ -33,6 +34,8 @@ def add_sidecar(
     draft: Draft, settings: Settings, name: str, arguments: list[str], port: int, **more: Any
 ) -> None:
     """Add the sidecar *name*, with *arguments*, probes on *port*, and *more* members.
+
+    Its settings are variables, so that a command that is run in it (`doctor`) has the same ones.
 
     Raises:
         ConfigError: No image is configured.
@@ -73,6 +76,11 @@ def add_sidecar(
         draft.warnings.append(f"init containers have no credentials: {why}")
     if draft.spec.get("restartPolicy") not in (None, "Always"):
         draft.warnings.append(f"the pod does not end while its sidecar runs: {why}")
+
+
+def variables(values: Mapping[str, str | None]) -> list[dict[str, str]]:
+    """Return the variables of a sidecar, without those that are empty."""
+    return [{"name": name, "value": escaped(one)} for name, one in values.items() if one]
 
 
 def clients(draft: Draft, settings: Settings, name: str, *but: str) -> list[tuple[Path, Any]]:

@@ -7,13 +7,20 @@ from typing import Any
 from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
-from gcp_aws_bridge.inject.draft import MEMBERS, Draft, escaped
+from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import SERVE, add_sidecar, clients, owner_of_files, user_of
+from gcp_aws_bridge.inject.sidecar import (
+    add_sidecar,
+    clients,
+    owner_of_files,
+    user_of,
+    variables,
+)
 from gcp_aws_bridge.inject.variables import (
     ENDPOINT_FOLDER,
     ENDPOINT_PORT,
     RIVALS,
+    SERVE,
     TOKEN_FOLDER,
     VARIABLES,
 )
@@ -22,6 +29,7 @@ __all__ = ["add_endpoint", "add_token"]
 
 _TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
 _STATUS_PORT = 9912
+_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # SDKs differ in which they read
 
 
 def add_token(draft: Draft, request: AwsRequest) -> None:
@@ -29,10 +37,10 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     role = request.role
     token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
-    variables = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
+    given = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
     containers = draft.containers(MEMBERS, SERVE)
-    if draft.give(containers, variables, mount, RIVALS, _defaults(role)):
+    if draft.give(containers, given, mount, RIVALS, _regions(role)):
         draft.add_item(("spec", "volumes"), volume)
 
 
@@ -46,16 +54,16 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
     readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]
     read_only = mount | {"readOnly": True}
-    if not draft.give(readers, VARIABLES["google"], read_only, RIVALS, _defaults(role)):
+    if not draft.give(readers, VARIABLES["google"], read_only, RIVALS, _regions(role)):
         return
-    arguments = [
-        *("serve", f"--role-arn={role.arn}", f"--audience={role.audience}"),
-        *([f"--region={role.region_name}"] if role.region_name else []),
-        *(f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"),
-    ]
-    more: dict[str, Any] = {"volumeMounts": [mount]}
-    if role.chain:
-        more["env"] = [{"name": "GCP_AWS_BRIDGE_CHAIN", "value": escaped(chain_text(role.chain))}]
+    arguments = ["serve", f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"]
+    env = {
+        "GCP_AWS_BRIDGE_ROLE_ARN": role.arn,
+        "GCP_AWS_BRIDGE_AUDIENCE": role.audience,
+        "GCP_AWS_BRIDGE_CHAIN": chain_text(role.chain),
+        **_regions(role),
+    }
+    more: dict[str, Any] = {"volumeMounts": [mount], "env": variables(env)}
     add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more)
     volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     draft.add_item(("spec", "volumes"), volume)
@@ -75,5 +83,5 @@ def _may_read(draft: Draft, container: Any) -> bool:
     return False
 
 
-def _defaults(role: Role) -> dict[str, str]:
-    return dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), role.region_name or "")
+def _regions(role: Role) -> dict[str, str]:
+    return dict.fromkeys(_REGION, role.region_name or "")

@@ -8,8 +8,15 @@ from gcp_aws_bridge.google._configuration import configuration, of_file
 from gcp_aws_bridge.inject.annotations import CREDENTIALS, GoogleRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import GOOGLE_SERVE, SERVE, add_sidecar, clients
-from gcp_aws_bridge.inject.variables import GOOGLE_FOLDER, GOOGLE_PORT, GOOGLE_RIVALS, VARIABLES
+from gcp_aws_bridge.inject.sidecar import add_sidecar, clients, variables
+from gcp_aws_bridge.inject.variables import (
+    GOOGLE_FOLDER,
+    GOOGLE_PORT,
+    GOOGLE_RIVALS,
+    GOOGLE_SERVE,
+    SERVE,
+    VARIABLES,
+)
 from gcp_aws_bridge.policy.names import project_of
 
 __all__ = ["add_file", "add_server"]
@@ -59,7 +66,9 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     if not draft.give(containers, VARIABLES["google-serve"], None, GOOGLE_RIVALS, {}):
         return
     federation = request.federation
-    arguments = ["google-serve", f"--audience={federation.audience}", f"--port={GOOGLE_PORT}"]
-    if federation.service_account:
-        arguments.append(f"--service-account={federation.service_account}")
-    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT)
+    arguments = ["google-serve", f"--port={GOOGLE_PORT}"]
+    env = {
+        "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": federation.audience,
+        "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT": federation.service_account,
+    }
+    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=variables(env))

@@ -8,6 +8,8 @@ from __future__ import annotations
 TOKEN_FOLDER = "/var/run/secrets/gcp-aws-bridge/aws"
 ENDPOINT_FOLDER = "/var/run/secrets/gcp-aws-bridge/endpoint"
 GOOGLE_FOLDER = "/var/run/secrets/gcp-aws-bridge/google"
+# Names of the sidecars.
+SERVE, GOOGLE_SERVE = "gcp-aws-bridge-serve", "gcp-aws-bridge-google-serve"
 ENDPOINT_PORT, GOOGLE_PORT = 9911, 9913
 
 # Google's libraries read the first, gcloud reads the second.

@@ -171,14 +171,25 @@ def apply(manifest: str, changed: str = "") -> str:
     return f"{words}\n{manifest}{_YAML_END}\n"
 
 
-def prove(manifest: str, ends_with: str, changed: str = "") -> str:
-    """Return the step that runs the Job and prints its log."""
+def prove(manifest: str, ends_with: str, changed: str = "", *, by_webhook: bool = False) -> str:
+    """Return the step that runs the Job and prints its log.
+
+    Args:
+        manifest: The Job.
+        ends_with: What its log ends with.
+        changed: Filter command for the manifest.
+        by_webhook: Whether the webhook gives its pod the credentials.
+    """
+    why = f'"the Job did not complete: kubectl logs --namespace=$namespace job/{PROOF}"'
+    if by_webhook:
+        question = "Without credentials in the pod: is the webhook of gcp-aws-bridge installed?"
+        why += f' \\\n    "{question}"'
     return f"""
 step "Test Job: its log ends with {ends_with}"
 kubectl delete job {PROOF} --namespace="$namespace" --ignore-not-found
 {apply(manifest, changed)}\
 kubectl wait job/{PROOF} --namespace="$namespace" \\
   --for=condition=complete --timeout=10m ||
-  fail "the Job did not complete: kubectl logs --namespace=$namespace job/{PROOF}"
+  fail {why}
 kubectl logs --namespace="$namespace" job/{PROOF}
 """

@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator, Iterator
 
 from gcp_aws_bridge.provision import queries
+from gcp_aws_bridge.provision.annotated import LINK
 from gcp_aws_bridge.provision.chain import CHAIN_POLICY
 from gcp_aws_bridge.provision.plan import REGIONS, UNKNOWN_NUMBER, Plan
 from gcp_aws_bridge.provision.queries import Answer, Ask, Finding, at, judged, of_project, plain
@@ -25,7 +26,10 @@ def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
         yield finding
     if workload.platform == "gke":
         yield queries.impersonation(ask, workload.gsa, workload.member(pool))
-    yield _kubernetes_account(plan, ask) if workload.in_cluster else _runs_as(plan, ask)
+    if workload.in_cluster:
+        yield from _kubernetes_account(plan, ask)
+    else:
+        yield _runs_as(plan, ask)
     yield from _aws(plan, ask, number)
 
 
@@ -76,20 +80,21 @@ def _cluster(plan: Plan, ask: Ask) -> Generator[Finding, None, str]:
     return wanted
 
 
-def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
+def _kubernetes_account(plan: Plan, ask: Ask) -> Iterator[Finding]:
     workload = plan.workload
     # As `gcloud container clusters get-credentials` names it.
     context = f"gke_{workload.project}_{workload.location}_{workload.cluster}"
     names = (workload.namespace, workload.ksa)
-    annotation = "iam.gke.io/gcp-service-account"
-    answer, linked = queries.kubernetes_account(ask, context, names, annotation)
+    answer, linked = queries.kubernetes_account(ask, context, names, LINK)
     linked = linked or "no Google service account"
-    return judged(
+    yield judged(
         f"Kubernetes service account {workload.namespace}/{workload.ksa}",
         answer,
         seen=f"linked to {linked}",
         wanted=f"linked to {workload.gsa or linked}",
     )
+    if plan.annotate:
+        yield queries.annotated_account(names, answer, plan.link | plan.annotations)
 
 
 def _runs_as(plan: Plan, ask: Ask) -> Finding:

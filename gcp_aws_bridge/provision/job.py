@@ -1,5 +1,8 @@
 """Manifests of a Job that tests the set-up, and of a Kubernetes service account.
 
+The pod of the Job has the variables and the volume that a program needs, and installs the library;
+or the label of the pods to which the webhook adds all that, and a client of the other cloud.
+
 Every value is a JSON string, which is the same string in YAML.
 """
 
@@ -9,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["PROOF", "Projected", "job", "literal", "service_account"]
+__all__ = ["PROOF", "Client", "Projected", "job", "job_of_client", "literal", "service_account"]
 
 PROOF = "gcp-aws-bridge-proof"
 
@@ -24,6 +27,7 @@ spec:
   backoffLimit: 5  # new roles and bindings take a minute to be visible everywhere
   ttlSecondsAfterFinished: 3600
   template:
+{labels}\
     spec:
       serviceAccountName: {ksa}
       restartPolicy: Never
@@ -38,12 +42,7 @@ spec:
 {volume}\
       containers:
         - name: proof
-          image: docker.io/library/python:3.13-slim
-          command: [sh, -ec]
-          args:
-            - |
-              pip install --quiet --no-cache-dir --target=/tmp/lib 'gcp-aws-bridge[{extra}]'
-              exec python {program}
+{run}\
           env:
 {env}\
           volumeMounts:
@@ -57,6 +56,19 @@ spec:
             readOnlyRootFilesystem: true
             capabilities: {{drop: [ALL]}}
 """
+_PYTHON = """\
+          image: docker.io/library/python:3.13-slim
+          command: [sh, -ec]
+          args:
+            - |
+              pip install --quiet --no-cache-dir --target=/tmp/lib 'gcp-aws-bridge[{extra}]'
+              exec python {program}
+"""
+_CLIENT = """\
+          image: {image}
+          command: {command}
+"""
+_HOME = {"HOME": "/tmp"}  # noqa: S108 - inside a container
 
 
 @dataclass(frozen=True)
@@ -93,22 +105,61 @@ def job(
         variables: Environment variables, besides those for a package in a temporary folder.
         projected: Token for the pod.
     """
-    namespace, ksa = names
-    home = {"HOME": "/tmp", "PYTHONPATH": "/tmp/lib"}  # noqa: S108 - inside a container
-    env = "".join(
-        f"            - {{name: {name}, value: {literal(value)}}}\n"
-        for name, value in {**variables, **home}.items()
+    return _written(
+        names,
+        proves,
+        run=_PYTHON.format(extra=extra, program=program),
+        env={**variables, **_HOME, "PYTHONPATH": "/tmp/lib"},  # noqa: S108 - inside a container
+        volume=_volume(projected) if projected else "",
+        mount=_mount(projected) if projected else "",
     )
+
+
+@dataclass(frozen=True)
+class Client:
+    """Program of the other cloud, which knows nothing of the library.
+
+    Attributes:
+        image: Its image.
+        command: Its command and arguments.
+    """
+
+    image: str
+    command: tuple[str, ...]
+
+
+def job_of_client(names: tuple[str, str], label: str, *, proves: str, client: Client) -> str:
+    """Return the manifest of a Job whose pod gets credentials from the webhook.
+
+    Args:
+        names: Namespace, and Kubernetes service account of the pod.
+        label: Label of the pods that the webhook changes.
+        proves: First sentence of the comment above the Job.
+        client: The only container; it does not set its own credentials.
+    """
+    return _written(
+        names,
+        proves,
+        labels=f'    metadata:\n      labels:\n        {label}: "true"\n',
+        run=_CLIENT.format(image=client.image, command=json.dumps(client.command)),
+        env=_HOME,
+    )
+
+
+def _written(names: tuple[str, str], proves: str, *, env: Mapping[str, str], **parts: str) -> str:
+    """Return the manifest of a Job with these parts of the text."""
+    namespace, ksa = names
+    variables = "".join(
+        f"            - {{name: {name}, value: {literal(value)}}}\n" for name, value in env.items()
+    )
+    nothing = {"labels": "", "volume": "", "mount": ""}
     return _JOB.format(
         job=PROOF,
         namespace=literal(namespace),
         ksa=literal(ksa),
         proves=proves,
-        extra=extra,
-        program=program,
-        env=env,
-        volume=_volume(projected) if projected else "",
-        mount=_mount(projected) if projected else "",
+        env=variables,
+        **{**nothing, **parts},
     )
 
 
@@ -129,29 +180,27 @@ def _mount(projected: Projected) -> str:
     return f"            - {{{what}}}\n"
 
 
-def service_account(
-    namespace: str, name: str, annotations: Mapping[str, str], why: str = ""
-) -> str:
+def service_account(namespace: str, name: str, *groups: tuple[str, Mapping[str, str]]) -> str:
     """Return the manifest of a Kubernetes service account.
 
     Args:
         namespace: Its namespace.
         name: Its name.
-        annotations: Its annotations.
-        why: Comment above the annotations.
+        *groups: Its annotations, each group with a comment above it.
     """
-    linked = ""
-    if annotations:
-        linked = f"  annotations:\n    # {why}\n"
-    for key, value in annotations.items():
-        linked += f"    {key}: {literal(value)}\n"
+    annotations = "".join(
+        f"    # {why}\n" + "".join(f"    {key}: {literal(one)}\n" for key, one in found.items())
+        for why, found in groups
+        if found
+    )
+    head = "  annotations:\n" if annotations else ""
     return f"""\
 apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {literal(name)}
   namespace: {literal(namespace)}
-{linked}"""
+{head}{annotations}"""
 
 
 def literal(value: str) -> str:

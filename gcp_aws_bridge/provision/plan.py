@@ -10,6 +10,7 @@ from typing import Any
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import build
 from gcp_aws_bridge.policy.names import project_of
+from gcp_aws_bridge.provision import annotated
 from gcp_aws_bridge.provision.chain import Chain
 from gcp_aws_bridge.provision.names import checked
 
@@ -193,11 +194,49 @@ class AwsRole:
 
 @dataclass(frozen=True)
 class Plan:
-    """Workload, role and chained roles."""
+    """Workload, role and chained roles.
+
+    Args:
+        workload: Workload on Google Cloud.
+        role: Its role.
+        chain: Chained roles after it.
+        annotate: Whether pods get the role from the webhook, by annotations of their account.
+        region: AWS region for these pods; empty: they set it themselves.
+    """
 
     workload: Workload
     role: AwsRole
     chain: Chain = field(default_factory=Chain)
+    annotate: bool = False
+    region: str = ""
+
+    def __post_init__(self) -> None:
+        if self.annotate:
+            annotated.require_valid(self.link | self.annotations)
+
+    @property
+    def link(self) -> dict[str, str]:
+        """Annotation that links the Kubernetes service account to its Google service account."""
+        return {annotated.LINK: self.workload.gsa} if self.workload.gsa else {}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations for the webhook; empty if the program has variables instead."""
+        if not self.annotate:
+            return {}
+        aws = self.role
+        # The audience is not the webhook's default, and STS of other partitions has no global name.
+        region = self.region or ("" if aws.partition == "aws" else REGIONS[aws.partition])
+        return annotated.named(
+            {
+                "role-arn": aws.arn,
+                "audience": aws.audience,
+                # Not the default if another set-up has linked the account.
+                "method": "" if self.workload.gsa else "cluster-token",
+                "region": region,
+                "chain": self.chain.setting,
+            }
+        )
 
     @property
     def provider_arn(self) -> str:

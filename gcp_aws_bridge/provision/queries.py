@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.policy.names import project_of
+from gcp_aws_bridge.provision.annotated import PREFIX, meaning
 from gcp_aws_bridge.provision.plan import INLINE_POLICY, AwsRole
 
 __all__ = [
     "Answer",
     "Ask",
     "Finding",
+    "annotated_account",
     "at",
     "aws_account",
     "google_account",
@@ -141,6 +144,30 @@ def kubernetes_account(
         ]
     )
     return answer, at(answer.found, "metadata", "annotations", annotation)
+
+
+def annotated_account(names: tuple[str, str], answer: Answer, wanted: Mapping[str, str]) -> Finding:
+    """Check that a Kubernetes service account requests of the webhook what *wanted* requests.
+
+    Args:
+        names: Its namespace and name.
+        answer: The service account.
+        wanted: Its annotations according to the plan.
+    """
+    found: dict[str, str] = at(answer.found, "metadata", "annotations") or {}
+    region = f"{PREFIX}/region"
+    if region not in wanted:  # the plan does not determine it
+        found = {name: value for name, value in found.items() if name != region}
+    try:
+        same = meaning(found) == meaning(wanted)
+    except ConfigError:
+        same = False
+    shown = json.dumps(dict(wanted), sort_keys=True)
+    what = f"annotations of Kubernetes service account {'/'.join(names)}"
+    if not answer.found or same:
+        return judged(what, answer, seen=shown, wanted=shown)
+    mine = {name: one for name, one in found.items() if name in wanted or PREFIX in name}
+    return Finding("differs", what, json.dumps(mine, sort_keys=True), shown)
 
 
 def aws_account(ask: Ask, account: str, region: str) -> tuple[Finding, bool]:

@@ -40,7 +40,7 @@ def _parts(plan: Plan) -> Iterator[str]:
     yield bash.permissions(plan.role)
     yield from plan.chain.steps()
     if at.in_cluster:
-        yield bash.prove(proof(plan), "the role, as AWS sees it")
+        yield bash.prove(proof(plan), "the role, as AWS sees it", by_webhook=plan.annotate)
     else:
         yield attach(plan)
 

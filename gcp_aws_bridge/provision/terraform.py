@@ -34,7 +34,10 @@ def _blocks(plan: Plan) -> Iterator[str]:
     yield _role(plan)
     yield from blocks.permissions(aws)
     yield from plan.chain.blocks()
-    yield block("output", "environment", [("value", plan.variables)])
+    if plan.annotate:
+        yield block("output", "annotations", [("value", plan.annotations)])
+    else:
+        yield block("output", "environment", [("value", plan.variables)])
 
 
 def _head(plan: Plan) -> str:

@@ -92,12 +92,27 @@ def application(
         world: The clock.
     """
 
+    async def answered(scope: Message, receive: Receive, send: Send) -> None:
+        started_s = world.monotonic()
+        headers = {name: value for name, value in scope["headers"]}
+        request = Request(scope["method"], scope["path"], headers, scope["query_string"])
+        answer = await _answer(request, scope, handle, hosts)
+        await send_answer(answer, send)
+        if answer.status != 200 or log_all:
+            _log_access(request, answer, scope, world.monotonic() - started_s)
+
+    return without_tracebacks(answered)
+
+
+def without_tracebacks(answered: App) -> App:
+    """Return *answered*, an application for HTTP, with a short log line for each of its errors."""
+
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         failure: BaseException | None = None
         try:
-            await answered(scope, send)
+            await answered(scope, receive, send)
         except BaseException as error:  # noqa: BLE001 - logged or raised below
             failure = without_frames(error)
         # The server logs errors with their frames, and this frame contains the headers.
@@ -109,15 +124,6 @@ def application(
                 raise failure
             finally:
                 del failure
-
-    async def answered(scope: Message, send: Send) -> None:
-        started_s = world.monotonic()
-        headers = {name: value for name, value in scope["headers"]}
-        request = Request(scope["method"], scope["path"], headers, scope["query_string"])
-        answer = await _answer(request, scope, handle, hosts)
-        await _send(answer, send)
-        if answer.status != 200 or log_all:
-            _log_access(request, answer, scope, world.monotonic() - started_s)
 
     return app
 
@@ -140,7 +146,8 @@ async def _answer(
         return error_answer(500, "InternalError", f"{type(error).__name__}; see the log")
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send *answer* as a whole."""
     await send(
         {
             "type": "http.response.start",

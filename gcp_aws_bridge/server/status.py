@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -46,8 +46,7 @@ class Metrics:
         )
         for cache in caches.values():
             remaining.labels(cache.label).set_function(cache.remaining_s)
-        build = Gauge("gcp_aws_bridge_build_info", "Always 1.", ["version"], registry=registry)
-        build.labels(__version__).set(1)
+        add_build_info(registry)
 
     def __call__(self, event: Event) -> None:
         self._exchanges.labels(
@@ -75,25 +74,45 @@ class Metrics:
         return generate_latest(self._registry)
 
 
+def add_build_info(registry: CollectorRegistry) -> None:
+    """Add the metric whose label is the version of this program."""
+    build = Gauge("gcp_aws_bridge_build_info", "Always 1.", ["version"], registry=registry)
+    build.labels(__version__).set(1)
+
+
 def status(
     caches: Mapping[str, CredentialCache[Any]], metrics: Metrics
 ) -> Callable[[Request], Awaitable[Answer]]:
-    """Return the handler of the status.
+    """Return the handler of the status: ready if each cache has valid credentials."""
 
-    `/healthz`: the server runs. `/readyz`: each cache has valid credentials. `/metrics`.
+    def missing() -> Sequence[str]:
+        # This starts refreshes that are due, so that probes keep idle roles fresh as well.
+        ready = {name: cache.warm_up() for name, cache in caches.items()}
+        return [name for name, is_valid in ready.items() if not is_valid]
+
+    return pages("without credentials", missing, metrics.text)
+
+
+def pages(
+    waiting_for: str, missing: Callable[[], Sequence[str]], text: Callable[[], bytes]
+) -> Callable[[Request], Awaitable[Answer]]:
+    """Return the handler of `/healthz` (the server runs), `/readyz` and `/metrics`.
+
+    Args:
+        waiting_for: Name of *missing* in the answer of `/readyz`.
+        missing: Returns what the server still needs; empty if it is ready.
+        text: Returns the metrics.
     """
 
     async def handle(request: Request) -> Answer:
         if request.path == "/healthz":
             return Answer(200, b'{"status": "ok"}')
         if request.path == "/metrics":
-            return Answer(200, metrics.text(), _TEXT)
+            return Answer(200, text(), _TEXT)
         if request.path == "/readyz":
-            # This starts refreshes that are due, so that probes keep idle roles fresh as well.
-            ready = {name: cache.warm_up() for name, cache in caches.items()}
-            missing = [name for name, is_valid in ready.items() if not is_valid]
-            body = {"status": "waiting" if missing else "ok", "without credentials": missing}
-            return Answer(503 if missing else 200, json.dumps(body).encode())
+            found = missing()
+            body = {"status": "waiting" if found else "ok", waiting_for: [*found]}
+            return Answer(503 if found else 200, json.dumps(body).encode())
         return error_answer(404, "NotFound", "there are /healthz, /readyz and /metrics")
 
     return handle

@@ -21,7 +21,7 @@ from . import prose
 from .pod import NEAR, OTHER, ROLE, Machine, Pod
 from .prose import workload
 from .table import Case
-from .workload import EMAIL
+from .workload import EMAIL, Workload
 from .workload import ROLE as ON_AWS
 
 Report = Mapping[str, Any]
@@ -49,7 +49,8 @@ NOT_APPLIED = {
     **dict.fromkeys(
         (
             *("config/extra", "config/extra-boto3", "config/extra-demo", "config/extra-google"),
-            *("config/extra-server", "config/internals", "config/outbound"),
+            *("config/extra-server", "config/extra-webhook", "config/internals"),
+            "config/outbound",
         ),
         _PACKAGE,
     ),
@@ -291,7 +292,13 @@ class Commands:
 
     def annotate(self, words: list[str]) -> None:
         name, _, namespace, annotation = words
-        key, _, self._annotated = annotation.partition("=")
+        key, _, value = annotation.partition("=")
+        if self._machine.webhook and key.startswith("gcp-aws-bridge/"):
+            assert ("etl", "default") == (name, namespace)
+            value = "us-east-1" if value == "REGION" else value
+            self._machine.webhook.annotations[key.partition("/")[2]] = value
+            return
+        self._annotated = value
         assert ("etl", "default", "iam.gke.io/gcp-service-account") == (name, namespace, key)
         self._link()
 
@@ -364,8 +371,20 @@ class Commands:
 
     def restart(self, words: list[str]) -> None:
         """Delete the pod: its replacement has fresh variables and files."""
+        if self._machine.webhook:
+            self._machine.webhook.create()
+            return
         how = "irsa" if "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ else "eks"
         workload(self._machine).runs_on(how)
+
+    def execute(self, words: list[str]) -> None:
+        """Run the doctor in the sidecar, by `kubectl exec`."""
+        pod, container, name, *command = words
+        assert ("POD", "-c") == (pod, container)
+        options = ["--google"] if isinstance(self._machine, Workload) else []
+        assert ["--", "gcp-aws-bridge", "doctor", *options] == command
+        assert self._machine.webhook
+        self._machine.webhook.enter_sidecar(name)
 
     def nothing(self, words: list[str]) -> None:
         """Do nothing: the command has no effect on the emulator by itself."""
@@ -391,6 +410,7 @@ _EFFECTS: dict[tuple[str, ...], Callable[[Commands, list[str]], bool | None]] = 
     ("aws", "ec2", "associate-iam-instance-profile"): Commands.instance_profile,
     ("kubectl", "annotate", "serviceaccount"): Commands.annotate,
     ("kubectl", "delete", "pod"): Commands.restart,
+    ("kubectl", "exec"): Commands.execute,
     ("kubectl", "-n", "kube-system", "delete", "pod"): Commands.nothing,
     ("aws", "iam", "delete-access-key"): Commands.nothing,
     ("kubectl", "-n", "default", "rollout", "restart"): Commands.nothing,

@@ -21,15 +21,18 @@ from moto.server import ThreadedMotoServer
 from two_regions import BOTH, REGIONS, data_path, second_sts
 from unit.servers import Server, json_answer
 
+from gcp_aws_bridge import policy
 from gcp_aws_bridge._tokens import metadata as metadata_source
 from gcp_aws_bridge.doctor import machine
 from gcp_aws_bridge.emulator import Emulator, Fault, ServiceAccount
 from gcp_aws_bridge.emulator.googleiam import GoogleIdentity
 from gcp_aws_bridge.emulator.sts import STS
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM
 
 from . import sockets
+from .annotated import Annotated
 
+AUDIENCE = "aws:123456789012:etl"
 ROLE = "arn:aws:iam::123456789012:role/etl"
 OTHER = "arn:aws:iam::210987654321:role/target"
 NEAR = "arn:aws:iam::123456789012:role/near"
@@ -43,6 +46,7 @@ class Machine:
     Attributes:
         cloud: Both emulated clouds.
         arguments: Further options of the command line.
+        webhook: The pod that the webhook has changed, if any.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Machine:
     ) -> None:
         self.cloud = cloud
         self.arguments: list[str] = []
+        self.webhook: Annotated | None = None
         self.folder = folder
         self._patch = patch
         self._stack = stack
@@ -183,6 +188,36 @@ class Pod(Machine):
         self.unset("KUBERNETES_SERVICE_HOST")
         self.file("mounted/token")
         self.metadata_at(self.closed())
+
+    def annotated(self, *, linked: bool, arn: str = ROLE, **annotations: str) -> Annotated:
+        """Have the webhook give the role to this pod, by the cluster's token or the sidecar.
+
+        Args:
+            linked: Whether the account is linked to a Google service account, so that there is a
+                sidecar.
+            arn: The role.
+            annotations: Further annotations, with _ for -.
+        """
+        issuer = self.cloud.add_oidc_provider(PROVIDER, client_ids=(AUDIENCE,))
+        if not linked:
+            trust = policy.build(
+                audience=AUDIENCE,
+                issuer=PROVIDER,
+                subjects=["system:serviceaccount:default:etl"],
+                account_id="123456789012",
+            )
+            self.cloud.add_role(arn, trust)
+        self._patch.delenv("GCP_AWS_BRIDGE_ROLE_ARN")
+        found = {"role-arn": arn, "audience": AUDIENCE, "region": "us-east-1"}
+        if linked:
+            found["iam.gke.io/gcp-service-account"] = self.cloud.service_account.email
+            trust = policy.build(
+                audience=AUDIENCE, service_accounts=[self.cloud.service_account.unique_id]
+            )
+            self.cloud.add_role(arn, trust)
+        found |= {name.replace("_", "-"): one for name, one in annotations.items()}
+        self.webhook = Annotated(self, issuer, {name: one for name, one in found.items() if one})
+        return self.webhook
 
     # Google's side.
 

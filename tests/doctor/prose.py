@@ -411,7 +411,11 @@ RULES: dict[str, tuple[str, Change]] = {
     ),
     "config/profile": (rf"look at (?P<option>--[a-z]+), {_VARIABLE}", _profile),
     "config/session-name": ("omit it", _unsets_seen),
-    "doctor/web-identity-variables": (f"set {_VARIABLE}", _sets_to(lambda machine: ROLE)),
+    "token-injected-expired": ("the kubelet replaces the file", lambda machine, advice: None),
+    "google-settings-login-before-the-sidecar": (
+        r'delete "(?P<path>[^"]+)"',
+        lambda machine, advice: Path(advice["path"]).unlink(),
+    ),
     "config/google-none": (
         f"set {_VARIABLE}",
         _sets_to(lambda machine: workload(machine).provider.audience),

@@ -13,6 +13,7 @@ from .workload import Workload
 
 PAGE = Path(__file__).parents[2] / "docs/reference/doctor.md"
 _TO_AWS = (
+    ("injected", "What the webhook gives to a container"),
     ("settings", "The settings"),
     ("place", "The platform"),
     ("metadata", "The metadata server"),
@@ -25,6 +26,7 @@ _TO_AWS = (
     ("identity", "The identity that AWS reports"),
 )
 _TO_GOOGLE = (
+    ("injected", "What the webhook gives to a container"),
     ("settings", "The settings"),
     ("sts", "The connection to AWS's STS"),
     ("google", "The connection to Google"),

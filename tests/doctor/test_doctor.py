@@ -166,7 +166,7 @@ def test_progress_has_each_check_that_runs(pod: Pod) -> None:
     pod.cloud.unlink()
     names: list[str] = []
     diagnose({"arn": ROLE}, botocore.session.Session(), progress=names.append)
-    assert ["settings", "place", "metadata", "sts", "clock", "account"] == names
+    assert ["injected", "settings", "place", "metadata", "sts", "clock", "account"] == names
 
 
 def test_machine_outside_any_cloud_is_reported(

@@ -30,7 +30,7 @@ from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.server.running import Address
 
-from . import attempts, fixing
+from . import attempts, cluster_errors, fixing
 from .environment import Attempt, Environment, command, fresh, in_file
 from .pod import ROLE
 from .table import PAGE, cases, ids_of
@@ -268,6 +268,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
         lambda env: TokenFile(env.file("token", fresh(env)))(),
     ),
     **attempts.FIXED,
+    **cluster_errors.FIXED,
 }
 
 

@@ -19,6 +19,7 @@ from gcp_aws_bridge.doctor.google.commands import OF_ROLE
 from gcp_aws_bridge.emulator import Emulator
 from gcp_aws_bridge.google import _federation
 
+from .annotated import Annotated
 from .pod import Machine, _unsigned
 
 ACCOUNT = "123456789012"
@@ -115,6 +116,16 @@ class Workload(Machine):
         }
         self.set(**{**found, **changes})
 
+    def annotated(self, *, method: str = "", **annotations: str) -> Annotated:
+        """Have the webhook give the provider to this pod, by the cluster's token or the sidecar."""
+        if not method:
+            self.oidc_provider()
+        self.unset("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT")
+        found = {"google-provider": self.provider.audience, "google-service-account": EMAIL}
+        found |= {"method": method} if method else {}
+        self.webhook = Annotated(self, _Cluster(self.cloud), found | annotations)
+        return self.webhook
+
     # Google's side.
 
     def google_at(self, sts: str, iam: str) -> None:
@@ -165,3 +176,14 @@ class Workload(Machine):
         document = self.cloud.external_account(self.provider, EMAIL)
         path = self.file("google.json", json.dumps({**document, **changes}))
         self.set(GOOGLE_APPLICATION_CREDENTIALS=path)
+
+
+class _Cluster:
+    """The issuer of an EKS cluster."""
+
+    def __init__(self, cloud: Emulator) -> None:
+        self._cloud = cloud
+
+    def mint(self, subject: str, audience: str) -> str:
+        assert subject == "system:serviceaccount:default:etl"
+        return self._cloud.eks_token(audience)

@@ -73,7 +73,7 @@ OTHERS = {
     ("docs/reference/api.md", "python"),
     *(("docs/how-to/cluster-issuer.md", "yaml"), ("docs/how-to/google-cloud-sdks.md", "yaml")),
     ("docs/how-to/cluster.md", "yaml"),
-    ("docs/reference/settings.md", "yaml"),
+    *(("docs/how-to/set-up.md", "yaml"), ("docs/reference/settings.md", "yaml")),
 }
 NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],

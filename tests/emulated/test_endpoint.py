@@ -23,7 +23,7 @@ from fakes import Journey, eventually
 from gcp_aws_bridge._botocore.request import Request
 from gcp_aws_bridge.emulator import Emulator, Fault
 from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.server import running as running_module
+from gcp_aws_bridge.server import protocols
 from gcp_aws_bridge.server.asgi import application
 from gcp_aws_bridge.server.authorization import Authorization
 from gcp_aws_bridge.server.endpoint import PATH, endpoint
@@ -316,7 +316,7 @@ def test_malformed_request_is_refused_and_affects_no_other(client: Client, sent:
 def test_incomplete_request_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.1)
+    monkeypatch.setattr(protocols, "_WHOLE_REQUEST_S", 0.1)
     with connected(client) as connection:
         connection.sendall(sent)
         assert b"" == until_closed(connection)
@@ -325,7 +325,7 @@ def test_incomplete_request_times_out(
 def test_request_sent_byte_by_byte_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.2)
+    monkeypatch.setattr(protocols, "_WHOLE_REQUEST_S", 0.2)
     with connected(client) as connection:
         connection.settimeout(0.02)
         for _ in range(500):
@@ -340,7 +340,7 @@ def test_request_sent_byte_by_byte_times_out(
 def test_incomplete_second_request_of_a_connection_times_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_module, "_WHOLE_REQUEST_S", 0.3)
+    monkeypatch.setattr(protocols, "_WHOLE_REQUEST_S", 0.3)
     whole = (
         b"GET /credentials HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
         + client.authorization.token.encode()

@@ -211,6 +211,61 @@ def test_invalid_name_is_an_error(argument: str) -> None:
     assert "[config/setup-name]" in done.stderr
 
 
+ANNOTATED = ["--annotate", "--format=kubernetes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "annotation"),
+    [
+        ([*GKE, "--region=eu-west-1"], 'gcp-aws-bridge/region: "eu-west-1"'),
+        (["--on=gke-issuer", *GKE[:5], *GKE[6:]], "gcp-aws-bridge/audience: "),
+        (
+            ["--on=eks-issuer", "--project-number=345678901234", *OF_CLUSTER[1:]],
+            "/google-provider: ",
+        ),
+    ],
+)
+def test_annotations_are_written(
+    arguments: list[str], annotation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = printed(capsys, *arguments, *ANNOTATED)
+    assert annotation in out
+    assert "GCP_AWS_BRIDGE_" not in out
+
+
+def test_service_account_on_the_page_is_the_written_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/set-up.md"
+    if not page.exists():
+        pytest.skip("not in a source checkout")
+    _, _, rest = page.read_text(encoding="utf-8").partition("```yaml\n")
+    out = printed(capsys, *GKE, "--region=eu-west-1", *ANNOTATED)
+    assert rest.partition("```")[0] == out.partition("---\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*GKE, "--region=eu-west-1"], "no effect: --region."),
+        ([*GKE, "--region=eu", "--annotate"], "The region is"),
+        ([*EC2, "--direct", "--annotate"], "no effect: --annotate."),
+        (
+            ["--on=cloud-run", "--service=x", *GKE[:2], *GKE[5:], "--annotate"],
+            "no effect: --annotate.",
+        ),
+        (["--on=gke-issuer", *GKE[:5], *GKE[6:], *CHAIN, "--annotate"], "Chained roles need"),
+    ],
+)
+def test_option_that_contradicts_annotations_is_an_error(
+    arguments: list[str], message: str
+) -> None:
+    done = run(*arguments)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert message in done.stderr
+    assert "[config/setup-option]" in done.stderr
+
+
 def test_subject_that_is_too_long_for_google_is_an_error() -> None:
     long = f"{'a' * 60}.{'b' * 60}"
     assert "[config/setup-subject]" in run(*OF_CLUSTER, f"--ksa={long}").stderr

@@ -10,9 +10,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["gcp_aws_bridge"]):
-    from .answers import METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
+    from .answers import HTTP_SEEDS, METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
 
-SEEDS = {"metadata": METADATA_SEEDS, "parser": PARSER_SEEDS, "sts": STS_SEEDS}
+SEEDS = {
+    "http": HTTP_SEEDS,
+    "metadata": METADATA_SEEDS,
+    "parser": PARSER_SEEDS,
+    "sts": STS_SEEDS,
+}
 
 
 def main() -> None:

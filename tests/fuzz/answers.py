@@ -7,6 +7,8 @@ errors without a secret in it. Everything else is a finding.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import os
 import socket
 import threading
@@ -21,6 +23,7 @@ from gcp_aws_bridge import Role
 from gcp_aws_bridge._cache.clock import World
 from gcp_aws_bridge._sts import answer
 from gcp_aws_bridge._sts.client import Sts
+from gcp_aws_bridge._tokens import http1
 from gcp_aws_bridge._tokens.id_token import IdToken, parse
 from gcp_aws_bridge._tokens.metadata_server import MetadataServer
 from gcp_aws_bridge.exceptions import BridgeError
@@ -66,6 +69,12 @@ PARSER_SEEDS = [
     _KEYS.replace(b"Response>", b'Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">', 1),
     b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + _KEYS.replace(b"ASIA", b"&b;"),
     b"<Error><Code>AccessDenied</Code><RequestId>1</RequestId></Error>",
+]
+_CHUNKS = b"3;a=b\r\nabc\r\n1\r\nd\r\n0\r\nTrailer: x\r\n\r\n"
+HTTP_SEEDS = [
+    *(METADATA_SEEDS[0], METADATA_SEEDS[1], STS_SEEDS[1]),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n" + _CHUNKS,
+    b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
 ]
 
 
@@ -130,7 +139,12 @@ def targets() -> Iterator[dict[str, Callable[[bytes], None]]]:
             assert credentials.expiration.astimezone(timezone.utc) is not None
 
     try:
-        yield {"metadata": fuzz_metadata, "sts": fuzz_sts, "parser": parser_target()}
+        yield {
+            "metadata": fuzz_metadata,
+            "sts": fuzz_sts,
+            "parser": parser_target(),
+            "http": fuzz_http,
+        }
     finally:
         server.close()
 
@@ -161,6 +175,35 @@ def parser_target() -> Callable[[bytes], None]:
         assert abs(expected["Expiration"] - found.expiration) < timedelta(seconds=1)
 
     return fuzz_parser
+
+
+def fuzz_http(data: bytes) -> None:
+    """Read an answer, and compare it with what `http.client` reads."""
+    try:
+        found = http1.read(io.BufferedReader(io.BytesIO(data)), len(data))  # type: ignore[arg-type]
+    except http1.InvalidAnswer:
+        return
+    # http.client takes informational answers other than 100 for the answer.
+    if not found.is_whole or data.count(b"HTTP/1.") > 1:
+        return
+    reference = http.client.HTTPResponse(_Connection(data))  # type: ignore[arg-type]
+    try:
+        reference.begin()
+        body = reference.read()
+    except (http.client.HTTPException, ValueError):
+        return  # such as a status below 200 with a body
+    same = (reference.status, body) == (found.status, found.body)
+    assert same, "http.client reads another body"
+
+
+class _Connection:
+    """A socket from which *data* is read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
 
 
 @contextlib.contextmanager

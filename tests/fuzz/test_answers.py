@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.answers import METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
+from fuzz.answers import HTTP_SEEDS, METADATA_SEEDS, PARSER_SEEDS, STS_SEEDS, targets
 
 Target = Callable[[bytes], None]
 _SETTINGS = settings(
@@ -73,3 +73,11 @@ def test_each_seed_of_the_parser_is_read_as_botocore_reads_it_or_is_an_error(
 def test_each_seed_gives_a_result_or_an_error(fuzz: dict[str, Target], answer: bytes) -> None:
     fuzz["metadata"](answer)
     fuzz["sts"](answer)
+
+
+@_SETTINGS
+@given(answer=damaged(HTTP_SEEDS))
+def test_any_answer_has_the_body_that_http_client_reads_or_is_invalid(
+    fuzz: dict[str, Target], answer: bytes
+) -> None:
+    fuzz["http"](answer)

@@ -43,7 +43,7 @@ def part(*names: str) -> list[str]:
 CORE = part(*BASE, *PIPELINE, *PUBLIC)
 POLICY, ADAPTERS, SERVER = part("policy"), part("adapters"), part("server")
 DOCTOR, PROVISION, CLI = part("doctor"), part("provision"), part("cli")
-INJECT = part("inject")
+INJECT, WEBHOOK = part("inject"), part("webhook")
 GOOGLE, EMULATOR, TESTING = part("google"), part("emulator"), part("testing")
 
 
@@ -51,7 +51,7 @@ parsed = cache(ast.parse)
 
 
 def test_every_module_belongs_to_a_part() -> None:
-    parts = (CORE, POLICY, ADAPTERS, SERVER, DOCTOR, PROVISION, INJECT, CLI)
+    parts = (CORE, POLICY, ADAPTERS, SERVER, DOCTOR, PROVISION, INJECT, WEBHOOK, CLI)
     parts += (GOOGLE, EMULATOR, TESTING)
     assert all(len(modules) > 1 for modules in parts)
     assert sorted(SOURCES) == sorted([NAME, f"{NAME}.__main__", *chain(*parts)])
@@ -165,6 +165,11 @@ def test_the_server_imports_the_core_and_itself(name: str) -> None:
     assert imports_of(name) <= {*CORE, *SERVER}
 
 
+@pytest.mark.parametrize("name", WEBHOOK)
+def test_the_webhook_imports_the_core_the_server_the_injection_and_itself(name: str) -> None:
+    assert imports_of(name) <= {*CORE, *SERVER, *INJECT, *WEBHOOK}
+
+
 @pytest.mark.parametrize("name", GOOGLE)
 def test_the_other_direction_imports_the_core_and_itself(name: str) -> None:
     names = f"{NAME}.policy.names"  # of projects, for the fixes of errors
@@ -267,8 +272,9 @@ GOOGLE_AUTH = {
             },
         ),
         ("urllib3", set()),
-        ("uvicorn", {"server.running"}),
-        ("prometheus_client", {"server.status"}),
+        ("uvicorn", {"server.bodies", "server.protocols", "server.running"}),
+        ("prometheus_client", {"server.status", "webhook.metrics"}),
+        ("lightkube", {"webhook.cluster"}),
         ("ruamel", {"cli._manifests"}),
         ("jsonpatch", {"cli.inject"}),
         ("subprocess", {"cli._child", "cli._setup_check", "cli._signals"}),
@@ -276,7 +282,7 @@ GOOGLE_AUTH = {
 )
 def test_a_library_is_imported_only_by_its_own_modules(library: str, modules: set[str]) -> None:
     using = set()
-    for name in (*CORE, *POLICY, *GOOGLE, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *CLI):
+    for name in (*CORE, *POLICY, *GOOGLE, *ADAPTERS, *SERVER, *WEBHOOK, *DOCTOR, *PROVISION, *CLI):
         if library in libraries_of(SOURCES[name]):
             using.add(name.removeprefix(f"{NAME}."))
     assert modules == using
@@ -415,7 +421,18 @@ def test_clock_reads_are_found(source: str, reads: list[str]) -> None:
     assert reads == clock_reads(source)
 
 
-LIBRARY = [*CORE, *POLICY, *ADAPTERS, *SERVER, *DOCTOR, *PROVISION, *TESTING, NAME]
+LIBRARY = [
+    *CORE,
+    *POLICY,
+    *ADAPTERS,
+    *SERVER,
+    *INJECT,
+    *WEBHOOK,
+    *DOCTOR,
+    *PROVISION,
+    *TESTING,
+    NAME,
+]
 
 
 @pytest.mark.parametrize("name", LIBRARY)

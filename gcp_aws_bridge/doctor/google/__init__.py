@@ -5,6 +5,6 @@ report = diagnose({"service_account": "…"}, botocore.session.Session())
 
 from __future__ import annotations
 
-from gcp_aws_bridge.doctor.google.checks import CHECKS, diagnose
+from gcp_aws_bridge.doctor.google.checks import CHECKS, checks_for, diagnose
 
-__all__ = ["CHECKS", "diagnose"]
+__all__ = ["CHECKS", "checks_for", "diagnose"]

@@ -6,18 +6,22 @@ signature or a token is judged by one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.session import Session
 
 from gcp_aws_bridge._cache.clock import REAL, World
-from gcp_aws_bridge.doctor.google import aws, exchange, reach, settings, token
+from gcp_aws_bridge.doctor.google import aws, exchange, injected, reach, settings, token
 from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.report import Report
 from gcp_aws_bridge.doctor.runner import DEFAULT_TIMEOUT_S, Check, Progress, run
 
+_INJECTED = Check(
+    "injected", injected.check, (), "What the webhook gives to a container, and the sidecar."
+)
 CHECKS = (
+    _INJECTED,
     Check("settings", settings.check, (), "A workload identity provider, and settings that fit."),
     Check(
         "sts", reach.check_aws, ("settings",), "AWS's STS of the region, over HTTPS.", parallel=True
@@ -51,6 +55,17 @@ CHECKS = (
     ),
     Check("identity", exchange.check_identity, ("exchange", "account"), "Unexpired tokens."),
 )
+# For a container whose Google SDKs get tokens from the sidecar of the pod.
+_SERVED = (
+    _INJECTED,
+    Check("settings", injected.check_settings),
+    Check("exchange", injected.check_exchange, ("injected",), "An access token from the sidecar."),
+)
+
+
+def checks_for(arguments: Mapping[str, Any]) -> Sequence[Check]:
+    """Return the checks of this machine, in their order."""
+    return _SERVED if injected.is_served(arguments) else CHECKS
 
 
 def diagnose(
@@ -76,4 +91,4 @@ def diagnose(
     context = GoogleContext(
         arguments=arguments, session=session, is_own=is_own, timeout_s=timeout_s, world=world
     )
-    return run(CHECKS, context, progress)
+    return run(checks_for(arguments), context, progress)

@@ -12,7 +12,8 @@ from gcp_aws_bridge.doctor.network import late_error
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.exceptions import ExchangeError
 from gcp_aws_bridge.google import _exchange
-from gcp_aws_bridge.google._exchange import CLOUD_PLATFORM, GoogleToken
+from gcp_aws_bridge.google._exchange import GoogleToken
+from gcp_aws_bridge.google._federation import CLOUD_PLATFORM
 from gcp_aws_bridge.google._transport import Transport
 
 _SCOPES = (CLOUD_PLATFORM,)

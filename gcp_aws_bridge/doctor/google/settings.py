@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
+from gcp_aws_bridge.doctor import injected
 from gcp_aws_bridge.doctor.google.context import GoogleContext
 from gcp_aws_bridge.doctor.report import Finding
 from gcp_aws_bridge.doctor.settings import require_readable
-from gcp_aws_bridge.exceptions import quoted
+from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._aws_identity import AwsIdentity
 from gcp_aws_bridge.google._federation import configured
 from gcp_aws_bridge.google._outbound import OutboundToken
@@ -34,9 +36,16 @@ def check(context: GoogleContext) -> Iterator[Finding]:
         ConfigError: There is no provider, or a setting is malformed.
     """
     options = context.arguments
-    context.federation, document = configured(
-        **{name: options.get(name) for name in (*_VARIABLES, "lifetime_s")}
-    )
+    try:
+        context.federation, document = configured(
+            **{name: options.get(name) for name in (*_VARIABLES, "lifetime_s")}
+        )
+    except ConfigError as error:
+        found = injected.not_injected("google-serve", context.timeout_s)
+        if error.error_id != "config/google-none" or found is None:
+            raise
+        yield replace(found, link="settings")
+        return
     session = context.session if context.is_own else None
     context.source, reason = chosen(options.get("source"), session, context.federation, document)
     if not context.is_file:

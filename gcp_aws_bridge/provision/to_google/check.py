@@ -53,7 +53,7 @@ def compare(plan: Plan, ask: Ask) -> Iterator[Finding]:
     yield from _provider(plan, ask, issuer)
     yield from _access(plan, ask, number)
     if workload.in_cluster:
-        yield _kubernetes_account(plan, ask)
+        yield from _kubernetes_account(plan, ask, number)
 
 
 def _issuer(plan: Plan, ask: Ask, region: str) -> tuple[Finding, str]:
@@ -193,7 +193,7 @@ def _access(plan: Plan, ask: Ask, number: str) -> Iterator[Finding]:
             yield queries.member_has_role(answer, plan.holder(number), grant, google.project)
 
 
-def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
+def _kubernetes_account(plan: Plan, ask: Ask, number: str) -> Iterator[Finding]:
     workload, role = plan.workload, plan.role
     context = workload.cluster_arn  # as `aws eks update-kubeconfig` names it
     names = (workload.namespace, workload.ksa)
@@ -201,10 +201,12 @@ def _kubernetes_account(plan: Plan, ask: Ask) -> Finding:
         ask, context, names, "eks.amazonaws.com/role-arn"
     )
     wanted = role.arn if role and workload.platform == "eks-irsa" else "no role"
-    return judged(
+    yield judged(
         f"Kubernetes service account {workload.namespace}/{workload.ksa}",
         answer,
         # With IRSA and Pod Identity, SDKs use the role of IRSA.
         seen=f"annotated with {annotated or 'no role'}",
         wanted=f"annotated with {wanted}",
     )
+    if plan.annotate and number:
+        yield queries.annotated_account(names, answer, plan.annotations(number))

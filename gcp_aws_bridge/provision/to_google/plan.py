@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.policy import cel
 from gcp_aws_bridge.policy.names import project_of
+from gcp_aws_bridge.provision import annotated
 from gcp_aws_bridge.provision.names import checked
 from gcp_aws_bridge.provision.plan import AwsRole
 
@@ -133,6 +134,7 @@ class Plan:
         workload: Workload on AWS.
         google: Federation in Google Cloud.
         role: Role of the workload; None if it has none.
+        annotate: Whether pods get the identity from the webhook, by annotations of their account.
 
     Raises:
         ConfigError: Google would reject the subject, or the workload needs a role.
@@ -141,8 +143,11 @@ class Plan:
     workload: Workload
     google: Federation
     role: AwsRole | None = None
+    annotate: bool = False
 
     def __post_init__(self) -> None:
+        if self.annotate:
+            annotated.require_valid(self.annotations(self.google.number or "1"))
         subject = self.subject
         if len(subject.encode()) > cel.LONGEST_SUBJECT:
             raise ConfigError(
@@ -220,6 +225,18 @@ class Plan:
         """Return the member that gets the roles in the project."""
         gsa = self.google.gsa
         return f"serviceAccount:{gsa}" if gsa else self.member(number)
+
+    def annotations(self, number: str) -> dict[str, str]:
+        """Return the annotations for the webhook; empty if the program has variables instead."""
+        if not self.annotate:
+            return {}
+        values = {
+            "google-provider": self.audience(number),
+            "google-service-account": self.google.gsa,
+            # The default is the cluster's token.
+            "method": "google-serve" if self.workload.has_role else "",
+        }
+        return annotated.named(values)
 
     def variables(self, number: str) -> dict[str, str]:
         """Return the environment variables that the program needs."""

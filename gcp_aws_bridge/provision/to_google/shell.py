@@ -37,9 +37,12 @@ def _parts(plan: Plan) -> Iterator[str]:
         yield bash.google_account("for AWS") + _IMPERSONATION
     yield _grants(plan)
     if at.in_cluster:
-        yield _ksa(plan)
         filled = f'sed "s/{_NUMBER}/$number/"'
-        yield bash.prove(proof(plan, _NUMBER), "the identity in Google Cloud", filled)
+        yield _ksa(plan, filled)
+        admitted = "the sentence that a token was issued"
+        what = admitted if plan.annotate else "the identity in Google Cloud"
+        job = proof(plan, _NUMBER)
+        yield bash.prove(job, what, filled, by_webhook=plan.annotate)
     else:
         yield aws_steps.left(plan, plan.variables(_NUMBER))
 
@@ -147,9 +150,10 @@ def _grants(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _ksa(plan: Plan) -> str:
+def _ksa(plan: Plan, filled: str) -> str:
+    manifest = service_account(plan, _NUMBER)
     return f"""
 step "Kubernetes service account"
 {bash.KUBECONFIG}\
 aws eks update-kubeconfig --name "$cluster" --region "$region" >/dev/null
-{bash.NAMESPACE}{bash.apply(service_account(plan))}"""
+{bash.NAMESPACE}{bash.apply(manifest, filled if plan.annotate else "")}"""

@@ -56,7 +56,10 @@ def _blocks(plan: Plan) -> Iterator[str]:
         yield blocks.impersonation(plan.member(_NUMBER), _AFTER_POOL)
     if google.grants:
         yield _grants(plan)
-    yield block("output", "environment", [("value", plan.variables(_NUMBER))])
+    if plan.annotate:
+        yield block("output", "annotations", [("value", plan.annotations(_NUMBER))])
+    else:
+        yield block("output", "environment", [("value", plan.variables(_NUMBER))])
 
 
 def _head(plan: Plan) -> str:

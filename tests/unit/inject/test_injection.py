@@ -113,7 +113,8 @@ def test_google_adds_a_sidecar_that_passes_the_restricted_profile() -> None:
     spec, done = result(ROLE | LINKED)
     [sidecar] = spec["initContainers"]
     assert sidecar["restartPolicy"] == "Always"
-    assert sidecar["args"][:2] == ["serve", f"--role-arn={ARN}"]
+    assert sidecar["args"][0] == "serve"
+    assert variables(sidecar)["GCP_AWS_BRIDGE_ROLE_ARN"] == ARN
     assert sidecar["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -161,13 +162,12 @@ def test_google_serve_adds_a_metadata_server() -> None:
     spec, _ = result(GOOGLE | SERVED)
     [sidecar] = spec["initContainers"]
     assert sidecar["args"] == [
-        "google-serve",
-        f"--audience={PROVIDER}",
-        "--port=9913",
-        f"--service-account={ACCOUNT}",
-        "--status-host=0.0.0.0",
-        "--status-port=9914",
+        *("google-serve", "--port=9913", "--status-host=0.0.0.0", "--status-port=9914"),
     ]
+    assert variables(sidecar) == {
+        "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": PROVIDER,
+        "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT": ACCOUNT,
+    }
     assert {*variables(spec["containers"][0]).values()} == {"127.0.0.1:9913"}
 
 
@@ -353,7 +353,7 @@ def test_region_chain_and_expiration_reach_the_pod() -> None:
     more = {"gcp-aws-bridge/region": "eu-west-1", "gcp-aws-bridge/chain": chain}
     spec, _ = result(ROLE | LINKED | more)
     [sidecar] = spec["initContainers"]
-    assert "--region=eu-west-1" in sidecar["args"]
+    assert variables(sidecar)["AWS_DEFAULT_REGION"] == "eu-west-1"
     [item] = json.loads(variables(sidecar)["GCP_AWS_BRIDGE_CHAIN"])
     assert item == json.loads(chain)[0]
     assert variables(spec["containers"][0])["AWS_REGION"] == "eu-west-1"

@@ -125,6 +125,11 @@ CHAINED = {
 }
 PLANS |= CHAINED
 PLANS["path, partition"] = made("gke", path="/service-role/", partition="aws-eusc")
+PLANS |= {
+    f"annotated, {platform}": replace(made(platform), annotate=True)
+    for platform in ("gke", "gke-issuer")
+}
+PLANS["annotated, chained"] = replace(CHAINED["chained, gke"], annotate=True, region="eu-west-1")
 every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
 in_clusters = pytest.mark.parametrize("platform", ["gke", "gke-issuer"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,10 @@ PLANS = {
 }
 PLANS["no more than needed"] = made("eks", grants=(), number="")
 PLANS["a path"] = made("aws-outbound", path="/team/etl/")
+PLANS |= {
+    f"annotated, {platform}": replace(made(platform), annotate=True)
+    for platform in ("eks", "eks-irsa", "eks-issuer")
+}
 every_plan = pytest.mark.parametrize("it", PLANS.values(), ids=PLANS)
 in_clusters = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "eks-issuer"])
 with_roles = pytest.mark.parametrize("platform", ["eks", "eks-irsa", "ec2", "ecs", "lambda"])
@@ -447,8 +452,9 @@ def answers(it: Plan) -> dict[str, Any]:
     if it.workload.is_signed:
         kind = {"aws": {"accountId": ACCOUNT}}
     rules = {"attributeCondition": it.condition, "attributeMapping": it.mapping}
-    annotated = {"eks.amazonaws.com/role-arn": role.arn}
-    irsa = it.workload.platform == "eks-irsa"
+    annotations = it.annotations(NUMBER)
+    if it.workload.platform == "eks-irsa":
+        annotations["eks.amazonaws.com/role-arn"] = role.arn
     trust = trust_policy(it, ISSUER)
     return {
         "projects describe": {"projectNumber": NUMBER},
@@ -468,7 +474,7 @@ def answers(it: Plan) -> dict[str, Any]:
         "service-accounts describe": {"uniqueId": "1", "email": GSA},
         "service-accounts get-iam-policy": {"bindings": [user]},
         "projects get-iam-policy": {"bindings": granted},
-        "get serviceaccount": {"metadata": {"annotations": annotated if irsa else {}}},
+        "get serviceaccount": {"metadata": {"annotations": annotations}},
     }
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from doctor.pod import ROLE, Pod
 
-CAUSE = "doctor/web-identity-variables"
-SEEN = "botocore uses the pair"
+CAUSE = "token/file-missing"
+SEEN = "does not exist"
 
 
 def set_up(pod: Pod) -> None:

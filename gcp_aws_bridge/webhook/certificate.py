@@ -1,0 +1,153 @@
+"""The webhook's certificate, which is replaced while it serves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+from gcp_aws_bridge._cache.clock import Clock, utc_now
+from gcp_aws_bridge.exceptions import ConfigError, quoted
+
+_log = logging.getLogger("gcp_aws_bridge")
+
+
+class Certificate:
+    """A certificate and its key, which are read again when their files change.
+
+    Kubernetes replaces the files of a secret by exchanging a symbolic link; other tools write them
+    one after the other, so that for some time they do not belong together.
+
+    Args:
+        certificate_file: PEM file with the certificate, and then its issuers.
+        key_file: PEM file with the private key.
+        clock: The clock, for a warning about an expired certificate.
+
+    Attributes:
+        tls: Context for the server. New connections use the current certificate.
+        expires: Expiration of the current certificate (aware, UTC).
+
+    Raises:
+        ConfigError: A file cannot be read, or they are not a certificate and its key.
+    """
+
+    expires: datetime
+
+    def __init__(self, certificate_file: str, key_file: str, clock: Clock = utc_now) -> None:
+        self._files = (certificate_file, key_file)
+        self._clock = clock
+        self._problem = ""
+        self._stamp = _stamp(self._files)
+        self._current = self._loaded()
+        self.tls = _context()
+        self.tls.sni_callback = self._select
+
+    def reload_if_changed(self) -> None:
+        """Load the files if they have changed. On an error, keep the certificate, and log once."""
+        stamp = _stamp(self._files)
+        if stamp == self._stamp and not self._problem:
+            return
+        self._stamp = stamp
+        try:
+            self._current = self._loaded()
+            self._problem = ""
+        except ConfigError as error:
+            if self._problem != str(error):
+                _log.error("The certificate in use stays, valid until %s: %s", self.expires, error)
+            self._problem = str(error)
+
+    def _select(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        # OpenSSL calls this for each handshake, also without a server name.
+        connection.context = self._current
+
+    def _loaded(self) -> ssl.SSLContext:
+        certificate_file, key_file = self._files
+        for path in self._files:
+            _check_readable(path)
+        context = _context()
+        try:
+            context.load_cert_chain(certificate_file, key_file, password=_no_password)
+            with open(certificate_file, encoding="ascii", errors="replace") as file:
+                self.expires = expiration(file.read())
+        except (ValueError, OSError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            names = " and ".join(map(quoted, self._files))
+            raise _unusable(f"{names} are no certificate and its key ({reason})") from None
+        level = logging.INFO if self.expires > self._clock() else logging.ERROR
+        _log.log(level, "Certificate loaded; it is valid until %s", self.expires)
+        return context
+
+
+def expiration(pem: str) -> datetime:
+    """Return the expiration of the first certificate in *pem* (aware, UTC).
+
+    Raises:
+        ValueError: There is no certificate.
+    """
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    _, found, rest = pem.partition(begin)
+    if not found or end not in rest:
+        raise ValueError("there is no certificate")
+    der = ssl.PEM_cert_to_DER_cert(f"{begin}{rest.partition(end)[0]}{end}")
+    # RFC 5280, section 4.1: Certificate, TBSCertificate; then version [0] if any, serialNumber,
+    # signature, issuer, validity, which has two times.
+    tbs = _items(_items(der)[0][1])[0][1]
+    fields = [value for tag, value in _items(tbs) if tag != 0xA0]
+    tag, value = _items(fields[3])[1]
+    text = value.decode()
+    if tag == 0x17:  # UTCTime, whose years are 1950 to 2049
+        text = ("19" if text[:2] >= "50" else "20") + text
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
+
+
+def _items(der: bytes) -> list[tuple[int, bytes]]:
+    """Return tag and content of each item in a DER encoding (X.690)."""
+    found, at = [], 0
+    while at < len(der):
+        tag, length = der[at], der[at + 1]
+        at += 2
+        if length & 0x80:
+            octets = length & 0x7F
+            length = int.from_bytes(der[at : at + octets], "big")
+            at += octets
+        found.append((tag, der[at : at + length]))
+        at += length
+    return found
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A resumed session would continue with the certificate of the time when it began.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    return context
+
+
+def _stamp(paths: Iterable[str]) -> list[tuple[int, ...]]:
+    """Return what changes when a file is written or replaced; nothing for a missing file."""
+    found = [os.stat(path) for path in paths if os.path.exists(path)]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
+
+
+def _check_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):  # OpenSSL's errors do not name the file
+            pass
+    except OSError as error:
+        raise _unusable(f"{quoted(path)}: {error.strerror}") from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")  # otherwise OpenSSL asks for it on the terminal
+
+
+def _unusable(why: str) -> ConfigError:
+    return ConfigError(
+        f"The webhook's certificate cannot be used: {why}.",
+        fix="pass the paths of tls.crt and tls.key of a mounted secret of type kubernetes.io/tls, "
+        "readable by this user, as --tls-cert-file and --tls-key-file.",
+        error_id="config/webhook-certificate",
+    )
