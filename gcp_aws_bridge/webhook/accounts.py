@@ -1,9 +1,10 @@
 """Annotations of service accounts, kept for a second.
 
-A pod gets annotations that are at most a second older than its creation, so that a burst of pods
-costs one request for each account and second. What a user may be changing at the moment is read
-again: an account that does not exist, that has no annotation for this webhook, or whose annotations
-are malformed. After `kubectl annotate`, the next pod gets what it requests.
+A pod gets annotations that are at most a second older than its creation. They are read again after
+half of it, in the background: only the first pods of a burst wait. What a user may be changing at
+the moment is read again for each pod: an account that does not exist, that has no annotation for
+this webhook, or whose annotations are malformed. After `kubectl annotate`, the next pod gets what
+the annotation requests.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import NamedTuple
 Annotations = Mapping[str, str]
 _Account = tuple[str, str]  # namespace and name
 
-_KEPT_S = 1.0
+_KEPT_S, _REFRESHED_AFTER_S = 1.0, 0.5
 
 
 class _Reading(NamedTuple):
@@ -26,7 +27,7 @@ class _Reading(NamedTuple):
 
 
 class Accounts:
-    """Annotations by account; at most one request for an account at a time.
+    """Annotations by account; few requests, and usually no pod that waits for one.
 
     Needs no limit: it contains the accounts that were read in the last second.
 
@@ -46,6 +47,7 @@ class Accounts:
         self._ours = tuple(f"{prefix}/" for prefix in prefixes)
         self._monotonic = monotonic
         self._readings: dict[_Account, _Reading] = {}  # in the order in which they began
+        self._refreshes: dict[_Account, _Reading] = {}  # not completed
         self._numbers = itertools.count()
 
     async def annotations(self, namespace: str, name: str, *, latest: bool = False) -> Annotations:
@@ -61,13 +63,13 @@ class Accounts:
         """
         account = (namespace, name)
         called = next(self._numbers)
-        oldest_s = self._monotonic() - _KEPT_S
+        now_s = self._monotonic()
         while True:
-            reading = self._readings.get(account)
-            if reading is not None and latest and reading.number < called:
-                reading = None
-            if reading is None or reading.began_s < oldest_s:
+            reading = self._usable(account, now_s - _KEPT_S, called if latest else -1)
+            if reading is None:
                 reading = self._begin(account)
+            elif reading.began_s < now_s - _REFRESHED_AFTER_S and account not in self._refreshes:
+                self._refresh(account)
             if not reading.task.done():
                 # Unlike an await, a cancelled wait does not cancel the task, for which others wait.
                 await asyncio.wait([reading.task])
@@ -75,17 +77,38 @@ class Accounts:
                 return reading.task.result()
             latest = True
 
+    def _usable(self, account: _Account, oldest_s: float, after: int) -> _Reading | None:
+        for readings in (self._readings, self._refreshes):
+            reading = readings.get(account)
+            if reading and reading.began_s >= oldest_s and reading.number > after:
+                return reading
+        return None
+
     def _begin(self, account: _Account) -> _Reading:
-        now_s = self._monotonic()
+        oldest_s = self._monotonic() - _KEPT_S
         for other, reading in list(self._readings.items()):
-            if reading.began_s >= now_s - _KEPT_S or not reading.task.done():
+            if reading.began_s >= oldest_s or not reading.task.done():
                 break
             del self._readings[other]
         self._readings.pop(account, None)
+        self._readings[account] = made = self._new(account)
+        return made
+
+    def _refresh(self, account: _Account) -> None:
+        """Read an account in the background, so that no pod waits when its second is over."""
+
+        def publish(task: asyncio.Task[Annotations]) -> None:
+            self._readings.pop(account, None)
+            self._readings[account] = self._refreshes.pop(account)
+            if not task.cancelled():
+                task.exception()  # the next pod gets it, or reads the account again
+
+        self._refreshes[account] = made = self._new(account)
+        made.task.add_done_callback(publish)
+
+    def _new(self, account: _Account) -> _Reading:
         task = asyncio.ensure_future(self._read(*account))
-        reading = _Reading(next(self._numbers), now_s, task)
-        self._readings[account] = reading
-        return reading
+        return _Reading(next(self._numbers), self._monotonic(), task)
 
     def _has_ours(self, task: asyncio.Task[Annotations]) -> bool:
         if task.exception() is not None:

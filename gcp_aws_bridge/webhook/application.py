@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge._traceback import without_frames
-from gcp_aws_bridge.exceptions import ConfigError, quoted
+from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject import Injection, Settings, inject
 from gcp_aws_bridge.server.asgi import Answer, Message, Receive, Send, send_answer
 from gcp_aws_bridge.server.bodies import TooLarge, body_of
@@ -20,6 +20,7 @@ from gcp_aws_bridge.webhook.review import Malformed, Review
 PATH = "/mutate"
 # As controller-runtime, pkg/webhook/admission/http.go: the API server accepts objects of 3 MiB.
 _LARGEST_BODY = 7 * 1024 * 1024
+_LONGEST_NAME = 253  # Kubernetes, "Object Names and IDs"
 _log = logging.getLogger("gcp_aws_bridge.access")
 _errors = logging.getLogger("gcp_aws_bridge")
 
@@ -78,7 +79,7 @@ class Webhook:
         except ConnectionError:  # no client waits for an answer
             return
         except asyncio.CancelledError:  # by the server, which is stopping
-            outcome = _error(503, "this webhook is stopping")
+            outcome = _error(500, "this webhook is stopping")
         except Exception as error:  # noqa: BLE001 - a text of an error may quote the pod
             failure = without_frames(error)
             notes = "".join(f"\n{note}" for note in getattr(failure, "__notes__", ()))
@@ -106,7 +107,7 @@ class Webhook:
         except TooLarge:
             return _error(413, f"the body has more than {_LARGEST_BODY} bytes")
         if self.settings is None:
-            return _error(503, "the API server has not told this webhook its version yet")
+            return _error(500, "this webhook has not reached the API server yet; see its log")
         try:
             review = reviews.read(body)
         except Malformed as error:
@@ -138,7 +139,7 @@ class Webhook:
 
 
 def _error(status: int, text: str, *headers: tuple[bytes, bytes]) -> Outcome:
-    """Return an error, whose text the API server shows after `failed calling webhook`."""
+    """Return an error; `failed calling webhook` shows the text of status 500 to the user."""
     headers = (*headers, (b"connection", b"close"))  # the rest of the body is not read
     return Outcome(Answer(status, text.encode(), "text/plain; charset=utf-8", headers), "error")
 
@@ -160,4 +161,4 @@ def _line(scope: Message, outcome: Outcome, seconds: float) -> dict[str, Any]:
 
 
 def _short(text: str) -> str:
-    return quoted(text)[1:-1]
+    return text[:_LONGEST_NAME]  # JSON escapes what is not printable

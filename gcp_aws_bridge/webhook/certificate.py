@@ -6,7 +6,9 @@ import logging
 import os
 import ssl
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime
+
+from cryptography import x509
 
 from gcp_aws_bridge._cache.clock import Clock, utc_now
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -69,7 +71,7 @@ class Certificate:
         context = _context()
         try:
             context.load_cert_chain(certificate_file, key_file, password=_no_password)
-            with open(certificate_file, encoding="ascii", errors="replace") as file:
+            with open(certificate_file, "rb") as file:
                 self.expires = expiration(file.read())
         except (ValueError, OSError) as error:  # ssl.SSLError is an OSError
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
@@ -80,41 +82,13 @@ class Certificate:
         return context
 
 
-def expiration(pem: str) -> datetime:
+def expiration(pem: bytes) -> datetime:
     """Return the expiration of the first certificate in *pem* (aware, UTC).
 
     Raises:
         ValueError: There is no certificate.
     """
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    _, found, rest = pem.partition(begin)
-    if not found or end not in rest:
-        raise ValueError("there is no certificate")
-    der = ssl.PEM_cert_to_DER_cert(f"{begin}{rest.partition(end)[0]}{end}")
-    # RFC 5280, section 4.1: Certificate, TBSCertificate; then version [0] if any, serialNumber,
-    # signature, issuer, validity, which has two times.
-    tbs = _items(_items(der)[0][1])[0][1]
-    fields = [value for tag, value in _items(tbs) if tag != 0xA0]
-    tag, value = _items(fields[3])[1]
-    text = value.decode()
-    if tag == 0x17:  # UTCTime, whose years are 1950 to 2049
-        text = ("19" if text[:2] >= "50" else "20") + text
-    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
-
-
-def _items(der: bytes) -> list[tuple[int, bytes]]:
-    """Return tag and content of each item in a DER encoding (X.690)."""
-    found, at = [], 0
-    while at < len(der):
-        tag, length = der[at], der[at + 1]
-        at += 2
-        if length & 0x80:
-            octets = length & 0x7F
-            length = int.from_bytes(der[at : at + octets], "big")
-            at += octets
-        found.append((tag, der[at : at + length]))
-        at += length
-    return found
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
 
 
 def _context() -> ssl.SSLContext:

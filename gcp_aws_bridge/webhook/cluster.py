@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+import httpx2  # lightkube's HTTP client
 from lightkube import ApiError, AsyncClient, KubeConfig, SingleConfig
 from lightkube import ConfigError as ConfigurationError
 from lightkube.config import client_adapter as adapter
 from lightkube.config.client_adapter import ConnectionParams
+from lightkube.config.models import User
 from lightkube.resources.core_v1 import ServiceAccount
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -18,6 +20,8 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 # The API server waits for this webhook for 5 s (timeoutSeconds in the chart), in which an account
 # may be read twice.
 _TIMEOUT_S = 2.0
+# kube-apiserver closes idle connections after 90 s (apiserver, pkg/server/secure_serving.go).
+_KEEP_ALIVE_S = 75
 # Kubernetes, "Object Names and IDs": DNS subdomains. Other characters could select another object.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NATIVE_SIDECARS = (1, 29)  # Kubernetes, "Sidecar Containers": enabled by default
@@ -53,8 +57,15 @@ class Cluster:
     """
 
     def __init__(self, config: SingleConfig, count: Any = lambda outcome: None) -> None:
-        self._config = config
-        self._client = AsyncClient(config)
+        trusted = adapter.verify_cluster(
+            config.cluster, config.user or User(), config.abs_file, trust_env=True
+        )
+        limits = httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_S)
+        # Also without the proxies of the environment: the API server is in the cluster.
+        transport = httpx2.AsyncHTTPTransport(verify=trusted, limits=limits)
+        parameters = ConnectionParams(transport=transport)  # type: ignore[arg-type]
+        self._http = adapter.AsyncClient(config, parameters)
+        self._client = AsyncClient(config, transport=transport)
         self._count = count
 
     async def has_native_sidecars(self) -> tuple[bool, str]:
@@ -64,8 +75,7 @@ class Cluster:
             ConfigError: The API server does not answer.
         """
         try:
-            async with adapter.AsyncClient(self._config, ConnectionParams()) as client:
-                answer = await client.get("/version", timeout=_TIMEOUT_S)
+            answer = await self._http.get("/version", timeout=_TIMEOUT_S)
             version = answer.raise_for_status().json()["gitVersion"]
             # Such as v1.33.1-gke.1386000. The members major and minor are sometimes empty.
             major, minor = version.removeprefix("v").split(".")[:2]
@@ -97,6 +107,7 @@ class Cluster:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        await self._http.aclose()
 
     async def _get(self, namespace: str, name: str) -> Mapping[str, str]:
         try:
@@ -117,7 +128,7 @@ def _missing(namespace: str, name: str) -> ConfigError:
 
 
 def _unread(what: str, error: Exception) -> ConfigError:
-    fix = "see whether the API server is reachable; then create the pod again."
+    fix = "see whether the webhook can reach the API server, and retry."
     why = f"{type(error).__name__} {quoted(error)}"
     if isinstance(error, asyncio.TimeoutError):
         why = f"no answer within {_TIMEOUT_S:.0f} s"

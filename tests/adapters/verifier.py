@@ -2,95 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import AbstractContextManager
 from typing import Any
 
-from gcp_aws_bridge.emulator import Emulator
-from gcp_aws_bridge.emulator.answers import AwsError
-from gcp_aws_bridge.emulator.sigv4 import SignedRequest, verify
+from verifier import Verifier, verifying
 
 from .conftest import Pod
 
-
-class Verifier(ThreadingHTTPServer):
-    """Returns *answer* as JSON for valid requests to *service*, and AWS's errors for all others.
-
-    Attributes:
-        keys: The keys of the requests that were answered, in order.
-        refused: The codes of the errors that were returned, in order.
-    """
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, cloud: Emulator, service: str, answer: Any, keys: list[str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.keys, self.refused = keys, list[str]()
-        self.answer, self._cloud, self._service = answer, cloud, service
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def check(self, request: SignedRequest) -> str:
-        """Return the key that signed the request.
-
-        Raises:
-            AwsError: The key is unknown or expired by the cloud's clock, or the signature is wrong.
-        """
-        # The request has the time of the signer's own clock, which tests do not move.
-        return verify(
-            request,
-            service=self._service,
-            find_key=self._cloud.key,
-            now=self._cloud.clock(),
-            max_skew_s=math.inf,
-        ).access_key_id
+__all__ = ["Verifier", "verifier"]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Verifier
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path, _, query = self.path.partition("?")
-        request = SignedRequest(self.command, path, query, self.headers, body)
-        try:
-            self.server.keys.append(self.server.check(request))
-        except AwsError as error:
-            self.server.refused.append(error.code)
-            self._send(error.status, {"message": error.message}, error.code)
-        else:
-            self._send(200, self.server.answer)
-
-    do_GET = do_HEAD = do_PUT = do_POST
-
-    def _send(self, status: int, content: Any, error_type: str = "") -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if error_type:
-            self.send_header("x-amzn-ErrorType", error_type)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def verifier(pod: Pod, service: str, answer: Any) -> Iterator[Verifier]:
+def verifier(pod: Pod, service: str, answer: Any) -> AbstractContextManager[Verifier]:
     """Run a verifier whose keys `pod.uses` reads."""
-    with Verifier(pod.cloud, service, answer, pod.s3.keys) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(10)
+    return verifying(pod.cloud, service, answer, pod.s3.keys)

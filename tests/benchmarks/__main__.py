@@ -28,6 +28,7 @@ from . import (
     simultaneous,
     tasks,
     tenants,
+    webhook,
 )
 from .processes import Bench, ProgramFailed, bench
 from .report import Line, Verdict, table
@@ -52,6 +53,7 @@ _ROWS: dict[str, Callable[[Bench], list[Line]]] = {
     "simultaneous": simultaneous.measure,
     "serve": serve.measure,
     "serve-memory": serve_memory.measure,
+    "webhook": webhook.measure,
     "demo": demo.measure,
 }
 

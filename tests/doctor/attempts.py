@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import botocore.session
+import requests
 from botocore.loaders import Loader
 from unit.servers import AUDIENCE, Server, answer, hook, id_token
 
@@ -47,6 +48,14 @@ spec:
       volumeMounts: [{name: token, mountPath: /token}]
   volumes: [{name: token, emptyDir: {}}]
 """
+INJECTED = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: etl
+  annotations: {"gcp-aws-bridge/role-arn": "ARN", "gcp-aws-bridge/method": "METHOD"}
+spec: {containers: [{name: etl, image: etl}]}
+"""
 SETUP = [
     *("setup", "--non-interactive", "--project=my-project", "--location=europe-west1"),
     *("--cluster=prod", "--namespace=data", "--ksa=etl", "--gsa=etl-runner"),
@@ -58,6 +67,25 @@ def credentials(env: Environment, **settings: Any) -> str:
     """Exchange a token of the emulated Google for the role's credentials."""
     settings = {"token_source": lambda: fresh(env), **settings}
     return bridge.credentials(ROLE, **settings).get_frozen_credentials().access_key
+
+
+def injected(arn: str = ROLE, method: str = "google") -> Attempt:
+    """Give a pod with these annotations to `inject`, without an image of the sidecar."""
+    text = INJECTED.replace("ARN", arn).replace("METHOD", method)
+    return in_file("pod.yaml", text, "inject", "-f", "FOLDER/pod.yaml")
+
+
+def signed(url: str = "https://api.example/", **changes: Any) -> Attempt:
+    """Sign a request for the host api.example."""
+
+    def run(env: Environment) -> None:
+        settings = {"service": "execute-api", "region": "eu-west-1", "hosts": ["api.example"]}
+        request = {name: changes.pop(name) for name in ("data", "headers") if name in changes}
+        signer = bridge.signer(ROLE, token_source=lambda: fresh(env), **settings | changes)
+        env.set(AWS_ENDPOINT_URL_STS=env.cloud.sts.url)
+        signer(requests.Request("POST", url, **request).prepare())
+
+    return run
 
 
 # -- sessions ----------------------------------------------------------------------------------
@@ -283,7 +311,18 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "exchange/inherited": (chained_with(Tenant="acme"), chained_with(stage="prod")),
     "exchange/policy": (session_policy(*MANAGED), session_policy()),
     "token/issuer": (of_another_issuer, of_the_metadata_server),
+    "config/host-not-allowed": (signed("https://other.example/"), signed()),
+    "config/signer-hosts": (signed(hosts=["https://api.example"]), signed(hosts=["api.example"])),
+    "config/signer-plain-http": (signed("http://api.example/"), signed("https://api.example/")),
+    "config/signer-scope": (signed(region="EU"), signed(region="eu-west-1")),
+    "config/signed-body": (signed(data=iter([b"a", b"b"])), signed(data=b"ab")),
+    "config/signed-header": (
+        signed(headers={"X-Amz-Tag": "\u00e9"}),
+        signed(headers={"X-Amz-Tag": "%C3%A9"}),
+    ),
     "config/served-twice": (served(ROLE, ROLE), served(f"first={ROLE}", f"second={ROLE}")),
+    "config/annotation": (injected(arn="etl"), injected(method="cluster-token")),
+    "config/inject-image": (injected(), injected(method="cluster-token")),
     "config/setup-manifest": (
         in_file("pod.yaml", "a: [", *SETUP),
         in_file("pod.yaml", POD, *SETUP),

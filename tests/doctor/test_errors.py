@@ -308,6 +308,10 @@ ELSEWHERE = {
         "google_cloud/test_proxies.py",
         "test_proxy_that_would_decrypt_https_gets_nothing",
     ),
+    "config/signer-redirect": (
+        "emulated/test_signer.py",
+        "test_redirect_is_an_error_and_not_followed",
+    ),
     "config/patched-late": (
         "servers/test_gunicorn.py",
         "test_worker_makes_one_exchange_at_a_time_and_blocks_no_other_request",

@@ -40,7 +40,10 @@ ELSEWHERE = {
     ("docs/how-to/distributed.md", "sh"): "tests/engines/conftest.py",
     ("docs/how-to/google-cloud.md", "python"): "tests/google_cloud/test_clients.py",
     ("docs/how-to/testing.md", "python"): "tests/testing/test_pages.py",
+    ("docs/how-to/models.md", "python"): "tests/models/test_models.py",
     ("docs/how-to/observe.md", "python"): "tests/emulated/test_observe.py",
+    ("docs/kubernetes/README.md", "sh"): "tests/chart/test_page.py",
+    ("docs/kubernetes/README.md", "yaml"): "tests/chart/test_page.py",
     ("docs/how-to/trust-policy.md", "python"): "tests/emulated/test_trust_policy.py",
     ("docs/how-to/trust-policy.md", "sh"): "tests/emulated/test_trust_policy.py",
 }
@@ -79,7 +82,7 @@ NOT_RUN = {
     "docs/how-to/aws-cli.md": ["needs the AWS CLI; tests/clients runs it"],
     "docs/how-to/cluster.md": [
         "needs a cluster; tests/chart renders the chart, tests/cluster runs the webhook",
-        "needs kubectl and helm; tests/chart runs a post-renderer",
+        "needs kubectl and a cluster; tests/chart runs the post-renderer",
     ],
     "docs/how-to/doctor.md": [
         "needs AWS keys and a Google login",
@@ -92,6 +95,7 @@ NOT_RUN = {
         "needs both clouds; tests/google_cloud runs google-token",
     ],
     "docs/how-to/migrate.md": ["needs the AWS CLI, and a user with keys"],
+    "docs/how-to/models.md": ["needs litellm's proxy server"],
     "docs/how-to/role-chaining.md": [
         "runs until it is stopped; tests/emulated/test_printed.py runs it"
     ],
@@ -119,6 +123,12 @@ NOT_RUN = {
         "needs AWS; tests/emulated/test_docs_code.py attaches the policy to the emulated role"
     ],
     "docs/how-to/token-file.md": ["needs the AWS CLI; tests/clients runs it"],
+    "docs/kubernetes/README.md": [
+        "needs a cluster and a release",
+        "needs a cluster",
+        "needs a container engine",
+        "needs a release",
+    ],
     "docs/reference/settings.md": [
         "the role is an example; tests/emulated/test_chained_roles.py runs these options"
     ],

@@ -101,6 +101,21 @@ def test_a_token_that_was_replaced_for_one_request_is_not_replaced_again_for_the
     assert (1, 2) == workload.asked
 
 
+def test_token_that_ended_while_the_program_was_idle_is_expired(
+    workload: Workload, journey: Journey
+) -> None:
+    """litellm reads nothing else to find out whether to call `refresh`."""
+    credentials = workload.credentials()
+    assert (False, False) == (credentials.valid, credentials.expired)  # as for google-auth's own
+    first = by_before_request(credentials)
+    assert (True, False) == (credentials.valid, credentials.expired)
+    journey.travel(minutes=61)
+    assert (False, True) == (credentials.valid, credentials.expired)
+    credentials.refresh(Request())
+    assert (True, False) == (credentials.valid, credentials.expired)
+    assert first != credentials.token
+
+
 def test_valid_followed_by_refresh_does_not_count_as_a_rejection(
     workload: Workload, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

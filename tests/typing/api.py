@@ -7,6 +7,8 @@ from datetime import datetime
 
 import boto3
 import botocore.session
+import httpx
+import requests
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import aio, google, testing
@@ -62,6 +64,20 @@ arns: tuple[str, ...] = role.arns
 
 frozen = bridge.credentials(ROLE, policy='{"Statement": []}', duration_seconds=900)
 key: str | None = frozen.get_frozen_credentials().access_key
+
+signer = bridge.signer(
+    ROLE,
+    service="execute-api",
+    region="eu-west-1",
+    hosts=["abc123.execute-api.eu-west-1.amazonaws.com"],
+    chain=[chained],
+)
+bridge.signer(service="es", region="eu-west-1", hosts=("a.example",), token_source=source)
+http = httpx.Client(auth=signer)
+http.get("https://a.example", auth=signer)
+http_of_asyncio = httpx.AsyncClient(auth=signer)
+requests.get("https://a.example", auth=signer, timeout=30)
+requests.Session().auth = signer
 
 laptop = bridge.GoogleCredentials(impersonate="sa@project.iam.gserviceaccount.com")
 bridge.session(ROLE, token_source=laptop)

@@ -275,6 +275,7 @@ GOOGLE_AUTH = {
         ("uvicorn", {"server.bodies", "server.protocols", "server.running"}),
         ("prometheus_client", {"server.status", "webhook.metrics"}),
         ("lightkube", {"webhook.cluster"}),
+        ("httpx2", {"webhook.cluster"}),
         ("ruamel", {"cli._manifests"}),
         ("jsonpatch", {"cli.inject"}),
         ("subprocess", {"cli._child", "cli._setup_check", "cli._signals"}),

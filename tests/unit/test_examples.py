@@ -362,32 +362,6 @@ def test_invalid_role_arn_is_found(arn: str) -> None:
     assert [arn] == no_roles(f'["--role-arn=reader={arn}"]')
 
 
-def faults_of(containerfile: str) -> Iterator[str]:
-    """Yield why a pod with `runAsNonRoot` and only `args` could not start this image."""
-    [*_, user] = re.findall(r"^USER (.*)$", containerfile, re.M)
-    if not re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", user):
-        yield "the user"
-    if re.findall(r"^ENTRYPOINT (.*)$", containerfile, re.M) != ['["gcp-aws-bridge"]']:
-        yield "the entrypoint"
-
-
-def test_image_starts_our_program_as_another_user_than_root() -> None:
-    assert [] == list(faults_of((EXAMPLES / "Containerfile").read_text(encoding="utf-8")))
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "found"),
-    [
-        ("USER 65532:65532", "USER 65532:65532\nUSER 0", "the user"),
-        ("USER 65532:65532", "USER nonroot", "the user"),
-        ('["gcp-aws-bridge"]', "gcp-aws-bridge", "the entrypoint"),
-    ],
-)
-def test_image_that_could_not_start_is_found(right: str, wrong: str, found: str) -> None:
-    text = (EXAMPLES / "Containerfile").read_text(encoding="utf-8")
-    assert [found] == list(faults_of(text.replace(right, wrong)))
-
-
 def test_the_page_has_every_example() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     examples = [path for path in PATHS if path.parent == EXAMPLES]

@@ -34,6 +34,7 @@ PROMISED = [
     "on_event",
     "register",
     "session",
+    "signer",
     "uninstall",
 ]
 
@@ -76,7 +77,10 @@ def test_every_name_is_documented(name: str) -> None:
     assert not doc.startswith(name + "("), "the default text of dataclass"
 
 
-@pytest.mark.parametrize("name", ["credentials", "install", "register", "session", "uninstall"])
+FUNCTIONS = ["credentials", "install", "register", "session", "signer", "uninstall"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_argument_of_a_function_is_documented(name: str) -> None:
     function = getattr(bridge, name)
     doc = inspect.getdoc(function) or ""

@@ -97,13 +97,31 @@ def test_the_final_job_waits_for_all_others() -> None:
     assert f'"{" ".join(["success"] * len(found))}"' in wanted["steps"][0]["run"]
 
 
-def test_only_the_publishing_job_has_an_identity_at_pypi() -> None:
-    allowed = {name: job["permissions"] for name, job in jobs("release.yml").items()}
+def test_jobs_of_a_release_may_do_what_they_must_and_no_more() -> None:
+    found = jobs("release.yml")
+    signs = {"id-token": "write", "attestations": "write", "packages": "write"}
     assert {
         "build": {"contents": "read"},
         "pypi": {"id-token": "write"},
+        "image": {"contents": "read", **signs},
+        "chart": {"contents": "read", **signs},
         "github": {"contents": "write"},
-    } == allowed
+    } == {name: job["permissions"] for name, job in found.items()}
+    # PyPI trusts the environment; other jobs use their identity for signatures alone.
+    assert ["pypi"] == [name for name, job in found.items() if "environment" in job]
+
+
+def test_release_puts_the_image_into_the_chart() -> None:
+    [script] = [
+        step["run"]
+        for step in jobs("release.yml")["chart"]["steps"]
+        if "helm package" in step.get("run", "")
+    ]
+    values = (ROOT / "docs/kubernetes/chart/values.yaml").read_text(encoding="utf-8")
+    replaced = re.findall(r"s\|\^(.*?)\|", script)
+    assert ['  repository: \\"\\"', '  digest: \\"\\"'] == replaced
+    for line in replaced:
+        assert 1 == values.count("\n" + line.replace("\\", "") + "\n")
 
 
 class Session:

@@ -77,6 +77,45 @@ def test_annotations_are_kept_for_one_second() -> None:
     with_api(test)
 
 
+def test_pods_do_not_wait_for_a_refresh() -> None:
+    async def test(api: Api) -> None:
+        api.stored[ETL] = ROLE
+        await api.get()
+        api.hold = True
+        api.stored[ETL] = OTHER_ROLE
+        for _ in range(4):
+            api.world.advance(0.2)
+            assert ROLE == await api.get()
+        await asyncio.sleep(0)
+        assert 2 == len(api.reads)
+        api.world.advance(0.3)  # the first reading has expired
+        waiting = asyncio.create_task(api.get())
+        api.released.set()
+        assert OTHER_ROLE == await waiting
+        assert 2 == len(api.reads)
+
+    with_api(test)
+
+
+@pytest.mark.parametrize("after", [None, {}])
+def test_account_that_a_refresh_does_not_find_is_read_again(after: Annotations | None) -> None:
+    async def test(api: Api) -> None:
+        api.stored[ETL] = ROLE
+        await api.get()
+        del api.stored[ETL]
+        if after is not None:
+            api.stored[ETL] = after
+        api.world.advance(0.6)
+        assert ROLE == await api.get()
+        for _ in range(5):
+            await asyncio.sleep(0)  # the refresh completes
+        api.stored[ETL] = OTHER_ROLE
+        assert OTHER_ROLE == await api.get()
+        assert 3 == len(api.reads)
+
+    with_api(test)
+
+
 @pytest.mark.parametrize("before", [{}, {"unrelated": "x"}, {"gcp-aws-bridge.example/x": "y"}])
 def test_first_annotation_of_an_account_counts_at_once(before: Annotations) -> None:
     async def test(api: Api) -> None:

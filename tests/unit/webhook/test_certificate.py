@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from fakes import START
 from unit.servers import failure
@@ -136,17 +135,11 @@ def test_tls_1_1_is_not_accepted(secret: TlsFiles) -> None:
     served(certificate, secret.authority, maximum_version=ssl.TLSVersion.TLSv1_2)
 
 
-@pytest.mark.parametrize("key", list(trustme.KeyType))
-@pytest.mark.parametrize("year", [2026, 2049, 2050, 9999])
-def test_expiration_is_that_of_the_first_certificate(
-    authority: trustme.CA, key: trustme.KeyType, year: int
-) -> None:
-    after = datetime(year, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
-    leaf = authority.issue_cert("a", not_after=after, key_type=key)
-    chain = "".join(one.bytes().decode() for one in leaf.cert_chain_pems)
-    assert after == expiration(f"subject=a\n{chain}{authority.cert_pem.bytes().decode()}")
-    [first, *_] = x509.load_pem_x509_certificates(chain.encode())
-    assert first.not_valid_after_utc == after
+def test_expiration_is_that_of_the_first_certificate(authority: trustme.CA) -> None:
+    after = datetime(2050, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+    chain = authority.issue_cert("a", not_after=after).cert_chain_pems
+    pem = b"".join(one.bytes() for one in (*chain, authority.cert_pem))
+    assert after == expiration(b"subject=a\n" + pem)
 
 
 def test_expired_certificate_is_logged_as_an_error(
