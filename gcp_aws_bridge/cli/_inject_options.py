@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotation-prefix",
         action="append",
+        type=_prefix,
         metavar="PREFIX",
         help="prefix of the annotations: gcp-aws-bridge (default), eks.amazonaws.com, or "
         "amazonaws.com for those of gtoken; may be repeated, the first takes precedence",
@@ -34,6 +36,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="address on which probes are answered, :: on an IPv6-only cluster "
         "(default: %(default)s)",
     )
+
+
+def _prefix(text: str) -> str:
+    # Kubernetes, "Annotations", section "Syntax and character set": a DNS subdomain.
+    if not re.fullmatch("[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"it must be a name such as eks.amazonaws.com: {text!r}")
+    return text
 
 
 def settings_of(options: argparse.Namespace, *, native_sidecars: bool) -> Settings:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -84,6 +86,60 @@ class Manifests:
                 inside.update(range(token.start_mark.line + 1, ends))
         found = {line.strip() for at, line in enumerate(lines) if at not in inside}
         return {line for line in found if line.startswith("#")}
+
+
+def separate(document: Any) -> bool:
+    """Replace each alias (`*name`) by a copy, so that a change affects one place only.
+
+    Returns:
+        Whether the document has aliases.
+    """
+    seen: set[int] = set()
+    shared: set[int] = set()
+    _find_shared(document, seen, shared)
+    if shared:
+        _copy_shared(document, shared)
+    return bool(shared)
+
+
+def _find_shared(value: Any, seen: set[int], shared: set[int]) -> None:
+    for _, one in _members(value):
+        if id(one) in seen:
+            shared.add(id(one))
+        else:
+            seen.add(id(one))
+            _find_shared(one, seen, shared)
+
+
+def _copy_shared(value: Any, shared: set[int]) -> None:
+    for key, one in _members(value):
+        if id(one) in shared:
+            value[key] = copy.deepcopy(one)
+            separate(value[key])  # the copy may have aliases of its own
+        else:
+            _copy_shared(one, shared)
+
+
+def _members(value: Any) -> Iterator[tuple[Any, Any]]:
+    items = [*(value.items() if isinstance(value, dict) else enumerate(value))]
+    return ((key, one) for key, one in items if isinstance(one, (dict, list)))
+
+
+def as_yaml(value: Any) -> Any:
+    """Return a copy of *value* that YAML 1.1, which kubectl reads, does not read differently.
+
+    ruamel.yaml writes YAML 1.2, in which `yes` and `12:30` are text.
+    """
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, dict):
+        return {key: as_yaml(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [as_yaml(one) for one in value]
+    is_other = isinstance(value, str) and re.fullmatch(
+        "(?i)y|n|yes|no|on|off|[-+]?[0-9][0-9a-fxo_:.]*", value
+    )
+    return DoubleQuotedScalarString(value) if is_other else value
 
 
 def _like_neighbors(value: Any) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gcp_aws_bridge._extra import extra
 from gcp_aws_bridge.cli import _inject_options
-from gcp_aws_bridge.cli._manifests import Manifests
+from gcp_aws_bridge.cli._manifests import Manifests, as_yaml, separate
 from gcp_aws_bridge.cli._setup_files import read, say
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 
 if TYPE_CHECKING:
-    from gcp_aws_bridge.inject import Settings
+    from gcp_aws_bridge.inject import Injection, Settings
+    from gcp_aws_bridge.provision.pods import Pod
 
 _STDIN = "-"
+_UNCHANGED = (
+    "unchanged: no pod requests credentials that it does not have. The annotations must be on the "
+    "pod templates, or on service accounts in the same input."
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
     names = options.filename or [_STDIN]
     if options.filename is None and sys.stdin.isatty():
         say("gcp-aws-bridge inject: reading a manifest from the terminal; -f FILE reads a file.")
-    texts = {name: sys.stdin.read() if name == _STDIN else read(name) for name in names}
-    manifests = {name: Manifests(text, name, "inject") for name, text in texts.items()}
+    texts = {name: _stdin() if name == _STDIN else read(name) for name in names}
+    manifests = {
+        name: Manifests(text, "standard input" if name == _STDIN else name, "inject")
+        for name, text in texts.items()
+    }
     documents = [one for each in manifests.values() for one in each.documents]
     changed = list(_inject(documents, settings))
     written = {name: manifests[name].text() if changed else text for name, text in texts.items()}
@@ -63,9 +71,30 @@ def run(options: argparse.Namespace) -> int:
         lost = manifests[name].comments(text) - manifests[name].comments(written[name])
         for comment in lost:
             say(f"warning: a comment was removed: {quoted(comment)}")
-    sys.stdout.write("---\n".join(written.values()))
-    say("\n".join(changed) or "unchanged: no pod requests credentials by an annotation.")
+    # Without a newline at its end, the last line of a file would contain the separator.
+    lines = [text if text.endswith("\n") or not text else f"{text}\n" for text in written.values()]
+    _use_utf8(sys.stdout)
+    sys.stdout.write("---\n".join(lines) if len(lines) > 1 else "".join(written.values()))
+    say("\n".join(changed) or _UNCHANGED)
     return 0
+
+
+def _stdin() -> str:
+    _use_utf8(sys.stdin)
+    try:
+        return sys.stdin.read()
+    except ValueError:
+        raise ConfigError(
+            "Standard input cannot be read: it is not UTF-8 text.",
+            fix="pass a manifest that kubectl accepts.",
+            error_id="config/setup-file",
+        ) from None
+
+
+def _use_utf8(stream: Any) -> None:
+    """Read or write UTF-8, as kubectl does, whatever the locale of the terminal is."""
+    if reconfigure := getattr(stream, "reconfigure", None):
+        reconfigure(encoding="utf-8", errors="strict")
 
 
 def _inject(documents: list[Any], settings: Settings) -> Iterator[str]:
@@ -74,7 +103,6 @@ def _inject(documents: list[Any], settings: Settings) -> Iterator[str]:
     Raises:
         ConfigError: An annotation is malformed, or the image is missing.
     """
-    from gcp_aws_bridge.inject import inject
     from gcp_aws_bridge.provision.pods import identity, objects_of, pods_of
 
     with extra("inject", "jsonpatch", "1.33"):
@@ -86,16 +114,31 @@ def _inject(documents: list[Any], settings: Settings) -> Iterator[str]:
         for one in objects
         if one.get("kind") == "ServiceAccount"
     }
-    for pod in pods_of(objects):
-        name = str(pod.spec.get("serviceAccountName") or "default")
-        try:
-            result = inject(pod.template, accounts.get((pod.namespace, name), {}), settings)
-        except ConfigError as error:
-            raise ConfigError(
-                f"{pod.name}: {error.args[0]}", fix=error.fix, error_id=error.error_id
-            ) from None
-        for warning in result.warnings:
-            say(f"warning: {pod.name}: {warning}")
-        if result.patch:
-            jsonpatch.apply_patch(pod.template, list(result.patch), in_place=True)
-            yield f"changed: {pod.name}"
+
+    def results(document: Any) -> list[tuple[Pod, Injection]]:
+        return [
+            (pod, _result(pod, accounts.get((pod.namespace, pod.account), {}), settings))
+            for pod in pods_of(objects_of([document]))
+        ]
+
+    for document in documents:
+        found = results(document)
+        if any(result.patch for _, result in found) and separate(document):
+            found = results(document)
+        for pod, result in found:
+            for warning in result.warnings:
+                say(f"warning: {pod.name}: {warning}")
+            if result.patch:
+                jsonpatch.apply_patch(pod.template, as_yaml([*result.patch]), in_place=True)
+                yield f"changed: {pod.name}"
+
+
+def _result(pod: Pod, account: Mapping[str, str], settings: Settings) -> Injection:
+    from gcp_aws_bridge.inject import inject
+
+    try:
+        return inject(pod.template, account, settings)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{pod.name}: {error.args[0]}", fix=error.fix, error_id=error.error_id
+        ) from None

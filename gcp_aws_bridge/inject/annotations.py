@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gcp_aws_bridge._settings import parsed_chain
 from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
@@ -73,21 +74,25 @@ class Requests:
         prefixes: tuple[str, ...],
         region: str | None,
     ) -> None:
-        self._found = (pod, account)
+        self._found = {"pod": pod, "service account": account}
         self._prefixes = prefixes
+        self._used: dict[str, str] = {}  # by name: the annotation with its prefix, and whose it is
         known = {f"{PREFIX}/{name}" for name in _NAMES}
-        self.unknown = sorted(
-            {key for key in (*pod, *account) if key.startswith(f"{PREFIX}/")} - {*known, LABEL}
-        )
-        names = self._get("skip-containers").split(",")
-        self.skipped = frozenset(name.strip() for name in names if name.strip())
+        own = {key for key in map(str, (*pod, *account)) if key.startswith(f"{PREFIX}/")}
+        self.unknown = sorted(own - {*known, LABEL})
         try:
+            names = self._get("skip-containers").split(",")
+            self.skipped = frozenset(name.strip() for name in names if name.strip())
             self.aws = self._aws(region)
             self.google = self._google()
         except ConfigError as error:
+            # The checks of `Role` and `Federation` do not know annotations.
+            is_google = "google" in error.error_id
+            form = error.fix if is_google else "correct the annotation."
             raise ConfigError(
-                f"The annotations of the pod or its service account are malformed: {error.args[0]}",
-                fix="correct the annotation, and create the pod again.",
+                "The annotations of the pod or its service account are malformed: "
+                f"{error.args[0]} (Annotations: {', '.join(self._used.values())}.)",
+                fix=f"{form} Then create the pod again.",
                 error_id="config/annotation",
             ) from None
 
@@ -96,11 +101,14 @@ class Requests:
             return None
         role = Role(
             arn,
-            self._get("audience", PREFIXES.get(self._prefix_of("role-arn"), DEFAULT_AUDIENCE)),
+            self._get(
+                "audience", PREFIXES.get(self._used["role-arn"].partition("/")[0], DEFAULT_AUDIENCE)
+            ),
             region_name=self._get("region") or region,
             chain=parsed_chain(self._get("chain").strip(), "the annotation"),
         )
-        method = self._method(_TO_AWS, "google" if _LINKED in self._found[1] else "cluster-token")
+        linked = self._found["service account"].get(_LINKED)
+        method = self._method(_TO_AWS, "google" if linked else "cluster-token")
         if role.chain and method != "google":
             raise ConfigError("Chained roles need the method google, whose sidecar assumes them.")
         return AwsRequest(role, method, self._expiration_s())
@@ -129,9 +137,14 @@ class Requests:
         return int(text)
 
     def _get(self, name: str, default: str = "") -> str:
-        keys = [f"{prefix}/{name}" for prefix in self._prefixes]
-        return next((str(one[key]) for one in self._found for key in keys if key in one), default)
-
-    def _prefix_of(self, name: str) -> str:
-        found = [one for one in self._prefixes for each in self._found if f"{one}/{name}" in each]
-        return found[0]
+        """Return the value of an annotation, or *default* if it is missing or empty."""
+        for owner, found in self._found.items():
+            for prefix in self._prefixes:
+                if (key := f"{prefix}/{name}") in found:
+                    self._used[name] = f"{key} of the {owner}"
+                    value: Any = found[key]
+                    # The API server rejects the numbers and truth values of a manifest, too.
+                    if not isinstance(value, str) and value is not None:
+                        raise ConfigError(f"{key} is not text: write it with quotes.")
+                    return value or default
+        return default

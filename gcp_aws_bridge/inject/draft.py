@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["MEMBERS", "Draft", "Path", "escaped"]
@@ -53,15 +53,19 @@ class Draft:
             found = found[step] if isinstance(found, list) else (found or {}).get(step)
         return found
 
+    def names(self, *members: str) -> list[str]:
+        """Return the names of all containers in *members*, including those to skip."""
+        return [one.get("name") for member in members for one in self.spec.get(member) or []]
+
     def add_item(
-        self, path: Path, item: dict[str, Any], *, key: str = "name", first: bool = False
+        self, path: Path, item: dict[str, Any], *, key: str = "name", index: int | str = "-"
     ) -> None:
         """Add *item* to the list at *path* if no item of the list has its name, or other *key*."""
         items = self.at(path)
         if not items:
             self.add(path, [item])
         elif item[key] not in (one.get(key) for one in items):
-            self.add((*path, 0 if first else "-"), item)
+            self.add((*path, index), item)
 
     def containers(self, members: tuple[str, ...], *but: str) -> Iterator[tuple[Path, Any]]:
         """Yield path and content of each container, except those to skip and *but*."""
@@ -70,46 +74,59 @@ class Draft:
                 if one.get("name") not in self._skipped.union(but):
                     yield ("spec", member, index), one
 
-    def set_variables(
+    def give(
         self,
-        path: Path,
+        containers: Iterable[tuple[Path, Any]],
         variables: Mapping[str, str],
         mount: dict[str, Any] | None,
         rivals: frozenset[str],
+        defaults: Mapping[str, str],
     ) -> bool:
-        """Add variables and a mount to a container, unless it has another identity.
+        """Add variables and a mount to containers, except to those with another identity.
 
         Args:
-            path: Path of the container.
+            containers: Path and content of each.
             variables: Values by name.
             mount: The mount, if one is needed.
-            rivals: Variables that determine its identity.
+            rivals: Variables that determine the identity of a container.
+            defaults: Variables for containers that have none of them; an empty one is not added.
 
         Returns:
-            Whether the container has the variables; if not, there is a warning.
+            Whether a container has the variables. For each that has not, there is a warning.
         """
-        container = self.at(path)
-        own = {
-            one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
-            for one in container.get("env") or []
-        }
-        mine = {name: escaped(value) for name, value in variables.items()}
-        # An empty variable is no identity, unless it would have to be replaced.
-        if found := sorted(name for name in rivals & own.keys() if own[name] != mine.get(name, "")):
-            text = f"container {container.get('name')} is not changed: it sets {found[0]} itself"
-            self.warnings.append(text)
-            return False
-        if mount:
-            self.add_item((*path, "volumeMounts"), mount, key="mountPath")
-        for name, value in mine.items():
-            self.add_item((*path, "env"), {"name": name, "value": value})
-        return True
+        given = False
+        for path, container in containers:
+            added = {name: escaped(value) for name, value in variables.items()}
+            if rival := _rival(container, added, mount, rivals):
+                text = f"container {container.get('name')} is not changed: it sets {rival} itself"
+                self.warnings.append(text)
+                continue
+            given = True
+            if mount:
+                self.add_item((*path, "volumeMounts"), mount, key="mountPath")
+            if not defaults.keys() & {one.get("name") for one in container.get("env") or []}:
+                added |= {name: escaped(value) for name, value in defaults.items() if value}
+            for name, value in added.items():
+                self.add_item((*path, "env"), {"name": name, "value": value})
+        return given
 
-    def set_defaults(self, path: Path, variables: Mapping[str, str]) -> None:
-        """Add *variables* to the container at *path* if it has none of them."""
-        if not variables.keys() & {one.get("name") for one in self.at((*path, "env")) or []}:
-            for name, value in variables.items():
-                self.add_item((*path, "env"), {"name": name, "value": escaped(value)})
+
+def _rival(
+    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, rivals: frozenset[str]
+) -> str:
+    """Return what gives *container* another identity; empty if nothing does."""
+    own = {
+        one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
+        for one in container.get("env") or []
+    }
+    # An empty variable is no identity, unless it would have to be replaced.
+    if found := sorted(name for name in rivals & own.keys() if own[name] != added.get(name, "")):
+        return found[0]
+    mounts = container.get("volumeMounts") or []
+    names = {str(one.get("mountPath")).rstrip("/"): one.get("name") for one in mounts}
+    if mount and names.get(mount["mountPath"], mount["name"]) != mount["name"]:
+        return f"a mount at {mount['mountPath']}"
+    return ""
 
 
 def escaped(value: str) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.inject import to_aws, to_google
 from gcp_aws_bridge.inject.annotations import Requests
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
+from gcp_aws_bridge.inject.sidecar import MESH
 
 __all__ = ["Injection", "inject"]
 
@@ -46,16 +48,17 @@ def inject(pod: Mapping[str, Any], account: Mapping[str, str], settings: Setting
     """
     own = (pod.get("metadata") or {}).get("annotations") or {}
     requests = Requests(own, account, settings.prefixes, settings.region)
-    draft = Draft(pod, requests.skipped)
+    draft = Draft(pod, requests.skipped | MESH)
     draft.warnings += [f"{key} has no meaning to gcp-aws-bridge" for key in requests.unknown]
     if not (requests.aws or requests.google) or _MIRROR in own:
         return Injection((), tuple(draft.warnings))
     system = (draft.spec.get("os") or {}).get("name")
-    if "windows" in (system, (draft.spec.get("nodeSelector") or {}).get("kubernetes.io/os")):
+    of_node = (draft.spec.get("nodeSelector") or {}).get("kubernetes.io/os")
+    options = (draft.spec.get("securityContext") or {}).get("windowsOptions")
+    if options or "windows" in (system, of_node):
         return Injection((), ("no credentials: pods on Windows are not supported",))
-    names = {one.get("name") for member in MEMBERS for one in draft.spec.get(member) or []}
-    for name in sorted(requests.skipped - names):
-        draft.warnings.append(f"skip-containers names {name}, which the pod does not have")
+    for name in sorted(requests.skipped.difference(draft.names(*MEMBERS))):
+        draft.warnings.append(f"skip-containers names {quoted(name)}, which the pod does not have")
     # Google first: google-serve may use the AWS identity that the pod gets.
     if google := requests.google:
         if google.method == "google-serve":

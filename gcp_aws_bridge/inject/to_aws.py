@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gcp_aws_bridge.config import Role
 from gcp_aws_bridge.config.chained_role import chain_text
 from gcp_aws_bridge.inject.annotations import AwsRequest
-from gcp_aws_bridge.inject.draft import MEMBERS, Draft, Path
+from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import (
     add_sidecar,
@@ -36,12 +37,11 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     role = request.role
     token = {"audience": role.audience, "expirationSeconds": request.expiration_s, "path": "token"}
     volume = {"name": _TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}
-    draft.add_item(("spec", "volumes"), volume)
     given = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
-    for path, _ in draft.containers(MEMBERS, SERVE):
-        if draft.set_variables(path, given, mount, RIVALS):
-            _set_region(draft, path, role.region_name)
+    containers = draft.containers(MEMBERS, SERVE)
+    if draft.give(containers, given, mount, RIVALS, _regions(role)):
+        draft.add_item(("spec", "volumes"), volume)
 
 
 def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
@@ -51,24 +51,22 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
         ConfigError: No image is configured.
     """
     role = request.role
-    arguments = ["serve", f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"]
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
+    readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]
+    read_only = mount | {"readOnly": True}
+    if not draft.give(readers, VARIABLES["google"], read_only, RIVALS, _regions(role)):
+        return
+    arguments = ["serve", f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"]
     env = {
         "GCP_AWS_BRIDGE_ROLE_ARN": role.arn,
         "GCP_AWS_BRIDGE_AUDIENCE": role.audience,
         "GCP_AWS_BRIDGE_CHAIN": chain_text(role.chain),
-        **dict.fromkeys(_REGION, role.region_name),
+        **_regions(role),
     }
     more: dict[str, Any] = {"volumeMounts": [mount], "env": variables(env)}
-    if not add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more):
-        return
+    add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more)
     volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     draft.add_item(("spec", "volumes"), volume)
-    for path, container in clients(draft, settings, SERVE):
-        if _may_read(draft, container) and draft.set_variables(
-            path, VARIABLES["google"], mount | {"readOnly": True}, RIVALS
-        ):
-            _set_region(draft, path, role.region_name)
 
 
 def _may_read(draft: Draft, container: Any) -> bool:
@@ -85,6 +83,5 @@ def _may_read(draft: Draft, container: Any) -> bool:
     return False
 
 
-def _set_region(draft: Draft, path: Path, region: str | None) -> None:
-    if region:
-        draft.set_defaults(path, dict.fromkeys(_REGION, region))
+def _regions(role: Role) -> dict[str, str]:
+    return dict.fromkeys(_REGION, role.region_name or "")

@@ -23,16 +23,14 @@ __all__ = ["add_file", "add_server"]
 
 _VOLUME = "gcp-aws-bridge-google"
 _STATUS_PORT = 9914
+# Variables for the project: of older libraries (google.auth.environment_vars), and of gcloud.
+_OTHER_PROJECTS = {"GCLOUD_PROJECT": "", "CLOUDSDK_CORE_PROJECT": ""}
 
 
 def add_file(draft: Draft, request: GoogleRequest) -> None:
     """Add a token of the cluster, and the file by which SDKs exchange it (`google-cloud`)."""
     federation = request.federation
     document = configuration(federation, of_file(f"{GOOGLE_FOLDER}/token"))
-    if not draft.at(("metadata", "annotations")):
-        draft.add(("metadata", "annotations"), {})
-    if CREDENTIALS not in draft.at(("metadata", "annotations")):
-        draft.add(("metadata", "annotations", CREDENTIALS), json.dumps(document, sort_keys=True))
     reference = {"fieldPath": f"metadata.annotations['{CREDENTIALS}']"}
     token = {
         "audience": federation.audience,
@@ -43,13 +41,19 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
         {"serviceAccountToken": token},
         {"downwardAPI": {"items": [{"path": "credentials.json", "fieldRef": reference}]}},
     ]
-    draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
     mount = {"name": _VOLUME, "mountPath": GOOGLE_FOLDER, "readOnly": True}
+    # Without a project, libraries ask the Resource Manager, which this identity may not call.
     project = project_of(federation.service_account or "")
-    for path, _ in draft.containers(MEMBERS, SERVE, GOOGLE_SERVE):
-        if draft.set_variables(path, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS) and project:
-            # Otherwise libraries ask the Resource Manager, which this identity may not call.
-            draft.set_defaults(path, {"GOOGLE_CLOUD_PROJECT": project})
+    defaults = {"GOOGLE_CLOUD_PROJECT": project, **_OTHER_PROJECTS}
+    containers = draft.containers(MEMBERS, SERVE, GOOGLE_SERVE)
+    if not draft.give(containers, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS, defaults):
+        return
+    draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
+    for above in (("metadata",), ("metadata", "annotations")):
+        if not draft.at(above):
+            draft.add(above, {})
+    if CREDENTIALS not in draft.at(("metadata", "annotations")):
+        draft.add(("metadata", "annotations", CREDENTIALS), json.dumps(document, sort_keys=True))
 
 
 def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None:
@@ -58,12 +62,13 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     Raises:
         ConfigError: No image is configured.
     """
+    containers = clients(draft, settings, GOOGLE_SERVE, SERVE)
+    if not draft.give(containers, VARIABLES["google-serve"], None, GOOGLE_RIVALS, {}):
+        return
     federation = request.federation
     arguments = ["google-serve", f"--port={GOOGLE_PORT}"]
     env = {
         "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": federation.audience,
         "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT": federation.service_account,
     }
-    if add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=variables(env)):
-        for path, _ in clients(draft, settings, SERVE, GOOGLE_SERVE):
-            draft.set_variables(path, VARIABLES["google-serve"], None, GOOGLE_RIVALS)
+    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=variables(env))

@@ -26,13 +26,26 @@ VARIABLES: dict[str, dict[str, str]] = {
     "google-cloud": dict.fromkeys(_FILES, f"{GOOGLE_FOLDER}/credentials.json"),
     "google-serve": dict.fromkeys(_SERVERS, f"127.0.0.1:{GOOGLE_PORT}"),
 }
-# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings").
+# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings"), or
+# this library one. AWS_CONFIG_FILE is not one of them: most such files only have settings.
 RIVALS = frozenset(
     {
-        *("AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
+        *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_CREDENTIAL_FILE"),
+        *("AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"),
+        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "GCP_AWS_BRIDGE_ROLE_ARN"),
         *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         *VARIABLES["cluster-token"],
         *VARIABLES["google"],
     }
 )
-GOOGLE_RIVALS = frozenset({*_FILES, *_SERVERS})
+# The same for a Google identity ("Application Default Credentials"; gcloud topic configurations;
+# Terraform's provider, "Authentication Configuration").
+GOOGLE_RIVALS = frozenset(
+    {
+        *("GOOGLE_GHA_CREDS_PATH", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
+        *("GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"),
+        *("CLOUDSDK_AUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"),
+        *_FILES,
+        *_SERVERS,
+    }
+)

@@ -41,6 +41,7 @@ _CONTAINER = {
 }
 _SPEC = {
     "serviceAccountName": str,
+    "serviceAccount": str,
     "os": _NAMED,
     "nodeSelector": {},
     "securityContext": {"runAsUser": str},
@@ -96,6 +97,14 @@ class Pod:
     def spec(self) -> Any:
         """The PodSpec."""
         return self.template["spec"]
+
+    @property
+    def account(self) -> str:
+        """The name of its service account."""
+        # Kubernetes API reference, PodSpec: serviceAccount is a deprecated alias. "Configure
+        # Service Accounts for Pods": the account of pods that name none.
+        names = (self.spec.get("serviceAccountName"), self.spec.get("serviceAccount"))
+        return str(next(filter(None, names), "default"))
 
     @property
     def containers(self) -> list[Any]:

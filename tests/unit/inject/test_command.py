@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import re
+import subprocess
+import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -159,6 +163,139 @@ def test_errors_print_nothing_to_standard_output(
     assert run.returncode in (1, 2)
     assert run.stdout == ""
     assert problem in run.stderr
+
+
+ALIASES = """\
+apiVersion: v1
+kind: List
+x-base: &base
+  image: app:1
+  env: &env
+    - {name: LEVEL, value: "1"}  # the level
+items:
+  - kind: ServiceAccount
+    metadata: {name: etl, annotations: {gcp-aws-bridge/role-arn: "ROLE"}}
+  - kind: Deployment
+    metadata: {name: with}
+    spec: &deployment
+      template: &template
+        spec:
+          serviceAccountName: etl
+          containers:
+            - {name: a, env: *env}
+            - name: b
+              env: *env
+            - <<: *base
+              name: c
+  - kind: Deployment
+    metadata: {name: alike}
+    spec: *deployment
+  - kind: Deployment
+    metadata: {name: without}
+    spec:
+      template:
+        <<: *template
+        spec:
+          containers:
+            - <<: *base
+              name: d
+"""
+
+
+@pytest.mark.parametrize("skipped", ["", "b", "c", "a,b"])
+def test_aliases_do_not_spread_a_change(skipped: str) -> None:
+    text = ALIASES.replace('"ROLE"', f'"{ARN}", gcp-aws-bridge/skip-containers: "{skipped}"')
+    run = commands.run("inject", stdin=text)
+    assert run.stderr == "changed: Deployment with\nchanged: Deployment alike\n"
+    document = yaml.safe_load(run.stdout)
+    before = yaml.safe_load(text)
+    assert document["x-base"] == before["x-base"]
+    assert document["items"][3] == before["items"][3]
+    for one in document["items"][1:3]:
+        for container in pod_of(one)["spec"]["containers"]:
+            names = [each["name"] for each in container["env"]]
+            given = [] if container["name"] in skipped else ["ROLE_ARN", "WEB_IDENTITY_TOKEN_FILE"]
+            assert names == ["LEVEL", *(f"AWS_{name}" for name in given)]
+            assert ("volumeMounts" in container) == bool(given)
+        check(pod_of(one) | {"spec": with_images(pod_of(one)["spec"])}, "1.33")
+    assert commands.run("inject", stdin=run.stdout).stdout == run.stdout
+
+
+def with_images(spec: dict[str, Any]) -> dict[str, Any]:
+    return spec | {"containers": [{"image": "app", **one} for one in spec["containers"]]}
+
+
+def test_what_is_added_to_several_containers_is_no_alias() -> None:
+    text = MANIFEST.replace("            # The only one.", "            - {name: first, image: x}")
+    for more in ("", "\n    iam.gke.io/gcp-service-account: a@b.iam.gserviceaccount.com"):
+        account = f"gcp-aws-bridge/role-arn: {ARN}"
+        run = commands.run("inject", "--image=i", stdin=text.replace(account, account + more))
+        assert re.findall(r"[&*]\w+", run.stdout) == []
+
+
+def test_the_deprecated_name_of_the_service_account_counts() -> None:
+    text = MANIFEST.replace("serviceAccountName:", "serviceAccount:")
+    assert commands.run("inject", stdin=text).stderr == "changed: CronJob nightly\n"
+    both = MANIFEST.replace(
+        "serviceAccountName:", "serviceAccount: other\n          serviceAccountName:"
+    )
+    assert commands.run("inject", stdin=both).stderr == "changed: CronJob nightly\n"
+
+
+@pytest.mark.parametrize("audience", ["yes", "Off", "n", "12:30", "1_000", "0x1F", "0o17", "null"])
+def test_text_that_kubectl_would_read_as_another_type_is_quoted(audience: str) -> None:
+    text = ACCOUNT + f"    gcp-aws-bridge/audience: '{audience}'\n---\n{CRON_JOB}"
+    _, job = yaml.safe_load_all(commands.run("inject", stdin=text).stdout)  # PyYAML is YAML 1.1
+    [source] = pod_of(job)["spec"]["volumes"][0]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == audience
+
+
+def test_files_without_a_newline_at_their_end_stay_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"{name}: 1", encoding="utf-8")
+    run = commands.run("inject", "-f", str(tmp_path / "a"), "-f", str(tmp_path / "b"))
+    assert [*yaml.safe_load_all(run.stdout)] == [{"a": 1}, {"b": 1}]
+
+
+@pytest.mark.parametrize("native", ["yes", "no"])
+def test_pod_templates_without_metadata_get_the_annotation_that_they_need(native: str) -> None:
+    provider = (
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q"
+    )
+    text = MANIFEST.replace(f"role-arn: {ARN}", f"google-provider: {provider}")
+    run = commands.run("inject", f"--native-sidecars={native}", stdin=text)
+    _, job = yaml.safe_load_all(run.stdout)
+    template = job["spec"]["jobTemplate"]["spec"]["template"]
+    assert [*template["metadata"]["annotations"]] == ["gcp-aws-bridge/google-credentials"]
+
+
+def test_standard_input_is_utf8_whatever_the_locale_is() -> None:
+    text = MANIFEST.replace("# The account.", "# Le compte d'été.")
+    done = subprocess.run(
+        [sys.executable, "-m", "gcp_aws_bridge", "inject"],
+        input=text.encode(),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=True,
+    )
+    assert done.stdout.decode().startswith("# Le compte d'été.\n")
+    broken = subprocess.run(
+        [sys.executable, "-m", "gcp_aws_bridge", "inject"],
+        input=text.encode("latin-1"),
+        capture_output=True,
+        check=False,
+    )
+    assert broken.returncode == 1
+    assert b"it is not UTF-8 text" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "gcp-aws-bridge/", "eks.amazonaws.com/role-arn", "EKS", "-"]
+)
+def test_a_prefix_that_no_annotation_can_have_is_an_error(prefix: str) -> None:
+    run = commands.run("inject", f"--annotation-prefix={prefix}", stdin=MANIFEST)
+    assert run.returncode == 2
+    assert "it must be a name such as eks.amazonaws.com" in run.stderr
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -22,7 +22,8 @@ def test_pod_of_the_author_is_not_changed() -> None:
     before = copy.deepcopy(given)
     draft = Draft(given, frozenset())
     draft.add_item(("spec", "volumes"), {"name": "token"})
-    draft.set_variables(ENV[:-1], {"A": "1"}, {"name": "token", "mountPath": "/t"}, frozenset())
+    mount = {"name": "token", "mountPath": "/t"}
+    assert draft.give(draft.containers(("containers",)), {"A": "1"}, mount, frozenset(), {"B": "1"})
     assert before == given
     assert patched(given, draft.patch) == draft.pod
 

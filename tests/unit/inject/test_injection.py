@@ -211,11 +211,132 @@ def test_a_cluster_without_native_sidecars_gets_an_ordinary_container() -> None:
     spec, done = result(ROLE | LINKED, before, OLD)
     assert [one["name"] for one in spec["containers"]] == ["app", "gcp-aws-bridge-serve"]
     assert "restartPolicy" not in spec["containers"][1]
+    # The kubelet does not restart the containers of this pod that a startup probe ends.
+    assert spec["containers"][1].keys() & {"startupProbe", "readinessProbe"} == {"readinessProbe"}
     assert spec["initContainers"] == [{"name": "load"}]
     assert [one.partition(":")[0] for one in done.warnings] == [
         "init containers have no credentials",
         "the pod does not end while its sidecar runs",
     ]
+
+
+@pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
+@pytest.mark.parametrize(("first", "then"), [(OLD, SETTINGS), (SETTINGS, OLD)])
+def test_a_pod_that_has_a_sidecar_of_the_other_kind_keeps_it(
+    account: dict[str, str], first: Settings, then: Settings
+) -> None:
+    before = pod(initContainers=[{"name": "load"}], securityContext=RESTRICTED)
+    after = patched(before, inject(before, account, first).patch)
+    assert inject(after, account, then).patch == ()
+
+
+# Pods as the injectors of Istio and Linkerd leave them.
+PROXY = {"name": "istio-proxy", "securityContext": {"runAsUser": 1337}}
+VALIDATION = {"name": "istio-validation", "securityContext": {"runAsUser": 1337}}
+INIT = {"name": "istio-init", "securityContext": {"runAsUser": 0}}
+LINKERD = {
+    "name": "linkerd-proxy",
+    "restartPolicy": "Always",
+    "securityContext": {"runAsUser": 2102},
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "ordinary", "expected"),
+    [
+        ([INIT], [PROXY], "SIDECAR istio-init load"),
+        (
+            [VALIDATION, PROXY | {"restartPolicy": "Always"}],
+            [],
+            "istio-validation istio-proxy SIDECAR load",
+        ),
+        ([{"name": "linkerd-init"}, LINKERD], [], "linkerd-init linkerd-proxy SIDECAR load"),
+    ],
+)
+@pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
+def test_containers_of_a_mesh_are_no_clients_and_a_sidecar_starts_after_the_proxy(
+    account: dict[str, str], first: list[Any], ordinary: list[Any], expected: str
+) -> None:
+    app = {"name": "app", "securityContext": {"runAsUser": 1000}}
+    before = pod(*ordinary, app, initContainers=[*first, {"name": "load"}])
+    spec, _ = result(account, before)
+    sidecar = (
+        "gcp-aws-bridge-serve"
+        if LINKED.items() <= account.items()
+        else "gcp-aws-bridge-google-serve"
+    )
+    names = [one["name"] for one in spec["initContainers"]]
+    assert names == expected.replace("SIDECAR", sidecar).split()
+    every = {one["name"]: one for one in (*spec["initContainers"], *spec["containers"])}
+    assert every[sidecar]["securityContext"]["runAsUser"] == 1000
+    clients = [name for name, one in every.items() if name != sidecar and variables(one)]
+    assert clients == ["load", "app"]
+    for one in (*first, *ordinary):
+        assert every[one["name"]] == one
+
+
+def test_a_container_that_another_webhook_adds_first_does_not_change_the_sidecar() -> None:
+    spec, _ = result(ROLE | LINKED)
+    added = {"name": "log", "securityContext": {"runAsUser": 2000}}
+    before = pod(added, *spec["containers"], **{k: v for k, v in spec.items() if k != "containers"})
+    after, done = result(ROLE | LINKED, before)
+    assert after == before["spec"]
+    assert [one.split(" is ")[0] for one in done.warnings] == ["container log"]
+
+
+@pytest.mark.parametrize(
+    ("env", "warned"),
+    [
+        ({"HTTP_PROXY": "http://proxy:3128"}, True),
+        ({"http_proxy": "http://proxy:3128", "NO_PROXY": "localhost,.internal"}, True),
+        ({"http_proxy": "http://proxy:3128", "no_proxy": "localhost,127.0.0.1"}, False),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "127.0.0.0/8"}, False),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "*"}, False),
+        ({"HTTP_PROXY": ""}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, False),
+    ],
+)
+@pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
+def test_a_proxy_on_the_way_to_the_sidecar_is_a_warning(
+    account: dict[str, str], env: dict[str, str], warned: bool
+) -> None:
+    own = [{"name": name, "value": value} for name, value in env.items()]
+    before = pod({"name": "app", "env": own}, securityContext=RESTRICTED)
+    _, done = result(account, before)
+    assert ["NO_PROXY=127.0.0.1" in one for one in done.warnings] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    "name", ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"]
+)
+def test_a_project_of_the_author_is_kept(name: str) -> None:
+    own = {"name": "app", "env": [{"name": name, "value": "mine"}]}
+    spec, _ = result(GOOGLE, pod(own))
+    found = variables(spec["containers"][0])
+    assert [one for key, one in found.items() if "PROJECT" in key] == ["mine"]
+
+
+def test_warnings_fit_into_the_admission_response() -> None:
+    # Kubernetes, "Dynamic Admission Control", section "Response": over 256 characters, the API
+    # server may shorten a warning. The webhook writes "gcp-aws-bridge: " before each.
+    name = "n" * 63
+    env = [{"name": "HTTP_PROXY", "value": "x"}]
+    other = {"name": f"{name[1:]}2", "securityContext": {"runAsUser": 2**31 - 1}}
+    own = {"name": f"{name[1:]}3", "env": [{"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "x"}]}
+    before = pod(
+        {"name": name, "env": env},
+        other,
+        own,
+        initContainers=[{"name": "load"}],
+        restartPolicy="Never",
+    )
+    known = {f"gcp-aws-bridge/{name}": "", "gcp-aws-bridge/skip-containers": name + "x"}
+    texts = [
+        *inject(before, ROLE | LINKED | known, OLD).warnings,
+        *inject(pod(hostNetwork=True), ROLE | LINKED, SETTINGS).warnings,
+    ]
+    assert len(texts) == 9
+    assert [one for one in texts if len(one) > 256 - len("gcp-aws-bridge: ")] == []
 
 
 # -- annotations ---------------------------------------------------------------------------------
@@ -294,6 +415,59 @@ def test_malformed_annotations_are_errors(name: str, value: str, problem: str) -
     with pytest.raises(ConfigError, match=problem) as caught:
         inject(pod(), account, SETTINGS)
     assert caught.value.error_id == "config/annotation"
+    assert f"gcp-aws-bridge/{name} of the service account" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [3600, True, 1.5, ["a"], {}])
+def test_a_value_that_is_not_text_is_an_error_as_in_the_api_server(value: Any) -> None:
+    account = ROLE | {"gcp-aws-bridge/token-expiration": value, 1: "a key of YAML"}
+    with pytest.raises(ConfigError, match="gcp-aws-bridge/token-expiration is not text"):
+        inject(pod(), account, SETTINGS)
+
+
+@pytest.mark.parametrize("value", ["", None], ids=["empty", "null"])
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_annotation_stands_for_the_default(method: str, value: str | None) -> None:
+    names = ("audience", "region", "token-expiration", "skip-containers", "chain")
+    more = {f"gcp-aws-bridge/{name}": value for name in names}
+    account = METHODS[method]
+    if "gcp-aws-bridge/method" not in account:
+        more["gcp-aws-bridge/method"] = value
+    expected = inject(pod(), account, SETTINGS)
+    assert inject(pod(), account | more, SETTINGS) == expected
+    before = pod(annotations=more)
+    after = patched(before, inject(before, account, SETTINGS).patch)
+    assert after["spec"] == patched(pod(), expected.patch)["spec"]
+
+
+def test_an_empty_role_of_the_pod_means_no_role() -> None:
+    assert inject(pod(annotations={"gcp-aws-bridge/role-arn": ""}), ROLE, SETTINGS) == Injection()
+
+
+def test_an_empty_link_is_no_google_identity() -> None:
+    spec, _ = result(ROLE | {"iam.gke.io/gcp-service-account": ""})
+    assert "initContainers" not in spec
+
+
+def test_only_the_service_account_can_be_linked_to_google() -> None:
+    spec, _ = result(ROLE, pod(annotations=LINKED))
+    assert "initContainers" not in spec
+
+
+def test_the_audience_is_the_default_of_the_prefix_whose_role_is_used() -> None:
+    settings = replace(SETTINGS, prefixes=("gcp-aws-bridge", "amazonaws.com"))
+    spec, _ = result(ROLE, pod(annotations={"amazonaws.com/role-arn": ARN}), settings)
+    [source] = spec["volumes"][0]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"].startswith("gtoken/")
+
+
+@pytest.mark.parametrize("account", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("more", [{}, {"metadata": None}, {"metadata": {}}])
+def test_pod_templates_need_no_metadata(more: dict[str, Any], account: dict[str, str]) -> None:
+    template = {"spec": pod()["spec"]} | more
+    done = inject(template, account, SETTINGS)
+    after = patched(template, done.patch)
+    assert inject(after, account, SETTINGS).patch == ()
 
 
 def test_unknown_annotations_are_warnings() -> None:
@@ -323,7 +497,7 @@ def test_skipped_containers_are_untouched(account: dict[str, str]) -> None:
     account = account | {"gcp-aws-bridge/skip-containers": "proxy, absent"}
     spec, done = result(account, before)
     assert spec["containers"][1] == skipped
-    assert "skip-containers names absent, which the pod does not have" in done.warnings
+    assert 'skip-containers names "absent", which the pod does not have' in done.warnings
 
 
 @pytest.mark.parametrize(
@@ -331,10 +505,19 @@ def test_skipped_containers_are_untouched(account: dict[str, str]) -> None:
     [
         ("AWS_ACCESS_KEY_ID", ROLE),
         ("AWS_ROLE_ARN", ROLE),
+        ("AWS_PROFILE", ROLE),
+        ("AWS_DEFAULT_PROFILE", ROLE | LINKED),
+        ("AWS_SHARED_CREDENTIALS_FILE", ROLE | LINKED),
+        ("GCP_AWS_BRIDGE_ROLE_ARN", ROLE),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", ROLE | LINKED),
         ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ROLE | LINKED),
         ("GOOGLE_APPLICATION_CREDENTIALS", GOOGLE),
         ("GCE_METADATA_HOST", GOOGLE | SERVED),
+        ("GCP_AWS_BRIDGE_GOOGLE_AUDIENCE", GOOGLE),
+        ("AWS_ACCESS_KEY", ROLE),
+        ("GOOGLE_CREDENTIALS", GOOGLE | SERVED),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", GOOGLE),
+        ("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", GOOGLE | SERVED),
     ],
 )
 def test_a_container_with_an_identity_of_its_own_is_not_changed(
@@ -361,11 +544,26 @@ def test_an_empty_variable_is_no_identity() -> None:
     assert "AWS_ROLE_ARN" in done.warnings[0]
 
 
-def test_a_mount_of_the_author_is_kept() -> None:
-    mount = {"name": "own", "mountPath": "/var/run/secrets/gcp-aws-bridge/aws"}
-    own = {"name": "app", "volumeMounts": [mount]}
-    spec, _ = result(ROLE, pod(own, volumes=[{"name": "own", "emptyDir": {}}]))
-    assert spec["containers"][0]["volumeMounts"] == [mount]
+@pytest.mark.parametrize("path", ["gcp-aws-bridge/aws", "gcp-aws-bridge/aws/"])
+def test_a_mount_of_the_author_at_the_same_path_is_a_warning(path: str) -> None:
+    mount = {"name": "own", "mountPath": f"/var/run/secrets/{path}"}
+    before = pod(
+        {"name": "app", "volumeMounts": [mount]}, volumes=[{"name": "own", "emptyDir": {}}]
+    )
+    spec, done = result(ROLE, before)
+    assert spec == before["spec"]
+    assert "it sets a mount at /var/run/secrets/gcp-aws-bridge/aws itself" in done.warnings[0]
+
+
+@pytest.mark.parametrize("account", METHODS.values(), ids=METHODS)
+def test_a_pod_whose_containers_all_have_an_identity_gets_nothing(account: dict[str, str]) -> None:
+    names = ("AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS")
+    own = {"name": "app", "env": [{"name": name, "value": "mine"} for name in names]}
+    skipped = {"name": "skipped"}
+    before = pod(own, skipped, annotations={"gcp-aws-bridge/skip-containers": "skipped"})
+    spec, done = result(account, before)
+    assert spec == before["spec"]
+    assert "app" in done.warnings[0]
 
 
 @pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
@@ -381,7 +579,12 @@ def test_cluster_token_works_with_host_network() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", [{"os": {"name": "windows"}}, {"nodeSelector": {"kubernetes.io/os": "windows"}}]
+    "spec",
+    [
+        {"os": {"name": "windows"}},
+        {"nodeSelector": {"kubernetes.io/os": "windows"}},
+        {"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}},
+    ],
 )
 def test_pods_on_windows_get_a_warning(spec: dict[str, Any]) -> None:
     done = inject(pod(**spec), ROLE, SETTINGS)
