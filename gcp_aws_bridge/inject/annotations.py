@@ -12,8 +12,6 @@ from gcp_aws_bridge.config import DEFAULT_AUDIENCE, Role
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.google._federation import Federation
 
-__all__ = ["CREDENTIALS", "LABEL", "PREFIX", "PREFIXES", "AwsRequest", "GoogleRequest", "Requests"]
-
 PREFIX = "gcp-aws-bridge"
 LABEL = f"{PREFIX}/inject"  # label of the pods that the webhook changes
 CREDENTIALS = f"{PREFIX}/google-credentials"  # the annotation that `to_google` adds

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["MEMBERS", "Draft", "Path", "escaped"]
-
 Path = tuple[Any, ...]  # names of members and indexes of items
 MEMBERS = ("initContainers", "containers")
 

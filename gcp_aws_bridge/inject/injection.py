@@ -8,12 +8,10 @@ from typing import Any
 
 from gcp_aws_bridge.exceptions import quoted
 from gcp_aws_bridge.inject import to_aws, to_google
-from gcp_aws_bridge.inject.annotations import Requests
+from gcp_aws_bridge.inject.annotations import LABEL, Requests
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import MESH
-
-__all__ = ["Injection", "inject"]
 
 # Kubernetes, "Create static Pods": the API server's copy of a pod of the kubelet.
 _MIRROR = "kubernetes.io/config.mirror"
@@ -51,6 +49,8 @@ def inject(pod: Mapping[str, Any], account: Mapping[str, str], settings: Setting
     draft = Draft(pod, requests.skipped | MESH)
     draft.warnings += [f"{key} has no meaning to gcp-aws-bridge" for key in requests.unknown]
     if not (requests.aws or requests.google) or _MIRROR in own:
+        if LABEL in ((pod.get("metadata") or {}).get("labels") or {}):
+            draft.warnings.append(f"no credentials: the label {LABEL} needs an annotation, too")
         return Injection((), tuple(draft.warnings))
     system = (draft.spec.get("os") or {}).get("name")
     of_node = (draft.spec.get("nodeSelector") or {}).get("kubernetes.io/os")

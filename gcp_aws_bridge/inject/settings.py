@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from gcp_aws_bridge.inject.annotations import PREFIX
 
-__all__ = ["Settings"]
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -25,8 +25,6 @@ from gcp_aws_bridge.inject.variables import (
     VARIABLES,
 )
 
-__all__ = ["add_endpoint", "add_token"]
-
 _TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
 _STATUS_PORT = 9912
 _REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # SDKs differ in which they read

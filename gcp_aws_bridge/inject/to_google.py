@@ -19,8 +19,6 @@ from gcp_aws_bridge.inject.variables import (
 )
 from gcp_aws_bridge.policy.names import project_of
 
-__all__ = ["add_file", "add_server"]
-
 _VOLUME = "gcp-aws-bridge-google"
 _STATUS_PORT = 9914
 # Variables for the project: of older libraries (google.auth.environment_vars), and of gcloud.

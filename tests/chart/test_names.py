@@ -126,3 +126,12 @@ def notes(values: object = None) -> str:
 )
 def test_notes_say_what_to_do_next(values: object, text: str, is_there: bool) -> None:
     assert (text in notes(values)) == is_there
+
+
+@pytest.mark.parametrize("release", ["bridge", "zz", "9.x"])
+def test_the_webhook_is_called_before_the_one_of_eks(release: str) -> None:
+    """The API server calls webhooks by name, and EKS's gives its identity to the sidecar."""
+    configuration = one(
+        render(release=release, namespace="security"), "MutatingWebhookConfiguration"
+    )
+    assert configuration["metadata"]["name"] < "pod-identity-webhook"

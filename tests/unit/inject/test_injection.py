@@ -477,6 +477,14 @@ def test_unknown_annotations_are_warnings() -> None:
     )
 
 
+def test_a_labeled_pod_without_annotations_gets_a_warning() -> None:
+    labeled = pod()
+    labeled["metadata"]["labels"] = {LABEL: "true"}
+    done = inject(labeled, LINKED, SETTINGS)
+    assert (done.patch, len(done.warnings)) == ((), 1)
+    assert LABEL in done.warnings[0]
+
+
 def test_a_sidecar_without_an_image_is_an_error_that_says_what_to_pass() -> None:
     with pytest.raises(ConfigError, match="--image") as caught:
         inject(pod(), ROLE | LINKED, Settings())

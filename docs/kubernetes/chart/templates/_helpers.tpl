@@ -17,9 +17,11 @@ A Service's name has no dots and begins with a letter; a release's may. */}}
 {{- $name -}}
 {{- end -}}
 
-{{/* The name of objects without a namespace: releases in two namespaces may have the same name. */}}
+{{/* The name of objects without a namespace: releases in two namespaces may have the same name. The API
+server calls webhooks in the order of their names: this one before EKS's `pod-identity-webhook`, which
+then sees the sidecar. */}}
 {{- define "gcp-aws-bridge.clusterName" -}}
-{{- include "gcp-aws-bridge.shortened" (list (printf "%s-%s" .Release.Namespace (include "gcp-aws-bridge.fullname" .)) 63) -}}
+{{- include "gcp-aws-bridge.shortened" (list (printf "%s-%s-%s" .Chart.Name .Release.Namespace (.Release.Name | replace "." "-")) 63) -}}
 {{- end -}}
 
 {{- define "gcp-aws-bridge.selector" -}}
