@@ -44,6 +44,9 @@ class Review(SecretValue):
     ) -> None:
         self._set(uid=uid, namespace=namespace, pod=pod, dry_run=dry_run)
 
+    def __repr__(self) -> str:
+        return f"<Review {self.uid}>"
+
     @property
     def name(self) -> str:
         """The pod's name, or the prefix from which the API server generates it."""

@@ -60,7 +60,7 @@ def test_doctor_names_the_check_that_it_waits_for(gke_pod: GkePod) -> None:
     gke_pod.add_role(ROLE)
     gke_pod.cloud.sts.inject(Fault.hang(30), times=None)
     with on_terminal([*DOCTOR, "--timeout", "0.5"]) as run:
-        run.until("step 4 of 10: sts")
+        run.until("step 5 of 11: sts")
         assert 1 == run.end()
     assert not SPINNING.search("\n".join(text(screen(run.output, 80))))
 
@@ -107,7 +107,7 @@ def test_progress_is_shown_while_the_report_is_piped(gke_pod: GkePod) -> None:
     ("command", "when"),
     [
         (DEMO, "⠋ Amazon S3 (moto)"),
-        (DOCTOR, "step 2 of 10: place"),
+        (DOCTOR, "step 3 of 11: place"),
     ],
     ids=["demo", "doctor"],
 )

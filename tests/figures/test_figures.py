@@ -174,6 +174,7 @@ def test_architecture_has_every_module_of_the_pipeline() -> None:
     modules = {module for part in PIPELINE for module in architecture.modules_of(part)}
     assert {*modules, *BASE} <= words
     packages = ("google", "adapters", "server", "doctor", "provision", "cli", "emulator", "policy")
+    packages += ("inject", "webhook")
     assert {f"{name}/" for name in packages} <= words
 
 
