@@ -21,6 +21,7 @@ from typing import Any
 from cluster.kubernetes import ApiServer
 from kubernetes_objects import expanded
 
+_READY_WITHIN_S = 60
 IMAGE = "registry.example.com/gcp-aws-bridge:test"
 # A new tmpfs, so that the machine needs no folder at the paths; then the volumes.
 _MOUNT = """
@@ -85,19 +86,20 @@ class Kubelet:
             subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process,
         ):
             try:
-                self._wait_until_started(container["startupProbe"], log)
+                # An ordinary container has no start-up probe; the program then waits by itself.
+                probe = container.get("startupProbe") or container["readinessProbe"]
+                self._wait_until_ready(probe, log)
                 yield
             finally:
                 process.terminate()
 
-    def _wait_until_started(self, probe: dict[str, Any], log: Path) -> None:
-        get = probe["httpGet"]
-        for _ in range(probe["failureThreshold"]):
+    def _wait_until_ready(self, probe: dict[str, Any], log: Path) -> None:
+        url = f"http://127.0.0.1:{probe['httpGet']['port']}{probe['httpGet']['path']}"
+        for _ in range(_READY_WITHIN_S * 5):
             with contextlib.suppress(OSError):
-                url = f"http://127.0.0.1:{get['port']}{get['path']}"
                 if urllib.request.urlopen(url, timeout=5).status == 200:
                     return
-            time.sleep(probe["periodSeconds"])
+            time.sleep(0.2)
         raise RuntimeError(f"The sidecar did not start: {log.read_text()}")
 
     def _volumes(self, pod: dict[str, Any]) -> dict[str, Path]:
