@@ -681,6 +681,44 @@ def test_invalid_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+TOKEN_POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: etl}
+spec:
+  containers:
+    - name: etl
+      image: etl
+      env:
+        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
+        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
+      volumeMounts: [{name: token, mountPath: /token}]
+    - name: update
+      image: doitintl/gtoken:latest
+      volumeMounts: [{name: token, mountPath: /token}]
+  volumes: [{name: token, emptyDir: {}}]
+"""
+
+
+def test_comments_around_a_list_of_flow_mappings_are_kept(tmp_path: Path) -> None:
+    """ruamel.yaml would write the next block mapping into the line of the last comment."""
+    yaml = pytest.importorskip("yaml")
+    file = tmp_path / "etl.yaml"
+    variables = "        - {name: AWS_ROLE_ARN"
+    assert variables in TOKEN_POD
+    text = TOKEN_POD.replace(variables, f"        # The role.\n{variables}").replace(
+        '/etl"}', '/etl"}  # its ARN'
+    )
+    file.write_text(text)
+    done = run(f"--from-pod={file}")
+    assert 0 == done.returncode, done.stderr
+    [container] = yaml.safe_load(done.stdout)["spec"]["containers"]
+    assert ["AWS_ROLE_ARN", "GCP_AWS_BRIDGE_AUDIENCE"] == [one["name"] for one in container["env"]]
+    assert {"# The role.", "# its ARN"} <= {
+        f"#{line.partition('#')[2]}" for line in done.stdout.splitlines()
+    }
+
+
 def test_missing_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "ruamel").mkdir()
     (tmp_path / "ruamel/__init__.py").write_text("")
