@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -76,7 +76,12 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     "cloud-build": {"trigger": {"reports": {}}},
     "composer": {"composer": {"reports": {"config": {"nodeConfig": {"serviceAccount": GSA}}}}},
 }
-each_platform = pytest.mark.parametrize("platform", PLATFORMS)
+_EACH = pytest.mark.parametrize("platform", PLATFORMS)
+
+
+def each_platform(test: Callable[..., None]) -> Callable[..., None]:
+    """Run *test* on each platform, some of which are in the selection."""
+    return pytest.mark.sampled(4)(_EACH(test))
 
 
 class Clouds(SetupMachine):
@@ -393,6 +398,7 @@ def runs_as(platform: str, found: dict[str, Any]) -> None:
     found[last] = GSA
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("platform", [one for one in PLATFORMS if one not in ("gke", "gke-issuer")])
 def test_real_gcloud_runs_the_script_for_each_platform(
     clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
@@ -449,6 +455,7 @@ PRINTED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("platform", PRINTED)
 def test_real_gcloud_accepts_the_printed_commands(
     clouds: Clouds, real_gcloud: google_apis.GoogleApis, platform: str
@@ -474,6 +481,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_real_gcloud_accepts_the_commands_of_the_page(
     clouds: Clouds, real_gcloud: google_apis.GoogleApis, command: str
