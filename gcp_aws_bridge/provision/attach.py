@@ -29,15 +29,15 @@ def _pairs(plan: Plan, prefix: str = "") -> list[str]:
 
 
 def _cloud_run(plan: Plan) -> str:
-    thing = plan.workload.of_platform.thing
+    resource = plan.workload.of_platform.resource
     return f"""
-step "Service account and variables of the {thing}"
+step "Service account and variables of the {resource}"
 where=(--region="$location" --project="$project")
 env={_list_option("--update-env-vars", _pairs(plan))}
-if gcloud run {thing}s describe "$service" "${{where[@]}}" >/dev/null 2>&1; then
-  gcloud run {thing}s update "$service" "${{where[@]}}" --service-account="$gsa" "$env"
+if gcloud run {resource}s describe "$service" "${{where[@]}}" >/dev/null 2>&1; then
+  gcloud run {resource}s update "$service" "${{where[@]}}" --service-account="$gsa" "$env"
 else
-  printf 'The {thing} %s does not exist yet. Deploy it with\\n  %s\\n  %q\\n' "$service" \\
+  printf 'The {resource} %s does not exist yet. Deploy it with\\n  %s\\n  %q\\n' "$service" \\
     "--service-account=$gsa" "$env" >&2
 fi
 """
@@ -57,10 +57,12 @@ printf '  %q\\n' "$env" >&2
 def _seen(plan: Plan) -> str:
     """Return the start of a step that sets `where`, and `runs_as` to the account."""
     platform = plan.workload.of_platform
-    path = "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in platform.account)
+    path = "".join(
+        f".{one}" if isinstance(one, str) else f"[{one}]" for one in platform.account_path
+    )
     return f"""
-step "Service account of the {platform.thing}"
-where=({platform.where}="$location" --project="$project")
+step "Service account of the {platform.resource}"
+where=({platform.location_option}="$location" --project="$project")
 runs_as=$(gcloud {" ".join(platform.describe)} "$service" "${{where[@]}}" \\
   --format='value({path[1:]})' 2>/dev/null) || runs_as='no service account yet'
 """
