@@ -71,7 +71,7 @@ def accounts(api: ApiServer, webhook: Webhook) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["cluster", "linked"])
-def test_the_stored_pod_is_what_the_core_computes(
+def test_stored_pod_has_the_patch_that_inject_computes(
     api: ApiServer, accounts: dict[str, dict[str, str]], name: str
 ) -> None:
     sent = pod(name, "true")
@@ -100,7 +100,7 @@ def test_pods_without_label_or_annotation_are_unchanged(
         assert "volumes" not in stored["spec"]
 
 
-def test_the_client_sees_warnings_and_errors(
+def test_client_gets_warnings_and_errors(
     api: ApiServer, accounts: dict[str, dict[str, str]]
 ) -> None:
     api.warnings.clear()
@@ -113,7 +113,7 @@ def test_the_client_sees_warnings_and_errors(
         api.create(pod("absent", "true"))
 
 
-def test_the_webhook_may_read_service_accounts_only(api: ApiServer, webhook: Webhook) -> None:
+def test_webhook_may_only_read_service_accounts(api: ApiServer, webhook: Webhook) -> None:
     token = api.token(NAMESPACE, "webhook")
     name = "/api/v1/namespaces/data/serviceaccounts/cluster"
     assert api.request("GET", name, token=token)["metadata"]["name"] == "cluster"
@@ -280,7 +280,7 @@ def test_a_burst_of_1000_pods_loses_none(
         print(f"\nanswers of the webhook within s: {counted}")
 
 
-def test_without_the_webhook_labeled_pods_are_refused(
+def test_without_the_webhook_labeled_pods_are_rejected(
     api: ApiServer, webhook: Webhook, accounts: dict[str, dict[str, str]]
 ) -> None:
     webhook.stop()
