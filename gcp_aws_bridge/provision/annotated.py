@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject.annotations import LABEL, LINK, PREFIX, Requests
 
-__all__ = ["LABEL", "LINK", "PREFIX", "WHY", "meaning", "named", "require_valid"]
+__all__ = ["LABEL", "LINK", "PREFIX", "WHY", "meaning", "require_valid", "with_prefix"]
 
 # The comment above the annotations in generated files.
 WHY = f'With the label {LABEL}: "true", pods with this account get credentials.'
 
 
-def named(values: Mapping[str, str]) -> dict[str, str]:
+def with_prefix(values: Mapping[str, str]) -> dict[str, str]:
     """Return *values* as annotations with the prefix of the library, without empty values."""
     return {f"{PREFIX}/{name}": value for name, value in values.items() if value}
 

@@ -74,7 +74,7 @@ def _printed(text: str) -> str:
 
 
 def _if_other(text: str) -> str:
-    """Return the command that prints *text* if `runs_as` is another account than `gsa`."""
+    """Return the command that prints *text* if `runs_as` is not the account `gsa`."""
     shown = "$service has ${runs_as:-the default service account}.\n"
     return f'if [ "$runs_as" != "$gsa" ]; then\n{_printed(shown + text)}fi\n'
 

@@ -503,7 +503,7 @@ def test_revoked_key_is_replaced_and_the_request_sent_again(
     pod.revoke(*service.keys)
     answer = send(signer, "POST", f"{service.url}/a?b=c", content=b"body")
     assert (200, "hello") == (answer.status_code, answer.json())
-    assert ["InvalidClientTokenId"] == service.refused
+    assert ["InvalidClientTokenId"] == service.errors
     assert 2 == len(set(service.keys))
     assert b"body" == service.seen[-1].body
     assert [403] == [one.status_code for one in answer.history]
