@@ -172,7 +172,7 @@ def test_missing_permission_for_id_tokens_is_reported() -> None:
 def test_each_format_grants_the_roles(platform: str) -> None:
     it, needed = made(platform), PLATFORMS[platform]
     for written in (script(it), terraform(it)):
-        for role in (*needed.roles, *needed.own_roles):
+        for role in (*needed.roles, *needed.roles_on_itself):
             assert role in written
 
 
