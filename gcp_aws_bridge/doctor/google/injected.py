@@ -54,8 +54,8 @@ def _file() -> Finding:
         return Finding(
             "injected",
             "broken",
-            f"google-cloud: the file {quoted(path)} is empty or was changed. The kubelet writes it "
-            "from the annotation gcp-aws-bridge/google-credentials, which the pod no longer has.",
+            f"google-cloud: the file {quoted(path)} is empty or was changed: the pod no longer has "
+            "the annotation gcp-aws-bridge/google-credentials, from which the kubelet writes it.",
             wanted="The annotation, which the webhook adds when a pod is created.",
             fix=injected.RECREATE,
             id="doctor/injected-credentials",
