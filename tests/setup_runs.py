@@ -16,6 +16,24 @@ KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "n
 PROGRAMS = Path(__file__).parent / "clients/programs"
 AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
 BASH = shutil.which("bash")
+# A pod in which a container of gtoken writes the token file.
+GTOKEN_POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: etl}
+spec:
+  containers:
+    - name: etl
+      image: etl
+      env:
+        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
+        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
+      volumeMounts: [{name: token, mountPath: /token}]
+    - name: update
+      image: doitintl/gtoken:latest
+      volumeMounts: [{name: token, mountPath: /token}]
+  volumes: [{name: token, emptyDir: {}}]
+"""
 
 
 class SetupMachine:

@@ -29,7 +29,7 @@ class Verifier(ThreadingHTTPServer):
 
     Attributes:
         keys: The keys of the requests that were answered, in order.
-        refused: The codes of the errors that were returned, in order.
+        errors: The codes of the errors that were returned, in order.
         seen: All requests, in order.
         script: Answers to the next requests, whatever their signature.
     """
@@ -39,7 +39,7 @@ class Verifier(ThreadingHTTPServer):
 
     def __init__(self, cloud: Emulator, service: str, answer: Any, keys: list[str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.keys, self.refused, self.seen = keys, list[str](), list[SignedRequest]()
+        self.keys, self.errors, self.seen = keys, list[str](), list[SignedRequest]()
         self.script: list[Scripted] = []
         self.answer, self._cloud, self._service = answer, cloud, service
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.server.keys.append(self.server.check(request))
         except AwsError as error:
-            self.server.refused.append(error.code)
+            self.server.errors.append(error.code)
             self._send(Scripted(error.status, {"message": error.message}, error.code))
         else:
             self._send(Scripted(200, self.server.answer))

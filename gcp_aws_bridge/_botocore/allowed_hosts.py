@@ -1,7 +1,7 @@
 """The hosts that may receive signed requests, compared exactly.
 
-A host that receives a signed request can send it again for some minutes, and reads the session
-token.
+A host that receives a signed request can read the session token, and can send the request to AWS
+itself for some minutes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Authority(NamedTuple):
     def parse(cls, text: str) -> Authority | None:
         """Return the parts of `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, or None.
 
-        None for everything with another form: a user name, a dot at the end, a wildcard, letters
-        outside of ASCII (also those whose lower case is ASCII).
+        Other forms give None: a user name, a dot at the end, a wildcard, letters outside of ASCII
+        (even those whose lower case is ASCII).
         """
         found = _AUTHORITY.fullmatch(text.lower()) if text.isascii() else None
         if found is None:
@@ -48,7 +48,7 @@ class Authority(NamedTuple):
         return cls(name, port)
 
     def with_port(self, scheme: str) -> Authority:
-        """Return this with the port to which a client connects."""
+        """Return the authority with the port to which a client connects."""
         return self._replace(port=self.port or _PORTS.get(scheme))
 
     def without_port(self, scheme: str) -> str:
@@ -64,7 +64,7 @@ class AllowedHosts:
         hosts: Host names or addresses; with the port, unless it is the default port.
 
     Raises:
-        ConfigError: There is none, or one is malformed.
+        ConfigError: *hosts* is empty, or one of them is malformed.
     """
 
     def __init__(self, hosts: Collection[str]) -> None:
@@ -83,16 +83,16 @@ class AllowedHosts:
 
         Args:
             url: The URL to which the client connects.
-            host_headers: Host headers that the request has already.
+            host_headers: Host headers that the request already has.
 
         Raises:
-            ConfigError: The host is not allowed, or the network could read the request.
+            ConfigError: The host is not allowed, or the request would be sent unencrypted.
         """
         scheme, netloc = _split(url)
         found = Authority.parse(netloc)
         allowed = {one.with_port(scheme) for one in self._hosts.values() if one is not None}
         if found is None or found.with_port(scheme) not in allowed:
-            raise _refused(
+            raise _not_allowed(
                 f"A request to {quoted(netloc.rpartition('@')[2])} is not signed: the hosts of "
                 f"this signer are {quoted(', '.join(self._hosts))}."
             )
@@ -109,7 +109,7 @@ class AllowedHosts:
         [header, *more] = host_headers
         named = Authority.parse(header)
         if more or named is None or named.without_port(scheme) != expected:
-            raise _refused(
+            raise _not_allowed(
                 f"A request to {quoted(expected)} is not signed: its Host header is "
                 f"{quoted(', '.join(host_headers))}."
             )
@@ -117,7 +117,7 @@ class AllowedHosts:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return scheme and authority of *url*; empty if programs read it in different ways."""
+    """Return scheme and authority of *url*; empty texts if HTTP clients read it differently."""
     # `urlsplit` removes tabs and line breaks; a backslash ends the host for some HTTP clients.
     if re.search(r"[\x00-\x20\x7f\\]", url):
         return "", ""
@@ -129,7 +129,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _proxy(url: str) -> str:
-    """Return the proxy of the environment for plain HTTP, which could read the request."""
+    """Return the proxy through which a plain HTTP request would be sent, or an empty text."""
     if not is_plain_http(url):
         return ""  # a tunnel
     from urllib.request import getproxies, proxy_bypass
@@ -148,7 +148,7 @@ def _malformed(summary: str) -> ConfigError:
     )
 
 
-def _refused(summary: str) -> ConfigError:
+def _not_allowed(summary: str) -> ConfigError:
     return ConfigError(
         summary,
         fix="correct the URL, or add its host to hosts=[…] of bridge.signer() if this host may "

@@ -1,7 +1,7 @@
-"""The private name of httpx that the library uses, and what httpx expects of an `auth=` object.
+"""Redirects, `auth=` objects and request bodies of httpx, by its private and public names.
 
-All of this is for httpx and for httpx2, its successor, which MCP and anthropic use. Neither is
-imported here: the program has imported the one whose client calls the signer.
+Everything works for httpx and for its successor httpx2, which MCP and anthropic use. This module
+imports neither: the program has already imported the library whose client calls the signer.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from gcp_aws_bridge._extra import internal
 
 _LIBRARIES = ("httpx", "httpx2")
-# Key of a request's extensions: whether the client of a signed request follows redirects.
-_FOLLOWS = "gcp_aws_bridge.follows"
+# Key in the extensions of a signed request: whether its client would follow a redirect.
+_FOLLOWS_REDIRECTS = "gcp_aws_bridge.follows"
 
 
 def _class_with_auth(signer: Any) -> Any:
-    """Return the type of *signer*, as a subclass of httpx's `Auth` too if httpx is imported."""
+    """Return the type of *signer*; if httpx is imported, as a subclass of its `Auth` as well."""
     found = (getattr(sys.modules.get(name), "Auth", None) for name in _LIBRARIES)
     kind: Any = type(signer)
     return _subclass(kind, *(auth for auth in found if auth is not None))
@@ -31,20 +31,21 @@ def _subclass(kind: Any, *auths: Any) -> Any:
 
 
 class HttpxAuth:
-    """Base class of an object that httpx accepts as its own `Auth`, without importing httpx.
+    """Base class of objects that httpx accepts as its `Auth`, without an import of httpx.
 
-    httpx calls other objects as functions, which block the event loop while they wait. Subclassing
-    `Auth` would import httpx in programs that use requests, which takes tenths of a second.
+    httpx calls any other object as a synchronous function, which would block the event loop. A real
+    subclass of `Auth` would import httpx in programs that use requests, which takes tenths of a
+    second.
     """
 
-    # `isinstance` reads it after the type, as for objects of `unittest.mock`.
+    # `isinstance` also checks `__class__`, which `unittest.mock` uses in the same way.
     __class__: Any = property(_class_with_auth)
 
 
 def body_of(request: Any) -> bytes | None:
     """Return the body of *request*, or None if it is a stream."""
     if isinstance(request.stream, _library(request).ByteStream):
-        request.read()  # requests that follow a redirect have not read it
+        request.read()  # httpx does not read it in requests that follow a redirect
     try:
         body: bytes = request.content
     except RuntimeError:  # httpx.RequestNotRead
@@ -52,7 +53,7 @@ def body_of(request: Any) -> bytes | None:
     return body
 
 
-def without_redirects(request: Any) -> None:
+def forbid_redirects(request: Any) -> None:
     """Keep the client from following a redirect of *request*.
 
     httpx copies all headers to the request that follows a redirect, and removes at most
@@ -62,17 +63,17 @@ def without_redirects(request: Any) -> None:
         ConfigError: This release of httpx has another name for the method.
     """
     _guard(_library(request))
-    request.extensions[_FOLLOWS] = False
+    request.extensions[_FOLLOWS_REDIRECTS] = False
 
 
-def would_follow(request: Any) -> bool:
+def follows_redirects(request: Any) -> bool:
     """Return whether the client of *request* would have followed a redirect."""
-    return bool(request.extensions.get(_FOLLOWS))
+    return bool(request.extensions.get(_FOLLOWS_REDIRECTS))
 
 
 def remove_signature(request: Any, headers: Iterable[str]) -> None:
-    """Remove what httpx copied to the *request* that follows a redirect."""
-    request.extensions.pop(_FOLLOWS, None)
+    """Remove the signature that httpx copied to the *request* that follows a redirect."""
+    request.extensions.pop(_FOLLOWS_REDIRECTS, None)
     for name in headers:
         request.headers.pop(name, None)
 
@@ -81,7 +82,7 @@ def _library(request: Any) -> Any:
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-@lru_cache(maxsize=8)  # once for each library; no exceptions
+@lru_cache(maxsize=8)  # patches each library once; errors are not cached
 def _guard(library: Any) -> None:
     clients = (library.Client, library.AsyncClient)
     originals = [internal(library.__name__, one, "_send_handling_redirects") for one in clients]
@@ -91,8 +92,8 @@ def _guard(library: Any) -> None:
 
 def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
     def send(client: Any, request: Any, follow_redirects: bool, history: Any) -> Any:
-        if _FOLLOWS in request.extensions:
-            request.extensions[_FOLLOWS] |= follow_redirects
+        if _FOLLOWS_REDIRECTS in request.extensions:
+            request.extensions[_FOLLOWS_REDIRECTS] |= follow_redirects
             follow_redirects = False
         return original(client, request, follow_redirects, history)
 

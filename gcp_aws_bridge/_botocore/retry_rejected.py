@@ -31,7 +31,8 @@ _REJECTED = frozenset(
         "UnrecognizedClientException",
     }
 )
-# The code in an answer's body, in JSON or XML, and what API Gateway and OpenSearch say instead.
+# The error code in a body, in JSON or XML, and the sentence that API Gateway and OpenSearch send
+# instead of a code.
 _CODE_IN_BODY = r'"(?:__type|code|Code)"\s*:\s*"([^"]+)"|<Code>([^<]+)'
 _IN_WORDS = r"security token included in the request is (?:expired|invalid)"
 # Keys of a request's context, which botocore carries from its signing to its retries.
@@ -76,14 +77,14 @@ def _check_answer(**event: Any) -> int | None:
 
 
 def is_rejection(error_type: str, body: str) -> bool:
-    """Return whether an answer of any AWS service says that the key is expired or not known.
+    """Return whether an answer of an AWS service says that the access key is expired or unknown.
 
     Args:
         error_type: Header `x-amzn-ErrorType`.
         body: Body of the answer.
     """
     found = re.search(_CODE_IN_BODY, body)
-    # A namespace may be before the code, and a URL after it.
+    # The code may have a namespace in front of it, and a URL after it.
     words = re.findall(r"\w+", error_type or (found and (found[1] or found[2])) or "")
     return not _REJECTED.isdisjoint(words) or re.search(_IN_WORDS, body) is not None
 

@@ -1,7 +1,8 @@
 """AWS Signature Version 4 of one HTTP request, with botocore's signers.
 
-botocore signs URLs that its own serializer has encoded. HTTP clients encode less: a `+` or `:` in a
-query is sent as it is, but signed in its encoded form. So the URL is first written as AWS signs it.
+botocore signs URLs that its own serializer has encoded. HTTP clients encode less: they send a `+`
+or `:` in a query as it is, while AWS signs its encoded form. So `encoded_target` first rewrites
+the URL in the encoding that AWS signs.
 
 "Create a signed AWS API request" (IAM user guide) defines the canonical request.
 """
@@ -33,8 +34,8 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 _HASH = "X-Amz-Content-SHA256"
 # The headers of a signature. A request that has them is signed again.
 SIGNATURE_HEADERS = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", _HASH)
-# "You must include the host header … and any x-amz-* headers"; the other two belong to the body.
-# Programs on the way may change further headers. AWS's load balancers add the tracing header.
+# "You must include the host header … and any x-amz-* headers"; the other two describe the body.
+# Proxies may change all other headers, and AWS's load balancers change the tracing header.
 _SIGNED = re.compile(r"(?!x-amzn-trace-id$)x-amz.*|content-type|content-md5", re.I)
 _UNRESERVED = "-_.~"
 _CHUNK = 1 << 20
@@ -66,7 +67,7 @@ class Scope(NamedTuple):
 
     @property
     def is_s3(self) -> bool:
-        """Whether paths are encoded once, and bodies need no hash over HTTPS."""
+        """Whether paths are encoded once, and bodies may stay unsigned over HTTPS."""
         return self.service in _S3
 
 
@@ -75,9 +76,9 @@ class Unsigned(NamedTuple):
 
     Attributes:
         url: Scheme and authority.
-        target: Path and query, as they are sent.
+        target: Path and query in the form in which they are sent.
         headers: All headers; several may have the same name.
-        body: The whole body or a seekable file; None: a stream that can be read only once.
+        body: Bytes or a seekable file. None: a stream that can be read only once.
     """
 
     method: str
@@ -88,9 +89,10 @@ class Unsigned(NamedTuple):
 
 
 def encoded_target(target: str, scope: Scope) -> str:
-    """Return path and query with the encoding that AWS signs; the service reads the same values.
+    """Return path and query in the encoding that AWS signs, with the same decoded values.
 
-    Otherwise services disagree: a `+` in a query may be a space or not, `%2a` may be `%2A` or not.
+    Services differ in how they read other encodings: whether `+` in a query is a space, and whether
+    `%2a` equals `%2A`.
     """
     path, mark, query = target.partition("?")
     path = re.sub("%[0-9a-fA-F]{2}", _encoded_octet, path) or "/"

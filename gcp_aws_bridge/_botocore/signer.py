@@ -10,9 +10,9 @@ from gcp_aws_bridge._botocore.allowed_hosts import AllowedHosts
 from gcp_aws_bridge._botocore.httpx_internals import (
     HttpxAuth,
     body_of,
+    follows_redirects,
+    forbid_redirects,
     remove_signature,
-    without_redirects,
-    would_follow,
 )
 from gcp_aws_bridge._botocore.request import Adapter
 from gcp_aws_bridge._botocore.retry_rejected import is_rejection, signing_key
@@ -94,7 +94,7 @@ class Signer(HttpxAuth, Adapter):
         """Check a request of httpx, and encode its URL as AWS signs it."""
         url = request.url
         host = self._hosts.require(_shown(url), request.headers.get_list("host"))
-        without_redirects(request)
+        forbid_redirects(request)
         target = encoded_target(url.raw_path.decode("ascii"), self._scope)
         request.url = url = url.copy_with(raw_path=target.encode("ascii"))
         headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw]
@@ -105,7 +105,7 @@ class Signer(HttpxAuth, Adapter):
     # -- requests --------------------------------------------------------------------------------
 
     def __call__(self, request: _R) -> _R:
-        """Sign a `requests.PreparedRequest`. Its response hook signs it again if AWS rejects it."""
+        """Sign a `requests.PreparedRequest`, and once more in its hook if AWS rejects the key."""
         prepared: Any = request
         self._sign_for_requests(prepared)
         prepared.register_hook("response", self._answered)
@@ -152,7 +152,7 @@ class Signer(HttpxAuth, Adapter):
     # -- both ------------------------------------------------------------------------------------
 
     def _signs_again(self, signed: Any, response: Any, body: Any) -> bool:
-        """Report a rejected key. Return whether to send the request again with another one."""
+        """Report a rejected key, and return whether to sign and send the request again."""
         key = signing_key(signed["Authorization"])
         if key is None or not is_rejection(
             response.headers.get("x-amzn-ErrorType", ""), response.text
@@ -202,12 +202,12 @@ def signer(
     )
 
 
-# Statuses of answers that may name a rejected key (the codes of `retry_rejected`).
+# Statuses with which services answer a rejected key; `is_rejection` then reads the answer.
 _MAY_BE_REJECTED = (400, 401, 403)
 
 
 def _shown(url: Any) -> str:
-    """Return a URL of httpx, as it is connected to, without path and query."""
+    """Return scheme, user and host of a URL of httpx, for the check of the host."""
     user = "@" if url.userinfo else ""
     return f"{url.scheme}://{user}{url.netloc.decode('ascii')}"
 
@@ -228,15 +228,15 @@ def _text(value: str | bytes) -> str:
 def _check_redirect_of_httpx(request: Any, response: Any) -> None:
     if not response.has_redirect_location:
         return
-    if would_follow(request):
+    if follows_redirects(request):
         raise _redirected(response.headers["location"])
-    # The program may send the next request, also with another client.
+    # The program may send `response.next_request` itself, with a client that does not sign it.
     remove_signature(response.next_request, SIGNATURE_HEADERS)
 
 
 def _redirected(location: str) -> ConfigError:
     return ConfigError(
-        f"The answer is a redirect to {quoted(location)}, which is not followed with a signature.",
+        f"The answer is a redirect to {quoted(location)}; signed requests do not follow redirects.",
         fix="request that address, and add its host to hosts=[…] of bridge.signer() if it may "
         "receive signed requests.",
         error_id="config/signer-redirect",

@@ -1,4 +1,4 @@
-"""Options of a cluster, for the commands that change its pods."""
+"""Options that `inject` and `webhook` share: the settings of a cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "amazonaws.com for those of gtoken; may be repeated, the first takes precedence",
     )
     parser.add_argument(
-        "--region", help="AWS region of pods without an annotation for it (default: none)"
+        "--region", help="AWS region of pods without the annotation for a region (default: none)"
     )
     parser.add_argument(
         "--status-host",

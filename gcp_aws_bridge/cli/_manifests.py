@@ -16,7 +16,7 @@ class Manifests:
     """The documents of one manifest, which can be changed in place.
 
     Attributes:
-        documents: What the YAML reader makes of each document: dicts and lists that keep comments.
+        documents: Content of each document, as dicts and lists that keep its comments.
     """
 
     def __init__(self, text: str, name: str, needed_by: str) -> None:
@@ -56,12 +56,13 @@ class Manifests:
             ) from None
 
     def text(self) -> str:
-        """Return the documents as YAML, with the style of their neighbors for items of lists."""
+        """Return the documents as YAML. Items added to a list get the style of the others."""
         for document in self.documents:
             _like_neighbors(document)
         text = self._written(self.documents)
         if list(self._yaml.load_all(text)) != self.documents:
-            # ruamel.yaml writes some comments in the wrong line, where they change the content.
+            # ruamel.yaml writes some comments on the wrong line, where they change the content.
+            # Write such documents without comments.
             text = self._written([_plain(one) for one in self.documents])
         return text
 
@@ -89,7 +90,7 @@ class Manifests:
 
 
 def separate(document: Any) -> bool:
-    """Replace each alias (`*name`) by a copy, so that a change affects one place only.
+    """Replace each alias (`*name`) with a copy, so that a change affects only one place.
 
     Returns:
         Whether the document has aliases.
@@ -126,9 +127,9 @@ def _members(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def as_yaml(value: Any) -> Any:
-    """Return a copy of *value* that YAML 1.1, which kubectl reads, does not read differently.
+    """Return a copy of *value* with quotes around text that kubectl would read as another type.
 
-    ruamel.yaml writes YAML 1.2, in which `yes` and `12:30` are text.
+    ruamel.yaml writes YAML 1.2, in which `yes` and `12:30` are text. kubectl reads YAML 1.1.
     """
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -143,9 +144,9 @@ def as_yaml(value: Any) -> Any:
 
 
 def _like_neighbors(value: Any) -> None:
-    """Write each dict that was added to a list of flow mappings (`{name: A}`) as one, too.
+    """Give each dict that was added to a list of flow mappings (`{name: A}`) the flow style, too.
 
-    Below an item with a comment, ruamel.yaml 0.18 and 0.19 write a block mapping into one line.
+    ruamel.yaml 0.18 and 0.19 would write a block mapping on one line below an item with a comment.
     """
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 

@@ -1,6 +1,6 @@
 """`trust-policy build --from-annotations`: the policy for annotated Kubernetes service accounts.
 
-`inject.annotations` decides which role, audience and method the annotations request.
+`inject.annotations` parses the role, audience and method.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class _Account(NamedTuple):
     """An annotated Kubernetes service account.
 
     Attributes:
-        namespace: Its namespace; empty if the manifest has none.
-        name: Its name.
-        request: The role that its pods get.
+        namespace: Namespace; empty if the manifest has none.
+        name: Name of the Kubernetes service account.
+        request: Request for the role of its pods.
         email: E-mail of the linked Google service account; empty if there is none.
     """
 
@@ -46,14 +46,14 @@ def document_for(options: argparse.Namespace) -> dict[str, Any]:
     """Return the policy of the role that the annotations name.
 
     Raises:
-        ConfigError: There are no annotations, or those of several roles; they are malformed; or an
-            option is missing for what a manifest does not contain.
+        ConfigError: The manifest annotates no role or several roles; an annotation is malformed; or
+            an option is missing whose value the manifest does not contain.
     """
     prefixes = tuple(dict.fromkeys((PREFIX, *options.annotation_prefix)))
     path = options.from_annotations
     accounts = [*_annotated(_documents(path), prefixes)]
     if not accounts:
-        raise _refused(
+        raise _error(
             f"{quoted(path)} has no Kubernetes service account with the annotation "
             f"{' or '.join(f'{one}/role-arn' for one in prefixes)}.",
             "pass the manifest: kubectl get serviceaccount NAME -n NAMESPACE -o json",
@@ -63,9 +63,9 @@ def document_for(options: argparse.Namespace) -> dict[str, Any]:
     for other in others:
         same = (other.request.role.arn, other.request.role.audience, other.request.method)
         if (role.arn, role.audience, method) != same:
-            raise _refused(
+            raise _error(
                 f"{first} and {other} request different roles, audiences or methods.",
-                "pass each manifest alone; two statements may be in one policy.",
+                "pass one manifest at a time; a policy can contain both statements.",
             )
     if method == "google":
         return _for_google(options, accounts)
@@ -77,13 +77,13 @@ def _for_google(options: argparse.Namespace, accounts: Sequence[_Account]) -> di
     emails = [*dict.fromkeys(one.email or "EMAIL" for one in accounts)]
     who = f"The method of {' and '.join(map(str, accounts))} is google"
     if options.issuer:
-        raise _refused(
+        raise _error(
             f"{who}: AWS gets tokens of Google, not of the cluster.",
             "replace --issuer by --service-account, or annotate the method cluster-token.",
         )
     if len(emails) != len(numbers):
         commands = ", ".join(GET_NUMBER.replace("EMAIL", shlex.quote(one)) for one in emails)
-        raise _refused(
+        raise _error(
             f"{who}: the policy needs the number of {' and '.join(emails)}, which no manifest "
             f"contains; {len(numbers)} were given.",
             f"pass each with --service-account: {commands}",
@@ -95,18 +95,18 @@ def _for_google(options: argparse.Namespace, accounts: Sequence[_Account]) -> di
 def _for_cluster(options: argparse.Namespace, accounts: Sequence[_Account]) -> dict[str, Any]:
     who = f"The method of {' and '.join(map(str, accounts))} is cluster-token"
     if options.service_account:
-        raise _refused(
+        raise _error(
             f"{who}: AWS gets tokens of the cluster, not of Google.",
             f"replace --service-account by --issuer ({_ISSUER}), or annotate {LINK}.",
         )
     if not options.issuer:
-        raise _refused(
+        raise _error(
             f"{who}: the policy needs the cluster's issuer, which no manifest contains.",
             f"pass it with --issuer: {_ISSUER}",
         )
     if nowhere := [one for one in accounts if not one.namespace]:
-        raise _refused(
-            f"The manifest of {nowhere[0]} has no namespace, which the subject of tokens contains.",
+        raise _error(
+            f"The manifest of {nowhere[0]} has no namespace, which is part of the token's subject.",
             "add metadata.namespace to it.",
         )
     role = accounts[0].request.role
@@ -121,7 +121,7 @@ def _for_cluster(options: argparse.Namespace, accounts: Sequence[_Account]) -> d
 
 
 def _annotated(found: Any, prefixes: tuple[str, ...]) -> Iterator[_Account]:
-    """Yield the service accounts that request a role, also those in lists."""
+    """Yield the service accounts that request a role, including those in lists."""
     for one in found:
         if not isinstance(one, Mapping):
             continue
@@ -135,7 +135,7 @@ def _annotated(found: Any, prefixes: tuple[str, ...]) -> Iterator[_Account]:
         if not isinstance(annotations, Mapping) or not all(
             isinstance(text, str) for pair in annotations.items() for text in pair
         ):
-            raise _refused(f"An annotation of {name} is not a string.", "quote its value.")
+            raise _error(f"An annotation of {name} is not a string.", "quote its value.")
         if request := Requests({}, annotations, prefixes, None).aws:
             yield _Account(namespace, name, request, annotations.get(LINK, ""))
 
@@ -152,5 +152,5 @@ def _documents(path: str) -> list[Any]:
     return Manifests(text, path, "setup").documents
 
 
-def _refused(problem: str, fix: str) -> ConfigError:
+def _error(problem: str, fix: str) -> ConfigError:
     return ConfigError(problem, fix=fix, error_id="config/trust-policy-value")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OF_TOKENS = ("service_account", "key_file", "issuer", "subject", "audience")
-# Annotations say all that these say.
+# Options whose values come from the annotations.
 _OF_ANNOTATIONS = ("key_file", "subject", "audience", "account_id", "token_file")
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _STDIN = "-"
 _UNCHANGED = (
-    "unchanged: no pod requests credentials that it does not have. The annotations must be on the "
-    "pod templates, or on service accounts in the same input."
+    "unchanged: no pod requests credentials that it does not already have. Put the annotations on "
+    "the pod templates, or on service accounts in the same input."
 )
 
 
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         lost = manifests[name].comments(text) - manifests[name].comments(written[name])
         for comment in lost:
             say(f"warning: a comment was removed: {quoted(comment)}")
-    # Without a newline at its end, the last line of a file would contain the separator.
+    # Each file must end with a newline: otherwise the separator would continue its last line.
     lines = [text if text.endswith("\n") or not text else f"{text}\n" for text in written.values()]
     _use_utf8(sys.stdout)
     sys.stdout.write("---\n".join(lines) if len(lines) > 1 else "".join(written.values()))
@@ -92,7 +92,7 @@ def _stdin() -> str:
 
 
 def _use_utf8(stream: Any) -> None:
-    """Read or write UTF-8, as kubectl does, whatever the locale of the terminal is."""
+    """Read or write UTF-8, as kubectl does, independently of the locale."""
     if reconfigure := getattr(stream, "reconfigure", None):
         reconfigure(encoding="utf-8", errors="strict")
 

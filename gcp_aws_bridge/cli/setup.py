@@ -135,8 +135,9 @@ def _add_action(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--annotate",
         action="store_true",
-        help="for pods that the webhook gives credentials: annotate the Kubernetes service account "
-        "instead of setting variables in the pod. --region is then the region of such pods in GKE",
+        help="for pods that get credentials from annotations: annotate the Kubernetes service "
+        "account instead of setting variables in the pod. --region is then the region of such "
+        "pods in GKE",
     )
     group.add_argument(
         "--output", metavar="DIR", help="write files to this folder instead of printing"

@@ -77,9 +77,9 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-annotations",
         metavar="FILE",
-        help="write the policy for pods that the webhook gives credentials: the manifest of their "
-        "annotated Kubernetes service account, as JSON or YAML; - for standard input. The method "
-        "google needs --service-account as well, cluster-token needs --issuer",
+        help="write the policy for pods that get credentials from annotations: the manifest of "
+        "their annotated Kubernetes service account, as JSON or YAML; - for standard input. The "
+        "method google needs --service-account as well, cluster-token needs --issuer",
     )
     parser.add_argument(
         "--annotation-prefix",

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "kubectl: gcp-aws-bridge webhook --tls-cert-file tls.crt --tls-key-file tls.key --host "
         "127.0.0.1, then curl --insecure https://127.0.0.1:8443/mutate --json @review.json"
     )
-    tls = "a mounted secret of type kubernetes.io/tls has it; replaced files are loaded"
+    tls = "a secret of type kubernetes.io/tls contains it; a replaced file is loaded"
     parser.add_argument(
         "--tls-cert-file",
         metavar="FILE",
@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--native-sidecars",
         choices=tuple(_NATIVE),
         default="auto",
-        help="whether the cluster has them (Kubernetes 1.29); otherwise a sidecar is an ordinary "
-        "container (default: %(default)s: by the version of the API server)",
+        help="whether the cluster supports native sidecars (Kubernetes 1.29); if not, a sidecar is "
+        "an ordinary container (default: %(default)s, by the version of the API server)",
     )
     listen = parser.add_argument_group("listening")
     listen.add_argument(

@@ -53,7 +53,7 @@ def check(session: Session, *, of_sdk: bool = False) -> Iterator[Finding]:
 
     Args:
         session: botocore session with the profiles.
-        of_sdk: Whether SDKs get the role by variables, without the library.
+        of_sdk: Whether SDKs get the role from variables, without the library.
     """
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         yield Finding(

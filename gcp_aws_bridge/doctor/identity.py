@@ -149,7 +149,7 @@ def check_token(context: AwsContext) -> Iterator[Finding]:
         context.token = _first_token(context, required(context.role))
     except TokenError as error:
         found = _not_bound(context, error) or Finding.of("token", error)
-        yield injected.with_recreation(found)
+        yield injected.with_fix_for_cluster_token(found)
     else:
         yield Finding("token", "ok", summary_of(context.token, context.world.clock()))
 

@@ -1,7 +1,6 @@
-"""Checks what annotations gave to this container: variables, files, and the sidecar of the pod.
+"""Checks what annotations added to this container: variables, files, and the sidecar of the pod.
 
-`inject.variables` has the variables of each method. What the methods do, and the names of volumes
-and containers: docs/how-to/cluster.md.
+`inject.variables` has the variables of each method; docs/how-to/cluster.md describes the methods.
 """
 
 from __future__ import annotations
@@ -93,8 +92,8 @@ def unreadable(method: str, path: str) -> Finding | None:
         first_byte(path)
     except FileNotFoundError:
         return _broken(
-            f"{method}: the file {quoted(path)} does not exist, so that its volume is not mounted "
-            "in this container: the variables are copied from another pod or container.",
+            f"{method}: the file {quoted(path)} does not exist: its volume is not mounted in this "
+            "container. The variables were probably copied from another pod or container.",
             wanted="The variables and the volumes of the webhook, in the same container.",
             fix="kubectl get pod POD -o yaml   # volumes and mounts: gcp-aws-bridge-…\n"
             f"in the manifest, remove the copied variables\n{RECREATE}",
@@ -121,9 +120,9 @@ def _not_allowed(method: str, path: str, error: OSError) -> Finding:
     except OSError:
         owner = "UID"
     user = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
-    reason = f"{user}: {error.strerror}; it belongs to user {owner}"
+    reason = f"{user} ({error.strerror}); its owner is user {owner}"
     fix = "set securityContext.fsGroup of the pod, for example to 65532"
-    if method in SIDECARS:  # its owner is the only reader
+    if method in SIDECARS:  # only its owner and root can read it
         fix = f"set securityContext.runAsUser of the container to {owner}, the user of the sidecar"
     return _broken(
         f"{method}: the file {quoted(path)} cannot be read by {reason}.",
@@ -175,7 +174,7 @@ def _region(session: Session) -> Iterator[Finding]:
     yield Finding(
         "injected",
         "warning",
-        "There is no AWS region: neither AWS_REGION nor a profile has one. Many SDKs fail without.",
+        "There is no AWS region: neither AWS_REGION nor a profile sets one. Many SDKs need it.",
         wanted="A region, from the annotation gcp-aws-bridge/region.",
         fix=f"kubectl annotate serviceaccount {shlex.quote(name)} -n {shlex.quote(namespace)} "
         f"gcp-aws-bridge/region=REGION\n{RECREATE}",
@@ -200,8 +199,8 @@ def not_injected(method: str, timeout_s: float) -> Finding | None:
     )
 
 
-def with_recreation(finding: Finding) -> Finding:
-    """Return the finding for a stale token with what the kubelet needs to replace it."""
+def with_fix_for_cluster_token(finding: Finding) -> Finding:
+    """Return *finding*; if it is an expired token of the cluster, with the fix for the kubelet."""
     if finding.id != "token/expired" or os.environ.get(TOKEN_FILE) is None:
         return finding
     fix = (

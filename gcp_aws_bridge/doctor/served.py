@@ -37,7 +37,7 @@ def is_served(arguments: Mapping[str, Any], session: Session) -> bool:
 
 
 def check_settings(context: AwsContext) -> Iterator[Finding]:
-    """Name the place of the settings, and identities that SDKs find before the sidecar."""
+    """Report that the sidecar has the settings, and warn about identities that SDKs find first."""
     yield Finding("settings", "skipped", f"Role and audience are settings of the sidecar {SERVE}.")
     yield from earlier.check(context.session, of_sdk=True)
 
@@ -57,14 +57,14 @@ def check_exchange(context: AwsContext) -> Iterator[Finding]:
             monotonic=context.world.monotonic,
         )
     except (http.Unreachable, http.InvalidHost) as error:
-        yield _refused(f"does not answer at {quoted(host)}: {error}")
+        yield _not_served(f"does not answer at {quoted(host)}: {error}")
         return
     if answer.status == 401:
-        seen = "rejects the authorization token of this container, which is not the sidecar's"
-        yield replace(_refused(seen), fix=injected.RECREATE)
+        seen = "rejects the authorization token of this container: the sidecar has a different one"
+        yield replace(_not_served(seen), fix=injected.RECREATE)
         return
     if answer.status != 200:
-        yield _refused(f"answers with status {answer.status}: {quoted(answer.body, 1000)}")
+        yield _not_served(f"answers with status {answer.status}: {quoted(answer.body, 1000)}")
         return
     try:
         found = json.loads(answer.body)
@@ -72,13 +72,15 @@ def check_exchange(context: AwsContext) -> Iterator[Finding]:
         keys = (found["AccessKeyId"], found["SecretAccessKey"], found["Token"])
         context.role = Role(found["RoleArn"])
     except (BridgeError, ValueError, LookupError, TypeError, AttributeError):
-        yield _refused("has another answer than credentials: another program has its port")
+        yield _not_served(
+            "answers with something other than credentials: another program uses its port"
+        )
         return
     context.credentials = AwsCredentials(*keys, expiration)
     yield Finding("exchange", "ok", f"The sidecar serves {context.role.arn}, {until(expiration)}.")
 
 
-def _refused(seen: str) -> Finding:
+def _not_served(seen: str) -> Finding:
     return _broken(
         f"The sidecar {SERVE} {seen}.",
         wanted="Credentials of the role.",

@@ -49,10 +49,10 @@ def check(context: AwsContext) -> Iterator[Finding]:
 
 
 def _without_role(context: AwsContext) -> Iterator[Finding]:
-    """Use the role and the token that AWS SDKs use themselves, if there are such variables.
+    """Use the role and token of the variables that AWS SDKs read, if they are set.
 
     Raises:
-        ConfigError: There are none, or the role is malformed.
+        ConfigError: The variables are not set, or the role is malformed.
     """
     arn, path = os.environ.get("AWS_ROLE_ARN"), os.environ.get(injected.TOKEN_FILE)
     if not (arn and path) or has_profile(context.session):
@@ -73,7 +73,7 @@ def _without_role(context: AwsContext) -> Iterator[Finding]:
         "settings",
         "note",
         "No setting of this library names a role: every AWS SDK exchanges the token of "
-        f"{injected.TOKEN_FILE} itself, which the other checks try.",
+        f"{injected.TOKEN_FILE} itself. The other checks use that token, too.",
     )
     yield from earlier.check(context.session, of_sdk=True)
 
@@ -93,8 +93,8 @@ def _another_role(context: AwsContext, role: Role) -> Iterator[Finding]:
     yield Finding(
         "settings",
         "warning",
-        f"This library uses {quoted(role.arn, 2048)} of {source}, and AWS SDKs without it "
-        f"{quoted(arn, 2048)}, by the annotations of this pod.",
+        f"This library uses {quoted(role.arn, 2048)} from {source}, but AWS SDKs without it use "
+        f"{quoted(arn, 2048)} from the annotations of this pod.",
         wanted="One role, from the annotations.",
         fix=f"unset {source}",
         id="doctor/injected-other-role",

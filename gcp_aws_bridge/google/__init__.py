@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-# Imported when first used: they import google-auth, or botocore, which settings do without.
+# Imported when first used: they import google-auth or botocore, which settings do not need.
 _LAZY = {
     "Credentials": "_credentials",
     "IDTokenCredentials": "_credentials",

@@ -82,7 +82,7 @@ class _Refreshed(credentials.CredentialsWithQuotaProject):
 
     @property
     def expired(self) -> bool:
-        """True if the token has expired, or does within google-auth's threshold of minutes."""
+        """Whether the token has expired, or expires within the threshold of google-auth."""
         found = self._cache.peek()
         return bool(_Snapshot(found).expired if found else self._cache.memory.kept)
 

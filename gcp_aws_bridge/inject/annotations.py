@@ -28,7 +28,7 @@ _NAMES = (
 )
 _TO_AWS, _TO_GOOGLE = ("cluster-token", "google"), ("google-cloud", "google-serve")
 # GKE, "Authenticate to Google Cloud APIs from GKE workloads": the linked Google service account.
-_LINKED = "iam.gke.io/gcp-service-account"
+LINK = "iam.gke.io/gcp-service-account"
 # Kubernetes API reference, ServiceAccountTokenProjection: at least 600 s. Google Cloud, "Workload
 # Identity Federation with other providers": a subject token lives for at most 24 hours.
 _EXPIRATION_S = range(600, 86_401)
@@ -59,7 +59,7 @@ class Requests:
         aws: The request for AWS, if any.
         google: The request for Google Cloud, if any.
         skipped: Names of containers that must not be changed.
-        unknown: Annotations with the library's prefix that have no meaning.
+        unknown: Annotations with the library's prefix that it does not define.
 
     Raises:
         ConfigError: An annotation is malformed.
@@ -74,7 +74,7 @@ class Requests:
     ) -> None:
         self._found = {"pod": pod, "service account": account}
         self._prefixes = prefixes
-        self._used: dict[str, str] = {}  # by name: the annotation with its prefix, and whose it is
+        self._used: dict[str, str] = {}  # by name, such as "gcp-aws-bridge/region of the pod"
         known = {f"{PREFIX}/{name}" for name in _NAMES}
         own = {key for key in map(str, (*pod, *account)) if key.startswith(f"{PREFIX}/")}
         self.unknown = sorted(own - {*known, LABEL})
@@ -105,7 +105,7 @@ class Requests:
             region_name=self._get("region") or region,
             chain=parsed_chain(self._get("chain").strip(), "the annotation"),
         )
-        linked = self._found["service account"].get(_LINKED)
+        linked = self._found["service account"].get(LINK)
         method = self._method(_TO_AWS, "google" if linked else "cluster-token")
         if role.chain and method != "google":
             raise ConfigError("Chained roles need the method google, whose sidecar assumes them.")
@@ -119,7 +119,7 @@ class Requests:
         return GoogleRequest(federation, method, self._expiration_s())
 
     def _method(self, methods: tuple[str, ...], default: str) -> str:
-        """Return the method of one direction; the annotation may name that of the other."""
+        """Return one of *methods*; *default* if the annotation names one of the other direction."""
         method = self._get("method", default)
         if method not in (*_TO_AWS, *_TO_GOOGLE):
             every = ", ".join((*_TO_AWS, *_TO_GOOGLE))

@@ -15,7 +15,7 @@ class Draft:
     Attributes:
         pod: The pod with all additions.
         patch: The patch, with `add` operations only.
-        warnings: What was not done, and why.
+        warnings: Requests that cannot be met, each with the reason.
     """
 
     def __init__(self, pod: Mapping[str, Any], skipped: frozenset[str]) -> None:
@@ -33,7 +33,7 @@ class Draft:
         """Add *value* at *path*, whose last step may be `-`, the end of a list."""
         pointer = "".join("/" + str(one).replace("~", "~0").replace("/", "~1") for one in path)
         self.patch.append({"op": "add", "path": pointer, "value": value})
-        # Only what changes is copied: a copy of the whole pod would take longer than all the rest.
+        # Copy only what is on the path: copying the pod would take longer than all other steps.
         owner = self.pod
         for step in path[:-1]:
             found = owner[step]
@@ -45,7 +45,7 @@ class Draft:
             owner[path[-1]] = value
 
     def at(self, path: Path) -> Any:
-        """Return what is at *path*; None if nothing is."""
+        """Return the value at *path*, or None."""
         found = self.pod
         for step in path:
             found = found[step] if isinstance(found, list) else (found or {}).get(step)
@@ -58,7 +58,7 @@ class Draft:
     def add_item(
         self, path: Path, item: dict[str, Any], *, key: str = "name", index: int | str = "-"
     ) -> None:
-        """Add *item* to the list at *path* if no item of the list has its name, or other *key*."""
+        """Add *item* to the list at *path*, unless an item with the same *key* exists."""
         items = self.at(path)
         if not items:
             self.add(path, [item])
@@ -66,37 +66,38 @@ class Draft:
             self.add((*path, index), item)
 
     def containers(self, members: tuple[str, ...], *but: str) -> Iterator[tuple[Path, Any]]:
-        """Yield path and content of each container, except those to skip and *but*."""
+        """Yield path and content of each container that is neither skipped nor named in *but*."""
         for member in members:
             for index, one in enumerate(self.spec.get(member) or []):
                 if one.get("name") not in self._skipped.union(but):
                     yield ("spec", member, index), one
 
-    def give(
+    def add_to_containers(
         self,
         containers: Iterable[tuple[Path, Any]],
         variables: Mapping[str, str],
         mount: dict[str, Any] | None,
-        rivals: frozenset[str],
+        identity: frozenset[str],
         defaults: Mapping[str, str],
     ) -> bool:
-        """Add variables and a mount to containers, except to those with another identity.
+        """Add variables and a mount to each container that does not set an identity itself.
 
         Args:
-            containers: Path and content of each.
+            containers: Path and content of each container.
             variables: Values by name.
             mount: The mount, if one is needed.
-            rivals: Variables that determine the identity of a container.
-            defaults: Variables for containers that have none of them; an empty one is not added.
+            identity: Names of the variables by which a container sets an identity.
+            defaults: Variables that are added only if the container has none of them. Empty values
+                are not added.
 
         Returns:
-            Whether a container has the variables. For each that has not, there is a warning.
+            Whether at least one container has the variables. Each other one gets a warning.
         """
         given = False
         for path, container in containers:
             added = {name: escaped(value) for name, value in variables.items()}
-            if rival := _rival(container, added, mount, rivals):
-                text = f"container {container.get('name')} is not changed: it sets {rival} itself"
+            if found := _own_identity(container, added, mount, identity):
+                text = f"container {container.get('name')} is not changed: it sets {found} itself"
                 self.warnings.append(text)
                 continue
             given = True
@@ -109,16 +110,16 @@ class Draft:
         return given
 
 
-def _rival(
-    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, rivals: frozenset[str]
+def _own_identity(
+    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, identity: frozenset[str]
 ) -> str:
-    """Return what gives *container* another identity; empty if nothing does."""
+    """Return what sets an identity in *container*: a variable, a mount, or an empty text."""
     own = {
         one.get("name"): None if one.get("valueFrom") else one.get("value") or ""
         for one in container.get("env") or []
     }
-    # An empty variable is no identity, unless it would have to be replaced.
-    if found := sorted(name for name in rivals & own.keys() if own[name] != added.get(name, "")):
+    # An empty variable sets no identity, but one that would have to be replaced counts.
+    if found := sorted(name for name in identity & own.keys() if own[name] != added.get(name, "")):
         return found[0]
     mounts = container.get("volumeMounts") or []
     names = {str(one.get("mountPath")).rstrip("/"): one.get("name") for one in mounts}
@@ -128,7 +129,7 @@ def _rival(
 
 
 def escaped(value: str) -> str:
-    """Return *value* for a variable or an argument, in which Kubernetes expands `$(NAME)`.
+    """Escape *value* for a variable or an argument, where Kubernetes expands `$(NAME)`.
 
     Kubernetes API reference, EnvVar: "Double $$ are reduced to a single $".
     """

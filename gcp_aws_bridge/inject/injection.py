@@ -23,7 +23,7 @@ class Injection:
 
     Attributes:
         patch: JSON patch (RFC 6902) with `add` operations only; empty if the pod needs nothing.
-        warnings: What the annotations request and the pod does not get, and why.
+        warnings: What the annotations request but the pod does not get, and why.
     """
 
     patch: tuple[dict[str, Any], ...] = ()
@@ -59,7 +59,8 @@ def inject(pod: Mapping[str, Any], account: Mapping[str, str], settings: Setting
         return Injection((), ("no credentials: pods on Windows are not supported",))
     for name in sorted(requests.skipped.difference(draft.names(*MEMBERS))):
         draft.warnings.append(f"skip-containers names {quoted(name)}, which the pod does not have")
-    # Google first: google-serve may use the AWS identity that the pod gets.
+    # Add the sidecar google-serve before that of AWS: it then gets the AWS variables like any
+    # container, and `add_sidecar` inserts `serve` in front of it, so that `serve` starts first.
     if google := requests.google:
         if google.method == "google-serve":
             to_google.add_server(draft, google, settings)

@@ -1,4 +1,4 @@
-"""`Settings`: what is the same for all pods of a cluster."""
+"""`Settings`: settings that are the same for all pods of a cluster."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Settings:
         image: Image of the sidecars; its entry point is gcp-aws-bridge. Empty: a pod that needs a
             sidecar is an error.
         prefixes: Prefixes of annotations, in order of precedence.
-        region: AWS region of pods without an annotation for it. None: they get no variable.
-        native_sidecars: Whether the cluster has them (Kubernetes 1.29). Otherwise a sidecar is an
-            ordinary container.
+        region: AWS region of pods without the annotation `region`. None: they get no variable.
+        native_sidecars: Whether the cluster supports native sidecars (Kubernetes 1.29). Otherwise
+            a sidecar is an ordinary container.
         status_host: Address on which a sidecar answers probes; `::` on an IPv6-only cluster.
     """
 

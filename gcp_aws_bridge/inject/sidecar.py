@@ -35,7 +35,7 @@ def add_sidecar(
 ) -> None:
     """Add the sidecar *name*, with *arguments*, probes on *port*, and *more* members.
 
-    Its settings are variables, so that a command that is run in it (`doctor`) has the same ones.
+    Its settings are variables, not arguments, so that `kubectl exec … doctor` in it uses them too.
 
     Raises:
         ConfigError: No image is configured.
@@ -55,20 +55,21 @@ def add_sidecar(
         "args": [escaped(argument) for argument in (*arguments, *probed)],
         "livenessProbe": _probe("/healthz", port),
         "resources": _RESOURCES,
-        "securityContext": {**_RESTRICTED, "runAsUser": owner_of_files(draft)},
+        "securityContext": {**_RESTRICTED, "runAsUser": user_of_sidecar(draft)},
         **more,
     }
     if settings.native_sidecars:
         container["restartPolicy"] = "Always"
-        # The program starts when there are credentials.
+        # The containers after it start once it has credentials.
         startup = _probe("/readyz", port) | {"periodSeconds": 1, "failureThreshold": 60}
         container["startupProbe"] = startup
-        # Before all that may need credentials, so that other init containers have them.
+        # In front of the other init containers, which may need credentials, but after proxies.
         names = draft.names("initContainers")
         index = max((at + 1 for at, one in enumerate(names) if one in _PROXIES), default=0)
         draft.add_item(("spec", "initContainers"), container, index=index)
         return
-    # A failed startup probe would end the sidecar of a pod that is not restarted for ever.
+    # Not a startup probe: if it failed in a pod with restartPolicy Never, the sidecar would be
+    # stopped and not restarted.
     container["readinessProbe"] = _probe("/readyz", port)
     draft.add_item(("spec", "containers"), container)
     why = "this cluster has no native sidecars (Kubernetes 1.29)"
@@ -78,15 +79,18 @@ def add_sidecar(
         draft.warnings.append(f"the pod does not end while its sidecar runs: {why}")
 
 
-def variables(values: Mapping[str, str | None]) -> list[dict[str, str]]:
-    """Return the variables of a sidecar, without those that are empty."""
+def env_of_sidecar(values: Mapping[str, str | None]) -> list[dict[str, str]]:
+    """Return the member `env` of a sidecar, without empty values."""
     return [{"name": name, "value": escaped(one)} for name, one in values.items() if one]
 
 
-def clients(draft: Draft, settings: Settings, name: str, *but: str) -> list[tuple[Path, Any]]:
-    """Return the containers that may use the sidecar *name*: not itself, and none of *but*.
+def sidecar_clients(
+    draft: Draft, settings: Settings, name: str, *but: str
+) -> list[tuple[Path, Any]]:
+    """Return the containers that can use the sidecar *name*, without itself and those named *but*.
 
-    They run while it does. A pod that may have no sidecar is a warning, as is a proxy before it.
+    With an ordinary sidecar, these are the ordinary containers: init containers run before it. Adds
+    a warning for a pod that must not have a sidecar, and for containers with an HTTP proxy.
     """
     if draft.spec.get("hostNetwork"):
         draft.warnings.append(
@@ -103,20 +107,23 @@ def clients(draft: Draft, settings: Settings, name: str, *but: str) -> list[tupl
     return found
 
 
-def user_of(draft: Draft, container: Any) -> int | None:
-    """Return the user of *container*; None: its image decides."""
+def user_of_container(draft: Draft, container: Any) -> int | None:
+    """Return the user of *container*, or None if its image determines it."""
     contexts = (container.get("securityContext") or {}, draft.spec.get("securityContext") or {})
     return next((one["runAsUser"] for one in contexts if one.get("runAsUser") is not None), None)
 
 
-def owner_of_files(draft: Draft) -> int:
-    """Return the user of the sidecar: the first user of a container that is not root.
+def user_of_sidecar(draft: Draft) -> int:
+    """Return the user of the sidecar, who owns its files: the first user that is not root.
 
-    A pod that has been changed keeps its user, whatever another webhook adds.
+    If the pod already has the sidecar, return its user: containers that another webhook added
+    in the meantime do not change it.
     """
     sidecars = [one for _, one in draft.containers(MEMBERS) if one.get("name") == SERVE]
     others = [one for _, one in draft.containers(("containers",), SERVE, GOOGLE_SERVE)]
-    return next(filter(None, (user_of(draft, one) for one in sidecars + others)), _USER_OF_IMAGE)
+    return next(
+        filter(None, (user_of_container(draft, one) for one in sidecars + others)), _USER_OF_IMAGE
+    )
 
 
 def _check_proxy(draft: Draft, container: Any) -> None:

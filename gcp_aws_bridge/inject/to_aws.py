@@ -11,15 +11,15 @@ from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
 from gcp_aws_bridge.inject.sidecar import (
     add_sidecar,
-    clients,
-    owner_of_files,
-    user_of,
-    variables,
+    env_of_sidecar,
+    sidecar_clients,
+    user_of_container,
+    user_of_sidecar,
 )
 from gcp_aws_bridge.inject.variables import (
+    AWS_IDENTITY,
     ENDPOINT_FOLDER,
     ENDPOINT_PORT,
-    RIVALS,
     SERVE,
     TOKEN_FOLDER,
     VARIABLES,
@@ -27,7 +27,7 @@ from gcp_aws_bridge.inject.variables import (
 
 _TOKEN, _ENDPOINT = "gcp-aws-bridge-aws", "gcp-aws-bridge-endpoint"
 _STATUS_PORT = 9912
-_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # SDKs differ in which they read
+_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")  # some SDKs read only one of them
 
 
 def add_token(draft: Draft, request: AwsRequest) -> None:
@@ -38,7 +38,7 @@ def add_token(draft: Draft, request: AwsRequest) -> None:
     given = {"AWS_ROLE_ARN": role.arn, **VARIABLES["cluster-token"]}
     mount = {"name": _TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True}
     containers = draft.containers(MEMBERS, SERVE)
-    if draft.give(containers, given, mount, RIVALS, _regions(role)):
+    if draft.add_to_containers(containers, given, mount, AWS_IDENTITY, _regions(role)):
         draft.add_item(("spec", "volumes"), volume)
 
 
@@ -50,9 +50,11 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
     """
     role = request.role
     mount = {"name": _ENDPOINT, "mountPath": ENDPOINT_FOLDER}
-    readers = [one for one in clients(draft, settings, SERVE) if _may_read(draft, one[1])]
+    readers = [one for one in sidecar_clients(draft, settings, SERVE) if _may_read(draft, one[1])]
     read_only = mount | {"readOnly": True}
-    if not draft.give(readers, VARIABLES["google"], read_only, RIVALS, _regions(role)):
+    if not draft.add_to_containers(
+        readers, VARIABLES["google"], read_only, AWS_IDENTITY, _regions(role)
+    ):
         return
     arguments = ["serve", f"--port={ENDPOINT_PORT}", f"--token-file={ENDPOINT_FOLDER}/token"]
     env = {
@@ -61,7 +63,7 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
         "GCP_AWS_BRIDGE_CHAIN": chain_text(role.chain),
         **_regions(role),
     }
-    more: dict[str, Any] = {"volumeMounts": [mount], "env": variables(env)}
+    more: dict[str, Any] = {"volumeMounts": [mount], "env": env_of_sidecar(env)}
     add_sidecar(draft, settings, SERVE, arguments, _STATUS_PORT, **more)
     volume = {"name": _ENDPOINT, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     draft.add_item(("spec", "volumes"), volume)
@@ -69,7 +71,7 @@ def add_endpoint(draft: Draft, request: AwsRequest, settings: Settings) -> None:
 
 def _may_read(draft: Draft, container: Any) -> bool:
     """Return whether *container* may be able to read the authorization token."""
-    user, owner = user_of(draft, container), owner_of_files(draft)
+    user, owner = user_of_container(draft, container), user_of_sidecar(draft)
     if user in (0, owner):
         return True
     only = f"only user {owner} and root can read the authorization token"

@@ -8,11 +8,11 @@ from gcp_aws_bridge.google._configuration import configuration, of_file
 from gcp_aws_bridge.inject.annotations import CREDENTIALS, GoogleRequest
 from gcp_aws_bridge.inject.draft import MEMBERS, Draft
 from gcp_aws_bridge.inject.settings import Settings
-from gcp_aws_bridge.inject.sidecar import add_sidecar, clients, variables
+from gcp_aws_bridge.inject.sidecar import add_sidecar, env_of_sidecar, sidecar_clients
 from gcp_aws_bridge.inject.variables import (
     GOOGLE_FOLDER,
+    GOOGLE_IDENTITY,
     GOOGLE_PORT,
-    GOOGLE_RIVALS,
     GOOGLE_SERVE,
     SERVE,
     VARIABLES,
@@ -44,7 +44,9 @@ def add_file(draft: Draft, request: GoogleRequest) -> None:
     project = project_of(federation.service_account or "")
     defaults = {"GOOGLE_CLOUD_PROJECT": project, **_OTHER_PROJECTS}
     containers = draft.containers(MEMBERS, SERVE, GOOGLE_SERVE)
-    if not draft.give(containers, VARIABLES["google-cloud"], mount, GOOGLE_RIVALS, defaults):
+    if not draft.add_to_containers(
+        containers, VARIABLES["google-cloud"], mount, GOOGLE_IDENTITY, defaults
+    ):
         return
     draft.add_item(("spec", "volumes"), {"name": _VOLUME, "projected": {"sources": sources}})
     for above in (("metadata",), ("metadata", "annotations")):
@@ -60,8 +62,10 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
     Raises:
         ConfigError: No image is configured.
     """
-    containers = clients(draft, settings, GOOGLE_SERVE, SERVE)
-    if not draft.give(containers, VARIABLES["google-serve"], None, GOOGLE_RIVALS, {}):
+    containers = sidecar_clients(draft, settings, GOOGLE_SERVE, SERVE)
+    if not draft.add_to_containers(
+        containers, VARIABLES["google-serve"], None, GOOGLE_IDENTITY, {}
+    ):
         return
     federation = request.federation
     arguments = ["google-serve", f"--port={GOOGLE_PORT}"]
@@ -69,4 +73,4 @@ def add_server(draft: Draft, request: GoogleRequest, settings: Settings) -> None
         "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE": federation.audience,
         "GCP_AWS_BRIDGE_GOOGLE_SERVICE_ACCOUNT": federation.service_account,
     }
-    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=variables(env))
+    add_sidecar(draft, settings, GOOGLE_SERVE, arguments, _STATUS_PORT, env=env_of_sidecar(env))

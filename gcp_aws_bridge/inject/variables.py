@@ -1,6 +1,6 @@
-"""The variables that each method gives to a container, and the files that they name.
+"""The variables that each method adds to a container, and the paths of its files.
 
-`doctor` recognizes by them what a container was given.
+`doctor` recognizes the method of a container by these variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ENDPOINT_PORT, GOOGLE_PORT = 9911, 9913
 _FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 # Google's SDKs differ in which they read: docs/how-to/google-cloud-sdks.md.
 _SERVERS = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT")
-# By method. With cluster-token, AWS_ROLE_ARN has the role.
+# By method. cluster-token also adds AWS_ROLE_ARN.
 VARIABLES: dict[str, dict[str, str]] = {
     "cluster-token": {"AWS_WEB_IDENTITY_TOKEN_FILE": f"{TOKEN_FOLDER}/token"},
     "google": {
@@ -26,9 +26,10 @@ VARIABLES: dict[str, dict[str, str]] = {
     "google-cloud": dict.fromkeys(_FILES, f"{GOOGLE_FOLDER}/credentials.json"),
     "google-serve": dict.fromkeys(_SERVERS, f"127.0.0.1:{GOOGLE_PORT}"),
 }
-# Variables that give a container an AWS identity (AWS SDKs and Tools reference, "Settings"), or
-# this library one. AWS_CONFIG_FILE is not one of them: most such files only have settings.
-RIVALS = frozenset(
+# Variables by which a container sets an AWS identity itself, for SDKs (AWS SDKs and Tools
+# reference, "Settings") or for this library. AWS_CONFIG_FILE is not one of them: most such files
+# contain no identity.
+AWS_IDENTITY = frozenset(
     {
         *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_CREDENTIAL_FILE"),
         *("AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"),
@@ -40,7 +41,7 @@ RIVALS = frozenset(
 )
 # The same for a Google identity ("Application Default Credentials"; gcloud topic configurations;
 # Terraform's provider, "Authentication Configuration").
-GOOGLE_RIVALS = frozenset(
+GOOGLE_IDENTITY = frozenset(
     {
         *("GOOGLE_GHA_CREDS_PATH", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
         *("GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"),

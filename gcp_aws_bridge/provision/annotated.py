@@ -1,6 +1,6 @@
-"""Annotations of a Kubernetes service account, by which the webhook gives its pods credentials.
+"""Annotations of a Kubernetes service account from which the webhook gives its pods credentials.
 
-`inject.annotations` decides what they mean, here as in the webhook.
+`inject.annotations` parses them, here as in the webhook.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gcp_aws_bridge.exceptions import ConfigError
-from gcp_aws_bridge.inject.annotations import LABEL, PREFIX, Requests
+from gcp_aws_bridge.inject.annotations import LABEL, LINK, PREFIX, Requests
 
-__all__ = ["LABEL", "LINK", "PREFIX", "WHY", "meaning", "named", "require_valid"]
+__all__ = ["LABEL", "LINK", "PREFIX", "WHY", "meaning", "require_valid", "with_prefix"]
 
-# GKE, "Authenticate to Google Cloud APIs from GKE workloads".
-LINK = "iam.gke.io/gcp-service-account"
-# The comment above them.
+# The comment above the annotations in generated files.
 WHY = f'With the label {LABEL}: "true", pods with this account get credentials.'
 
 
-def named(values: Mapping[str, str]) -> dict[str, str]:
-    """Return annotations with the prefix of the library, without those that are empty."""
+def with_prefix(values: Mapping[str, str]) -> dict[str, str]:
+    """Return *values* as annotations with the prefix of the library, without empty values."""
     return {f"{PREFIX}/{name}": value for name, value in values.items() if value}
 
 
@@ -38,7 +36,7 @@ def require_valid(annotations: Mapping[str, str]) -> None:
     """Check that the webhook accepts *annotations*.
 
     Raises:
-        ConfigError: It does not, for example because of chained roles without a sidecar.
+        ConfigError: It would deny the pods, for example because of chained roles without a sidecar.
     """
     try:
         meaning(annotations)

@@ -29,15 +29,15 @@ def _pairs(plan: Plan, prefix: str = "") -> list[str]:
 
 
 def _cloud_run(plan: Plan) -> str:
-    thing = plan.workload.of_platform.thing
+    resource = plan.workload.of_platform.resource
     return f"""
-step "Service account and variables of the {thing}"
+step "Service account and variables of the {resource}"
 where=(--region="$location" --project="$project")
 env={_list_option("--update-env-vars", _pairs(plan))}
-if gcloud run {thing}s describe "$service" "${{where[@]}}" >/dev/null 2>&1; then
-  gcloud run {thing}s update "$service" "${{where[@]}}" --service-account="$gsa" "$env"
+if gcloud run {resource}s describe "$service" "${{where[@]}}" >/dev/null 2>&1; then
+  gcloud run {resource}s update "$service" "${{where[@]}}" --service-account="$gsa" "$env"
 else
-  printf 'The {thing} %s does not exist yet. Deploy it with\\n  %s\\n  %q\\n' "$service" \\
+  printf 'The {resource} %s does not exist yet. Deploy it with\\n  %s\\n  %q\\n' "$service" \\
     "--service-account=$gsa" "$env" >&2
 fi
 """
@@ -57,10 +57,12 @@ printf '  %q\\n' "$env" >&2
 def _seen(plan: Plan) -> str:
     """Return the start of a step that sets `where`, and `runs_as` to the account."""
     platform = plan.workload.of_platform
-    path = "".join(f".{one}" if isinstance(one, str) else f"[{one}]" for one in platform.account)
+    path = "".join(
+        f".{one}" if isinstance(one, str) else f"[{one}]" for one in platform.account_path
+    )
     return f"""
-step "Service account of the {platform.thing}"
-where=({platform.where}="$location" --project="$project")
+step "Service account of the {platform.resource}"
+where=({platform.location_option}="$location" --project="$project")
 runs_as=$(gcloud {" ".join(platform.describe)} "$service" "${{where[@]}}" \\
   --format='value({path[1:]})' 2>/dev/null) || runs_as='no service account yet'
 """
@@ -72,7 +74,7 @@ def _printed(text: str) -> str:
 
 
 def _if_other(text: str) -> str:
-    """Return the command that prints *text* if `runs_as` is another account than `gsa`."""
+    """Return the command that prints *text* if `runs_as` is not the account `gsa`."""
     shown = "$service has ${runs_as:-the default service account}.\n"
     return f'if [ "$runs_as" != "$gsa" ]; then\n{_printed(shown + text)}fi\n'
 

@@ -100,10 +100,10 @@ def _kubernetes_account(plan: Plan, ask: Ask) -> Iterator[Finding]:
 
 def _runs_as(plan: Plan, ask: Ask) -> Finding:
     workload, platform = plan.workload, plan.workload.of_platform
-    where = (f"{platform.where}={workload.location}", *of_project(workload.project))
+    where = (f"{platform.location_option}={workload.location}", *of_project(workload.project))
     answer = ask(["gcloud", *platform.describe, workload.service, *where])
     # A trigger has `projects/PROJECT/serviceAccounts/EMAIL`.
-    seen = str(at(answer.found, *platform.account) or "").rpartition("/")[2]
+    seen = str(at(answer.found, *platform.account_path) or "").rpartition("/")[2]
     seen = seen or "the project's default account"
     return judged(f"account of {workload.service}", answer, seen=seen, wanted=workload.gsa)
 
@@ -114,7 +114,7 @@ def _roles(plan: Plan, ask: Ask) -> Iterator[Finding]:
     policy_of = (
         (platform.roles, ["projects", "get-iam-policy"], workload.project, ()),
         (
-            platform.own_roles,
+            platform.roles_on_itself,
             ["iam", "service-accounts", "get-iam-policy"],
             workload.gsa,
             (f"--project={workload.gsa_project}",),

@@ -117,7 +117,7 @@ def job(
 
 @dataclass(frozen=True)
 class Client:
-    """Program of the other cloud, which knows nothing of the library.
+    """Program of the other cloud that does not use the library.
 
     Attributes:
         image: Its image.

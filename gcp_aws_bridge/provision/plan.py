@@ -216,17 +216,17 @@ class Plan:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Annotations for the webhook; empty if the program has variables instead."""
+        """Annotations for the webhook; empty without the option `--annotate`."""
         if not self.annotate:
             return {}
         aws = self.role
         # The audience is not the webhook's default, and STS of other partitions has no global name.
         region = self.region or ("" if aws.partition == "aws" else REGIONS[aws.partition])
-        return annotated.named(
+        return annotated.with_prefix(
             {
                 "role-arn": aws.arn,
                 "audience": aws.audience,
-                # Not the default if another set-up has linked the account.
+                # Explicit: the default is `google` if the account is also linked.
                 "method": "" if self.workload.gsa else "cluster-token",
                 "region": region,
                 "chain": self.chain.setting,

@@ -13,26 +13,26 @@ class Platform:
     """Platform of a workload.
 
     Attributes:
-        fields: Fields of `Workload` that it needs.
-        apis: Its Google APIs.
-        rules: Keys of `names.RULES` for fields whose names have rules of their own.
-        thing: What runs as the Google service account, outside of clusters.
-        describe: Command of gcloud that describes it; empty if it exists only while it runs.
-        where: Option of that command for the location.
-        account: Path of the account in the printed description.
-        roles: Roles in the project that the account needs for the platform itself.
-        own_roles: Roles that the account needs on itself.
+        fields: Fields of `Workload` that the platform needs.
+        apis: Google APIs of the platform.
+        rules: Keys of `names.RULES` for fields whose names this platform restricts further.
+        resource: What runs as the Google service account; empty in clusters.
+        describe: gcloud command that describes the resource; empty if it exists only while it runs.
+        location_option: Option of the command for the location.
+        account_path: Path of the service account in the description.
+        roles: Roles in the project that the service account needs on this platform.
+        roles_on_itself: Roles that the service account needs on itself.
     """
 
     fields: tuple[str, ...]
     apis: tuple[str, ...]
     rules: Mapping[str, str] = field(default_factory=dict)
-    thing: str = ""
+    resource: str = ""
     describe: tuple[str, ...] = ()
-    where: str = "--region"
-    account: tuple[str | int, ...] = ()
+    location_option: str = "--region"
+    account_path: tuple[str | int, ...] = ()
     roles: tuple[str, ...] = ()
-    own_roles: tuple[str, ...] = ()
+    roles_on_itself: tuple[str, ...] = ()
 
 
 _IN_CLUSTER = ("project", "cluster", "location", "namespace", "ksa")
@@ -47,41 +47,41 @@ PLATFORMS = {
         _ELSEWHERE,
         ("compute",),
         rules={"location": "zone", "service": "instance"},
-        thing="instance",
+        resource="instance",
         describe=("compute", "instances", "describe"),
-        where="--zone",
-        account=("serviceAccounts", 0, "email"),
+        location_option="--zone",
+        account_path=("serviceAccounts", 0, "email"),
     ),
     "cloud-run": Platform(
         _ELSEWHERE,
         ("run",),
         rules=_IN_REGION,
-        thing="service",
+        resource="service",
         describe=("run", "services", "describe"),
-        account=("spec", "template", "spec", "serviceAccountName"),
+        account_path=("spec", "template", "spec", "serviceAccountName"),
     ),
     "cloud-run-job": Platform(
         _ELSEWHERE,
         ("run",),
         rules=_IN_REGION,
-        thing="job",
+        resource="job",
         describe=("run", "jobs", "describe"),
-        account=("spec", "template", "spec", "template", "spec", "serviceAccountName"),
+        account_path=("spec", "template", "spec", "template", "spec", "serviceAccountName"),
     ),
     "cloud-functions": Platform(
         _ELSEWHERE,
         ("cloudfunctions", "run"),
         rules=_IN_REGION,
-        thing="function",
+        resource="function",
         describe=("functions", "describe", "--gen2"),
-        account=("serviceConfig", "serviceAccountEmail"),
+        account_path=("serviceConfig", "serviceAccountEmail"),
     ),
     # Dataflow, "Security and permissions": the role of the worker service account.
     "dataflow": Platform(
         _WHILE_IT_RUNS,
         ("dataflow", "compute"),
         rules=_IN_REGION,
-        thing="pipeline",
+        resource="pipeline",
         roles=("roles/dataflow.worker",),
     ),
     # Dataproc, "Service accounts": the role of a custom VM service account.
@@ -89,20 +89,20 @@ PLATFORMS = {
         _ELSEWHERE,
         ("dataproc", "compute"),
         rules={**_IN_REGION, "service": "dataproc-cluster"},
-        thing="cluster",
+        resource="cluster",
         describe=("dataproc", "clusters", "describe"),
-        account=("config", "gceClusterConfig", "serviceAccount"),
+        account_path=("config", "gceClusterConfig", "serviceAccount"),
         roles=("roles/dataproc.worker",),
     ),
-    "vertex-ai": Platform(_WHILE_IT_RUNS, ("aiplatform",), rules=_IN_REGION, thing="custom job"),
+    "vertex-ai": Platform(_WHILE_IT_RUNS, ("aiplatform",), rules=_IN_REGION, resource="custom job"),
     "workbench": Platform(
         _ELSEWHERE,
         ("notebooks", "compute"),
         rules={"location": "zone", "service": "instance"},
-        thing="instance",
+        resource="instance",
         describe=("workbench", "instances", "describe"),
-        where="--location",
-        account=("gceSetup", "serviceAccounts", 0, "email"),
+        location_option="--location",
+        account_path=("gceSetup", "serviceAccounts", 0, "email"),
     ),
     # Cloud Build, "Configure user-specified service accounts": the role for logs; and "Authorize
     # service-to-service access": the permission getOpenIdToken for ID tokens.
@@ -110,21 +110,21 @@ PLATFORMS = {
         _ELSEWHERE,
         ("cloudbuild",),
         rules={"location": "build-location", "service": "trigger"},
-        thing="trigger",
+        resource="trigger",
         describe=("builds", "triggers", "describe"),
-        account=("serviceAccount",),
+        account_path=("serviceAccount",),
         roles=("roles/logging.logWriter",),
-        own_roles=("roles/iam.serviceAccountOpenIdTokenCreator",),
+        roles_on_itself=("roles/iam.serviceAccountOpenIdTokenCreator",),
     ),
     # Cloud Composer, "Access control with IAM": the role of an environment's service account.
     "composer": Platform(
         _ELSEWHERE,
         ("composer",),
         rules={**_IN_REGION, "service": "environment"},
-        thing="environment",
+        resource="environment",
         describe=("composer", "environments", "describe"),
-        where="--location",
-        account=("config", "nodeConfig", "serviceAccount"),
+        location_option="--location",
+        account_path=("config", "nodeConfig", "serviceAccount"),
         roles=("roles/composer.worker",),
     ),
 }

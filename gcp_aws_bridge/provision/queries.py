@@ -147,7 +147,7 @@ def kubernetes_account(
 
 
 def annotated_account(names: tuple[str, str], answer: Answer, wanted: Mapping[str, str]) -> Finding:
-    """Check that a Kubernetes service account requests of the webhook what *wanted* requests.
+    """Check that the annotations of a Kubernetes service account mean the same as *wanted*.
 
     Args:
         names: Its namespace and name.

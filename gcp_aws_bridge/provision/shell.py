@@ -136,13 +136,13 @@ number=$(again gcloud iam service-accounts describe "$gsa" --project="$gsa_proje
 
 def _platform_roles(plan: Plan) -> Iterator[str]:
     platform = plan.workload.of_platform
-    if platform.roles or platform.own_roles:
+    if platform.roles or platform.roles_on_itself:
         yield f"""
 step "Roles that the Google service account needs for {plan.workload.platform}"
 holder="serviceAccount:$gsa"
 {bash.grants(platform.roles)}
 """
-    for role in platform.own_roles:
+    for role in platform.roles_on_itself:
         yield f"""\
 # On itself, for ID tokens.
 again gcloud iam service-accounts add-iam-policy-binding "$gsa" --project="$gsa_project" \\

@@ -62,12 +62,12 @@ def _platform_roles(plan: Plan) -> Iterator[str]:
     member = Expression("google_service_account.workload.member")
     if platform.roles:
         yield blocks.grants(plan.workload.project, platform.roles, member)
-    if platform.own_roles:
+    if platform.roles_on_itself:
         yield block(
             "resource",
             "google_service_account_iam_member itself",
             [
-                ("for_each", function("toset", [*platform.own_roles])),
+                ("for_each", function("toset", [*platform.roles_on_itself])),
                 ("service_account_id", Expression("google_service_account.workload.name")),
                 ("role", Expression("each.value")),
                 ("member", member),

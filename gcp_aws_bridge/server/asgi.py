@@ -147,7 +147,7 @@ async def _answer(
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
-    """Send *answer* as a whole."""
+    """Send *answer* with one head and one body."""
     await send(
         {
             "type": "http.response.start",

@@ -1,4 +1,7 @@
-"""uvicorn's protocol for requests without a body, with limits and checks."""
+"""uvicorn's protocols with limits: `StrictProtocol` is for requests without a body.
+
+`server.bodies` has the one for requests with a body.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ LARGEST_HEAD = 16 * 1024  # bytes: a token and some headers
 _WHOLE_REQUEST_S = 10
 
 
-class InTime(asyncio.Protocol):
-    """A part of a protocol of uvicorn: limits the time in which a request must be complete."""
+class TimeLimited(asyncio.Protocol):
+    """Mixin for uvicorn's protocols: closes the connection if a request is not complete in time."""
 
     cycle: Any
     loop: asyncio.AbstractEventLoop
@@ -56,8 +59,8 @@ class InTime(asyncio.Protocol):
             self._timeout = None
 
 
-class Strict(InTime, H11Protocol):
-    """uvicorn's protocol; rejects ambiguous requests."""
+class StrictProtocol(TimeLimited, H11Protocol):
+    """uvicorn's protocol with h11, which also rejects ambiguous requests."""
 
     _head = b""  # of the request that is being received
 
@@ -69,7 +72,7 @@ class Strict(InTime, H11Protocol):
         super().data_received(data)
 
     def _problem(self, data: bytes) -> str:
-        """Return what is ambiguous so far; h11 would join folded and equal headers."""
+        """Return what is ambiguous so far. h11 would join folded and repeated headers."""
         problem = ambiguous.in_bytes(self._head[-1:] + data)
         *heads, rest = (self._head + data).split(b"\r\n\r\n")
         self._head = rest[-LARGEST_HEAD:]  # a body may be longer

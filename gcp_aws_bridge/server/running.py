@@ -15,7 +15,7 @@ import uvicorn
 
 from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.server.asgi import App
-from gcp_aws_bridge.server.protocols import LARGEST_HEAD, InTime, Strict
+from gcp_aws_bridge.server.protocols import LARGEST_HEAD, StrictProtocol, TimeLimited
 
 _KEEP_ALIVE_S = 75
 # The kubelet gives a pod 30 s to stop; sidecars get the rest of them after the containers.
@@ -29,8 +29,8 @@ class Address(NamedTuple):
     """Address to listen on.
 
     Attributes:
-        host: None: 127.0.0.1, or ::1 on a machine without IPv4.
-        port: 0: any free port.
+        host: Host or address. None: 127.0.0.1, or ::1 on a machine without IPv4.
+        port: Port. 0: any free port.
     """
 
     host: str | None
@@ -60,7 +60,7 @@ class Address(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """An application and how clients reach it.
+    """Application, with the address and protocol at which it is served.
 
     Attributes:
         address: Where to listen.
@@ -72,7 +72,7 @@ class Listener(NamedTuple):
     address: Address
     app: App
     tls: ssl.SSLContext | None = None
-    protocol: type[InTime] = Strict
+    protocol: type[TimeLimited] = StrictProtocol
 
 
 @contextlib.contextmanager
@@ -86,10 +86,11 @@ def running(
     Args:
         *apps: Applications with their addresses.
         grace_s: Time limit for pending requests after the block; they are then answered with 503.
-        beside: Runs on the same event loop, and is cancelled after the last answer.
+        beside: Coroutine function that runs on the same event loop, and is cancelled after the last
+            answer.
 
     Yields:
-        The URLs, in the same order; all listen.
+        The URLs of the applications, in the same order, once all listen.
 
     Raises:
         ConfigError: An address cannot be listened on.
@@ -132,7 +133,7 @@ def running(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which logs no error for requests that are pending at its end."""
+    """uvicorn's server, which logs no error for requests that are pending when it stops."""
 
     def __init__(self, listener: Listener, bound: socket.socket, grace_s: int) -> None:
         config = uvicorn.Config(

@@ -2,6 +2,7 @@
 
     POST /mutate    AdmissionReview admission.k8s.io/v1    Kubernetes, "Dynamic Admission Control"
 
-Invariants: a pod is admitted unchanged only if its annotations and those of its service account
-request nothing; nothing of a pod is logged except its name, namespace and service account.
+Invariants: a pod is admitted unchanged only if neither its annotations nor those of its service
+account request credentials, or with a warning; only the name, namespace and service account of a
+pod are logged.
 """

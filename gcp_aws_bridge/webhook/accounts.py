@@ -1,10 +1,10 @@
-"""Annotations of service accounts, kept for a second.
+"""Cache of the annotations of service accounts, for one second.
 
-A pod gets annotations that are at most a second older than its creation. They are read again after
-half of it, in the background: only the first pods of a burst wait. What a user may be changing at
-the moment is read again for each pod: an account that does not exist, that has no annotation for
-this webhook, or whose annotations are malformed. After `kubectl annotate`, the next pod gets what
-the annotation requests.
+The annotations that a pod gets were read at most one second before. After half a second, the next
+pod starts a refresh in the background, so that only the first pods of a burst wait for the API
+server. An account is read again for each pod while its user is probably still changing it: if it
+does not exist, has no annotation for this webhook, or its annotations are malformed. So the first
+pod after `kubectl annotate` gets what the new annotation requests.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class _Reading(NamedTuple):
 
 
 class Accounts:
-    """Annotations by account; few requests, and usually no pod that waits for one.
+    """Annotations by service account.
 
-    Needs no limit: it contains the accounts that were read in the last second.
+    The cache needs no size limit: it contains only the accounts that were read in the last second.
 
     Args:
         read: Reads the annotations of an account: namespace, name.
@@ -47,19 +47,19 @@ class Accounts:
         self._ours = tuple(f"{prefix}/" for prefix in prefixes)
         self._monotonic = monotonic
         self._readings: dict[_Account, _Reading] = {}  # in the order in which they began
-        self._refreshes: dict[_Account, _Reading] = {}  # not completed
+        self._refreshes: dict[_Account, _Reading] = {}  # pending
         self._numbers = itertools.count()
 
     async def annotations(self, namespace: str, name: str, *, latest: bool = False) -> Annotations:
         """Return the annotations of an account.
 
         Args:
-            namespace: Its namespace.
-            name: Its name.
-            latest: Whether they must be read after this call.
+            namespace: Namespace of the account.
+            name: Name of the account.
+            latest: Whether to ignore annotations that were read before this call.
 
         Raises:
-            ConfigError: It does not exist, or cannot be read.
+            ConfigError: The account does not exist, or cannot be read.
         """
         account = (namespace, name)
         called = next(self._numbers)
@@ -71,7 +71,7 @@ class Accounts:
             elif reading.began_s < now_s - _REFRESHED_AFTER_S and account not in self._refreshes:
                 self._refresh(account)
             if not reading.task.done():
-                # Unlike an await, a cancelled wait does not cancel the task, for which others wait.
+                # Do not await the task: a cancelled request would cancel it for the other pods.
                 await asyncio.wait([reading.task])
             if reading.number > called or self._has_ours(reading.task):
                 return reading.task.result()
@@ -95,13 +95,13 @@ class Accounts:
         return made
 
     def _refresh(self, account: _Account) -> None:
-        """Read an account in the background, so that no pod waits when its second is over."""
+        """Read an account in the background, before its cached annotations expire."""
 
         def publish(task: asyncio.Task[Annotations]) -> None:
             self._readings.pop(account, None)
             self._readings[account] = self._refreshes.pop(account)
             if not task.cancelled():
-                task.exception()  # the next pod gets it, or reads the account again
+                task.exception()  # otherwise asyncio logs it; the next pod reads the account again
 
         self._refreshes[account] = made = self._new(account)
         made.task.add_done_callback(publish)

@@ -31,9 +31,9 @@ class Outcome(NamedTuple):
     Attributes:
         answer: The HTTP answer.
         name: `patched`, `unchanged`, `denied`, or `error`, after which the `failurePolicy` decides.
-        review: The request, if it is a review.
-        error_id: Id of the error because of which the pod is denied.
-        warnings: Number of warnings.
+        review: The review, if the request contains one.
+        error_id: Id of the error for which the pod is denied.
+        warnings: Number of warnings in the answer.
     """
 
     answer: Answer
@@ -48,7 +48,7 @@ class Webhook:
 
     Args:
         accounts: Annotations of service accounts.
-        answered: Called with the name of each outcome and its seconds.
+        answered: Called after each answer with the name of its outcome and its duration in seconds.
         monotonic: The clock, in seconds.
 
     Attributes:
@@ -68,7 +68,7 @@ class Webhook:
         self._monotonic = monotonic
 
     def waiting_for(self) -> list[str]:
-        """Return what is missing before it can answer."""
+        """Return what the webhook needs before it can answer."""
         return ["the API server"] if self.settings is None else []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -76,11 +76,11 @@ class Webhook:
         started_s = self._monotonic()
         try:
             outcome = await self._outcome(scope, receive)
-        except ConnectionError:  # no client waits for an answer
+        except ConnectionError:  # the client has disconnected
             return
-        except asyncio.CancelledError:  # by the server, which is stopping
+        except asyncio.CancelledError:  # the server is stopping
             outcome = _error(500, "this webhook is stopping")
-        except Exception as error:  # noqa: BLE001 - a text of an error may quote the pod
+        except Exception as error:  # noqa: BLE001 - its text may quote the pod
             failure = without_frames(error)
             notes = "".join(f"\n{note}" for note in getattr(failure, "__notes__", ()))
             _errors.error("The review failed: %s%s", type(failure).__name__, notes)
@@ -139,7 +139,7 @@ class Webhook:
 
 
 def _error(status: int, text: str, *headers: tuple[bytes, bytes]) -> Outcome:
-    """Return an error; `failed calling webhook` shows the text of status 500 to the user."""
+    """Return an HTTP error. For status 500, kubectl shows *text* after `failed calling webhook`."""
     headers = (*headers, (b"connection", b"close"))  # the rest of the body is not read
     return Outcome(Answer(status, text.encode(), "text/plain; charset=utf-8", headers), "error")
 

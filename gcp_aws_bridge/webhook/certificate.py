@@ -1,4 +1,4 @@
-"""The webhook's certificate, which is replaced while it serves."""
+"""TLS certificate of the webhook, which is reloaded while the webhook serves."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _log = logging.getLogger("gcp_aws_bridge")
 
 
 class Certificate:
-    """A certificate and its key, which are read again when their files change.
+    """Certificate and private key, which are reloaded when their files change.
 
-    Kubernetes replaces the files of a secret by exchanging a symbolic link; other tools write them
-    one after the other, so that for some time they do not belong together.
+    Kubernetes replaces both files of a secret at once, by a symbolic link. Other tools write one
+    file after the other, so that for some time the key does not match the certificate.
 
     Args:
-        certificate_file: PEM file with the certificate, and then its issuers.
+        certificate_file: PEM file with the certificate, followed by its issuers.
         key_file: PEM file with the private key.
-        clock: The clock, for a warning about an expired certificate.
+        clock: Clock that decides whether to log the certificate as expired.
 
     Attributes:
         tls: Context for the server. New connections use the current certificate.
         expires: Expiration of the current certificate (aware, UTC).
 
     Raises:
-        ConfigError: A file cannot be read, or they are not a certificate and its key.
+        ConfigError: A file cannot be read, or the files do not contain a certificate and its key.
     """
 
     expires: datetime
@@ -47,7 +47,7 @@ class Certificate:
         self.tls.sni_callback = self._select
 
     def reload_if_changed(self) -> None:
-        """Load the files if they have changed. On an error, keep the certificate, and log once."""
+        """Load the files if they have changed. On an error, log once, and keep the certificate."""
         stamp = _stamp(self._files)
         if stamp == self._stamp and not self._problem:
             return
@@ -57,7 +57,11 @@ class Certificate:
             self._problem = ""
         except ConfigError as error:
             if self._problem != str(error):
-                _log.error("The certificate in use stays, valid until %s: %s", self.expires, error)
+                _log.error(
+                    "Keeping the current certificate, which is valid until %s: %s",
+                    self.expires,
+                    error,
+                )
             self._problem = str(error)
 
     def _select(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
@@ -76,7 +80,7 @@ class Certificate:
         except (ValueError, OSError) as error:  # ssl.SSLError is an OSError
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             names = " and ".join(map(quoted, self._files))
-            raise _unusable(f"{names} are no certificate and its key ({reason})") from None
+            raise _unusable(f"{names} are not a certificate and its key ({reason})") from None
         level = logging.INFO if self.expires > self._clock() else logging.ERROR
         _log.log(level, "Certificate loaded; it is valid until %s", self.expires)
         return context
@@ -94,14 +98,14 @@ def expiration(pem: bytes) -> datetime:
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A resumed session would continue with the certificate of the time when it began.
+    # Without session resumption, each new connection uses the current certificate.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     return context
 
 
 def _stamp(paths: Iterable[str]) -> list[tuple[int, ...]]:
-    """Return what changes when a file is written or replaced; nothing for a missing file."""
+    """Return the attributes of each file that change when it is written or replaced."""
     found = [os.stat(path) for path in paths if os.path.exists(path)]
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 

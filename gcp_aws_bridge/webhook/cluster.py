@@ -1,11 +1,11 @@
-"""The Kubernetes API server: service accounts, and its version."""
+"""Client of the Kubernetes API server: reads service accounts and its version."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import cast
 
 import httpx2  # lightkube's HTTP client
 from lightkube import ApiError, AsyncClient, KubeConfig, SingleConfig
@@ -28,10 +28,10 @@ _NATIVE_SIDECARS = (1, 29)  # Kubernetes, "Sidecar Containers": enabled by defau
 
 
 def configuration() -> SingleConfig:
-    """Return how to reach the API server: the pod's own configuration, or that of kubectl.
+    """Return the configuration of the API server: that of the pod, or kubectl's.
 
     Raises:
-        ConfigError: There is none, or it is malformed.
+        ConfigError: The configuration is missing or malformed.
     """
     try:
         found = cast(SingleConfig, KubeConfig.from_env().get())
@@ -49,27 +49,28 @@ def configuration() -> SingleConfig:
 
 
 class Cluster:
-    """The API server, for an event loop.
+    """Asynchronous client of the API server.
 
     Args:
         config: Result of `configuration`.
-        count: Called with the outcome of each request.
+        count: Called with the outcome of each request for a service account.
     """
 
-    def __init__(self, config: SingleConfig, count: Any = lambda outcome: None) -> None:
+    def __init__(self, config: SingleConfig, count: Callable[[str], None]) -> None:
         trusted = adapter.verify_cluster(
             config.cluster, config.user or User(), config.abs_file, trust_env=True
         )
         limits = httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_S)
-        # Also without the proxies of the environment: the API server is in the cluster.
+        # A transport of our own ignores the proxies of the environment: the API server is in the
+        # cluster.
         transport = httpx2.AsyncHTTPTransport(verify=trusted, limits=limits)
         parameters = ConnectionParams(transport=transport)  # type: ignore[arg-type]
         self._http = adapter.AsyncClient(config, parameters)
         self._client = AsyncClient(config, transport=transport)
         self._count = count
 
-    async def has_native_sidecars(self) -> tuple[bool, str]:
-        """Return whether the cluster has native sidecars, and its version.
+    async def native_sidecars_and_version(self) -> tuple[bool, str]:
+        """Return whether the cluster supports native sidecars, and its version.
 
         Raises:
             ConfigError: The API server does not answer.
@@ -77,7 +78,7 @@ class Cluster:
         try:
             answer = await self._http.get("/version", timeout=_TIMEOUT_S)
             version = answer.raise_for_status().json()["gitVersion"]
-            # Such as v1.33.1-gke.1386000. The members major and minor are sometimes empty.
+            # Such as v1.33.1-gke.1386000. The members major and minor are empty in some clusters.
             major, minor = version.removeprefix("v").split(".")[:2]
             return (int(major), int(minor)) >= _NATIVE_SIDECARS, version
         except Exception as error:  # noqa: BLE001 - of the network, TLS, another server
@@ -128,7 +129,7 @@ def _missing(namespace: str, name: str) -> ConfigError:
 
 
 def _unread(what: str, error: Exception) -> ConfigError:
-    fix = "see whether the webhook can reach the API server, and retry."
+    fix = "check that the webhook can reach the API server, and retry."
     why = f"{type(error).__name__} {quoted(error)}"
     if isinstance(error, asyncio.TimeoutError):
         why = f"no answer within {_TIMEOUT_S:.0f} s"

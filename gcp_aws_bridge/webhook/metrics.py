@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from gcp_aws_bridge.server.status import add_build_info
 
-# Around 10 ms, which is enough unless the API server must be asked.
+# Finest around 10 ms, within which the webhook answers unless it must ask the API server.
 _SECONDS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 OUTCOMES = ("patched", "unchanged", "denied", "error")
 READS = ("read", "missing", "failed")
@@ -36,7 +36,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        # From the start, so that a rate is zero and not absent.
+        # Create all labels at the start, so that a rate is zero instead of missing.
         self._admissions = {one: admissions.labels(one) for one in OUTCOMES}
         self._reads = {one: reads.labels(one) for one in READS}
         self._seconds = Histogram(
@@ -58,7 +58,7 @@ class Metrics:
 
         Args:
             outcome: One of `OUTCOMES`.
-            seconds: Its duration.
+            seconds: Duration of the request.
         """
         self._admissions[outcome].inc()
         self._seconds.observe(seconds)

@@ -1,4 +1,4 @@
-"""Reads and writes an AdmissionReview of admission.k8s.io/v1.
+"""Reads and writes AdmissionReview objects of admission.k8s.io/v1.
 
 See: Kubernetes, "Dynamic Admission Control", sections "Request" and "Response".
 """
@@ -19,17 +19,17 @@ _REASONS = {403: "Forbidden", 503: "ServiceUnavailable"}  # apimachinery, metav1
 
 
 class Malformed(Exception):
-    """The body is not a review that this webhook can answer. The text quotes nothing of a pod."""
+    """The body is not a review that this webhook can answer. The text never quotes the pod."""
 
 
 class Review(SecretValue):
-    """A request for admission. Variables of its pod may be secrets.
+    """Request of an AdmissionReview. The variables of its pod may be secrets.
 
     Attributes:
-        uid: Id that the response repeats.
-        namespace: Namespace of the request; that of the pod may be empty.
-        pod: The pod to create. None: the request is about something else.
-        dry_run: Whether the pod will not be stored.
+        uid: Id, which the response must repeat.
+        namespace: Namespace of the request. `metadata.namespace` of the pod may be empty.
+        pod: The pod to create. None: the request does not create a pod.
+        dry_run: Whether the API server will discard the pod.
     """
 
     __slots__ = ("dry_run", "namespace", "pod", "uid")
@@ -40,7 +40,7 @@ class Review(SecretValue):
     dry_run: bool
 
     def __init__(
-        self, uid: str, namespace: str, pod: Mapping[str, Any] | None, dry_run: bool = False
+        self, uid: str, namespace: str, pod: Mapping[str, Any] | None, dry_run: bool
     ) -> None:
         self._set(uid=uid, namespace=namespace, pod=pod, dry_run=dry_run)
 
@@ -65,7 +65,7 @@ def read(body: bytes) -> Review:
     """Return the review in the body of a request.
 
     Raises:
-        Malformed: The body is not a review, or is of another version.
+        Malformed: The body is not a review, or has an unsupported version.
     """
     try:
         document = json.loads(body)

@@ -1,4 +1,4 @@
-"""Runs the webhook: its parts, its two listeners, and its start."""
+"""Runs the webhook: creates its parts, starts its two listeners, and waits for the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gcp_aws_bridge._cache.clock import REAL, World, backoff_s
 from gcp_aws_bridge.exceptions import BridgeError
 from gcp_aws_bridge.inject import Settings
 from gcp_aws_bridge.server.asgi import application, without_tracebacks
-from gcp_aws_bridge.server.bodies import WithBody
+from gcp_aws_bridge.server.bodies import BodyProtocol
 from gcp_aws_bridge.server.running import Address, Listener, running
 from gcp_aws_bridge.server.status import pages
 from gcp_aws_bridge.webhook.accounts import Accounts
@@ -38,7 +38,7 @@ def serving(
     Args:
         certificate: Certificate of the webhook.
         settings: Settings of the cluster.
-        native_sidecars: Whether the cluster has native sidecars. None: by its version.
+        native_sidecars: Whether the cluster supports native sidecars. None: decide by its version.
         address: Where to answer the API server.
         status_address: Where to serve health and metrics.
 
@@ -60,13 +60,13 @@ def serving(
 
     async def connected() -> None:
         try:
-            await start(webhook, cluster.has_native_sidecars, settings_for)
+            await start(webhook, cluster.native_sidecars_and_version, settings_for)
             await asyncio.Event().wait()
         finally:
             await cluster.close()
 
     with running(
-        Listener(address, without_tracebacks(webhook), certificate.tls, WithBody),
+        Listener(address, without_tracebacks(webhook), certificate.tls, BodyProtocol),
         Listener(status_address, application(status, log_all=False)),
         beside=connected,
     ) as urls:
@@ -85,10 +85,10 @@ async def start(
 
     Args:
         webhook: The application.
-        ask: Returns whether the cluster has native sidecars, and its version.
-        settings_for: Returns the settings for a cluster that has them, or has not.
-        pause: Waits for some seconds.
-        world: Randomness of the pauses.
+        ask: Returns whether the cluster supports native sidecars, and its version.
+        settings_for: Returns the settings, given whether the cluster supports native sidecars.
+        pause: Sleeps for a number of seconds.
+        world: Source of the random part of each pause.
     """
     failures, problem = 0, ""
     while webhook.settings is None:

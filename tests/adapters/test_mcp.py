@@ -132,7 +132,7 @@ def test_each_request_of_a_session_is_signed(pod: Pod, server: str) -> None:
     pod.uses(lambda: asyncio.run(said(server, auth)))
 
 
-def test_session_goes_on_after_a_refresh_and_a_revoked_key(pod: Pod, server: str) -> None:
+def test_session_continues_after_a_refresh_and_a_revoked_key(pod: Pod, server: str) -> None:
     async def talk() -> list[str]:
         async with connected(server, signer(server)) as client:
             keys = []
@@ -150,7 +150,7 @@ def test_session_goes_on_after_a_refresh_and_a_revoked_key(pod: Pod, server: str
     assert (3, 3) == (len(set(asyncio.run(talk()))), pod.exchanges)
 
 
-def test_request_without_a_signature_is_refused(pod: Pod, server: str) -> None:
+def test_request_without_a_signature_is_rejected(pod: Pod, server: str) -> None:
     with pytest.raises(Exception, match="TaskGroup"):
         asyncio.run(said(server, None))
     assert ({"MissingAuthenticationToken"}, []) == ({*REFUSED}, pod.s3.keys)

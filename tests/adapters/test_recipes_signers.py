@@ -104,7 +104,7 @@ def test_recipe_with_reject_replaces_a_revoked_key(pod: Pod) -> None:
         first = pod.signers(lambda: read(client))
         pod.cloud.revoke(*first)
         assert first.isdisjoint(pod.signers(lambda: read(client)))
-        assert ["InvalidClientTokenId"] == server.refused
+        assert ["InvalidClientTokenId"] == server.errors
         client.close()
 
 

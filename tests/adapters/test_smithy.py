@@ -163,7 +163,7 @@ def test_invalidate_replaces_a_revoked_key(
             run(ask(client))
     run(resolver.invalidate())
     assert first.isdisjoint(pod.signers(lambda: run(ask(client))))
-    assert ["InvalidClientTokenId"] * 2 == bedrock.refused
+    assert ["InvalidClientTokenId"] * 2 == bedrock.errors
 
 
 def test_identity_has_the_real_expiration_and_shows_no_secret(pod: Pod, run: Run, resolver) -> None:

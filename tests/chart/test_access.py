@@ -37,7 +37,7 @@ def test_role_reads_service_accounts_and_nothing_else(case: dict[str, Any]) -> N
 
 
 @every_case
-def test_webhook_sees_labeled_pods_of_other_namespaces_alone(case: dict[str, Any]) -> None:
+def test_webhook_is_called_only_for_labeled_pods_of_other_namespaces(case: dict[str, Any]) -> None:
     documents = objects(case)
     [webhook] = one(documents, "MutatingWebhookConfiguration")["webhooks"]
     [rule] = webhook["rules"]
@@ -115,7 +115,7 @@ def test_update_keeps_both_replicas() -> None:
 # -- network policy --------------------------------------------------------------------------------
 
 
-def test_policy_opens_the_webhook_to_all_and_metrics_to_none() -> None:
+def test_default_network_policy_allows_the_webhook_and_denies_metrics() -> None:
     policy = one(render(), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert policy["ingress"] == [{"ports": [{"port": "webhook"}]}]

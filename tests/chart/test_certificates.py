@@ -75,7 +75,7 @@ def test_api_server_accepts_the_self_signed_certificate(tmp_path: Path) -> None:
     connect(documents, trusted(documents), tmp_path)
 
 
-def test_certificate_is_for_the_name_of_the_service_alone(tmp_path: Path) -> None:
+def test_certificate_is_valid_only_for_the_name_of_the_service(tmp_path: Path) -> None:
     documents = render()
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         connect(documents, trusted(documents), tmp_path, "bridge.other.svc")
@@ -120,7 +120,7 @@ def test_rotation_makes_a_new_certificate_and_trusts_both(
         connect(second, trusted(first), tmp_path)
 
 
-def test_upgrade_after_a_rotation_trusts_the_new_certificate_alone(
+def test_upgrade_after_a_rotation_trusts_only_the_new_certificate(
     api_server: ApiServer, tmp_path: Path
 ) -> None:
     first, second, third = (installed(api_server, rotate=text) for text in ("", "2027", "2027"))

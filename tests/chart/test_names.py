@@ -94,7 +94,7 @@ def test_chart_is_usable_as_a_dependency(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
-def test_kustomize_takes_the_rendered_manifests(tmp_path: Path) -> None:
+def test_kustomize_accepts_the_rendered_manifests(tmp_path: Path) -> None:
     values = {"certificates": {"mode": "certManager"}}
     text = run_helm("template", "bridge", str(CHART), "--namespace=aws-bridge", values=values)
     (tmp_path / "webhook.yaml").write_text(text, encoding="utf-8")
@@ -120,7 +120,9 @@ def notes(values: object = None) -> str:
         ({}, "firewall rule", False),
         ({"webhook": {"port": 8443}}, "firewall rule", True),
         ({"excludedNamespaces": ["ci"]}, "kube-system, aws-bridge, ci, never reach", True),
-        ({"webhook": {"failurePolicy": "Ignore"}}, "is refused", False),
+        ({}, "is rejected", True),
+        ({"webhook": {"failurePolicy": "Ignore"}}, "is rejected", False),
+        ({}, "ten years", True),
         ({"certificates": {"mode": "certManager"}}, "ten years", False),
     ],
 )

@@ -231,7 +231,7 @@ def test_image_without_a_registry_is_an_error_that_says_so() -> None:
         ("1.31.1-gke.100", {"preStop": {"sleep": {"seconds": 10}}}, 20),
     ],
 )
-def test_pod_sleeps_before_it_ends_where_kubernetes_can(
+def test_pod_sleeps_before_it_stops_if_kubernetes_supports_it(
     kube_version: str, hook: object, grace_s: int
 ) -> None:
     documents = render(kube_version=kube_version)

@@ -24,7 +24,7 @@ def errors(values: object) -> list[str]:
     return [error.message for error in checker.iter_errors(merged(defaults(), values))]
 
 
-def test_version_of_the_chart_is_the_package_s() -> None:
+def test_chart_has_the_version_of_the_package() -> None:
     chart = yaml.safe_load(text_of("Chart.yaml"))
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 

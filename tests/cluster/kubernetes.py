@@ -37,7 +37,7 @@ def _apiserver() -> str | None:
     return shutil.which(os.environ.get("KUBE_APISERVER", "kube-apiserver"))
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """An error of the API server, with its status and message."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -64,7 +64,7 @@ class ApiServer:
         """Return the answer to a request.
 
         Raises:
-            Refused: It is an error.
+            Rejected: It is an error.
         """
         answer = self._pool.request(
             method,
@@ -78,7 +78,7 @@ class ApiServer:
         if answer.status >= 400:
             with contextlib.suppress(ValueError):
                 text = json.loads(text)["message"]
-            raise Refused(answer.status, text)
+            raise Rejected(answer.status, text)
         return json.loads(text) if text.startswith("{") else text
 
     def create(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _running(folder: Path, program: str, *options: str) -> Iterator[None]:
 def _wait_until_ready(api: ApiServer, folder: Path) -> None:
     stop = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < stop:
-        with contextlib.suppress(Refused, urllib3.exceptions.HTTPError):
+        with contextlib.suppress(Rejected, urllib3.exceptions.HTTPError):
             if api.request("GET", "/readyz") == "ok":
                 return
         time.sleep(0.2)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cluster.conftest import NAMESPACE, Webhook
 from cluster.kubelet import IMAGE, Kubelet
-from cluster.kubernetes import ApiServer, Refused
+from cluster.kubernetes import ApiServer, Rejected
 from google_cloud.conftest import ASSUMED, CONDITION, SHORT
 from integration.seaweed import CLUSTER_ROLE
 from integration.seaweed import ROLE as GOOGLE_ROLE
@@ -71,7 +71,7 @@ def accounts(api: ApiServer, webhook: Webhook) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["cluster", "linked"])
-def test_the_stored_pod_is_what_the_core_computes(
+def test_stored_pod_has_the_patch_that_inject_computes(
     api: ApiServer, accounts: dict[str, dict[str, str]], name: str
 ) -> None:
     sent = pod(name, "true")
@@ -100,25 +100,25 @@ def test_pods_without_label_or_annotation_are_unchanged(
         assert "volumes" not in stored["spec"]
 
 
-def test_the_client_sees_warnings_and_errors(
+def test_client_gets_warnings_and_errors(
     api: ApiServer, accounts: dict[str, dict[str, str]]
 ) -> None:
     api.warnings.clear()
     stored = api.create(pod("linked", "true", hostNetwork=True))
     assert len(stored["spec"]["containers"]) == 1
     assert "gcp-aws-bridge: no credentials: the pod uses hostNetwork" in api.warnings[0]
-    with pytest.raises(Refused, match=r'"etl" is not the ARN of an IAM role'):
+    with pytest.raises(Rejected, match=r'"etl" is not the ARN of an IAM role'):
         api.create(pod("broken", "true"))
-    with pytest.raises(Refused, match="absent"):
+    with pytest.raises(Rejected, match="absent"):
         api.create(pod("absent", "true"))
 
 
-def test_the_webhook_may_read_service_accounts_only(api: ApiServer, webhook: Webhook) -> None:
+def test_webhook_may_only_read_service_accounts(api: ApiServer, webhook: Webhook) -> None:
     token = api.token(NAMESPACE, "webhook")
     name = "/api/v1/namespaces/data/serviceaccounts/cluster"
     assert api.request("GET", name, token=token)["metadata"]["name"] == "cluster"
     for path in ("serviceaccounts", "secrets", "pods", "namespaces/data/secrets/x"):
-        with pytest.raises(Refused, match="forbidden"):
+        with pytest.raises(Rejected, match="forbidden"):
             api.request("GET", f"/api/v1/{path}", token=token)
 
 
@@ -240,7 +240,7 @@ def test_an_annotated_pod_lists_a_bucket_of_google(
         arn = "arn:aws:iam::123456789012:role/etl"
         cloud.add_role(arn, cloud.trust_policy_for_service("pods.eks.amazonaws.com"))
         node.update(cloud.eks_pod(arn, tmp_path))
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(Rejected):
         api.account("publisher", {})
     sent = pod("publisher", *command)
     sent["metadata"]["annotations"] = annotations
@@ -280,12 +280,12 @@ def test_a_burst_of_1000_pods_loses_none(
         print(f"\nanswers of the webhook within s: {counted}")
 
 
-def test_without_the_webhook_labeled_pods_are_refused(
+def test_without_the_webhook_labeled_pods_are_rejected(
     api: ApiServer, webhook: Webhook, accounts: dict[str, dict[str, str]]
 ) -> None:
     webhook.stop()
     try:
-        with pytest.raises(Refused, match=r"failed calling webhook .*gcp-aws-bridge") as caught:
+        with pytest.raises(Rejected, match=r"failed calling webhook .*gcp-aws-bridge") as caught:
             api.create(pod("cluster", "true"))
         assert caught.value.status == 500
         assert api.create(pod("cluster", "true", labels=False))

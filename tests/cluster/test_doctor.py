@@ -27,7 +27,7 @@ ROLE = "arn:aws:iam::123456789012:role/etl"
 
 @pytest.mark.skipif(not KUBECTL, reason="no kubectl here")
 @pytest.mark.parametrize("method", ["cluster-token", "google-cloud"])
-def test_copy_of_a_pod_has_what_the_webhook_gave_to_it(
+def test_copy_of_a_pod_has_the_variables_and_volumes_of_the_webhook(
     api: ApiServer, method: str, tmp_path: Path
 ) -> None:
     provider = "projects/1/locations/global/workloadIdentityPools/pods/providers/etl"

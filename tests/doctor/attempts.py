@@ -14,6 +14,7 @@ from typing import Any
 import botocore.session
 import requests
 from botocore.loaders import Loader
+from setup_runs import GTOKEN_POD
 from unit.servers import AUDIENCE, Server, answer, hook, id_token
 
 import gcp_aws_bridge as bridge
@@ -31,23 +32,6 @@ from .pod import OTHER, ROLE
 
 DATA = Loader.BUILTIN_DATA_PATH
 MANAGED = [f"arn:aws:iam::aws:policy/AmazonS3Access{index}" for index in range(10)]
-POD = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: etl}
-spec:
-  containers:
-    - name: etl
-      image: etl
-      env:
-        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
-        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
-      volumeMounts: [{name: token, mountPath: /token}]
-    - name: update
-      image: doitintl/gtoken:latest
-      volumeMounts: [{name: token, mountPath: /token}]
-  volumes: [{name: token, emptyDir: {}}]
-"""
 INJECTED = """\
 apiVersion: v1
 kind: Pod
@@ -325,7 +309,7 @@ FIXED: dict[str, tuple[Attempt, Attempt]] = {
     "config/inject-image": (injected(), injected(method="cluster-token")),
     "config/setup-manifest": (
         in_file("pod.yaml", "a: [", *SETUP),
-        in_file("pod.yaml", POD, *SETUP),
+        in_file("pod.yaml", GTOKEN_POD, *SETUP),
     ),
     "config/token-file": (
         command("token", "--file=FOLDER/none/token"),

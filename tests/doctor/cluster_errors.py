@@ -36,7 +36,7 @@ def account(change: Callable[[KubernetesApi], None]) -> Attempt:
     """Return an attempt to read an account of an API server to which *change* was made."""
 
     async def read() -> None:
-        cluster = Cluster(configuration())
+        cluster = Cluster(configuration(), lambda outcome: None)
         try:
             await cluster.annotations("data", "etl")
         finally:

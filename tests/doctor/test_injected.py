@@ -50,13 +50,15 @@ def test_token_of_the_cluster_is_exchanged_as_sdks_do(
     assert "AWS says: arn:aws:sts::123456789012:assumed-role/etl/" in out
 
 
-def test_session_name_is_that_of_the_sdks(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
+def test_session_name_is_the_one_that_sdks_use(
+    pod: Pod, capsys: pytest.CaptureFixture[str]
+) -> None:
     pod.annotated(linked=False)
     pod.set(AWS_ROLE_SESSION_NAME="nightly")
     assert "assumed-role/etl/nightly" in report(capsys)
 
 
-def test_credentials_of_the_sidecar_are_those_of_the_role(
+def test_sidecar_serves_credentials_of_the_role(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pod.annotated(linked=True)
@@ -96,7 +98,7 @@ def test_denied_token_of_the_cluster_is_explained_with_the_policy(
     assert PROVIDER.removeprefix("https://") in out
 
 
-def test_container_without_annotations_has_no_such_finding(
+def test_container_without_annotations_has_no_finding_about_injection(
     pod: Pod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "injected" not in report(capsys)
@@ -111,7 +113,7 @@ def test_file_and_token_for_google_work(
     assert f"serviceAccount:{EMAIL}" in out
 
 
-def test_token_of_google_serve_is_that_of_the_account(
+def test_google_serve_serves_a_token_of_the_account(
     workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workload.annotated(method="google-serve")
@@ -121,7 +123,7 @@ def test_token_of_google_serve_is_that_of_the_account(
     assert "by EKS Pod Identity" in report(capsys, "--google")
 
 
-def test_each_direction_names_the_other(
+def test_doctor_for_aws_names_the_command_that_checks_google(
     workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workload.annotated()
@@ -130,7 +132,7 @@ def test_each_direction_names_the_other(
     assert "google-cloud, for Google Cloud: gcp-aws-bridge doctor --google checks it." in out
 
 
-def test_user_who_may_not_read_the_token_learns_its_owner(
+def test_unreadable_token_is_reported_with_its_owner(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = pod.annotated(linked=True)
@@ -193,4 +195,4 @@ def test_another_program_on_the_port_is_reported(
     with running((at, application(handle))):
         options = ["--google"] if method == "google-serve" else []
         assert 1 == main(["doctor", "--timeout=30", *options])
-    assert "another program has its port" in capsys.readouterr().out
+    assert "another program uses its port" in capsys.readouterr().out

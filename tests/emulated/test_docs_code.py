@@ -16,6 +16,7 @@ import botocore.exceptions
 import botocore.session
 import pytest
 from pages import DOCS, PAGES, ROOT, Block, blocks_in, blocks_of, programs, run_page
+from setup_runs import GTOKEN_POD
 
 import gcp_aws_bridge as bridge
 from gcp_aws_bridge import policy
@@ -318,26 +319,6 @@ def test_tag_of_the_tenants_page_selects_the_dataset() -> None:
 
 APP = 'import boto3\nprint(boto3.client("sts").get_caller_identity()["Arn"])\n'
 ETL = f"#!/bin/sh\nexec python3 -c '{APP}'\n"
-DEPLOYMENT = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: etl}
-spec:
-  containers:
-    - name: etl
-      image: registry.example.com/etl:1
-      env:
-        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
-        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
-      volumeMounts:
-        - {name: token, mountPath: /token}
-    - name: update
-      image: doitintl/gtoken:latest
-      volumeMounts:
-        - {name: token, mountPath: /token}
-  volumes:
-    - {name: token, emptyDir: {}}
-"""
 SHOWN = {
     "doctor": ["All well: every step works."],
     "exec": [":assumed-role/etl/"],
@@ -358,7 +339,7 @@ def test_the_shell_of_a_page_runs(
     (folder / "etl").write_text(ETL)
     (folder / "etl").chmod(0o755)
     (folder / "app.py").write_text(APP)
-    (folder / "deployment.yaml").write_text(DEPLOYMENT)
+    (folder / "deployment.yaml").write_text(GTOKEN_POD)
     (folder / "pod.yaml").write_text(blocks_of("how-to/cluster.md", "yaml")[0].code)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     printed = "\n".join(run_page(f"how-to/{page}.md", folder, programs(tmp_path / "bin")))

@@ -15,6 +15,7 @@ from shlex import quote
 
 import commands
 import pytest
+from setup_runs import GTOKEN_POD
 
 from gcp_aws_bridge import policy
 from gcp_aws_bridge.cli import _setup_plan, main
@@ -239,7 +240,7 @@ def test_annotations_are_written(
     assert "GCP_AWS_BRIDGE_" not in out
 
 
-def test_service_account_on_the_page_is_the_written_one(
+def test_page_shows_the_service_account_that_setup_writes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = Path(__file__).parents[2] / "docs/how-to/set-up.md"
@@ -681,32 +682,13 @@ def test_invalid_yaml_is_a_clear_error(tmp_path: Path, text: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-TOKEN_POD = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: etl}
-spec:
-  containers:
-    - name: etl
-      image: etl
-      env:
-        - {name: AWS_ROLE_ARN, value: "arn:aws:iam::123456789012:role/etl"}
-        - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /token/gtoken}
-      volumeMounts: [{name: token, mountPath: /token}]
-    - name: update
-      image: doitintl/gtoken:latest
-      volumeMounts: [{name: token, mountPath: /token}]
-  volumes: [{name: token, emptyDir: {}}]
-"""
-
-
 def test_comments_around_a_list_of_flow_mappings_are_kept(tmp_path: Path) -> None:
     """ruamel.yaml would write the next block mapping into the line of the last comment."""
     yaml = pytest.importorskip("yaml")
     file = tmp_path / "etl.yaml"
     variables = "        - {name: AWS_ROLE_ARN"
-    assert variables in TOKEN_POD
-    text = TOKEN_POD.replace(variables, f"        # The role.\n{variables}").replace(
+    assert variables in GTOKEN_POD
+    text = GTOKEN_POD.replace(variables, f"        # The role.\n{variables}").replace(
         '/etl"}', '/etl"}  # its ARN'
     )
     file.write_text(text)

@@ -122,7 +122,9 @@ def test_request_is_signed_with_a_session_token(send: Send, service: Verifier) -
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_any_request_has_the_signature_of_what_is_sent(client: str, service: Verifier) -> None:
+def test_signature_of_any_request_covers_the_bytes_that_are_sent(
+    client: str, service: Verifier
+) -> None:
     signer, send = signer_for(service), sender(client)
     text = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=6)
     # Without empty and relative segments, which services remove before they verify.
@@ -478,7 +480,7 @@ def test_mcp_follows_by_signing_the_next_request(service: Verifier) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_other_requests_follow_redirects_as_before(
+def test_unsigned_requests_still_follow_redirects(
     client: str, service: Verifier, other: Verifier
 ) -> None:
     send = sender(client)
@@ -501,7 +503,7 @@ def test_revoked_key_is_replaced_and_the_request_sent_again(
     pod.revoke(*service.keys)
     answer = send(signer, "POST", f"{service.url}/a?b=c", content=b"body")
     assert (200, "hello") == (answer.status_code, answer.json())
-    assert ["InvalidClientTokenId"] == service.refused
+    assert ["InvalidClientTokenId"] == service.errors
     assert 2 == len(set(service.keys))
     assert b"body" == service.seen[-1].body
     assert [403] == [one.status_code for one in answer.history]

@@ -63,7 +63,7 @@ def file(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("platform", NEEDED)
-def test_policy_is_that_of_setup(platform: str, tmp_path: Path) -> None:
+def test_policy_equals_the_one_that_setup_writes(platform: str, tmp_path: Path) -> None:
     """Also what the script of setup creates: the same condition, from the same annotations."""
     of_setup, of_build = NEEDED[platform]
     options = [one for one in (f"--on={platform}", of_setup) if one]
@@ -111,7 +111,7 @@ def test_built_policy_admits_the_injected_pod(platform: str, file: Any) -> None:
     assert "AWS_ACCESS_KEY_ID" in found.stdout, found.stderr
 
 
-def test_default_audience_is_that_of_the_webhook(file: Any) -> None:
+def test_default_audience_equals_the_one_of_the_webhook(file: Any) -> None:
     done = build(file(account(role_arn=ROLE)), f"--issuer={ISSUER}")
     assert '"sts.amazonaws.com"' in done.stdout
 
@@ -127,7 +127,7 @@ def test_accounts_of_one_role_are_in_one_policy(file: Any) -> None:
     assert 2 == len(json.loads(build(file(*linked), *numbers).stdout)["Statement"])
 
 
-def test_partition_and_account_are_those_of_the_role(file: Any) -> None:
+def test_partition_and_account_come_from_the_role(file: Any) -> None:
     arn = "arn:aws-cn:iam::210987654321:role/team/etl"
     done = build(file(account(role_arn=arn)), f"--issuer={ISSUER}")
     assert '"arn:aws-cn:iam::210987654321:oidc-provider/container.googleapis' in done.stdout
@@ -260,7 +260,7 @@ def test_prefix_needs_annotations() -> None:
     assert "--annotation-prefix needs --from-annotations" in done.stderr
 
 
-def test_file_that_is_no_manifest_is_an_error(tmp_path: Path) -> None:
+def test_file_that_is_not_a_manifest_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
     done = build(str(tmp_path / "a.yaml"))
     assert (2, True) == (done.returncode, "[config/setup-manifest]" in done.stderr)

@@ -176,7 +176,7 @@ def test_option_for_native_sidecars_overrides_the_version(
     assert "gcp-aws-bridge-serve" in [one["name"] for one in pod["spec"][member]]
 
 
-def test_account_is_that_of_the_pod_in_the_namespace_of_the_request(
+def test_account_of_the_pod_is_read_in_the_namespace_of_the_request(
     served: Served, api: KubernetesApi
 ) -> None:
     api.accounts = {("data", "default"): ROLE, ("web", "etl"): ROLE}
@@ -199,14 +199,16 @@ def test_account_without_annotations_leaves_the_pod_unchanged(
     assert 1.0 == served.metric("gcp_aws_bridge_admissions_total", outcome="unchanged")
 
 
-def test_first_annotation_counts_for_the_next_pod(served: Served, api: KubernetesApi) -> None:
+def test_first_annotation_applies_to_the_next_pod(served: Served, api: KubernetesApi) -> None:
     api.accounts[ETL] = {}
     served.server.ask()
     api.accounts[ETL] = ROLE
     assert served.server.ask().patch
 
 
-def test_what_a_pod_does_not_get_is_a_warning(served: Served, api: KubernetesApi) -> None:
+def test_credentials_that_a_pod_does_not_get_cause_a_warning(
+    served: Served, api: KubernetesApi
+) -> None:
     api.accounts[ETL] = ROLE | LINKED
     pod = {**POD, "spec": {**POD["spec"], "hostNetwork": True}}
     body = served.server.ask(object=pod).body
@@ -365,7 +367,7 @@ BODY = json.dumps(review()).encode()
     ],
     ids=str,
 )
-def test_request_that_is_no_review_is_an_http_error(
+def test_request_that_is_not_a_review_is_an_http_error(
     served: Served,
     caplog: pytest.LogCaptureFixture,
     request_: dict[str, Any],
@@ -512,7 +514,7 @@ def test_unexpected_error_shows_nothing_of_the_pod(
     ],
     ids=str,
 )
-def test_object_that_is_no_pod_is_an_error_without_its_content(
+def test_object_that_is_not_a_pod_is_an_error_without_its_content(
     served: Served, api: KubernetesApi, caplog: pytest.LogCaptureFixture, pod: dict[str, Any]
 ) -> None:
     caplog.set_level(logging.DEBUG)

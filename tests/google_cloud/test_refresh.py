@@ -101,7 +101,7 @@ def test_a_token_that_was_replaced_for_one_request_is_not_replaced_again_for_the
     assert (1, 2) == workload.asked
 
 
-def test_token_that_ended_while_the_program_was_idle_is_expired(
+def test_idle_credentials_report_that_their_token_expired(
     workload: Workload, journey: Journey
 ) -> None:
     """litellm reads nothing else to find out whether to call `refresh`."""

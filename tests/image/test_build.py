@@ -110,7 +110,7 @@ def test_unknown_processor_is_an_error(tmp_path: Path) -> None:
         build(tmp_path / "build", "s390x", 1)
 
 
-def test_every_module_is_compiled_for_its_place_and_without_a_time(built: Path) -> None:
+def test_bytecode_has_its_final_path_and_no_timestamp(built: Path) -> None:
     modules = [*(built / "site").rglob("*.py")]
     assert len(modules) > 500
     for module in modules:

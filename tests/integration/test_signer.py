@@ -185,7 +185,7 @@ class Parts:
         return 5
 
 
-def test_request_that_is_changed_after_it_was_signed_is_refused(signer: Any, folder: str) -> None:
+def test_request_that_is_changed_after_it_was_signed_is_rejected(signer: Any, folder: str) -> None:
     with requests.Session() as session:
         for change in ("/other", "?acl"):
             prepared = session.prepare_request(requests.Request("GET", folder, auth=signer))

@@ -97,7 +97,7 @@ def test_the_final_job_waits_for_all_others() -> None:
     assert f'"{" ".join(["success"] * len(found))}"' in wanted["steps"][0]["run"]
 
 
-def test_jobs_of_a_release_may_do_what_they_must_and_no_more() -> None:
+def test_jobs_of_a_release_have_only_the_permissions_they_need() -> None:
     found = jobs("release.yml")
     signs = {"id-token": "write", "attestations": "write", "packages": "write"}
     assert {

@@ -18,7 +18,7 @@ from gcp_aws_bridge.doctor.report import Report
 from gcp_aws_bridge.doctor.runner import DEFAULT_TIMEOUT_S, Check, Progress, run
 
 _INJECTED = Check(
-    "injected", injected.check, (), "What the webhook gives to a container, and the sidecar."
+    "injected", injected.check, (), "What the webhook added to the container, and the sidecar."
 )
 CHECKS = (
     _INJECTED,

@@ -1,4 +1,4 @@
-"""Checks what annotations gave to this container for Google Cloud, and the sidecar."""
+"""Checks what annotations added to this container for Google Cloud, and the sidecar."""
 
 from __future__ import annotations
 
@@ -54,9 +54,8 @@ def _file() -> Finding:
         return Finding(
             "injected",
             "broken",
-            f"google-cloud: the file {quoted(path)} is empty, or not what the webhook wrote: the "
-            "pod no longer has the annotation gcp-aws-bridge/google-credentials, of which the "
-            "kubelet makes this file.",
+            f"google-cloud: the file {quoted(path)} is empty or was changed: the pod no longer has "
+            "the annotation gcp-aws-bridge/google-credentials, from which the kubelet writes it.",
             wanted="The annotation, which the webhook adds when a pod is created.",
             fix=injected.RECREATE,
             id="doctor/injected-credentials",
@@ -77,7 +76,7 @@ def _server(context: GoogleContext) -> Iterator[Finding]:
 
 
 def check_settings(context: GoogleContext) -> Iterator[Finding]:
-    """Name the place of the settings, and a login that SDKs find before the sidecar."""
+    """Report that the sidecar has the settings, and warn about a login that SDKs find first."""
     seen = f"Provider and service account are settings of the sidecar {GOOGLE_SERVE}."
     yield Finding("settings", "skipped", seen)
     # google-auth, "Application Default Credentials": the order of sources.
@@ -111,7 +110,7 @@ def check_exchange(context: GoogleContext) -> Iterator[Finding]:
     except http.Unreachable as error:
         seen = f"does not answer: {error}"
     except (ValueError, LookupError, TypeError):
-        seen = "has another answer than a token: another program has its port"
+        seen = "does not answer with a token: another program uses its port"
     yield Finding(
         "exchange",
         "broken",

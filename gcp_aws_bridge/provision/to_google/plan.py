@@ -227,16 +227,16 @@ class Plan:
         return f"serviceAccount:{gsa}" if gsa else self.member(number)
 
     def annotations(self, number: str) -> dict[str, str]:
-        """Return the annotations for the webhook; empty if the program has variables instead."""
+        """Return the annotations for the webhook; empty without the option `--annotate`."""
         if not self.annotate:
             return {}
         values = {
             "google-provider": self.audience(number),
             "google-service-account": self.google.gsa,
-            # The default is the cluster's token.
+            # Explicit: the default is `google-cloud`.
             "method": "google-serve" if self.workload.has_role else "",
         }
-        return annotated.named(values)
+        return annotated.with_prefix(values)
 
     def variables(self, number: str) -> dict[str, str]:
         """Return the environment variables that the program needs."""

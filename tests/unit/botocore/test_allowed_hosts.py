@@ -80,7 +80,7 @@ def test_allowed_host_is_signed(hosts: list[str], url: str, host_header: str | N
         "",
     ],
 )
-def test_any_other_host_is_refused(url: str) -> None:
+def test_any_other_host_is_an_error(url: str) -> None:
     failure(
         ConfigError,
         "config/host-not-allowed",
@@ -91,7 +91,7 @@ def test_any_other_host_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws", "wss", "ftp", "file"])
-def test_other_schemes_are_refused(scheme: str) -> None:
+def test_other_schemes_are_an_error(scheme: str) -> None:
     with pytest.raises(ConfigError) as caught:
         AllowedHosts([f"{HOST}:443"]).require(f"{scheme}://{HOST}:443/", [])
     assert "config/signer-plain-http" == caught.value.error_id
@@ -100,7 +100,7 @@ def test_other_schemes_are_refused(scheme: str) -> None:
 @pytest.mark.parametrize(
     "headers", [["evil.example"], [HOST, HOST], [f"{HOST}:8443"], [f"{HOST}."], [""], [f"a@{HOST}"]]
 )
-def test_another_host_header_is_refused(headers: list[str]) -> None:
+def test_another_host_header_is_an_error(headers: list[str]) -> None:
     failure(
         ConfigError,
         "config/host-not-allowed",
@@ -110,7 +110,7 @@ def test_another_host_header_is_refused(headers: list[str]) -> None:
 
 
 @given(st.text(max_size=40), st.sampled_from(["", ":443", "/", "?", "#", "@", "\\", "."]))
-def test_no_text_around_the_host_is_accepted(text: str, between: str) -> None:
+def test_text_around_the_host_is_an_error(text: str, between: str) -> None:
     for netloc in (f"{text}{between}{HOST}", f"{HOST}{between}{text}.example"):
         try:
             AllowedHosts([HOST]).require(f"https://{netloc}", [])

@@ -96,7 +96,7 @@ def test_encoding_a_target_again_changes_nothing(scope: Scope, text: str) -> Non
     assert once == encoded_target(once, scope)
 
 
-def test_headers_that_programs_on_the_way_change_are_not_signed() -> None:
+def test_headers_that_proxies_change_are_not_signed() -> None:
     names = ["Host", "Content-Type", "Content-MD5", "X-Amz-Target", "x-amzn-session"]
     others = ["User-Agent", "Accept-Encoding", "Connection", "X-Amzn-Trace-Id", "traceparent"]
     headers = [(name, "value") for name in names + others]

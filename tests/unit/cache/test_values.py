@@ -38,7 +38,7 @@ VALUES: list[SecretValue] = [
     http.Answer(200, {"x": SECRET}, SECRET),
     asgi.Request("GET", "/", {b"authorization": SECRET.encode()}, SECRET.encode()),
     asgi.Answer(200, SECRET.encode()),
-    Review("uid", "data", {"spec": {"containers": [{"env": [{"value": SECRET}]}]}}),
+    Review("uid", "data", {"spec": {"containers": [{"env": [{"value": SECRET}]}]}}, False),
     _View(CREDENTIALS, FrozenCredentials("ASIAEXAMPLE", SECRET, SECRET)),
 ]
 HOLDERS = [

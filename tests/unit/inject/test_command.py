@@ -113,7 +113,7 @@ def test_accounts_and_pods_may_be_in_different_files(tmp_path: Path) -> None:
     assert account["kind"] == "ServiceAccount"
 
 
-def test_accounts_of_other_namespaces_do_not_count() -> None:
+def test_accounts_of_other_namespaces_are_ignored() -> None:
     other = MANIFEST.replace("  name: etl  # its name", "  name: etl\n  namespace: other")
     assert "unchanged" in commands.run("inject", stdin=other).stderr
 
@@ -225,7 +225,7 @@ def with_images(spec: dict[str, Any]) -> dict[str, Any]:
     return spec | {"containers": [{"image": "app", **one} for one in spec["containers"]]}
 
 
-def test_what_is_added_to_several_containers_is_no_alias() -> None:
+def test_values_added_to_several_containers_are_not_aliases() -> None:
     text = MANIFEST.replace("            # The only one.", "            - {name: first, image: x}")
     for more in ("", "\n    iam.gke.io/gcp-service-account: a@b.iam.gserviceaccount.com"):
         account = f"gcp-aws-bridge/role-arn: {ARN}"
@@ -233,7 +233,7 @@ def test_what_is_added_to_several_containers_is_no_alias() -> None:
         assert re.findall(r"[&*]\w+", run.stdout) == []
 
 
-def test_the_deprecated_name_of_the_service_account_counts() -> None:
+def test_deprecated_field_for_the_service_account_is_read() -> None:
     text = MANIFEST.replace("serviceAccountName:", "serviceAccount:")
     assert commands.run("inject", stdin=text).stderr == "changed: CronJob nightly\n"
     both = MANIFEST.replace(
@@ -292,7 +292,7 @@ def test_standard_input_is_utf8_whatever_the_locale_is() -> None:
 @pytest.mark.parametrize(
     "prefix", ["", "gcp-aws-bridge/", "eks.amazonaws.com/role-arn", "EKS", "-"]
 )
-def test_a_prefix_that_no_annotation_can_have_is_an_error(prefix: str) -> None:
+def test_malformed_annotation_prefix_is_an_error(prefix: str) -> None:
     run = commands.run("inject", f"--annotation-prefix={prefix}", stdin=MANIFEST)
     assert run.returncode == 2
     assert "it must be a name such as eks.amazonaws.com" in run.stderr

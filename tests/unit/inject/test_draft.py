@@ -23,7 +23,9 @@ def test_pod_of_the_author_is_not_changed() -> None:
     draft = Draft(given, frozenset())
     draft.add_item(("spec", "volumes"), {"name": "token"})
     mount = {"name": "token", "mountPath": "/t"}
-    assert draft.give(draft.containers(("containers",)), {"A": "1"}, mount, frozenset(), {"B": "1"})
+    assert draft.add_to_containers(
+        draft.containers(("containers",)), {"A": "1"}, mount, frozenset(), {"B": "1"}
+    )
     assert before == given
     assert patched(given, draft.patch) == draft.pod
 

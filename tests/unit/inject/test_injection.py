@@ -136,7 +136,7 @@ def test_google_adds_a_sidecar_that_passes_the_restricted_profile() -> None:
     assert done.warnings == ()
 
 
-def test_google_cloud_adds_a_configuration_that_our_library_reads() -> None:
+def test_google_cloud_adds_a_configuration_that_the_library_reads() -> None:
     before = pod()
     done = inject(before, GOOGLE, SETTINGS)
     after = patched(before, done.patch)
@@ -254,7 +254,7 @@ LINKERD = {
     ],
 )
 @pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
-def test_containers_of_a_mesh_are_no_clients_and_a_sidecar_starts_after_the_proxy(
+def test_containers_of_a_mesh_are_unchanged_and_the_sidecar_starts_after_the_proxy(
     account: dict[str, str], first: list[Any], ordinary: list[Any], expected: str
 ) -> None:
     app = {"name": "app", "securityContext": {"runAsUser": 1000}}
@@ -297,7 +297,7 @@ def test_a_container_that_another_webhook_adds_first_does_not_change_the_sidecar
     ],
 )
 @pytest.mark.parametrize("account", [ROLE | LINKED, GOOGLE | SERVED], ids=["serve", "google-serve"])
-def test_a_proxy_on_the_way_to_the_sidecar_is_a_warning(
+def test_http_proxy_between_container_and_sidecar_causes_a_warning(
     account: dict[str, str], env: dict[str, str], warned: bool
 ) -> None:
     own = [{"name": name, "value": value} for name, value in env.items()]
@@ -419,7 +419,7 @@ def test_malformed_annotations_are_errors(name: str, value: str, problem: str) -
 
 
 @pytest.mark.parametrize("value", [3600, True, 1.5, ["a"], {}])
-def test_a_value_that_is_not_text_is_an_error_as_in_the_api_server(value: Any) -> None:
+def test_annotation_that_is_not_text_is_an_error_as_in_the_api_server(value: Any) -> None:
     account = ROLE | {"gcp-aws-bridge/token-expiration": value, 1: "a key of YAML"}
     with pytest.raises(ConfigError, match="gcp-aws-bridge/token-expiration is not text"):
         inject(pod(), account, SETTINGS)
@@ -440,11 +440,11 @@ def test_an_empty_annotation_stands_for_the_default(method: str, value: str | No
     assert after["spec"] == patched(pod(), expected.patch)["spec"]
 
 
-def test_an_empty_role_of_the_pod_means_no_role() -> None:
+def test_empty_role_of_the_pod_overrides_the_role_of_its_account() -> None:
     assert inject(pod(annotations={"gcp-aws-bridge/role-arn": ""}), ROLE, SETTINGS) == Injection()
 
 
-def test_an_empty_link_is_no_google_identity() -> None:
+def test_empty_link_to_google_selects_cluster_token() -> None:
     spec, _ = result(ROLE | {"iam.gke.io/gcp-service-account": ""})
     assert "initContainers" not in spec
 
@@ -454,7 +454,7 @@ def test_only_the_service_account_can_be_linked_to_google() -> None:
     assert "initContainers" not in spec
 
 
-def test_the_audience_is_the_default_of_the_prefix_whose_role_is_used() -> None:
+def test_default_audience_depends_on_the_prefix_of_the_role() -> None:
     settings = replace(SETTINGS, prefixes=("gcp-aws-bridge", "amazonaws.com"))
     spec, _ = result(ROLE, pod(annotations={"amazonaws.com/role-arn": ARN}), settings)
     [source] = spec["volumes"][0]["projected"]["sources"]
@@ -543,12 +543,16 @@ def test_a_container_with_an_identity_of_its_own_is_not_changed(
     ]
 
 
-def test_an_empty_variable_is_no_identity() -> None:
+def test_container_with_an_empty_variable_is_changed() -> None:
     own = {"name": "app", "env": [{"name": "AWS_ACCESS_KEY_ID"}]}  # as the API server stores it
-    spec, done = result(ROLE, pod(own))
+    spec, _ = result(ROLE, pod(own))
     assert variables({"env": spec["containers"][0]["env"][1:]})["AWS_ROLE_ARN"] == ARN
+
+
+def test_container_with_an_empty_role_is_not_changed() -> None:
     own = {"name": "app", "env": [{"name": "AWS_ROLE_ARN", "value": ""}]}
     spec, done = result(ROLE, pod(own))
+    assert spec == pod(own)["spec"]
     assert "AWS_ROLE_ARN" in done.warnings[0]
 
 

@@ -95,7 +95,7 @@ def token_of(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @every_plan
-def test_pod_of_the_job_has_nothing_but_a_label(it: AnyPlan) -> None:
+def test_pod_of_the_job_has_only_a_label(it: AnyPlan) -> None:
     pod, patched, _ = pods_of(it)
     assert {LABEL: "true"} == pod["metadata"]["labels"]
     assert {"HOME": "/tmp"} == proof_of(pod)
@@ -127,7 +127,7 @@ def test_trust_policy_admits_the_token_that_the_pod_gets(it: Plan) -> None:
     assert not evaluate(trust, {**claims, "aud": "sts.amazonaws.com"}, account_id=account).allowed
 
 
-def test_chain_arrives_at_the_sidecar() -> None:
+def test_sidecar_gets_the_chain() -> None:
     it = TO_AWS["gke, chained"]
     _, patched, _ = pods_of(it)
     setting = settings_of(patched)["CHAIN"]
@@ -136,7 +136,7 @@ def test_chain_arrives_at_the_sidecar() -> None:
     assert it.chain.setting == setting
 
 
-def test_comma_in_the_name_of_a_chained_role_is_not_the_end_of_its_arn() -> None:
+def test_comma_in_the_name_of_a_chained_role_does_not_split_its_arn() -> None:
     arns = "arn:aws:iam::210987654321:role/a,b,arn:aws:iam::210987654321:role/c"
     assert 2 == len(parsed_chain(arns, "test"))
     annotations = {f"{PREFIX}/role-arn": to_aws.made("gke").role.arn, f"{PREFIX}/chain": arns}
@@ -146,7 +146,7 @@ def test_comma_in_the_name_of_a_chained_role_is_not_the_end_of_its_arn() -> None
     assert json.dumps(arns) in json.dumps(inject(pod, linked, Settings(image="x")).patch)
 
 
-def test_chain_without_a_sidecar_is_refused_at_setup() -> None:
+def test_chain_without_a_sidecar_is_an_error_at_setup() -> None:
     with pytest.raises(ConfigError, match="Chained roles need the method google") as caught:
         annotated(to_aws.CHAINED["chained, gke-issuer"])
     assert "config/setup-option" == caught.value.error_id
@@ -164,7 +164,7 @@ def test_chain_without_a_sidecar_is_refused_at_setup() -> None:
         ("gke-issuer, partition", "cn-north-1"),
     ],
 )
-def test_region_of_the_plan_is_that_of_the_pod(name: str, region: str | None) -> None:
+def test_pod_gets_the_region_of_the_plan(name: str, region: str | None) -> None:
     pod, patched, _ = pods_of(TO_AWS[name])
     assert region == proof_of(patched).get("AWS_REGION")
     [container] = pod["spec"]["containers"]
@@ -172,7 +172,7 @@ def test_region_of_the_plan_is_that_of_the_pod(name: str, region: str | None) ->
     assert ("--region=us-east-1" in container["command"]) is (region is None)
 
 
-def test_malformed_region_is_refused() -> None:
+def test_malformed_region_is_an_error() -> None:
     with pytest.raises(ConfigError, match="The region is"):
         annotated(to_aws.made("gke"), region="eu")
 
@@ -198,7 +198,7 @@ def test_pod_names_the_provider_and_the_account_of_the_plan(it: Any) -> None:
     assert email == url.rpartition("/")[2].removesuffix(":generateAccessToken")
 
 
-def test_role_of_irsa_stays_annotated() -> None:
+def test_annotation_of_irsa_is_kept() -> None:
     _, _, annotations = pods_of(TO_GOOGLE["eks-irsa, direct"])
     assert TO_GOOGLE["eks-irsa, direct"].role.arn == annotations["eks.amazonaws.com/role-arn"]
 

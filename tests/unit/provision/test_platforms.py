@@ -33,7 +33,7 @@ GSA = "etl-runner@my-project.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{GSA}"
 NUMBER = "104203741234567890123"
 SETTINGS = {"project": "my-project", "gsa": GSA, "service": "reports"}
-ELSEWHERE = [name for name, platform in PLATFORMS.items() if platform.thing]
+ELSEWHERE = [name for name, platform in PLATFORMS.items() if platform.resource]
 DESCRIBED = [name for name in ELSEWHERE if PLATFORMS[name].describe]
 WITH_ROLES = [name for name in ELSEWHERE if PLATFORMS[name].roles]
 
@@ -113,9 +113,11 @@ def answers(it: Plan) -> dict[str, Any]:
     prefix = "projects/my-project/serviceAccounts/" if it.workload.platform == "cloud-build" else ""
     return {
         "gcloud iam service-accounts describe": {"uniqueId": NUMBER},
-        "gcloud iam service-accounts get-iam-policy": bindings(platform.own_roles),
+        "gcloud iam service-accounts get-iam-policy": bindings(platform.roles_on_itself),
         "gcloud projects get-iam-policy my-project": bindings(platform.roles),
-        f"gcloud {' '.join(platform.describe)} reports": nested(platform.account, f"{prefix}{GSA}"),
+        f"gcloud {' '.join(platform.describe)} reports": nested(
+            platform.account_path, f"{prefix}{GSA}"
+        ),
         "aws sts get-caller-identity": {"Account": "123456789012"},
         "aws iam get-open-id-connect-provider": None,
         "aws iam get-role": {"Role": {"AssumeRolePolicyDocument": it.trust_policy(NUMBER)}},
@@ -139,7 +141,7 @@ def test_planned_state_is_ok(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", DESCRIBED)
 def test_other_account_is_reported(platform: str) -> None:
-    it, path = made(platform), PLATFORMS[platform].account
+    it, path = made(platform), PLATFORMS[platform].account_path
     key = f"gcloud {' '.join(PLATFORMS[platform].describe)} reports"
     for found, difference in (
         (None, ("missing", "account of reports", "")),
@@ -170,7 +172,7 @@ def test_missing_permission_for_id_tokens_is_reported() -> None:
 def test_each_format_grants_the_roles(platform: str) -> None:
     it, needed = made(platform), PLATFORMS[platform]
     for written in (script(it), terraform(it)):
-        for role in (*needed.roles, *needed.own_roles):
+        for role in (*needed.roles, *needed.roles_on_itself):
             assert role in written
 
 

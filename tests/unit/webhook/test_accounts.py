@@ -117,7 +117,7 @@ def test_account_that_a_refresh_does_not_find_is_read_again(after: Annotations |
 
 
 @pytest.mark.parametrize("before", [{}, {"unrelated": "x"}, {"gcp-aws-bridge.example/x": "y"}])
-def test_first_annotation_of_an_account_counts_at_once(before: Annotations) -> None:
+def test_first_annotation_of_an_account_applies_at_once(before: Annotations) -> None:
     async def test(api: Api) -> None:
         api.stored[ETL] = before
         assert before == await api.get()
@@ -127,7 +127,7 @@ def test_first_annotation_of_an_account_counts_at_once(before: Annotations) -> N
     with_api(test)
 
 
-def test_new_account_counts_at_once() -> None:
+def test_new_account_is_read_at_once() -> None:
     async def test(api: Api) -> None:
         with pytest.raises(ConfigError):
             await api.get()
@@ -166,7 +166,7 @@ def test_burst_of_pods_without_annotations_shares_requests() -> None:
     with_api(test)
 
 
-def test_latest_annotations_are_read_although_there_are_fresh_ones() -> None:
+def test_latest_annotations_are_read_despite_cached_ones() -> None:
     async def test(api: Api) -> None:
         api.stored[ETL] = ROLE
         await api.get()
@@ -177,7 +177,7 @@ def test_latest_annotations_are_read_although_there_are_fresh_ones() -> None:
     with_api(test)
 
 
-def test_cancelled_request_does_not_cancel_those_of_other_pods() -> None:
+def test_cancelled_request_does_not_cancel_requests_of_other_pods() -> None:
     async def test(api: Api) -> None:
         api.hold = True
         api.stored[ETL] = ROLE
@@ -192,7 +192,7 @@ def test_cancelled_request_does_not_cancel_those_of_other_pods() -> None:
     with_api(test)
 
 
-def test_accounts_of_the_last_second_only_are_kept() -> None:
+def test_only_accounts_of_the_last_second_are_kept() -> None:
     async def test(api: Api) -> None:
         for index in range(500):
             api.stored["data", f"a{index}"] = ROLE

@@ -93,7 +93,7 @@ def test_unusable_files_keep_the_certificate_and_are_logged_once(
         certificate.reload_if_changed()
     assert before == served(certificate, secret.authority)
     [line] = [one.getMessage() for one in caplog.records]
-    assert line.startswith("The certificate in use stays, valid until ")
+    assert line.startswith("Keeping the current certificate, which is valid until ")
     assert "[config/webhook-certificate]" in line
     if problem == "folder":
         secret.key.rmdir()
@@ -116,7 +116,7 @@ def test_missing_file_is_named(secret: TlsFiles) -> None:
     failure(ConfigError, "config/webhook-certificate", lambda: loaded(secret), seen=seen)
 
 
-def test_encrypted_key_is_an_error_and_no_prompt(secret: TlsFiles) -> None:
+def test_encrypted_key_is_an_error_instead_of_a_prompt(secret: TlsFiles) -> None:
     key = serialization.load_pem_private_key(secret.key.read_bytes(), None)
     secret.key.write_bytes(
         key.private_bytes(
@@ -135,7 +135,7 @@ def test_tls_1_1_is_not_accepted(secret: TlsFiles) -> None:
     served(certificate, secret.authority, maximum_version=ssl.TLSVersion.TLSv1_2)
 
 
-def test_expiration_is_that_of_the_first_certificate(authority: trustme.CA) -> None:
+def test_expiration_is_read_from_the_first_certificate(authority: trustme.CA) -> None:
     after = datetime(2050, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
     chain = authority.issue_cert("a", not_after=after).cert_chain_pems
     pem = b"".join(one.bytes() for one in (*chain, authority.cert_pem))

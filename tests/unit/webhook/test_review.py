@@ -24,7 +24,7 @@ def response(body: bytes) -> Any:
     return document["response"]
 
 
-def test_pod_that_is_created_is_read() -> None:
+def test_review_contains_the_created_pod() -> None:
     found = read(review())
     assert (POD, "data", "etl-", "etl", False) == (
         found.pod,
@@ -59,7 +59,7 @@ def test_name_and_account_of_the_pod_are_read() -> None:
     ],
     ids=str,
 )
-def test_other_requests_have_no_pod(changes: dict[str, Any]) -> None:
+def test_review_of_another_request_has_no_pod(changes: dict[str, Any]) -> None:
     assert read(review(**changes)).pod is None
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from doctor.pod import NEAR, ROLE, Pod
 
 CAUSE = "doctor/injected-other-role"
-SEEN = "by the annotations of this pod"
+SEEN = "from the annotations of this pod"
 
 
 def set_up(pod: Pod) -> None:
