@@ -77,12 +77,12 @@ class Requests:
         self._used: dict[str, str] = {}  # by name, such as "gcp-aws-bridge/region of the pod"
         known = {f"{PREFIX}/{name}" for name in _NAMES}
         own = {key for key in map(str, (*pod, *account)) if key.startswith(f"{PREFIX}/")}
-        self.unknown = sorted(own - {*known, LABEL})
+        self.unknown: list[str] = sorted(own - {*known, LABEL})
         try:
             names = self._get("skip-containers").split(",")
-            self.skipped = frozenset(name.strip() for name in names if name.strip())
-            self.aws = self._aws(region)
-            self.google = self._google()
+            self.skipped: frozenset[str] = frozenset(name.strip() for name in names if name.strip())
+            self.aws: AwsRequest | None = self._aws(region)
+            self.google: GoogleRequest | None = self._google()
         except ConfigError as error:
             # The checks of `Role` and `Federation` do not know annotations.
             is_google = "google" in error.error_id

@@ -77,7 +77,7 @@ class Draft:
         containers: Iterable[tuple[Path, Any]],
         variables: Mapping[str, str],
         mount: dict[str, Any] | None,
-        identity: frozenset[str],
+        identity: tuple[str, ...],
         defaults: Mapping[str, str],
     ) -> bool:
         """Add variables and a mount to each container that does not set an identity itself.
@@ -111,7 +111,7 @@ class Draft:
 
 
 def _own_identity(
-    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, identity: frozenset[str]
+    container: Any, added: Mapping[str, str], mount: dict[str, Any] | None, names: tuple[str, ...]
 ) -> str:
     """Return what sets an identity in *container*: a variable, a mount, or an empty text."""
     own = {
@@ -119,11 +119,11 @@ def _own_identity(
         for one in container.get("env") or []
     }
     # An empty variable sets no identity, but one that would have to be replaced counts.
-    if found := sorted(name for name in identity & own.keys() if own[name] != added.get(name, "")):
+    if found := [one for one in names if one in own and own[one] != added.get(one, "")]:
         return found[0]
     mounts = container.get("volumeMounts") or []
-    names = {str(one.get("mountPath")).rstrip("/"): one.get("name") for one in mounts}
-    if mount and names.get(mount["mountPath"], mount["name"]) != mount["name"]:
+    volumes = {str(one.get("mountPath")).rstrip("/"): one.get("name") for one in mounts}
+    if mount and volumes.get(mount["mountPath"], mount["name"]) != mount["name"]:
         return f"a mount at {mount['mountPath']}"
     return ""
 

@@ -29,24 +29,19 @@ VARIABLES: dict[str, dict[str, str]] = {
 # Variables by which a container sets an AWS identity itself, for SDKs (AWS SDKs and Tools
 # reference, "Settings") or for this library. AWS_CONFIG_FILE is not one of them: most such files
 # contain no identity.
-AWS_IDENTITY = frozenset(
-    {
-        *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_CREDENTIAL_FILE"),
-        *("AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"),
-        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "GCP_AWS_BRIDGE_ROLE_ARN"),
-        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
-        *VARIABLES["cluster-token"],
-        *VARIABLES["google"],
-    }
+AWS_IDENTITY = (
+    *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_CREDENTIAL_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "GCP_AWS_BRIDGE_ROLE_ARN"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+    *VARIABLES["cluster-token"],
+    *VARIABLES["google"],
 )
 # The same for a Google identity ("Application Default Credentials"; gcloud topic configurations;
 # Terraform's provider, "Authentication Configuration").
-GOOGLE_IDENTITY = frozenset(
-    {
-        *("GOOGLE_GHA_CREDS_PATH", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
-        *("GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"),
-        *("CLOUDSDK_AUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"),
-        *_FILES,
-        *_SERVERS,
-    }
+GOOGLE_IDENTITY = (
+    *("GOOGLE_GHA_CREDS_PATH", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
+    *("GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GCP_AWS_BRIDGE_GOOGLE_AUDIENCE"),
+    *("CLOUDSDK_AUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"),
+    *_FILES,
+    *_SERVERS,
 )

@@ -43,7 +43,7 @@ class Certificate:
         self._problem = ""
         self._stamp = _stamp(self._files)
         self._current = self._loaded()
-        self.tls = _context()
+        self.tls: ssl.SSLContext = _context()
         self.tls.sni_callback = self._select
 
     def reload_if_changed(self) -> None:

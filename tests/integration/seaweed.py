@@ -75,7 +75,7 @@ def seaweedfs(cloud: Emulator, directory: Path, cluster: Cluster | None = None) 
                 "-ip.bind=127.0.0.1",
                 "-master.telemetry=false",
                 "-master.volumeSizeLimitMB=64",
-                "-volume.max=8",
+                "-volume.max=100",
                 "-volume.preStopSeconds=0",
                 "-filer",
                 "-s3",
