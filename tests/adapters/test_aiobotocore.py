@@ -15,6 +15,7 @@ from botocore.exceptions import CredentialRetrievalError
 from fakes import turns
 
 import gcp_aws_bridge as bridge
+from gcp_aws_bridge.emulator import Fault
 from gcp_aws_bridge.exceptions import ConfigError
 
 from .conftest import ROLE, Pod, needs
@@ -286,9 +287,12 @@ def test_next_loop_uses_the_exchange_of_a_loop_that_ended(pod: Pod) -> None:
 def test_error_without_an_event_loop_names_the_alternative(pod: Pod) -> None:
     from gcp_aws_bridge import aio
 
+    tried = threading.Event()  # credentials that exist already need no event loop
+    pod.cloud.sts.inject(Fault.slow(0), when=lambda _: not tried.wait(20))
     pending = aio.credentials(ROLE).get_frozen_credentials()
     with pytest.raises(CredentialRetrievalError, match=r"no event loop .* \[config/no-loop\]"):
         pending.send(None)
+    tried.set()
 
 
 # -- errors ------------------------------------------------------------------------------------
