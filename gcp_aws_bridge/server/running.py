@@ -8,6 +8,7 @@ import errno
 import socket
 import ssl
 import threading
+from asyncio import constants, sslproto
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,10 @@ _KEEP_ALIVE_S = 75
 # The kubelet gives a pod 30 s to stop; sidecars get the rest of them after the containers.
 _GRACE_S = 5
 _CONNECTIONS = 4096
+# asyncio's buffer of each TLS connection; its 256 KiB exist from the first packet, so that a port
+# scan uses up the memory of a pod. RFC 8446, section 5.1: a record has at most 16 KiB.
+_TLS_BUFFER = 16 * 1024
+_HANDSHAKE_S = 10  # asyncio's 60 s would let clients without a certificate hold connections
 # The machine has no such address, or does not support its family.
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -152,6 +157,8 @@ class _Server(uvicorn.Server):
         )
         config.load()
         config.ssl = listener.tls  # uvicorn's options name files, which it reads once
+        if listener.tls:
+            _limit_tls()
         super().__init__(config)
         self._bound = bound
         self._grace_s = grace_s
@@ -186,6 +193,12 @@ class _Server(uvicorn.Server):
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _limit_tls() -> None:
+    """Limit what a connection can use before its first request. asyncio has no options for it."""
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER  # Python 3.11 and later
+    constants.SSL_HANDSHAKE_TIMEOUT = _HANDSHAKE_S
 
 
 def _allow_many_connections() -> None:

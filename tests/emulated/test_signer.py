@@ -594,9 +594,7 @@ def test_rejection_is_recognized_in_any_protocol(
 
 
 @pytest.mark.parametrize("charset", ["hex", "idna", "rot13", "punycode", "undefined"])
-def test_charset_of_an_error_does_not_matter(
-    send: Send, service: Verifier, charset: str
-) -> None:
+def test_charset_of_an_error_does_not_matter(send: Send, service: Verifier, charset: str) -> None:
     content_type = f"application/json; charset={charset}"
     service.script = [Scripted(403, b"\xff{}", content_type=content_type)]
     answer = send(signer_for(service), "GET", service.url)
