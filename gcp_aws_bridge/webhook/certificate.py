@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import ssl
@@ -102,7 +103,10 @@ def _context() -> ssl.SSLContext:
 
 def _stamp(paths: Iterable[str]) -> list[tuple[int, ...]]:
     """Return what changes when a file is written or replaced; nothing for a missing file."""
-    found = [os.stat(path) for path in paths if os.path.exists(path)]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.append(os.stat(path))
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 
 
