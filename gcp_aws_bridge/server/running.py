@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import threading
@@ -79,6 +80,27 @@ class Listener(NamedTuple):
     tls: ssl.SSLContext | None = None
     protocol: type[InTime] = Strict
 
+    def bound(self) -> socket.socket:
+        """Return a listening socket; raises as `Address.bound` does."""
+        found = self.address.bound()
+        is_limited = self.tls is not None and os.name == "posix"
+        return _Limited(fileno=found.detach()) if is_limited else found
+
+
+class _Limited(socket.socket):
+    """A listening socket that closes further connections while too many are open.
+
+    uvicorn limits requests, and so not the connections before a TLS handshake.
+    """
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        # POSIX, accept(): it "shall allocate a file descriptor", the lowest that is not open.
+        if connection.fileno() > _CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError  # asyncio then waits for the next connection
+        return connection, address
+
 
 @contextlib.contextmanager
 def running(
@@ -101,9 +123,7 @@ def running(
     """
     listeners = [Listener(*app) for app in apps]
     with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(contextlib.closing(one.address.bound())) for one in listeners
-        ]
+        sockets = [stack.enter_context(contextlib.closing(one.bound())) for one in listeners]
         names = [bound.getsockname()[:2] for bound in sockets]
         if len({port for _, port in names}) < len(names):
             raise ConfigError(

@@ -34,7 +34,7 @@ from webhooks import POD, SECRET, ApiServer, TlsFiles, der, review
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject import Settings
-from gcp_aws_bridge.server import protocols
+from gcp_aws_bridge.server import protocols, running
 from gcp_aws_bridge.server.running import Address
 from gcp_aws_bridge.webhook import application, cluster, serving
 from gcp_aws_bridge.webhook.accounts import Accounts
@@ -502,6 +502,34 @@ def test_connections_without_a_request_take_little_memory(served: Served) -> Non
     finally:
         tracemalloc.stop()
     assert used < 100 * 100 * 1024
+
+
+@pytest.mark.skipif(os.name != "posix", reason="numbers of file descriptors")
+def test_number_of_connections_is_limited(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert served.server.ask().patch
+    with open(os.devnull, "rb") as lowest:
+        monkeypatch.setattr(running, "_CONNECTIONS", lowest.fileno() + 40)
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            plain = socket.create_connection((host, int(port)), timeout=20)
+            stack.enter_context(plain)
+        assert served.server.ask().patch  # on the connection that was open before
+        assert 200 == served.status("/healthz")[0]
+        plain.settimeout(5)  # shorter than a handshake may take
+        with contextlib.suppress(ConnectionError):
+            assert b"" == plain.recv(1)
+    eventually(lambda: is_answered(served))
+
+
+def is_answered(served: Served) -> bool:
+    new = served.connect()
+    try:
+        return bool(new.ask().patch)
+    except OSError:
+        return False
+    finally:
+        new.close()
 
 
 def test_large_requests_are_read_one_at_a_time(idle: Webhook) -> None:
