@@ -22,6 +22,7 @@ class Scripted(NamedTuple):
     content: Any = None
     error_type: str = ""
     location: str = ""
+    content_type: str = "application/json"
 
 
 class Verifier(ThreadingHTTPServer):
@@ -86,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.content
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(body)))
         if answer.error_type:
             self.send_header("x-amzn-ErrorType", answer.error_type)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 from gcp_aws_bridge._extra import internal
@@ -16,6 +16,8 @@ from gcp_aws_bridge._extra import internal
 _LIBRARIES = ("httpx", "httpx2")
 # Key in the extensions of a signed request: whether its client would follow a redirect.
 _FOLLOWS_REDIRECTS = "gcp_aws_bridge.follows"
+# Attribute of the method that replaces httpx's.
+_GUARD = "_guard_of_gcp_aws_bridge"
 
 
 def _class_with_auth(signer: Any) -> Any:
@@ -82,19 +84,21 @@ def _library(request: Any) -> Any:
     return sys.modules[type(request).__module__.partition(".")[0]]
 
 
-@lru_cache(maxsize=8)  # patches each library once; errors are not cached
 def _guard(library: Any) -> None:
-    clients = (library.Client, library.AsyncClient)
-    originals = [internal(library.__name__, one, "_send_handling_redirects") for one in clients]
-    for client, original in zip(clients, originals, strict=True):
-        client._send_handling_redirects = _guarded(original)
+    # For each request: a program that restores a patched class would remove the guard.
+    for client in (library.Client, library.AsyncClient):
+        original = internal(library.__name__, client, "_send_handling_redirects")
+        if not hasattr(original, _GUARD):
+            client._send_handling_redirects = _guarded(original)
 
 
 def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
     def send(client: Any, request: Any, follow_redirects: bool, history: Any) -> Any:
         if _FOLLOWS_REDIRECTS in request.extensions:
             request.extensions[_FOLLOWS_REDIRECTS] |= follow_redirects
             follow_redirects = False
         return original(client, request, follow_redirects, history)
 
+    setattr(send, _GUARD, True)
     return send

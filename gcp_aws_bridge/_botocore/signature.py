@@ -77,7 +77,7 @@ class Unsigned(NamedTuple):
     Attributes:
         url: Scheme and authority.
         target: Path and query in the form in which they are sent.
-        headers: All headers; several may have the same name.
+        headers: Result of `headers_to_sign`.
         body: Bytes or a seekable file. None: a stream that can be read only once.
     """
 
@@ -114,12 +114,35 @@ def _encoded(part: str) -> str:
     return quote(unquote_to_bytes(part.replace("+", " ")), safe=_UNRESERVED)
 
 
+def headers_to_sign(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers that a signature covers, and the given hash of the body.
+
+    No others: a request that is signed again has the session token of its former signature, and
+    crash reporters show local variables.
+
+    Raises:
+        ConfigError: One is not ASCII.
+    """
+    former = {name.lower() for name in SIGNATURE_HEADERS if name != _HASH}
+    found = []
+    for name, value in headers:
+        if name.lower() == "host" or (_SIGNED.fullmatch(name) and name.lower() not in former):
+            if not value.isascii():
+                raise ConfigError(
+                    f"The header {quoted(name)} is not ASCII, so clients encode it differently.",
+                    fix="encode its value, for example with urllib.parse.quote.",
+                    error_id="config/signed-header",
+                )
+            found.append((name, value))
+    return found
+
+
 @without_inner_frames
 def sign(request: Unsigned, scope: Scope, credentials: AwsCredentials) -> dict[str, str]:
     """Return the headers of the signature.
 
     Raises:
-        ConfigError: The body cannot be hashed, or a signed header is not ASCII.
+        ConfigError: The body cannot be hashed.
     """
     path, mark, query = request.target.partition("?")
     signer = SigV4Auth
@@ -127,8 +150,9 @@ def sign(request: Unsigned, scope: Scope, credentials: AwsCredentials) -> dict[s
         signer = S3SigV4Auth
         path = quote(unquote_to_bytes(path), safe="/" + _UNRESERVED)
     made = AWSRequest(request.method, f"{request.url}{path}{mark}{query}", data=request.body or b"")
-    for name, value in _headers_to_sign(request.headers):
-        made.headers[name] = value
+    for name, value in request.headers:
+        if name.lower() != _HASH.lower():
+            made.headers[name] = value
     _set_hash(made, request, scope)
     keys = Credentials(
         credentials.access_key_id, credentials.secret_access_key, credentials.session_token
@@ -136,19 +160,6 @@ def sign(request: Unsigned, scope: Scope, credentials: AwsCredentials) -> dict[s
     with wire_logs_silenced():
         signer(keys, scope.service, scope.region).add_auth(made)
     return {name: made.headers[name] for name in SIGNATURE_HEADERS}
-
-
-def _headers_to_sign(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    ours = {name.lower() for name in SIGNATURE_HEADERS}
-    for name, value in headers:
-        if name.lower() == "host" or (_SIGNED.fullmatch(name) and name.lower() not in ours):
-            if not value.isascii():
-                raise ConfigError(
-                    f"The header {quoted(name)} is not ASCII, so clients encode it differently.",
-                    fix="encode its value, for example with urllib.parse.quote.",
-                    error_id="config/signed-header",
-                )
-            yield name, value
 
 
 def _set_hash(made: AWSRequest, request: Unsigned, scope: Scope) -> None:

@@ -21,6 +21,7 @@ from gcp_aws_bridge._botocore.signature import (
     Scope,
     Unsigned,
     encoded_target,
+    headers_to_sign,
     sign,
 )
 from gcp_aws_bridge.exceptions import ConfigError, quoted
@@ -97,7 +98,9 @@ class Signer(HttpxAuth, Adapter):
         forbid_redirects(request)
         target = encoded_target(url.raw_path.decode("ascii"), self._scope)
         request.url = url = url.copy_with(raw_path=target.encode("ascii"))
-        headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw]
+        headers = headers_to_sign(
+            (name.decode(), value.decode("latin-1")) for name, value in request.headers.raw
+        )
         sent = url.raw_path.decode("ascii")
         address = f"{url.scheme}://{host}"
         return Unsigned(request.method, address, sent, headers, body_of(request))
@@ -122,7 +125,7 @@ class Signer(HttpxAuth, Adapter):
         request.url = f"{parts.scheme}://{parts.netloc}{target}{fragment}"
         if isinstance(request.body, str):
             request.body = request.body.encode()  # as urllib3 2 does; urllib3 1 sends Latin-1
-        headers = [(name, _text(value)) for name, value in request.headers.items()]
+        headers = headers_to_sign((name, _text(value)) for name, value in request.headers.items())
         if not names:
             headers.append(("Host", host))
         url = f"{parts.scheme}://{host}"
@@ -155,7 +158,9 @@ class Signer(HttpxAuth, Adapter):
         """Report a rejected key, and return whether to sign and send the request again."""
         key = signing_key(signed["Authorization"])
         if key is None or not is_rejection(
-            response.headers.get("x-amzn-ErrorType", ""), response.text
+            response.headers.get("x-amzn-ErrorType", ""),
+            # Not `text`: clients fail at some charsets that a server may name.
+            response.content.decode("latin-1"),
         ):
             return False
         return self._cache.reject(key) and isinstance(body, bytes)

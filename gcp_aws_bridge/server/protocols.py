@@ -48,7 +48,8 @@ class TimeLimited(asyncio.Protocol):
         if not (self._expects_head() or self.cycle.more_body):
             self._stop_waiting()  # the request is complete, and is being answered
         elif self._timeout is None:
-            self._timeout = self.loop.call_later(_WHOLE_REQUEST_S, self.transport.close)
+            # Not `close`: with TLS, that waits for the client's answer for 30 s more.
+            self._timeout = self.loop.call_later(_WHOLE_REQUEST_S, self.transport.abort)
 
     def _expects_head(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import threading
+from asyncio import constants, sslproto
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +23,10 @@ _KEEP_ALIVE_S = 75
 # The kubelet gives a pod 30 s to stop; sidecars get the rest of them after the containers.
 _GRACE_S = 5
 _CONNECTIONS = 4096
+# asyncio's buffer of each TLS connection; its 256 KiB exist from the first packet, so that a port
+# scan uses up the memory of a pod. RFC 8446, section 5.1: a record has at most 16 KiB.
+_TLS_BUFFER = 16 * 1024
+_HANDSHAKE_S = 10  # asyncio's 60 s would let clients without a certificate hold connections
 # The machine has no such address, or does not support its family.
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -74,6 +80,27 @@ class Listener(NamedTuple):
     tls: ssl.SSLContext | None = None
     protocol: type[TimeLimited] = StrictProtocol
 
+    def bound(self) -> socket.socket:
+        """Return a listening socket; raises as `Address.bound` does."""
+        found = self.address.bound()
+        is_limited = self.tls is not None and os.name == "posix"
+        return _Limited(fileno=found.detach()) if is_limited else found
+
+
+class _Limited(socket.socket):
+    """A listening socket that closes further connections while too many are open.
+
+    uvicorn limits requests, and so not the connections before a TLS handshake.
+    """
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        # POSIX, accept(): it "shall allocate a file descriptor", the lowest that is not open.
+        if connection.fileno() > _CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError  # asyncio then waits for the next connection
+        return connection, address
+
 
 @contextlib.contextmanager
 def running(
@@ -97,9 +124,7 @@ def running(
     """
     listeners = [Listener(*app) for app in apps]
     with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(contextlib.closing(one.address.bound())) for one in listeners
-        ]
+        sockets = [stack.enter_context(contextlib.closing(one.bound())) for one in listeners]
         names = [bound.getsockname()[:2] for bound in sockets]
         if len({port for _, port in names}) < len(names):
             raise ConfigError(
@@ -153,6 +178,8 @@ class _Server(uvicorn.Server):
         )
         config.load()
         config.ssl = listener.tls  # uvicorn's options name files, which it reads once
+        if listener.tls:
+            _limit_tls()
         super().__init__(config)
         self._bound = bound
         self._grace_s = grace_s
@@ -187,6 +214,12 @@ class _Server(uvicorn.Server):
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _limit_tls() -> None:
+    """Limit what a connection can use before its first request. asyncio has no options for it."""
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER  # Python 3.11 and later
+    constants.SSL_HANDSHAKE_TIMEOUT = _HANDSHAKE_S
 
 
 def _allow_many_connections() -> None:

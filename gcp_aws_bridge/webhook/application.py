@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from gcp_aws_bridge._traceback import without_frames
@@ -20,6 +21,8 @@ from gcp_aws_bridge.webhook.review import Malformed, Review
 PATH = "/mutate"
 # As controller-runtime, pkg/webhook/admission/http.go: the API server accepts objects of 3 MiB.
 _LARGEST_BODY = 7 * 1024 * 1024
+# Most reviews are smaller. Objects of JSON may take 20 times the memory of their text.
+_SMALL_BODY = 64 * 1024
 _LONGEST_NAME = 253  # Kubernetes, "Object Names and IDs"
 _log = logging.getLogger("gcp_aws_bridge.access")
 _errors = logging.getLogger("gcp_aws_bridge")
@@ -66,6 +69,7 @@ class Webhook:
         self._accounts = accounts
         self._answered = answered
         self._monotonic = monotonic
+        self._large = asyncio.Lock()
 
     def waiting_for(self) -> list[str]:
         """Return what the webhook needs before it can answer."""
@@ -102,6 +106,16 @@ class Webhook:
             return _error(405, "POST is the only method", (b"allow", b"POST"))
         if media_type != b"application/json":
             return _error(415, "the content type is not application/json")
+        async with self._turn(headers):
+            return await self._answer(receive)
+
+    def _turn(self, headers: Mapping[bytes, bytes]) -> AbstractAsyncContextManager[None]:
+        """Return a lock for a large request, since memory is enough for one."""
+        length = headers.get(b"content-length", b"")
+        is_small = length.isdigit() and int(length[:9]) <= _SMALL_BODY
+        return nullcontext() if is_small else self._large
+
+    async def _answer(self, receive: Receive) -> Outcome:
         try:
             body = await body_of(receive, _LARGEST_BODY)
         except TooLarge:

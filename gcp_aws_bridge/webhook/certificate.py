@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import ssl
@@ -106,7 +107,10 @@ def _context() -> ssl.SSLContext:
 
 def _stamp(paths: Iterable[str]) -> list[tuple[int, ...]]:
     """Return the attributes of each file that change when it is written or replaced."""
-    found = [os.stat(path) for path in paths if os.path.exists(path)]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # missing
+            found.append(os.stat(path))
     return [(one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
 
 

@@ -26,6 +26,12 @@ AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 def installed(server: ApiServer, **certificates: Any) -> list[Document]:
     """Return what Helm would install in a cluster, and keep its Secret there."""
+    documents = rendered(server, **certificates)
+    server.keep(one(documents, "Secret"))
+    return documents
+
+
+def rendered(server: ApiServer, **certificates: Any) -> list[Document]:
     command = ["template", "bridge", str(CHART), "--namespace=aws-bridge", "--dry-run=server"]
     command += ["--is-upgrade"] if server.secrets else []
     text = run_helm(
@@ -35,9 +41,7 @@ def installed(server: ApiServer, **certificates: Any) -> list[Document]:
         values={"certificates": certificates},
         env={"HOME": str(server.kubeconfig.parent)},  # for what Helm learns of the API server
     )
-    documents = [document for document in yaml.safe_load_all(text) if document]
-    server.keep(one(documents, "Secret"))
-    return documents
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
 def trusted(documents: list[Document]) -> str:
@@ -136,6 +140,28 @@ def test_incomplete_secret_is_replaced(api_server: ApiServer, tmp_path: Path, mi
     del one(installed(api_server), "Secret")["data"][missing]
     second = installed(api_server)
     connect(second, trusted(second), tmp_path)
+
+
+def test_secret_of_another_tool_is_replaced(api_server: ApiServer, tmp_path: Path) -> None:
+    """Such as cert-manager's, of 90 days, with `helm install --take-ownership`."""
+    foreign = one(installed(api_server), "Secret")
+    del foreign["metadata"]["annotations"]
+    old = foreign["data"]["tls.crt"]
+    documents = installed(api_server)
+    assert old != one(documents, "Secret")["data"]["tls.crt"]
+    connect(documents, trusted(documents), tmp_path)
+
+
+def test_secret_that_an_upgrade_deletes_is_not_an_existing_secret(api_server: ApiServer) -> None:
+    secret = one(installed(api_server), "Secret")
+    name = secret["metadata"]["name"]
+    api_server.keep({**secret, "metadata": {**secret["metadata"], "name": "copy"}})
+    mine = {"mode": "existingSecret", "existingSecret": name, "caBundle": AUTHORITY}
+    with pytest.raises(Rejected, match="copy it to another name"):
+        rendered(api_server, **mine)
+    rendered(api_server, **mine | {"existingSecret": "copy"})
+    del one(installed(api_server), "Secret")["metadata"]["annotations"]  # the user's own
+    rendered(api_server, **mine)
 
 
 def test_existing_secret_is_mounted_and_its_authority_trusted() -> None:

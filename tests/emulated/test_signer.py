@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import io
 import logging
 import os
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import crash_reports
 import httpx
 import pytest
 import requests
@@ -261,6 +263,39 @@ def test_failed_exchange_is_the_error_of_the_library(
     assert [] == service.seen
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_signed_request_that_is_sent_again_shows_no_secret_if_the_exchange_fails(
+    client: str, service: Verifier, pod: Emulator, journey: Journey
+) -> None:
+    with crash_reports.written_down() as secrets:
+        signer = signer_for(service)
+        signed = sender(client)(signer, "GET", service.url).request
+        assert secrets.in_text(str(dict(signed.headers)))
+        pod.remove_role(ROLE)
+        journey.travel(minutes=70)
+        error = crash_reports.raised(lambda: send_signed(client, signer, signed))
+    assert isinstance(error, ExchangeError)
+    shown = [str(frame.f_locals) for frame in crash_reports.frames(error)]
+    assert not any(map(secrets.in_text, shown))
+
+
+def send_signed(client: str, signer: Any, signed: Any) -> None:
+    if client == "requests":
+        signer(signed)
+        return
+    module = pytest.importorskip(client.partition(" ")[0])
+
+    async def in_loop() -> None:
+        async with module.AsyncClient(auth=signer, verify=False) as opened:
+            await opened.send(signed)
+
+    if "asyncio" in client:
+        asyncio.run(in_loop())
+    else:
+        with module.Client(auth=signer, verify=False) as opened:
+            opened.send(signed)
+
+
 def test_debug_log_has_no_signature(
     send: Send, service: Verifier, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -470,6 +505,21 @@ def test_redirect_that_the_client_does_not_follow_has_no_signature(
         assert 403 == unsigned.get(str(answer.next_request.url)).status_code
 
 
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one != "requests"])
+def test_redirect_is_not_followed_after_a_program_restored_the_method_of_httpx(
+    client: str, service: Verifier, other: Verifier
+) -> None:
+    send, module = sender(client), pytest.importorskip(client.partition(" ")[0])
+    send(signer_for(service), "GET", service.url)
+    for kind in (module.Client, module.AsyncClient):
+        own = inspect.unwrap(kind._send_handling_redirects)
+        assert own is not kind._send_handling_redirects
+        kind._send_handling_redirects = own
+    service.script = [Scripted(307, location=other.url)]
+    failure("config/signer-redirect", lambda: send(signer_for(service), "GET", service.url))
+    assert [] == other.seen
+
+
 def test_mcp_follows_by_signing_the_next_request(service: Verifier) -> None:
     """MCP's client sends `next_request` itself, if it has the same origin."""
     service.script = [Scripted(307, location=f"{service.url}/next")]
@@ -545,6 +595,16 @@ def test_rejection_is_recognized_in_any_protocol(
     assert (2 if is_rejection else 1) == len(service.seen)
 
 
+@pytest.mark.parametrize("charset", ["hex", "idna", "rot13", "punycode", "undefined"])
+def test_charset_of_an_error_does_not_matter(send: Send, service: Verifier, charset: str) -> None:
+    content_type = f"application/json; charset={charset}"
+    service.script = [Scripted(403, b"\xff{}", content_type=content_type)]
+    answer = send(signer_for(service), "GET", service.url)
+    assert (403, b"\xff{}") == (answer.status_code, answer.content)
+    service.script = [Scripted(403, b'{"code": "ExpiredToken"}', content_type=content_type)]
+    assert 200 == send(signer_for(service), "GET", service.url).status_code
+
+
 def test_access_denied_is_not_sent_again(send: Send, service: Verifier) -> None:
     signer = signer_for(service, service="lambda")  # the verifier wants another service
     assert 403 == send(signer, "GET", service.url).status_code
@@ -580,9 +640,6 @@ assert type(signer).__name__ == "Signer"
 def test_renamed_method_of_httpx_is_an_error_before_the_request(
     service: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gcp_aws_bridge._botocore import httpx_internals
-
-    httpx_internals._guard.cache_clear()
     monkeypatch.delattr("httpx.Client._send_handling_redirects")
     with httpx.Client(auth=signer_for(service)) as client:
         error = failure("config/internals", lambda: client.get(service.url))

@@ -15,6 +15,8 @@ import ssl
 import subprocess
 import sys
 import threading
+import tracemalloc
+from asyncio import constants
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from webhooks import POD, SECRET, ApiServer, TlsFiles, der, review
 
 from gcp_aws_bridge.exceptions import ConfigError
 from gcp_aws_bridge.inject import Settings
-from gcp_aws_bridge.server import protocols
+from gcp_aws_bridge.server import protocols, running
 from gcp_aws_bridge.server.running import Address
 from gcp_aws_bridge.webhook import application, cluster, serving
 from gcp_aws_bridge.webhook.accounts import Accounts
@@ -462,6 +464,108 @@ def test_incomplete_request_is_closed(
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             assert b"" == connection.recv(1)
     assert served.server.ask().patch
+
+
+def test_client_that_does_not_end_tls_is_closed(
+    served: Served, files: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "_WHOLE_REQUEST_S", 0.1)
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    plain = socket.create_connection((host, int(port)), timeout=20)
+    descriptor = files.client().wrap_socket(plain, server_hostname=host).detach()
+    with socket.socket(fileno=descriptor) as connection, contextlib.suppress(ConnectionError):
+        connection.settimeout(20)
+        while connection.recv(4096):  # does not answer the alert close_notify
+            pass
+
+
+def test_client_without_a_handshake_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 10 == constants.SSL_HANDSHAKE_TIMEOUT
+    monkeypatch.setattr(constants, "SSL_HANDSHAKE_TIMEOUT", 0.1)
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    plain = socket.create_connection((host, int(port)), timeout=20)
+    with plain, contextlib.suppress(ConnectionError):
+        assert b"" == plain.recv(1)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio allocates no buffer before")
+def test_connections_without_a_request_take_little_memory(served: Served) -> None:
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    tracemalloc.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(100):
+                connection = socket.create_connection((host, int(port)), timeout=20)
+                stack.enter_context(connection)
+            assert served.server.ask().patch  # all were accepted before
+            used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 100 * 100 * 1024
+
+
+@pytest.mark.skipif(os.name != "posix", reason="numbers of file descriptors")
+def test_number_of_connections_is_limited(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert served.server.ask().patch
+    with open(os.devnull, "rb") as lowest:
+        monkeypatch.setattr(running, "_CONNECTIONS", lowest.fileno() + 40)
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            plain = socket.create_connection((host, int(port)), timeout=20)
+            stack.enter_context(plain)
+        assert served.server.ask().patch  # on the connection that was open before
+        assert 200 == served.status("/healthz")[0]
+        plain.settimeout(5)  # shorter than a handshake may take
+        with contextlib.suppress(ConnectionError):
+            assert b"" == plain.recv(1)
+    eventually(lambda: is_answered(served))
+
+
+def is_answered(served: Served) -> bool:
+    new = served.connect()
+    try:
+        return bool(new.ask().patch)
+    except OSError:
+        return False
+    finally:
+        new.close()
+
+
+def test_large_requests_are_read_one_at_a_time(idle: Webhook) -> None:
+    """Objects of JSON may take 20 times the memory of their text."""
+    ends: list[str] = []
+
+    async def all_of_them() -> None:
+        first = asyncio.Event()
+
+        async def request(name: str, headers: dict[bytes, bytes], wait: bool) -> None:
+            async def receive() -> dict[str, Any]:
+                if wait:
+                    await first.wait()
+                return {"type": "http.request", "body": b"{}"}
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.body":
+                    ends.append(name)
+                    if name == "small":
+                        first.set()
+
+            all_headers = [(b"content-type", b"application/json"), *headers.items()]
+            scope = {"type": "http", "method": "POST", "path": "/mutate", "headers": all_headers}
+            await idle(scope, receive, send)
+
+        await asyncio.gather(
+            request("large", {b"content-length": b"7000000"}, True),
+            request("chunked", {}, False),
+            request("second large", {b"content-length": b"70000"}, False),
+            request("small", {b"content-length": b"2"}, False),
+        )
+
+    asyncio.run(asyncio.wait_for(all_of_them(), 20))
+    assert ["small", "large", "chunked", "second large"] == ends
 
 
 def test_plain_http_and_garbage_do_not_stop_the_webhook(

@@ -110,6 +110,17 @@ def test_unreadable_key_says_why(secret: TlsFiles) -> None:
         loaded(secret)
 
 
+def test_file_that_is_removed_while_it_is_looked_at_keeps_the_certificate(
+    secret: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = loaded(secret)
+    before = served(certificate, secret.authority)
+    secret.key.unlink()
+    monkeypatch.setattr(os.path, "exists", lambda path: True)  # it was there before
+    certificate.reload_if_changed()
+    assert before == served(certificate, secret.authority)
+
+
 def test_missing_file_is_named(secret: TlsFiles) -> None:
     secret.certificate.unlink()
     seen = [str(secret.certificate), "No such file or directory"]
