@@ -17,7 +17,7 @@ _LIBRARIES = ("httpx", "httpx2")
 # Key in the extensions of a signed request: whether its client would follow a redirect.
 _FOLLOWS_REDIRECTS = "gcp_aws_bridge.follows"
 # Attribute of the method that replaces httpx's.
-_GUARD = "_guard_of_gcp_aws_bridge"
+_GUARD = "guarded_by_gcp_aws_bridge"
 
 
 def _class_with_auth(signer: Any) -> Any:

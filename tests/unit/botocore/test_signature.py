@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from unit.servers import failure
 
 from gcp_aws_bridge._botocore import signature
-from gcp_aws_bridge._botocore.signature import Scope, Unsigned, encoded_target, sign
+from gcp_aws_bridge._botocore.signature import (
+    Scope,
+    Unsigned,
+    encoded_target,
+    headers_to_sign,
+    sign,
+)
 from gcp_aws_bridge._sts.credentials import AwsCredentials
 from gcp_aws_bridge.exceptions import ConfigError
 
@@ -24,7 +30,9 @@ URL = "https://bucket.s3.amazonaws.com"
 
 def signed(scope: Scope = SERVICE, **parts: Any) -> dict[str, str]:
     defaults = {"method": "GET", "url": URL, "target": "/", "headers": [], "body": b""}
-    return sign(Unsigned(**{**defaults, **parts}), scope, credentials(1, LATER))
+    whole = {**defaults, **parts}
+    whole["headers"] = headers_to_sign(whole["headers"])
+    return sign(Unsigned(**whole), scope, credentials(1, LATER))
 
 
 def names_signed(headers: dict[str, str]) -> set[str]:
