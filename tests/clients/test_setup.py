@@ -390,7 +390,7 @@ def runs_as(platform: str, found: dict[str, Any]) -> None:
     """Set the account of a deployed resource."""
     if platform in UPDATED or platform not in RESOURCES:
         return
-    *path, last = PLATFORM_TABLE[platform].account
+    *path, last = PLATFORM_TABLE[platform].account_path
     for step in path:
         if step == "serviceAccounts":
             found[step] = [{}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -148,6 +149,18 @@ def test_an_annotated_pod_lists_a_bucket_of_aws(
     assert expected in kubelet.run(stored, stdin="\n")
 
 
+# Each prints an access key id, or the ARN of the session.
+CALLERS = {
+    "AWS CLI": ["aws", "sts", "get-caller-identity"],
+    "boto3": [
+        *(sys.executable, "-c"),
+        'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])',
+    ],
+    "JavaScript": ["node", str(CLIENTS / "credentials.cjs")],
+}
+
+
+@pytest.mark.parametrize("program", CALLERS)
 @pytest.mark.parametrize("account", ["cluster", "linked"])
 def test_the_emulated_sts_accepts_the_pod_too(
     api: ApiServer,
@@ -156,7 +169,11 @@ def test_the_emulated_sts_accepts_the_pod_too(
     node: dict[str, str],
     tmp_path: Path,
     account: str,
+    program: str,
 ) -> None:
+    command = CALLERS[program]
+    if not shutil.which(command[0]) or (program == "JavaScript" and not NODE):
+        pytest.skip(f"{program} is not installed")
     role = accounts[account][ROLE]
     if account == "cluster":
         key = api.url.removeprefix("https://")
@@ -175,9 +192,12 @@ def test_the_emulated_sts_accepts_the_pod_too(
     else:
         cloud.add_role(role)
     kubelet = Kubelet(api, tmp_path, {**node, "AWS_ENDPOINT_URL_STS": cloud.sts.url})
-    command = 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
-    stored = api.create(pod(account, sys.executable, "-c", command))
-    assert f":assumed-role/{role.rpartition('/')[2]}/" in kubelet.run(stored)
+    printed = kubelet.run(api.create(pod(account, *command)))
+    if program == "JavaScript":
+        key = cloud.key(json.loads(printed)["key"])
+        assert key is not None
+        printed = key.caller.arn
+    assert f":assumed-role/{role.rpartition('/')[2]}/" in printed
 
 
 # -- from AWS to Google --------------------------------------------------------------------------
