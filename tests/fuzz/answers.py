@@ -192,6 +192,9 @@ def fuzz_http(data: bytes) -> None:
         body = reference.read()
     except (http.client.HTTPException, ValueError):
         return  # such as a status below 200 with a body
+    coding = reference.getheader("Transfer-Encoding", "").strip().lower()
+    if coding == "chunked" and not reference.chunked:
+        return  # it does not strip a tab after the value (RFC 9110, section 5.5)
     same = (reference.status, body) == (found.status, found.body)
     assert same, "http.client reads another body"
 

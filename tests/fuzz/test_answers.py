@@ -81,3 +81,8 @@ def test_any_answer_has_the_body_that_http_client_reads_or_is_invalid(
     fuzz: dict[str, Target], answer: bytes
 ) -> None:
     fuzz["http"](answer)
+
+
+def test_a_tab_after_a_field_is_no_part_of_it(fuzz: dict[str, Target]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n"
+    fuzz["http"](head + b"1\r\na\r\n0\r\n\r\n")
