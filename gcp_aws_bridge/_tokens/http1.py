@@ -117,9 +117,13 @@ def _head(file: IO[bytes]) -> tuple[int, dict[str, str]]:
         if field is None:
             raise InvalidAnswer("malformed header field")
         name, text = (part.decode("latin-1") for part in field.groups())
+        name = name.lower()
         # Section 6.3: servers and proxies that disagree about the length may be under attack.
-        if headers.setdefault(name.lower(), text) != text and name.lower() == "content-length":
+        if name in headers and (
+            name == "transfer-encoding" or (name == "content-length" and headers[name] != text)
+        ):
             raise InvalidAnswer("two lengths")
+        headers.setdefault(name, text)
     raise InvalidAnswer("too many header fields")
 
 

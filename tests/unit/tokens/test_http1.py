@@ -88,6 +88,8 @@ def test_body_with_fewer_bytes_than_announced_is_not_whole() -> None:
         (OK + b"A: x\0\r\n\r\n", http1.InvalidAnswer),
         (OK + b"A: x\ry\r\n\r\n", http1.InvalidAnswer),
         (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", http1.InvalidAnswer),
+        (CHUNKED.rstrip() + b"\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", http1.InvalidAnswer),
+        (CHUNKED.rstrip() + b"\r\nTransfer-Encoding: chunked\r\n\r\n", http1.InvalidAnswer),
         (OK + b"Content-Length: -1\r\n\r\n", http1.InvalidAnswer),
         (OK + b"Content-Length: 1, 1\r\n\r\na", http1.InvalidAnswer),
         (OK + b"Content-Length: \xb2\r\n\r\na", http1.InvalidAnswer),
