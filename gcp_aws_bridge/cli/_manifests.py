@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
@@ -63,7 +63,7 @@ class Manifests:
         if list(self._yaml.load_all(text)) != self.documents:
             # ruamel.yaml writes some comments on the wrong line, where they change the content.
             # Write such documents without comments.
-            text = self._written([_plain(one) for one in self.documents])
+            text = self._written([_copied(one, lambda scalar: scalar) for one in self.documents])
         return text
 
     def _written(self, documents: list[Any]) -> str:
@@ -133,14 +133,13 @@ def as_yaml(value: Any) -> Any:
     """
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-    if isinstance(value, dict):
-        return {key: as_yaml(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [as_yaml(one) for one in value]
-    is_other = isinstance(value, str) and re.fullmatch(
-        "(?i)y|n|yes|no|on|off|[-+]?[0-9][0-9a-fxo_:.]*", value
-    )
-    return DoubleQuotedScalarString(value) if is_other else value
+    def quoted_if_other(scalar: Any) -> Any:
+        is_other = isinstance(scalar, str) and re.fullmatch(
+            "(?i)y|n|yes|no|on|off|[-+]?[0-9][0-9a-fxo_:.]*", scalar
+        )
+        return DoubleQuotedScalarString(scalar) if is_other else scalar
+
+    return _copied(value, quoted_if_other)
 
 
 def _like_neighbors(value: Any) -> None:
@@ -163,7 +162,10 @@ def _like_neighbors(value: Any) -> None:
         _like_neighbors(one)
 
 
-def _plain(value: Any) -> Any:
+def _copied(value: Any, copied_scalar: Callable[[Any], Any]) -> Any:
+    """Return a copy of *value* of plain dicts and lists, which have no comments."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {key: _copied(one, copied_scalar) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_copied(one, copied_scalar) for one in value]
+    return copied_scalar(value)

@@ -16,6 +16,7 @@ from gcp_aws_bridge.exceptions import ConfigError, quoted
 from gcp_aws_bridge.inject.annotations import PREFIX, AwsRequest, Requests
 from gcp_aws_bridge.policy.authorized_party import GET_NUMBER
 from gcp_aws_bridge.provision.annotated import LINK
+from gcp_aws_bridge.provision.pods import identity
 
 if TYPE_CHECKING:
     import argparse
@@ -131,7 +132,7 @@ def _annotated(found: Any, prefixes: tuple[str, ...]) -> Iterator[_Account]:
         if one.get("kind") != "ServiceAccount" or not isinstance(about, Mapping):
             continue
         annotations = about.get("annotations") or {}
-        namespace, name = (str(about.get(key) or "") for key in ("namespace", "name"))
+        namespace, name = identity(one)
         if not isinstance(annotations, Mapping) or not all(
             isinstance(text, str) for pair in annotations.items() for text in pair
         ):

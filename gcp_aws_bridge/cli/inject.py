@@ -66,11 +66,12 @@ def run(options: argparse.Namespace) -> int:
     }
     documents = [one for each in manifests.values() for one in each.documents]
     changed = list(_inject(documents, settings))
-    written = {name: manifests[name].text() if changed else text for name, text in texts.items()}
-    for name, text in texts.items():
-        lost = manifests[name].comments(text) - manifests[name].comments(written[name])
-        for comment in lost:
-            say(f"warning: a comment was removed: {quoted(comment)}")
+    written = texts
+    if changed:
+        written = {name: each.text() for name, each in manifests.items()}
+        for name, each in manifests.items():
+            for comment in each.comments(texts[name]) - each.comments(written[name]):
+                say(f"warning: a comment was removed: {quoted(comment)}")
     # Each file must end with a newline: otherwise the separator would continue its last line.
     lines = [text if text.endswith("\n") or not text else f"{text}\n" for text in written.values()]
     _use_utf8(sys.stdout)
